@@ -1,0 +1,21 @@
+# shellcheck shell=bash
+# Whatever carries a session label was made by Cordon, and must be gone when its programs have ended.
+set -euo pipefail
+
+SESSION_LABEL=dev.cordon.session
+
+# Lists what is left on the engine, one to a line; fails if there is anything.
+no_leftovers() {
+  local filter found
+  filter=$(jq -rn --arg name "$SESSION_LABEL" '{label: [$name]} | @json | @uri')
+  found=$(
+    api GET "/containers/json?all=1&filters=$filter" | jq -r '.[] | "container \(.Names[0]) (\(.Status))"'
+    api GET "/networks?filters=$filter" | jq -r '.[] | "network \(.Name)"'
+    api GET "/volumes?filters=$filter" | jq -r '.Volumes // [] | .[] | "volume \(.Name)"'
+  )
+  if [[ -n $found ]]; then
+    printf 'left on the engine: %s\n' "${found//$'\n'/$'\n'left on the engine: }" >&2
+    return 1
+  fi
+  echo 'nothing left on the engine'
+}

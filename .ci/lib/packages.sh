@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# Debian packages, without starting the services that some of them bring.
+set -euo pipefail
+
+SYSTEM_PACKAGES=(busybox-static ca-certificates curl debootstrap docker-registry iproute2 iptables jq)
+
+install_system_packages() {
+  local package wanted=("${SYSTEM_PACKAGES[@]}") missing=()
+  # An engine from elsewhere (docker-ce) is as good, and conflicts with Debian's.
+  command -v dockerd >/dev/null || wanted+=(docker.io)
+  for package in "${wanted[@]}"; do
+    [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == 'install ok installed' ]] || missing+=("$package")
+  done
+  if ((${#missing[@]} == 0)); then
+    echo 'all installed'
+    return
+  fi
+  # The newest keyring goes along: it knows the release that gVisor comes from.
+  without_services apt_install "${missing[@]}" debian-archive-keyring
+}
+
+# Tries the package lists that are there first; fetches new ones only if that does not work.
+apt_install() {
+  local attempt
+  for attempt in 1 2 3; do
+    if DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+      -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" </dev/null; then
+      return
+    fi
+    printf 'apt-get install failed (attempt %d): fetching the package lists\n' "$attempt" >&2
+    apt-get update -q -o Acquire::Retries=3 </dev/null || sleep 5
+  done
+  die "could not install: $*"
+}
+
+# Runs a command while maintainer scripts are told not to start any service (exit 101 is "forbidden by policy").
+without_services() (
+  policy=/usr/sbin/policy-rc.d
+  saved=$(mktemp -d)
+  # shellcheck disable=SC2317 # called by the trap
+  restore() {
+    rm -f "$policy"
+    [[ ! -e $saved/policy ]] || cp -a "$saved/policy" "$policy"
+    rm -rf "$saved"
+  }
+  [[ ! -e $policy ]] || cp -a "$policy" "$saved/policy"
+  trap restore EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+  "$@"
+)
+
+# The mirror this system already uses, so that everything comes from one place.
+debian_mirror() {
+  local uri
+  # shellcheck disable=SC2016 # the placeholder is apt's
+  uri=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' | sed -n 1p)
+  printf '%s\n' "${uri:-http://deb.debian.org/debian}"
+}

@@ -1,0 +1,160 @@
+import { Deferred, Effect, Predicate, Stream } from "effect"
+import tar from "tar-stream"
+import { InvalidArchive } from "./errors.ts"
+
+/** An entry of a tar archive. Its path and link target are as the archive says: not to be trusted. */
+export interface ArchiveEntry<E = never> {
+  /** Relative and `/`-separated in archives of ours; anything at all in archives of others. */
+  readonly path: string
+  readonly kind: "file" | "directory" | "symlink" | "hardlink" | "other"
+  /** Bytes; 0 unless a file. */
+  readonly size: number
+  /** Permission bits. */
+  readonly mode: number
+  /** Of a symlink or a hard link. */
+  readonly linkTarget?: string
+  /** Empty unless a file. */
+  readonly content: Stream.Stream<Uint8Array, E>
+}
+
+const kinds: Readonly<Record<string, ArchiveEntry["kind"]>> = {
+  file: "file",
+  "contiguous-file": "file",
+  directory: "directory",
+  symlink: "symlink",
+  link: "hardlink",
+}
+
+const toInvalidArchive = (cause: unknown) =>
+  new InvalidArchive({ reason: cause instanceof Error ? cause.message : String(cause) })
+
+const bytesOf = (source: AsyncIterable<unknown>): Stream.Stream<Uint8Array, InvalidArchive> =>
+  Stream.fromAsyncIterable(source, toInvalidArchive).pipe(Stream.filter(Predicate.isUint8Array))
+
+interface Writable {
+  write(chunk: Uint8Array): boolean
+  once(event: "drain" | "close", listener: () => void): unknown
+  off(event: "drain" | "close", listener: () => void): unknown
+  readonly destroyed: boolean
+}
+
+/** Writes one chunk and waits until the sink wants more; returns at once on a sink that is gone. */
+const write = (sink: Writable, chunk: Uint8Array): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (sink.destroyed || sink.write(chunk)) return resume(Effect.void)
+    const ready = () => {
+      sink.off("drain", ready)
+      sink.off("close", ready)
+      resume(Effect.void)
+    }
+    sink.once("drain", ready)
+    sink.once("close", ready)
+    return Effect.sync(() => {
+      sink.off("drain", ready)
+      sink.off("close", ready)
+    })
+  })
+
+const append = <E>(
+  pack: tar.Pack,
+  entry: ArchiveEntry<E>,
+): Effect.Effect<void, E | InvalidArchive> => {
+  const header = { name: entry.path, mode: entry.mode, mtime: new Date(0) }
+  switch (entry.kind) {
+    case "directory":
+      return Effect.sync(() => {
+        pack.entry({ ...header, type: "directory" })
+      })
+    case "symlink":
+    case "hardlink":
+      return Effect.sync(() => {
+        const type = entry.kind === "symlink" ? "symlink" : "link"
+        pack.entry({ ...header, type, linkname: entry.linkTarget ?? "" })
+      })
+    case "other":
+      return Effect.void
+    case "file":
+      return Effect.gen(function* () {
+        let written = 0
+        const finished = yield* Deferred.make<void, InvalidArchive>()
+        const body = pack.entry({ ...header, type: "file", size: entry.size }, (error) => {
+          Deferred.doneUnsafe(finished, error ? Effect.fail(toInvalidArchive(error)) : Effect.void)
+        })
+        yield* Stream.runForEach(entry.content, (chunk) => {
+          written += chunk.length
+          return written > entry.size ? Effect.fail(changed(entry, written)) : write(body, chunk)
+        })
+        if (written !== entry.size) return yield* changed(entry, written)
+        body.end(null)
+        yield* Deferred.await(finished)
+      })
+  }
+}
+
+const changed = (entry: { readonly path: string; readonly size: number }, written: number) =>
+  new InvalidArchive({
+    reason: `${JSON.stringify(entry.path)} changed while it was read: ${entry.size} bytes announced, ${written} or more found`,
+  })
+
+/**
+ * Streams a tar archive (POSIX pax where ustar does not suffice) of the entries, in their order.
+ * Entries of kind `other` are left out. Fails where a file's content does not have its stated size.
+ */
+export const packArchive = <E, E2>(
+  entries: Stream.Stream<ArchiveEntry<E>, E2>,
+): Stream.Stream<Uint8Array, E | E2 | InvalidArchive> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const pack = yield* Effect.acquireRelease(
+        Effect.sync(() => tar.pack()),
+        (pack) => Effect.sync(() => pack.destroy()),
+      )
+      const feed = Stream.runForEach(entries, (entry) => append(pack, entry)).pipe(
+        Effect.andThen(Effect.sync(() => pack.finalize())),
+      )
+      return Stream.merge(bytesOf(pack), Stream.fromEffectDrain(feed))
+    }),
+  )
+
+/**
+ * Reads a tar archive and hands each entry to `f`, one after the other; what `f` leaves of an
+ * entry's content is skipped. Memory stays bounded whatever the archive says: the parser refuses
+ * headers above 4 MiB.
+ */
+export const unpackArchive = <E, E2, R>(
+  archive: Stream.Stream<Uint8Array, E>,
+  f: (entry: ArchiveEntry<InvalidArchive>) => Effect.Effect<void, E2, R>,
+): Effect.Effect<void, E | E2 | InvalidArchive, R> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const extract = yield* Effect.acquireRelease(
+        Effect.sync(() => tar.extract()),
+        (extract) => Effect.sync(() => extract.destroy()),
+      )
+      const feed = Stream.runForEach(archive, (chunk) => write(extract, chunk)).pipe(
+        Effect.andThen(Effect.sync(() => extract.end(null))),
+      )
+
+      const consume = Stream.runForEach(
+        Stream.fromAsyncIterable(extract, toInvalidArchive),
+        (source) => {
+          const header = source.header
+          const kind = kinds[header.type ?? "file"] ?? "other"
+          const size = header.size ?? 0
+          const content = bytesOf(source)
+          return f({
+            path: header.name,
+            kind,
+            size: kind === "file" ? size : 0,
+            mode: (header.mode ?? 0o644) & 0o7777,
+            ...(header.linkname ? { linkTarget: header.linkname } : {}),
+            content: kind === "file" ? content : Stream.empty,
+          }).pipe(
+            // Lets what was not read flow away; the next entry comes only then.
+            Effect.andThen(Effect.sync(() => source.resume())),
+          )
+        },
+      )
+      yield* Effect.all([feed, consume], { concurrency: "unbounded", discard: true })
+    }),
+  )

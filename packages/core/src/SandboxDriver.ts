@@ -1,0 +1,141 @@
+import { Context, Data, type Duration, type Effect, type Stream } from "effect"
+import type { CreateError, ExecError, FileError, HostError, SandboxNotFound } from "./errors.ts"
+import type { ExecEvent, ExecRequest } from "./values/Exec.ts"
+import type { FilePath } from "./values/FilePath.ts"
+import type { FileStat } from "./values/Files.ts"
+import type { HostCapacity, Limits } from "./values/Limits.ts"
+import type { Isolation, Runtime } from "./values/Runtime.ts"
+import type { SandboxInfo, SandboxSpec } from "./values/Sandbox.ts"
+import type { SandboxId } from "./values/SandboxId.ts"
+import type { SessionKey } from "./values/Session.ts"
+
+/** What a host offers, so that a program can choose before it creates. */
+export interface DriverCapabilities {
+  /** The driver's own name: `memory`, `docker`. */
+  readonly driver: string
+  /** The host in words, for people: engine, version and endpoint. */
+  readonly host: string
+  /** Runtimes on offer. */
+  readonly runtimes: ReadonlyArray<{ readonly runtime: Runtime; readonly isolation: Isolation }>
+  /** Which limits are enforced rather than merely recorded. */
+  readonly enforced: { readonly [limit in keyof Limits]: boolean }
+  readonly capacity: HostCapacity
+  /** What a user of this driver must not rely on, a sentence each. */
+  readonly caveats: ReadonlyArray<string>
+}
+
+/** A step of making an image available. */
+export interface PullProgress {
+  readonly image: string
+  readonly status: string
+  readonly layer?: string
+  /** Bytes. */
+  readonly current?: number
+  readonly total?: number
+}
+
+/** What happened to sandboxes of any session and any process on the host. */
+export type SandboxEvent = Data.TaggedEnum<{
+  Created: { readonly id: SandboxId }
+  Started: { readonly id: SandboxId }
+  Stopped: { readonly id: SandboxId }
+  Removed: { readonly id: SandboxId }
+  OutOfMemory: { readonly id: SandboxId }
+  /** Somebody ran a command in it: how one process sees that another one still uses a sandbox. */
+  Used: { readonly id: SandboxId }
+}>
+export const SandboxEvent = Data.taggedEnum<SandboxEvent>()
+
+export interface FileContent<E> {
+  readonly bytes: Stream.Stream<Uint8Array, E>
+  /** Bytes; give it where it is known: a shorter or longer stream is then refused as a whole. */
+  readonly size?: number
+  /** Permission bits for a new file (default 0o644); an existing file keeps its own where absent. */
+  readonly mode?: number
+}
+
+/**
+ * What every driver does: the port behind which containers of any kind, or none, live.
+ *
+ * A driver keeps no policy: sessions, defaults, leases and quotas are the core's. It guarantees
+ * that a failed or interrupted `create` leaves nothing behind, that an interrupted `exec` leaves
+ * no process behind, and that files are read and written with the rights of the sandbox's user.
+ */
+export class SandboxDriver extends Context.Service<
+  SandboxDriver,
+  {
+    readonly capabilities: Effect.Effect<DriverCapabilities, HostError>
+
+    /** Makes and starts a sandbox; it answers `exec` as soon as this succeeds. */
+    readonly create: (
+      request: {
+        readonly id: SandboxId
+        readonly session: SessionKey
+        readonly spec: SandboxSpec
+      },
+      onProgress?: (progress: PullProgress) => Effect.Effect<void>,
+    ) => Effect.Effect<SandboxInfo, CreateError>
+
+    /** Starts a stopped sandbox; no effect on a running one. */
+    readonly start: (id: SandboxId) => Effect.Effect<void, SandboxNotFound | HostError>
+
+    /** Stops a running sandbox, keeping its files; no effect on a stopped one. */
+    readonly stop: (id: SandboxId) => Effect.Effect<void, SandboxNotFound | HostError>
+
+    /**
+     * Removes a sandbox with its files and its network. With `instanceId`, only that incarnation:
+     * another one under the same ID is `SandboxNotFound`.
+     */
+    readonly remove: (
+      id: SandboxId,
+      instanceId?: string,
+    ) => Effect.Effect<void, SandboxNotFound | HostError>
+
+    readonly inspect: (id: SandboxId) => Effect.Effect<SandboxInfo, SandboxNotFound | HostError>
+
+    /** All sandboxes on the host, or those of one session, oldest first. */
+    readonly list: (session?: SessionKey) => Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
+
+    /** Runs a command; ending the stream early kills it. */
+    readonly exec: (id: SandboxId, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
+
+    readonly stat: (id: SandboxId, path: FilePath) => Effect.Effect<FileStat, FileError>
+
+    /** Streams a regular file, or `length` bytes of it from `offset`. */
+    readonly readFile: (
+      id: SandboxId,
+      path: FilePath,
+      range?: { readonly offset?: number; readonly length?: number },
+    ) => Stream.Stream<Uint8Array, FileError>
+
+    /** Writes a file whole or not at all; parent folders are made, a symlink is written through. */
+    readonly writeFile: <E>(
+      id: SandboxId,
+      path: FilePath,
+      content: FileContent<E>,
+    ) => Effect.Effect<void, FileError | E>
+
+    /** Streams a folder's contents as a tar archive, its entries relative to the folder. */
+    readonly getArchive: (id: SandboxId, path: FilePath) => Stream.Stream<Uint8Array, FileError>
+
+    /** Unpacks a tar archive into a folder, which is made where it is missing. */
+    readonly putArchive: <E>(
+      id: SandboxId,
+      path: FilePath,
+      archive: Stream.Stream<Uint8Array, E>,
+    ) => Effect.Effect<void, FileError | E>
+
+    /** Events from now on; it ends only by failing. */
+    readonly events: Stream.Stream<SandboxEvent, HostError>
+
+    /**
+     * Removes what a crashed `create` left behind (a network without a sandbox), if it is older
+     * than `olderThan`.
+     *
+     * @returns the names of what was removed
+     */
+    readonly sweep: (
+      olderThan: Duration.Duration,
+    ) => Effect.Effect<ReadonlyArray<string>, HostError>
+  }
+>()("@cordon/core/SandboxDriver") {}

@@ -1,0 +1,460 @@
+import { randomBytes } from "node:crypto"
+import { Context, Duration, Effect, Layer, Schema, Stream } from "effect"
+import {
+  CommandFailed,
+  type CreateError,
+  type ExecError,
+  ExecTimedOut,
+  type FileError,
+  FileTooLarge,
+  type HostError,
+  InvalidInput,
+  type InvalidLimits,
+  invalidInput,
+  type LeaseError,
+  type LeaseStoreFailed,
+  OutOfMemory,
+  QuotaExceeded,
+  RuntimeUnavailable,
+  SandboxNotFound,
+} from "./errors.ts"
+import { makeKeyedLock } from "./KeyedLock.ts"
+import { type LeaseStore, leaseStoreMemory } from "./LeaseStore.ts"
+import { Leases } from "./Leases.ts"
+import { collectOutput } from "./Output.ts"
+import { type DriverCapabilities, type PullProgress, SandboxDriver } from "./SandboxDriver.ts"
+import type { SessionFiles } from "./SessionFiles.ts"
+import { Settings, type SettingsInput } from "./Settings.ts"
+import { download, type TransferError, type TransferReport, upload } from "./Transfer.ts"
+import type { ExecEvent, ExecRequest, ExecResult } from "./values/Exec.ts"
+import { sandboxPath } from "./values/FilePath.ts"
+import type { FileStat } from "./values/Files.ts"
+import { resolveLimits } from "./values/Limits.ts"
+import { CreateOptions, Environment, type SandboxInfo, User } from "./values/Sandbox.ts"
+import { resolveSandboxId, type SandboxId, sandboxId } from "./values/SandboxId.ts"
+import { SandboxName } from "./values/SandboxName.ts"
+import { SessionId, type SessionKey, sessionKey } from "./values/Session.ts"
+
+/** How a command runs; every part has a default. */
+export interface ExecOptions {
+  /** Relative to the sandbox's working directory, which is also the default. */
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** A name or number, optionally with a group (`1000:1000`); the sandbox's user by default. */
+  readonly user?: string
+  /** Fed to standard input, which is empty by default. */
+  readonly stdin?: string | Uint8Array | Stream.Stream<Uint8Array>
+  /** After this the command and its children are killed; see `Settings` for the default. */
+  readonly timeout?: Duration.Input
+  /** Bytes kept of each output, head and tail; see `Settings` for the default. */
+  readonly outputLimit?: number
+}
+
+export interface ReadOptions {
+  /** Bytes. */
+  readonly offset?: number
+  /** Bytes. */
+  readonly length?: number
+}
+
+export interface WriteOptions {
+  /** Permission bits of a new file, 0o644 by default. */
+  readonly mode?: number
+  /** Bytes; only needed for a stream, and worth giving there: a short stream is then noticed. */
+  readonly size?: number
+}
+
+/** The files of a sandbox. Relative paths start at its working directory. */
+export interface SandboxFiles {
+  /** Reads a file whole, or a part of it. Fails with `FileTooLarge` beyond `Settings.fileLimit`. */
+  readonly read: (
+    path: string,
+    options?: ReadOptions,
+  ) => Effect.Effect<Uint8Array, FileError | FileTooLarge | LeaseError>
+  /** As `read`, decoded as UTF-8. */
+  readonly readText: (path: string) => Effect.Effect<string, FileError | FileTooLarge | LeaseError>
+  /** Streams a file of any size. */
+  readonly stream: (
+    path: string,
+    options?: ReadOptions,
+  ) => Stream.Stream<Uint8Array, FileError | LeaseError>
+  /** Writes a file whole or not at all; parent folders are made. */
+  readonly write: <E = never>(
+    path: string,
+    content: string | Uint8Array | Stream.Stream<Uint8Array, E>,
+    options?: WriteOptions,
+  ) => Effect.Effect<void, E | FileError | LeaseError>
+  readonly stat: (path: string) => Effect.Effect<FileStat, FileError | LeaseError>
+  /** Copies a file or folder from session storage into the sandbox. */
+  readonly upload: (
+    from: string,
+    to: string,
+  ) => Effect.Effect<TransferReport, TransferError | LeaseError, SessionFiles>
+  /** Copies a file or folder from the sandbox into session storage. */
+  readonly download: (
+    from: string,
+    to: string,
+  ) => Effect.Effect<TransferReport, TransferError | LeaseError, SessionFiles>
+}
+
+/** A sandbox of a session. Every use renews its lease. */
+export interface Sandbox {
+  readonly id: SandboxId
+  readonly name: SandboxName
+  /** As it was when this handle was made; `inspect` asks again. */
+  readonly info: SandboxInfo
+  readonly inspect: Effect.Effect<SandboxInfo, SandboxNotFound | HostError>
+  /** Runs a command to its end, whatever its exit code. A string is a script for `/bin/sh -c`. */
+  readonly exec: (
+    command: ExecRequest["command"],
+    options?: ExecOptions,
+  ) => Effect.Effect<ExecResult, ExecError | LeaseError>
+  /** As `exec`, but fails unless the command ends with exit code 0. */
+  readonly run: (
+    command: ExecRequest["command"],
+    options?: ExecOptions,
+  ) => Effect.Effect<
+    ExecResult,
+    ExecError | LeaseError | CommandFailed | ExecTimedOut | OutOfMemory
+  >
+  /** Output as it comes, uncut; ending the stream early kills the command. */
+  readonly execStream: (
+    command: ExecRequest["command"],
+    options?: ExecOptions,
+  ) => Stream.Stream<ExecEvent, ExecError | LeaseError>
+  readonly files: SandboxFiles
+  readonly start: Effect.Effect<void, LeaseError>
+  readonly stop: Effect.Effect<void, LeaseError>
+  readonly remove: Effect.Effect<void, LeaseError>
+}
+
+/** The sandboxes of one session; others' do not exist to it. */
+export interface SandboxSession {
+  readonly create: (
+    options?: CreateOptions,
+    onProgress?: (progress: PullProgress) => Effect.Effect<void>,
+  ) => Effect.Effect<Sandbox, CreateError | InvalidInput | LeaseStoreFailed>
+  /** Finds a sandbox by its name or ID. */
+  readonly get: (reference: string) => Effect.Effect<Sandbox, SandboxNotFound | HostError>
+  /** Oldest first. */
+  readonly list: Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
+}
+
+/** What a program uses: sandboxes by session. */
+export class Sandboxes extends Context.Service<
+  Sandboxes,
+  {
+    readonly session: (id: string) => Effect.Effect<SandboxSession, InvalidInput>
+    readonly capabilities: Effect.Effect<DriverCapabilities, HostError>
+  }
+>()("@cordon/core/Sandboxes") {
+  /** Over a lease store and leases of the program's own. */
+  static readonly layerLeases: Layer.Layer<Sandboxes, never, SandboxDriver | Leases | Settings> =
+    Layer.effect(
+      Sandboxes,
+      Effect.suspend(() => make),
+    )
+
+  /** Over a lease store of the program's own. */
+  static readonly layerStore = (
+    settings: SettingsInput = {},
+  ): Layer.Layer<Sandboxes, InvalidInput | InvalidLimits, SandboxDriver | LeaseStore> =>
+    Sandboxes.layerLeases.pipe(Layer.provide(Leases.layer), Layer.provide(Settings.layer(settings)))
+
+  /** With leases in memory: all that a single process needs beside a driver. */
+  static readonly layer = (
+    settings: SettingsInput = {},
+  ): Layer.Layer<Sandboxes, InvalidInput | InvalidLimits, SandboxDriver> =>
+    Layer.provide(Sandboxes.layerStore(settings), leaseStoreMemory)
+
+  /** Creates a sandbox that is removed with the scope. */
+  static readonly scoped = (session: SandboxSession, options?: CreateOptions) =>
+    Effect.acquireRelease(session.create(options), (sandbox) =>
+      sandbox.remove.pipe(
+        Effect.catchTag("SandboxNotFound", () => Effect.void),
+        Effect.catch((error) =>
+          Effect.logWarning("Could not remove a sandbox", { sandbox: sandbox.id, error }),
+        ),
+      ),
+    )
+}
+
+const ExecOptionsChecked = Schema.Struct({
+  env: Schema.optionalKey(Environment),
+  user: Schema.optionalKey(User),
+  outputLimit: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))),
+})
+
+const commandProblem = (command: ExecRequest["command"]): string | undefined => {
+  const parts = typeof command === "string" ? [command] : command
+  if (parts[0] === undefined || parts[0].trim() === "") return "the command is empty"
+  if (parts.some((part) => part.includes("\0"))) return "the command contains a NUL character"
+  // Linux refuses a single argument of 128 KiB and more.
+  if (parts.some((part) => Buffer.byteLength(part) >= 128 * 1024)) {
+    return "the command is longer than 128 KiB; write it to a file and run that"
+  }
+  return undefined
+}
+
+const stdinStream = (stdin: NonNullable<ExecOptions["stdin"]>): Stream.Stream<Uint8Array> =>
+  typeof stdin === "string"
+    ? Stream.succeed(new TextEncoder().encode(stdin))
+    : stdin instanceof Uint8Array
+      ? Stream.succeed(stdin)
+      : stdin
+
+const make = Effect.gen(function* () {
+  const driver = yield* SandboxDriver
+  const leases = yield* Leases
+  const settings = yield* Settings
+  const capabilities = yield* Effect.cachedWithTTL(driver.capabilities, Duration.minutes(1))
+  const exclusively = makeKeyedLock<SessionKey>()
+  const creating = new Map<SessionKey, Set<SandboxId>>()
+  const created = new Set<SandboxId>()
+
+  yield* Effect.addFinalizer(() =>
+    settings.removeOnClose
+      ? Effect.forEach(
+          created,
+          (id) =>
+            leases.remove(id).pipe(
+              Effect.catchTag("SandboxNotFound", () => Effect.void),
+              Effect.catch((error) =>
+                Effect.logWarning("Could not remove a sandbox on closing", { sandbox: id, error }),
+              ),
+            ),
+          { concurrency: 8, discard: true },
+        )
+      : Effect.void,
+  )
+
+  /** Takes a place in the session's quota for as long as the creation runs. */
+  const reserve = (session: SessionKey, id: SandboxId) =>
+    Effect.acquireRelease(
+      exclusively(session)(
+        Effect.gen(function* () {
+          const pending = creating.get(session) ?? new Set()
+          const present = (yield* driver.list(session)).map((info) => info.id)
+          const taken = new Set([...present, ...pending])
+          if (!taken.has(id) && taken.size >= settings.maxSandboxes) {
+            return yield* new QuotaExceeded({
+              resource: "sandboxes of a session",
+              limit: settings.maxSandboxes,
+            })
+          }
+          creating.set(session, pending.add(id))
+        }),
+      ),
+      () =>
+        Effect.sync(() => {
+          const pending = creating.get(session)
+          pending?.delete(id)
+          if (pending?.size === 0) creating.delete(session)
+        }),
+    )
+
+  const handle = (info: SandboxInfo): Sandbox => {
+    const { id, workdir } = info
+    const use = leases.use(id)
+    const useStream = leases.useStream(id)
+    const at = (path: string) => sandboxPath(path, workdir)
+
+    const prepare = Effect.fnUntraced(function* (
+      command: ExecRequest["command"],
+      options: ExecOptions,
+    ) {
+      const problem = commandProblem(command)
+      if (problem !== undefined) {
+        return yield* new InvalidInput({ subject: "command", issue: problem })
+      }
+      const { env, user, outputLimit } = options
+      const checked = yield* Schema.decodeUnknownEffect(ExecOptionsChecked)({
+        ...(env === undefined ? {} : { env }),
+        ...(user === undefined ? {} : { user }),
+        ...(outputLimit === undefined ? {} : { outputLimit }),
+      }).pipe(Effect.mapError(invalidInput("exec options")))
+      const timeout = Duration.fromInput(options.timeout ?? settings.execTimeout)
+      if (timeout._tag === "None" || Duration.toMillis(timeout.value) <= 0) {
+        return yield* new InvalidInput({
+          subject: "timeout",
+          issue: "it must be a duration of more than zero, in milliseconds or such as '30 seconds'",
+        })
+      }
+      const request: ExecRequest = {
+        command,
+        ...(options.cwd === undefined ? {} : { cwd: yield* at(options.cwd) }),
+        ...(checked.env === undefined ? {} : { env: checked.env }),
+        ...(checked.user === undefined ? {} : { user: checked.user }),
+        ...(options.stdin === undefined ? {} : { stdin: stdinStream(options.stdin) }),
+        ...(Duration.isFinite(timeout.value) ? { timeout: timeout.value } : {}),
+      }
+      return {
+        request,
+        outputLimit: checked.outputLimit ?? settings.outputLimit,
+        timeout: timeout.value,
+      }
+    })
+
+    const exec = Effect.fn("Sandbox.exec")(
+      function* (command: ExecRequest["command"], options: ExecOptions = {}) {
+        const { request, outputLimit } = yield* prepare(command, options)
+        return yield* use(collectOutput(driver.exec(id, request), outputLimit))
+      },
+      Effect.annotateSpans({ "sandbox.id": id }),
+    )
+
+    const stream: SandboxFiles["stream"] = (path, options) =>
+      Stream.unwrap(Effect.map(at(path), (at) => useStream(driver.readFile(id, at, options))))
+
+    const read = Effect.fn("Sandbox.files.read")(function* (
+      path: string,
+      options: ReadOptions = {},
+    ) {
+      const limit = settings.fileLimit
+      // Asks for one byte more than is allowed: enough to tell that there is more.
+      const wanted = { ...options, length: Math.min(options.length ?? limit + 1, limit + 1) }
+      const bytes = Buffer.concat(yield* Stream.runCollect(stream(path, wanted)))
+      if (bytes.length > limit) {
+        const { size } = yield* stat(path)
+        return yield* new FileTooLarge({ path, size, limit })
+      }
+      return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+    })
+
+    const stat = Effect.fn("Sandbox.files.stat")(function* (path: string) {
+      return yield* use(driver.stat(id, yield* at(path)))
+    })
+
+    const files: SandboxFiles = {
+      stream,
+      read,
+      stat,
+      readText: (path) => Effect.map(read(path), (bytes) => new TextDecoder().decode(bytes)),
+      write: Effect.fn("Sandbox.files.write")(function* (path, content, options = {}) {
+        const mode = options.mode === undefined ? {} : { mode: options.mode }
+        const target = yield* at(path)
+        if (typeof content === "string" || content instanceof Uint8Array) {
+          const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
+          return yield* use(
+            driver.writeFile(id, target, {
+              bytes: Stream.succeed(bytes),
+              size: bytes.length,
+              ...mode,
+            }),
+          )
+        }
+        const size = options.size === undefined ? {} : { size: options.size }
+        yield* use(driver.writeFile(id, target, { bytes: content, ...size, ...mode }))
+      }),
+      upload: Effect.fnUntraced(function* (from, to) {
+        return yield* use(upload(driver, id, from, yield* at(to)))
+      }),
+      download: Effect.fnUntraced(function* (from, to) {
+        return yield* use(download(driver, id, yield* at(from), to, settings.transferLimit))
+      }),
+    }
+
+    return {
+      id,
+      name: info.name,
+      info,
+      inspect: driver.inspect(id),
+      exec,
+      run: Effect.fnUntraced(function* (command, options = {}) {
+        const result = yield* exec(command, options)
+        const { stdout, stderr, exitCode } = result
+        if (result.timedOut) {
+          const { timeout } = yield* prepare(command, options)
+          return yield* new ExecTimedOut({ timeout: Duration.toMillis(timeout), stdout, stderr })
+        }
+        if (result.oomKilled) return yield* new OutOfMemory({ sandbox: info.name })
+        if (exitCode !== 0) return yield* new CommandFailed({ exitCode, stdout, stderr })
+        return result
+      }),
+      execStream: (command, options = {}) =>
+        Stream.unwrap(
+          Effect.map(prepare(command, options), ({ request }) =>
+            useStream(driver.exec(id, request)),
+          ),
+        ),
+      files,
+      start: leases.start(id),
+      stop: leases.stop(id),
+      remove: leases.remove(id).pipe(Effect.tap(() => Effect.sync(() => created.delete(id)))),
+    }
+  }
+
+  const session = Effect.fnUntraced(function* (sessionId: string) {
+    const key = sessionKey(
+      yield* Schema.decodeUnknownEffect(SessionId)(sessionId).pipe(
+        Effect.mapError(invalidInput("session ID")),
+      ),
+    )
+
+    const create: SandboxSession["create"] = Effect.fn("Sandboxes.create")(function* (
+      options = {},
+      onProgress,
+    ) {
+      const wanted = yield* Schema.decodeUnknownEffect(CreateOptions)(options).pipe(
+        Effect.mapError(invalidInput("sandbox options")),
+      )
+      const name = wanted.name ?? SandboxName.make(`box-${randomBytes(4).toString("hex")}`)
+      const id = sandboxId(key, name)
+      yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
+      const runtime = wanted.runtime ?? settings.runtime
+      const host = yield* capabilities
+      const available = host.runtimes.map((offered) => offered.runtime)
+      if (!available.includes(runtime)) {
+        return yield* new RuntimeUnavailable({ runtime, available })
+      }
+      const limits = yield* resolveLimits(wanted.limits ?? {}, settings.limits, host.capacity)
+      return yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* reserve(key, id)
+          const spec = {
+            name,
+            image: wanted.image ?? settings.image,
+            runtime,
+            limits,
+            network: wanted.network ?? settings.network,
+            lease: {
+              idleTimeout: Duration.toMillis(settings.idleTimeout),
+              removeTimeout: Duration.toMillis(settings.removeTimeout),
+            },
+            env: wanted.env ?? {},
+            ...(wanted.workdir === undefined ? {} : { workdir: wanted.workdir }),
+            ...(wanted.user === undefined ? {} : { user: wanted.user }),
+          }
+          // From the driver's success to the lease nothing may interrupt: it would be an orphan.
+          const info = yield* Effect.uninterruptibleMask((restore) =>
+            restore(driver.create({ id, session: key, spec }, onProgress)).pipe(
+              Effect.tap((info) =>
+                leases
+                  .begin(info)
+                  .pipe(Effect.onError(() => Effect.ignore(driver.remove(id, info.instanceId)))),
+              ),
+              Effect.tap(() => Effect.sync(() => created.add(id))),
+            ),
+          )
+          return handle(info)
+        }),
+      )
+    })
+
+    const get: SandboxSession["get"] = Effect.fnUntraced(function* (reference) {
+      const id = resolveSandboxId(key, reference)
+      const unknown = new SandboxNotFound({ sandbox: reference })
+      if (id === undefined) return yield* unknown
+      const info = yield* driver
+        .inspect(id)
+        .pipe(Effect.catchTag("SandboxNotFound", () => Effect.fail(unknown)))
+      // The ID holds only a part of the key: what decides is the whole one.
+      if (info.session !== key) return yield* unknown
+      return handle(info)
+    })
+
+    return { create, get, list: driver.list(key) }
+  })
+
+  return Sandboxes.of({ session, capabilities })
+})

@@ -1,0 +1,47 @@
+import { Context, type Effect, type Stream } from "effect"
+import type {
+  FileNotFound,
+  InvalidPath,
+  NotAFile,
+  PermissionDenied,
+  StorageFailed,
+} from "./errors.ts"
+import type { FileStat } from "./values/Files.ts"
+
+export type SessionFilesError =
+  | InvalidPath
+  | FileNotFound
+  | NotAFile
+  | PermissionDenied
+  | StorageFailed
+
+/** Something below a folder of session storage. */
+export interface SessionFilesEntry extends FileStat {
+  /** Relative to the folder that was walked, `/`-separated. */
+  readonly path: string
+  /** Of a symlink; never followed by `walk`. */
+  readonly linkTarget?: string
+}
+
+/**
+ * The session's own files, outside every sandbox: where uploads come from and downloads go to.
+ * Paths are relative and never leave the storage, whatever links lie in it.
+ */
+export class SessionFiles extends Context.Service<
+  SessionFiles,
+  {
+    /** Symlinks are followed as far as they stay inside. */
+    readonly stat: (path: string) => Effect.Effect<FileStat, SessionFilesError>
+    readonly read: (path: string) => Stream.Stream<Uint8Array, SessionFilesError>
+    /** Writes a file whole or not at all; parents are made, a link in its place is replaced. */
+    readonly write: <E>(
+      path: string,
+      content: Stream.Stream<Uint8Array, E>,
+      mode?: number,
+    ) => Effect.Effect<void, SessionFilesError | E>
+    /** Makes a folder and its parents; no effect on one that exists. */
+    readonly makeDirectory: (path: string) => Effect.Effect<void, SessionFilesError>
+    /** Everything below a folder, parents before children, in the order of their names. */
+    readonly walk: (path: string) => Stream.Stream<SessionFilesEntry, SessionFilesError>
+  }
+>()("@cordon/core/SessionFiles") {}

@@ -1,0 +1,156 @@
+import { Config, Context, Duration, Effect, Layer, Option, Schema } from "effect"
+import { InvalidInput, type InvalidLimits, invalidInput } from "./errors.ts"
+import { defaultLimits, type Limits, type LimitsInput, resolveLimits } from "./values/Limits.ts"
+import { Runtime } from "./values/Runtime.ts"
+import { ImageReference, NetworkMode } from "./values/Sandbox.ts"
+
+const defaults = {
+  image: "ubuntu:24.04",
+  runtime: "runc",
+  network: "bridge",
+  idleTimeout: Duration.minutes(10),
+  removeTimeout: Duration.minutes(20),
+  execTimeout: Duration.minutes(2),
+  outputLimit: 1024 * 1024,
+  fileLimit: 16 * 1024 * 1024,
+  transferLimit: 8 * 1024 ** 3,
+  maxSandboxes: 16,
+  removeOnClose: true,
+} as const
+
+/** What a program may set; every part has a default and an environment variable. */
+export interface SettingsInput {
+  /** Default image: `ubuntu:24.04`. */
+  readonly image?: string
+  /** Default runtime: `runc`. */
+  readonly runtime?: Runtime
+  /** Default limits: 2 GiB of memory, 1 core, 256 processes. */
+  readonly limits?: LimitsInput
+  /** Default network: `bridge`. */
+  readonly network?: NetworkMode
+  /** A sandbox nobody used for this long is stopped: 10 minutes. */
+  readonly idleTimeout?: Duration.Input
+  /** A sandbox nobody used for this long is removed: 20 minutes. */
+  readonly removeTimeout?: Duration.Input
+  /** Time a command gets unless it asks for another: 2 minutes. */
+  readonly execTimeout?: Duration.Input
+  /** Bytes kept of each output of a command: 1 MiB. */
+  readonly outputLimit?: number
+  /** Bytes of a file that can be read at once: 16 MiB. */
+  readonly fileLimit?: number
+  /** Bytes that one download may bring: 8 GiB. */
+  readonly transferLimit?: number
+  /** Sandboxes that a session may have at once: 16. */
+  readonly maxSandboxes?: number
+  /** Whether closing removes the sandboxes that were created through it: true. */
+  readonly removeOnClose?: boolean
+}
+
+const PositiveInt = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
+const PositiveDuration = Schema.Duration.pipe(
+  Schema.check(
+    Schema.makeFilter((duration) => Duration.toMillis(duration) > 0, {
+      expected: "a duration of more than zero",
+    }),
+  ),
+)
+
+const Checked = Schema.Struct({
+  image: ImageReference,
+  runtime: Runtime,
+  network: NetworkMode,
+  idleTimeout: PositiveDuration,
+  removeTimeout: PositiveDuration,
+  execTimeout: PositiveDuration,
+  outputLimit: PositiveInt,
+  fileLimit: PositiveInt,
+  transferLimit: PositiveInt,
+  maxSandboxes: PositiveInt,
+  removeOnClose: Schema.Boolean,
+}).pipe(
+  Schema.check(
+    Schema.makeFilter(
+      ({ idleTimeout, removeTimeout }) => Duration.isLessThanOrEqualTo(idleTimeout, removeTimeout),
+      { expected: "an idleTimeout that is not longer than the removeTimeout" },
+    ),
+  ),
+)
+
+/** What the program says, else the environment variable, else the default. */
+const setting = <A, B, C>(
+  ours: A | undefined,
+  variable: (name: string) => Config.Config<B>,
+  name: string,
+  fallback: C,
+): Effect.Effect<A | B | C, InvalidInput> =>
+  ours === undefined
+    ? Effect.mapError(
+        Config.withDefault(variable(`CONTAINER_SANDBOX_${name}`), fallback),
+        (error) => new InvalidInput({ subject: "settings", issue: error.message }),
+      )
+    : Effect.succeed(ours)
+
+const duration = (ours: Duration.Input | undefined, name: string, fallback: Duration.Duration) =>
+  setting(
+    // What is not a duration stays as it is, for the schema to refuse by name.
+    ours === undefined ? undefined : Option.getOrElse(Duration.fromInput(ours), () => ours),
+    Config.Duration,
+    name,
+    fallback,
+  )
+
+const number = (
+  input: SettingsInput,
+  key: "outputLimit" | "fileLimit" | "transferLimit" | "maxSandboxes",
+  name: string,
+) => setting(input[key], Config.Number, name, defaults[key])
+
+/** How sandboxes are made and kept: what the program says, else the environment, else the default. */
+export class Settings extends Context.Service<
+  Settings,
+  (typeof Checked)["Type"] & { readonly limits: Limits }
+>()("@cordon/core/Settings") {
+  static readonly layer = (
+    input: SettingsInput = {},
+  ): Layer.Layer<Settings, InvalidInput | InvalidLimits> =>
+    Layer.effect(
+      Settings,
+      Effect.gen(function* () {
+        const limits = yield* resolveLimits({
+          memory: yield* setting(
+            input.limits?.memory,
+            Config.String,
+            "MEMORY",
+            defaultLimits.memory,
+          ),
+          cpus: yield* setting(input.limits?.cpus, Config.Number, "CPUS", defaultLimits.cpus),
+          pids: yield* setting(input.limits?.pids, Config.Number, "PIDS", defaultLimits.pids),
+        })
+        const checked = yield* Schema.decodeUnknownEffect(Schema.toType(Checked))({
+          image: yield* setting(input.image, Config.String, "IMAGE", defaults.image),
+          runtime: yield* setting(input.runtime, Config.String, "RUNTIME", defaults.runtime),
+          network: yield* setting(input.network, Config.String, "NETWORK", defaults.network),
+          idleTimeout: yield* duration(input.idleTimeout, "IDLE_TIMEOUT", defaults.idleTimeout),
+          removeTimeout: yield* duration(
+            input.removeTimeout,
+            "REMOVE_TIMEOUT",
+            defaults.removeTimeout,
+          ),
+          execTimeout: yield* duration(input.execTimeout, "EXEC_TIMEOUT", defaults.execTimeout),
+          ...(yield* Effect.all({
+            outputLimit: number(input, "outputLimit", "OUTPUT_LIMIT"),
+            fileLimit: number(input, "fileLimit", "FILE_LIMIT"),
+            transferLimit: number(input, "transferLimit", "TRANSFER_LIMIT"),
+            maxSandboxes: number(input, "maxSandboxes", "MAX_SANDBOXES"),
+          })),
+          removeOnClose: yield* setting(
+            input.removeOnClose,
+            Config.Boolean,
+            "REMOVE_ON_CLOSE",
+            defaults.removeOnClose,
+          ),
+        }).pipe(Effect.mapError(invalidInput("settings")))
+        return { ...checked, limits }
+      }),
+    )
+}

@@ -1,0 +1,294 @@
+/**
+ * One tagged class for each failure that a caller can act on. Each message says what was wrong and
+ * what to do next, and is fit to be shown to a model; none carries a secret.
+ */
+import { Schema } from "effect"
+
+/** No sandbox of that name or ID in this session (another session's sandboxes do not exist to it). */
+export class SandboxNotFound extends Schema.TaggedError<SandboxNotFound>()("SandboxNotFound", {
+  sandbox: Schema.String,
+}) {
+  override get message() {
+    return `There is no sandbox ${quote(this.sandbox)} in this session. List the sandboxes to see their names, or create it.`
+  }
+}
+
+export class SandboxNotRunning extends Schema.TaggedError<SandboxNotRunning>()(
+  "SandboxNotRunning",
+  { sandbox: Schema.String, status: Schema.String },
+) {
+  override get message() {
+    return `Sandbox ${quote(this.sandbox)} is ${this.status}, not running. Start it first.`
+  }
+}
+
+export class SandboxNameTaken extends Schema.TaggedError<SandboxNameTaken>()("SandboxNameTaken", {
+  sandbox: Schema.String,
+}) {
+  override get message() {
+    return `A sandbox named ${quote(this.sandbox)} already exists in this session. Use it, remove it, or choose another name.`
+  }
+}
+
+export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNotFound", {
+  image: Schema.String,
+}) {
+  override get message() {
+    return `Image ${quote(this.image)} is neither on the host nor in its registry. Check the name and the tag.`
+  }
+}
+
+/** The registry or the way to it failed; the image may well exist. */
+export class ImagePullFailed extends Schema.TaggedError<ImagePullFailed>()("ImagePullFailed", {
+  image: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Image ${quote(this.image)} could not be pulled: ${this.reason}. Check the host's access to the registry, or use an image that the host already has.`
+  }
+}
+
+/** The image exists but can't carry a sandbox. */
+export class ImageUnusable extends Schema.TaggedError<ImageUnusable>()("ImageUnusable", {
+  image: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Image ${quote(this.image)} can't run as a sandbox: ${this.reason}. Use an image that has a POSIX shell at /bin/sh.`
+  }
+}
+
+/** The host does not offer the runtime that was asked for. */
+export class RuntimeUnavailable extends Schema.TaggedError<RuntimeUnavailable>()(
+  "RuntimeUnavailable",
+  { runtime: Schema.String, available: Schema.Array(Schema.String) },
+) {
+  override get message() {
+    return `Runtime ${quote(this.runtime)} is not available on this host, which offers: ${this.available.join(", ") || "none"}. Choose one of those, or register it with the engine.`
+  }
+}
+
+export class InvalidLimits extends Schema.TaggedError<InvalidLimits>()("InvalidLimits", {
+  limit: Schema.Literals(["memory", "cpus", "pids"]),
+  given: Schema.String,
+  expected: Schema.String,
+}) {
+  override get message() {
+    return `Limit ${this.limit} is ${this.given}, but must be ${this.expected}.`
+  }
+}
+
+/** Input that does not have the documented shape. */
+export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
+  subject: Schema.String,
+  issue: Schema.String,
+}) {
+  override get message() {
+    return `Invalid ${this.subject}: ${this.issue}`
+  }
+}
+
+export class InvalidPath extends Schema.TaggedError<InvalidPath>()("InvalidPath", {
+  path: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Path ${quote(this.path)} can't be used: ${this.reason}.`
+  }
+}
+
+export class FileNotFound extends Schema.TaggedError<FileNotFound>()("FileNotFound", {
+  path: Schema.String,
+}) {
+  override get message() {
+    return `There is no file at ${quote(this.path)}. Check the path; relative paths start at the working directory.`
+  }
+}
+
+/** Something else stands where a regular file (or a directory) is needed. */
+export class NotAFile extends Schema.TaggedError<NotAFile>()("NotAFile", {
+  path: Schema.String,
+  kind: Schema.String,
+}) {
+  override get message() {
+    return `${quote(this.path)} is a ${this.kind}, not a regular file. Give the path of a file.`
+  }
+}
+
+export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()("FileTooLarge", {
+  path: Schema.String,
+  /** Bytes. */
+  size: Schema.Number,
+  /** Bytes. */
+  limit: Schema.Number,
+}) {
+  override get message() {
+    return `${quote(this.path)} is ${this.size} bytes, more than the ${this.limit} that can be read at once. Read a part of it, or download it.`
+  }
+}
+
+export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", {
+  path: Schema.String,
+}) {
+  override get message() {
+    return `The sandbox's user may not do that at ${quote(this.path)}. Choose a path it owns, or change the permissions.`
+  }
+}
+
+/** The disk (of the sandbox, or of session storage) refused: full, read-only, or broken. */
+export class StorageFailed extends Schema.TaggedError<StorageFailed>()("StorageFailed", {
+  path: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `The file operation at ${quote(this.path)} failed: ${this.reason}.`
+  }
+}
+
+/** An archive that is cut short, malformed, or holds what must not be unpacked. */
+export class InvalidArchive extends Schema.TaggedError<InvalidArchive>()("InvalidArchive", {
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `The archive can't be used: ${this.reason}.`
+  }
+}
+
+/** A command that had to succeed ended with another exit code than 0. */
+export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", {
+  exitCode: Schema.Number,
+  stdout: Schema.String,
+  stderr: Schema.String,
+}) {
+  override get message() {
+    return `The command ended with exit code ${this.exitCode}${this.stderr === "" ? "" : `: ${this.stderr.slice(-2000).trim()}`}`
+  }
+}
+
+/** A command that had to succeed was killed when its time was up. */
+export class ExecTimedOut extends Schema.TaggedError<ExecTimedOut>()("ExecTimedOut", {
+  /** Milliseconds. */
+  timeout: Schema.Number,
+  stdout: Schema.String,
+  stderr: Schema.String,
+}) {
+  override get message() {
+    return `The command was killed after ${this.timeout} ms. Give it a longer timeout, or run it in the background.`
+  }
+}
+
+/** The sandbox's memory limit killed a process (or, with some runtimes, the sandbox). */
+export class OutOfMemory extends Schema.TaggedError<OutOfMemory>()("OutOfMemory", {
+  sandbox: Schema.String,
+}) {
+  override get message() {
+    return `A process in sandbox ${quote(this.sandbox)} was killed at its memory limit. Use less memory, or create a sandbox with a higher limit.`
+  }
+}
+
+/** Something countable is used up: sandboxes of a session, subnets of the pool. */
+export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()("QuotaExceeded", {
+  resource: Schema.String,
+  limit: Schema.Number,
+}) {
+  override get message() {
+    return `The limit of ${this.limit} ${this.resource} is reached. Remove a sandbox that is no longer needed, or raise the limit.`
+  }
+}
+
+/** Nothing that speaks the engine's protocol answered at the endpoint. */
+export class EngineUnreachable extends Schema.TaggedError<EngineUnreachable>()(
+  "EngineUnreachable",
+  { endpoint: Schema.String, reason: Schema.String },
+) {
+  override get message() {
+    return `The container engine at ${this.endpoint} does not answer: ${this.reason}. Check that it runs and that this program may use it.`
+  }
+}
+
+/** The engine answered with an error that has no class of its own. */
+export class EngineError extends Schema.TaggedError<EngineError>()("EngineError", {
+  operation: Schema.String,
+  /** HTTP status of the engine's answer; 0 where the answer was broken off or not understood. */
+  status: Schema.Number,
+  detail: Schema.String,
+}) {
+  override get message() {
+    return `The container engine failed to ${this.operation}${this.status === 0 ? "" : ` (status ${this.status})`}: ${this.detail}`
+  }
+}
+
+/** Another holder took the sandbox over, or its lease ran out and it was removed. */
+export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
+  sandbox: Schema.String,
+}) {
+  override get message() {
+    return `The lease on sandbox ${quote(this.sandbox)} ran out or was taken over. Create a new sandbox.`
+  }
+}
+
+/** The store that keeps the leases failed; the sandboxes themselves may be well. */
+export class LeaseStoreFailed extends Schema.TaggedError<LeaseStoreFailed>()("LeaseStoreFailed", {
+  operation: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `The lease store failed to ${this.operation}: ${this.reason}. Check the store; the sandbox itself is untouched.`
+  }
+}
+
+/** What taking or keeping a sandbox's lease may fail with. */
+export type LeaseError =
+  | SandboxNotFound
+  | SandboxNotRunning
+  | LeaseLost
+  | LeaseStoreFailed
+  | HostError
+
+/** What any call to a host may fail with. */
+export type HostError = EngineUnreachable | EngineError
+
+export type CreateError =
+  | SandboxNameTaken
+  | ImageNotFound
+  | ImagePullFailed
+  | ImageUnusable
+  | RuntimeUnavailable
+  | InvalidLimits
+  | QuotaExceeded
+  | HostError
+
+export type ExecError = SandboxNotFound | SandboxNotRunning | InvalidPath | InvalidInput | HostError
+
+export type FileError =
+  | SandboxNotFound
+  | SandboxNotRunning
+  | InvalidPath
+  | FileNotFound
+  | NotAFile
+  | PermissionDenied
+  | StorageFailed
+  | InvalidArchive
+  | HostError
+
+/** Every error of Cordon. */
+export type CordonError =
+  | CreateError
+  | ExecError
+  | FileError
+  | FileTooLarge
+  | CommandFailed
+  | ExecTimedOut
+  | OutOfMemory
+  | LeaseError
+
+/** Turns a schema's refusal into {@link InvalidInput}, without repeating the input. */
+export const invalidInput =
+  (subject: string) =>
+  (error: Schema.SchemaError): InvalidInput =>
+    new InvalidInput({ subject, issue: error.message })
+
+// Names and paths come from models and archives: show them unambiguously, on one line, and short.
+function quote(text: string): string {
+  return JSON.stringify(text.length > 300 ? `${text.slice(0, 300)}...` : text)
+}

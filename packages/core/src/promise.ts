@@ -1,0 +1,252 @@
+import { randomUUID } from "node:crypto"
+import { Cause, Effect, Exit, Layer, ManagedRuntime, Stream } from "effect"
+import {
+  type CordonError,
+  type InvalidInput,
+  type InvalidLimits,
+  SandboxNotFound,
+} from "./errors.ts"
+import type { LeaseStore } from "./LeaseStore.ts"
+import { leaseStoreMemory } from "./LeaseStore.ts"
+import type { DriverCapabilities, PullProgress, SandboxDriver } from "./SandboxDriver.ts"
+import {
+  type ExecOptions as EffectExecOptions,
+  type Sandbox as EffectSandbox,
+  type ReadOptions,
+  Sandboxes,
+  type WriteOptions,
+} from "./Sandboxes.ts"
+import type { SessionFiles } from "./SessionFiles.ts"
+import type { SettingsInput } from "./Settings.ts"
+import { sessionFilesMemory } from "./session-files/memory.ts"
+import type { TransferReport } from "./Transfer.ts"
+import type { ExecEvent, ExecRequest, ExecResult } from "./values/Exec.ts"
+import type { FileStat } from "./values/Files.ts"
+import type { CreateOptions, SandboxInfo } from "./values/Sandbox.ts"
+
+/** Bytes or text, whole or as they come. */
+export type Content = string | Uint8Array | AsyncIterable<Uint8Array>
+
+/** Ends the call early; what it started is undone or killed before the promise rejects. */
+export interface Abortable {
+  readonly signal?: AbortSignal
+}
+
+export interface PromiseExecOptions extends Omit<EffectExecOptions, "stdin">, Abortable {
+  /** Fed to standard input, which is empty by default. */
+  readonly stdin?: Content
+}
+
+/** The files of a sandbox. Relative paths start at its working directory. */
+export interface PromiseSandboxFiles {
+  /** Reads a file whole, or a part of it; rejects with `FileTooLarge` beyond the `fileLimit`. */
+  readonly read: (path: string, options?: ReadOptions & Abortable) => Promise<Uint8Array>
+  /** As `read`, decoded as UTF-8. */
+  readonly readText: (path: string, options?: Abortable) => Promise<string>
+  /** A file of any size, in pieces. */
+  readonly stream: (path: string, options?: ReadOptions) => AsyncIterable<Uint8Array>
+  /** Writes a file whole or not at all; parent folders are made. */
+  readonly write: (
+    path: string,
+    content: Content,
+    options?: WriteOptions & Abortable,
+  ) => Promise<void>
+  readonly stat: (path: string, options?: Abortable) => Promise<FileStat>
+  /** Copies a file or folder from session storage into the sandbox. */
+  readonly upload: (from: string, to: string, options?: Abortable) => Promise<TransferReport>
+  /** Copies a file or folder from the sandbox into session storage. */
+  readonly download: (from: string, to: string, options?: Abortable) => Promise<TransferReport>
+}
+
+/** A sandbox. `await using` removes it at the end of the block. */
+export interface PromiseSandbox extends AsyncDisposable {
+  readonly id: string
+  readonly name: string
+  /** As it was when this handle was made; `inspect` asks again. */
+  readonly info: SandboxInfo
+  readonly inspect: (options?: Abortable) => Promise<SandboxInfo>
+  /** Runs a command to its end, whatever its exit code. A string is a script for `/bin/sh -c`. */
+  readonly exec: (
+    command: ExecRequest["command"],
+    options?: PromiseExecOptions,
+  ) => Promise<ExecResult>
+  /** As `exec`, but rejects unless the command ends with exit code 0. */
+  readonly run: (
+    command: ExecRequest["command"],
+    options?: PromiseExecOptions,
+  ) => Promise<ExecResult>
+  /** Output as it comes, uncut; leaving the loop kills the command. */
+  readonly execStream: (
+    command: ExecRequest["command"],
+    options?: Omit<PromiseExecOptions, "signal">,
+  ) => AsyncIterable<ExecEvent>
+  readonly files: PromiseSandboxFiles
+  readonly start: (options?: Abortable) => Promise<void>
+  readonly stop: (options?: Abortable) => Promise<void>
+  readonly remove: (options?: Abortable) => Promise<void>
+}
+
+/** The sandboxes of one session. Every rejection is a {@link CordonError}: look at its `_tag`. */
+export interface PromiseSandboxes extends AsyncDisposable {
+  readonly sessionId: string
+  readonly create: (
+    options?: CreateOptions &
+      Abortable & { readonly onProgress?: (progress: PullProgress) => void },
+  ) => Promise<PromiseSandbox>
+  /** Finds a sandbox by its name or ID. */
+  readonly get: (reference: string, options?: Abortable) => Promise<PromiseSandbox>
+  /** Oldest first. */
+  readonly list: (options?: Abortable) => Promise<ReadonlyArray<SandboxInfo>>
+  readonly capabilities: (options?: Abortable) => Promise<DriverCapabilities>
+  /** Another session on the same driver; closing this one closes it too. */
+  readonly session: (sessionId: string) => PromiseSandboxes
+  /** Removes the sandboxes that were created here (unless `removeOnClose` is false) and lets go. */
+  readonly close: () => Promise<void>
+}
+
+/** What sandboxes run on, and how they are made and kept. */
+export interface CreateSandboxesOptions extends SettingsInput {
+  /** A driver's layer: `memory()`, `docker()`. */
+  readonly driver: Layer.Layer<SandboxDriver, CordonError>
+  /** Who owns the sandboxes; a random one by default. Give your own to find them again later. */
+  readonly sessionId?: string
+  /** Where uploads come from and downloads go to; memory by default. */
+  readonly files?: Layer.Layer<SessionFiles, CordonError>
+  /** Where leases are kept; memory by default. */
+  readonly leaseStore?: Layer.Layer<LeaseStore, CordonError>
+}
+
+type Services = Sandboxes | SessionFiles
+type Runtime = ManagedRuntime.ManagedRuntime<Services, CordonError | InvalidInput | InvalidLimits>
+
+/**
+ * Sandboxes for programs that do not use Effect.
+ *
+ * @example
+ * await using sandboxes = createSandboxes({ driver: docker() })
+ * await using sandbox = await sandboxes.create()
+ * const { stdout } = await sandbox.run("echo hello")
+ */
+export const createSandboxes = (options: CreateSandboxesOptions): PromiseSandboxes => {
+  const { driver, sessionId, files, leaseStore, ...settings } = options
+  const layer = Sandboxes.layerStore(settings).pipe(
+    Layer.provide(driver),
+    Layer.provide(leaseStore ?? leaseStoreMemory),
+    Layer.provideMerge(files ?? sessionFilesMemory),
+  )
+  return sessionOf(ManagedRuntime.make(layer), sessionId ?? randomUUID())
+}
+
+/** Runs an effect and rejects with its error itself, not with a wrapper around it. */
+const run = async <A, E>(
+  runtime: Runtime,
+  effect: Effect.Effect<A, E, Services>,
+  options: Abortable = {},
+): Promise<A> => {
+  const exit = await runtime.runPromiseExit(
+    effect,
+    options.signal === undefined ? {} : { signal: options.signal },
+  )
+  if (Exit.isSuccess(exit)) return exit.value
+  if (Cause.hasInterruptsOnly(exit.cause) && options.signal?.aborted) throw options.signal.reason
+  throw Cause.squash(exit.cause)
+}
+
+const iterable = <A, E>(
+  runtime: Runtime,
+  stream: Stream.Stream<A, E, Services>,
+): AsyncIterable<A> => ({
+  [Symbol.asyncIterator]: async function* () {
+    const context = await runtime.context()
+    yield* Stream.toAsyncIterable(Stream.provideContext(stream, context))
+  },
+})
+
+/** A source that throws must end the call with what it threw. */
+const contentStream = (content: Content) =>
+  typeof content === "string" || content instanceof Uint8Array
+    ? content
+    : Stream.orDie(Stream.fromAsyncIterable(content, (cause) => cause))
+
+const sessionOf = (runtime: Runtime, sessionId: string): PromiseSandboxes => {
+  const session = Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.session(sessionId))
+  const close = () => runtime.dispose()
+  return {
+    sessionId,
+    create: async ({ signal, onProgress, ...options } = {}) => {
+      const report =
+        onProgress && ((progress: PullProgress) => Effect.sync(() => onProgress(progress)))
+      return await run(
+        runtime,
+        Effect.flatMap(session, (session) => session.create(options, report)),
+        signal === undefined ? {} : { signal },
+      ).then((sandbox) => handleOf(runtime, sandbox))
+    },
+    get: async (reference, options) =>
+      handleOf(
+        runtime,
+        await run(
+          runtime,
+          Effect.flatMap(session, (session) => session.get(reference)),
+          options,
+        ),
+      ),
+    list: (options) =>
+      run(
+        runtime,
+        Effect.flatMap(session, (session) => session.list),
+        options,
+      ),
+    capabilities: (options) =>
+      run(
+        runtime,
+        Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.capabilities),
+        options,
+      ),
+    session: (other) => sessionOf(runtime, other),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
+  const { files } = sandbox
+  const execOptions = ({ stdin, signal: _, ...options }: PromiseExecOptions = {}) => ({
+    ...options,
+    ...(stdin === undefined ? {} : { stdin: contentStream(stdin) }),
+  })
+  return {
+    id: sandbox.id,
+    name: sandbox.name,
+    info: sandbox.info,
+    inspect: (options) => run(runtime, sandbox.inspect, options),
+    exec: (command, options) => run(runtime, sandbox.exec(command, execOptions(options)), options),
+    run: (command, options) => run(runtime, sandbox.run(command, execOptions(options)), options),
+    execStream: (command, options) =>
+      iterable(runtime, sandbox.execStream(command, execOptions(options))),
+    files: {
+      read: (path, options) => run(runtime, files.read(path, options), options),
+      readText: (path, options) => run(runtime, files.readText(path), options),
+      stream: (path, options) => iterable(runtime, files.stream(path, options)),
+      write: (path, content, options) =>
+        run(runtime, files.write(path, contentStream(content), options), options),
+      stat: (path, options) => run(runtime, files.stat(path), options),
+      upload: (from, to, options) => run(runtime, files.upload(from, to), options),
+      download: (from, to, options) => run(runtime, files.download(from, to), options),
+    },
+    start: (options) => run(runtime, sandbox.start, options),
+    stop: (options) => run(runtime, sandbox.stop, options),
+    remove: (options) => run(runtime, sandbox.remove, options),
+    [Symbol.asyncDispose]: () =>
+      run(
+        runtime,
+        // Already gone is as good as removed.
+        sandbox.remove.pipe(
+          Effect.catchIf(
+            (error) => error instanceof SandboxNotFound,
+            () => Effect.void,
+          ),
+        ),
+      ),
+  }
+}

@@ -1,0 +1,210 @@
+import { randomBytes } from "node:crypto"
+import { constants, type Stats } from "node:fs"
+import * as fs from "node:fs/promises"
+import * as nodePath from "node:path"
+import { Effect, Exit, Layer, Stream } from "effect"
+import { FileNotFound, InvalidPath, NotAFile, PermissionDenied, StorageFailed } from "../errors.ts"
+import { SessionFiles, type SessionFilesEntry, type SessionFilesError } from "../SessionFiles.ts"
+import { storagePath } from "../values/FilePath.ts"
+import type { FileKind, FileStat } from "../values/Files.ts"
+
+const chunkBytes = 256 * 1024
+
+const kindOf = (stats: Stats): FileKind =>
+  stats.isFile()
+    ? "file"
+    : stats.isDirectory()
+      ? "directory"
+      : stats.isSymbolicLink()
+        ? "symlink"
+        : "other"
+
+const statOf = (stats: Stats): FileStat => ({
+  kind: kindOf(stats),
+  size: stats.isFile() ? stats.size : 0,
+  mode: stats.mode & 0o7777,
+})
+
+/** Maps what the operating system refused to the error a caller can act on. */
+const refusal = (path: string, cause: unknown): SessionFilesError => {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
+  switch (code) {
+    case "ENOENT":
+      return new FileNotFound({ path })
+    case "ENOTDIR":
+    case "EEXIST":
+      return new NotAFile({ path, kind: "file where a folder is needed" })
+    case "EISDIR":
+      return new NotAFile({ path, kind: "directory" })
+    case "EACCES":
+    case "EPERM":
+      return new PermissionDenied({ path })
+    case "ELOOP":
+      return new InvalidPath({ path, reason: "its symlinks form a loop or may not be followed" })
+    case "ENAMETOOLONG":
+      return new InvalidPath({ path, reason: "it is too long" })
+    default:
+      return new StorageFailed({ path, reason: String(code ?? cause) })
+  }
+}
+
+/**
+ * Session storage in a local folder, which is made where it is missing.
+ *
+ * Nothing outside the folder is ever read or written: each path is resolved link by link, and one
+ * that ends outside is `InvalidPath`.
+ *
+ * @param directory the folder, absolute or relative to the process's working directory
+ */
+export const sessionFilesDirectory = (
+  directory: string,
+): Layer.Layer<SessionFiles, SessionFilesError> =>
+  Layer.effect(
+    SessionFiles,
+    Effect.gen(function* () {
+      const attempt = <A>(path: string, operation: () => Promise<A>) =>
+        Effect.tryPromise({ try: operation, catch: (cause) => refusal(path, cause) })
+
+      const root = yield* attempt(directory, async () => {
+        await fs.mkdir(directory, { recursive: true })
+        return await fs.realpath(directory)
+      })
+
+      const confined = (path: string, real: string) =>
+        real === root || real.startsWith(`${root}${nodePath.sep}`)
+          ? Effect.succeed(real)
+          : Effect.fail(new InvalidPath({ path, reason: "a symlink leads out of session storage" }))
+
+      /** The real path of something that exists, every link resolved. */
+      const resolve = Effect.fnUntraced(function* (path: string) {
+        const relative = yield* storagePath(path === "" ? "." : path)
+        const real = yield* attempt(path, () => fs.realpath(nodePath.join(root, relative)))
+        return yield* confined(path, real)
+      })
+
+      /** Makes each missing folder in turn, so that no link is crossed that was not looked at. */
+      const makeDirectories = Effect.fnUntraced(function* (path: string, parts: Array<string>) {
+        let real = root
+        for (const part of parts) {
+          const next = nodePath.join(real, part)
+          yield* attempt(path, () =>
+            fs.mkdir(next).catch((cause: NodeJS.ErrnoException) => {
+              if (cause.code !== "EEXIST") throw cause
+            }),
+          )
+          real = yield* confined(path, yield* attempt(path, () => fs.realpath(next)))
+          const stats = yield* attempt(path, () => fs.lstat(real))
+          if (!stats.isDirectory()) {
+            return yield* new NotAFile({ path, kind: "file where a folder is needed" })
+          }
+        }
+        return real
+      })
+
+      const open = (path: string, real: string, flags: number, mode?: number) =>
+        Effect.acquireRelease(
+          attempt(path, () => fs.open(real, flags | constants.O_NOFOLLOW, mode)),
+          (handle) => Effect.promise(() => handle.close().catch(() => undefined)),
+        )
+
+      return SessionFiles.of({
+        stat: Effect.fnUntraced(function* (path) {
+          const real = yield* resolve(path)
+          return statOf(yield* attempt(path, () => fs.lstat(real)))
+        }),
+
+        read: (path) =>
+          Stream.unwrap(
+            Effect.gen(function* () {
+              const real = yield* resolve(path)
+              // Without O_NONBLOCK the opening of a FIFO would wait for a writer.
+              const handle = yield* open(path, real, constants.O_RDONLY | constants.O_NONBLOCK)
+              const stats = yield* attempt(path, () => handle.stat())
+              if (!stats.isFile()) return yield* new NotAFile({ path, kind: kindOf(stats) })
+              const next = attempt(path, async () => {
+                const buffer = Buffer.allocUnsafe(chunkBytes)
+                const { bytesRead } = await handle.read(buffer, 0, chunkBytes, null)
+                return buffer.subarray(0, bytesRead)
+              })
+              return Stream.fromEffectRepeat(next).pipe(
+                Stream.takeWhile((chunk) => chunk.length > 0),
+              )
+            }),
+          ),
+
+        write: Effect.fnUntraced(function* (path, content, mode) {
+          const relative = yield* storagePath(path)
+          const parts = relative.split("/")
+          const name = parts.pop() ?? ""
+          if (name === "") return yield* new NotAFile({ path, kind: "directory" })
+          const parent = yield* makeDirectories(path, parts)
+          const target = nodePath.join(parent, name)
+          const temporary = nodePath.join(parent, `.${randomBytes(8).toString("hex")}.part`)
+          const existing = yield* attempt(path, () => fs.lstat(target)).pipe(
+            Effect.catchTag("FileNotFound", () => Effect.succeed(undefined)),
+          )
+          if (existing?.isDirectory()) return yield* new NotAFile({ path, kind: "directory" })
+          const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const handle = yield* open(path, temporary, flags, mode ?? 0o644)
+              yield* Stream.runForEach(content, (chunk) =>
+                attempt(path, () => handle.writeFile(chunk)),
+              )
+              if (mode !== undefined) yield* attempt(path, () => handle.chmod(mode & 0o777))
+            }),
+          ).pipe(
+            Effect.andThen(attempt(path, () => fs.rename(temporary, target))),
+            Effect.onExit((exit) =>
+              Exit.isSuccess(exit)
+                ? Effect.void
+                : Effect.promise(() => fs.rm(temporary, { force: true }).catch(() => undefined)),
+            ),
+          )
+        }),
+
+        makeDirectory: Effect.fnUntraced(function* (path) {
+          const relative = yield* storagePath(path === "" ? "." : path)
+          yield* makeDirectories(path, relative === "" ? [] : relative.split("/"))
+        }),
+
+        walk: (path) => {
+          const below = (
+            real: string,
+            prefix: string,
+          ): Stream.Stream<SessionFilesEntry, SessionFilesError> =>
+            Stream.fromIterableEffect(
+              attempt(path, async () => (await fs.readdir(real)).sort()),
+            ).pipe(
+              Stream.flatMap((name) =>
+                Stream.unwrap(
+                  Effect.gen(function* () {
+                    const at = nodePath.join(real, name)
+                    const relative = `${prefix}${name}`
+                    const stat = statOf(yield* attempt(relative, () => fs.lstat(at)))
+                    if (stat.kind === "symlink") {
+                      const linkTarget = yield* attempt(relative, () => fs.readlink(at))
+                      return Stream.succeed({ ...stat, path: relative, linkTarget })
+                    }
+                    const entry = Stream.succeed({ ...stat, path: relative })
+                    return stat.kind === "directory"
+                      ? Stream.concat(entry, below(at, `${relative}/`))
+                      : entry
+                  }),
+                ),
+              ),
+            )
+          return Stream.unwrap(
+            Effect.gen(function* () {
+              const real = yield* resolve(path)
+              const stats = yield* attempt(path, () => fs.lstat(real))
+              if (!stats.isDirectory()) {
+                return yield* new NotAFile({ path, kind: "file where a folder is needed" })
+              }
+              return below(real, "")
+            }),
+          )
+        },
+      })
+    }),
+  )

@@ -1,0 +1,55 @@
+import { Data, type Duration, type Stream } from "effect"
+import type { Environment } from "./Sandbox.ts"
+
+/** A command to run in a sandbox, as a driver takes it. */
+export interface ExecRequest {
+  /** A script for `/bin/sh -c`, or a program with its arguments. */
+  readonly command: string | readonly [string, ...ReadonlyArray<string>]
+  /** An absolute path; the sandbox's working directory where absent. */
+  readonly cwd?: string
+  readonly env?: Environment
+  readonly user?: string
+  /** Fed to standard input, then closed. Absent: standard input is empty. */
+  readonly stdin?: Stream.Stream<Uint8Array>
+  /** After this the command and all its children are killed; unlimited where absent. */
+  readonly timeout?: Duration.Duration
+}
+
+/**
+ * What a running command yields: output in the order it came, then exactly one `Exit`.
+ *
+ * - `timedOut`: the timeout struck and the command's processes were killed.
+ * - `oomKilled`: a process of the command was killed because the sandbox's memory limit was reached.
+ * - `restarted`: its processes could not be reached one by one (a fork bomb holds every process
+ *   slot), so the whole sandbox was restarted: its files are intact, its other processes are gone.
+ */
+export type ExecEvent = Data.TaggedEnum<{
+  Stdout: { readonly bytes: Uint8Array }
+  Stderr: { readonly bytes: Uint8Array }
+  Exit: {
+    readonly exitCode: number
+    readonly timedOut: boolean
+    readonly oomKilled: boolean
+    readonly restarted: boolean
+  }
+}>
+export const ExecEvent = Data.taggedEnum<ExecEvent>()
+
+/** A finished command. */
+export interface ExecResult {
+  /** UTF-8; head and tail with a note between them where it was cut. */
+  readonly stdout: string
+  readonly stderr: string
+  /** 0 to 255; 128 plus the signal's number for a command that a signal killed. */
+  readonly exitCode: number
+  /** Milliseconds. */
+  readonly duration: number
+  /** Whether either output was cut to the output limit. */
+  readonly truncated: boolean
+  /** Bytes that the command wrote, whether kept or cut. */
+  readonly stdoutBytes: number
+  readonly stderrBytes: number
+  readonly timedOut: boolean
+  readonly oomKilled: boolean
+  readonly restarted: boolean
+}

@@ -1,0 +1,130 @@
+import { Schema } from "effect"
+import { Limits, LimitsInput } from "./Limits.ts"
+import { Runtime } from "./Runtime.ts"
+import { SandboxId } from "./SandboxId.ts"
+import { SandboxName } from "./SandboxName.ts"
+import { SessionKey } from "./Session.ts"
+
+/**
+ * A sandbox's network: `bridge`, its own private network with a way out; `internal`, its own
+ * private network without one; `none`, loopback only.
+ */
+export const NetworkMode = Schema.Literals(["bridge", "internal", "none"]).pipe(
+  Schema.annotate({ title: "NetworkMode" }),
+)
+export type NetworkMode = typeof NetworkMode.Type
+
+/** `created` is made but not yet started; `stopped` keeps its files and can start again. */
+export const SandboxStatus = Schema.Literals([
+  "created",
+  "running",
+  "paused",
+  "stopped",
+  "removing",
+])
+export type SandboxStatus = typeof SandboxStatus.Type
+
+/** An OCI image reference: `[registry[:port]/]repository[:tag][@digest]`. */
+export const ImageReference = Schema.String.pipe(
+  Schema.check(
+    Schema.isMaxLength(512),
+    Schema.isPattern(
+      /^(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::\d{1,5})?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::[\w][\w.-]{0,127})?(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$/,
+      { expected: "an image reference such as ubuntu:24.04 or registry.example.com/team/app:1.2" },
+    ),
+  ),
+  Schema.annotate({ title: "ImageReference" }),
+)
+
+const withoutNul = Schema.String.pipe(
+  Schema.check(Schema.isPattern(/^[^\0]*$/, { expected: "text without NUL characters" })),
+)
+
+/** Environment variables by name. */
+export const Environment = Schema.Record(Schema.String, withoutNul).pipe(
+  // Not a schema of the key: a record passes over keys that do not fit, where these must be refused.
+  Schema.check(
+    Schema.makeFilter(
+      (env) => Object.keys(env).every((name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)),
+      {
+        expected: "variable names of letters, digits and underscores",
+      },
+    ),
+  ),
+)
+export type Environment = typeof Environment.Type
+
+/** A user inside the sandbox: a name or number, optionally with a group (`1000:1000`). */
+export const User = Schema.String.pipe(
+  Schema.check(
+    Schema.isPattern(/^[A-Za-z0-9_][\w.-]{0,63}(?::[A-Za-z0-9_][\w.-]{0,63})?$/, {
+      expected: "a user such as root, 1000 or 1000:1000",
+    }),
+  ),
+)
+
+const AbsolutePath = Schema.String.pipe(
+  Schema.check(
+    Schema.isPattern(/^\/[^\0]{0,4094}$/, { expected: "an absolute path such as /workspace" }),
+  ),
+)
+
+/** How long a sandbox may go unused; kept with it, so that every process on its host agrees. */
+export const LeaseTerms = Schema.Struct({
+  /** Milliseconds after which it is stopped. */
+  idleTimeout: Schema.Finite,
+  /** Milliseconds after which it is removed. */
+  removeTimeout: Schema.Finite,
+})
+export type LeaseTerms = typeof LeaseTerms.Type
+
+/** Everything a driver needs to make a sandbox; defaults are filled in, limits are normalised. */
+export const SandboxSpec = Schema.Struct({
+  name: SandboxName,
+  image: ImageReference,
+  runtime: Runtime,
+  limits: Limits,
+  network: NetworkMode,
+  lease: LeaseTerms,
+  /** Set for every process in the sandbox. */
+  env: Environment,
+  /** Where commands run and relative paths start; the driver chooses where it is absent. */
+  workdir: Schema.optionalKey(AbsolutePath),
+  /** Whom commands run as; the image's own user where it is absent. */
+  user: Schema.optionalKey(User),
+})
+export type SandboxSpec = typeof SandboxSpec.Type
+
+/** What a caller may say about a sandbox to create; every part has a default. */
+export const CreateOptions = Schema.Struct({
+  name: Schema.optionalKey(SandboxName),
+  image: Schema.optionalKey(ImageReference),
+  runtime: Schema.optionalKey(Runtime),
+  limits: Schema.optionalKey(LimitsInput),
+  network: Schema.optionalKey(NetworkMode),
+  env: Schema.optionalKey(Environment),
+  workdir: Schema.optionalKey(AbsolutePath),
+  user: Schema.optionalKey(User),
+})
+export type CreateOptions = typeof CreateOptions.Encoded
+
+/** A sandbox as its host reports it. */
+export const SandboxInfo = Schema.Struct({
+  id: SandboxId,
+  name: SandboxName,
+  session: SessionKey,
+  /** The host's own ID of this incarnation; a new one after remove and create under the same name. */
+  instanceId: Schema.String,
+  status: SandboxStatus,
+  image: Schema.String,
+  runtime: Runtime,
+  limits: Limits,
+  network: NetworkMode,
+  lease: LeaseTerms,
+  /** Where commands run and relative paths start. */
+  workdir: Schema.String,
+  createdAt: Schema.Date,
+  /** Whether a command is running in it now, whoever started it; absent where the host did not say. */
+  busy: Schema.optionalKey(Schema.Boolean),
+})
+export type SandboxInfo = typeof SandboxInfo.Type

@@ -1,0 +1,134 @@
+import type { HostError } from "@cordon/core"
+import { Context, type Effect, type Scope, type Stream } from "effect"
+import type {
+  ContainerInspect,
+  ContainerSummary,
+  EngineEvent,
+  EngineInfo,
+  EngineVersion,
+  ExecInspect,
+  ImageInspect,
+  NetworkSummary,
+  PullMessage,
+} from "./engine/schemas.ts"
+
+/** A running command's attachment. */
+export interface ExecConnection {
+  /** Multiplexed frames of stdout and stderr, as the engine sends them; ends with the command's output. */
+  readonly output: Stream.Stream<Uint8Array, HostError>
+  /** Writes to standard input; has no effect once the command no longer reads. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Closes standard input and leaves the output open. */
+  readonly end: Effect.Effect<void>
+}
+
+export interface NetworkSpec {
+  readonly Name: string
+  readonly Driver: "bridge"
+  readonly Internal: boolean
+  readonly CheckDuplicate: true
+  readonly Labels: Readonly<Record<string, string>>
+  readonly Options: Readonly<Record<string, string>>
+  readonly IPAM: { readonly Config: ReadonlyArray<{ readonly Subnet: string }> }
+}
+
+/** What a container is made of. There is no privileged option, no mount and no device on purpose. */
+export interface ContainerSpec {
+  readonly Image: string
+  readonly Hostname: string
+  readonly Entrypoint: ReadonlyArray<string>
+  readonly Cmd: ReadonlyArray<string>
+  readonly Env: ReadonlyArray<string>
+  readonly Labels: Readonly<Record<string, string>>
+  readonly WorkingDir: string
+  readonly User?: string
+  readonly Healthcheck: { readonly Test: ["NONE"] }
+  /** Seconds. */
+  readonly StopTimeout: number
+  readonly HostConfig: {
+    readonly Runtime: string
+    readonly NetworkMode: string
+    /** Bytes. */
+    readonly Memory: number
+    readonly MemorySwap: number
+    /** Billionths of a core. */
+    readonly NanoCpus: number
+    readonly PidsLimit: number
+    readonly Init: true
+    readonly CapDrop: ReadonlyArray<string>
+    readonly CapAdd: ReadonlyArray<string>
+    readonly SecurityOpt: ReadonlyArray<string>
+    readonly IpcMode: "private"
+    readonly RestartPolicy: { readonly Name: "no" }
+    readonly LogConfig: {
+      readonly Type: string
+      readonly Config: Readonly<Record<string, string>>
+    }
+    readonly Ulimits: ReadonlyArray<{
+      readonly Name: string
+      readonly Soft: number
+      readonly Hard: number
+    }>
+  }
+}
+
+export interface ExecSpec {
+  readonly Cmd: ReadonlyArray<string>
+  readonly Env: ReadonlyArray<string>
+  readonly WorkingDir?: string
+  readonly User?: string
+  readonly AttachStdin: boolean
+  readonly AttachStdout: true
+  readonly AttachStderr: true
+  readonly Tty: false
+}
+
+/** `{ label: ["a=b"] }` and the like, as the Engine API has them. */
+export type Filters = Readonly<Record<string, ReadonlyArray<string>>>
+
+/**
+ * The calls of the Engine REST API that Cordon makes: the port that a way to reach an engine
+ * implements. Every call fails with `EngineUnreachable` or, where the engine said no, with an
+ * `EngineError` that has its status and message.
+ *
+ * @see https://docs.docker.com/reference/api/engine/
+ */
+export class DockerEngine extends Context.Service<
+  DockerEngine,
+  {
+    /** Where the engine is, for people: `unix:///var/run/docker.sock`. */
+    readonly endpoint: string
+    readonly version: Effect.Effect<EngineVersion, HostError>
+    readonly info: Effect.Effect<EngineInfo, HostError>
+    readonly imageInspect: (image: string) => Effect.Effect<ImageInspect, HostError>
+    readonly imagePull: (image: string) => Stream.Stream<PullMessage, HostError>
+    /** @returns the network's ID */
+    readonly networkCreate: (spec: NetworkSpec) => Effect.Effect<string, HostError>
+    readonly networkList: (
+      filters?: Filters,
+    ) => Effect.Effect<ReadonlyArray<NetworkSummary>, HostError>
+    readonly networkRemove: (id: string) => Effect.Effect<void, HostError>
+    /** @returns the container's ID */
+    readonly containerCreate: (
+      name: string,
+      spec: ContainerSpec,
+    ) => Effect.Effect<string, HostError>
+    readonly containerInspect: (id: string) => Effect.Effect<ContainerInspect, HostError>
+    readonly containerList: (
+      filters: Filters,
+    ) => Effect.Effect<ReadonlyArray<ContainerSummary>, HostError>
+    /** Whether the path exists in the container's file system; also before it is started. */
+    readonly containerHasPath: (id: string, path: string) => Effect.Effect<boolean, HostError>
+    readonly containerStart: (id: string) => Effect.Effect<void, HostError>
+    readonly containerStop: (id: string) => Effect.Effect<void, HostError>
+    readonly containerKill: (id: string) => Effect.Effect<void, HostError>
+    /** Kills it where it runs; its anonymous volumes go with it. */
+    readonly containerRemove: (id: string) => Effect.Effect<void, HostError>
+    /** @returns the ID of the command, which is not yet started */
+    readonly execCreate: (container: string, spec: ExecSpec) => Effect.Effect<string, HostError>
+    readonly execStart: (id: string) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
+    readonly execInspect: (id: string) => Effect.Effect<ExecInspect, HostError>
+    /** From now on, until the connection breaks. */
+    readonly events: (filters: Filters) => Stream.Stream<EngineEvent, HostError>
+  }
+>()("@cordon/driver-docker/DockerEngine") {}

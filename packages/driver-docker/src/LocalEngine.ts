@@ -1,0 +1,224 @@
+import { EngineError, EngineUnreachable, type HostError } from "@cordon/core"
+import Docker from "dockerode"
+import { Effect, Layer, Predicate, Schema, type Scope, Stream } from "effect"
+import { DockerEngine, type ExecConnection, type Filters } from "./DockerEngine.ts"
+import { jsonLines } from "./engine/jsonLines.ts"
+import * as schemas from "./engine/schemas.ts"
+
+/** An HTTP answer of the engine, as dockerode's errors hold it. */
+const Refusal = Schema.Struct({
+  statusCode: Schema.Number,
+  json: Schema.optionalKey(Schema.Unknown),
+  reason: Schema.optionalKey(Schema.Unknown),
+  message: Schema.String,
+})
+const isRefusal = Schema.is(Refusal)
+const EngineMessage = Schema.Struct({ message: Schema.String })
+const isEngineMessage = Schema.is(EngineMessage)
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such socket",
+  ECONNREFUSED: "nothing listens there",
+  EACCES: "this user may not open the socket (is it in the docker group?)",
+  EPIPE: "the connection broke",
+  ECONNRESET: "the connection was reset",
+  ETIMEDOUT: "it timed out",
+}
+
+const toHostError =
+  (endpoint: string, operation: string) =>
+  (cause: unknown): HostError => {
+    if (isRefusal(cause)) {
+      const detail = isEngineMessage(cause.json) ? cause.json.message : cause.message
+      return new EngineError({ operation, status: cause.statusCode, detail })
+    }
+    const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
+    const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause))
+    return new EngineUnreachable({ endpoint, reason })
+  }
+
+const bytesOf = (chunk: string | Uint8Array) =>
+  typeof chunk === "string" ? Buffer.from(chunk) : chunk
+
+interface Duplex extends NodeJS.ReadWriteStream {
+  destroy(): void
+  readonly destroyed?: boolean
+}
+
+const toMutable = (filters: Filters): Record<string, Array<string>> =>
+  Object.fromEntries(Object.entries(filters).map(([key, values]) => [key, [...values]]))
+
+/** Nothing is decoded twice: a stream of bytes becomes a stream of checked messages. */
+const messages = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+  source: Stream.Stream<Uint8Array, HostError>,
+  operation: string,
+  schema: S,
+) => jsonLines(source, operation).pipe(Stream.mapEffect(schemas.decodeAnswer(operation, schema)))
+
+/** Reaches an engine through a local socket, with dockerode. */
+export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
+  Layer.sync(DockerEngine, () => {
+    const docker = new Docker({ socketPath })
+    const endpoint = `${process.platform === "win32" ? "npipe" : "unix"}://${socketPath}`
+
+    const call = <A>(operation: string, f: (abortSignal: AbortSignal) => Promise<A>) =>
+      Effect.tryPromise({ try: f, catch: toHostError(endpoint, operation) })
+
+    const ask = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+      operation: string,
+      schema: S,
+      f: (abortSignal: AbortSignal) => Promise<unknown>,
+    ) => Effect.flatMap(call(operation, f), schemas.decodeAnswer(operation, schema))
+
+    /** A long answer; leaving it closes its connection. */
+    const streamed = (
+      operation: string,
+      open: (abortSignal: AbortSignal) => Promise<NodeJS.ReadableStream>,
+    ): Stream.Stream<Uint8Array, HostError> =>
+      Stream.unwrap(
+        Effect.gen(function* () {
+          const connection = new AbortController()
+          yield* Effect.addFinalizer(() => Effect.sync(() => connection.abort()))
+          const stream = yield* call(operation, () => open(connection.signal))
+          return Stream.fromAsyncIterable(stream, toHostError(endpoint, operation)).pipe(
+            Stream.map(bytesOf),
+          )
+        }),
+      )
+
+    const execStart = (id: string): Effect.Effect<ExecConnection, HostError, Scope.Scope> =>
+      Effect.gen(function* () {
+        const operation = "start a command"
+        const socket: Duplex = yield* Effect.acquireRelease(
+          call(operation, () =>
+            docker.getExec(id).start({ hijack: true, stdin: true, Tty: false }),
+          ),
+          (socket) => Effect.sync(() => socket.destroy()),
+        )
+        // A command that ends without reading its input resets the connection's other half.
+        let writable = true
+        const stopWriting = () => {
+          writable = false
+        }
+        socket.on("error", stopWriting)
+        socket.on("close", stopWriting)
+        return {
+          output: Stream.fromAsyncIterable(socket, toHostError(endpoint, operation)).pipe(
+            Stream.map(bytesOf),
+          ),
+          write: (bytes) =>
+            Effect.callback((resume) => {
+              if (!writable) return resume(Effect.void)
+              if (socket.write(bytes)) return resume(Effect.void)
+              const ready = () => {
+                for (const event of ["drain", "close", "error"]) socket.off(event, ready)
+                resume(Effect.void)
+              }
+              for (const event of ["drain", "close", "error"]) socket.on(event, ready)
+            }),
+          end: Effect.sync(() => {
+            if (writable) socket.end()
+          }),
+        }
+      })
+
+    return DockerEngine.of({
+      endpoint,
+      version: ask("read the engine's version", schemas.EngineVersion, () => docker.version()),
+      info: ask("read the engine's capabilities", schemas.EngineInfo, () => docker.info()),
+      imageInspect: (image) =>
+        ask("inspect an image", schemas.ImageInspect, () => docker.getImage(image).inspect()),
+      imagePull: (image) =>
+        messages(
+          streamed("pull an image", (abortSignal) => docker.pull(image, { abortSignal })),
+          "pull an image",
+          schemas.PullMessage,
+        ),
+      networkCreate: (spec) =>
+        Effect.map(
+          ask("create a network", schemas.Created, () =>
+            docker
+              .createNetwork({ ...spec, IPAM: { Config: [...spec.IPAM.Config] } })
+              .then((network) => ({ Id: network.id })),
+          ),
+          ({ Id }) => Id,
+        ),
+      networkList: (filters = {}) =>
+        ask("list networks", Schema.Array(schemas.NetworkSummary), () =>
+          docker.listNetworks({ filters: toMutable(filters) }),
+        ),
+      networkRemove: (id) =>
+        Effect.asVoid(call("remove a network", () => docker.getNetwork(id).remove())),
+      containerCreate: (name, spec) =>
+        Effect.map(
+          ask("create a container", schemas.Created, () =>
+            docker
+              .createContainer({
+                ...spec,
+                name,
+                Entrypoint: [...spec.Entrypoint],
+                Cmd: [...spec.Cmd],
+                Env: [...spec.Env],
+                HostConfig: {
+                  ...spec.HostConfig,
+                  CapAdd: [...spec.HostConfig.CapAdd],
+                  CapDrop: [...spec.HostConfig.CapDrop],
+                  SecurityOpt: [...spec.HostConfig.SecurityOpt],
+                  Ulimits: [...spec.HostConfig.Ulimits],
+                },
+              })
+              .then((container) => ({ Id: container.id })),
+          ),
+          ({ Id }) => Id,
+        ),
+      containerInspect: (id) =>
+        ask("inspect a container", schemas.ContainerInspect, () =>
+          docker.getContainer(id).inspect(),
+        ),
+      containerList: (filters) =>
+        ask("list containers", Schema.Array(schemas.ContainerSummary), () =>
+          docker.listContainers({ all: true, filters: toMutable(filters) }),
+        ),
+      containerHasPath: (id, path) =>
+        call("look into a container", () => docker.getContainer(id).infoArchive({ path })).pipe(
+          Effect.as(true),
+          Effect.catchIf(
+            (error) => error._tag === "EngineError" && error.status === 404,
+            () => Effect.succeed(false),
+          ),
+        ),
+      containerStart: (id) =>
+        Effect.asVoid(call("start a container", () => docker.getContainer(id).start())),
+      containerStop: (id) =>
+        Effect.asVoid(call("stop a container", () => docker.getContainer(id).stop())),
+      containerKill: (id) =>
+        Effect.asVoid(call("kill a container", () => docker.getContainer(id).kill())),
+      containerRemove: (id) =>
+        Effect.asVoid(
+          call("remove a container", () =>
+            docker.getContainer(id).remove({ force: true, v: true }),
+          ),
+        ),
+      execCreate: (container, spec) =>
+        Effect.map(
+          ask("prepare a command", schemas.Created, () =>
+            docker
+              .getContainer(container)
+              .exec({ ...spec, Cmd: [...spec.Cmd], Env: [...spec.Env] })
+              .then((exec) => ({ Id: exec.id })),
+          ),
+          ({ Id }) => Id,
+        ),
+      execStart,
+      execInspect: (id) =>
+        ask("inspect a command", schemas.ExecInspect, () => docker.getExec(id).inspect()),
+      events: (filters) =>
+        messages(
+          streamed("watch events", (abortSignal) =>
+            docker.getEvents({ filters: toMutable(filters), abortSignal }),
+          ),
+          "watch events",
+          schemas.EngineEvent,
+        ),
+    })
+  })

@@ -1,0 +1,80 @@
+/** IPv4 subnets as arithmetic: no I/O. */
+import { InvalidInput } from "@cordon/core"
+import { Effect, Option } from "effect"
+
+/** A range of addresses, both ends included, as unsigned 32-bit numbers. */
+export interface Range {
+  readonly first: number
+  readonly last: number
+}
+
+const addressOf = (text: string): Option.Option<number> => {
+  const parts = text.split(".")
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part))) {
+    return Option.none()
+  }
+  const bytes = parts.map(Number)
+  if (bytes.some((byte) => byte > 255)) return Option.none()
+  return Option.some(bytes.reduce((sum, byte) => sum * 256 + byte, 0))
+}
+
+/** Reads `10.213.0.0/16`; none for anything else, IPv6 included. */
+export const parseSubnet = (cidr: string): Option.Option<Range> => {
+  const [text = "", prefix = "", ...rest] = cidr.split("/")
+  if (rest.length > 0 || !/^\d{1,2}$/.test(prefix) || Number(prefix) > 32) return Option.none()
+  const size = 2 ** (32 - Number(prefix))
+  return Option.map(addressOf(text), (address) => {
+    const first = Math.floor(address / size) * size
+    return { first, last: first + size - 1 }
+  })
+}
+
+export const formatSubnet = (first: number, prefix: number): string =>
+  `${[24, 16, 8, 0].map((shift) => (first >>> shift) & 255).join(".")}/${prefix}`
+
+/** Room for a gateway and four sandboxes' worth of addresses: the smallest that engines take well. */
+export const sandboxPrefix = 29
+const sandboxSize = 2 ** (32 - sandboxPrefix)
+
+/** Checks the setting that says which addresses are ours to give. */
+export const parsePool = (cidr: string): Effect.Effect<Range, InvalidInput> =>
+  Option.match(
+    Option.filter(parseSubnet(cidr), ({ first, last }) => last - first + 1 >= sandboxSize),
+    {
+      onSome: Effect.succeed,
+      onNone: () =>
+        Effect.fail(
+          new InvalidInput({
+            subject: "subnet pool",
+            issue: `${JSON.stringify(cidr)} must be an IPv4 range of /${sandboxPrefix} or larger, such as 10.213.0.0/16`,
+          }),
+        ),
+    },
+  )
+
+/** How many sandbox networks a pool holds. */
+export const capacityOf = (pool: Range): number =>
+  Math.floor((pool.last - pool.first + 1) / sandboxSize)
+
+/**
+ * The free subnets of a pool, each once, from a starting place on and around.
+ *
+ * @param used subnets that are taken, in CIDR form; what is not IPv4 can't collide
+ * @param start 0 to 1, where in the pool to begin
+ */
+export function* freeSubnets(
+  pool: Range,
+  used: ReadonlyArray<string>,
+  start: number,
+): Generator<string> {
+  const taken = used.flatMap((cidr) => Option.toArray(parseSubnet(cidr)))
+  const count = capacityOf(pool)
+  const offset = Math.min(count - 1, Math.floor(start * count))
+  for (let step = 0; step < count; step++) {
+    const first = pool.first + ((offset + step) % count) * sandboxSize
+    const last = first + sandboxSize - 1
+    if (!taken.some((range) => range.first <= last && first <= range.last)) {
+      yield formatSubnet(first, sandboxPrefix)
+    }
+  }
+}

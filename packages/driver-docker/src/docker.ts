@@ -1,0 +1,31 @@
+import type { EngineUnreachable, InvalidInput, SandboxDriver } from "@cordon/core"
+import { Effect, Layer } from "effect"
+import { type DockerDriverOptions, layerDriver } from "./DockerDriver.ts"
+import { findEndpoint, socketPathOf } from "./endpoint/Endpoint.ts"
+import { localEngine } from "./LocalEngine.ts"
+
+export interface DockerOptions extends DockerDriverOptions {
+  /** `unix:///var/run/docker.sock` and the like; found by itself where absent. */
+  readonly host?: string
+}
+
+/**
+ * Sandboxes on a Docker Engine that a local socket reaches.
+ *
+ * The engine is found in this order: `host`, `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the
+ * current docker context, the well-known sockets.
+ */
+export const layer = (
+  options: DockerOptions = {},
+): Layer.Layer<SandboxDriver, EngineUnreachable | InvalidInput> => {
+  const engine = Layer.unwrap(
+    Effect.gen(function* () {
+      const endpoint = yield* findEndpoint(options.host)
+      return localEngine(yield* socketPathOf(endpoint))
+    }),
+  )
+  return layerDriver(options).pipe(Layer.provide(engine))
+}
+
+/** The driver for `createSandboxes({ driver: docker() })`; the same as {@link layer}. */
+export const docker = layer

@@ -1,0 +1,57 @@
+import { EngineUnreachable } from "@cordon/core"
+import { Config, Effect, Option } from "effect"
+import { type EndpointStrategy, strategies } from "./strategies.ts"
+
+/** Where an engine is, and how that was found out. */
+export interface Endpoint {
+  /** `unix:///var/run/docker.sock`, `tcp://host:2376`, ... */
+  readonly host: string
+  /** For people: `DOCKER_HOST is set`. */
+  readonly source: string
+}
+
+const setting = (name: string) =>
+  Effect.map(
+    Effect.orElseSucceed(Config.option(Config.NonEmptyString(name)), () => Option.none<string>()),
+    Option.getOrUndefined,
+  )
+
+/**
+ * Finds the engine: the option, `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the current docker
+ * context, then the well-known sockets. What is named explicitly wins even where nothing answers.
+ */
+export const findEndpoint = Effect.fn("findEndpoint")(function* (
+  host?: string,
+): Effect.fn.Return<Endpoint, EngineUnreachable> {
+  const environment = {
+    host,
+    ownHost: yield* setting("CONTAINER_SANDBOX_DOCKER_HOST"),
+    dockerHost: yield* setting("DOCKER_HOST"),
+    dockerContext: yield* setting("DOCKER_CONTEXT"),
+    dockerConfig: yield* setting("DOCKER_CONFIG"),
+    runtimeDirectory: yield* setting("XDG_RUNTIME_DIR"),
+    home: (yield* setting("HOME")) ?? (yield* setting("USERPROFILE")),
+    platform: process.platform,
+  }
+  const tried: Array<string> = []
+  for (const strategy of strategies satisfies ReadonlyArray<EndpointStrategy>) {
+    const found = yield* strategy.find(environment)
+    if (found !== undefined) return { host: found.host, source: found.source }
+    tried.push(strategy.name)
+  }
+  return yield* new EngineUnreachable({
+    endpoint: "any of the places it is looked for",
+    reason: `none of these gave an engine: ${tried.join(", ")}; set CONTAINER_SANDBOX_DOCKER_HOST`,
+  })
+})
+
+/** The path of a local socket or pipe; anything else is for another package. */
+export const socketPathOf = ({ host }: Endpoint): Effect.Effect<string, EngineUnreachable> => {
+  const match = /^(?:unix|npipe):\/\/(.+)$/.exec(host)
+  if (match?.[1] !== undefined) return Effect.succeed(match[1])
+  const reason = /^(tcp|https?|ssh):\/\//.test(host)
+    ? "@cordon/driver-docker reaches local sockets only; use @cordon/driver-docker-remote for it"
+    : "it must look like unix:///var/run/docker.sock"
+  // What could hold a password is not repeated.
+  return Effect.fail(new EngineUnreachable({ endpoint: host.replace(/\/\/[^/@]*@/, "//"), reason }))
+}

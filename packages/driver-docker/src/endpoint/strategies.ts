@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto"
+import { readFile, stat } from "node:fs/promises"
+import { join } from "node:path"
+import { Effect, Schema } from "effect"
+
+/** What the search for an engine may look at. */
+export interface EndpointEnvironment {
+  readonly host: string | undefined
+  readonly ownHost: string | undefined
+  readonly dockerHost: string | undefined
+  readonly dockerContext: string | undefined
+  readonly dockerConfig: string | undefined
+  readonly runtimeDirectory: string | undefined
+  readonly home: string | undefined
+  readonly platform: string
+}
+
+/** One way to find an engine; the first that applies wins. */
+export interface EndpointStrategy {
+  readonly name: string
+  readonly find: (
+    environment: EndpointEnvironment,
+  ) => Effect.Effect<{ readonly host: string; readonly source: string } | undefined>
+}
+
+const named = (name: string, key: "host" | "ownHost" | "dockerHost"): EndpointStrategy => ({
+  name,
+  find: (environment) => {
+    const host = environment[key]
+    return Effect.succeed(host === undefined ? undefined : { host, source: `${name} is set` })
+  },
+})
+
+const ConfigFile = Schema.fromJsonString(
+  Schema.Struct({ currentContext: Schema.optionalKey(Schema.String) }),
+)
+const ContextFile = Schema.fromJsonString(
+  Schema.Struct({
+    Endpoints: Schema.Struct({ docker: Schema.Struct({ Host: Schema.NonEmptyString }) }),
+  }),
+)
+
+/** Reads a file of the docker client; one that is missing or not understood says nothing. */
+const read = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+  path: string,
+  schema: S,
+): Effect.Effect<S["Type"] | undefined> =>
+  Effect.tryPromise(() => readFile(path, "utf8")).pipe(
+    Effect.flatMap(Schema.decodeUnknownEffect(schema)),
+    Effect.orElseSucceed(() => undefined),
+  )
+
+const currentContext: EndpointStrategy = {
+  name: "the current docker context",
+  find: Effect.fnUntraced(function* ({ dockerConfig, dockerContext, home }) {
+    const folder = dockerConfig ?? (home === undefined ? undefined : join(home, ".docker"))
+    if (folder === undefined) return undefined
+    const name =
+      dockerContext ?? (yield* read(join(folder, "config.json"), ConfigFile))?.currentContext
+    if (name === undefined || name === "default") return undefined
+    const digest = createHash("sha256").update(name).digest("hex")
+    const meta = yield* read(join(folder, "contexts", "meta", digest, "meta.json"), ContextFile)
+    if (meta === undefined) return undefined
+    return { host: meta.Endpoints.docker.Host, source: `the docker context "${name}" is current` }
+  }),
+}
+
+const wellKnownSockets: EndpointStrategy = {
+  name: "the well-known sockets",
+  find: Effect.fnUntraced(function* ({ runtimeDirectory, home, platform }) {
+    if (platform === "win32") {
+      return { host: "npipe:////./pipe/docker_engine", source: "it is the usual pipe on Windows" }
+    }
+    const candidates = [
+      "/var/run/docker.sock",
+      ...(runtimeDirectory === undefined ? [] : [join(runtimeDirectory, "docker.sock")]),
+      ...(home === undefined
+        ? []
+        : [
+            join(home, ".docker/run/docker.sock"),
+            join(home, ".docker/desktop/docker.sock"),
+            join(home, ".colima/default/docker.sock"),
+            join(home, ".rd/docker.sock"),
+          ]),
+      ...(runtimeDirectory === undefined ? [] : [join(runtimeDirectory, "podman/podman.sock")]),
+      "/run/podman/podman.sock",
+    ]
+    for (const path of candidates) {
+      const isSocket = yield* Effect.tryPromise(() => stat(path)).pipe(
+        Effect.map((stats) => stats.isSocket()),
+        Effect.orElseSucceed(() => false),
+      )
+      if (isSocket) return { host: `unix://${path}`, source: "it is a well-known socket" }
+    }
+    return undefined
+  }),
+}
+
+/** In the order in which they are asked. */
+export const strategies: ReadonlyArray<EndpointStrategy> = [
+  named("the driver's host option", "host"),
+  named("CONTAINER_SANDBOX_DOCKER_HOST", "ownHost"),
+  named("DOCKER_HOST", "dockerHost"),
+  currentContext,
+  wellKnownSockets,
+]

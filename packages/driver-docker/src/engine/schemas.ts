@@ -1,0 +1,121 @@
+/** What we read of the engine's answers, and nothing more: unknown fields are ignored. */
+
+import { EngineError } from "@cordon/core"
+import { Effect, Schema } from "effect"
+
+const optional = <S extends Schema.Constraint>(schema: S) =>
+  Schema.optionalKey(Schema.NullishOr(schema))
+const Labels = Schema.Record(Schema.String, Schema.String)
+
+export const EngineVersion = Schema.Struct({
+  Version: Schema.String,
+  ApiVersion: Schema.String,
+  Os: Schema.String,
+  Arch: Schema.String,
+})
+export type EngineVersion = typeof EngineVersion.Type
+
+export const EngineInfo = Schema.Struct({
+  /** CPU cores. */
+  NCPU: Schema.Number,
+  /** Bytes. */
+  MemTotal: Schema.Number,
+  MemoryLimit: optional(Schema.Boolean),
+  CpuCfsQuota: optional(Schema.Boolean),
+  PidsLimit: optional(Schema.Boolean),
+  Runtimes: optional(Schema.Record(Schema.String, Schema.Unknown)),
+  SecurityOptions: optional(Schema.Array(Schema.String)),
+})
+export type EngineInfo = typeof EngineInfo.Type
+
+export const ImageInspect = Schema.Struct({
+  Id: Schema.String,
+  Config: optional(
+    Schema.Struct({ User: optional(Schema.String), WorkingDir: optional(Schema.String) }),
+  ),
+})
+export type ImageInspect = typeof ImageInspect.Type
+
+/** One line of the answer to a pull. */
+export const PullMessage = Schema.Struct({
+  status: optional(Schema.String),
+  id: optional(Schema.String),
+  error: optional(Schema.String),
+  progressDetail: optional(
+    Schema.Struct({ current: optional(Schema.Number), total: optional(Schema.Number) }),
+  ),
+})
+export type PullMessage = typeof PullMessage.Type
+
+export const NetworkSummary = Schema.Struct({
+  Id: Schema.String,
+  Name: Schema.String,
+  Created: Schema.String,
+  Labels: optional(Labels),
+  IPAM: optional(
+    Schema.Struct({
+      Config: optional(Schema.Array(Schema.Struct({ Subnet: optional(Schema.String) }))),
+    }),
+  ),
+})
+export type NetworkSummary = typeof NetworkSummary.Type
+
+export const ContainerSummary = Schema.Struct({
+  Id: Schema.String,
+  Names: Schema.Array(Schema.String),
+  Image: Schema.String,
+  /** Seconds since the epoch. */
+  Created: Schema.Number,
+  State: Schema.String,
+  Labels: Labels,
+})
+export type ContainerSummary = typeof ContainerSummary.Type
+
+export const ContainerInspect = Schema.Struct({
+  Id: Schema.String,
+  Name: Schema.String,
+  Created: Schema.String,
+  ExecIDs: optional(Schema.Array(Schema.String)),
+  State: Schema.Struct({
+    Status: Schema.String,
+    Running: Schema.Boolean,
+    OOMKilled: optional(Schema.Boolean),
+  }),
+  Config: Schema.Struct({ Image: Schema.String, Labels: optional(Labels) }),
+})
+export type ContainerInspect = typeof ContainerInspect.Type
+
+export const Created = Schema.Struct({ Id: Schema.String })
+
+export const ExecInspect = Schema.Struct({
+  Running: Schema.Boolean,
+  ExitCode: optional(Schema.Number),
+  /** 0 for a command that was never started. */
+  Pid: Schema.Number,
+})
+export type ExecInspect = typeof ExecInspect.Type
+
+export const EngineEvent = Schema.Struct({
+  Type: Schema.String,
+  Action: Schema.String,
+  Actor: Schema.Struct({ ID: Schema.String, Attributes: optional(Labels) }),
+})
+export type EngineEvent = typeof EngineEvent.Type
+
+/** Reads an answer of the engine; one that has another shape is an `EngineError`. */
+export const decodeAnswer =
+  <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+    operation: string,
+    schema: S,
+  ) =>
+  (answer: unknown): Effect.Effect<S["Type"], EngineError> =>
+    Schema.decodeUnknownEffect(schema)(answer).pipe(
+      Effect.mapError(
+        (error) =>
+          new EngineError({
+            operation,
+            status: 0,
+            detail: `its answer is not what the Engine API documents: ${error.message}`,
+          }),
+      ),
+    )

@@ -1,0 +1,12 @@
+export { type DockerDriverOptions, layerDriver } from "./DockerDriver.ts"
+export type {
+  ContainerSpec,
+  ExecConnection,
+  ExecSpec,
+  Filters,
+  NetworkSpec,
+} from "./DockerEngine.ts"
+export { DockerEngine } from "./DockerEngine.ts"
+export { type DockerOptions, docker, layer } from "./docker.ts"
+export { type Endpoint, findEndpoint } from "./endpoint/Endpoint.ts"
+export { localEngine } from "./LocalEngine.ts"

@@ -1,0 +1,68 @@
+import type { SandboxSpec } from "@cordon/core"
+import type { ContainerSpec } from "../DockerEngine.ts"
+import type { ImageInspect } from "../engine/schemas.ts"
+
+// What package managers and ordinary builds need as root: owning, reading and dropping to other
+// users' files, and signalling what runs as them. Nothing that reaches the kernel or the network.
+const capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID", "KILL"]
+
+/** Keeps the container alive, with nothing but a POSIX shell, and ends at once when told to stop. */
+const keeper = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done"
+
+const isRoot = (user: string) => ["", "root", "0"].includes(user.split(":")[0] ?? "")
+
+/** Whom commands run as, and where: what was asked for, else what the image says. */
+export const identityOf = (spec: SandboxSpec, image: ImageInspect) => {
+  const user = spec.user ?? image.Config?.User ?? ""
+  const workingDir = image.Config?.WorkingDir ?? ""
+  const ofImage = workingDir === "" || workingDir === "/" ? undefined : workingDir
+  return {
+    user,
+    root: isRoot(user),
+    // The engine makes a missing folder as root: one for everybody is where others can work.
+    workdir: spec.workdir ?? ofImage ?? (isRoot(user) ? "/workspace" : "/tmp"),
+  }
+}
+
+/** A sandbox's container: hardened, limited, and without any way to ask for less of either. */
+export const containerSpec = (options: {
+  readonly spec: SandboxSpec
+  readonly runtime: string
+  readonly workdir: string
+  readonly labels: Readonly<Record<string, string>>
+  /** The ID of its network; none where it has no network. */
+  readonly network: string | undefined
+}): ContainerSpec => {
+  const { spec, runtime, workdir, labels, network } = options
+  const { memory, cpus, pids } = spec.limits
+  return {
+    Image: spec.image,
+    Hostname: spec.name,
+    Entrypoint: [],
+    Cmd: ["/bin/sh", "-c", keeper],
+    Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+    Labels: labels,
+    WorkingDir: workdir,
+    ...(spec.user === undefined ? {} : { User: spec.user }),
+    Healthcheck: { Test: ["NONE"] },
+    StopTimeout: 2,
+    HostConfig: {
+      Runtime: runtime,
+      NetworkMode: network ?? "none",
+      Memory: memory,
+      // Equal to memory: none of it may be swap.
+      MemorySwap: memory,
+      NanoCpus: Math.round(cpus * 1e9),
+      PidsLimit: pids,
+      Init: true,
+      CapDrop: ["ALL"],
+      CapAdd: capabilities,
+      SecurityOpt: ["no-new-privileges"],
+      IpcMode: "private",
+      RestartPolicy: { Name: "no" },
+      LogConfig: { Type: "json-file", Config: { "max-size": "1m", "max-file": "1" } },
+      // Core dumps of crashing processes would only fill the disk.
+      Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
+    },
+  }
+}

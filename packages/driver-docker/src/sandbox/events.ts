@@ -1,0 +1,88 @@
+import { type HostError, SandboxEvent, SandboxId } from "@cordon/core"
+import { Deferred, Effect, Option, PubSub, Schedule, Schema, Stream } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import type { EngineEvent } from "../engine/schemas.ts"
+import { label } from "../Labels.ts"
+
+/** The one subscription to the engine's events that a driver holds, and what is learnt from it. */
+export interface EventHub {
+  /** Completes when the command has ended; to be asked for before the command is started. */
+  readonly death: (execId: string) => Effect.Effect<Deferred.Deferred<void>>
+  readonly forget: (execId: string) => Effect.Effect<void>
+  /** How often a container's memory limit has killed a process since the driver started. */
+  readonly oomKills: (instanceId: string) => number
+  readonly events: Stream.Stream<SandboxEvent, HostError>
+}
+
+const decodeId = Schema.decodeUnknownOption(SandboxId)
+
+const toSandboxEvent = (event: EngineEvent): Option.Option<SandboxEvent> =>
+  Option.flatMap(decodeId(event.Actor.Attributes?.[label.id]), (id) => {
+    // The action of an exec holds the whole command after a colon.
+    switch (event.Action.split(":")[0]) {
+      case "create":
+        return Option.some(SandboxEvent.Created({ id }))
+      case "start":
+        return Option.some(SandboxEvent.Started({ id }))
+      case "die":
+        return Option.some(SandboxEvent.Stopped({ id }))
+      case "destroy":
+        return Option.some(SandboxEvent.Removed({ id }))
+      case "oom":
+        return Option.some(SandboxEvent.OutOfMemory({ id }))
+      case "exec_start":
+        return Option.some(SandboxEvent.Used({ id }))
+      default:
+        return Option.none()
+    }
+  })
+
+const reconnecting = Schedule.min([
+  Schedule.exponential("100 millis"),
+  Schedule.spaced("5 seconds"),
+])
+
+/** Watches the engine for as long as the scope lives, and reconnects where the connection breaks. */
+export const makeEventHub = Effect.fnUntraced(function* (engine: DockerEngine["Service"]) {
+  const waiting = new Map<string, Deferred.Deferred<void>>()
+  const ooms = new Map<string, number>()
+  const published = yield* PubSub.unbounded<Effect.Effect<SandboxEvent, HostError>>()
+
+  const handle = Effect.fnUntraced(function* (event: EngineEvent) {
+    const action = event.Action.split(":")[0]
+    if (action === "exec_die") {
+      const execId = event.Actor.Attributes?.["execID"] ?? ""
+      const death = waiting.get(execId)
+      if (death !== undefined) yield* Deferred.succeed(death, undefined)
+    } else if (action === "oom") {
+      ooms.set(event.Actor.ID, (ooms.get(event.Actor.ID) ?? 0) + 1)
+    } else if (action === "destroy") {
+      ooms.delete(event.Actor.ID)
+    }
+    const sandboxEvent = toSandboxEvent(event)
+    if (Option.isSome(sandboxEvent)) {
+      yield* PubSub.publish(published, Effect.succeed(sandboxEvent.value))
+    }
+  })
+
+  yield* engine.events({ type: ["container"], label: [label.id] }).pipe(
+    Stream.runForEach(handle),
+    // Who watches must know that events may be missing from here on.
+    Effect.tapError((error) => PubSub.publish(published, Effect.fail(error))),
+    Effect.catch((error) => Effect.logDebug("Events are interrupted", { error: error.message })),
+    Effect.repeat(reconnecting),
+    Effect.forkScoped,
+  )
+
+  const hub: EventHub = {
+    death: (execId) =>
+      Effect.map(Deferred.make<void>(), (death) => {
+        waiting.set(execId, death)
+        return death
+      }),
+    forget: (execId) => Effect.sync(() => waiting.delete(execId)),
+    oomKills: (instanceId) => ooms.get(instanceId) ?? 0,
+    events: Stream.fromPubSub(published).pipe(Stream.mapEffect((event) => event)),
+  }
+  return hub
+})

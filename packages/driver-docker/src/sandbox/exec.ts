@@ -1,0 +1,371 @@
+import { randomBytes } from "node:crypto"
+import {
+  EngineError,
+  type ExecError,
+  ExecEvent,
+  type ExecRequest,
+  type HostError,
+  InvalidInput,
+  InvalidPath,
+  type SandboxId,
+  SandboxNotFound,
+  SandboxNotRunning,
+} from "@cordon/core"
+import { Cause, Deferred, Duration, Effect, Queue, Schedule, Stream } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import { FrameParser, type OutputEvent } from "../engine/frames.ts"
+import type { ExecInspect } from "../engine/schemas.ts"
+import type { EventHub } from "./events.ts"
+import { killScript, marker } from "./scripts.ts"
+
+type Engine = DockerEngine["Service"]
+type Exit = Extract<ExecEvent, { readonly _tag: "Exit" }>
+
+/** A container that was seen to be the sandbox. */
+export interface Target {
+  readonly id: SandboxId
+  readonly instanceId: string
+}
+
+// After the command's end its background children may still hold the output open. What the command
+// itself wrote arrives within this silence, and is no more than pipes and sockets can hold.
+const silence = Duration.millis(300)
+const mostAfterExit = 4 * 1024 * 1024
+
+// The engine reports that it could not start a command as if the command had said so. Such a
+// message is short: a longer output is the command's own.
+const mostFailureText = 8 * 1024
+const failurePattern =
+  /^(OCI runtime exec failed|unable to find user|rpc error|cannot exec|.{0,80}no matching entries)/
+
+const soon = Schedule.min([Schedule.exponential("4 millis"), Schedule.spaced("500 millis")])
+
+type Verdict =
+  | { readonly _tag: "NoProcessSlot"; readonly detail: string }
+  | { readonly _tag: "Said"; readonly exitCode: number; readonly text: string }
+  | { readonly _tag: "Refused"; readonly error: ExecError }
+
+/** What the engine meant when it could not start a command. */
+export const judgeStartFailure = (
+  detail: string,
+  request: Pick<ExecRequest, "command" | "cwd" | "user">,
+): Verdict => {
+  const program = typeof request.command === "string" ? "/bin/sh" : request.command[0]
+  const { cwd, user } = request
+  if (
+    /resource temporarily unavailable|cannot allocate memory|pthread_create|newosproc|fork\/exec.*unavailable/i.test(
+      detail,
+    )
+  ) {
+    return { _tag: "NoProcessSlot", detail }
+  }
+  if (/chdir to cwd|working directory|\bcwd\b/i.test(detail)) {
+    const reason = "it is not a folder that commands can run in"
+    return { _tag: "Refused", error: new InvalidPath({ path: cwd ?? "", reason }) }
+  }
+  if (/unable to find (user|group)|no matching entries/i.test(detail)) {
+    const issue = `the sandbox has no user or group ${JSON.stringify(user ?? "")}`
+    return { _tag: "Refused", error: new InvalidInput({ subject: "user", issue }) }
+  }
+  if (/permission denied/i.test(detail)) {
+    return { _tag: "Said", exitCode: 126, text: `${program}: permission denied\n` }
+  }
+  if (/not found|no such file|error finding executable/i.test(detail)) {
+    return { _tag: "Said", exitCode: 127, text: `${program}: not found\n` }
+  }
+  const error = new EngineError({ operation: "start a command", status: 0, detail })
+  return { _tag: "Refused", error }
+}
+
+/** Runs commands in containers: the whole of what `exec` promises, over an engine's few calls. */
+export const makeExec = (engine: Engine, hub: EventHub) => {
+  const refuse = (target: Target) => (error: HostError) => {
+    if (error._tag !== "EngineError") return error
+    if (error.status === 404) return new SandboxNotFound({ sandbox: target.id })
+    if (error.status === 409) {
+      const status = /paused/i.test(error.detail) ? "paused" : "stopped"
+      return new SandboxNotRunning({ sandbox: target.id, status })
+    }
+    return error
+  }
+
+  /** Starts a container anew, which ends all its processes and keeps its files. */
+  const restart = Effect.fn("restartContainer")(function* (target: Target) {
+    yield* Effect.logWarning("Restarting a sandbox whose processes can't be reached", {
+      sandbox: target.id,
+    })
+    yield* Effect.ignore(engine.containerKill(target.instanceId))
+    yield* engine.containerInspect(target.instanceId).pipe(
+      Effect.repeat({
+        schedule: Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(200)]),
+        while: ({ State }) => State.Running,
+      }),
+    )
+    yield* engine.containerStart(target.instanceId).pipe(
+      Effect.catchIf(
+        (error) => error._tag === "EngineError" && error.status === 304,
+        () => Effect.void,
+      ),
+    )
+  })
+
+  const awaitExit = (execId: string, schedule: Schedule.Schedule<unknown>) =>
+    engine
+      .execInspect(execId)
+      .pipe(Effect.repeat({ schedule, while: (state: ExecInspect) => state.Running }))
+
+  /** Runs the script that kills a command; false where that could not be done. */
+  const runKiller = Effect.fnUntraced(function* (
+    target: Target,
+    token: string,
+    user: string | undefined,
+  ) {
+    const execId = yield* engine.execCreate(target.instanceId, {
+      Cmd: ["/bin/sh", "-c", killScript, "sh", token],
+      Env: [],
+      WorkingDir: "/",
+      ...(user === undefined ? {} : { User: user }),
+      AttachStdin: false,
+      AttachStdout: true,
+      AttachStderr: true,
+      Tty: false,
+    })
+    const connection = yield* engine.execStart(execId)
+    yield* Stream.runDrain(connection.output)
+    const state = yield* awaitExit(execId, soon)
+    return state.ExitCode === 0
+  }, Effect.scoped)
+
+  /**
+   * Kills all processes of a command. Where they can't be reached one by one (no process slot is
+   * free for the killer), the container is started anew.
+   *
+   * @returns whether the container was started anew
+   */
+  const terminate = Effect.fn("terminateCommand")(function* (
+    target: Target,
+    token: string,
+    user: string | undefined,
+  ) {
+    const attempt = (as: string | undefined) =>
+      runKiller(target, token, as).pipe(
+        Effect.timeoutOption("10 seconds"),
+        Effect.map((done) => done._tag === "Some" && done.value),
+      )
+    const killed = yield* attempt(user).pipe(
+      Effect.flatMap((done) => (done ? Effect.succeed(true) : attempt("0"))),
+      // A container that is gone or stopped has no processes.
+      Effect.catchIf(
+        (error) => error._tag === "EngineError" && (error.status === 404 || error.status === 409),
+        () => Effect.succeed(true),
+      ),
+      Effect.orElseSucceed(() => false),
+    )
+    if (!killed) yield* restart(target)
+    return !killed
+  })
+
+  /** One try: emits the command's output and returns its end, or why the engine did not start it. */
+  const attempt = Effect.fnUntraced(function* (
+    target: Target,
+    request: ExecRequest,
+    emit: (events: ReadonlyArray<OutputEvent>) => Effect.Effect<void>,
+  ) {
+    const token = randomBytes(12).toString("hex")
+    const oomsBefore = hub.oomKills(target.instanceId)
+    const refused = refuse(target)
+    const { command, cwd, env = {}, user, stdin, timeout } = request
+    const execId = yield* engine
+      .execCreate(target.instanceId, {
+        Cmd: typeof command === "string" ? ["/bin/sh", "-c", command] : command,
+        Env: [
+          ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
+          `${marker}=${token}`,
+        ],
+        ...(cwd === undefined ? {} : { WorkingDir: cwd }),
+        ...(user === undefined ? {} : { User: user }),
+        AttachStdin: stdin !== undefined,
+        AttachStdout: true,
+        AttachStderr: true,
+        Tty: false,
+      })
+      .pipe(Effect.mapError(refused))
+
+    const death = yield* Effect.acquireRelease(hub.death(execId), () => hub.forget(execId))
+    let ended = false
+    let timedOut = false
+    let restarted = false
+    const stop = Effect.suspend(() =>
+      ended ? Effect.succeed(false) : terminate(target, token, user),
+    )
+    yield* Effect.addFinalizer(() =>
+      stop.pipe(
+        Effect.catch((error) =>
+          Effect.logWarning("Could not kill a command", {
+            sandbox: target.id,
+            error: error.message,
+          }),
+        ),
+      ),
+    )
+    const connection = yield* engine.execStart(execId).pipe(Effect.mapError(refused))
+
+    if (stdin !== undefined) {
+      yield* Stream.runForEach(stdin, connection.write).pipe(
+        Effect.andThen(connection.end),
+        Effect.forkScoped,
+      )
+    }
+    const exited = yield* Deferred.make<void>()
+    yield* Effect.raceFirst(
+      Deferred.await(death),
+      // Only where the events are interrupted: they are the quicker news.
+      Effect.ignore(awaitExit(execId, Schedule.spaced("1 second"))),
+    ).pipe(Effect.andThen(Deferred.succeed(exited, undefined)), Effect.forkScoped)
+
+    const overdue = yield* Deferred.make<never, ExecError>()
+    if (timeout !== undefined) {
+      yield* Effect.sleep(timeout).pipe(
+        Effect.andThen(
+          Effect.suspend(() => {
+            timedOut = !ended
+            return stop
+          }),
+        ),
+        Effect.tap((again) =>
+          Effect.sync(() => {
+            restarted = again
+          }),
+        ),
+        Effect.catch((error) => Deferred.fail(overdue, error)),
+        Effect.forkScoped,
+      )
+    }
+
+    const parser = new FrameParser()
+    const pull = yield* Stream.toPull(connection.output)
+    let held: Array<OutputEvent> = []
+    let heldText = ""
+    let first = true
+    let afterExit = 0
+    const quiet = Deferred.await(exited).pipe(
+      Effect.andThen(Effect.sleep(silence)),
+      Effect.andThen(Cause.done()),
+    )
+    const step = Effect.gen(function* () {
+      const pieces = yield* Effect.raceAllFirst([pull, quiet, Deferred.await(overdue)])
+      const events = yield* Effect.try({
+        try: () => pieces.flatMap((piece) => parser.push(piece)),
+        catch: (cause) =>
+          new EngineError({
+            operation: "read a command's output",
+            status: 0,
+            detail: String(cause),
+          }),
+      })
+      if (yield* Deferred.isDone(exited)) {
+        for (const { bytes } of events) afterExit += bytes.length
+        if (afterExit > mostAfterExit) return yield* Cause.done()
+      }
+      if (first || held.length > 0) {
+        held.push(...events)
+        heldText += events.map(({ bytes }) => Buffer.from(bytes).toString()).join("")
+        first = heldText === ""
+        if (first || (heldText.length < mostFailureText && failurePattern.test(heldText))) return
+        yield* emit(held)
+        held = []
+        return
+      }
+      if (events.length > 0) yield* emit(events)
+    })
+    yield* step.pipe(
+      Effect.forever,
+      Effect.catchIf(Cause.isDone, () => Effect.void),
+    )
+
+    const state = yield* Effect.raceFirst(
+      Effect.andThen(Deferred.await(death), awaitExit(execId, soon)),
+      Effect.raceFirst(awaitExit(execId, soon), Deferred.await(overdue)),
+    ).pipe(
+      Effect.map((state) => ({ exitCode: state.ExitCode ?? 137, pid: state.Pid })),
+      // The container died and took the command along, or was removed.
+      Effect.catchIf(
+        (error) => error._tag === "EngineError" && error.status === 404,
+        () => Effect.succeed({ exitCode: 137, pid: -1 }),
+      ),
+    )
+    ended = true
+    if (state.pid === 0 && state.exitCode >= 125 && heldText !== "" && !timedOut) {
+      return judgeStartFailure(heldText.trim(), request)
+    }
+    yield* emit(held)
+    const container = yield* engine
+      .containerInspect(target.instanceId)
+      .pipe(Effect.mapError(refused), Effect.when(Effect.succeed(state.exitCode > 128)))
+    const died = container._tag === "Some" && !container.value.State.Running
+    const exit: Exit = ExecEvent.Exit({
+      exitCode: timedOut ? 137 : state.exitCode,
+      timedOut,
+      restarted,
+      oomKilled:
+        !timedOut &&
+        state.exitCode !== 0 &&
+        ((died && container.value.State.OOMKilled === true) ||
+          (yield* sawOom(target, oomsBefore, state.exitCode === 137))),
+    })
+    return exit
+  }, Effect.scoped)
+
+  /** Whether the memory limit struck; the news may come a little after the command's end. */
+  const sawOom = (target: Target, before: number, likely: boolean) =>
+    Effect.sync(() => hub.oomKills(target.instanceId) > before).pipe(
+      Effect.repeat({
+        schedule: Schedule.max([Schedule.spaced("25 millis"), Schedule.recurs(likely ? 12 : 0)]),
+        until: (seen) => seen,
+      }),
+    )
+
+  /** See `SandboxDriver.exec`. */
+  return (target: Target, request: ExecRequest): Stream.Stream<ExecEvent, ExecError> =>
+    Stream.callback<ExecEvent, ExecError>(
+      (queue) =>
+        Effect.gen(function* () {
+          const emit = (events: ReadonlyArray<ExecEvent>) =>
+            Effect.asVoid(Queue.offerAll(queue, events))
+          const patience = 4
+          for (let tries = 0; ; tries++) {
+            const end = yield* attempt(target, request, emit)
+            if (end._tag === "Exit") {
+              yield* emit([tries > patience ? { ...end, restarted: true } : end])
+              break
+            }
+            if (end._tag === "Refused") return yield* Effect.fail(end.error)
+            if (end._tag === "Said") {
+              const bytes = new TextEncoder().encode(end.text)
+              yield* emit([
+                ExecEvent.Stderr({ bytes }),
+                ExecEvent.Exit({
+                  exitCode: end.exitCode,
+                  timedOut: false,
+                  oomKilled: false,
+                  restarted: tries > patience,
+                }),
+              ])
+              break
+            }
+            // No process slot was free, so it did not run: a fork bomb that may yet burn out.
+            if (tries > patience) {
+              return yield* new EngineError({
+                operation: "start a command",
+                status: 0,
+                detail: end.detail,
+              })
+            }
+            if (tries === patience) yield* restart(target)
+            else yield* Effect.sleep(200)
+          }
+          yield* Queue.end(queue)
+        }),
+      { bufferSize: 16, strategy: "suspend" },
+    )
+}

@@ -1,0 +1,194 @@
+import { randomBytes } from "node:crypto"
+import {
+  collectOutput,
+  type ExecError,
+  type ExecEvent,
+  type ExecRequest,
+  type FileContent,
+  type FileError,
+  FileNotFound,
+  type FilePath,
+  type FileStat,
+  InvalidArchive,
+  InvalidPath,
+  NotAFile,
+  PermissionDenied,
+  StorageFailed,
+} from "@cordon/core"
+import { Deferred, Effect, Exit, Stream } from "effect"
+import type { Target } from "./exec.ts"
+import * as scripts from "./scripts.ts"
+
+type Exec = (target: Target, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
+
+/** What a script's exit code and words mean. */
+export const fileError = (path: string, exitCode: number, stderr: string): FileError => {
+  const { fileExit } = scripts
+  switch (exitCode) {
+    case fileExit.notFound:
+      return new FileNotFound({ path })
+    case fileExit.directory:
+      return new NotAFile({ path, kind: "directory" })
+    case fileExit.notRegular:
+      return new NotAFile({ path, kind: "special file" })
+    case fileExit.notDirectory:
+    case fileExit.notFile:
+      return new NotAFile({ path, kind: "file where a folder is needed" })
+    case fileExit.denied:
+      return new PermissionDenied({ path })
+    case fileExit.loop:
+      return new InvalidPath({ path, reason: "its symlinks form a loop" })
+    case fileExit.size:
+      return new StorageFailed({ path, reason: "the content has not the size that was announced" })
+    default: {
+      if (/no space left|disk quota/i.test(stderr)) {
+        return new StorageFailed({ path, reason: "no space is left" })
+      }
+      if (/name too long/i.test(stderr)) return new InvalidPath({ path, reason: "it is too long" })
+      if (/permission denied|read-only|not permitted/i.test(stderr)) {
+        return new PermissionDenied({ path })
+      }
+      const reason = stderr.trim().slice(-500) || `the helper ended with exit code ${exitCode}`
+      return new StorageFailed({ path, reason })
+    }
+  }
+}
+
+// The helpers run as the sandbox's user: a user that is unknown is the sandbox's own fault.
+const asFileError =
+  (path: string) =>
+  (error: ExecError): FileError =>
+    error._tag === "InvalidInput" ? new StorageFailed({ path, reason: error.issue }) : error
+
+/** Files of a container, read and written by its own user through its own processes. */
+export const makeFiles = (exec: Exec) => {
+  const command = (script: string, ...args: ReadonlyArray<string>): ExecRequest => ({
+    command: ["/bin/sh", "-c", script, "sh", ...args],
+    cwd: "/",
+  })
+
+  /** Runs a script that prints little. */
+  const run = Effect.fnUntraced(function* (target: Target, path: string, request: ExecRequest) {
+    const result = yield* collectOutput(exec(target, request), 64 * 1024).pipe(
+      Effect.mapError(asFileError(path)),
+    )
+    if (result.exitCode !== 0) return yield* fileError(path, result.exitCode, result.stderr)
+    return result.stdout
+  })
+
+  /** Streams what a script prints, and fails in the end if the script did. */
+  const stream = (
+    target: Target,
+    path: string,
+    request: ExecRequest,
+  ): Stream.Stream<Uint8Array, FileError> =>
+    Stream.suspend(() => {
+      let stderr = ""
+      return exec(target, request).pipe(
+        Stream.mapError(asFileError(path)),
+        Stream.mapEffect((event) => {
+          if (event._tag === "Stdout") return Effect.succeed([event.bytes])
+          if (event._tag === "Stderr") {
+            stderr = (stderr + Buffer.from(event.bytes).toString()).slice(-4096)
+          } else if (event.exitCode !== 0) {
+            return Effect.fail(fileError(path, event.exitCode, stderr))
+          }
+          return Effect.succeed([])
+        }),
+        Stream.flattenIterable,
+      )
+    })
+
+  /** Runs an effect that feeds `content` to a script; the content's own failure wins. */
+  const feed = <E, A, E2>(
+    content: Stream.Stream<Uint8Array, E>,
+    f: (stdin: Stream.Stream<Uint8Array>) => Effect.Effect<A, E2>,
+  ): Effect.Effect<A, E | E2> =>
+    Effect.gen(function* () {
+      const failure = yield* Deferred.make<never, E>()
+      // Standard input stays open then: its end would say that the content is whole.
+      const stdin = Stream.catchCause(content, (cause) =>
+        Stream.fromEffectDrain(Effect.andThen(Deferred.failCause(failure, cause), Effect.never)),
+      )
+      return yield* Effect.raceFirst(f(stdin), Deferred.await(failure))
+    })
+
+  const stat = Effect.fnUntraced(function* (
+    target: Target,
+    path: FilePath,
+  ): Effect.fn.Return<FileStat, FileError> {
+    const printed = yield* run(target, path, command(scripts.statScript, path))
+    const [kind = "", size = "", mode = ""] = printed.trim().split(" ")
+    return {
+      kind: kind === "file" || kind === "directory" ? kind : "other",
+      size: kind === "file" ? Number(size) : 0,
+      mode: Number.parseInt(mode, 8),
+    }
+  })
+
+  const writeFile = Effect.fnUntraced(function* <E>(
+    target: Target,
+    path: FilePath,
+    content: FileContent<E>,
+  ): Effect.fn.Return<void, FileError | E> {
+    const tag = randomBytes(8).toString("hex")
+    const { size, mode } = content
+    const bits = mode === undefined ? "" : (mode & 0o777).toString(8)
+    const request = command(
+      scripts.writeScript,
+      path,
+      tag,
+      bits,
+      size === undefined ? "" : String(size),
+    )
+    const discard = run(target, path, command(scripts.discardScript, path, tag))
+    yield* feed(content.bytes, (stdin) => run(target, path, { ...request, stdin })).pipe(
+      Effect.tap(() =>
+        size === undefined
+          ? run(target, path, command(scripts.commitScript, path, tag))
+          : Effect.void,
+      ),
+      // The script takes its temporary file away unless it was killed before it could.
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.ignore(discard))),
+    )
+  })
+
+  const putArchive = Effect.fnUntraced(function* <E>(
+    target: Target,
+    path: FilePath,
+    archive: Stream.Stream<Uint8Array, E>,
+  ): Effect.fn.Return<void, FileError | E> {
+    yield* feed(archive, (stdin) =>
+      run(target, path, { ...command(scripts.putArchiveScript, path), stdin }),
+    ).pipe(
+      Effect.mapError((error) =>
+        error instanceof StorageFailed &&
+        /tar:/.test(error.reason) &&
+        !/no space/.test(error.reason)
+          ? new InvalidArchive({ reason: error.reason })
+          : error,
+      ),
+    )
+  })
+
+  return {
+    stat,
+    readFile: (target: Target, path: FilePath, range: { offset?: number; length?: number } = {}) =>
+      stream(
+        target,
+        path,
+        command(
+          scripts.readScript,
+          path,
+          String(range.offset ?? 0),
+          range.length === undefined ? "" : String(range.length),
+        ),
+      ),
+    writeFile,
+    getArchive: (target: Target, path: FilePath) =>
+      stream(target, path, command(scripts.getArchiveScript, path)),
+    putArchive,
+    ownWorkdir: (target: Target, path: string, user: string) =>
+      run(target, path, { ...command(scripts.ownWorkdirScript, path, user), user: "0" }),
+  }
+}

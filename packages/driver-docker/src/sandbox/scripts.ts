@@ -1,0 +1,212 @@
+/**
+ * What runs inside a sandbox for us: POSIX sh and nothing else, unless said. Paths come as
+ * positional parameters, always absolute, so that no name can be taken for an option.
+ */
+
+/** The environment variable by which the processes of one command are known. */
+export const marker = "CORDON_EXEC_ID"
+
+/**
+ * Kills a command: every process that carries its marker, is in a session of one that does, or
+ * descends from one. Processes are stopped first, until none is left that could fork, and killed
+ * then. Uses only what is built into the shell, since no process slot may be free.
+ *
+ * $1: the marker's value. Exit code 0: none is left.
+ */
+export const killScript = `
+self=$$ mark="${marker}=$1" IFS='
+'
+marked() {
+  while read -r line || [ -n "$line" ]; do
+    case $line in *"$mark"*) return 0 ;; esac
+    line=
+  done <"$1"
+  return 1
+}
+scan() {
+  found= alive=
+  for dir in /proc/[0-9]*; do
+    pid=\${dir#/proc/}
+    [ "$pid" = "$self" ] || [ "$pid" = 1 ] && continue
+    stat=
+    read -r stat <"$dir/stat" || continue
+    stat=\${stat##*) }
+    IFS=' '
+    set -- $stat
+    IFS='
+'
+    [ "$1" = Z ] || [ "$1" = X ] && continue
+    hit=
+    case " $sessions " in *" $4 "*) hit=1 ;; esac
+    case " $victims " in *" $2 "* | *" $pid "*) hit=1 ;; esac
+    if [ -z "$hit" ] && marked "$dir/environ"; then
+      hit=1
+      # Its session is its own unless it came in with the container's first process.
+      [ "$4" = 0 ] || [ "$4" = 1 ] || sessions="$sessions $4"
+    fi
+    [ -n "$hit" ] || continue
+    found="$found $pid"
+    case " $victims " in *" $pid "*) ;; *) victims="$victims $pid" ;; esac
+    [ "$1" = T ] || [ "$1" = t ] || alive="$alive $pid"
+  done
+}
+victims= sessions= round=0
+while [ "$round" -lt 200 ]; do
+  round=$((round + 1))
+  scan
+  [ -n "$found" ] || exit 0
+  IFS=' '
+  if [ -n "$alive" ] && [ "$((round % 20))" -ne 0 ]; then
+    for pid in $alive; do kill -STOP "$pid"; done
+  else
+    for pid in $found; do kill -KILL "$pid"; done
+    victims=
+  fi
+  IFS='
+'
+done 2>/dev/null
+exit 1
+`
+
+/** Exit codes by which the file scripts say what was wrong. */
+export const fileExit = {
+  notFound: 71,
+  directory: 72,
+  notRegular: 73,
+  denied: 74,
+  notDirectory: 75,
+  failed: 76,
+  size: 77,
+  loop: 78,
+  notFile: 79,
+} as const
+
+// Says why a path can't be used, by walking it from the root: shell tests alone can't tell a
+// missing file from one behind a folder that may not be entered.
+const explain = `
+explain() {
+  rest=\${1#/} at=
+  while [ -n "$rest" ]; do
+    part=\${rest%%/*}
+    case $rest in */*) rest=\${rest#*/} ;; *) rest= ;; esac
+    [ -n "$part" ] || continue
+    at=$at/$part
+    if [ -L "$at" ] && [ ! -e "$at" ]; then
+      if readlink -f "$at" >/dev/null 2>&1; then exit ${fileExit.notFound}; else exit ${fileExit.loop}; fi
+    fi
+    [ -e "$at" ] || { up=\${at%/*}; if [ -x "\${up:-/}" ]; then exit ${fileExit.notFound}; else exit ${fileExit.denied}; fi; }
+    [ -z "$rest" ] || [ -d "$at" ] || exit ${fileExit.notDirectory}
+    [ -z "$rest" ] || [ -x "$at" ] || exit ${fileExit.denied}
+  done
+}
+`
+
+/** $1: path. Prints kind, size in bytes and permission bits in octal. */
+export const statScript = `${explain}
+[ -e "$1" ] || { explain "$1"; exit ${fileExit.notFound}; }
+if [ -f "$1" ]; then kind=file; elif [ -d "$1" ]; then kind=directory; else kind=other; fi
+stat -L -c "$kind %s %a" "$1" || exit ${fileExit.failed}
+`
+
+/** $1: path, $2: offset, $3: length, empty for all. Prints the bytes. */
+export const readScript = `${explain}
+[ -e "$1" ] || { explain "$1"; exit ${fileExit.notFound}; }
+[ ! -d "$1" ] || exit ${fileExit.directory}
+[ -f "$1" ] || exit ${fileExit.notRegular}
+[ -r "$1" ] || exit ${fileExit.denied}
+exec <"$1" || exit ${fileExit.denied}
+if [ "$2" -eq 0 ]; then skip() { cat; }; else skip() { tail -c +"$(($2 + 1))"; }; fi
+if [ -z "$3" ]; then skip "$@"; else skip "$@" 2>/dev/null | head -c "$3"; fi || exit ${fileExit.failed}
+`
+
+// A temporary file is beside its target, so that the rename stays within one file system.
+const prepare = `${explain}
+target=$1 tag=$2
+links=0
+while [ -L "$target" ]; do
+  links=$((links + 1))
+  [ "$links" -le 40 ] || exit ${fileExit.loop}
+  to=$(readlink "$target" && echo x) || exit ${fileExit.denied}
+  to=\${to%?x}
+  case $to in /*) target=$to ;; *) target=\${target%/*}/$to ;; esac
+done
+case $target in */) exit ${fileExit.directory} ;; esac
+dir=\${target%/*}
+dir=\${dir:-/}
+[ ! -d "$target" ] || exit ${fileExit.directory}
+[ ! -e "$target" ] || [ -f "$target" ] || exit ${fileExit.notRegular}
+temporary=$dir/.cordon-$tag
+`
+
+const refuseParent = `{ d=$dir
+    while [ ! -e "$d" ] && [ -n "$d" ]; do d=\${d%/*}; done
+    [ -d "\${d:-/}" ] || exit ${fileExit.notDirectory}
+    [ -w "\${d:-/}" ] || exit ${fileExit.denied}
+    exit ${fileExit.failed}; }`
+
+/**
+ * $1: path, $2: tag of the temporary file, $3: permission bits in octal or empty, $4: size or
+ * empty. Stages standard input, and commits it where the size is known and right.
+ */
+export const writeScript = `${prepare}
+size=$4
+mkdir -p "$dir" 2>/dev/null || ${refuseParent}
+cd "$dir" || exit ${fileExit.denied}
+if [ -e "$target" ] && [ ! -w "$target" ]; then exit ${fileExit.denied}; fi
+[ -w "$dir" ] || exit ${fileExit.denied}
+mode=$3
+if [ -z "$mode" ] && [ -e "$target" ]; then mode=$(stat -L -c %a "$target"); fi
+trap 'rm -f "$temporary"' EXIT
+trap 'exit 143' HUP INT TERM
+set -C
+: >"$temporary" || exit ${fileExit.denied}
+set +C
+cat >"$temporary" || exit ${fileExit.failed}
+chmod "\${mode:-644}" "$temporary" || exit ${fileExit.failed}
+if [ -n "$size" ]; then
+  [ "$(($(wc -c <"$temporary")))" -eq "$size" ] || exit ${fileExit.size}
+  mv -f "$temporary" "$target" || exit ${fileExit.failed}
+fi
+trap - EXIT
+`
+
+/** $1: path, $2: tag. Puts a staged file in place. */
+export const commitScript = `${prepare}
+mv -f "$temporary" "$target" || { rm -f "$temporary"; exit ${fileExit.failed}; }
+`
+
+/** $1: path, $2: tag. Takes a staged file away. */
+export const discardScript = `${prepare}
+rm -f "$temporary"
+`
+
+const needTar = `command -v tar >/dev/null || { echo "the image has no tar" >&2; exit ${fileExit.failed}; }`
+
+/** $1: folder. Prints a tar archive of what is in it. */
+export const getArchiveScript = `${explain}
+[ -e "$1" ] || { explain "$1"; exit ${fileExit.notFound}; }
+[ -d "$1" ] || exit ${fileExit.notFile}
+[ -r "$1" ] && [ -x "$1" ] || exit ${fileExit.denied}
+${needTar}
+cd "$1" || exit ${fileExit.denied}
+exec tar -cf - .
+`
+
+/** $1: folder. Unpacks a tar archive from standard input into it. */
+export const putArchiveScript = `
+dir=$1
+if [ -e "$dir" ] && [ ! -d "$dir" ]; then exit ${fileExit.notFile}; fi
+mkdir -p "$dir" 2>/dev/null || ${refuseParent}
+[ -w "$dir" ] && [ -x "$dir" ] || exit ${fileExit.denied}
+${needTar}
+cd "$dir" || exit ${fileExit.denied}
+tar -xof - || exit ${fileExit.failed}
+# What follows the archive's end is read, or the sender would wait for ever.
+cat >/dev/null
+`
+
+/** $1: folder, $2: user. Gives a folder that the engine just made as root to the sandbox's user. */
+export const ownWorkdirScript = `
+[ -z "$(ls -A "$1")" ] && chown "$2" "$1"
+exit 0
+`

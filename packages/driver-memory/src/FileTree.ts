@@ -1,0 +1,142 @@
+import {
+  type FileError,
+  FileNotFound,
+  type FileStat,
+  InvalidPath,
+  NotAFile,
+  StorageFailed,
+} from "@cordon/core"
+import { Effect } from "effect"
+import { type FsStat, InMemoryFs } from "just-bash"
+
+const mostLinks = 40
+
+const kindOf = (stat: FsStat): FileStat["kind"] =>
+  stat.isSymbolicLink ? "symlink" : stat.isFile ? "file" : stat.isDirectory ? "directory" : "other"
+
+/**
+ * A sandbox's file system with the rules of a real one: just-bash's own stays out of the way of
+ * scripts, so writing over a folder, below a file or through a link is checked here.
+ */
+export class FileTree {
+  readonly fs: InMemoryFs
+
+  constructor(maxBytes: number) {
+    this.fs = new InMemoryFs({}, { maxTotalBytes: maxBytes })
+  }
+
+  /** Runs one operation; what just-bash throws becomes the error a caller can act on. */
+  attempt<A>(path: string, operation: (fs: InMemoryFs) => Promise<A>): Effect.Effect<A, FileError> {
+    return Effect.tryPromise({
+      try: () => operation(this.fs),
+      catch: (cause): FileError => {
+        const message = cause instanceof Error ? cause.message : String(cause)
+        if (/ENOENT/.test(message)) return new FileNotFound({ path })
+        if (/ELOOP/.test(message)) {
+          return new InvalidPath({ path, reason: "its symlinks form a loop" })
+        }
+        if (/EISDIR/.test(message)) return new NotAFile({ path, kind: "directory" })
+        if (/ENOTDIR|EEXIST/.test(message)) return notADirectory(path)
+        return new StorageFailed({ path, reason: message })
+      },
+    })
+  }
+
+  lstat(path: string): Effect.Effect<FsStat | undefined, FileError> {
+    return this.attempt(path, (fs) => fs.lstat(path)).pipe(
+      Effect.catchTag("FileNotFound", () => Effect.succeed(undefined)),
+    )
+  }
+
+  /**
+   * Where a path leads, every link in it followed, the last one too. What does not exist yet is
+   * allowed: the result says where it would be.
+   */
+  resolve(path: string): Effect.Effect<string, FileError> {
+    const tree = this
+    return Effect.gen(function* () {
+      const pending = path.split("/").reverse()
+      const resolved: Array<string> = []
+      let links = 0
+      while (pending.length > 0) {
+        const part = pending.pop() ?? ""
+        if (part === "" || part === ".") continue
+        if (part === "..") {
+          resolved.pop()
+          continue
+        }
+        const at = `/${[...resolved, part].join("/")}`
+        const stat = yield* tree.lstat(at)
+        if (stat?.isSymbolicLink) {
+          if (++links > mostLinks) {
+            return yield* new InvalidPath({ path, reason: "its symlinks form a loop" })
+          }
+          const target = yield* tree.attempt(path, (fs) => fs.readlink(at))
+          if (target.startsWith("/")) resolved.length = 0
+          pending.push(...target.split("/").reverse())
+          continue
+        }
+        if (stat?.isFile && pending.some((rest) => rest !== "" && rest !== ".")) {
+          return yield* notADirectory(path)
+        }
+        resolved.push(part)
+      }
+      return `/${resolved.join("/")}`
+    })
+  }
+
+  stat(path: string): Effect.Effect<FileStat, FileError> {
+    const tree = this
+    return Effect.gen(function* () {
+      const at = yield* tree.resolve(path)
+      const stat = yield* tree.lstat(at)
+      if (stat === undefined) return yield* new FileNotFound({ path })
+      const kind = kindOf(stat)
+      return { kind, size: kind === "file" ? stat.size : 0, mode: stat.mode & 0o7777 }
+    })
+  }
+
+  read(path: string): Effect.Effect<Uint8Array, FileError> {
+    const tree = this
+    return Effect.gen(function* () {
+      const { kind } = yield* tree.stat(path)
+      if (kind !== "file") return yield* new NotAFile({ path, kind })
+      const at = yield* tree.resolve(path)
+      return yield* tree.attempt(path, (fs) => fs.readFileBuffer(at))
+    })
+  }
+
+  makeDirectory(path: string): Effect.Effect<string, FileError> {
+    const tree = this
+    return Effect.gen(function* () {
+      const at = yield* tree.resolve(path)
+      const parts = at.split("/").filter((part) => part !== "")
+      let reached = ""
+      for (const part of parts) {
+        reached += `/${part}`
+        const stat = yield* tree.lstat(reached)
+        if (stat === undefined) yield* tree.attempt(path, (fs) => fs.mkdir(reached))
+        else if (!stat.isDirectory) return yield* notADirectory(path)
+      }
+      return at
+    })
+  }
+
+  /** Writes through symlinks; makes parents; an existing file keeps its mode unless one is given. */
+  write(path: string, bytes: Uint8Array, mode?: number): Effect.Effect<void, FileError> {
+    const tree = this
+    return Effect.gen(function* () {
+      const at = yield* tree.resolve(path)
+      const existing = yield* tree.lstat(at)
+      if (existing?.isDirectory || path.endsWith("/")) {
+        return yield* new NotAFile({ path, kind: "directory" })
+      }
+      yield* tree.makeDirectory(at.slice(0, at.lastIndexOf("/")) || "/")
+      yield* tree.attempt(path, (fs) => fs.writeFile(at, bytes))
+      yield* tree.attempt(path, (fs) => fs.chmod(at, mode ?? existing?.mode ?? 0o644))
+    })
+  }
+}
+
+const notADirectory = (path: string) =>
+  new NotAFile({ path, kind: "file where a folder is needed" })

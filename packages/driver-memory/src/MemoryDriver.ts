@@ -1,0 +1,235 @@
+import { randomUUID } from "node:crypto"
+import {
+  type DriverCapabilities,
+  type ExecError,
+  type FileError,
+  ImageNotFound,
+  RuntimeUnavailable,
+  SandboxDriver,
+  SandboxEvent,
+  type SandboxId,
+  type SandboxInfo,
+  SandboxNameTaken,
+  SandboxNotFound,
+  SandboxNotRunning,
+  StorageFailed,
+} from "@cordon/core"
+import { DateTime, Effect, Layer, Option, PubSub, Stream } from "effect"
+import { getArchive, putArchive } from "./archive.ts"
+import { FileTree } from "./FileTree.ts"
+import { runCommand } from "./interpreter.ts"
+
+export interface MemoryOptions {
+  /**
+   * Images that exist, each with files by absolute path; any other is `ImageNotFound` then. By
+   * default every image exists, and differs from the others in nothing but its name.
+   */
+  readonly images?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** Bytes that the files of one sandbox may take: 512 MiB by default. */
+  readonly maxFileBytes?: number
+}
+
+interface Box {
+  info: SandboxInfo
+  readonly tree: FileTree
+  readonly env: Readonly<Record<string, string>>
+  running: number
+}
+
+const capabilities: DriverCapabilities = {
+  driver: "memory",
+  host: "this process's memory (just-bash)",
+  runtimes: [{ runtime: "runc", isolation: "interpreter" }],
+  enforced: { memory: false, cpus: false, pids: false },
+  capacity: {},
+  caveats: [
+    "Nothing is isolated by a kernel: scripts are interpreted inside this process.",
+    "Limits are recorded, not enforced; a script ends after 1,000,000 commands or loop rounds, and may hold the process's event loop until then or until its timeout.",
+    "Images are names: there are the interpreter's own commands and no binaries.",
+    "There are no processes: '&' runs in the foreground, and nothing outlives its command.",
+    "There is no network, whatever the network mode.",
+    "Users and permissions are recorded; everything runs as root.",
+    "Standard output that is neither text nor holds bytes 0x80 to 0x9f is taken for Latin-1 text; move bytes through files.",
+  ],
+}
+
+const layout = ["/bin", "/etc", "/home", "/root", "/tmp", "/usr/bin", "/var/tmp"]
+
+/**
+ * Sandboxes in this process's memory: scripts really run, on a virtual file system, in a maintained
+ * bash interpreter. For development without an engine, and for tests; see its `caveats`.
+ */
+export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> =>
+  Layer.effect(
+    SandboxDriver,
+    Effect.gen(function* () {
+      const { images } = options
+      const boxes = new Map<SandboxId, Box>()
+      const published = yield* PubSub.unbounded<SandboxEvent>()
+      const publish = (event: SandboxEvent) => Effect.asVoid(PubSub.publish(published, event))
+
+      const find = (id: SandboxId) =>
+        Effect.suspend(() => {
+          const box = boxes.get(id)
+          return box === undefined
+            ? Effect.fail(new SandboxNotFound({ sandbox: id }))
+            : Effect.succeed(box)
+        })
+
+      const findRunning = Effect.fnUntraced(function* (id: SandboxId) {
+        const box = yield* find(id)
+        const { status } = box.info
+        if (status !== "running") return yield* new SandboxNotRunning({ sandbox: id, status })
+        return box
+      })
+
+      const seen = (box: Box): SandboxInfo => ({ ...box.info, busy: box.running > 0 })
+
+      /** Streams what a running sandbox's files give. */
+      const fromTree = (
+        id: SandboxId,
+        f: (tree: FileTree) => Stream.Stream<Uint8Array, FileError>,
+      ): Stream.Stream<Uint8Array, FileError> =>
+        Stream.unwrap(Effect.map(findRunning(id), ({ tree }) => f(tree)))
+
+      const create: SandboxDriver["Service"]["create"] = Effect.fn("MemoryDriver.create")(
+        function* ({ id, session, spec }) {
+          const { runtime, image } = spec
+          if (runtime !== "runc") {
+            return yield* new RuntimeUnavailable({ runtime, available: ["runc"] })
+          }
+          const files =
+            images === undefined ? {} : Object.entries(images).find(([name]) => name === image)?.[1]
+          if (files === undefined) return yield* new ImageNotFound({ image })
+          const taken = new SandboxNameTaken({ sandbox: spec.name })
+          if (boxes.has(id)) return yield* taken
+          const tree = new FileTree(options.maxFileBytes ?? 512 * 1024 ** 2)
+          const workdir = spec.workdir ?? "/workspace"
+          // An empty file system takes all of this.
+          yield* Effect.orDie(
+            Effect.gen(function* () {
+              for (const folder of [...layout, workdir]) yield* tree.makeDirectory(folder)
+              for (const [path, text] of Object.entries(files)) {
+                yield* tree.write(path, new TextEncoder().encode(text))
+              }
+            }),
+          )
+          const info: SandboxInfo = {
+            id,
+            session,
+            name: spec.name,
+            instanceId: randomUUID(),
+            status: "running",
+            image,
+            runtime,
+            limits: spec.limits,
+            network: spec.network,
+            lease: spec.lease,
+            workdir,
+            createdAt: DateTime.toDate(yield* DateTime.now),
+          }
+          const env = { HOME: "/root", HOSTNAME: spec.name, ...spec.env }
+          // Again, since others had their turn meanwhile.
+          if (boxes.has(id)) return yield* taken
+          boxes.set(id, { info, tree, env, running: 0 })
+          yield* publish(SandboxEvent.Created({ id }))
+          yield* publish(SandboxEvent.Started({ id }))
+          return info
+        },
+      )
+
+      const setStatus = Effect.fnUntraced(function* (
+        id: SandboxId,
+        status: "running" | "stopped",
+        event: SandboxEvent,
+      ) {
+        const box = yield* find(id)
+        if (box.info.status === status) return
+        box.info = { ...box.info, status }
+        yield* publish(event)
+      })
+
+      const ended = (id: SandboxId, instanceId: string): ExecError | undefined => {
+        const box = boxes.get(id)
+        if (box?.info.instanceId !== instanceId) return new SandboxNotFound({ sandbox: id })
+        const { status } = box.info
+        return status === "running" ? undefined : new SandboxNotRunning({ sandbox: id, status })
+      }
+
+      return SandboxDriver.of({
+        capabilities: Effect.succeed(capabilities),
+        create,
+        start: (id) => setStatus(id, "running", SandboxEvent.Started({ id })),
+        stop: (id) => setStatus(id, "stopped", SandboxEvent.Stopped({ id })),
+        remove: Effect.fn("MemoryDriver.remove")(function* (id, instanceId) {
+          const box = yield* find(id)
+          if (instanceId !== undefined && box.info.instanceId !== instanceId) {
+            return yield* new SandboxNotFound({ sandbox: id })
+          }
+          boxes.delete(id)
+          yield* publish(SandboxEvent.Removed({ id }))
+        }),
+        inspect: (id) => Effect.map(find(id), seen),
+        list: (session) =>
+          Effect.sync(() =>
+            [...boxes.values()]
+              .filter((box) => session === undefined || box.info.session === session)
+              .map(seen),
+          ),
+        exec: (id, request) =>
+          Stream.unwrap(
+            Effect.gen(function* () {
+              const box = yield* findRunning(id)
+              yield* publish(SandboxEvent.Used({ id }))
+              yield* Effect.acquireRelease(
+                Effect.sync(() => {
+                  box.running += 1
+                }),
+                () =>
+                  Effect.sync(() => {
+                    box.running -= 1
+                  }),
+              )
+              const events = yield* runCommand(box.tree, box.env, box.info.workdir, request)
+              // Stopped or removed while it ran, as its processes would have been.
+              const error = ended(id, box.info.instanceId)
+              if (error !== undefined) return yield* Effect.fail(error)
+              return Stream.fromIterable(events)
+            }),
+          ),
+        stat: (id, path) => Effect.flatMap(findRunning(id), ({ tree }) => tree.stat(path)),
+        readFile: (id, path, { offset = 0, length } = {}) =>
+          fromTree(id, (tree) =>
+            Stream.fromEffect(tree.read(path)).pipe(
+              Stream.map((bytes) =>
+                bytes.slice(offset, length === undefined ? undefined : offset + length),
+              ),
+            ),
+          ),
+        writeFile: Effect.fnUntraced(function* (id, path, content) {
+          const { tree } = yield* findRunning(id)
+          const bytes = Buffer.concat(yield* Stream.runCollect(content.bytes))
+          if (content.size !== undefined && content.size !== bytes.length) {
+            return yield* new StorageFailed({
+              path,
+              reason: "the content has not the size that was announced",
+            })
+          }
+          const mode = Option.fromUndefinedOr(content.mode)
+          yield* tree.write(
+            path,
+            Uint8Array.from(bytes),
+            Option.getOrUndefined(Option.map(mode, (bits) => bits & 0o777)),
+          )
+        }),
+        getArchive: (id, path) => fromTree(id, (tree) => getArchive(tree, path)),
+        putArchive: (id, path, archive) =>
+          Effect.flatMap(findRunning(id), ({ tree }) => putArchive(tree, path, archive)),
+        events: Stream.fromPubSub(published),
+        sweep: () => Effect.succeed([]),
+      })
+    }),
+  )
+
+/** The driver for `createSandboxes({ driver: memory() })`; the same as {@link layer}. */
+export const memory = layer

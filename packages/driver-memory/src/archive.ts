@@ -1,0 +1,113 @@
+import {
+  type ArchiveEntry,
+  type FileError,
+  InvalidArchive,
+  NotAFile,
+  packArchive,
+  storagePath,
+  unpackArchive,
+} from "@cordon/core"
+import { Effect, Stream } from "effect"
+import type { FileTree } from "./FileTree.ts"
+
+const below = (
+  tree: FileTree,
+  real: string,
+  prefix: string,
+): Stream.Stream<ArchiveEntry<FileError>, FileError> =>
+  Stream.fromIterableEffect(
+    Effect.map(
+      tree.attempt(real, (fs) => fs.readdir(real)),
+      (names) => [...names].sort(),
+    ),
+  ).pipe(
+    Stream.flatMap((name) =>
+      Stream.unwrap(
+        Effect.gen(function* (): Effect.fn.Return<
+          Stream.Stream<ArchiveEntry<FileError>, FileError>,
+          FileError
+        > {
+          const at = real === "/" ? `/${name}` : `${real}/${name}`
+          const path = `${prefix}${name}`
+          const stat = yield* tree.lstat(at)
+          if (stat === undefined) return Stream.empty
+          const common = { path, mode: stat.mode & 0o7777, size: 0, content: Stream.empty }
+          if (stat.isSymbolicLink) {
+            const linkTarget = yield* tree.attempt(at, (fs) => fs.readlink(at))
+            return Stream.succeed({ ...common, kind: "symlink" as const, linkTarget })
+          }
+          if (stat.isDirectory) {
+            return Stream.concat(
+              Stream.succeed({ ...common, kind: "directory" as const }),
+              below(tree, at, `${path}/`),
+            )
+          }
+          const bytes = yield* tree.attempt(at, (fs) => fs.readFileBuffer(at))
+          const size = bytes.length
+          return Stream.succeed({
+            ...common,
+            kind: "file" as const,
+            size,
+            content: Stream.succeed(bytes),
+          })
+        }),
+      ),
+    ),
+  )
+
+/** What a folder holds, as `tar -C folder -c .` would give it. */
+export const getArchive = (tree: FileTree, path: string): Stream.Stream<Uint8Array, FileError> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const { kind } = yield* tree.stat(path)
+      if (kind !== "directory") {
+        return yield* new NotAFile({ path, kind: "file where a folder is needed" })
+      }
+      return packArchive(below(tree, yield* tree.resolve(path), ""))
+    }),
+  )
+
+/** Unpacks as `tar -x` would: nothing outside the folder is written, links are made as they are. */
+export const putArchive = Effect.fnUntraced(function* <E>(
+  tree: FileTree,
+  path: string,
+  archive: Stream.Stream<Uint8Array, E>,
+): Effect.fn.Return<void, FileError | E> {
+  const root = yield* tree.makeDirectory(path)
+  yield* unpackArchive(archive, (entry) =>
+    Effect.gen(function* () {
+      const relative = yield* storagePath(entry.path).pipe(
+        Effect.mapError(
+          ({ reason }) =>
+            new InvalidArchive({ reason: `${JSON.stringify(entry.path)}: ${reason}` }),
+        ),
+      )
+      if (relative === "") return
+      const target = `${root === "/" ? "" : root}/${relative}`
+      // A link that came earlier in the archive must not carry later entries out of the folder.
+      const parent = target.slice(0, target.lastIndexOf("/"))
+      const real = yield* tree.resolve(parent)
+      if (root !== "/" && real !== root && !real.startsWith(`${root}/`)) {
+        return yield* new InvalidArchive({
+          reason: `${JSON.stringify(entry.path)} would be written through a link`,
+        })
+      }
+      if (entry.kind === "directory") {
+        const made = yield* tree.makeDirectory(target)
+        return yield* tree.attempt(target, (fs) => fs.chmod(made, entry.mode))
+      }
+      if (entry.kind === "other" || entry.kind === "hardlink") return
+      // What is in the way is replaced, never written through.
+      const existing = yield* tree.lstat(target)
+      if (existing !== undefined && !existing.isDirectory) {
+        yield* tree.attempt(target, (fs) => fs.rm(target))
+      }
+      if (entry.kind === "symlink") {
+        yield* tree.makeDirectory(parent || "/")
+        return yield* tree.attempt(target, (fs) => fs.symlink(entry.linkTarget ?? "", target))
+      }
+      const bytes = Buffer.concat(yield* Stream.runCollect(entry.content))
+      yield* tree.write(target, Uint8Array.from(bytes), entry.mode)
+    }),
+  )
+})

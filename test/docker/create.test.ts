@@ -1,0 +1,155 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { engine, image, ownedBy, skipping, textOf, withSession } from "./support.ts"
+
+describe("create on a real engine", () => {
+  it.live(
+    "leaves nothing behind whenever it is interrupted",
+    (ctx) =>
+      withSession((session) =>
+        Effect.gen(function* () {
+          const done = yield* session.create({ name: "probe" })
+          yield* done.remove
+          // A creation takes most of a second here: interrupt it again and again on its way.
+          for (let delay = 0; delay <= 900; delay += 30) {
+            const fiber = yield* Effect.forkChild(session.create({ name: "probe" }))
+            yield* Effect.sleep(delay)
+            yield* Fiber.interrupt(fiber)
+            const exit = yield* Fiber.await(fiber)
+            if (exit._tag === "Success") yield* exit.value.remove
+            assert.deepStrictEqual(
+              yield* Effect.promise(() => ownedBy(done.id)),
+              { containers: 0, networks: 0 },
+              `after ${delay} ms`,
+            )
+          }
+        }),
+      ).pipe(skipping(ctx)),
+    180_000,
+  )
+
+  it.live("takes a name once", (ctx) =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const results = yield* Effect.forEach(
+          [1, 2, 3, 4],
+          () => Effect.result(session.create({ name: "one" })),
+          { concurrency: "unbounded" },
+        )
+        const failures = results.flatMap((result) =>
+          result._tag === "Failure" ? [result.failure._tag] : [],
+        )
+        assert.deepStrictEqual(failures, [
+          "SandboxNameTaken",
+          "SandboxNameTaken",
+          "SandboxNameTaken",
+        ])
+        const sandbox = yield* session.get("one")
+        assert.strictEqual(yield* textOf(sandbox, "echo works"), "works")
+        assert.deepStrictEqual(yield* Effect.promise(() => ownedBy(sandbox.id)), {
+          containers: 1,
+          networks: 1,
+        })
+      }),
+    ).pipe(skipping(ctx)),
+  )
+
+  it.live(
+    "holds 60 sandboxes at once, beyond the engine's own address pools",
+    (ctx) =>
+      withSession(
+        (session) =>
+          Effect.gen(function* () {
+            const sandboxes = yield* Effect.forEach(
+              Array.from({ length: 60 }, (_, n) => `box-${n}`),
+              (name) => session.create({ name, limits: { memory: "64MiB", cpus: 0.1, pids: 32 } }),
+              { concurrency: 4 },
+            )
+            const [first] = sandboxes
+            assert.isDefined(first)
+            assert.deepStrictEqual(yield* Effect.promise(() => ownedBy(first.id)), {
+              containers: 60,
+              networks: 60,
+            })
+            const answers = yield* Effect.forEach(sandboxes, (box) => textOf(box, "hostname -i"), {
+              concurrency: 4,
+            })
+            assert.strictEqual(new Set(answers).size, 60)
+            yield* Effect.forEach(sandboxes, (box) => box.remove, { concurrency: 4 })
+            assert.deepStrictEqual(yield* Effect.promise(() => ownedBy(first.id)), {
+              containers: 0,
+              networks: 0,
+            })
+          }),
+        { maxSandboxes: 60 },
+      ).pipe(skipping(ctx)),
+    300_000,
+  )
+
+  it.live("pulls an image that is missing, and reports the progress", (ctx) => {
+    const registry = process.env["CORDON_TEST_REGISTRY"]
+    if (registry === undefined) {
+      return Effect.sync(() => ctx.skip("CORDON_TEST_REGISTRY names no registry to pull from"))
+    }
+    const remote = `${registry}/cordon/busybox:1`
+    return withSession((session) =>
+      Effect.gen(function* () {
+        yield* Effect.promise(() =>
+          engine
+            .getImage(remote)
+            .remove({ force: true })
+            .catch(() => undefined),
+        )
+        const steps: Array<string> = []
+        const sandbox = yield* session.create({ image: remote }, (progress) =>
+          Effect.sync(() => void steps.push(progress.status)),
+        )
+        assert.isNotEmpty(steps)
+        assert.isTrue(
+          steps.some((step) => /pull|download/i.test(step)),
+          steps.join(),
+        )
+        assert.strictEqual(yield* textOf(sandbox, "echo $0"), "/bin/sh")
+        const missing = yield* Effect.flip(session.create({ image: `${registry}/cordon/none:9` }))
+        assert.strictEqual(missing._tag, "ImageNotFound")
+        const dead = yield* Effect.flip(session.create({ image: "127.0.0.1:9/x/y:1" }))
+        assert.strictEqual(dead._tag, "ImagePullFailed")
+      }),
+    ).pipe(skipping(ctx))
+  })
+
+  it.live("refuses an image without a shell and leaves nothing of it", (ctx) =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const noShell = process.env["CORDON_TEST_NOSHELL_IMAGE"]
+        if (noShell === undefined) {
+          return ctx.skip("CORDON_TEST_NOSHELL_IMAGE names no image without a shell")
+        }
+        const error = yield* Effect.flip(session.create({ image: noShell, name: "no-shell" }))
+        assert.strictEqual(error._tag, "ImageUnusable")
+        const probe = yield* session.create({ name: "probe", image })
+        assert.deepStrictEqual(yield* Effect.promise(() => ownedBy(probe.id)), {
+          containers: 1,
+          networks: 1,
+        })
+      }),
+    ).pipe(skipping(ctx)),
+  )
+
+  it.live("offers only runtimes that the engine has", (ctx) =>
+    withSession((session, sandboxes) =>
+      Effect.gen(function* () {
+        const offered = (yield* sandboxes.capabilities).runtimes.map(({ runtime }) => runtime)
+        const { Runtimes = {} } = yield* Effect.promise(() => engine.info())
+        assert.include(offered, "runc")
+        assert.strictEqual(offered.includes("gvisor"), "runsc" in Runtimes)
+        for (const runtime of ["kata", "sysbox-runc"] as const) {
+          if (offered.includes(runtime)) continue
+          const error = yield* Effect.flip(session.create({ runtime }))
+          assert.strictEqual(error._tag, "RuntimeUnavailable")
+          assert.match(error.message, /offers: .*runc/)
+        }
+      }),
+    ).pipe(skipping(ctx)),
+  )
+})

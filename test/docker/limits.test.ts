@@ -1,0 +1,90 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { engine, skipping, textOf, withSession } from "./support.ts"
+
+const limits = { memory: "96MiB", cpus: 0.5, pids: 48 }
+
+describe("limits on a real engine", () => {
+  it.live("are what the engine and the cgroup report", (ctx) =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ limits })
+        const { HostConfig } = yield* Effect.promise(() =>
+          engine.getContainer(sandbox.id).inspect(),
+        )
+        assert.strictEqual(HostConfig.Memory, 96 * 1024 ** 2)
+        assert.strictEqual(HostConfig.MemorySwap, 96 * 1024 ** 2)
+        assert.strictEqual(HostConfig.NanoCpus, 5e8)
+        assert.strictEqual(HostConfig.PidsLimit, 48)
+        // cgroup v1 and v2 have the same numbers under other names.
+        const first = (...paths: ReadonlyArray<string>) =>
+          textOf(
+            sandbox,
+            `cat ${paths.map((path) => `/sys/fs/cgroup/${path}`).join(" ")} 2>/dev/null | head -n 1`,
+          )
+        const memory = yield* first("memory.max", "memory/memory.limit_in_bytes")
+        assert.strictEqual(memory, String(96 * 1024 ** 2))
+        assert.strictEqual(yield* first("pids.max", "pids/pids.max"), "48")
+        const cpu = yield* first("cpu.max", "cpu/cpu.cfs_quota_us")
+        assert.strictEqual(cpu.split(" ")[0], "50000")
+      }).pipe(Effect.asVoid),
+    ).pipe(skipping(ctx)),
+  )
+
+  it.live("of processes contain a fork bomb: host and sandbox answer afterwards", (ctx) =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ limits })
+        const other = yield* session.create({ limits })
+        yield* sandbox.files.write("kept", "yes")
+        // One that ends at once and goes on in the background, and one that its timeout ends.
+        for (const bomb of [
+          "bomb() { bomb | bomb & }; bomb",
+          "bomb() { bomb | bomb & bomb; }; bomb",
+        ]) {
+          yield* sandbox.exec(bomb, { timeout: "3 seconds" })
+          const during = yield* Effect.promise(() =>
+            engine.getContainer(sandbox.id).stats({ stream: false }),
+          )
+          assert.isAtMost(during.pids_stats?.current ?? Number.NaN, limits.pids)
+          assert.strictEqual(yield* textOf(other, "echo fine"), "fine")
+          assert.strictEqual(yield* textOf(sandbox, "cat kept"), "yes")
+        }
+      }),
+    ).pipe(skipping(ctx)),
+  )
+
+  it.live("of memory end what goes past them, and the result says so", (ctx) =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ limits })
+        // tail keeps its last line in memory: here one of endless length.
+        const result = yield* sandbox.exec("tail -n 1 < /dev/zero; exit $?")
+        assert.strictEqual(result.exitCode, 137)
+        assert.isTrue(result.oomKilled)
+        assert.isFalse(result.timedOut)
+        const error = yield* Effect.flip(sandbox.run("tail -n 1 < /dev/zero"))
+        assert.strictEqual(error._tag, "OutOfMemory")
+        assert.match(error.message, /higher limit/)
+        assert.strictEqual(yield* textOf(sandbox, "echo fine"), "fine")
+        // A command that kills itself was not killed for memory.
+        const killed = yield* sandbox.exec("kill -KILL $$")
+        assert.strictEqual(killed.exitCode, 137)
+        assert.isFalse(killed.oomKilled)
+      }),
+    ).pipe(skipping(ctx)),
+  )
+
+  it.live("beyond the host are refused with the bound", (ctx) =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        for (const limits of [{ memory: "900TiB" }, { cpus: 4096 }]) {
+          const error = yield* Effect.flip(session.create({ limits }))
+          assert.strictEqual(error._tag, "InvalidLimits")
+          assert.match(error.message, /at most .*, which is what this host has/)
+        }
+        assert.deepStrictEqual(yield* session.list, [])
+      }),
+    ).pipe(skipping(ctx)),
+  )
+})

@@ -1,0 +1,204 @@
+import { createSandboxes, SandboxDriver, Sandboxes, sessionFilesMemory } from "@cordon/core"
+import * as memory from "@cordon/driver-memory"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Layer, Stream } from "effect"
+
+const withSandboxes = <A, E, R>(
+  settings: Parameters<typeof Sandboxes.layer>[0],
+  effect: Effect.Effect<A, E, R | Sandboxes | SandboxDriver>,
+) =>
+  effect.pipe(
+    Effect.provide(Sandboxes.layer(settings).pipe(Layer.provideMerge(memory.layer()))),
+    Effect.scoped,
+  )
+
+describe("Sandboxes", () => {
+  it.live("enforce the quota of a session, also for creations at the same time", () =>
+    withSandboxes(
+      { maxSandboxes: 3 },
+      Effect.gen(function* () {
+        const sandboxes = yield* Sandboxes
+        const session = yield* sandboxes.session("a")
+        const results = yield* Effect.forEach(
+          [1, 2, 3, 4, 5, 6],
+          () => Effect.result(session.create()),
+          { concurrency: "unbounded" },
+        )
+        assert.strictEqual(results.filter((result) => result._tag === "Success").length, 3)
+        const error = yield* Effect.flip(session.create())
+        assert.strictEqual(error._tag, "QuotaExceeded")
+        // Another session has a quota of its own, and a removal gives a place back.
+        yield* (yield* sandboxes.session("b")).create()
+        const [first] = yield* session.list
+        yield* (yield* session.get(first?.name ?? "")).remove
+        yield* session.create()
+      }),
+    ),
+  )
+
+  it.live("remove what they created when they close, and only that", () =>
+    Effect.gen(function* () {
+      const driver = Context.get(yield* Layer.build(memory.layer()), SandboxDriver)
+      const shared = Layer.succeed(SandboxDriver, driver)
+      const make = (removeOnClose: boolean, name: string) =>
+        Effect.gen(function* () {
+          const session = yield* (yield* Sandboxes).session("a")
+          yield* session.create({ name })
+        }).pipe(
+          Effect.provide(Sandboxes.layer({ removeOnClose }).pipe(Layer.provide(shared))),
+          Effect.scoped,
+        )
+      yield* make(false, "kept")
+      yield* make(true, "removed")
+      assert.deepStrictEqual(
+        (yield* driver.list()).map((info) => String(info.name)),
+        ["kept"],
+      )
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("remove a scoped sandbox on success, failure and interruption", () =>
+    withSandboxes(
+      {},
+      Effect.gen(function* () {
+        const session = yield* (yield* Sandboxes).session("a")
+        for (const end of [Effect.void, Effect.fail("no"), Effect.interrupt]) {
+          yield* Effect.exit(Effect.scoped(Effect.andThen(Sandboxes.scoped(session), end)))
+          assert.deepStrictEqual(yield* session.list, [])
+        }
+      }),
+    ),
+  )
+
+  it.live("refuse bad options before anything is made", () =>
+    withSandboxes(
+      {},
+      Effect.gen(function* () {
+        const session = yield* (yield* Sandboxes).session("a")
+        const tag = (options: Parameters<typeof session.create>[0]) =>
+          Effect.map(Effect.flip(session.create(options)), (error) => error._tag)
+        assert.strictEqual(yield* tag({ name: "No Such" }), "InvalidInput")
+        assert.strictEqual(yield* tag({ image: "-v" }), "InvalidInput")
+        assert.strictEqual(yield* tag({ env: { "A=B": "x" } }), "InvalidInput")
+        assert.strictEqual(yield* tag({ workdir: "relative" }), "InvalidInput")
+        assert.strictEqual(yield* tag({ limits: { memory: 0 } }), "InvalidLimits")
+        assert.strictEqual(yield* tag({ limits: { memory: "1 light year" } }), "InvalidLimits")
+        assert.strictEqual(yield* tag({ runtime: "kata" }), "RuntimeUnavailable")
+        assert.deepStrictEqual(yield* session.list, [])
+        assert.strictEqual(
+          (yield* Effect.flip((yield* Sandboxes).session("")))._tag,
+          "InvalidInput",
+        )
+      }),
+    ),
+  )
+
+  it.live("refuse bad settings by name", () =>
+    Effect.gen(function* () {
+      const tag = (settings: Parameters<typeof Sandboxes.layer>[0]) =>
+        Effect.flip(
+          Effect.scoped(Layer.build(Layer.provide(Sandboxes.layer(settings), memory.layer()))),
+        )
+      const error = yield* tag({ idleTimeout: "2 hours", removeTimeout: "1 hour" })
+      assert.strictEqual(error._tag, "InvalidInput")
+      assert.match(error.message, /idleTimeout/)
+      assert.strictEqual((yield* tag({ limits: { pids: 0 } }))._tag, "InvalidLimits")
+      assert.match((yield* tag({ outputLimit: -1 })).message, /outputLimit/)
+    }),
+  )
+})
+
+describe("createSandboxes", () => {
+  const open = () => createSandboxes({ driver: memory.memory(), files: sessionFilesMemory })
+
+  it("needs no Effect", async () => {
+    await using sandboxes = open()
+    {
+      await using sandbox = await sandboxes.create({ name: "box" })
+      assert.strictEqual((await sandbox.run("echo hello | tr a-z A-Z")).stdout, "HELLO\n")
+      await sandbox.files.write("dir/a.txt", "text")
+      assert.strictEqual(await sandbox.files.readText("dir/a.txt"), "text")
+      const { files } = await sandbox.files.download("dir", "out")
+      assert.strictEqual(files, 1)
+      assert.strictEqual((await sandbox.files.upload("out/a.txt", "/tmp/b.txt")).bytes, 4)
+      assert.strictEqual((await sandbox.exec("cat", { stdin: "in" })).stdout, "in")
+      const seen: Array<string> = []
+      for await (const event of sandbox.execStream("echo out; exit 4")) {
+        seen.push(
+          event._tag === "Exit" ? `exit ${event.exitCode}` : Buffer.from(event.bytes).toString(),
+        )
+      }
+      assert.deepStrictEqual(seen, ["out\n", "exit 4"])
+      assert.strictEqual((await sandboxes.list()).length, 1)
+    }
+    assert.strictEqual((await sandboxes.list()).length, 0)
+  })
+
+  it("rejects with the tagged error itself", async () => {
+    await using sandboxes = open()
+    const error = await sandboxes.get("nobody").catch((error: unknown) => error)
+    assert.instanceOf(error, Error)
+    assert.propertyVal(error, "_tag", "SandboxNotFound")
+    await using sandbox = await sandboxes.create()
+    const failed = await sandbox.run("echo why >&2; exit 7").catch((error: unknown) => error)
+    assert.propertyVal(failed, "_tag", "CommandFailed")
+    assert.propertyVal(failed, "exitCode", 7)
+    assert.propertyVal(failed, "message", "The command ended with exit code 7: why")
+  })
+
+  it("ends a call when its signal says so", async () => {
+    await using sandboxes = open()
+    await using sandbox = await sandboxes.create()
+    const controller = new AbortController()
+    const running = sandbox.exec("sleep 1000", { signal: controller.signal })
+    setTimeout(() => controller.abort(new Error("enough")), 50)
+    const error = await running.catch((error: unknown) => error)
+    assert.propertyVal(error, "message", "enough")
+    assert.strictEqual((await sandbox.exec("echo on")).stdout, "on\n")
+  })
+
+  it("keeps sessions apart", async () => {
+    await using a = open()
+    const b = a.session("another")
+    await using sandbox = await a.create({ name: "box" })
+    assert.strictEqual((await b.list()).length, 0)
+    for (const reference of ["box", sandbox.id, sandbox.info.instanceId, "../box"]) {
+      const error = await b.get(reference).catch((error: unknown) => error)
+      assert.propertyVal(error, "_tag", "SandboxNotFound")
+    }
+    await using own = await b.create({ name: "box" })
+    assert.notStrictEqual(own.id, sandbox.id)
+  })
+
+  it("fails with what a content source failed with", async () => {
+    await using sandboxes = open()
+    await using sandbox = await sandboxes.create()
+    const broken = async function* () {
+      yield new Uint8Array([1])
+      await Promise.resolve()
+      throw new Error("source broke")
+    }
+    const error = await sandbox.files.write("x", broken()).catch((error: unknown) => error)
+    assert.propertyVal(error, "message", "source broke")
+    const missing = await sandbox.files.stat("x").catch((error: unknown) => error)
+    assert.propertyVal(missing, "_tag", "FileNotFound")
+  })
+})
+
+describe("interruption", () => {
+  it.live("of a command ends its stream and leaves the sandbox usable", () =>
+    withSandboxes(
+      {},
+      Effect.gen(function* () {
+        const session = yield* (yield* Sandboxes).session("a")
+        const sandbox = yield* session.create()
+        const fiber = yield* Effect.forkChild(
+          sandbox.execStream("sleep 1000").pipe(Stream.runDrain),
+        )
+        yield* Effect.sleep("50 millis")
+        yield* Fiber.interrupt(fiber)
+        assert.strictEqual((yield* sandbox.run("echo on")).stdout, "on\n")
+      }),
+    ),
+  )
+})

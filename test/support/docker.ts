@@ -1,0 +1,29 @@
+import { request } from "node:http"
+
+const host =
+  process.env["CONTAINER_SANDBOX_DOCKER_HOST"] ??
+  process.env["DOCKER_HOST"] ??
+  "unix:///var/run/docker.sock"
+
+/** The socket of the engine that tests use. */
+export const socketPath = host.replace(/^unix:\/\//, "")
+
+const ping = () =>
+  new Promise<string | undefined>((resolve) => {
+    if (!host.startsWith("unix://")) return resolve(`${host} is not a local socket`)
+    request({ socketPath, path: "/_ping", timeout: 5000 }, (response) => {
+      response.resume()
+      resolve(response.statusCode === 200 ? undefined : `${host} answered ${response.statusCode}`)
+    })
+      .on("timeout", () => resolve(`${host} did not answer in time`))
+      .on("error", (error) => resolve(`no Docker Engine answers at ${host} (${error.message})`))
+      .end()
+  })
+
+const silence = await ping()
+
+/**
+ * Why tests on a real engine can't run here; undefined where they can. Where CI says that there is
+ * an engine they run in any case, and fail.
+ */
+export const noEngine = process.env["CORDON_TEST_DOCKER"] === "required" ? undefined : silence
