@@ -1,11 +1,11 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { engine, image, ownedBy, skipping, textOf, withSession } from "./support.ts"
+import { engine, image, needing, onEngine, ownedBy, textOf, withSession } from "./support.ts"
 
 describe("create on a real engine", () => {
-  it.live(
+  onEngine(
     "leaves nothing behind whenever it is interrupted",
-    (ctx) =>
+    () =>
       withSession((session) =>
         Effect.gen(function* () {
           const done = yield* session.create({ name: "probe" })
@@ -24,11 +24,11 @@ describe("create on a real engine", () => {
             )
           }
         }),
-      ).pipe(skipping(ctx)),
+      ),
     180_000,
   )
 
-  it.live("takes a name once", (ctx) =>
+  onEngine("takes a name once", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const results = yield* Effect.forEach(
@@ -51,12 +51,12 @@ describe("create on a real engine", () => {
           networks: 1,
         })
       }),
-    ).pipe(skipping(ctx)),
+    ),
   )
 
-  it.live(
+  onEngine(
     "holds 60 sandboxes at once, beyond the engine's own address pools",
-    (ctx) =>
+    () =>
       withSession(
         (session) =>
           Effect.gen(function* () {
@@ -82,61 +82,60 @@ describe("create on a real engine", () => {
             })
           }),
         { maxSandboxes: 60 },
-      ).pipe(skipping(ctx)),
+      ),
     300_000,
   )
 
-  it.live("pulls an image that is missing, and reports the progress", (ctx) => {
-    const registry = process.env["CORDON_TEST_REGISTRY"]
-    if (registry === undefined) {
-      return Effect.sync(() => ctx.skip("CORDON_TEST_REGISTRY names no registry to pull from"))
-    }
-    const remote = `${registry}/cordon/busybox:1`
-    return withSession((session) =>
-      Effect.gen(function* () {
-        yield* Effect.promise(() =>
-          engine
-            .getImage(remote)
-            .remove({ force: true })
-            .catch(() => undefined),
-        )
-        const steps: Array<string> = []
-        const sandbox = yield* session.create({ image: remote }, (progress) =>
-          Effect.sync(() => void steps.push(progress.status)),
-        )
-        assert.isNotEmpty(steps)
-        assert.isTrue(
-          steps.some((step) => /pull|download/i.test(step)),
-          steps.join(),
-        )
-        assert.strictEqual(yield* textOf(sandbox, "echo $0"), "/bin/sh")
-        const missing = yield* Effect.flip(session.create({ image: `${registry}/cordon/none:9` }))
-        assert.strictEqual(missing._tag, "ImageNotFound")
-        const dead = yield* Effect.flip(session.create({ image: "127.0.0.1:9/x/y:1" }))
-        assert.strictEqual(dead._tag, "ImagePullFailed")
-      }),
-    ).pipe(skipping(ctx))
-  })
-
-  it.live("refuses an image without a shell and leaves nothing of it", (ctx) =>
-    withSession((session) =>
-      Effect.gen(function* () {
-        const noShell = process.env["CORDON_TEST_NOSHELL_IMAGE"]
-        if (noShell === undefined) {
-          return ctx.skip("CORDON_TEST_NOSHELL_IMAGE names no image without a shell")
-        }
-        const error = yield* Effect.flip(session.create({ image: noShell, name: "no-shell" }))
-        assert.strictEqual(error._tag, "ImageUnusable")
-        const probe = yield* session.create({ name: "probe", image })
-        assert.deepStrictEqual(yield* Effect.promise(() => ownedBy(probe.id)), {
-          containers: 1,
-          networks: 1,
-        })
-      }),
-    ).pipe(skipping(ctx)),
+  needing(
+    "CORDON_TEST_REGISTRY",
+    "pulls an image that is missing, and reports the progress",
+    (registry) => {
+      const remote = `${registry}/cordon/busybox:1`
+      return withSession((session) =>
+        Effect.gen(function* () {
+          yield* Effect.promise(() =>
+            engine
+              .getImage(remote)
+              .remove({ force: true })
+              .catch(() => undefined),
+          )
+          const steps: Array<string> = []
+          const sandbox = yield* session.create({ image: remote }, (progress) =>
+            Effect.sync(() => void steps.push(progress.status)),
+          )
+          assert.isNotEmpty(steps)
+          assert.isTrue(
+            steps.some((step) => /pull|download/i.test(step)),
+            steps.join(),
+          )
+          assert.strictEqual(yield* textOf(sandbox, "echo $0"), "/bin/sh")
+          const missing = yield* Effect.flip(session.create({ image: `${registry}/cordon/none:9` }))
+          assert.strictEqual(missing._tag, "ImageNotFound")
+          const dead = yield* Effect.flip(session.create({ image: "127.0.0.1:9/x/y:1" }))
+          assert.strictEqual(dead._tag, "ImagePullFailed")
+        }),
+      )
+    },
   )
 
-  it.live("offers only runtimes that the engine has", (ctx) =>
+  needing(
+    "CORDON_TEST_NOSHELL_IMAGE",
+    "refuses an image without a shell and leaves nothing of it",
+    (noShell) =>
+      withSession((session) =>
+        Effect.gen(function* () {
+          const error = yield* Effect.flip(session.create({ image: noShell, name: "no-shell" }))
+          assert.strictEqual(error._tag, "ImageUnusable")
+          const probe = yield* session.create({ name: "probe", image })
+          assert.deepStrictEqual(yield* Effect.promise(() => ownedBy(probe.id)), {
+            containers: 1,
+            networks: 1,
+          })
+        }),
+      ),
+  )
+
+  onEngine("offers only runtimes that the engine has", () =>
     withSession((session, sandboxes) =>
       Effect.gen(function* () {
         const offered = (yield* sandboxes.capabilities).runtimes.map(({ runtime }) => runtime)
@@ -150,6 +149,6 @@ describe("create on a real engine", () => {
           assert.match(error.message, /offers: .*runc/)
         }
       }),
-    ).pipe(skipping(ctx)),
+    ),
   )
 })

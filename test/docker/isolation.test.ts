@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process"
 import { SandboxName, SessionId, sandboxId, sessionKey } from "@cordon/core"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { GenericContainer } from "testcontainers"
-import { engine, freshSession, image, ownedBy, skipping, textOf, withSession } from "./support.ts"
+import { engine, freshSession, image, onEngine, ownedBy, textOf, withSession } from "./support.ts"
 
 /** A container that is no sandbox, on the engine's default network. */
 const bystander = (name?: string, labels: Record<string, string> = {}) =>
@@ -36,7 +36,7 @@ const hostBeyond = Effect.acquireRelease(
 ).pipe(Effect.map(({ address }) => address))
 
 describe("isolation on a real engine", () => {
-  it.live("keeps a session's sandboxes from every other session", (ctx) =>
+  onEngine("keeps a session's sandboxes from every other session", () =>
     withSession((a, sandboxes) =>
       Effect.gen(function* () {
         const b = yield* sandboxes.session(freshSession())
@@ -71,10 +71,10 @@ describe("isolation on a real engine", () => {
         yield* theirs.remove
         assert.strictEqual(yield* mine.files.readText("secret"), "s3cret")
       }),
-    ).pipe(skipping(ctx)),
+    ),
   )
 
-  it.live("does not touch a foreign container that has a sandbox's name", (ctx) =>
+  onEngine("does not touch a foreign container that has a sandbox's name", () =>
     Effect.scoped(
       Effect.gen(function* () {
         const session = freshSession()
@@ -97,10 +97,10 @@ describe("isolation on a real engine", () => {
         assert.isTrue(State.Running)
         assert.strictEqual((yield* Effect.promise(() => ownedBy(id))).networks, 0)
       }),
-    ).pipe(skipping(ctx)),
+    ),
   )
 
-  it.live("lets no sandbox reach another one or another container", (ctx) =>
+  onEngine("lets no sandbox reach another one or another container", () =>
     Effect.scoped(
       Effect.gen(function* () {
         const foreign = yield* bystander()
@@ -130,10 +130,10 @@ describe("isolation on a real engine", () => {
           }),
         )
       }),
-    ).pipe(skipping(ctx)),
+    ),
   )
 
-  it.live("gives each sandbox a network of its own, none, or one without a way out", (ctx) =>
+  onEngine("gives each sandbox a network of its own, none, or one without a way out", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const [bridge, internal, none] = yield* Effect.all(
@@ -166,10 +166,10 @@ describe("isolation on a real engine", () => {
           networks: 0,
         })
       }).pipe(Effect.scoped),
-    ).pipe(skipping(ctx)),
+    ),
   )
 
-  it.live("hardens every container, and hides the environment from its labels", (ctx) =>
+  onEngine("hardens every container, and hides the environment from its labels", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ env: { API_TOKEN: "t0psecret" } })
@@ -198,6 +198,6 @@ describe("isolation on a real engine", () => {
         assert.notStrictEqual(socket.exitCode, 0)
         assert.strictEqual(yield* textOf(sandbox, "echo $API_TOKEN"), "t0psecret")
       }),
-    ).pipe(skipping(ctx)),
+    ),
   )
 })

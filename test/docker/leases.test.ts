@@ -3,9 +3,9 @@ import { once } from "node:events"
 import { join } from "node:path"
 import { SandboxDriver, Sandboxes, type SandboxSession } from "@cordon/core"
 import * as docker from "@cordon/driver-docker"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Duration, Effect, Layer, Schedule } from "effect"
-import { engine, freshSession, image, ownedBy, skipping, textOf, withSession } from "./support.ts"
+import { engine, freshSession, image, onEngine, ownedBy, textOf, withSession } from "./support.ts"
 
 const short = { idleTimeout: "2 seconds", removeTimeout: "5 seconds" } as const
 
@@ -17,7 +17,7 @@ const until = (session: SandboxSession, expected: string) =>
   }).pipe(Effect.retry(Schedule.spaced("100 millis")))
 
 describe("leases on a real engine", () => {
-  it.live("stop what is idle, start it on its next use, and remove it with its network", (ctx) =>
+  onEngine("stop what is idle, start it on its next use, and remove it with its network", () =>
     withSession(
       (session) =>
         Effect.gen(function* () {
@@ -35,10 +35,10 @@ describe("leases on a real engine", () => {
           })
         }),
       short,
-    ).pipe(skipping(ctx)),
+    ),
   )
 
-  it.live("find by label what a killed process left, and reap it", (ctx) =>
+  onEngine("find by label what a killed process left, and reap it", () =>
     Effect.gen(function* () {
       const sessionId = freshSession()
       const child = spawn(
@@ -66,10 +66,10 @@ describe("leases on a real engine", () => {
         containers: 0,
         networks: 0,
       })
-    }).pipe(skipping(ctx)),
+    }),
   )
 
-  it.live("sweep a network whose sandbox was never made, once it is old enough", (ctx) =>
+  onEngine("sweep a network whose sandbox was never made, once it is old enough", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver
@@ -92,6 +92,6 @@ describe("leases on a real engine", () => {
           networks: 1,
         })
       }),
-    ).pipe(skipping(ctx)),
+    ),
   )
 })

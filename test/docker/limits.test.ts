@@ -1,11 +1,11 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
-import { engine, skipping, textOf, withSession } from "./support.ts"
+import { engine, onEngine, textOf, withSession } from "./support.ts"
 
 const limits = { memory: "96MiB", cpus: 0.5, pids: 48 }
 
 describe("limits on a real engine", () => {
-  it.live("are what the engine and the cgroup report", (ctx) =>
+  onEngine("are what the engine and the cgroup report", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits })
@@ -28,10 +28,10 @@ describe("limits on a real engine", () => {
         const cpu = yield* first("cpu.max", "cpu/cpu.cfs_quota_us")
         assert.strictEqual(cpu.split(" ")[0], "50000")
       }).pipe(Effect.asVoid),
-    ).pipe(skipping(ctx)),
+    ),
   )
 
-  it.live("of processes contain a fork bomb: host and sandbox answer afterwards", (ctx) =>
+  onEngine("of processes contain a fork bomb: host and sandbox answer afterwards", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits })
@@ -51,10 +51,10 @@ describe("limits on a real engine", () => {
           assert.strictEqual(yield* textOf(sandbox, "cat kept"), "yes")
         }
       }),
-    ).pipe(skipping(ctx)),
+    ),
   )
 
-  it.live("of memory end what goes past them, and the result says so", (ctx) =>
+  onEngine("of memory end what goes past them, and the result says so", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits })
@@ -72,10 +72,10 @@ describe("limits on a real engine", () => {
         assert.strictEqual(killed.exitCode, 137)
         assert.isFalse(killed.oomKilled)
       }),
-    ).pipe(skipping(ctx)),
+    ),
   )
 
-  it.live("beyond the host are refused with the bound", (ctx) =>
+  onEngine("beyond the host are refused with the bound", () =>
     withSession((session) =>
       Effect.gen(function* () {
         for (const limits of [{ memory: "900TiB" }, { cpus: 4096 }]) {
@@ -85,6 +85,6 @@ describe("limits on a real engine", () => {
         }
         assert.deepStrictEqual(yield* session.list, [])
       }),
-    ).pipe(skipping(ctx)),
+    ),
   )
 })

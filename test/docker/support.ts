@@ -9,9 +9,11 @@ import {
   sessionFilesMemory,
 } from "@cordon/core"
 import * as docker from "@cordon/driver-docker"
+import { it } from "@effect/vitest"
 import Dockerode from "dockerode"
 import { Effect, Layer, Stream } from "effect"
 import { noEngine, socketPath } from "../support/docker.ts"
+import { skipped } from "../support/skipped.ts"
 
 /** The engine itself, to see what it was really asked for. */
 export const engine = new Dockerode({ socketPath })
@@ -63,10 +65,21 @@ export const resident = (pid = process.pid) =>
 export const collect = <E, R>(stream: Stream.Stream<Uint8Array, E, R>) =>
   Effect.map(Stream.runCollect(stream), (chunks) => Buffer.concat(chunks))
 
-/** Skips, with the reason, where no engine answers; where CI requires one the test fails instead. */
-export const skipping =
-  (ctx: { readonly skip: (note: string) => never }) =>
-  <A, E>(effect: Effect.Effect<A, E>) => {
-    const reason = noEngine
-    return reason === undefined ? effect : Effect.sync(() => ctx.skip(reason))
-  }
+/** A test on the real engine, skipped with the reason where none answers. */
+export const onEngine = <E>(
+  name: string,
+  body: () => Effect.Effect<unknown, E>,
+  timeout?: number,
+) => (noEngine === undefined ? it.live(name, body, timeout) : skipped(name, noEngine))
+
+/** A test on the real engine that also needs something that CI sets up and names in a variable. */
+export const needing = <E>(
+  variable: string,
+  name: string,
+  body: (value: string) => Effect.Effect<unknown, E>,
+) => {
+  const value = process.env[variable]
+  return value === undefined
+    ? skipped(name, noEngine ?? `${variable} is not set, as CI does`)
+    : onEngine(name, () => body(value))
+}

@@ -3,9 +3,9 @@ import * as fs from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { SessionFiles, sessionFilesDirectory } from "@cordon/core"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Stream } from "effect"
-import { resident, skipping, textOf, withSession } from "./support.ts"
+import { onEngine, resident, textOf, withSession } from "./support.ts"
 
 const temporary = Effect.acquireRelease(
   Effect.promise(() => fs.mkdtemp(join(tmpdir(), "cordon-transfer-"))),
@@ -30,9 +30,9 @@ const gibibyte = 1024 ** 3
 const bound = 150 * 1024 ** 2
 
 describe("transfers on a real engine", () => {
-  it.live(
+  onEngine(
     "carry 1 GiB each way, byte-identical, in bounded memory",
-    (ctx) =>
+    () =>
       Effect.scoped(
         Effect.gen(function* () {
           const root = yield* temporary
@@ -76,11 +76,11 @@ describe("transfers on a real engine", () => {
             }).pipe(Effect.provide(sessionFilesDirectory(root))),
           )
         }),
-      ).pipe(Effect.orDie, skipping(ctx)),
+      ),
     300_000,
   )
 
-  it.live("never let an archive out of a sandbox write outside session storage", (ctx) =>
+  onEngine("never let an archive out of a sandbox write outside session storage", () =>
     Effect.scoped(
       Effect.gen(function* () {
         const base = yield* temporary
@@ -133,10 +133,10 @@ describe("transfers on a real engine", () => {
         assert.strictEqual(victim, "untouched")
         assert.deepStrictEqual(names.sort(), ["root", "victim"])
       }),
-    ).pipe(Effect.orDie, skipping(ctx)),
+    ),
   )
 
-  it.live("end when a sandbox sends more than may come", (ctx) =>
+  onEngine("end when a sandbox sends more than may come", () =>
     withSession(
       (session) =>
         Effect.gen(function* () {
@@ -151,6 +151,6 @@ describe("transfers on a real engine", () => {
           assert.isFalse(walked.some(({ kind }) => kind === "file"))
         }),
       { transferLimit: 1_000_000 },
-    ).pipe(skipping(ctx)),
+    ),
   )
 })

@@ -9,6 +9,7 @@ import {
   type SandboxSpec,
   type SandboxStatus,
   SessionKey,
+  sandboxId,
 } from "@cordon/core"
 import { Option, Schema } from "effect"
 
@@ -76,17 +77,22 @@ export const infoOf = (container: {
   readonly createdAt: Date
   readonly labels: Readonly<Record<string, string>>
 }): Option.Option<SandboxInfo> =>
-  Option.map(decode(container.labels), (labels) => ({
-    id: labels[label.id],
-    name: labels[label.name],
-    session: labels[label.session],
-    instanceId: container.instanceId,
-    status: statuses[container.status] ?? "stopped",
-    image: container.image,
-    runtime: labels[label.runtime],
-    limits: labels[label.limits],
-    network: labels[label.network],
-    lease: labels[label.lease],
-    workdir: labels[label.workdir],
-    createdAt: container.createdAt,
-  }))
+  decode(container.labels).pipe(
+    Option.filter(
+      (labels) => labels[label.id] === sandboxId(labels[label.session], labels[label.name]),
+    ),
+    Option.map((labels) => ({
+      id: labels[label.id],
+      name: labels[label.name],
+      session: labels[label.session],
+      instanceId: container.instanceId,
+      status: statuses[container.status] ?? "stopped",
+      image: container.image,
+      runtime: labels[label.runtime],
+      limits: labels[label.limits],
+      network: labels[label.network],
+      lease: labels[label.lease],
+      workdir: labels[label.workdir],
+      createdAt: container.createdAt,
+    })),
+  )

@@ -1,0 +1,135 @@
+import { defaultLimits, SandboxName, SessionId, sandboxId, sessionKey } from "@cordon/core"
+import { assert, describe, it } from "@effect/vitest"
+import { Option } from "effect"
+import * as fc from "fast-check"
+import { infoOf, label, labelsOf } from "../src/Labels.ts"
+import { defaultRuntimeNames, offeredRuntimes } from "../src/Runtimes.ts"
+import { judgeStartFailure } from "../src/sandbox/exec.ts"
+import { fileError } from "../src/sandbox/files.ts"
+import { fileExit } from "../src/sandbox/scripts.ts"
+
+describe("labels", () => {
+  const session = sessionKey(SessionId.make("s"))
+  const name = SandboxName.make("box")
+  const id = sandboxId(session, name)
+  const spec = {
+    name,
+    image: "ubuntu:24.04",
+    runtime: "gvisor" as const,
+    limits: defaultLimits,
+    network: "internal" as const,
+    lease: { idleTimeout: 1000, removeTimeout: 2000 },
+    env: { TOKEN: "s3cret" },
+  }
+  const container = (labels: Record<string, string>) => ({
+    instanceId: "abc",
+    status: "exited",
+    image: spec.image,
+    createdAt: new Date(0),
+    labels,
+  })
+  const labels = { ...labelsOf(id, session, spec, "/work") }
+
+  it("give back the sandbox they were made of, without its environment", () => {
+    assert.deepStrictEqual(Option.getOrThrow(infoOf(container(labels))), {
+      id,
+      name,
+      session,
+      instanceId: "abc",
+      status: "stopped",
+      image: spec.image,
+      runtime: "gvisor",
+      limits: defaultLimits,
+      network: "internal",
+      lease: spec.lease,
+      workdir: "/work",
+      createdAt: new Date(0),
+    })
+    assert.notInclude(JSON.stringify(labels), "s3cret")
+  })
+
+  it("that are missing or made up are nobody's sandbox", () =>
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...Object.values(label)),
+        fc.option(fc.string()),
+        (key, value) => {
+          fc.pre(key !== label.version && key !== label.workdir)
+          const { [key]: original, ...rest } = labels
+          fc.pre(value !== original)
+          const changed = value === null ? rest : { ...rest, [key]: value }
+          assert.isTrue(Option.isNone(infoOf(container(changed))))
+        },
+      ),
+    ))
+})
+
+describe("runtimes", () => {
+  it("are found under the names that daemons give them", () => {
+    const registered = ["io.containerd.runc.v2", "runc", "runsc", "kata-runtime"]
+    assert.deepStrictEqual(
+      [...offeredRuntimes(registered, defaultRuntimeNames)],
+      [
+        ["runc", "runc"],
+        ["kata", "kata-runtime"],
+        ["gvisor", "runsc"],
+      ],
+    )
+    const renamed = { ...defaultRuntimeNames, gvisor: ["sandboxed"] }
+    assert.isFalse(offeredRuntimes(registered, renamed).has("gvisor"))
+    assert.strictEqual(offeredRuntimes(["sandboxed"], renamed).get("gvisor"), "sandboxed")
+  })
+})
+
+describe("a command that the engine could not start", () => {
+  const prefix = "OCI runtime exec failed: exec failed: unable to start container process: "
+  it.each([
+    [`${prefix}exec: "nosuch": executable file not found in $PATH: unknown`, "127"],
+    [
+      'OCI runtime exec failed: executing command "nosuch" in sandbox: error finding executable "nosuch" in PATH []',
+      "127",
+    ],
+    [`${prefix}exec: "/etc/passwd": permission denied: unknown`, "126"],
+    [
+      `${prefix}chdir to cwd ("/no/such") set in config.json failed: no such file or directory: unknown`,
+      "InvalidPath",
+    ],
+    [
+      'OCI runtime exec failed: failed to find initial working directory "/no/such": no such file or directory',
+      "InvalidPath",
+    ],
+    ["unable to find user nobodyhere: no matching entries in passwd file", "InvalidInput"],
+    [
+      `${prefix}fork/exec /proc/self/exe: resource temporarily unavailable: unknown`,
+      "NoProcessSlot",
+    ],
+    ["runtime/cgo: pthread_create failed: Resource temporarily unavailable", "NoProcessSlot"],
+    [`${prefix}something new`, "EngineError"],
+  ])("is judged by what the engine says: %s", (detail, expected) => {
+    const request = { command: ["nosuch"] as const, cwd: "/no/such", user: "nobodyhere" }
+    const verdict = judgeStartFailure(detail, request)
+    const got =
+      verdict._tag === "Said"
+        ? String(verdict.exitCode)
+        : verdict._tag === "Refused"
+          ? verdict.error._tag
+          : verdict._tag
+    assert.strictEqual(got, expected)
+  })
+})
+
+describe("a file helper's end", () => {
+  it.each([
+    [fileExit.notFound, "", "FileNotFound"],
+    [fileExit.directory, "", "NotAFile"],
+    [fileExit.denied, "", "PermissionDenied"],
+    [fileExit.loop, "", "InvalidPath"],
+    [fileExit.size, "", "StorageFailed"],
+    [1, "cat: write error: No space left on device", "StorageFailed"],
+    [2, "sh: cannot create /x: Permission denied", "PermissionDenied"],
+    [1, "mv: File name too long", "InvalidPath"],
+    [137, "", "StorageFailed"],
+  ])("%s %j is %s", (exitCode, stderr, expected) => {
+    assert.strictEqual(fileError("/x", exitCode, stderr)._tag, expected)
+  })
+})

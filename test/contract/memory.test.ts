@@ -1,0 +1,15 @@
+import { memory } from "@cordon/driver-memory"
+import { driverContract } from "./driverContract.ts"
+
+driverContract("memory", {
+  layer: memory(),
+  image: "ubuntu:24.04",
+  lacks: {
+    processes: "the in-memory driver has no processes, as its capabilities say",
+    permissions: "the in-memory driver runs everything as root, as its capabilities say",
+    specialFiles: "the in-memory driver has no special files",
+    floods: "the in-memory driver's interpreter holds a command's whole output",
+    missingImages: "the in-memory driver has every image unless told otherwise",
+  },
+  runs: 200,
+})
