@@ -208,6 +208,65 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
           }),
         )
 
+        check("lists a session's sandboxes, and only those, oldest first", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const ids = [yield* make(), yield* make(), yield* make()] as const
+            const listed = (yield* driver.list(session)).map((info) => info.id)
+            assert.deepStrictEqual(
+              listed.filter((id) => ids.includes(id)),
+              [...ids],
+            )
+            const everybody = (yield* driver.list()).map((info) => info.id)
+            for (const id of ids) assert.include(everybody, id)
+            yield* driver.stop(ids[1])
+            const statuses = (yield* driver.list(session))
+              .filter((info) => ids.includes(info.id))
+              .map((info) => info.status)
+            assert.deepStrictEqual(statuses, ["running", "stopped", "running"])
+          }),
+        )
+
+        check("lets one of two creations at the same time win", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const spec = specOf(`box-${++counter}`)
+            const id = sandboxId(session, spec.name)
+            yield* Effect.addFinalizer(() => Effect.ignore(driver.remove(id)))
+            const results = yield* Effect.forEach(
+              [1, 2, 3],
+              () => Effect.result(driver.create({ id, session, spec })),
+              { concurrency: "unbounded" },
+            )
+            const winners = results.flatMap((result) =>
+              result._tag === "Success" ? [result.success.instanceId] : [],
+            )
+            const losers = results.flatMap((result) =>
+              result._tag === "Failure" ? [result.failure._tag] : [],
+            )
+            assert.deepStrictEqual(winners, [(yield* driver.inspect(id)).instanceId])
+            assert.deepStrictEqual(losers, ["SandboxNameTaken", "SandboxNameTaken"])
+            assert.strictEqual(yield* out(id, "echo whole"), "whole\n")
+          }),
+        )
+
+        check("says what it offers, and sweeps nothing that is in use", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const { runtimes, caveats, host } = yield* driver.capabilities
+            assert.include(
+              runtimes.map(({ runtime }) => runtime),
+              "runc",
+            )
+            assert.isNotEmpty(caveats)
+            assert.isNotEmpty(host)
+            const id = yield* make({ network: "internal" })
+            const swept = yield* driver.sweep(Duration.zero)
+            assert.isFalse(swept.some((name) => name.includes(id)))
+            assert.strictEqual(yield* out(id, "echo still here"), "still here\n")
+          }),
+        )
+
         check("knows no sandbox that is not there", () =>
           Effect.gen(function* () {
             const driver = yield* SandboxDriver
@@ -368,6 +427,34 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
             assert.strictEqual(yield* out(id, "cd /tmp; X=1; pwd"), "/tmp\n")
             assert.strictEqual(yield* out(id, 'pwd; echo "[$X]"'), "/work\n[]\n")
             assert.strictEqual(yield* tagOf(exec(id, "true", { cwd: "/no/such" })), "InvalidPath")
+          }),
+        )
+
+        check("runs programs of the sandbox's own, and says why it can't", () =>
+          Effect.gen(function* () {
+            const id = yield* make()
+            yield* write(id, "/work/tool", '#!/bin/sh\necho "ran $1"; exit 9\n', 0o755)
+            const ran = yield* exec(id, ["/work/tool", "a b"])
+            assert.strictEqual(ran.stdout, "ran a b\n")
+            assert.strictEqual(ran.exitCode, 9)
+            yield* write(id, "/work/data", "no program")
+            assert.strictEqual((yield* exec(id, ["/work/data"])).exitCode, 126)
+            assert.strictEqual((yield* exec(id, ["/work/none"])).exitCode, 127)
+            const broken = yield* exec(id, "if then fi")
+            assert.notStrictEqual(broken.exitCode, 0)
+            assert.match(broken.stderr, /syntax error/i)
+          }),
+        )
+
+        check("ends a command that is interrupted, and goes on", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const id = yield* make()
+            const running = yield* Effect.forkChild(exec(id, "sleep 2; echo late > /work/late"))
+            yield* Effect.sleep("500 millis")
+            assert.isTrue((yield* driver.inspect(id)).busy ?? true)
+            yield* Fiber.interrupt(running)
+            assert.strictEqual(yield* out(id, "sleep 3; ls -A /work"), "")
           }),
         )
 
@@ -600,6 +687,37 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
           }),
         )
 
+        check("are found where the kernel finds them, and stay inside whatever the path", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const id = yield* make()
+            yield* exec(id, "mkdir -p far/away; ln -s far/away near; ln -s /etc/passwd users")
+            // Behind a link, `..` is the parent of where the link leads.
+            yield* write(id, "/work/near/../beside", "physical")
+            assert.strictEqual(yield* read(id, "/work/far/beside"), "physical")
+            assert.strictEqual(yield* read(id, "//work/./far//beside"), "physical")
+            assert.strictEqual(yield* tagOf(read(id, "/work/beside")), "FileNotFound")
+            const climbed = yield* read(id, `/work${"/..".repeat(50)}/etc/passwd`)
+            assert.match(climbed, /^root:/)
+            assert.strictEqual(yield* read(id, "/work/users"), climbed)
+            assert.strictEqual((yield* driver.stat(id, at("/work/users"))).kind, "file")
+            assert.strictEqual((yield* driver.stat(id, at("/"))).kind, "directory")
+            assert.strictEqual(yield* tagOf(write(id, "/work/far/", "x")), "NotAFile")
+          }),
+        )
+
+        check("take over what scripts wrote, and the other way round", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const id = yield* make()
+            yield* exec(id, "printf 'one\\n' > f; chmod 640 f; printf 'two\\n' >> f")
+            assert.strictEqual(yield* read(id, "/work/f"), "one\ntwo\n")
+            assert.strictEqual((yield* driver.stat(id, at("/work/f"))).mode, 0o640)
+            yield* write(id, "/work/f", "three\n", 0o600)
+            assert.strictEqual(yield* out(id, "cat f; stat -c %a f"), "three\n600\n")
+          }),
+        )
+
         check("are refused by what is in the way", () =>
           Effect.gen(function* () {
             const driver = yield* SandboxDriver
@@ -714,6 +832,64 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
             assert.strictEqual(found.get(deep), "file 644 deep")
             assert.match(found.get("link") ?? "", /^symlink \d+ run.sh$/)
             assert.match(found.get("empty") ?? "", /^directory 755/)
+          }),
+        )
+
+        check("bring any files to any names", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const id = yield* make()
+            const name = fc
+              .string({ minLength: 1, maxLength: 30 })
+              .filter((s) => !/[/\0]/.test(s) && s === Buffer.from(s).toString())
+              .filter((s) => s.trim() !== "" && s !== "." && s !== "..")
+            const folder = fc.dictionary(name, fc.string({ maxLength: 600 }), { maxKeys: 6 })
+            let round = 0
+            const roundTrip = Effect.fnUntraced(function* (files: Record<string, string>) {
+              const path = `/work/round-${++round}`
+              const entries = Object.entries(files).map(([path, text]) => ({ path, text }))
+              yield* driver.putArchive(id, at(path), archiveOf(...entries))
+              const found = yield* unpacked(id, path)
+              const expected = entries.map(({ path, text }) => [
+                path,
+                `file 644 ${Buffer.from(text).toString()}`,
+              ])
+              assert.deepStrictEqual([...found].sort(), expected.sort())
+            })
+            yield* Effect.promise(() =>
+              fc.assert(
+                fc.asyncProperty(folder, (files) =>
+                  Effect.runPromise(roundTrip(files).pipe(Effect.provideContext(context))),
+                ),
+                { numRuns: runs },
+              ),
+            )
+          }).pipe(capturing),
+        )
+
+        check("replace what is in the way, and follow no link that lies in its place", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const id = yield* make()
+            yield* exec(id, "mkdir in; echo victim > victim; ln -s ../victim in/f; echo old > in/g")
+            const hardLink = { kind: "hardlink" as const, size: 0, content: Stream.empty }
+            yield* driver.putArchive(
+              id,
+              at("/work/in"),
+              archiveOf(
+                { path: "f", text: "new", mode: 0o640 },
+                { path: "g", text: "newer" },
+                { path: "h", linkTarget: "g", ...hardLink },
+              ),
+            )
+            assert.strictEqual(yield* read(id, "/work/victim"), "victim\n")
+            const found = yield* unpacked(id, "/work/in")
+            assert.strictEqual(found.get("f"), "file 640 new")
+            assert.strictEqual(yield* read(id, "/work/in/g"), "newer")
+            assert.strictEqual(yield* read(id, "/work/in/h"), "newer")
+            const outside = archiveOf({ path: "i", linkTarget: "../victim", ...hardLink })
+            yield* Effect.result(driver.putArchive(id, at("/work/in"), outside))
+            assert.strictEqual(yield* tagOf(read(id, "/work/in/i")), "FileNotFound")
           }),
         )
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { Cause, Effect, Exit, Layer, ManagedRuntime, Stream } from "effect"
+import { Cause, Effect, Exit, Layer, Logger, ManagedRuntime, Stream } from "effect"
 import {
   type CordonError,
   type InvalidInput,
@@ -128,14 +128,26 @@ type Runtime = ManagedRuntime.ManagedRuntime<Services, CordonError | InvalidInpu
  * const { stdout } = await sandbox.run("echo hello")
  */
 export const createSandboxes = (options: CreateSandboxesOptions): PromiseSandboxes => {
-  const { driver, sessionId, files, leaseStore, ...settings } = options
-  const layer = Sandboxes.layerStore(settings).pipe(
-    Layer.provide(driver),
-    Layer.provide(leaseStore ?? leaseStoreMemory),
-    Layer.provideMerge(files ?? sessionFilesMemory),
-  )
-  return sessionOf(ManagedRuntime.make(layer), sessionId ?? randomUUID())
+  return sessionOf(ManagedRuntime.make(layerSandboxes(options)), options.sessionId ?? randomUUID())
 }
+
+/**
+ * What `createSandboxes` runs on, for other faces without Effect. Logs go to standard error:
+ * standard output is the program's own, and often a protocol's.
+ */
+export const layerSandboxes = ({
+  driver,
+  sessionId: _,
+  files = sessionFilesMemory,
+  leaseStore = leaseStoreMemory,
+  ...settings
+}: CreateSandboxesOptions) =>
+  Sandboxes.layerStore(settings).pipe(
+    Layer.provide(driver),
+    Layer.provide(leaseStore),
+    Layer.provideMerge(files),
+    Layer.provideMerge(Layer.succeed(Logger.LogToStderr, true)),
+  )
 
 /** Runs an effect and rejects with its error itself, not with a wrapper around it. */
 const run = async <A, E>(

@@ -301,6 +301,7 @@ export const layerDriver = (
           const filter = session === undefined ? label.session : `${label.session}=${session}`
           const containers = yield* engine.containerList({ label: [filter] })
           return containers
+            .toReversed() // The engine has the newest first, but tells whole seconds only.
             .flatMap((container) =>
               Option.toArray(
                 infoOf({

@@ -40,11 +40,6 @@ const toHostError =
 const bytesOf = (chunk: string | Uint8Array) =>
   typeof chunk === "string" ? Buffer.from(chunk) : chunk
 
-interface Duplex extends NodeJS.ReadWriteStream {
-  destroy(): void
-  readonly destroyed?: boolean
-}
-
 const toMutable = (filters: Filters): Record<string, Array<string>> =>
   Object.fromEntries(Object.entries(filters).map(([key, values]) => [key, [...values]]))
 
@@ -89,7 +84,7 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
     const execStart = (id: string): Effect.Effect<ExecConnection, HostError, Scope.Scope> =>
       Effect.gen(function* () {
         const operation = "start a command"
-        const socket: Duplex = yield* Effect.acquireRelease(
+        const socket = yield* Effect.acquireRelease(
           call(operation, () =>
             docker.getExec(id).start({ hijack: true, stdin: true, Tty: false }),
           ),
@@ -180,7 +175,10 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
           docker.listContainers({ all: true, filters: toMutable(filters) }),
         ),
       containerHasPath: (id, path) =>
-        call("look into a container", () => docker.getContainer(id).infoArchive({ path })).pipe(
+        call("look into a container", async () => {
+          // An answer nobody reads holds its connection, and with it the whole process.
+          ;(await docker.getContainer(id).infoArchive({ path })).resume()
+        }).pipe(
           Effect.as(true),
           Effect.catchIf(
             (error) => error._tag === "EngineError" && error.status === 404,

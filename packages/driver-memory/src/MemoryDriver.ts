@@ -47,12 +47,14 @@ const capabilities: DriverCapabilities = {
     "Limits are recorded, not enforced; a script ends after 1,000,000 commands or loop rounds, and may hold the process's event loop until then or until its timeout.",
     "Images are names: there are the interpreter's own commands and no binaries.",
     "There are no processes: '&' runs in the foreground, and nothing outlives its command.",
+    "A command that its timeout ends loses what it had printed; hard links are copies.",
     "There is no network, whatever the network mode.",
     "Users and permissions are recorded; everything runs as root.",
     "Standard output that is neither text nor holds bytes 0x80 to 0x9f is taken for Latin-1 text; move bytes through files.",
   ],
 }
 
+const systemFiles = { "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n" }
 const layout = ["/bin", "/etc", "/home", "/root", "/tmp", "/usr/bin", "/var/tmp"]
 
 /**
@@ -109,7 +111,7 @@ export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> =
           yield* Effect.orDie(
             Effect.gen(function* () {
               for (const folder of [...layout, workdir]) yield* tree.makeDirectory(folder)
-              for (const [path, text] of Object.entries(files)) {
+              for (const [path, text] of Object.entries({ ...systemFiles, ...files })) {
                 yield* tree.write(path, new TextEncoder().encode(text))
               }
             }),

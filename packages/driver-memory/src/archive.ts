@@ -74,40 +74,59 @@ export const putArchive = Effect.fnUntraced(function* <E>(
   archive: Stream.Stream<Uint8Array, E>,
 ): Effect.fn.Return<void, FileError | E> {
   const root = yield* tree.makeDirectory(path)
+
+  /** Where a name in the archive is; undefined for the folder itself. */
+  const place = Effect.fnUntraced(function* (name: string) {
+    const relative = yield* storagePath(name).pipe(
+      Effect.mapError(
+        ({ reason }) => new InvalidArchive({ reason: `${JSON.stringify(name)}: ${reason}` }),
+      ),
+    )
+    if (relative === "") return undefined
+    const target = `${root === "/" ? "" : root}/${relative}`
+    // A link that came earlier in the archive must not carry later entries out of the folder.
+    const parent = target.slice(0, target.lastIndexOf("/"))
+    const real = yield* tree.resolve(parent)
+    if (root !== "/" && real !== root && !real.startsWith(`${root}/`)) {
+      return yield* new InvalidArchive({ reason: `${JSON.stringify(name)} is behind a link` })
+    }
+    return { target, parent: parent || "/" }
+  })
+
+  /** The bytes of an entry; a hard link's are those of the file it is another name of. */
+  const bytesOf = Effect.fnUntraced(function* (entry: ArchiveEntry<FileError | E>) {
+    if (entry.kind !== "hardlink") {
+      return Uint8Array.from(Buffer.concat(yield* Stream.runCollect(entry.content)))
+    }
+    const original = yield* place(entry.linkTarget ?? "")
+    if (original === undefined || !(yield* tree.lstat(original.target))?.isFile) {
+      const reason = `${JSON.stringify(entry.path)} is a hard link to no file of the archive`
+      return yield* new InvalidArchive({ reason })
+    }
+    return yield* tree.read(original.target)
+  })
+
   yield* unpackArchive(archive, (entry) =>
     Effect.gen(function* () {
-      const relative = yield* storagePath(entry.path).pipe(
-        Effect.mapError(
-          ({ reason }) =>
-            new InvalidArchive({ reason: `${JSON.stringify(entry.path)}: ${reason}` }),
-        ),
-      )
-      if (relative === "") return
-      const target = `${root === "/" ? "" : root}/${relative}`
-      // A link that came earlier in the archive must not carry later entries out of the folder.
-      const parent = target.slice(0, target.lastIndexOf("/"))
-      const real = yield* tree.resolve(parent)
-      if (root !== "/" && real !== root && !real.startsWith(`${root}/`)) {
-        return yield* new InvalidArchive({
-          reason: `${JSON.stringify(entry.path)} would be written through a link`,
-        })
-      }
+      const found = yield* place(entry.path)
+      if (found === undefined) return
+      const { target, parent } = found
       if (entry.kind === "directory") {
         const made = yield* tree.makeDirectory(target)
         return yield* tree.attempt(target, (fs) => fs.chmod(made, entry.mode))
       }
-      if (entry.kind === "other" || entry.kind === "hardlink") return
+      if (entry.kind === "other") return
+      const bytes = entry.kind === "symlink" ? undefined : yield* bytesOf(entry)
       // What is in the way is replaced, never written through.
       const existing = yield* tree.lstat(target)
       if (existing !== undefined && !existing.isDirectory) {
         yield* tree.attempt(target, (fs) => fs.rm(target))
       }
-      if (entry.kind === "symlink") {
-        yield* tree.makeDirectory(parent || "/")
+      if (bytes === undefined) {
+        yield* tree.makeDirectory(parent)
         return yield* tree.attempt(target, (fs) => fs.symlink(entry.linkTarget ?? "", target))
       }
-      const bytes = Buffer.concat(yield* Stream.runCollect(entry.content))
-      yield* tree.write(target, Uint8Array.from(bytes), entry.mode)
+      yield* tree.write(target, bytes, entry.mode)
     }),
   )
 })

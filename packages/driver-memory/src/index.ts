@@ -1,2 +1,1 @@
-export type { ImageFiles } from "./images.ts"
-export { layer, type MemoryOptions, memory } from "./memory.ts"
+export { layer, type MemoryOptions, memory } from "./MemoryDriver.ts"

@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto"
 import { Schema } from "effect"
 
+const expected = "a session ID of 1 to 256 characters"
+
 /**
  * Names the agent session that owns sandboxes: 1 to 256 characters, chosen by the embedding program.
  * It never leaves the process: engines see only {@link SessionKey}.
  */
 export const SessionId = Schema.String.pipe(
-  Schema.check(Schema.isMinLength(1), Schema.isMaxLength(256)),
+  Schema.check(Schema.isMinLength(1, { expected }), Schema.isMaxLength(256, { expected })),
   Schema.brand("SessionId"),
-  Schema.annotate({ title: "SessionId", expected: "a session ID of 1 to 256 characters" }),
+  Schema.annotate({ title: "SessionId" }),
 )
 export type SessionId = typeof SessionId.Type
 

@@ -1,0 +1,132 @@
+import type { SandboxSession, SessionFiles } from "@cordon/core"
+import { Effect, type JsonSchema, Schema } from "effect"
+import { errorMessage } from "./errorMessage.ts"
+import type { ToolError } from "./errors.ts"
+import { invalidToolInput } from "./invalidToolInput.ts"
+import { jsonSchemaOf } from "./jsonSchema.ts"
+
+/** What a framework may want to know before it lets a model call a tool without asking. */
+export interface ToolAnnotations {
+  /** It changes nothing. */
+  readonly readOnly: boolean
+  /** It may destroy what cannot be brought back. */
+  readonly destructive: boolean
+  /** A second call with the same input changes nothing more. */
+  readonly idempotent: boolean
+}
+
+/** What a call gives back, success or not: `text` is what the model reads. */
+export type ToolResult =
+  | {
+      readonly ok: true
+      /** As the tool's `outputSchema` describes it. */
+      readonly output: Readonly<Record<string, unknown>>
+      readonly text: string
+    }
+  | {
+      readonly ok: false
+      readonly error: {
+        /** One of the core's error tags, `BinaryFile`, or `InternalError`. */
+        readonly tag: string
+        readonly message: string
+      }
+      readonly text: string
+    }
+
+/** What every framework needs to offer a tool to a model. */
+export interface ToolInfo {
+  readonly name: string
+  /** For people. */
+  readonly title: string
+  /** For the model. */
+  readonly description: string
+  /** JSON Schema, draft 2020-12. */
+  readonly inputSchema: JsonSchema.JsonSchema
+  /** JSON Schema, draft 2020-12. */
+  readonly outputSchema: JsonSchema.JsonSchema
+  readonly annotations: ToolAnnotations
+}
+
+/** A tool without its types, as a list of tools holds it. */
+export interface Tool extends ToolInfo {
+  /** Checks the input and runs the tool. It never fails: a failure is a result that says so. */
+  readonly call: (
+    session: SandboxSession,
+    input: unknown,
+  ) => Effect.Effect<ToolResult, never, SessionFiles>
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** What defines a tool; everything else is derived from it. */
+export interface ToolDefinition<Name extends string, Input extends Fields, Output extends Fields> {
+  readonly name: Name
+  readonly title: string
+  readonly description: string
+  readonly annotations: ToolAnnotations
+  readonly input: Schema.Codec<Input, unknown>
+  readonly output: Schema.Codec<Output, Fields>
+  readonly handler: (
+    input: Input,
+    session: SandboxSession,
+  ) => Effect.Effect<Output, ToolError, SessionFiles>
+  /** What the model reads of an output. */
+  readonly render: (output: Output) => string
+}
+
+/** A tool with its types, for adapters that keep them. */
+export interface TypedTool<Name extends string, Input extends Fields, Output extends Fields>
+  extends ToolDefinition<Name, Input, Output>,
+    Pick<Tool, "inputSchema" | "outputSchema" | "call"> {}
+
+/** The result that tells a model of an error. */
+export const failed = (error: ToolError): ToolResult => {
+  const message = errorMessage(error)
+  return { ok: false, error: { tag: error._tag, message }, text: `Error: ${message}` }
+}
+
+const internalError: ToolResult = (() => {
+  const message =
+    "An internal error of the sandbox tools; it is in the program's log. Try once more, then tell the user."
+  return { ok: false, error: { tag: "InternalError", message }, text: `Error: ${message}` }
+})()
+
+/** Turns every way to fail into a result; interruption stays what it is. */
+export const asResult = <R>(
+  tool: string,
+  effect: Effect.Effect<ToolResult, ToolError, R>,
+): Effect.Effect<ToolResult, never, R> =>
+  effect.pipe(
+    Effect.catchDefect((defect) =>
+      Effect.as(Effect.logError(`A defect in ${tool}`, defect), internalError),
+    ),
+    Effect.catch((error) => Effect.succeed(failed(error))),
+  )
+
+export const defineTool = <const Name extends string, Input extends Fields, Output extends Fields>(
+  definition: ToolDefinition<Name, Input, Output>,
+): TypedTool<Name, Input, Output> => {
+  const { name, input, output, handler, render } = definition
+  const inputSchema = jsonSchemaOf(input)
+  const decode = Schema.decodeUnknownEffect(input)
+  const encode = Schema.encodeEffect(output)
+  const run = Effect.fnUntraced(function* (
+    session: SandboxSession,
+    unchecked: unknown,
+  ): Effect.fn.Return<ToolResult, ToolError, SessionFiles> {
+    const checked = yield* decode(unchecked, { errors: "all", onExcessProperty: "error" }).pipe(
+      Effect.mapError(invalidToolInput(name, inputSchema, unchecked)),
+    )
+    const result = yield* handler(checked, session)
+    return { ok: true, output: yield* Effect.orDie(encode(result)), text: render(result) }
+  })
+  return {
+    ...definition,
+    inputSchema,
+    outputSchema: jsonSchemaOf(output),
+    call: (session, input) =>
+      asResult(name, run(session, input)).pipe(
+        Effect.withSpan(name, { attributes: { "tool.name": name } }),
+      ),
+  }
+}

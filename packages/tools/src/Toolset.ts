@@ -1,0 +1,51 @@
+import { type InvalidInput, Sandboxes, SessionFiles } from "@cordon/core"
+import { Effect, Record } from "effect"
+import type { Tool, ToolInfo, ToolResult } from "./Tool.ts"
+import { sandboxTools, type ToolName } from "./tools.ts"
+
+/** A tool bound to a session. */
+export interface BoundTool extends ToolInfo {
+  readonly name: ToolName
+  /** Never fails: a failure is a result that says so. Interrupting it ends what it started. */
+  readonly handle: (input: unknown) => Effect.Effect<ToolResult>
+}
+
+/** The eight tools of one session. */
+export interface Toolset {
+  /** In the order in which a model should see them. */
+  readonly tools: ReadonlyArray<BoundTool>
+  readonly byName: Readonly<Record<ToolName, BoundTool>>
+}
+
+/** What a framework needs to know of a tool, without the tool. */
+export const infoOf = (tool: Tool): ToolInfo => ({
+  name: tool.name,
+  title: tool.title,
+  description: tool.description,
+  inputSchema: tool.inputSchema,
+  outputSchema: tool.outputSchema,
+  annotations: tool.annotations,
+})
+
+export const mapTools = <A>(f: (tool: Tool, name: ToolName) => A) => {
+  const byName = Record.map<ToolName, Tool, A>(sandboxTools, f)
+  return { tools: Object.values(byName), byName }
+}
+
+/**
+ * Binds the eight tools to a session; other sessions' sandboxes do not exist to them.
+ *
+ * @param options.sessionId who owns the sandboxes: 1 to 256 characters
+ */
+export const makeToolset = Effect.fnUntraced(function* (options: {
+  readonly sessionId: string
+}): Effect.fn.Return<Toolset, InvalidInput, Sandboxes | SessionFiles> {
+  const sandboxes = yield* Sandboxes
+  const files = yield* SessionFiles
+  const session = yield* sandboxes.session(options.sessionId)
+  return mapTools((tool, name) => ({
+    ...infoOf(tool),
+    name,
+    handle: (input) => Effect.provideService(tool.call(session, input), SessionFiles, files),
+  }))
+})

@@ -1,0 +1,41 @@
+import type { InvalidInput } from "@cordon/core"
+import { Effect, Option } from "effect"
+import { containerSandboxEnabled } from "./featureFlag.ts"
+import type { Tool } from "./Tool.ts"
+import { mapTools } from "./Toolset.ts"
+
+/** Something that an agent can be given: tools, and how to use them. */
+export interface Capability {
+  readonly id: string
+  readonly name: string
+  /** For people. */
+  readonly description: string
+  /** Not yet bound to a session: `makeToolset` or `createTools` does that. */
+  readonly tools: ReadonlyArray<Tool>
+  /** For the system prompt. */
+  readonly instructions: string
+}
+
+/** The `container_sandbox` capability itself, whatever the flags say. */
+export const containerSandbox: Capability = {
+  id: "container_sandbox",
+  name: "Container sandbox",
+  description:
+    "Isolated Linux containers of the session's own, in which the agent runs commands and edits files.",
+  tools: mapTools((tool) => tool).tools,
+  instructions: `You have sandboxes: isolated Linux containers where you may run any command and change any file without harm to the user's machine.
+- Start with sandbox_list; use what is there, or make a sandbox with sandbox_create.
+- Run commands with sandbox_exec. Each call is a new shell: give cwd instead of cd. A non-zero exit_code is a result to act on. Start servers and long jobs in the background with their output in a file.
+- Read and write files with sandbox_read_file and sandbox_write_file rather than through the shell.
+- The user's files are the session's files: bring them in with sandbox_upload, give results back with sandbox_download. Nothing else in a sandbox reaches the user or outlives it.
+- An unused sandbox is stopped, and later removed with its files. Remove one that you no longer need with sandbox_manage.
+- An error message says what to do next. Do that; do not repeat a call that failed unchanged.`,
+}
+
+/** The capability where a feature flag enables it; see {@link containerSandboxEnabled}. */
+export const containerSandboxCapability: Effect.Effect<
+  Option.Option<Capability>,
+  InvalidInput
+> = Effect.map(containerSandboxEnabled, (enabled) =>
+  enabled ? Option.some(containerSandbox) : Option.none(),
+)

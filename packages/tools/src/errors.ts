@@ -1,0 +1,16 @@
+import type { CordonError, TransferError } from "@cordon/core"
+import { Schema } from "effect"
+
+/** A file was asked for as text, but is not UTF-8 text. */
+export class BinaryFile extends Schema.TaggedError<BinaryFile>()("BinaryFile", {
+  path: Schema.String,
+  /** Bytes. */
+  size: Schema.Number,
+}) {
+  override get message() {
+    return `${JSON.stringify(this.path)} (${this.size} bytes) is binary or not UTF-8 text. Read it with "encoding": "base64", or look at it with sandbox_exec (file, xxd, iconv).`
+  }
+}
+
+/** Everything that a tool's handler may fail with. */
+export type ToolError = CordonError | TransferError | BinaryFile

@@ -1,0 +1,68 @@
+import { InvalidInput } from "@cordon/core"
+import { type JsonSchema, Predicate, type Schema, SchemaIssue } from "effect"
+
+/** For a model: where two fields are wrong it corrects both at once, but a dozen only confuse. */
+const mostProblems = 5
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) =>
+    issue._tag === "MissingKey"
+      ? "it is required"
+      : issue._tag === "UnexpectedKey"
+        ? "there is no such field"
+        : SchemaIssue.defaultLeafHook(issue),
+})
+
+const typeName = (value: unknown) =>
+  value === undefined
+    ? "nothing"
+    : value === null
+      ? "null"
+      : Array.isArray(value)
+        ? "array"
+        : typeof value
+
+const valueAt = (input: unknown, path: ReadonlyArray<PropertyKey>) =>
+  path.reduce<unknown>(
+    (value, key) => (Predicate.hasProperty(value, key) ? value[key] : undefined),
+    input,
+  )
+
+/** What was there instead: its type only, since the value may be long or a secret. */
+const given = (value: unknown, message: string) => {
+  const type = typeName(value)
+  const wrongType =
+    /^Expected (?:object|array|boolean|(?:string|number)(?: \| (?:string|number))?)$/
+  if (!wrongType.test(message)) return ""
+  return `, got ${type}${value === null ? " (leave an optional field out instead)" : ""}`
+}
+
+const fieldNames = (inputSchema: JsonSchema.JsonSchema) => {
+  const { properties, required } = inputSchema
+  const needed: ReadonlyArray<unknown> = Array.isArray(required) ? required : []
+  const names = Predicate.isObject(properties) ? Object.keys(properties) : []
+  return names.map((name) => (needed.includes(name) ? `${name} (required)` : name))
+}
+
+/** Says which field is wrong, what was expected there, and which fields there are. */
+export const invalidToolInput =
+  (tool: string, inputSchema: JsonSchema.JsonSchema, input: unknown) =>
+  (error: Schema.SchemaError): InvalidInput => {
+    const problems = format(error.issue).issues.map(({ path = [], message }) => {
+      const keys = path.map((part) => (typeof part === "object" ? part.key : part))
+      const told = `${message}${given(valueAt(input, keys), message)}`
+      // A name comes from the model as well: show it short and on one line.
+      return keys.length === 0
+        ? told
+        : `${JSON.stringify(keys.map(String).join(".").slice(0, 60))}: ${told}`
+    })
+    const shown = problems.slice(0, mostProblems)
+    const more =
+      problems.length > shown.length ? `; and ${problems.length - shown.length} more` : ""
+    const names = fieldNames(inputSchema)
+    const fields = names.length === 0 ? "It takes no fields" : `Its fields are: ${names.join(", ")}`
+    return new InvalidInput({
+      subject: `input for ${tool}`,
+      issue: `${shown.join("; ")}${more}. ${fields}.`,
+    })
+  }

@@ -1,0 +1,86 @@
+import { CreateOptions, ImageReference, NetworkMode, Runtime, SandboxName } from "@cordon/core"
+import { Effect, Schema } from "effect"
+import { describe, envField, sandboxFields, showLimits, showSeconds } from "../fields.ts"
+import { defineTool } from "../Tool.ts"
+
+const { optionalKey } = Schema
+const { workdir } = CreateOptions.fields
+
+const input = Schema.Struct({
+  name: optionalKey(
+    SandboxName.annotate({
+      description:
+        "Unique in this session: 1 to 38 lower-case letters, digits and inner hyphens. A random one by default.",
+    }),
+  ),
+  image: optionalKey(
+    ImageReference.annotate({
+      description:
+        'Container image with a POSIX shell, such as "python:3.12-slim" or "node:24". The host program chooses the default, usually ubuntu:24.04.',
+    }),
+  ),
+  runtime: optionalKey(
+    Runtime.annotate({
+      description:
+        "OCI runtime; a host offers only some of them. Leave it out unless the user asks for one.",
+    }),
+  ),
+  memory: optionalKey(
+    Schema.Union([Schema.String, Schema.Finite]).annotate({
+      description: 'Memory limit, swap included: "512MiB", "2GiB", or bytes. Default "2GiB".',
+    }),
+  ),
+  cpus: optionalKey(Schema.Finite.annotate({ description: "CPU cores, such as 0.5. Default 1." })),
+  pids: optionalKey(
+    Schema.Finite.annotate({ description: "Most processes and threads at once. Default 256." }),
+  ),
+  network: optionalKey(
+    NetworkMode.annotate({
+      description:
+        "bridge: may reach the internet (default). internal: no way out. none: loopback only.",
+    }),
+  ),
+  env: optionalKey(envField('Environment variables of every command: {"CI": "1"}.')),
+  workdir: optionalKey(
+    workdir.schema.annotate({
+      description: "Absolute path where commands run and relative paths start; made if missing.",
+    }),
+  ),
+})
+
+const output = Schema.Struct({
+  ...sandboxFields,
+  stopped_after_idle_seconds: Schema.Finite.annotate({
+    description: "Unused for this long it is stopped; the next use starts it again.",
+  }),
+  removed_after_idle_seconds: Schema.Finite.annotate({
+    description: "Unused for this long it is removed with its files.",
+  }),
+})
+
+export const sandboxCreate = defineTool({
+  name: "sandbox_create",
+  title: "Create sandbox",
+  description: `Create and start a sandbox: an isolated Linux container in which you may run any command, install packages and edit files without touching the user's machine. Call it before any other sandbox tool, unless sandbox_list shows a sandbox that you can use. Every field is optional. The first use of an image may take minutes while it is pulled. Files and installed packages stay until the sandbox is removed; unused, it is stopped and later removed, as the result says, so download what must be kept.
+Example: {"name": "web-1", "image": "node:24", "memory": "1GiB"}`,
+  annotations: { readOnly: false, destructive: false, idempotent: false },
+  input,
+  output,
+  handler: Effect.fnUntraced(function* ({ memory, cpus, pids, ...rest }, session) {
+    const { info } = yield* session.create({
+      ...rest,
+      limits: {
+        ...(memory === undefined ? {} : { memory }),
+        ...(cpus === undefined ? {} : { cpus }),
+        ...(pids === undefined ? {} : { pids }),
+      },
+    })
+    return {
+      ...describe(info),
+      stopped_after_idle_seconds: info.lease.idleTimeout / 1000,
+      removed_after_idle_seconds: info.lease.removeTimeout / 1000,
+    }
+  }),
+  render: (box) =>
+    `Sandbox "${box.name}" is ${box.status}: image ${box.image}, runtime ${box.runtime}, ${showLimits(box.limits)}, network ${box.network}, working directory ${box.workdir}. Unused it is stopped after ${showSeconds(box.stopped_after_idle_seconds)} and removed with its files after ${showSeconds(box.removed_after_idle_seconds)}.`,
+})

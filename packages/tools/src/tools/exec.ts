@@ -1,0 +1,115 @@
+import { type ExecResult, formatMemory, type SandboxInfo } from "@cordon/core"
+import { Duration, Effect, Schema } from "effect"
+import { count, envField, number, sandboxField, showSeconds, text } from "../fields.ts"
+import { defineTool } from "../Tool.ts"
+
+/** Bytes of each output that a model gets to read. */
+export const execOutputLimit = 30_000
+
+/** The longest timeout that a model may ask for, in seconds. */
+export const longestTimeout = 3600
+
+const { optionalKey } = Schema
+
+const input = Schema.Struct({
+  sandbox: sandboxField,
+  command: text(
+    "A script for /bin/sh; pipes, redirections and several lines work. At most 128 KiB.",
+  ),
+  cwd: optionalKey(
+    text("Where it runs, absolute or relative to the sandbox's working directory (the default)."),
+  ),
+  env: optionalKey(envField('Environment variables of this command only: {"CI": "1"}.')),
+  stdin: optionalKey(text("Text for standard input, which is empty by default.")),
+  timeout_seconds: optionalKey(
+    Schema.Finite.pipe(
+      Schema.check(Schema.isBetween({ minimum: 1, maximum: longestTimeout })),
+    ).annotate({
+      description: `Seconds after which the command and its children are killed, 1 to ${longestTimeout}. The host program chooses the default, usually 120.`,
+    }),
+  ),
+})
+
+const output = Schema.Struct({
+  exit_code: Schema.Int.annotate({
+    description: "0 means success; 128 plus the signal's number where a signal killed it.",
+  }),
+  stdout: text("Standard output; a long one has its middle cut out."),
+  stderr: text("Standard error; a long one has its middle cut out."),
+  timed_out: Schema.Boolean.annotate({ description: "Whether it was killed by the timeout." }),
+  truncated: Schema.Boolean.annotate({ description: "Whether output was cut." }),
+  duration_ms: count("How long it ran, in milliseconds."),
+  notes: Schema.Array(Schema.String).annotate({
+    description: "What else happened and what to do about it: a cut, a timeout, a memory kill.",
+  }),
+})
+
+const cut = (name: string, bytes: number) =>
+  bytes <= execOutputLimit
+    ? []
+    : [
+        `${name} was ${number(bytes)} bytes; ${number(bytes - execOutputLimit)} in its middle were cut. For all of it redirect it to a file (command > out.log 2>&1) and read that in parts with sandbox_read_file, or filter it (grep, tail).`,
+      ]
+
+const notesOf = (
+  result: ExecResult,
+  timeoutSeconds: number | undefined,
+  { limits }: SandboxInfo,
+): ReadonlyArray<string> => [
+  ...cut("stdout", result.stdoutBytes),
+  ...cut("stderr", result.stderrBytes),
+  ...(result.timedOut
+    ? [
+        `Killed with its children after ${showSeconds(timeoutSeconds ?? result.duration / 1000)}: the timeout. Give a longer timeout_seconds (at most ${longestTimeout}), or run it in the background: nohup command > out.log 2>&1 &`,
+      ]
+    : []),
+  ...(result.oomKilled
+    ? [
+        `A process was killed at the sandbox's memory limit of ${formatMemory(limits.memory)}. Use less memory, or create a sandbox with a higher limit.`,
+      ]
+    : []),
+  ...(result.restarted
+    ? [
+        `The sandbox was restarted because the command's processes could not be killed one by one (its limit of ${limits.pids} processes was used up). Files are intact; background processes are gone.`,
+      ]
+    : []),
+]
+
+export const sandboxExec = defineTool({
+  name: "sandbox_exec",
+  title: "Run command",
+  description: `Run a shell command in a sandbox and wait for it to end. Returns exit code, stdout and stderr; a non-zero exit code is a normal result, not an error of the tool. Each call is a new shell: cd and exported variables do not last, files do. Each output is cut to ${number(execOutputLimit)} bytes, head and tail kept. There is no terminal: pass flags such as -y, and input through stdin. For a server or anything long, run it in the background and look at its log later: nohup command > /tmp/out.log 2>&1 &
+Example: {"sandbox": "web-1", "command": "npm ci && npm test", "timeout_seconds": 600}`,
+  annotations: { readOnly: false, destructive: true, idempotent: false },
+  input,
+  output,
+  handler: Effect.fnUntraced(function* (
+    { sandbox: reference, command, timeout_seconds: timeout, ...options },
+    session,
+  ) {
+    const sandbox = yield* session.get(reference)
+    const result = yield* sandbox.exec(command, {
+      ...options,
+      outputLimit: execOutputLimit,
+      ...(timeout === undefined ? {} : { timeout: Duration.seconds(timeout) }),
+    })
+    return {
+      exit_code: result.exitCode,
+      stdout: result.stdout,
+      stderr: result.stderr,
+      timed_out: result.timedOut,
+      truncated: result.truncated,
+      duration_ms: Math.round(result.duration),
+      notes: notesOf(result, timeout, sandbox.info),
+    }
+  }),
+  render: ({ exit_code, stdout, stderr, notes }) => {
+    const parts = [
+      ...(stdout === "" ? [] : [stdout.replace(/\n$/, "")]),
+      ...(stderr === "" ? [] : [`[stderr]\n${stderr.replace(/\n$/, "")}`]),
+      ...(exit_code === 0 ? [] : [`[exit code ${exit_code}]`]),
+      ...notes.map((note) => `[${note}]`),
+    ]
+    return parts.length === 0 ? "[exit code 0, no output]" : parts.join("\n")
+  },
+})
