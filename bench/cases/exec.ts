@@ -1,0 +1,83 @@
+import Docker from "dockerode"
+import type { Case, Subject } from "../harness/Case.ts"
+import type { Stage } from "../harness/stage.ts"
+import { dockerCli } from "../peers/cli.ts"
+import { dockerodeExec } from "../peers/dockerode.ts"
+import { startTestcontainer } from "../peers/testcontainers.ts"
+
+/** Everybody runs the same command in the same container; testcontainers in one of its own. */
+const subjects =
+  (command: readonly [string, ...Array<string>]) =>
+  async (stage: Stage, stack: AsyncDisposableStack): Promise<ReadonlyArray<Subject>> => {
+    const sandbox = stack.use(await stage.sandboxes(stack).create())
+    const { instanceId } = sandbox.info
+    const container = new Docker({ socketPath: stage.socketPath }).getContainer(instanceId)
+    const test = await startTestcontainer(stage, stack)
+    return [
+      {
+        name: "cordon",
+        run: async ({ time }) => {
+          const { exitCode } = await time(() => sandbox.exec(command))
+          if (exitCode !== 0) throw new Error(`exit code ${exitCode}`)
+        },
+      },
+      { name: "dockerode", run: ({ time }) => time(() => dockerodeExec(container, command)) },
+      ...(stage.hasCli
+        ? [
+            {
+              name: "docker",
+              run: ({ time }: Parameters<Subject["run"]>[0]) =>
+                time(() => dockerCli("exec", instanceId, ...command)),
+            },
+          ]
+        : []),
+      {
+        name: "testcontainers",
+        run: async ({ time }) => {
+          const { exitCode } = await time(() => test.exec([...command]))
+          if (exitCode !== 0) throw new Error(`exit code ${exitCode}`)
+        },
+      },
+      { name: "raw", run: ({ time }) => time(() => stage.raw.exec(instanceId, command)) },
+    ]
+  }
+
+export const execTrue: Case = {
+  name: "exec-true",
+  title: "Run `true`",
+  about:
+    "The smallest command there is: what remains is what running a command costs. `raw` is the same three Engine calls (prepare, start, exit code) with nothing around them, so what is quicker than it does without them.",
+  unit: "ms",
+  rounds: 40,
+  warmUp: 3,
+  targets: [
+    { peer: "dockerode", ratio: 0.05 },
+    { peer: "docker", ratio: 0.04 },
+  ],
+  subjects: subjects(["true"]),
+}
+
+export const execEcho: Case = {
+  name: "exec-echo",
+  title: "Run `echo` and read what it says",
+  about: "As `true`, with a line of output to bring back, through a shell.",
+  unit: "ms",
+  rounds: 30,
+  warmUp: 3,
+  subjects: subjects(["/bin/sh", "-c", "echo hello"]),
+}
+
+const outputBytes = 10_000_000
+
+export const execOutput: Case = {
+  name: "exec-output",
+  title: "Run a command that prints 10 MB",
+  about:
+    "Cordon keeps the head and the tail of it and counts the rest; the others throw it away as it comes, but for testcontainers, which gathers it in a string.",
+  unit: "ms",
+  work: () => ({ amount: outputBytes / 1e6, unit: "MB" }),
+  rounds: 10,
+  warmUp: 1,
+  targets: [{ peer: "dockerode", ratio: 1 }],
+  subjects: subjects(["head", "-c", String(outputBytes), "/dev/zero"]),
+}

@@ -1,0 +1,25 @@
+import type { Case } from "../harness/Case.ts"
+import { concurrent, eventLoop } from "./concurrent.ts"
+import { createCold, remove } from "./create.ts"
+import { execEcho, execOutput, execTrue } from "./exec.ts"
+import { fileCases } from "./files.ts"
+import { list } from "./list.ts"
+import { memoryHeld } from "./memory.ts"
+import { overhead } from "./overhead.ts"
+import { transferCases } from "./transfer.ts"
+
+/** In the order of the page. */
+export const cases: ReadonlyArray<Case> = [
+  execTrue,
+  execEcho,
+  execOutput,
+  concurrent,
+  createCold,
+  remove,
+  ...fileCases,
+  ...transferCases,
+  list,
+  overhead,
+  memoryHeld,
+  eventLoop,
+]

@@ -1,0 +1,65 @@
+import { spawnSync } from "node:child_process"
+import { mkdtemp, rm } from "node:fs/promises"
+import { cpus, tmpdir, totalmem } from "node:os"
+import { join } from "node:path"
+import {
+  type CreateSandboxesOptions,
+  createSandboxes,
+  type PromiseSandboxes,
+  sessionFilesDirectory,
+} from "@cordon/core"
+import { type DockerOptions, docker, findEndpoint } from "@cordon/driver-docker"
+import { Effect } from "effect"
+import { RawEngine } from "../peers/RawEngine.ts"
+
+/** What every case has at hand. */
+export interface Stage {
+  /** Whether it only has to be shown that the benchmarks run. */
+  readonly quick: boolean
+  readonly image: string
+  readonly socketPath: string
+  readonly host: string
+  /** A folder of this run, and session storage for those who transfer. */
+  readonly folder: string
+  /** Whether there is a `docker` command to compare with. */
+  readonly hasCli: boolean
+  readonly raw: RawEngine
+  /** Sandboxes of a session of their own, as a program makes them, until the stack is disposed. */
+  readonly sandboxes: (
+    stack: AsyncDisposableStack,
+    options?: Partial<CreateSandboxesOptions>,
+    driver?: DockerOptions,
+  ) => PromiseSandboxes
+}
+
+export const makeStage = async (quick: boolean, stack: AsyncDisposableStack): Promise<Stage> => {
+  const { host } = await Effect.runPromise(findEndpoint())
+  if (!host.startsWith("unix://")) throw new Error(`${host} is no local socket`)
+  const socketPath = host.replace("unix://", "")
+  const image = process.env["CONTAINER_SANDBOX_IMAGE"] ?? "ubuntu:24.04"
+  const folder = await mkdtemp(join(tmpdir(), "cordon-bench-"))
+  stack.defer(() => rm(folder, { recursive: true, force: true }))
+  const raw = new RawEngine(socketPath)
+  stack.defer(() => raw.close())
+  const version = await raw.version()
+  const cores = cpus()
+  return {
+    quick,
+    image,
+    socketPath,
+    host: `${cores.length} cores (${cores[0]?.model.trim() ?? "unknown"}), ${Math.round(totalmem() / 2 ** 30)} GiB, Docker Engine ${version}, Node ${process.versions.node}, image ${image}`,
+    folder,
+    hasCli: spawnSync("docker", ["--version"]).status === 0,
+    raw,
+    sandboxes: (stack, options = {}, driver = {}) =>
+      stack.use(
+        createSandboxes({
+          driver: docker({ host, ...driver }),
+          image,
+          maxSandboxes: 1000,
+          files: sessionFilesDirectory(folder),
+          ...options,
+        }),
+      ),
+  }
+}

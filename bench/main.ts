@@ -1,0 +1,51 @@
+// npm run bench -- [name...] [--quick] [--page]: measures and prints; results go to bench/results.
+import { mkdir, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { cases } from "./cases/index.ts"
+import { measure } from "./harness/measure.ts"
+import { resultsFolder, writePage } from "./harness/page.ts"
+import { makeStage } from "./harness/stage.ts"
+import { printTable } from "./harness/table.ts"
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    /** One try of everything: shows that the benchmarks run, and measures nothing. */
+    quick: { type: "boolean", default: false },
+    /** Only makes docs/performance.md from the results that are there. */
+    page: { type: "boolean", default: false },
+  },
+})
+
+const unknown = positionals.filter(
+  (wanted) => !cases.some(({ name }) => name === wanted || name.startsWith(`${wanted}-`)),
+)
+if (unknown.length > 0) {
+  console.error(`No benchmark is called ${unknown.join(", ")}. There are:`)
+  for (const { name, title } of cases) console.error(`  ${name}: ${title}`)
+  process.exit(2)
+}
+const chosen = cases.filter(
+  ({ name }) =>
+    positionals.length === 0 ||
+    positionals.some((wanted) => name === wanted || name.startsWith(`${wanted}-`)),
+)
+
+if (!values.page) {
+  await using stack = new AsyncDisposableStack()
+  const stage = await makeStage(values.quick, stack)
+  console.log(stage.host)
+  for (const benchmark of chosen) {
+    const result = await measure(benchmark, stage)
+    printTable(result)
+    if (values.quick) continue
+    await mkdir(resultsFolder, { recursive: true })
+    await writeFile(
+      join(resultsFolder, `${result.name}.json`),
+      `${JSON.stringify(result, null, 2)}\n`,
+    )
+  }
+}
+// What one try of each says is not worth a page.
+if (!values.quick) await writePage(cases)

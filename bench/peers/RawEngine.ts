@@ -1,0 +1,89 @@
+import { once } from "node:events"
+import { Agent, type IncomingMessage, request } from "node:http"
+import { Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
+
+/** The floor: calls of the Engine API with nothing around them but a kept connection. */
+export class RawEngine {
+  readonly #agent: Agent
+  readonly #socketPath: string
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath
+    this.#agent = new Agent({ keepAlive: true, keepAliveMsecs: 60_000 })
+  }
+
+  /** Sends a request; its answer's body is the caller's to read. */
+  async send(
+    method: string,
+    path: string,
+    body?: object | Readable,
+    contentLength?: number,
+  ): Promise<IncomingMessage> {
+    const json = body === undefined || body instanceof Readable ? undefined : JSON.stringify(body)
+    const outgoing = request({
+      agent: this.#agent,
+      socketPath: this.#socketPath,
+      method,
+      path: `/v1.41${path}`,
+      headers:
+        json !== undefined
+          ? { "content-type": "application/json", "content-length": Buffer.byteLength(json) }
+          : body !== undefined
+            ? {
+                "content-type": "application/x-tar",
+                ...(contentLength === undefined ? {} : { "content-length": contentLength }),
+              }
+            : {},
+    })
+    const answered = once(outgoing, "response")
+    if (body instanceof Readable) await pipeline(body, outgoing)
+    else outgoing.end(json)
+    const [response]: Array<IncomingMessage> = await answered
+    if (response === undefined) throw new Error("no response")
+    if ((response.statusCode ?? 500) >= 400) {
+      throw new Error(`${method} ${path}: ${response.statusCode} ${await textOf(response)}`)
+    }
+    return response
+  }
+
+  async call(method: string, path: string, body?: object): Promise<string> {
+    return textOf(await this.send(method, path, body))
+  }
+
+  async version(): Promise<string> {
+    const { Version } = JSON.parse(await this.call("GET", "/version"))
+    return String(Version)
+  }
+
+  /** Runs a command: prepare, start, read to the end, ask for the exit code. */
+  async exec(container: string, command: ReadonlyArray<string>): Promise<void> {
+    const prepared = await this.call("POST", `/containers/${container}/exec`, {
+      Cmd: command,
+      AttachStdout: true,
+      AttachStderr: true,
+    })
+    const { Id } = JSON.parse(prepared)
+    const output = await this.send("POST", `/exec/${Id}/start`, { Detach: false, Tty: false })
+    await drain(output)
+    const { ExitCode } = JSON.parse(await this.call("GET", `/exec/${Id}/json`))
+    if (ExitCode !== 0) throw new Error(`exit code ${ExitCode}`)
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+}
+
+const textOf = async (response: IncomingMessage): Promise<string> =>
+  Buffer.concat(await response.toArray()).toString()
+
+/** Reads and throws away. */
+export const drain = async (stream: Readable): Promise<number> => {
+  let bytes = 0
+  stream.on("data", (chunk: Buffer) => {
+    bytes += chunk.length
+  })
+  if (!stream.readableEnded) await once(stream, "end")
+  return bytes
+}
