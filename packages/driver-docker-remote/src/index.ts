@@ -1,1 +1,9 @@
-export {}
+export type { ConnectionOptions } from "./connection/connect.ts"
+export type { Pem, TlsOptions } from "./connection/Tls.ts"
+export {
+  type DockerRemoteOptions,
+  dockerRemote,
+  layer,
+  layerConfig,
+  layerEngine,
+} from "./dockerRemote.ts"

@@ -1,8 +1,10 @@
-import { EngineError, EngineUnreachable, type HostError } from "@cordon/core"
+import { EngineUnreachable, type HostError } from "@cordon/core"
 import Docker from "dockerode"
-import { Effect, Layer, Predicate, Schema, type Scope, Stream } from "effect"
+import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { DockerEngine, type ExecConnection, type Filters } from "./DockerEngine.ts"
-import { jsonLines } from "./engine/jsonLines.ts"
+import { execConnection } from "./engine/execConnection.ts"
+import { codeOf, refusal, systemReasons } from "./engine/failures.ts"
+import { messages } from "./engine/jsonLines.ts"
 import * as schemas from "./engine/schemas.ts"
 
 /** An HTTP answer of the engine, as dockerode's errors hold it. */
@@ -13,27 +15,12 @@ const Refusal = Schema.Struct({
   message: Schema.String,
 })
 const isRefusal = Schema.is(Refusal)
-const EngineMessage = Schema.Struct({ message: Schema.String })
-const isEngineMessage = Schema.is(EngineMessage)
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such socket",
-  ECONNREFUSED: "nothing listens there",
-  EACCES: "this user may not open the socket (is it in the docker group?)",
-  EPIPE: "the connection broke",
-  ECONNRESET: "the connection was reset",
-  ETIMEDOUT: "it timed out",
-}
-
 const toHostError =
   (endpoint: string, operation: string) =>
   (cause: unknown): HostError => {
-    if (isRefusal(cause)) {
-      const detail = isEngineMessage(cause.json) ? cause.json.message : cause.message
-      return new EngineError({ operation, status: cause.statusCode, detail })
-    }
-    const code = Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
-    const reason = reasons[code] ?? (cause instanceof Error ? cause.message : String(cause))
+    if (isRefusal(cause)) return refusal(operation, cause.statusCode, cause.json, cause.message)
+    const reason =
+      systemReasons[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause))
     return new EngineUnreachable({ endpoint, reason })
   }
 
@@ -42,13 +29,6 @@ const bytesOf = (chunk: string | Uint8Array) =>
 
 const toMutable = (filters: Filters): Record<string, Array<string>> =>
   Object.fromEntries(Object.entries(filters).map(([key, values]) => [key, [...values]]))
-
-/** Nothing is decoded twice: a stream of bytes becomes a stream of checked messages. */
-const messages = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
-  source: Stream.Stream<Uint8Array, HostError>,
-  operation: string,
-  schema: S,
-) => jsonLines(source, operation).pipe(Stream.mapEffect(schemas.decodeAnswer(operation, schema)))
 
 /** Reaches an engine through a local socket, with dockerode. */
 export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
@@ -90,31 +70,7 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
           ),
           (socket) => Effect.sync(() => socket.destroy()),
         )
-        // A command that ends without reading its input resets the connection's other half.
-        let writable = true
-        const stopWriting = () => {
-          writable = false
-        }
-        socket.on("error", stopWriting)
-        socket.on("close", stopWriting)
-        return {
-          output: Stream.fromAsyncIterable(socket, toHostError(endpoint, operation)).pipe(
-            Stream.map(bytesOf),
-          ),
-          write: (bytes) =>
-            Effect.callback((resume) => {
-              if (!writable) return resume(Effect.void)
-              if (socket.write(bytes)) return resume(Effect.void)
-              const ready = () => {
-                for (const event of ["drain", "close", "error"]) socket.off(event, ready)
-                resume(Effect.void)
-              }
-              for (const event of ["drain", "close", "error"]) socket.on(event, ready)
-            }),
-          end: Effect.sync(() => {
-            if (writable) socket.end()
-          }),
-        }
+        return execConnection(socket, toHostError(endpoint, operation))
       })
 
     return DockerEngine.of({

@@ -1,6 +1,6 @@
 import { EngineUnreachable } from "@cordon/core"
 import { Config, Effect, Option } from "effect"
-import { type EndpointStrategy, strategies } from "./strategies.ts"
+import { strategies } from "./strategies.ts"
 
 /** Where an engine is, and how that was found out. */
 export interface Endpoint {
@@ -8,6 +8,8 @@ export interface Endpoint {
   readonly host: string
   /** For people: `DOCKER_HOST is set`. */
   readonly source: string
+  /** The folder that the docker client would take ca.pem, cert.pem and key.pem from. */
+  readonly certificates?: string
 }
 
 const setting = (name: string) =>
@@ -31,12 +33,14 @@ export const findEndpoint = Effect.fn("findEndpoint")(function* (
     dockerConfig: yield* setting("DOCKER_CONFIG"),
     runtimeDirectory: yield* setting("XDG_RUNTIME_DIR"),
     home: (yield* setting("HOME")) ?? (yield* setting("USERPROFILE")),
+    tlsVerify: yield* setting("DOCKER_TLS_VERIFY"),
+    certPath: yield* setting("DOCKER_CERT_PATH"),
     platform: process.platform,
   }
   const tried: Array<string> = []
-  for (const strategy of strategies satisfies ReadonlyArray<EndpointStrategy>) {
+  for (const strategy of strategies) {
     const found = yield* strategy.find(environment)
-    if (found !== undefined) return { host: found.host, source: found.source }
+    if (found !== undefined) return found
     tried.push(strategy.name)
   }
   return yield* new EngineUnreachable({

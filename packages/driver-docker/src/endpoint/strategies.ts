@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 import { readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Schema } from "effect"
+import type { Endpoint } from "./Endpoint.ts"
 
 /** What the search for an engine may look at. */
 export interface EndpointEnvironment {
@@ -12,22 +13,36 @@ export interface EndpointEnvironment {
   readonly dockerConfig: string | undefined
   readonly runtimeDirectory: string | undefined
   readonly home: string | undefined
+  readonly tlsVerify: string | undefined
+  readonly certPath: string | undefined
   readonly platform: string
 }
 
 /** One way to find an engine; the first that applies wins. */
 export interface EndpointStrategy {
   readonly name: string
-  readonly find: (
-    environment: EndpointEnvironment,
-  ) => Effect.Effect<{ readonly host: string; readonly source: string } | undefined>
+  readonly find: (environment: EndpointEnvironment) => Effect.Effect<Endpoint | undefined>
 }
+
+const dockerFolder = ({ dockerConfig, home }: EndpointEnvironment) =>
+  dockerConfig ?? (home === undefined ? undefined : join(home, ".docker"))
+
+/** As the docker client: either variable asks for TLS, and the folder has a usual place. */
+const certificatesOf = (environment: EndpointEnvironment) =>
+  environment.certPath ??
+  (environment.tlsVerify === undefined ? undefined : dockerFolder(environment))
 
 const named = (name: string, key: "host" | "ownHost" | "dockerHost"): EndpointStrategy => ({
   name,
   find: (environment) => {
     const host = environment[key]
-    return Effect.succeed(host === undefined ? undefined : { host, source: `${name} is set` })
+    if (host === undefined) return Effect.succeed(undefined)
+    const certificates = certificatesOf(environment)
+    return Effect.succeed({
+      host,
+      source: `${name} is set`,
+      ...(certificates === undefined ? {} : { certificates }),
+    })
   },
 })
 
@@ -50,10 +65,17 @@ const read = <S extends Schema.Constraint & { readonly DecodingServices: never }
     Effect.orElseSucceed(() => undefined),
   )
 
+const isDirectory = (path: string) =>
+  Effect.tryPromise(() => stat(path)).pipe(
+    Effect.map((stats) => stats.isDirectory()),
+    Effect.orElseSucceed(() => false),
+  )
+
 const currentContext: EndpointStrategy = {
   name: "the current docker context",
-  find: Effect.fnUntraced(function* ({ dockerConfig, dockerContext, home }) {
-    const folder = dockerConfig ?? (home === undefined ? undefined : join(home, ".docker"))
+  find: Effect.fnUntraced(function* (environment) {
+    const { dockerContext } = environment
+    const folder = dockerFolder(environment)
     if (folder === undefined) return undefined
     const name =
       dockerContext ?? (yield* read(join(folder, "config.json"), ConfigFile))?.currentContext
@@ -61,7 +83,12 @@ const currentContext: EndpointStrategy = {
     const digest = createHash("sha256").update(name).digest("hex")
     const meta = yield* read(join(folder, "contexts", "meta", digest, "meta.json"), ContextFile)
     if (meta === undefined) return undefined
-    return { host: meta.Endpoints.docker.Host, source: `the docker context "${name}" is current` }
+    const certificates = join(folder, "contexts", "tls", digest, "docker")
+    return {
+      host: meta.Endpoints.docker.Host,
+      source: `the docker context "${name}" is current`,
+      ...((yield* isDirectory(certificates)) ? { certificates } : {}),
+    }
   }),
 }
 

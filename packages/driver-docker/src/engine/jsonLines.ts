@@ -1,8 +1,9 @@
 import { EngineError, type HostError } from "@cordon/core"
-import { Effect, Stream } from "effect"
+import { Effect, type Schema, Stream } from "effect"
+import { decodeAnswer } from "./schemas.ts"
 
 /** Reads a stream of JSON documents, one a line, as the engine sends pulls and events. */
-export const jsonLines = (
+const jsonLines = (
   source: Stream.Stream<Uint8Array, HostError>,
   operation: string,
 ): Stream.Stream<unknown, HostError> =>
@@ -18,3 +19,11 @@ export const jsonLines = (
       }),
     ),
   )
+
+/** A stream of bytes as a stream of checked messages: nothing is decoded twice. */
+export const messages = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+  source: Stream.Stream<Uint8Array, HostError>,
+  operation: string,
+  schema: S,
+): Stream.Stream<S["Type"], HostError> =>
+  jsonLines(source, operation).pipe(Stream.mapEffect(decodeAnswer(operation, schema)))

@@ -28,9 +28,10 @@ export interface Target {
 }
 
 // After the command's end its background children may still hold the output open. What the command
-// itself wrote arrives within this silence, and is no more than pipes and sockets can hold.
+// itself wrote arrives within this silence and a question's way to the engine and back (which is
+// long where the engine is far), and is no more than pipes, sockets and proxies can hold.
 const silence = Duration.millis(300)
-const mostAfterExit = 4 * 1024 * 1024
+const mostAfterExit = 64 * 1024 * 1024
 
 // The engine reports that it could not start a command as if the command had said so. Such a
 // message is short: a longer output is the command's own.
@@ -250,6 +251,7 @@ export const makeExec = (engine: Engine, hub: EventHub) => {
     let afterExit = 0
     const quiet = Deferred.await(exited).pipe(
       Effect.andThen(Effect.sleep(silence)),
+      Effect.andThen(Effect.ignore(engine.execInspect(execId))),
       Effect.andThen(Cause.done()),
     )
     const step = Effect.gen(function* () {

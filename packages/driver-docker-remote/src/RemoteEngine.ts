@@ -1,0 +1,161 @@
+import { EngineUnreachable } from "@cordon/core"
+import type { DockerEngine, Filters } from "@cordon/driver-docker"
+import { execConnection, messages, schemas } from "@cordon/driver-docker/engine"
+import { Effect, Schema } from "effect"
+import type { EngineHttp } from "./http/EngineHttp.ts"
+import { reasonOf } from "./http/failures.ts"
+
+const of = (id: string) => encodeURIComponent(id)
+const filtered = (filters: Filters) => ({ filters: JSON.stringify(filters) })
+
+/** The port over HTTP: which calls of the Engine API, and which of them may be sent again. */
+export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
+  endpoint: http.endpoint,
+  version: http.ask(
+    { operation: "read the engine's version", method: "GET", path: "/version" },
+    schemas.EngineVersion,
+  ),
+  info: http.ask(
+    { operation: "read the engine's capabilities", method: "GET", path: "/info" },
+    schemas.EngineInfo,
+  ),
+  imageInspect: (image) =>
+    http.ask(
+      { operation: "inspect an image", method: "GET", path: `/images/${of(image)}/json` },
+      schemas.ImageInspect,
+    ),
+  imagePull: (image) => {
+    const operation = "pull an image"
+    const call = {
+      operation,
+      method: "POST",
+      path: "/images/create",
+      query: { fromImage: image },
+    } as const
+    return messages(http.stream(call, "bounded"), operation, schemas.PullMessage)
+  },
+  networkCreate: (spec) =>
+    Effect.map(
+      http.ask(
+        { operation: "create a network", method: "POST", path: "/networks/create", body: spec },
+        schemas.Created,
+      ),
+      ({ Id }) => Id,
+    ),
+  networkList: (filters = {}) =>
+    http.ask(
+      { operation: "list networks", method: "GET", path: "/networks", query: filtered(filters) },
+      Schema.Array(schemas.NetworkSummary),
+    ),
+  networkRemove: (id) =>
+    http.run({ operation: "remove a network", method: "DELETE", path: `/networks/${of(id)}` }),
+  containerCreate: (name, spec) =>
+    Effect.map(
+      http.ask(
+        {
+          operation: "create a container",
+          method: "POST",
+          path: "/containers/create",
+          query: { name },
+          body: spec,
+        },
+        schemas.Created,
+      ),
+      ({ Id }) => Id,
+    ),
+  containerInspect: (id) =>
+    http.ask(
+      { operation: "inspect a container", method: "GET", path: `/containers/${of(id)}/json` },
+      schemas.ContainerInspect,
+    ),
+  containerList: (filters) =>
+    http.ask(
+      {
+        operation: "list containers",
+        method: "GET",
+        path: "/containers/json",
+        query: { all: "true", ...filtered(filters) },
+      },
+      Schema.Array(schemas.ContainerSummary),
+    ),
+  containerHasPath: (id, path) =>
+    http
+      .run({
+        operation: "look into a container",
+        method: "HEAD",
+        path: `/containers/${of(id)}/archive`,
+        query: { path },
+      })
+      .pipe(
+        Effect.as(true),
+        Effect.catchIf(
+          (error) => error._tag === "EngineError" && error.status === 404,
+          () => Effect.succeed(false),
+        ),
+      ),
+  // Started or stopped already is "not modified": both may be sent again.
+  containerStart: (id) =>
+    http.run({
+      operation: "start a container",
+      method: "POST",
+      path: `/containers/${of(id)}/start`,
+      idempotent: true,
+    }),
+  containerStop: (id) =>
+    http.run({
+      operation: "stop a container",
+      method: "POST",
+      path: `/containers/${of(id)}/stop`,
+      idempotent: true,
+    }),
+  containerKill: (id) =>
+    http.run({
+      operation: "kill a container",
+      method: "POST",
+      path: `/containers/${of(id)}/kill`,
+    }),
+  containerRemove: (id) =>
+    http.run({
+      operation: "remove a container",
+      method: "DELETE",
+      path: `/containers/${of(id)}`,
+      query: { force: "true", v: "true" },
+    }),
+  execCreate: (container, spec) =>
+    Effect.map(
+      http.ask(
+        {
+          operation: "prepare a command",
+          method: "POST",
+          path: `/containers/${of(container)}/exec`,
+          body: spec,
+        },
+        schemas.Created,
+      ),
+      ({ Id }) => Id,
+    ),
+  execStart: (id) =>
+    Effect.map(
+      http.upgrade({
+        operation: "start a command",
+        method: "POST",
+        path: `/exec/${of(id)}/start`,
+        body: { Detach: false, Tty: false },
+      }),
+      (socket) =>
+        execConnection(
+          socket,
+          (cause) => new EngineUnreachable({ endpoint: http.endpoint, reason: reasonOf(cause) }),
+        ),
+    ),
+  execInspect: (id) =>
+    http.ask(
+      { operation: "inspect a command", method: "GET", path: `/exec/${of(id)}/json` },
+      schemas.ExecInspect,
+    ),
+  events: (filters) => {
+    const operation = "watch events"
+    const call = { operation, method: "GET", path: "/events", query: filtered(filters) } as const
+    return messages(http.stream(call, "unbounded"), operation, schemas.EngineEvent)
+  },
+})

@@ -1,0 +1,113 @@
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { createSecureContext } from "node:tls"
+import { InvalidInput } from "@cordon/core"
+import { codeOf } from "@cordon/driver-docker/engine"
+import { Effect, Redacted } from "effect"
+
+/** A PEM text (it holds `-----BEGIN`), or the path of a file with one. */
+export type Pem = string | Redacted.Redacted<string>
+
+/** How an engine proves itself to us, and we to it. The engine's certificate is always verified. */
+export interface TlsOptions {
+  /** A folder with `ca.pem`, `cert.pem` and `key.pem`, as the docker client keeps them. */
+  readonly directory?: string
+  /** The authority that signed the engine's certificate. Default: the authorities Node trusts. */
+  readonly ca?: Pem
+  /** Our certificate, for engines that ask for one. */
+  readonly cert?: Pem
+  /** The key of our certificate. */
+  readonly key?: Pem
+  /** What opens the key, where it is encrypted. */
+  readonly passphrase?: Redacted.Redacted<string> | string
+  /** The name that the engine's certificate must be for, where it is not the host's. */
+  readonly serverName?: string
+}
+
+/** What `tls.connect` takes. */
+export interface TlsMaterial {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly passphrase?: string
+  readonly servername?: string
+}
+
+const parts = ["ca", "cert", "key"] as const
+
+const invalid = (issue: string) => new InvalidInput({ subject: "TLS settings", issue })
+
+const plain = (value: Pem) => (Redacted.isRedacted(value) ? Redacted.value(value) : value)
+
+const read = (path: string, refused: (code: string) => InvalidInput) =>
+  Effect.tryPromise({
+    try: () => readFile(path, "utf8"),
+    catch: (cause) => refused(codeOf(cause)),
+  })
+
+/** Reads one of the settings. A value is never repeated: it may be a key that lacks its header. */
+const material = Effect.fnUntraced(function* (
+  part: (typeof parts)[number],
+  { directory, [part]: value }: TlsOptions,
+): Effect.fn.Return<string | undefined, InvalidInput> {
+  if (value !== undefined) {
+    const text = plain(value)
+    if (text.includes("-----BEGIN")) return text
+    return yield* read(text, (code) =>
+      invalid(`"${part}" is neither a PEM text nor the path of a file that can be read (${code})`),
+    )
+  }
+  if (directory === undefined) return undefined
+  const path = join(directory, `${part}.pem`)
+  return yield* read(path, (code) => invalid(`${path} can't be read (${code})`)).pipe(
+    Effect.catchIf(
+      (error) => error.issue.endsWith("(ENOENT)"),
+      () => Effect.succeed(undefined),
+    ),
+  )
+})
+
+const reasons: Readonly<Record<string, string>> = {
+  ERR_OSSL_X509_KEY_VALUES_MISMATCH: "the key does not belong to the certificate",
+  ERR_OSSL_PEM_NO_START_LINE: "one of ca, cert and key is not a PEM text",
+  ERR_OSSL_BAD_DECRYPT: "the passphrase does not open the key",
+  ERR_OSSL_EVP_BAD_DECRYPT: "the passphrase does not open the key",
+  ERR_MISSING_PASSPHRASE: "the key is encrypted and no passphrase is given",
+  ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: "the key is encrypted and no passphrase is given",
+}
+
+/** Reads certificates and key, and sees that they fit together before anything connects. */
+export const loadTls = Effect.fn("loadTls")(function* (
+  options: TlsOptions,
+): Effect.fn.Return<TlsMaterial, InvalidInput> {
+  const [ca, cert, key] = yield* Effect.all([
+    material("ca", options),
+    material("cert", options),
+    material("key", options),
+  ])
+  const { directory, serverName } = options
+  if (directory !== undefined && ca === undefined && cert === undefined && key === undefined) {
+    return yield* invalid(`${directory} has no ca.pem, cert.pem or key.pem`)
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    return yield* invalid(
+      `a client certificate needs both cert and key; ${cert === undefined ? "cert" : "key"} is missing`,
+    )
+  }
+  const passphrase = options.passphrase === undefined ? undefined : plain(options.passphrase)
+  const loaded: TlsMaterial = {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+  }
+  yield* Effect.try({
+    try: () => createSecureContext(loaded),
+    catch: (cause) => {
+      const code = codeOf(cause)
+      return invalid(reasons[code] ?? `they can't be used${code === "" ? "" : ` (${code})`}`)
+    },
+  })
+  return loaded
+})

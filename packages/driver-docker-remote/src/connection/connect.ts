@@ -1,0 +1,100 @@
+import { type EngineUnreachable, type InvalidInput, invalidInput } from "@cordon/core"
+import { findEndpoint } from "@cordon/driver-docker"
+import { Duration, Effect, Option, Schema, type Scope } from "effect"
+import { type EngineHttp, makeEngineHttp } from "../http/EngineHttp.ts"
+import { isLoopback, parseAddress } from "./Address.ts"
+import { loadTls, type TlsOptions } from "./Tls.ts"
+
+/** How an engine is reached. */
+export interface ConnectionOptions {
+  /** `tcp://host:2376`, `https://...`, `http://...`, or a local socket; found by itself where absent. */
+  readonly host?: string
+  /**
+   * Certificates; `false` for none even where the environment or the docker context has some.
+   * Default: what `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY` or the docker context say.
+   */
+  readonly tls?: TlsOptions | false
+  /** Time to connect, TLS included: 10 seconds. */
+  readonly connectTimeout?: Duration.Input
+  /** Time until the engine answers a call: 2 minutes. A slow disk may take long to make a container. */
+  readonly headersTimeout?: Duration.Input
+  /** Silence within an answer, pulls included; commands and events may be silent for ever: 1 minute. */
+  readonly bodyTimeout?: Duration.Input
+  /** How often a call that may be repeated is sent again after its connection broke: 4. */
+  readonly retries?: number
+  /** Connections kept for short calls; commands, pulls and events have their own: 32. */
+  readonly connections?: number
+}
+
+const Timeout = Schema.Duration.pipe(
+  Schema.check(
+    Schema.makeFilter(
+      (duration) => Duration.toMillis(duration) > 0 && Duration.isFinite(duration),
+      {
+        expected: "a duration of more than zero, and not infinite",
+      },
+    ),
+  ),
+)
+const Checked = Schema.Struct({
+  connectTimeout: Timeout,
+  headersTimeout: Timeout,
+  bodyTimeout: Timeout,
+  retries: Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 20 }))),
+  connections: Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0))),
+})
+
+// What is not a duration stays as it is, for the schema to refuse by name.
+const duration = (input: Duration.Input) => Option.getOrElse(Duration.fromInput(input), () => input)
+
+const warned = new Set<string>()
+
+/** Says once for each engine what it means that anybody may listen and speak. */
+const warnOfPlain = (endpoint: string) =>
+  Effect.suspend(() => {
+    if (warned.has(endpoint)) return Effect.void
+    warned.add(endpoint)
+    return Effect.logWarning(
+      `The Docker Engine at ${endpoint} is reached without TLS: whoever can reach that port is root on its host, and whoever is on the way reads and changes everything. Serve mutual TLS instead.`,
+    )
+  })
+
+/** Finds the engine and makes ready to call it; the connections are closed with the scope. */
+export const connect = Effect.fn("connectToEngine")(function* (
+  options: ConnectionOptions,
+): Effect.fn.Return<EngineHttp, EngineUnreachable | InvalidInput, Scope.Scope> {
+  const {
+    connectTimeout = "10 seconds",
+    headersTimeout = "2 minutes",
+    bodyTimeout = "1 minute",
+    retries = 4,
+    connections = 32,
+  } = options
+  const checked = yield* Schema.decodeUnknownEffect(Schema.toType(Checked))({
+    connectTimeout: duration(connectTimeout),
+    headersTimeout: duration(headersTimeout),
+    bodyTimeout: duration(bodyTimeout),
+    retries,
+    connections,
+  }).pipe(Effect.mapError(invalidInput("connection settings")))
+
+  const { host, certificates } = yield* findEndpoint(options.host)
+  const tls =
+    options.tls === undefined && certificates !== undefined
+      ? { directory: certificates }
+      : options.tls === false
+        ? undefined
+        : options.tls
+  const address = yield* parseAddress(host, tls !== undefined)
+  const encrypted = address._tag === "Tcp" && address.tls
+  if (address._tag === "Tcp" && !address.tls && !isLoopback(address.hostname)) {
+    yield* warnOfPlain(address.shown)
+  }
+  return yield* makeEngineHttp(address, encrypted ? yield* loadTls(tls ?? {}) : {}, {
+    connectTimeout: Duration.toMillis(checked.connectTimeout),
+    headersTimeout: Duration.toMillis(checked.headersTimeout),
+    bodyTimeout: Duration.toMillis(checked.bodyTimeout),
+    retries: checked.retries,
+    connections: checked.connections,
+  })
+})

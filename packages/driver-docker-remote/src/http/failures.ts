@@ -1,0 +1,97 @@
+import { EngineError, EngineUnreachable, type HostError } from "@cordon/core"
+import { codeOf, systemReasons } from "@cordon/driver-docker/engine"
+
+const untrusted =
+  "its certificate is not signed by an authority that is trusted here (wrong CA?); give the CA that signed it"
+const wantsCertificate =
+  "it requires a client certificate; give cert and key (DOCKER_CERT_PATH, or the driver's tls option)"
+const badCertificate = "it does not accept our client certificate"
+const handshake = "the TLS handshake failed (does it require another client certificate?)"
+const noTls = "it does not speak TLS at that port"
+
+/** What the codes of Node, OpenSSL and undici mean to somebody who wants to reach an engine. */
+const reasons: Readonly<Record<string, string>> = {
+  ...systemReasons,
+  ENOTFOUND: "its host name can't be resolved",
+  EAI_AGAIN: "its host name can't be resolved for now (no name server answered)",
+  EHOSTUNREACH: "there is no route to its host",
+  ENETUNREACH: "there is no route to its network",
+  ETIMEDOUT: "the connection timed out",
+  UND_ERR_CONNECT_TIMEOUT: "connecting timed out",
+  UND_ERR_HEADERS_TIMEOUT: "it took the request and did not answer in time",
+  UND_ERR_BODY_TIMEOUT: "it stopped in the middle of an answer",
+  UND_ERR_SOCKET: "it closed the connection",
+  UND_ERR_DESTROYED: "this driver is closed",
+  UND_ERR_CLOSED: "this driver is closed",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet (are both clocks right?)",
+  CERT_REVOKED: "its certificate was revoked",
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    "its certificate is for another host name; use a name that it holds, or give tls.serverName",
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
+  CERT_SIGNATURE_FAILURE: untrusted,
+  CERT_UNTRUSTED: untrusted,
+  INVALID_CA: untrusted,
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: wantsCertificate,
+  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: badCertificate,
+  ERR_SSL_SSL_TLS_ALERT_BAD_CERTIFICATE: badCertificate,
+  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: `${badCertificate}: it does not know who signed it`,
+  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: `${badCertificate}: it has expired`,
+  ERR_SSL_SSL_TLS_ALERT_CERTIFICATE_EXPIRED: `${badCertificate}: it has expired`,
+  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: handshake,
+  ERR_SSL_SSL_TLS_ALERT_HANDSHAKE_FAILURE: handshake,
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: "it speaks another version of TLS",
+  ERR_SSL_WRONG_VERSION_NUMBER: noTls,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: noTls,
+  EPROTO: noTls,
+}
+
+// An engine that is being restarted, or one that had just closed an idle connection.
+const passing = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "EAI_AGAIN",
+  "ENOENT",
+  "UND_ERR_SOCKET",
+])
+
+/** What to tell of a broken connection; nothing that a peer said is repeated. */
+export const reasonOf = (cause: unknown): string => {
+  const code = codeOf(cause)
+  if (code.startsWith("HPE_")) return "what answers there does not speak HTTP: no Docker Engine"
+  return reasons[code] ?? `the connection failed${code === "" ? "" : ` (${code})`}`
+}
+
+/** A call that brought no answer. */
+export class Unanswered {
+  readonly _tag = "Unanswered"
+  readonly reason: string
+  /** Whether another try may well succeed. */
+  readonly passing: boolean
+  /** Whether the engine may have done what it was asked to. */
+  readonly sent: boolean
+
+  constructor(cause: unknown, connected: boolean) {
+    const code = codeOf(cause)
+    this.reason = reasonOf(cause)
+    this.passing = passing.has(code)
+    // A refused certificate may become known only after the handshake.
+    this.sent = connected && !/^(ERR_SSL|ERR_TLS|HPE)_/.test(code)
+  }
+
+  /** For callers: of a change that may have been made, that it may have been made. */
+  toHostError(endpoint: string, operation: string, change: boolean): HostError {
+    return this.sent && change
+      ? new EngineError({
+          operation,
+          status: 0,
+          detail: `${this.reason} before it answered, so this may or may not have been done`,
+        })
+      : new EngineUnreachable({ endpoint, reason: this.reason })
+  }
+}

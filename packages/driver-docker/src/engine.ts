@@ -1,0 +1,10 @@
+/**
+ * What other ways to reach a Docker Engine share with this package. It is for Cordon's own drivers
+ * and changes without notice; programs use the package's main entry.
+ *
+ * @module
+ */
+export { execConnection } from "./engine/execConnection.ts"
+export { codeOf, refusal, systemReasons } from "./engine/failures.ts"
+export { messages } from "./engine/jsonLines.ts"
+export * as schemas from "./engine/schemas.ts"

@@ -1,0 +1,36 @@
+import type { Duplex } from "node:stream"
+import type { HostError } from "@cordon/core"
+import { Effect, Stream } from "effect"
+import type { ExecConnection } from "../DockerEngine.ts"
+
+/** The attachment of a command over the raw connection that the engine upgraded to it. */
+export const execConnection = (
+  socket: Duplex,
+  toHostError: (cause: unknown) => HostError,
+): ExecConnection => {
+  // A command that ends without reading its input resets the connection's other half.
+  let writable = true
+  const stopWriting = () => {
+    writable = false
+  }
+  socket.on("error", stopWriting)
+  socket.on("close", stopWriting)
+  return {
+    output: Stream.fromAsyncIterable<Uint8Array | string, HostError>(socket, toHostError).pipe(
+      Stream.map((chunk) => (typeof chunk === "string" ? Buffer.from(chunk) : chunk)),
+    ),
+    write: (bytes) =>
+      Effect.callback((resume) => {
+        if (!writable) return resume(Effect.void)
+        if (socket.write(bytes)) return resume(Effect.void)
+        const ready = () => {
+          for (const event of ["drain", "close", "error"]) socket.off(event, ready)
+          resume(Effect.void)
+        }
+        for (const event of ["drain", "close", "error"]) socket.on(event, ready)
+      }),
+    end: Effect.sync(() => {
+      if (writable) socket.end()
+    }),
+  }
+}

@@ -1,0 +1,31 @@
+import { EngineError } from "@cordon/core"
+import { Predicate, Schema } from "effect"
+
+const EngineMessage = Schema.Struct({ message: Schema.String })
+const isEngineMessage = Schema.is(EngineMessage)
+
+/** The engine said no: its status, and what its answer says about it. */
+export const refusal = (
+  operation: string,
+  status: number,
+  answer: unknown,
+  otherwise: string,
+): EngineError =>
+  new EngineError({
+    operation,
+    status,
+    detail: isEngineMessage(answer) ? answer.message.trim() : otherwise,
+  })
+
+/** What the system's codes mean to somebody who wants to reach an engine. */
+export const systemReasons: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such socket",
+  ECONNREFUSED: "nothing listens there",
+  EACCES: "this user may not open the socket (is it in the docker group?)",
+  EPIPE: "the connection broke",
+  ECONNRESET: "the connection was reset",
+  ETIMEDOUT: "it timed out",
+}
+
+export const codeOf = (cause: unknown): string =>
+  Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
