@@ -261,7 +261,9 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
             assert.isNotEmpty(caveats)
             assert.isNotEmpty(host)
             const id = yield* make({ network: "internal" })
-            const swept = yield* driver.sweep(Duration.zero)
+            // Old enough for the sweep, and older than what other tests are making right now.
+            yield* Effect.sleep("6 seconds")
+            const swept = yield* driver.sweep(Duration.seconds(5))
             assert.isFalse(swept.some((name) => name.includes(id)))
             assert.strictEqual(yield* out(id, "echo still here"), "still here\n")
           }),
