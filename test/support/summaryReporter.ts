@@ -1,15 +1,23 @@
 import { writeFileSync } from "node:fs"
-import type { Reporter, TestCase, TestModule } from "vitest/node"
+import type { Reporter, TestCase, TestModule, Vitest } from "vitest/node"
 
 /**
  * Ends a run with what was not tested, by name and reason, and with one line of counts. A test that
  * was skipped without a reason fails the run: a hole must say why it is there.
  */
 export class SummaryReporter implements Reporter {
+  #vitest: Vitest | undefined
+
+  onInit(vitest: Vitest): void {
+    this.#vitest = vitest
+  }
+
   onTestRunEnd(modules: ReadonlyArray<TestModule>, errors: ReadonlyArray<unknown>): void {
     const counts = { passed: 0, failed: 0, skipped: 0 }
     const skippedTests: Array<{ name: string; reason: string }> = []
     const nameOf = (test: TestCase) => `${test.module.relativeModuleId} > ${test.fullName}`
+    const pattern = this.#vitest?.getGlobalTestNamePattern()
+    const matches = (test: TestCase) => pattern?.test(test.fullName.replaceAll(" > ", " ")) ?? true
     for (const module of modules) {
       // What could not even be collected counts as one failure.
       if (module.errors().length > 0) counts.failed += 1
@@ -17,6 +25,8 @@ export class SummaryReporter implements Reporter {
         const result = test.result()
         if (result.state === "passed") counts.passed += 1
         else if (result.state === "failed" || result.state === "pending") counts.failed += 1
+        // Left out by the name that was asked for (-t), not by what the machine lacks.
+        else if (!matches(test)) continue
         else {
           counts.skipped += 1
           const reason = result.note ?? ""
