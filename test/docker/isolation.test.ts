@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process"
+import { createServer, type Server } from "node:net"
 import { SandboxName, SessionId, sandboxId, sessionKey } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
@@ -34,6 +35,20 @@ const hostBeyond = Effect.acquireRelease(
   }),
   ({ name }) => Effect.sync(() => execFileSync("ip", ["netns", "del", name])),
 ).pipe(Effect.map(({ address }) => address))
+
+/** A service on all addresses of this host. */
+const listening = Effect.acquireRelease(
+  Effect.callback<Server>((resume) => {
+    const server = createServer((socket) => socket.on("error", () => undefined).end("hello"))
+    server.listen(0, "0.0.0.0", () => resume(Effect.succeed(server)))
+  }),
+  (server) => Effect.sync(() => server.close()),
+).pipe(
+  Effect.map((server) => {
+    const address = server.address()
+    return { port: typeof address === "object" ? address?.port : undefined }
+  }),
+)
 
 describe("isolation on a real engine", () => {
   onEngine("keeps a session's sandboxes from every other session", () =>
@@ -165,6 +180,34 @@ describe("isolation on a real engine", () => {
           containers: 0,
           networks: 0,
         })
+      }).pipe(Effect.scoped),
+    ),
+  )
+
+  onEngine("leaves an internal sandbox no way to its host, and none out through name lookups", () =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const [internal, bridge] = yield* Effect.all(
+          [session.create({ network: "internal" }), session.create({ network: "bridge" })],
+          { concurrency: 2 },
+        )
+        // Something that listens on all addresses of the host, as many services do.
+        const { port } = yield* listening
+        const probe = (sandbox: typeof internal) =>
+          Effect.gen(function* () {
+            const { IPAM } = yield* Effect.promise(() => engine.getNetwork(sandbox.id).inspect())
+            const subnet = IPAM?.Config?.[0]?.Subnet ?? ""
+            const gateway = subnet.replace(/\d+\/29$/, (host) => String(Number.parseInt(host) + 1))
+            const script = `timeout 5 bash -c 'echo > /dev/tcp/${gateway}/${port}' && echo open`
+            return (yield* sandbox.exec(script)).stdout.trim()
+          })
+        // The probe itself works: with a way out there is one to the host as well.
+        assert.strictEqual(yield* probe(bridge), "open")
+        assert.strictEqual(yield* probe(internal), "")
+        const { HostConfig } = yield* Effect.promise(() =>
+          engine.getContainer(internal.id).inspect(),
+        )
+        assert.deepStrictEqual(HostConfig.Dns, ["127.0.0.1"])
       }).pipe(Effect.scoped),
     ),
   )

@@ -48,6 +48,8 @@ export interface ContainerSpec {
   readonly HostConfig: {
     readonly Runtime: string
     readonly NetworkMode: string
+    /** Name servers that the engine's own resolver asks; the host's where absent. */
+    readonly Dns?: ReadonlyArray<string>
     /** Bytes. */
     readonly Memory: number
     readonly MemorySwap: number

@@ -100,8 +100,9 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
         ),
       networkRemove: (id) =>
         Effect.asVoid(call("remove a network", () => docker.getNetwork(id).remove())),
-      containerCreate: (name, spec) =>
-        Effect.map(
+      containerCreate: (name, spec) => {
+        const { Dns, ...hostConfig } = spec.HostConfig
+        return Effect.map(
           ask("create a container", schemas.Created, () =>
             docker
               .createContainer({
@@ -111,17 +112,19 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
                 Cmd: [...spec.Cmd],
                 Env: [...spec.Env],
                 HostConfig: {
-                  ...spec.HostConfig,
-                  CapAdd: [...spec.HostConfig.CapAdd],
-                  CapDrop: [...spec.HostConfig.CapDrop],
-                  SecurityOpt: [...spec.HostConfig.SecurityOpt],
-                  Ulimits: [...spec.HostConfig.Ulimits],
+                  ...hostConfig,
+                  CapAdd: [...hostConfig.CapAdd],
+                  CapDrop: [...hostConfig.CapDrop],
+                  SecurityOpt: [...hostConfig.SecurityOpt],
+                  Ulimits: [...hostConfig.Ulimits],
+                  ...(Dns === undefined ? {} : { Dns: [...Dns] }),
                 },
               })
               .then((container) => ({ Id: container.id })),
           ),
           ({ Id }) => Id,
-        ),
+        )
+      },
       containerInspect: (id) =>
         ask("inspect a container", schemas.ContainerInspect, () =>
           docker.getContainer(id).inspect(),

@@ -23,6 +23,7 @@ export const createNetwork = Effect.fnUntraced(function* (
   session: SessionKey,
   spec: SandboxSpec,
 ): Effect.fn.Return<string, HostError | QuotaExceeded> {
+  const internal = spec.network === "internal"
   const existing = yield* engine.networkList()
   const used = existing.flatMap((network) =>
     (network.IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
@@ -34,10 +35,15 @@ export const createNetwork = Effect.fnUntraced(function* (
       .networkCreate({
         Name: id,
         Driver: "bridge",
-        Internal: spec.network === "internal",
+        Internal: internal,
         CheckDuplicate: true,
         Labels: { [label.id]: id, [label.session]: session, [label.version]: "1" },
-        Options: { "com.docker.network.bridge.enable_icc": "false" },
+        Options: {
+          "com.docker.network.bridge.enable_icc": "false",
+          // Without a way out there is none to the host either: the bridge gets no address, by
+          // which everything that listens on all of the host's addresses could be reached.
+          ...(internal ? { "com.docker.network.bridge.inhibit_ipv4": "true" } : {}),
+        },
         IPAM: { Config: [{ Subnet }] },
       })
       .pipe(
