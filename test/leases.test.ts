@@ -25,7 +25,9 @@ const startProcess = Effect.fnUntraced(function* (driver: Driver, scope?: Scope.
   )
   const context = yield* Layer.buildWithScope(layer, scope ?? (yield* Effect.scope))
   const session = yield* Context.get(context, Sandboxes).session("s")
-  return { session, leases: Context.get(context, Leases), store: Context.get(context, LeaseStore) }
+  const store = Context.get(context, LeaseStore)
+  const { hostId } = yield* driver.capabilities
+  return { session, leases: Context.get(context, Leases), store, list: store.list(hostId) }
 })
 
 const makeDriver = Effect.map(Layer.build(memory.layer()), (context) =>
@@ -46,7 +48,7 @@ const statusOf = (session: SandboxSession) =>
 describe("Leases", () => {
   it.effect("stop a sandbox 10 minutes after its last use, and remove it after 20", () =>
     Effect.gen(function* () {
-      const { session, store } = yield* startProcess(yield* makeDriver)
+      const { session, list } = yield* startProcess(yield* makeDriver)
       const sandbox = yield* session.create({ name: "a" })
       yield* pass(9)
       yield* sandbox.run("true")
@@ -60,7 +62,7 @@ describe("Leases", () => {
       assert.strictEqual(yield* statusOf(session), "")
       assert.strictEqual((yield* Effect.flip(sandbox.exec("true")))._tag, "SandboxNotFound")
       assert.strictEqual((yield* Effect.flip(session.get("a")))._tag, "SandboxNotFound")
-      assert.deepStrictEqual(yield* store.list, [])
+      assert.deepStrictEqual(yield* list, [])
     }),
   )
 
@@ -95,7 +97,7 @@ describe("Leases", () => {
     Effect.gen(function* () {
       const { session, leases } = yield* startProcess(yield* makeDriver)
       const sandbox = yield* session.create()
-      const long = yield* Effect.forkChild(leases.use(sandbox.id)(Effect.sleep("2 hours")))
+      const long = yield* Effect.forkChild(leases.use(sandbox.info)(Effect.sleep("2 hours")))
       yield* pass(115)
       assert.strictEqual(yield* statusOf(session), "running")
       yield* pass(6)
@@ -107,17 +109,13 @@ describe("Leases", () => {
 
   it.effect("end a use whose lease was taken away", () =>
     Effect.gen(function* () {
-      const { session, leases, store } = yield* startProcess(yield* makeDriver)
+      const { session, leases, store, list } = yield* startProcess(yield* makeDriver)
       const sandbox = yield* session.create()
-      const use = yield* Effect.forkChild(Effect.flip(leases.use(sandbox.id)(Effect.never)))
+      const use = yield* Effect.forkChild(Effect.flip(leases.use(sandbox.info)(Effect.never)))
       yield* pass(1)
-      const [lease] = yield* store.list
+      const [lease] = yield* list
       assert.isDefined(lease)
-      yield* store.compareAndSet(lease.token, {
-        ...lease,
-        token: lease.token + 1,
-        instanceId: "another",
-      })
+      yield* store.change(lease, lease.token, { instanceId: "another" })
       yield* pass(4)
       assert.strictEqual((yield* Fiber.join(use))._tag, "LeaseLost")
     }),
@@ -167,23 +165,23 @@ describe("Leases", () => {
             ? Effect.fail(new EngineError({ operation: "remove", status: 500, detail: "busy" }))
             : real.remove(id, instance),
       }
-      const { session, store } = yield* startProcess(driver)
+      const { session, list } = yield* startProcess(driver)
       yield* session.create()
       yield* pass(22)
       assert.isAbove(refusals, 3)
       assert.strictEqual(yield* statusOf(session), "")
-      assert.deepStrictEqual(yield* store.list, [])
+      assert.deepStrictEqual(yield* list, [])
     }),
   )
 
   it.effect("forget what the host no longer has, and what was made anew is new", () =>
     Effect.gen(function* () {
       const driver = yield* makeDriver
-      const { session, store } = yield* startProcess(driver)
+      const { session, list } = yield* startProcess(driver)
       const sandbox = yield* session.create({ name: "a" })
       yield* driver.remove(sandbox.id)
       yield* pass(1)
-      assert.deepStrictEqual(yield* store.list, [])
+      assert.deepStrictEqual(yield* list, [])
       const again = yield* session.create({ name: "a" })
       assert.notStrictEqual(again.info.instanceId, sandbox.info.instanceId)
       yield* pass(9)

@@ -4,51 +4,70 @@ import {
   type LeaseError,
   LeaseLost,
   type LeaseStoreFailed,
+  QuotaExceeded,
+  SandboxNameTaken,
   SandboxNotFound,
   SandboxNotRunning,
 } from "./errors.ts"
+import { Incarnation, type SandboxTarget } from "./Incarnation.ts"
 import { makeKeyedLock } from "./KeyedLock.ts"
-import { type Lease, LeaseStore } from "./LeaseStore.ts"
-import { SandboxDriver, type SandboxEvent } from "./SandboxDriver.ts"
+import { type Excess, type Lease, LeaseStore, type Quotas } from "./LeaseStore.ts"
+import { makeHostLeases } from "./leases/HostLeases.ts"
+import { makeReaper } from "./leases/reaper.ts"
+import { SandboxDriver } from "./SandboxDriver.ts"
 import { Settings } from "./Settings.ts"
-import type { SandboxInfo } from "./values/Sandbox.ts"
+import type { SandboxInfo, SandboxSpec } from "./values/Sandbox.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
-
-/** What a crashed `create` left is removed once it is this old: none takes as long. */
-const halfMade = Duration.minutes(15)
+import type { SessionKey } from "./values/Session.ts"
 
 /**
  * Keeps each sandbox alive while it is used, and no longer.
  *
  * Each use renews the lease, a long one again and again. Nobody using it, a sandbox is stopped
- * after the idle timeout and removed after the remove timeout. Every pass of the reaper compares
- * the leases with the host: a sandbox without a lease (its process crashed, or is another one) is
- * given one from now on, and use by other processes is seen through the driver's events, so that
- * no process removes what another one works with.
+ * after the idle timeout and removed after the remove timeout, by whichever process comes first.
+ * A use holds the lease of one incarnation by its fencing token: who was away for so long that the
+ * lease was taken gets `LeaseLost`, and none of its calls reaches what came after.
  */
 export class Leases extends Context.Service<
   Leases,
   {
-    /** Begins the lease of a sandbox that was just created. */
-    readonly begin: (info: SandboxInfo) => Effect.Effect<void, LeaseStoreFailed>
+    /**
+     * Reserves the sandbox's place in the quotas, makes it, and begins its lease. Nothing is left
+     * of either where one of them fails; what a crash leaves is removed within a minute or so.
+     */
+    readonly create: (
+      request: {
+        readonly id: SandboxId
+        readonly session: SessionKey
+        readonly spec: SandboxSpec
+      },
+      quotas: Quotas,
+    ) => <E, R>(
+      make: Effect.Effect<SandboxInfo, E, R>,
+    ) => Effect.Effect<
+      SandboxInfo,
+      E | SandboxNameTaken | QuotaExceeded | LeaseLost | LeaseStoreFailed | HostError,
+      R
+    >
 
     /**
      * Renews the lease, starts the sandbox if it was stopped for being idle, runs the effect, and
-     * keeps renewing until it ends. Fails with `LeaseLost` if the lease is taken away meanwhile.
+     * keeps renewing until it ends. Fails with `LeaseLost` if the lease is taken away meanwhile,
+     * or is another incarnation's.
      */
     readonly use: (
-      id: SandboxId,
+      target: SandboxTarget,
     ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | LeaseError, R>
 
     /** As `use`, for as long as the stream runs. */
     readonly useStream: (
-      id: SandboxId,
+      target: SandboxTarget,
     ) => <A, E, R>(stream: Stream.Stream<A, E, R>) => Stream.Stream<A, E | LeaseError, R>
 
     /** Stops the sandbox on request: only `start` starts it again. */
-    readonly stop: (id: SandboxId) => Effect.Effect<void, LeaseError>
-    readonly start: (id: SandboxId) => Effect.Effect<void, LeaseError>
-    readonly remove: (id: SandboxId) => Effect.Effect<void, LeaseError>
+    readonly stop: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
+    readonly start: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
+    readonly remove: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
 
     /** One pass of the reaper, which otherwise runs by itself. */
     readonly reap: Effect.Effect<void, HostError | LeaseStoreFailed>
@@ -57,262 +76,350 @@ export class Leases extends Context.Service<
   static readonly layer: Layer.Layer<Leases, never, SandboxDriver | LeaseStore | Settings> =
     Layer.effect(
       Leases,
-      Effect.gen(function* () {
-        const driver = yield* SandboxDriver
-        const store = yield* LeaseStore
-        const settings = yield* Settings
-        const exclusively = makeKeyedLock<SandboxId>()
-        const idleTimeout = Duration.toMillis(settings.idleTimeout)
-        const reapInterval = Duration.millis(Math.min(15_000, Math.max(100, idleTimeout / 10)))
-
-        const fresh = Effect.fnUntraced(function* (info: SandboxInfo, token: number) {
-          const lease: Lease = {
-            id: info.id,
-            instanceId: info.instanceId,
-            token,
-            lastUsedAt: yield* Clock.currentTimeMillis,
-            ...info.lease,
-            phase: info.status === "running" ? "active" : "idle",
-          }
-          return lease
-        })
-
-        /** Puts a lease in place whatever is there: only for who knows that the sandbox is new. */
-        const begin = (info: SandboxInfo): Effect.Effect<void, LeaseStoreFailed> =>
-          Effect.gen(function* () {
-            const token = Option.match(yield* store.get(info.id), {
-              onNone: () => 0,
-              onSome: (lease) => lease.token,
-            })
-            const stored = yield* store.compareAndSet(token, yield* fresh(info, token + 1))
-            if (!stored) yield* begin(info)
-          })
-
-        /** The lease in place; a sandbox that has none yet is given one. */
-        const current = (id: SandboxId): Effect.Effect<Lease, LeaseError> =>
-          Effect.gen(function* () {
-            const found = yield* store.get(id)
-            if (Option.isSome(found)) return found.value
-            const adopted = yield* fresh(yield* driver.inspect(id), 1)
-            return (yield* store.compareAndSet(0, adopted)) ? adopted : yield* current(id)
-          })
-
-        const gone = (id: SandboxId) => new SandboxNotFound({ sandbox: id })
-
-        /** Changes the lease to what `change` makes of it, as often as it takes. */
-        const update = (
-          id: SandboxId,
-          change: (lease: Lease) => Effect.Effect<Partial<Lease>, LeaseError>,
-        ): Effect.Effect<Lease, LeaseError> =>
-          Effect.gen(function* () {
-            const lease = yield* current(id)
-            if (lease.phase === "removing") return yield* gone(id)
-            const changed = { ...lease, ...(yield* change(lease)), token: lease.token + 1 }
-            const stored = yield* store.compareAndSet(lease.token, changed)
-            return stored ? lease : yield* update(id, change)
-          })
-
-        const renew = (id: SandboxId) =>
-          update(id, (lease) =>
-            lease.phase === "stopped"
-              ? Effect.fail(new SandboxNotRunning({ sandbox: id, status: "stopped" }))
-              : Effect.map(Clock.currentTimeMillis, (lastUsedAt) => ({
-                  lastUsedAt,
-                  phase: "active",
-                })),
-          )
-
-        const enter = (id: SandboxId): Effect.Effect<Lease, LeaseError> =>
-          exclusively(id)(
-            Effect.gen(function* () {
-              const before = yield* renew(id)
-              if (before.phase === "idle") {
-                yield* driver.start(id).pipe(
-                  // Not started: the next use has to try again.
-                  Effect.onError(() =>
-                    Effect.ignore(update(id, () => Effect.succeed({ phase: "idle" }))),
-                  ),
-                )
-              }
-              return before
-            }),
-          )
-
-        /** Renews for as long as it runs; it ends only by failing, when the lease is gone. */
-        const keep = (entered: Lease): Effect.Effect<never, LeaseError> =>
-          Effect.gen(function* () {
-            yield* Effect.sleep(Math.max(1, entered.idleTimeout / 3))
-            const found = yield* store.get(entered.id)
-            if (Option.isNone(found) || found.value.instanceId !== entered.instanceId) {
-              return yield* new LeaseLost({ sandbox: entered.id })
-            }
-            // A store that hiccups is no reason to end somebody's command: the next beat may do.
-            yield* renew(entered.id).pipe(Effect.catchTag("LeaseStoreFailed", Effect.logWarning))
-          }).pipe(Effect.forever)
-
-        const leave = (id: SandboxId) => Effect.ignore(renew(id))
-
-        const use: Leases["Service"]["use"] = (id) => (effect) =>
-          Effect.flatMap(enter(id), (lease) => Effect.raceFirst(effect, keep(lease))).pipe(
-            Effect.tap(() => leave(id)),
-          )
-
-        const useStream: Leases["Service"]["useStream"] = (id) => (stream) =>
-          Stream.unwrap(
-            Effect.map(enter(id), (lease) =>
-              stream.pipe(Stream.interruptWhen(keep(lease)), Stream.ensuring(leave(id))),
-            ),
-          )
-
-        const stop = Effect.fn("Leases.stop")(function* (id: SandboxId) {
-          yield* exclusively(id)(
-            update(id, () => Effect.succeed({ phase: "stopped" })).pipe(
-              Effect.andThen(driver.stop(id)),
-            ),
-          )
-        })
-
-        const start = Effect.fn("Leases.start")(function* (id: SandboxId) {
-          yield* exclusively(id)(
-            Effect.gen(function* () {
-              yield* driver.start(id)
-              const lastUsedAt = yield* Clock.currentTimeMillis
-              yield* update(id, () => Effect.succeed({ phase: "active", lastUsedAt }))
-            }),
-          )
-        })
-
-        const finishRemoval = Effect.fnUntraced(function* (lease: Lease) {
-          yield* driver
-            .remove(lease.id, lease.instanceId)
-            .pipe(Effect.catchTag("SandboxNotFound", () => Effect.void))
-          yield* store.delete(lease.id, lease.token)
-        })
-
-        /** From here on there is no way back: a reaper finishes what is broken off. */
-        const claimForRemoval = Effect.fnUntraced(function* (lease: Lease) {
-          const claimed: Lease = { ...lease, token: lease.token + 1, phase: "removing" }
-          return (yield* store.compareAndSet(lease.token, claimed)) ? claimed : undefined
-        })
-
-        const removeNow = (id: SandboxId): Effect.Effect<void, LeaseError> =>
-          Effect.gen(function* () {
-            const lease = yield* current(id)
-            if (lease.phase === "removing") return yield* finishRemoval(lease)
-            const claimed = yield* claimForRemoval(lease)
-            yield* claimed === undefined ? removeNow(id) : finishRemoval(claimed)
-          })
-
-        const remove = Effect.fn("Leases.remove")((id: SandboxId) => exclusively(id)(removeNow(id)))
-
-        /** Brings one lease to where the time says it must be. */
-        const settle = Effect.fnUntraced(function* (id: SandboxId) {
-          const found = yield* store.get(id)
-          if (Option.isNone(found)) return
-          const lease = found.value
-          if (lease.phase === "removing") return yield* finishRemoval(lease)
-          const now = yield* Clock.currentTimeMillis
-          const idleFor = now - lease.lastUsedAt
-          const due = idleFor >= lease.removeTimeout
-          if (!due && (lease.phase !== "active" || idleFor < lease.idleTimeout)) return
-          const info = yield* driver.inspect(id)
-          if (info.busy === true) {
-            // Another process works in it.
-            yield* store.compareAndSet(lease.token, {
-              ...lease,
-              token: lease.token + 1,
-              lastUsedAt: now,
-            })
-            return
-          }
-          if (due) {
-            const claimed = yield* claimForRemoval(lease)
-            if (claimed === undefined) return
-            yield* Effect.logInfo("Removing an abandoned sandbox", { sandbox: id, idleFor })
-            return yield* finishRemoval(claimed)
-          }
-          const idle: Lease = { ...lease, token: lease.token + 1, phase: "idle" }
-          if (yield* store.compareAndSet(lease.token, idle)) {
-            yield* Effect.logInfo("Stopping an idle sandbox", { sandbox: id, idleFor })
-            yield* driver.stop(id)
-          }
-        })
-
-        const reap = Effect.fn("Leases.reap")(function* () {
-          // Read before the host is asked: a sandbox created in between is then missing from both.
-          const leases = yield* store.list
-          const present = yield* driver.list()
-          const ids = new Set(present.map((info) => info.id))
-          const leased = new Set(leases.map((lease) => lease.id))
-          for (const info of present) {
-            if (leased.has(info.id)) continue
-            const adopted = yield* store.compareAndSet(0, yield* fresh(info, 1))
-            if (adopted)
-              yield* Effect.logInfo("Found a sandbox without a lease", { sandbox: info.id })
-          }
-          for (const lease of leases) {
-            if (!ids.has(lease.id)) yield* store.delete(lease.id, lease.token)
-          }
-          yield* Effect.forEach(
-            leases.filter((lease) => ids.has(lease.id)),
-            ({ id }) =>
-              exclusively(id)(settle(id)).pipe(
-                Effect.catchTag("SandboxNotFound", () => Effect.void),
-                // One sandbox that resists must not keep the others alive; the next pass tries again.
-                Effect.catch((error) =>
-                  Effect.logWarning("Could not settle a lease", {
-                    sandbox: id,
-                    error: error.message,
-                  }),
-                ),
-              ),
-            { concurrency: 4, discard: true },
-          )
-          const swept = yield* driver.sweep(halfMade)
-          if (swept.length > 0) yield* Effect.logInfo("Removed what a crash left", { swept })
-        })
-
-        /** Lets what other processes do count. */
-        const observe = Effect.fnUntraced(function* (event: SandboxEvent) {
-          const found = yield* store.get(event.id)
-          if (Option.isNone(found)) return
-          const lease = found.value
-          const now = yield* Clock.currentTimeMillis
-          const changed = { ...lease, token: lease.token + 1, lastUsedAt: now }
-          const recent = now - lease.lastUsedAt < lease.idleTimeout / 10
-          if (event._tag === "Used" && lease.phase === "active" && !recent) {
-            yield* store.compareAndSet(lease.token, changed)
-          } else if (event._tag === "Started" && lease.phase === "idle") {
-            yield* store.compareAndSet(lease.token, { ...changed, phase: "active" })
-          } else if (event._tag === "Stopped" && lease.phase === "active") {
-            // Stopped behind our back, so the next use starts it.
-            yield* store.compareAndSet(lease.token, {
-              ...lease,
-              token: lease.token + 1,
-              phase: "idle",
-            })
-          }
-        })
-
-        const again = Schedule.spaced(reapInterval)
-        yield* Effect.forkScoped(
-          reap().pipe(
-            Effect.catch((error) =>
-              Effect.logDebug("The reaper could not run", { error: error.message }),
-            ),
-            Effect.repeat(again),
-          ),
-        )
-        yield* Effect.forkScoped(
-          Stream.runForEach(driver.events, observe).pipe(
-            Effect.catch((error) =>
-              Effect.logDebug("Events of the host are interrupted", { error: error.message }),
-            ),
-            Effect.repeat(again),
-          ),
-        )
-
-        return Leases.of({ begin, use, useStream, stop, start, remove, reap: reap() })
-      }),
+      Effect.suspend(() => make),
     )
 }
+
+/** What a use holds. */
+interface Held {
+  readonly lease: Lease
+  /** Milliseconds of this process's clock: how long it was away, not what time it is. */
+  renewedAt: number
+}
+
+/** How often one looks whether somebody else has done with a lease. */
+const look = Duration.millis(50)
+
+const excessOf = ({ of, resource, limit }: Excess) => {
+  const what = {
+    sandboxes: "sandboxes",
+    memory: "bytes of memory for sandboxes",
+    cpus: "CPU cores for sandboxes",
+    disk: "bytes of disk space for sandboxes",
+  }
+  return new QuotaExceeded({ resource: `${what[resource]} of a ${of}`, limit })
+}
+
+const make = Effect.gen(function* () {
+  const driver = yield* SandboxDriver
+  const store = yield* LeaseStore
+  const settings = yield* Settings
+  const leases = yield* makeHostLeases(driver, store, settings)
+  const reaper = makeReaper(driver, store, leases)
+  const exclusively = makeKeyedLock<SandboxId>()
+  const { claim } = leases
+
+  const idleTimeout = Duration.toMillis(settings.idleTimeout)
+  const reapInterval = Math.min(15_000, Math.max(100, idleTimeout / 10))
+  // A creation that was not renewed for this long is broken off.
+  const creationTimeout = Math.min(60_000, Duration.toMillis(settings.removeTimeout))
+
+  // Leases as this process last saw them: a renewal by the token then is all that a use costs.
+  const seen = new Map<SandboxId, Lease>()
+  const remember = (lease: Lease) => Effect.sync(() => void seen.set(lease.id, lease))
+  const forget = (id: SandboxId) => Effect.sync(() => void seen.delete(id))
+
+  const renew = (lease: Lease) => store.renew(lease, lease.token)
+
+  /** Why a use may not go on; it succeeds where it may. */
+  const checkHeld = Effect.fnUntraced(function* (
+    held: Held,
+  ): Effect.fn.Return<void, LeaseLost | SandboxNotRunning | LeaseStoreFailed> {
+    const { id, instanceId, token } = held.lease
+    const now = Option.getOrUndefined(yield* store.get(held.lease))
+    if (now?.token === token) return
+    yield* forget(id)
+    if (now?.instanceId === instanceId && now.phase === "stopped") {
+      return yield* new SandboxNotRunning({ sandbox: id, status: "stopped" })
+    }
+    return yield* new LeaseLost({ sandbox: id })
+  })
+
+  /** Renews for as long as it runs; it ends only by failing, when the lease is gone. */
+  const keep = (held: Held) =>
+    Effect.gen(function* () {
+      yield* Effect.sleep(Math.max(1, held.lease.idleTimeout / 3))
+      yield* Effect.gen(function* () {
+        if (yield* renew(held.lease)) held.renewedAt = yield* Clock.currentTimeMillis
+        else yield* checkHeld(held)
+      }).pipe(
+        // A store that hiccups is no reason to end somebody's command: the next beat may do.
+        Effect.catchTag("LeaseStoreFailed", (error) => Effect.logWarning(error.message)),
+      )
+    }).pipe(Effect.forever)
+
+  const awayFor = (held: Held) => Effect.map(Clock.currentTimeMillis, (now) => now - held.renewedAt)
+
+  /** Ends a use: what it found is worth nothing if the lease ran out before it was through. */
+  const leave = (held: Held) =>
+    Effect.gen(function* () {
+      const away = yield* awayFor(held)
+      if (away < held.lease.idleTimeout / 20 || (yield* renew(held.lease))) return
+      if (away >= held.lease.idleTimeout) yield* checkHeld(held)
+    }).pipe(Effect.catchTag("LeaseStoreFailed", (error) => Effect.logWarning(error.message)))
+
+  /** A use that failed because its sandbox was taken away says so. */
+  const explain =
+    (held: Held) =>
+    <E>(error: E): Effect.Effect<never, E | LeaseLost> =>
+      Effect.gen(function* () {
+        const away = yield* awayFor(held)
+        if (error instanceof SandboxNotFound || away >= held.lease.idleTimeout) {
+          const loss = yield* Effect.option(Effect.flip(checkHeld(held)))
+          if (Option.isSome(loss) && loss.value instanceof LeaseLost) return yield* loss.value
+        }
+        return yield* Effect.fail(error)
+      })
+
+  /** The lease of this very incarnation; one that has none yet is given one. */
+  const current = (target: SandboxTarget): Effect.Effect<Lease, LeaseError> =>
+    Effect.gen(function* () {
+      const found = yield* leases.get(target.id)
+      if (Option.isNone(found)) {
+        const adopted = yield* leases.adopt(yield* driver.inspect(target.id))
+        return Option.isSome(adopted) ? adopted.value : yield* current(target)
+      }
+      const lease = found.value
+      if (lease.phase === "creating") {
+        return yield* new SandboxNotRunning({ sandbox: target.id, status: "created" })
+      }
+      if (lease.instanceId !== target.instanceId) {
+        return yield* new LeaseLost({ sandbox: target.id })
+      }
+      return lease
+    })
+
+  /** As `current`, once nobody else has a claim on it, and as long as it is not being removed. */
+  const settled = (target: SandboxTarget): Effect.Effect<Lease, LeaseError> =>
+    Effect.flatMap(current(target), (lease) => {
+      if (lease.phase === "removing") {
+        return Effect.fail(new SandboxNotFound({ sandbox: target.id }))
+      }
+      return lease.claimedFor > 0 && lease.phase !== "active"
+        ? Effect.andThen(Effect.sleep(look), settled(target))
+        : Effect.succeed(lease)
+    })
+
+  const startContainer = (claimed: Lease) =>
+    leases.act(claimed, driver.start, {
+      done: { phase: "active", used: true },
+      failed: { phase: claimed.phase },
+    })
+
+  /** Takes part in the lease: renews it, and starts the sandbox where it was idle. */
+  const takePart = (target: SandboxTarget): Effect.Effect<Lease, LeaseError> =>
+    Effect.gen(function* () {
+      const known = seen.get(target.id)
+      if (known?.instanceId === target.instanceId && (yield* renew(known))) return known
+      yield* forget(target.id)
+      const lease = yield* settled(target)
+      if (lease.phase === "stopped") {
+        return yield* new SandboxNotRunning({ sandbox: target.id, status: "stopped" })
+      }
+      if (lease.phase === "active") {
+        if (!(yield* renew(lease))) return yield* takePart(target)
+        yield* remember(lease)
+        return lease
+      }
+      const claimed = yield* leases.change(lease, { claim })
+      const started = Option.isSome(claimed)
+        ? yield* startContainer(claimed.value)
+        : Option.none<Lease>()
+      if (Option.isNone(started)) return yield* takePart(target)
+      yield* remember(started.value)
+      return started.value
+    })
+
+  const enter = Effect.fnUntraced(function* (target: SandboxTarget) {
+    const lease = yield* exclusively(target.id)(takePart(target))
+    const held: Held = { lease, renewedAt: yield* Clock.currentTimeMillis }
+    return held
+  })
+
+  const use: Leases["Service"]["use"] = (target) => (effect) =>
+    Effect.flatMap(enter(target), (held) =>
+      Effect.raceFirst(Effect.provideService(effect, Incarnation, target), keep(held)).pipe(
+        Effect.catch(explain(held)),
+        Effect.tap(() => leave(held)),
+      ),
+    )
+
+  const useStream: Leases["Service"]["useStream"] = (target) => (stream) =>
+    Stream.unwrap(
+      Effect.map(enter(target), (held) =>
+        stream.pipe(
+          Stream.provideService(Incarnation, target),
+          Stream.interruptWhen(keep(held)),
+          Stream.catch((error) => Stream.fromEffectDrain(explain(held)(error))),
+          Stream.concat(Stream.fromEffectDrain(leave(held))),
+        ),
+      ),
+    )
+
+  const stopNow = (target: SandboxTarget): Effect.Effect<void, LeaseError> =>
+    Effect.gen(function* () {
+      const lease = yield* settled(target)
+      const claimed = yield* leases.change(lease, { phase: "stopped", claim })
+      if (Option.isNone(claimed)) return yield* stopNow(target)
+      yield* leases.act(claimed.value, driver.stop, {
+        done: {},
+        failed: { phase: lease.phase },
+      })
+    })
+
+  const startNow = (target: SandboxTarget): Effect.Effect<void, LeaseError> =>
+    Effect.gen(function* () {
+      const lease = yield* settled(target)
+      const claimed = yield* leases.change(lease, { claim })
+      if (Option.isNone(claimed)) return yield* startNow(target)
+      yield* startContainer(claimed.value)
+    })
+
+  const removeNow = (target: SandboxTarget): Effect.Effect<void, LeaseError> =>
+    Effect.gen(function* () {
+      const lease = yield* current(target).pipe(
+        // Removed and made anew: what was to be removed is gone.
+        Effect.catchTag("LeaseLost", ({ sandbox }) =>
+          Effect.fail(new SandboxNotFound({ sandbox })),
+        ),
+      )
+      if (lease.phase === "removing" && lease.claimedFor > 0) {
+        return yield* Effect.andThen(Effect.sleep(look), untilGone(lease))
+      }
+      // From here on there is no way back: a reaper finishes what is broken off.
+      const claimed = yield* leases.change(lease, { phase: "removing", claim })
+      if (Option.isNone(claimed)) return yield* removeNow(target)
+      yield* leases.finishRemoval(claimed.value)
+    })
+
+  /** Waits for somebody else's removal, and takes it over where that one gives up. */
+  const untilGone = (removing: Lease): Effect.Effect<void, LeaseError> =>
+    Effect.flatMap(store.get(removing), (found) =>
+      Option.isNone(found) || found.value.instanceId !== removing.instanceId
+        ? Effect.void
+        : removeNow(removing),
+    )
+
+  /** Does away with a lease that stands in the way of a new sandbox, unless it is a real one's. */
+  const makeWay = Effect.fnUntraced(function* (lease: Lease, name: string) {
+    const taken = new SandboxNameTaken({ sandbox: name })
+    if (lease.phase === "creating") return yield* taken
+    if (lease.phase === "removing") {
+      if (lease.claimedFor > 0) return yield* Effect.sleep(look)
+      const claimed = yield* leases.change(lease, { claim })
+      return yield* Option.isNone(claimed) ? Effect.void : leases.finishRemoval(claimed.value)
+    }
+    const exists = yield* driver.inspect(lease.id).pipe(
+      Effect.as(true),
+      Effect.catchTag("SandboxNotFound", () => Effect.succeed(false)),
+    )
+    if (exists) return yield* taken
+    yield* store.delete(lease, lease.token)
+  })
+
+  type Request = Parameters<Leases["Service"]["create"]>[0]
+
+  /** Takes the sandbox's place in the quotas before anything is made. */
+  const reserve = (
+    { id, session, spec }: Request,
+    quotas: Quotas,
+  ): Effect.Effect<Lease, SandboxNameTaken | QuotaExceeded | LeaseStoreFailed | HostError> =>
+    Effect.gen(function* () {
+      const { memory, cpus, disk = 0 } = spec.limits
+      const host = yield* leases.host
+      const inserted = yield* store.insert(
+        {
+          host,
+          id,
+          session,
+          instanceId: "",
+          phase: "creating",
+          memory,
+          cpus,
+          disk,
+          idleTimeout: creationTimeout,
+          removeTimeout: creationTimeout,
+        },
+        quotas,
+      )
+      if (inserted._tag === "Inserted") return inserted.lease
+      if (inserted._tag === "QuotaExceeded") return yield* excessOf(inserted.excess)
+      const found = yield* leases.get(id)
+      if (Option.isSome(found)) yield* makeWay(found.value, spec.name)
+      return yield* reserve({ id, session, spec }, quotas)
+    })
+
+  const create: Leases["Service"]["create"] = (request, quotas) => (make) =>
+    Effect.gen(function* () {
+      if (!store.shared) {
+        // What other processes made for the session counts as well.
+        yield* Effect.forEach(yield* driver.list(request.session), leases.adopt, { discard: true })
+      }
+      const reserved = yield* reserve(request, quotas)
+      const held: Held = { lease: reserved, renewedAt: yield* Clock.currentTimeMillis }
+      const lost = new LeaseLost({ sandbox: request.id })
+      const stillHeld = Effect.catchTag(keep(held), "SandboxNotRunning", () => Effect.fail(lost))
+      const begin = (info: SandboxInfo) =>
+        Effect.gen(function* () {
+          const { instanceId, lease: terms } = info
+          const change = { phase: "active", instanceId, terms, used: true } as const
+          const begun = yield* leases.change(reserved, change)
+          if (Option.isNone(begun)) return yield* lost
+          yield* remember(begun.value)
+        }).pipe(Effect.onError(() => Effect.ignore(driver.remove(info.id, info.instanceId))))
+      // From the driver's success to the lease nothing may interrupt: it would be an orphan.
+      return yield* Effect.uninterruptibleMask((restore) =>
+        restore(Effect.raceFirst(make, stillHeld)).pipe(
+          Effect.tap(begin),
+          Effect.onError(() => Effect.ignore(store.delete(reserved, reserved.token))),
+        ),
+      )
+    })
+
+  const exclusive =
+    (act: (target: SandboxTarget) => Effect.Effect<void, LeaseError>) => (target: SandboxTarget) =>
+      exclusively(target.id)(Effect.andThen(forget(target.id), act(target)))
+
+  const again = Schedule.spaced(reapInterval)
+  const pass = Effect.gen(function* () {
+    yield* reaper.settleDue
+    // One process compares at a time; a bit shorter than the interval, so that no turn is missed.
+    const turn = yield* store.takeTurn(yield* leases.host, reapInterval * 0.9)
+    if (turn) yield* reaper.compare
+  })
+  yield* Effect.forkScoped(
+    pass.pipe(
+      Effect.withSpan("Leases.reap"),
+      Effect.catch((error) =>
+        Effect.logDebug("The reaper could not run", { error: error.message }),
+      ),
+      Effect.repeat(again),
+    ),
+  )
+  yield* Effect.forkScoped(
+    Stream.runForEach(driver.events, (event) =>
+      reaper
+        .observe(event)
+        .pipe(
+          Effect.catch((error) =>
+            Effect.logDebug("An event could not be taken in", { error: error.message }),
+          ),
+        ),
+    ).pipe(
+      Effect.catch((error) =>
+        Effect.logDebug("Events of the host are interrupted", { error: error.message }),
+      ),
+      Effect.repeat(again),
+    ),
+  )
+
+  return Leases.of({
+    create,
+    use,
+    useStream,
+    stop: Effect.fn("Leases.stop")(exclusive(stopNow)),
+    start: Effect.fn("Leases.start")(exclusive(startNow)),
+    remove: Effect.fn("Leases.remove")(exclusive(removeNow)),
+    reap: Effect.andThen(reaper.settleDue, reaper.compare),
+  })
+})

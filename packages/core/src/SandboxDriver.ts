@@ -15,10 +15,15 @@ export interface DriverCapabilities {
   readonly driver: string
   /** The host in words, for people: engine, version and endpoint. */
   readonly host: string
+  /**
+   * Identifies the host, by whatever way and process it is reached: in a lease store that several
+   * hosts share it tells whose a sandbox is.
+   */
+  readonly hostId: string
   /** Runtimes on offer. */
   readonly runtimes: ReadonlyArray<{ readonly runtime: Runtime; readonly isolation: Isolation }>
   /** Which limits are enforced rather than merely recorded. */
-  readonly enforced: { readonly [limit in keyof Limits]: boolean }
+  readonly enforced: { readonly [limit in keyof Limits]-?: boolean }
   readonly capacity: HostCapacity
   /** What a user of this driver must not rely on, a sentence each. */
   readonly caveats: ReadonlyArray<string>
@@ -60,6 +65,8 @@ export interface FileContent<E> {
  * A driver keeps no policy: sessions, defaults, leases and quotas are the core's. It guarantees
  * that a failed or interrupted `create` leaves nothing behind, that an interrupted `exec` leaves
  * no process behind, and that files are read and written with the rights of the sandbox's user.
+ * It acts on no other incarnation than the one that its caller holds a lease on, where there is
+ * one: see `requireIncarnation`.
  */
 export class SandboxDriver extends Context.Service<
   SandboxDriver,
@@ -84,7 +91,8 @@ export class SandboxDriver extends Context.Service<
 
     /**
      * Removes a sandbox with its files and its network. With `instanceId`, only that incarnation:
-     * another one under the same ID is `SandboxNotFound`.
+     * another one under the same ID is `SandboxNotFound`. Without, what a broken-off `create` left
+     * under this ID goes as well, also where there is no sandbox to remove.
      */
     readonly remove: (
       id: SandboxId,

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import { Context, Duration, Effect, Layer, Schema, Stream } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Schema, Stream } from "effect"
 import {
   CommandFailed,
   type CreateError,
@@ -9,16 +9,15 @@ import {
   FileTooLarge,
   type HostError,
   InvalidInput,
-  type InvalidLimits,
+  InvalidLimits,
   invalidInput,
   type LeaseError,
+  type LeaseLost,
   type LeaseStoreFailed,
   OutOfMemory,
-  QuotaExceeded,
   RuntimeUnavailable,
   SandboxNotFound,
 } from "./errors.ts"
-import { makeKeyedLock } from "./KeyedLock.ts"
 import { type LeaseStore, leaseStoreMemory } from "./LeaseStore.ts"
 import { Leases } from "./Leases.ts"
 import { collectOutput } from "./Output.ts"
@@ -33,7 +32,7 @@ import { resolveLimits } from "./values/Limits.ts"
 import { CreateOptions, Environment, type SandboxInfo, User } from "./values/Sandbox.ts"
 import { resolveSandboxId, type SandboxId, sandboxId } from "./values/SandboxId.ts"
 import { SandboxName } from "./values/SandboxName.ts"
-import { SessionId, type SessionKey, sessionKey } from "./values/Session.ts"
+import { SessionId, sessionKey } from "./values/Session.ts"
 
 /** How a command runs; every part has a default. */
 export interface ExecOptions {
@@ -133,7 +132,7 @@ export interface SandboxSession {
   readonly create: (
     options?: CreateOptions,
     onProgress?: (progress: PullProgress) => Effect.Effect<void>,
-  ) => Effect.Effect<Sandbox, CreateError | InvalidInput | LeaseStoreFailed>
+  ) => Effect.Effect<Sandbox, CreateError | InvalidInput | LeaseLost | LeaseStoreFailed>
   /** Finds a sandbox by its name or ID. */
   readonly get: (reference: string) => Effect.Effect<Sandbox, SandboxNotFound | HostError>
   /** Oldest first. */
@@ -207,20 +206,25 @@ const make = Effect.gen(function* () {
   const driver = yield* SandboxDriver
   const leases = yield* Leases
   const settings = yield* Settings
-  const capabilities = yield* Effect.cachedWithTTL(driver.capabilities, Duration.minutes(1))
-  const exclusively = makeKeyedLock<SessionKey>()
-  const creating = new Map<SessionKey, Set<SandboxId>>()
-  const created = new Set<SandboxId>()
+  const capabilities = yield* Effect.cachedWithTTL(driver.capabilities, (exit) =>
+    Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
+  )
+  const created = new Map<SandboxId, SandboxInfo>()
+  const { quotas } = settings
+  const diskQuota = quotas.session.disk !== undefined || quotas.host.disk !== undefined
 
   yield* Effect.addFinalizer(() =>
     settings.removeOnClose
       ? Effect.forEach(
-          created,
-          (id) =>
-            leases.remove(id).pipe(
+          created.values(),
+          (info) =>
+            leases.remove(info).pipe(
               Effect.catchTag("SandboxNotFound", () => Effect.void),
               Effect.catch((error) =>
-                Effect.logWarning("Could not remove a sandbox on closing", { sandbox: id, error }),
+                Effect.logWarning("Could not remove a sandbox on closing", {
+                  sandbox: info.id,
+                  error,
+                }),
               ),
             ),
           { concurrency: 8, discard: true },
@@ -228,35 +232,10 @@ const make = Effect.gen(function* () {
       : Effect.void,
   )
 
-  /** Takes a place in the session's quota for as long as the creation runs. */
-  const reserve = (session: SessionKey, id: SandboxId) =>
-    Effect.acquireRelease(
-      exclusively(session)(
-        Effect.gen(function* () {
-          const pending = creating.get(session) ?? new Set()
-          const present = (yield* driver.list(session)).map((info) => info.id)
-          const taken = new Set([...present, ...pending])
-          if (!taken.has(id) && taken.size >= settings.maxSandboxes) {
-            return yield* new QuotaExceeded({
-              resource: "sandboxes of a session",
-              limit: settings.maxSandboxes,
-            })
-          }
-          creating.set(session, pending.add(id))
-        }),
-      ),
-      () =>
-        Effect.sync(() => {
-          const pending = creating.get(session)
-          pending?.delete(id)
-          if (pending?.size === 0) creating.delete(session)
-        }),
-    )
-
   const handle = (info: SandboxInfo): Sandbox => {
     const { id, workdir } = info
-    const use = leases.use(id)
-    const useStream = leases.useStream(id)
+    const use = leases.use(info)
+    const useStream = leases.useStream(info)
     const at = (path: string) => sandboxPath(path, workdir)
 
     const prepare = Effect.fnUntraced(function* (
@@ -378,9 +357,9 @@ const make = Effect.gen(function* () {
           ),
         ),
       files,
-      start: leases.start(id),
-      stop: leases.stop(id),
-      remove: leases.remove(id).pipe(Effect.tap(() => Effect.sync(() => created.delete(id)))),
+      start: leases.start(info),
+      stop: leases.stop(info),
+      remove: leases.remove(info).pipe(Effect.tap(() => Effect.sync(() => created.delete(id)))),
     }
   }
 
@@ -408,37 +387,35 @@ const make = Effect.gen(function* () {
         return yield* new RuntimeUnavailable({ runtime, available })
       }
       const limits = yield* resolveLimits(wanted.limits ?? {}, settings.limits, host.capacity)
-      return yield* Effect.scoped(
-        Effect.gen(function* () {
-          yield* reserve(key, id)
-          const spec = {
-            name,
-            image: wanted.image ?? settings.image,
-            runtime,
-            limits,
-            network: wanted.network ?? settings.network,
-            lease: {
-              idleTimeout: Duration.toMillis(settings.idleTimeout),
-              removeTimeout: Duration.toMillis(settings.removeTimeout),
-            },
-            env: wanted.env ?? {},
-            ...(wanted.workdir === undefined ? {} : { workdir: wanted.workdir }),
-            ...(wanted.user === undefined ? {} : { user: wanted.user }),
-          }
-          // From the driver's success to the lease nothing may interrupt: it would be an orphan.
-          const info = yield* Effect.uninterruptibleMask((restore) =>
-            restore(driver.create({ id, session: key, spec }, onProgress)).pipe(
-              Effect.tap((info) =>
-                leases
-                  .begin(info)
-                  .pipe(Effect.onError(() => Effect.ignore(driver.remove(id, info.instanceId)))),
-              ),
-              Effect.tap(() => Effect.sync(() => created.add(id))),
-            ),
-          )
-          return handle(info)
-        }),
+      if (limits.disk === undefined && diskQuota) {
+        return yield* new InvalidLimits({
+          limit: "disk",
+          given: "missing",
+          expected: "a size, since there is a quota of disk space",
+        })
+      }
+      const spec = {
+        name,
+        image: wanted.image ?? settings.image,
+        runtime,
+        limits,
+        network: wanted.network ?? settings.network,
+        lease: {
+          idleTimeout: Duration.toMillis(settings.idleTimeout),
+          removeTimeout: Duration.toMillis(settings.removeTimeout),
+        },
+        env: wanted.env ?? {},
+        ...(wanted.workdir === undefined ? {} : { workdir: wanted.workdir }),
+        ...(wanted.user === undefined ? {} : { user: wanted.user }),
+      }
+      const request = { id, session: key, spec }
+      // Created and not written down, it would outlive this.
+      const info = yield* Effect.uninterruptibleMask((restore) =>
+        restore(leases.create(request, quotas)(driver.create(request, onProgress))).pipe(
+          Effect.tap((info) => Effect.sync(() => created.set(id, info))),
+        ),
       )
+      return handle(info)
     })
 
     const get: SandboxSession["get"] = Effect.fnUntraced(function* (reference) {

@@ -1,6 +1,13 @@
 import { Config, Context, Duration, Effect, Layer, Option, Schema } from "effect"
 import { InvalidInput, type InvalidLimits, invalidInput } from "./errors.ts"
-import { defaultLimits, type Limits, type LimitsInput, resolveLimits } from "./values/Limits.ts"
+import type { Quota, Quotas } from "./LeaseStore.ts"
+import {
+  defaultLimits,
+  type Limits,
+  type LimitsInput,
+  parseMemory,
+  resolveLimits,
+} from "./values/Limits.ts"
 import { Runtime } from "./values/Runtime.ts"
 import { ImageReference, NetworkMode } from "./values/Sandbox.ts"
 
@@ -17,6 +24,16 @@ const defaults = {
   maxSandboxes: 16,
   removeOnClose: true,
 } as const
+
+/** The most that sandboxes may have together, running or stopped; what is absent is not limited. */
+export interface QuotaInput {
+  /** Bytes, or a size such as `64GiB`. */
+  readonly memory?: number | string
+  /** Cores. */
+  readonly cpus?: number
+  /** Bytes, or a size. With a quota of disk space each sandbox needs a limit of it. */
+  readonly disk?: number | string
+}
 
 /** What a program may set; every part has a default and an environment variable. */
 export interface SettingsInput {
@@ -42,6 +59,10 @@ export interface SettingsInput {
   readonly transferLimit?: number
   /** Sandboxes that a session may have at once: 16. */
   readonly maxSandboxes?: number
+  /** What the sandboxes of a session may have together: not limited. */
+  readonly sessionQuota?: QuotaInput
+  /** What all sandboxes on a host may have together: not limited. */
+  readonly hostQuota?: QuotaInput & { readonly sandboxes?: number }
   /** Whether closing removes the sandboxes that were created through it: true. */
   readonly removeOnClose?: boolean
 }
@@ -105,10 +126,53 @@ const number = (
   name: string,
 ) => setting(input[key], Config.Number, name, defaults[key])
 
+const PositiveSize = Schema.Union([Schema.Number, Schema.String]).pipe(
+  Schema.check(
+    Schema.makeFilter((size) => bytesOf(size) > 0, {
+      expected: "bytes of more than zero, or a size such as 64GiB",
+    }),
+  ),
+)
+const bytesOf = (size: number | string) =>
+  typeof size === "number" ? size : Option.getOrElse(parseMemory(size), () => Number.NaN)
+
+const CheckedQuota = Schema.Struct({
+  sandboxes: Schema.optionalKey(PositiveInt),
+  memory: Schema.optionalKey(PositiveSize),
+  cpus: Schema.optionalKey(Schema.Finite.pipe(Schema.check(Schema.isGreaterThan(0)))),
+  disk: Schema.optionalKey(PositiveSize),
+})
+
+/** A quota as the program, else the environment has it. */
+const quota = Effect.fnUntraced(function* (
+  subject: string,
+  input: QuotaInput & { readonly sandboxes?: number },
+  name: string,
+): Effect.fn.Return<Quota, InvalidInput> {
+  const { sandboxes, memory, cpus, disk } = yield* Effect.all({
+    sandboxes: setting(input.sandboxes, Config.Number, `${name}_SANDBOXES`, undefined),
+    memory: setting(input.memory, Config.String, `${name}_MEMORY`, undefined),
+    cpus: setting(input.cpus, Config.Number, `${name}_CPUS`, undefined),
+    disk: setting(input.disk, Config.String, `${name}_DISK`, undefined),
+  })
+  const checked = yield* Schema.decodeUnknownEffect(CheckedQuota)({
+    ...(sandboxes === undefined ? {} : { sandboxes }),
+    ...(memory === undefined ? {} : { memory }),
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(disk === undefined ? {} : { disk }),
+  }).pipe(Effect.mapError(invalidInput(`settings (${subject})`)))
+  return {
+    ...(checked.sandboxes === undefined ? {} : { sandboxes: checked.sandboxes }),
+    ...(checked.memory === undefined ? {} : { memory: bytesOf(checked.memory) }),
+    ...(checked.cpus === undefined ? {} : { cpus: checked.cpus }),
+    ...(checked.disk === undefined ? {} : { disk: bytesOf(checked.disk) }),
+  }
+})
+
 /** How sandboxes are made and kept: what the program says, else the environment, else the default. */
 export class Settings extends Context.Service<
   Settings,
-  (typeof Checked)["Type"] & { readonly limits: Limits }
+  (typeof Checked)["Type"] & { readonly limits: Limits; readonly quotas: Required<Quotas> }
 >()("@cordon/core/Settings") {
   static readonly layer = (
     input: SettingsInput = {},
@@ -116,6 +180,7 @@ export class Settings extends Context.Service<
     Layer.effect(
       Settings,
       Effect.gen(function* () {
+        const disk = yield* setting(input.limits?.disk, Config.String, "DISK", undefined)
         const limits = yield* resolveLimits({
           memory: yield* setting(
             input.limits?.memory,
@@ -125,6 +190,7 @@ export class Settings extends Context.Service<
           ),
           cpus: yield* setting(input.limits?.cpus, Config.Number, "CPUS", defaultLimits.cpus),
           pids: yield* setting(input.limits?.pids, Config.Number, "PIDS", defaultLimits.pids),
+          ...(disk === undefined ? {} : { disk }),
         })
         const checked = yield* Schema.decodeUnknownEffect(Schema.toType(Checked))({
           image: yield* setting(input.image, Config.String, "IMAGE", defaults.image),
@@ -150,7 +216,15 @@ export class Settings extends Context.Service<
             defaults.removeOnClose,
           ),
         }).pipe(Effect.mapError(invalidInput("settings")))
-        return { ...checked, limits }
+        const quotas = {
+          session: yield* quota(
+            "sessionQuota",
+            { ...input.sessionQuota, sandboxes: checked.maxSandboxes },
+            "SESSION",
+          ),
+          host: yield* quota("hostQuota", input.hostQuota ?? {}, "HOST"),
+        }
+        return { ...checked, limits, quotas }
       }),
     )
 }

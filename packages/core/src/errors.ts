@@ -69,7 +69,7 @@ export class RuntimeUnavailable extends Schema.TaggedError<RuntimeUnavailable>()
 }
 
 export class InvalidLimits extends Schema.TaggedError<InvalidLimits>()("InvalidLimits", {
-  limit: Schema.Literals(["memory", "cpus", "pids"]),
+  limit: Schema.Literals(["memory", "cpus", "pids", "disk"]),
   given: Schema.String,
   expected: Schema.String,
 }) {
@@ -186,7 +186,7 @@ export class OutOfMemory extends Schema.TaggedError<OutOfMemory>()("OutOfMemory"
   }
 }
 
-/** Something countable is used up: sandboxes of a session, subnets of the pool. */
+/** Something countable is used up: what a session or a host may have, subnets of the pool. */
 export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()("QuotaExceeded", {
   resource: Schema.String,
   limit: Schema.Number,
@@ -223,7 +223,7 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
   sandbox: Schema.String,
 }) {
   override get message() {
-    return `The lease on sandbox ${quote(this.sandbox)} ran out or was taken over. Create a new sandbox.`
+    return `The lease on sandbox ${quote(this.sandbox)} ran out or was taken over. Get the sandbox again if it still exists, or create a new one.`
   }
 }
 

@@ -13,6 +13,7 @@ import {
   type PullProgress,
   type Runtime,
   RuntimeUnavailable,
+  requireIncarnation,
   SandboxDriver,
   type SandboxId,
   type SandboxInfo,
@@ -21,7 +22,7 @@ import {
   type SandboxSpec,
   type SessionKey,
 } from "@cordon/core"
-import { Duration, Effect, Layer, Option, Schedule, Stream } from "effect"
+import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
 import { DockerEngine } from "./DockerEngine.ts"
 import type { ContainerInspect } from "./engine/schemas.ts"
 import { infoOf, label, labelsOf } from "./Labels.ts"
@@ -70,7 +71,18 @@ export const layerDriver = (
       const names = Object.fromEntries(
         Object.entries(options.runtimeNames ?? {}).map(([runtime, name]) => [runtime, [name]]),
       )
-      const info = yield* Effect.cachedWithTTL(engine.info, Duration.minutes(1))
+      const info = yield* Effect.cachedWithTTL(engine.info, (exit) =>
+        Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
+      )
+      // An engine that answers with another ID each time (Podman) is known by its name and folder.
+      const hostId = yield* Effect.cachedWithTTL(
+        Effect.map(
+          Effect.all([engine.info, engine.info]),
+          ([{ ID, Name, DockerRootDir }, again]) =>
+            ID && ID === again.ID ? ID : `${Name ?? ""}:${DockerRootDir ?? ""}`,
+        ),
+        (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),
+      )
       const runtimes = Effect.map(info, ({ Runtimes }) =>
         offeredRuntimes(Object.keys(Runtimes ?? {}), { ...defaultRuntimeNames, ...names }),
       )
@@ -104,11 +116,11 @@ export const layerDriver = (
       const locate = (id: SandboxId) =>
         Effect.suspend(() => {
           const known = seen.get(id)
-          if (known !== undefined) return Effect.succeed(known)
-          return Effect.map(inspect(id), ({ instanceId }) => {
+          if (known !== undefined) return Effect.as(requireIncarnation(known), known)
+          return Effect.flatMap(inspect(id), ({ instanceId }) => {
             const target = { id, instanceId }
             seen.set(id, target)
-            return target
+            return Effect.as(requireIncarnation(target), target)
           })
         })
       const forget = (id: SandboxId) => Effect.sync(() => void seen.delete(id))
@@ -275,7 +287,11 @@ export const layerDriver = (
       const remove: SandboxDriver["Service"]["remove"] = Effect.fn("DockerDriver.remove")(
         function* (id, instanceId) {
           yield* forget(id)
-          const sandbox = yield* inspect(id)
+          const sandbox = yield* inspect(id).pipe(
+            Effect.tapErrorTag("SandboxNotFound", () =>
+              instanceId === undefined ? removeNetworksOf(engine, id) : Effect.void,
+            ),
+          )
           if (instanceId !== undefined && sandbox.instanceId !== instanceId) {
             return yield* new SandboxNotFound({ sandbox: id })
           }
@@ -326,7 +342,10 @@ export const layerDriver = (
         const networks = yield* engine.networkList({ label: [filter] })
         const containers = yield* engine.containerList({ label: [filter] })
         const inUse = new Set(containers.map((container) => container.Labels[label.id]))
-        const oldest = Date.now() - Duration.toMillis(olderThan)
+        // The engine's own clock: ours may be minutes away from the one that it dates networks by.
+        const { SystemTime } = yield* engine.info
+        const now = SystemTime ? Date.parse(SystemTime) : Date.now()
+        const oldest = now - Duration.toMillis(olderThan)
         const abandoned = networks.filter(
           (network) =>
             !inUse.has(network.Labels?.[label.id]) && Date.parse(network.Created) <= oldest,
@@ -351,9 +370,11 @@ export const layerDriver = (
           memory: host.MemoryLimit === true,
           cpus: host.CpuCfsQuota === true,
           pids: host.PidsLimit === true,
+          disk: false,
         }
         const capabilities: DriverCapabilities = {
           driver: "docker",
+          hostId: yield* hostId,
           host: `Docker Engine ${version.Version} (API ${version.ApiVersion}, ${version.Os}/${version.Arch}) at ${engine.endpoint}`,
           runtimes: [...offered.keys()].map((runtime) => ({
             runtime,
@@ -364,7 +385,6 @@ export const layerDriver = (
           caveats: [
             "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
             "Who may inspect the engine can read the environment variables of every sandbox.",
-            "Disk space is not limited.",
             ...Object.entries(enforced)
               .filter(([, is]) => !is)
               .map(([limit]) => `This engine does not enforce the limit of ${limit}.`),

@@ -5,6 +5,7 @@ import {
   type FileError,
   ImageNotFound,
   RuntimeUnavailable,
+  requireIncarnation,
   SandboxDriver,
   SandboxEvent,
   type SandboxId,
@@ -36,11 +37,11 @@ interface Box {
   running: number
 }
 
-const capabilities: DriverCapabilities = {
+const capabilities: Omit<DriverCapabilities, "hostId"> = {
   driver: "memory",
   host: "this process's memory (just-bash)",
   runtimes: [{ runtime: "runc", isolation: "interpreter" }],
-  enforced: { memory: false, cpus: false, pids: false },
+  enforced: { memory: false, cpus: false, pids: false, disk: false },
   capacity: {},
   caveats: [
     "Nothing is isolated by a kernel: scripts are interpreted inside this process.",
@@ -67,6 +68,7 @@ export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> =
     Effect.gen(function* () {
       const { images } = options
       const boxes = new Map<SandboxId, Box>()
+      const hostId = randomUUID()
       const published = yield* PubSub.unbounded<SandboxEvent>()
       const publish = (event: SandboxEvent) => Effect.asVoid(PubSub.publish(published, event))
 
@@ -75,7 +77,7 @@ export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> =
           const box = boxes.get(id)
           return box === undefined
             ? Effect.fail(new SandboxNotFound({ sandbox: id }))
-            : Effect.succeed(box)
+            : Effect.as(requireIncarnation(box.info), box)
         })
 
       const findRunning = Effect.fnUntraced(function* (id: SandboxId) {
@@ -159,7 +161,7 @@ export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> =
       }
 
       return SandboxDriver.of({
-        capabilities: Effect.succeed(capabilities),
+        capabilities: Effect.succeed({ ...capabilities, hostId }),
         create,
         start: (id) => setStatus(id, "running", SandboxEvent.Started({ id })),
         stop: (id) => setStatus(id, "stopped", SandboxEvent.Stopped({ id })),

@@ -9,10 +9,12 @@ export const Limits = Schema.Struct({
   cpus: Schema.Finite.annotate({ description: "cores" }),
   /** Processes and threads. */
   pids: Schema.Int.annotate({ description: "processes and threads" }),
+  /** Disk space in bytes for what the sandbox writes beside its image; not limited where absent. */
+  disk: Schema.optionalKey(Schema.Int.annotate({ description: "bytes" })),
 })
 export type Limits = typeof Limits.Type
 
-/** 2 GiB of memory, 1 core, 256 processes. */
+/** 2 GiB of memory, 1 core, 256 processes, and no limit of disk space. */
 export const defaultLimits: Limits = { memory: 2 * 1024 ** 3, cpus: 1, pids: 256 }
 
 /** Limits as people write them; every part is optional. */
@@ -24,6 +26,11 @@ export const LimitsInput = Schema.Struct({
   ),
   cpus: Schema.optionalKey(Schema.Number.annotate({ description: "CPU cores, such as 0.5 or 2" })),
   pids: Schema.optionalKey(Schema.Number.annotate({ description: "processes and threads" })),
+  disk: Schema.optionalKey(
+    Schema.Union([Schema.Number, Schema.String]).annotate({
+      description: 'disk space: bytes, or a size such as "2GiB"; enforced where the host can',
+    }),
+  ),
 })
 export type LimitsInput = typeof LimitsInput.Type
 
@@ -38,7 +45,7 @@ export interface HostCapacity {
 }
 
 // Below these a container can't even start its init and a shell.
-const smallest: Limits = { memory: 16 * 1024 ** 2, cpus: 0.01, pids: 16 }
+const smallest = { memory: 16 * 1024 ** 2, cpus: 0.01, pids: 16, disk: 1024 ** 2 }
 
 // "512m" and "2g" are Docker's forms (powers of 1024); KB, MB, GB are SI, KiB, MiB, GiB are IEC.
 const units: Readonly<Record<string, number>> = {
@@ -96,6 +103,18 @@ const within = (
   return Effect.succeed(given)
 }
 
+/** Reads a size that may be given in bytes or as people write it. */
+const bytesOf = (
+  limit: keyof Limits,
+  given: number | string,
+): Effect.Effect<number, InvalidLimits> => {
+  const bytes = typeof given === "number" ? given : Option.getOrUndefined(parseMemory(given))
+  const expected = 'bytes, or a size such as "512MiB" or "2GiB"'
+  return bytes === undefined
+    ? Effect.fail(new InvalidLimits({ limit, given: String(given), expected }))
+    : Effect.succeed(bytes)
+}
+
 /**
  * Normalises limits: fills in defaults, reads human forms, and checks each against the smallest
  * usable value and what the host has.
@@ -107,15 +126,8 @@ export const resolveLimits = Effect.fnUntraced(function* (
   defaults: Limits = defaultLimits,
   host: HostCapacity = {},
 ): Effect.fn.Return<Limits, InvalidLimits> {
-  const given = input.memory ?? defaults.memory
-  const memory = typeof given === "number" ? given : Option.getOrUndefined(parseMemory(given))
-  if (memory === undefined) {
-    return yield* new InvalidLimits({
-      limit: "memory",
-      given: String(given),
-      expected: 'bytes, or a size such as "512MiB" or "2GiB"',
-    })
-  }
+  const memory = yield* bytesOf("memory", input.memory ?? defaults.memory)
+  const disk = input.disk ?? defaults.disk
   return {
     memory: yield* within(
       "memory",
@@ -135,5 +147,15 @@ export const resolveLimits = Effect.fnUntraced(function* (
       { least: smallest.pids, most: host.pids, whole: true },
       (n) => `${n} processes`,
     ),
+    ...(disk === undefined
+      ? {}
+      : {
+          disk: yield* within(
+            "disk",
+            yield* bytesOf("disk", disk),
+            { least: smallest.disk, most: undefined, whole: true },
+            formatMemory,
+          ),
+        }),
   }
 })

@@ -16,6 +16,11 @@ export const EngineVersion = Schema.Struct({
 export type EngineVersion = typeof EngineVersion.Type
 
 export const EngineInfo = Schema.Struct({
+  ID: optional(Schema.String),
+  Name: optional(Schema.String),
+  DockerRootDir: optional(Schema.String),
+  /** The engine's clock, as an RFC 3339 date. */
+  SystemTime: optional(Schema.String),
   /** CPU cores. */
   NCPU: Schema.Number,
   /** Bytes. */

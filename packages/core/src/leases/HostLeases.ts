@@ -1,0 +1,86 @@
+import { Duration, Effect, Exit, Option } from "effect"
+import type { HostError, LeaseStoreFailed, SandboxNotFound } from "../errors.ts"
+import { Incarnation } from "../Incarnation.ts"
+import type { Lease, LeaseChange, LeaseStore, NewLease } from "../LeaseStore.ts"
+import type { SandboxDriver } from "../SandboxDriver.ts"
+import type { Settings } from "../Settings.ts"
+import type { SandboxInfo } from "../values/Sandbox.ts"
+import type { SandboxId } from "../values/SandboxId.ts"
+
+/** What users and reapers of one host's leases have in common. */
+export interface HostLeases {
+  readonly host: Effect.Effect<string, HostError>
+  /** Milliseconds that an act on a container is claimed for: ample, and short after a crash. */
+  readonly claim: number
+  readonly get: (id: SandboxId) => Effect.Effect<Option.Option<Lease>, HostError | LeaseStoreFailed>
+  readonly change: (
+    lease: Lease,
+    change: LeaseChange,
+  ) => Effect.Effect<Option.Option<Lease>, LeaseStoreFailed>
+  /** Gives a sandbox that has no lease one from now on; none where it has got one meanwhile. */
+  readonly adopt: (
+    info: SandboxInfo,
+  ) => Effect.Effect<Option.Option<Lease>, HostError | LeaseStoreFailed>
+  /** Acts on the container under a claim, and gives the claim back with what the lease then is. */
+  readonly act: <E>(
+    claimed: Lease,
+    call: (id: SandboxId) => Effect.Effect<void, E>,
+    after: { readonly done: LeaseChange; readonly failed: LeaseChange },
+  ) => Effect.Effect<Option.Option<Lease>, E | LeaseStoreFailed>
+  /** Removes the sandbox of a claimed lease in `removing`, then the lease. */
+  readonly finishRemoval: (claimed: Lease) => Effect.Effect<void, HostError | LeaseStoreFailed>
+}
+
+/** The lease that a sandbox as its host has it would have if it were used now. */
+const leaseOf = (host: string, info: SandboxInfo): NewLease => ({
+  host,
+  id: info.id,
+  session: info.session,
+  instanceId: info.instanceId,
+  phase: info.status === "running" ? "active" : "idle",
+  memory: info.limits.memory,
+  cpus: info.limits.cpus,
+  disk: info.limits.disk ?? 0,
+  ...info.lease,
+})
+
+export const makeHostLeases = Effect.fnUntraced(function* (
+  driver: SandboxDriver["Service"],
+  store: LeaseStore["Service"],
+  settings: Settings["Service"],
+) {
+  // Asked once, but not before an engine answers.
+  const host = yield* driver.capabilities.pipe(
+    Effect.map(({ hostId }) => hostId),
+    Effect.cachedWithTTL((exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0)),
+  )
+  const change: HostLeases["change"] = (lease, change) => store.change(lease, lease.token, change)
+
+  const hostLeases: HostLeases = {
+    host,
+    claim: Math.max(5_000, Math.min(30_000, Duration.toMillis(settings.idleTimeout))),
+    get: (id) => Effect.flatMap(host, (host) => store.get({ host, id })),
+    change,
+    adopt: Effect.fnUntraced(function* (info) {
+      const inserted = yield* store.insert(leaseOf(yield* host, info))
+      return inserted._tag === "Inserted" ? Option.some(inserted.lease) : Option.none()
+    }),
+    act: (claimed, call, { done, failed }) =>
+      call(claimed.id).pipe(
+        Effect.provideService(Incarnation, claimed),
+        // Whether it was done is not known then: what `failed` says must be right either way.
+        Effect.onError(() => Effect.ignore(change(claimed, { ...failed, claim: 0 }))),
+        Effect.andThen(change(claimed, { ...done, claim: 0 })),
+      ),
+    finishRemoval: Effect.fnUntraced(function* (claimed) {
+      // What a broken-off creation left has no incarnation that anybody knows.
+      const instance = claimed.instanceId === "" ? undefined : claimed.instanceId
+      yield* driver.remove(claimed.id, instance).pipe(
+        Effect.catchTag("SandboxNotFound", (_: SandboxNotFound) => Effect.void),
+        Effect.onError(() => Effect.ignore(change(claimed, { claim: 0 }))),
+      )
+      yield* store.delete(claimed, claimed.token)
+    }),
+  }
+  return hostLeases
+})
