@@ -773,6 +773,17 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
           lacks.specialFiles,
         )
 
+        check("are written side by side into folders that none of them has yet", () =>
+          Effect.gen(function* () {
+            const id = yield* make()
+            const names = ["1", "2", "3", "4", "5", "6"]
+            yield* Effect.forEach(names, (name) => write(id, `/work/a/b/${name}`, name), {
+              concurrency: "unbounded",
+            })
+            assert.strictEqual(yield* out(id, "cat a/b/*"), "123456")
+          }),
+        )
+
         check("stay as they were when new content does not come whole", () =>
           Effect.gen(function* () {
             const driver = yield* SandboxDriver

@@ -115,8 +115,11 @@ export class FileTree {
       for (const part of parts) {
         reached += `/${part}`
         const stat = yield* tree.lstat(reached)
-        if (stat === undefined) yield* tree.attempt(path, (fs) => fs.mkdir(reached))
-        else if (!stat.isDirectory) return yield* notADirectory(path)
+        if (stat !== undefined && !stat.isDirectory) return yield* notADirectory(path)
+        // Recursive: another write may make it at the same time.
+        if (stat === undefined) {
+          yield* tree.attempt(path, (fs) => fs.mkdir(reached, { recursive: true }))
+        }
       }
       return at
     })

@@ -1,9 +1,9 @@
 import type { SandboxSession, SessionFiles } from "@cordon/core"
-import { Effect, type JsonSchema, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { errorMessage } from "./errorMessage.ts"
 import type { ToolError } from "./errors.ts"
 import { invalidToolInput } from "./invalidToolInput.ts"
-import { jsonSchemaOf } from "./jsonSchema.ts"
+import { jsonSchemaOf, type ObjectSchema } from "./jsonSchema.ts"
 
 /** What a framework may want to know before it lets a model call a tool without asking. */
 export interface ToolAnnotations {
@@ -13,6 +13,14 @@ export interface ToolAnnotations {
   readonly destructive: boolean
   /** A second call with the same input changes nothing more. */
   readonly idempotent: boolean
+}
+
+/** Why a call failed. */
+export interface ToolFailure {
+  /** One of the core's error tags, `BinaryFile`, or `InternalError`. */
+  readonly tag: string
+  /** What is wrong and what to do next, in one line for a model. */
+  readonly message: string
 }
 
 /** What a call gives back, success or not: `text` is what the model reads. */
@@ -25,11 +33,7 @@ export type ToolResult =
     }
   | {
       readonly ok: false
-      readonly error: {
-        /** One of the core's error tags, `BinaryFile`, or `InternalError`. */
-        readonly tag: string
-        readonly message: string
-      }
+      readonly error: ToolFailure
       readonly text: string
     }
 
@@ -41,9 +45,9 @@ export interface ToolInfo {
   /** For the model. */
   readonly description: string
   /** JSON Schema, draft 2020-12. */
-  readonly inputSchema: JsonSchema.JsonSchema
+  readonly inputSchema: ObjectSchema
   /** JSON Schema, draft 2020-12. */
-  readonly outputSchema: JsonSchema.JsonSchema
+  readonly outputSchema: ObjectSchema
   readonly annotations: ToolAnnotations
 }
 
@@ -79,28 +83,35 @@ export interface TypedTool<Name extends string, Input extends Fields, Output ext
   extends ToolDefinition<Name, Input, Output>,
     Pick<Tool, "inputSchema" | "outputSchema" | "call"> {}
 
-/** The result that tells a model of an error. */
-export const failed = (error: ToolError): ToolResult => {
-  const message = errorMessage(error)
-  return { ok: false, error: { tag: error._tag, message }, text: `Error: ${message}` }
+/** Turns every way to fail into what a model can act on; interruption stays what it is. */
+export const asFailure = <A, R>(
+  tool: string,
+  effect: Effect.Effect<A, ToolError, R>,
+): Effect.Effect<A, ToolFailure, R> =>
+  effect.pipe(
+    Effect.mapError((error) => ({ tag: error._tag, message: errorMessage(error) })),
+    Effect.catchDefect((defect) =>
+      Effect.logError(`A defect in ${tool}`, defect).pipe(
+        Effect.andThen(Effect.fail(internalError)),
+      ),
+    ),
+  )
+
+const internalError: ToolFailure = {
+  tag: "InternalError",
+  message:
+    "An internal error of the sandbox tools; it is in the program's log. Try once more, then tell the user.",
 }
 
-const internalError: ToolResult = (() => {
-  const message =
-    "An internal error of the sandbox tools; it is in the program's log. Try once more, then tell the user."
-  return { ok: false, error: { tag: "InternalError", message }, text: `Error: ${message}` }
-})()
-
-/** Turns every way to fail into a result; interruption stays what it is. */
+/** As {@link asFailure}, with the failure as a result. */
 export const asResult = <R>(
   tool: string,
   effect: Effect.Effect<ToolResult, ToolError, R>,
 ): Effect.Effect<ToolResult, never, R> =>
-  effect.pipe(
-    Effect.catchDefect((defect) =>
-      Effect.as(Effect.logError(`A defect in ${tool}`, defect), internalError),
+  asFailure(tool, effect).pipe(
+    Effect.catch((error) =>
+      Effect.succeed<ToolResult>({ ok: false, error, text: `Error: ${error.message}` }),
     ),
-    Effect.catch((error) => Effect.succeed(failed(error))),
   )
 
 export const defineTool = <const Name extends string, Input extends Fields, Output extends Fields>(

@@ -1,5 +1,6 @@
 import { InvalidInput } from "@cordon/core"
-import { type JsonSchema, Predicate, type Schema, SchemaIssue } from "effect"
+import { Predicate, type Schema, SchemaIssue } from "effect"
+import type { ObjectSchema } from "./jsonSchema.ts"
 
 /** For a model: where two fields are wrong it corrects both at once, but a dozen only confuse. */
 const mostProblems = 5
@@ -37,16 +38,12 @@ const given = (value: unknown, message: string) => {
   return `, got ${type}${value === null ? " (leave an optional field out instead)" : ""}`
 }
 
-const fieldNames = (inputSchema: JsonSchema.JsonSchema) => {
-  const { properties, required } = inputSchema
-  const needed: ReadonlyArray<unknown> = Array.isArray(required) ? required : []
-  const names = Predicate.isObject(properties) ? Object.keys(properties) : []
-  return names.map((name) => (needed.includes(name) ? `${name} (required)` : name))
-}
+const fieldNames = ({ properties, required }: ObjectSchema) =>
+  Object.keys(properties).map((name) => (required.includes(name) ? `${name} (required)` : name))
 
 /** Says which field is wrong, what was expected there, and which fields there are. */
 export const invalidToolInput =
-  (tool: string, inputSchema: JsonSchema.JsonSchema, input: unknown) =>
+  (tool: string, inputSchema: ObjectSchema, input: unknown) =>
   (error: Schema.SchemaError): InvalidInput => {
     const problems = format(error.issue).issues.map(({ path = [], message }) => {
       const keys = path.map((part) => (typeof part === "object" ? part.key : part))

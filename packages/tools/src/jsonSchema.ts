@@ -1,17 +1,31 @@
-import { type JsonSchema, Schema } from "effect"
+import { Schema } from "effect"
 
-/**
- * The JSON Schema (draft 2020-12) of a tool's input or output: self-contained, and closed to
- * properties that it does not name.
- */
-export const jsonSchemaOf = (schema: Schema.Constraint): JsonSchema.JsonSchema => {
-  const { schema: root, definitions } = Schema.toJsonSchemaDocument(schema, {
-    onExcessProperty: "error",
-  })
-  const whole = Object.keys(definitions).length === 0 ? root : { ...root, $defs: definitions }
+/** The JSON Schema (draft 2020-12) of an object, typed so that every framework's own type takes it. */
+export type ObjectSchema = {
+  type: "object"
+  properties: Record<string, object>
+  required: Array<string>
+  additionalProperties: false
+}
+
+const isObjectSchema = Schema.is(
+  Schema.Struct({
+    type: Schema.Literal("object"),
+    properties: Schema.Record(Schema.String, Schema.ObjectKeyword),
+    required: Schema.mutable(Schema.Array(Schema.String)),
+    additionalProperties: Schema.Literal(false),
+  }),
+)
+
+/** The JSON Schema of a tool's input or output: self-contained, and closed to other properties. */
+export const jsonSchemaOf = (schema: Schema.Constraint): ObjectSchema => {
+  const { schema: root } = Schema.toJsonSchemaDocument(schema, { onExcessProperty: "error" })
   // Bounds that only say "an integer" cost tokens in each call to a model.
-  const plain: JsonSchema.JsonSchema = JSON.parse(JSON.stringify(whole), (_, value: unknown) =>
-    value === Number.MAX_SAFE_INTEGER || value === Number.MIN_SAFE_INTEGER ? undefined : value,
+  const plain: unknown = JSON.parse(
+    JSON.stringify({ required: [], ...root }),
+    (_, value: unknown) =>
+      value === Number.MAX_SAFE_INTEGER || value === Number.MIN_SAFE_INTEGER ? undefined : value,
   )
+  if (!isObjectSchema(plain)) throw new Error("a tool's input and output must each be a struct")
   return plain
 }

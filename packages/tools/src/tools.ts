@@ -20,3 +20,9 @@ export const sandboxTools = {
 } as const
 
 export type ToolName = keyof typeof sandboxTools
+
+/** What a tool takes, decoded. */
+export type ToolInput<Name extends ToolName> = (typeof sandboxTools)[Name]["input"]["Type"]
+
+/** What a tool gives back, decoded. */
+export type ToolOutput<Name extends ToolName> = (typeof sandboxTools)[Name]["output"]["Type"]

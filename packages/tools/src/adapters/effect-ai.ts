@@ -1,0 +1,80 @@
+import { Sandboxes, SessionFiles } from "@cordon/core"
+import { Effect, Schema } from "effect"
+import { Prompt, Tool, Toolkit } from "effect/ai"
+import { asFailure, type TypedTool } from "../Tool.ts"
+import { sandboxTools } from "../tools.ts"
+
+/** A failed call, as a value: what is wrong, and what to do next. */
+export const SandboxToolFailure = Schema.Struct({ tag: Schema.String, message: Schema.String })
+
+type Fields = Readonly<Record<string, unknown>>
+
+const toTool = <const Name extends string, Input extends Fields, Output extends Fields>({
+  name,
+  title,
+  description,
+  annotations,
+  input,
+  output,
+  render,
+}: TypedTool<Name, Input, Output>) =>
+  Tool.make(name, {
+    description,
+    parameters: input,
+    success: output,
+    failure: SandboxToolFailure,
+    failureMode: "return",
+    toModelOutput: (result) => [Prompt.textPart({ text: render(result) })],
+  })
+    .annotate(Tool.Title, title)
+    .annotate(Tool.Readonly, annotations.readOnly)
+    .annotate(Tool.Destructive, annotations.destructive)
+    .annotate(Tool.Idempotent, annotations.idempotent)
+
+/**
+ * The eight tools as a `Toolkit` of Effect's own AI module: `toolkit` of
+ * `LanguageModel.generateText`. {@link layerSandboxToolkit} runs it.
+ *
+ * The model reads a result as text; a failed call is a result that says so. Interrupting the
+ * generation kills the command that runs.
+ */
+export const SandboxToolkit = Toolkit.make(
+  toTool(sandboxTools.sandbox_create),
+  toTool(sandboxTools.sandbox_exec),
+  toTool(sandboxTools.sandbox_read_file),
+  toTool(sandboxTools.sandbox_write_file),
+  toTool(sandboxTools.sandbox_upload),
+  toTool(sandboxTools.sandbox_download),
+  toTool(sandboxTools.sandbox_list),
+  toTool(sandboxTools.sandbox_manage),
+)
+
+/**
+ * Runs the toolkit in a session.
+ *
+ * @param options.sessionId who owns the sandboxes: 1 to 256 characters
+ */
+export const layerSandboxToolkit = (options: { readonly sessionId: string }) =>
+  SandboxToolkit.toLayer(
+    Effect.gen(function* () {
+      const files = yield* SessionFiles
+      const session = yield* (yield* Sandboxes).session(options.sessionId)
+      const run =
+        <Input extends Fields, Output extends Fields>(tool: TypedTool<string, Input, Output>) =>
+        (input: Input) =>
+          asFailure(tool.name, tool.handler(input, session)).pipe(
+            Effect.provideService(SessionFiles, files),
+            Effect.withSpan(tool.name, { attributes: { "tool.name": tool.name } }),
+          )
+      return {
+        sandbox_create: run(sandboxTools.sandbox_create),
+        sandbox_exec: run(sandboxTools.sandbox_exec),
+        sandbox_read_file: run(sandboxTools.sandbox_read_file),
+        sandbox_write_file: run(sandboxTools.sandbox_write_file),
+        sandbox_upload: run(sandboxTools.sandbox_upload),
+        sandbox_download: run(sandboxTools.sandbox_download),
+        sandbox_list: run(sandboxTools.sandbox_list),
+        sandbox_manage: run(sandboxTools.sandbox_manage),
+      }
+    }),
+  )

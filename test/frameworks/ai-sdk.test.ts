@@ -1,0 +1,60 @@
+import { aiSdkTools } from "@cordon/tools/ai-sdk"
+import { generateText, isStepCount } from "ai"
+import { MockLanguageModelV4 } from "ai/test"
+import { nextCalls, type Script, type Seen } from "./script.ts"
+import { agentOn, frameworkSuite } from "./suite.ts"
+
+type Options = Parameters<MockLanguageModelV4["doGenerate"]>[0]
+
+const seenIn = (prompt: Options["prompt"]): ReadonlyArray<Seen> =>
+  prompt.flatMap((message) =>
+    message.role !== "tool"
+      ? []
+      : message.content.flatMap((part) => {
+          if (part.type !== "tool-result") return []
+          const { type, value } = "value" in part.output ? part.output : { type: "", value: "" }
+          return [{ id: part.toolCallId, text: String(value), failed: type === "error-text" }]
+        }),
+  )
+
+const usage = {
+  inputTokens: { total: 0, noCache: 0, cacheRead: 0, cacheWrite: 0 },
+  outputTokens: { total: 0, text: 0, reasoning: 0 },
+}
+
+const scriptedModel = (script: Script) =>
+  new MockLanguageModelV4({
+    doGenerate: async ({ prompt }) => {
+      const calls = nextCalls(script, seenIn(prompt))
+      const unified = calls.length === 0 ? ("stop" as const) : ("tool-calls" as const)
+      return {
+        content:
+          calls.length === 0
+            ? [{ type: "text", text: script.text }]
+            : calls.map(({ id, name, input }) => ({
+                type: "tool-call",
+                toolCallId: id,
+                toolName: name,
+                input: JSON.stringify(input),
+              })),
+        finishReason: { unified, raw: undefined },
+        usage,
+        warnings: [],
+      }
+    },
+  })
+
+frameworkSuite(
+  "the Vercel AI SDK",
+  agentOn(async (toolset, script, abortSignal) => {
+    const { text } = await generateText({
+      model: scriptedModel(script),
+      tools: aiSdkTools(toolset),
+      stopWhen: isStepCount(20),
+      prompt: "Write sum.sh.",
+      abortSignal,
+      maxRetries: 0,
+    })
+    return text
+  }),
+)
