@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto"
 import { Context, Duration, Effect, Exit, Layer, Schema, Stream } from "effect"
 import {
+  type AlreadyExists,
   CommandFailed,
   type CreateError,
+  type DirectoryNotEmpty,
   type ExecError,
   ExecTimedOut,
   type FileError,
@@ -17,6 +19,7 @@ import {
   OutOfMemory,
   RuntimeUnavailable,
   SandboxNotFound,
+  type TooManyFiles,
 } from "./errors.ts"
 import { type LeaseStore, leaseStoreMemory } from "./LeaseStore.ts"
 import { Leases } from "./Leases.ts"
@@ -24,10 +27,18 @@ import { collectOutput } from "./Output.ts"
 import { type DriverCapabilities, type PullProgress, SandboxDriver } from "./SandboxDriver.ts"
 import type { SessionFiles } from "./SessionFiles.ts"
 import { Settings, type SettingsInput } from "./Settings.ts"
+import {
+  type ListOptions,
+  makeFolders,
+  type RemoveOptions,
+  type SearchOptions,
+  type SearchResult,
+} from "./sandbox/folders.ts"
+import type { RunCommand, ScriptError } from "./sandbox/shell.ts"
 import { download, type TransferError, type TransferReport, upload } from "./Transfer.ts"
 import type { ExecEvent, ExecRequest, ExecResult } from "./values/Exec.ts"
 import { sandboxPath } from "./values/FilePath.ts"
-import type { FileStat } from "./values/Files.ts"
+import type { FileEntry, FileStat } from "./values/Files.ts"
 import { resolveLimits } from "./values/Limits.ts"
 import { CreateOptions, Environment, type SandboxInfo, User } from "./values/Sandbox.ts"
 import { resolveSandboxId, type SandboxId, sandboxId } from "./values/SandboxId.ts"
@@ -84,6 +95,26 @@ export interface SandboxFiles {
     options?: WriteOptions,
   ) => Effect.Effect<void, E | FileError | LeaseError>
   readonly stat: (path: string) => Effect.Effect<FileStat, FileError | LeaseError>
+  readonly exists: (path: string) => Effect.Effect<boolean, FileError | LeaseError>
+  /** The entries of a folder (the working directory by default), ordered by path. */
+  readonly list: (
+    path?: string,
+    options?: ListOptions,
+  ) => Effect.Effect<ReadonlyArray<FileEntry>, ScriptError | TooManyFiles | InvalidInput>
+  /** Makes a folder and those above it; no effect where it is there. */
+  readonly makeDirectory: (path: string) => Effect.Effect<void, ScriptError>
+  /** Renames a file or folder; a file in its new place is replaced, a folder is not. */
+  readonly move: (from: string, to: string) => Effect.Effect<void, ScriptError | AlreadyExists>
+  /** Removes a file, a symlink (not what it leads to) or a folder. */
+  readonly remove: (
+    path: string,
+    options?: RemoveOptions,
+  ) => Effect.Effect<void, ScriptError | DirectoryNotEmpty>
+  /** Finds lines that hold the pattern in text files; symlinks are not followed. */
+  readonly search: (
+    pattern: string,
+    options?: SearchOptions,
+  ) => Effect.Effect<SearchResult, ScriptError | InvalidInput>
   /** Copies a file or folder from session storage into the sandbox. */
   readonly upload: (
     from: string,
@@ -237,6 +268,14 @@ const make = Effect.gen(function* () {
     const use = leases.use(info)
     const useStream = leases.useStream(info)
     const at = (path: string) => sandboxPath(path, workdir)
+    const { execTimeout } = settings
+    const runHelper: RunCommand = (request) =>
+      useStream(
+        driver.exec(id, {
+          ...(Duration.isFinite(execTimeout) ? { timeout: execTimeout } : {}),
+          ...request,
+        }),
+      )
 
     const prepare = Effect.fnUntraced(function* (
       command: ExecRequest["command"],
@@ -305,9 +344,15 @@ const make = Effect.gen(function* () {
     })
 
     const files: SandboxFiles = {
+      ...makeFolders(runHelper, at),
       stream,
       read,
       stat,
+      exists: (path) =>
+        stat(path).pipe(
+          Effect.as(true),
+          Effect.catchTag("FileNotFound", () => Effect.succeed(false)),
+        ),
       readText: (path) => Effect.map(read(path), (bytes) => new TextDecoder().decode(bytes)),
       write: Effect.fn("Sandbox.files.write")(function* (path, content, options = {}) {
         const mode = options.mode === undefined ? {} : { mode: options.mode }

@@ -135,6 +135,34 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("Pe
   }
 }
 
+/** Something is already where something new was to be. */
+export class AlreadyExists extends Schema.TaggedError<AlreadyExists>()("AlreadyExists", {
+  path: Schema.String,
+}) {
+  override get message() {
+    return `There is already something at ${quote(this.path)}. Remove it first, or choose another path.`
+  }
+}
+
+export class DirectoryNotEmpty extends Schema.TaggedError<DirectoryNotEmpty>()(
+  "DirectoryNotEmpty",
+  { path: Schema.String },
+) {
+  override get message() {
+    return `The folder ${quote(this.path)} is not empty. Remove it with recursive: true to remove all that is in it.`
+  }
+}
+
+/** A folder holds more files than are listed at once. */
+export class TooManyFiles extends Schema.TaggedError<TooManyFiles>()("TooManyFiles", {
+  path: Schema.String,
+  limit: Schema.Number,
+}) {
+  override get message() {
+    return `There are more than ${this.limit} files at ${quote(this.path)}. Give a folder further down, less depth, or a higher limit.`
+  }
+}
+
 /** The disk (of the sandbox, or of session storage) refused: full, read-only, or broken. */
 export class StorageFailed extends Schema.TaggedError<StorageFailed>()("StorageFailed", {
   path: Schema.String,
@@ -277,6 +305,9 @@ export type CordonError =
   | ExecError
   | FileError
   | FileTooLarge
+  | AlreadyExists
+  | DirectoryNotEmpty
+  | TooManyFiles
   | CommandFailed
   | ExecTimedOut
   | OutOfMemory

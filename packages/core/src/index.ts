@@ -10,6 +10,14 @@ export * from "./SandboxDriver.ts"
 export * from "./Sandboxes.ts"
 export * from "./SessionFiles.ts"
 export * from "./Settings.ts"
+export { explain, fileError, fileExit } from "./sandbox/fileScripts.ts"
+export type {
+  ListOptions,
+  RemoveOptions,
+  SearchOptions,
+  SearchResult,
+} from "./sandbox/folders.ts"
+export type { RunCommand, ScriptError } from "./sandbox/shell.ts"
 export { sessionFilesDirectory } from "./session-files/directory.ts"
 export { sessionFilesMemory } from "./session-files/memory.ts"
 export type { TransferError, TransferReport } from "./Transfer.ts"

@@ -18,10 +18,11 @@ import {
 } from "./Sandboxes.ts"
 import type { SessionFiles } from "./SessionFiles.ts"
 import type { SettingsInput } from "./Settings.ts"
+import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "./sandbox/folders.ts"
 import { sessionFilesMemory } from "./session-files/memory.ts"
 import type { TransferReport } from "./Transfer.ts"
 import type { ExecEvent, ExecRequest, ExecResult } from "./values/Exec.ts"
-import type { FileStat } from "./values/Files.ts"
+import type { FileEntry, FileStat } from "./values/Files.ts"
 import type { CreateOptions, SandboxInfo } from "./values/Sandbox.ts"
 
 /** Bytes or text, whole or as they come. */
@@ -52,6 +53,20 @@ export interface PromiseSandboxFiles {
     options?: WriteOptions & Abortable,
   ) => Promise<void>
   readonly stat: (path: string, options?: Abortable) => Promise<FileStat>
+  readonly exists: (path: string, options?: Abortable) => Promise<boolean>
+  /** The entries of a folder (the working directory by default), ordered by path. */
+  readonly list: (
+    path?: string,
+    options?: ListOptions & Abortable,
+  ) => Promise<ReadonlyArray<FileEntry>>
+  /** Makes a folder and those above it; no effect where it is there. */
+  readonly makeDirectory: (path: string, options?: Abortable) => Promise<void>
+  /** Renames a file or folder; a file in its new place is replaced, a folder is not. */
+  readonly move: (from: string, to: string, options?: Abortable) => Promise<void>
+  /** Removes a file, a symlink (not what it leads to) or a folder. */
+  readonly remove: (path: string, options?: RemoveOptions & Abortable) => Promise<void>
+  /** Finds lines that hold the pattern in text files; symlinks are not followed. */
+  readonly search: (pattern: string, options?: SearchOptions & Abortable) => Promise<SearchResult>
   /** Copies a file or folder from session storage into the sandbox. */
   readonly upload: (from: string, to: string, options?: Abortable) => Promise<TransferReport>
   /** Copies a file or folder from the sandbox into session storage. */
@@ -243,6 +258,12 @@ const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
       write: (path, content, options) =>
         run(runtime, files.write(path, contentStream(content), options), options),
       stat: (path, options) => run(runtime, files.stat(path), options),
+      exists: (path, options) => run(runtime, files.exists(path), options),
+      list: (path, options) => run(runtime, files.list(path, options), options),
+      makeDirectory: (path, options) => run(runtime, files.makeDirectory(path), options),
+      move: (from, to, options) => run(runtime, files.move(from, to), options),
+      remove: (path, options) => run(runtime, files.remove(path, options), options),
+      search: (pattern, options) => run(runtime, files.search(pattern, options), options),
       upload: (from, to, options) => run(runtime, files.upload(from, to), options),
       download: (from, to, options) => run(runtime, files.download(from, to), options),
     },

@@ -1,12 +1,18 @@
-import { defaultLimits, SandboxName, SessionId, sandboxId, sessionKey } from "@cordon/core"
+import {
+  defaultLimits,
+  fileError,
+  fileExit,
+  SandboxName,
+  SessionId,
+  sandboxId,
+  sessionKey,
+} from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import * as fc from "fast-check"
 import { infoOf, label, labelsOf } from "../src/Labels.ts"
 import { defaultRuntimeNames, offeredRuntimes } from "../src/Runtimes.ts"
 import { judgeStartFailure } from "../src/sandbox/exec.ts"
-import { fileError } from "../src/sandbox/files.ts"
-import { fileExit } from "../src/sandbox/scripts.ts"
 
 describe("labels", () => {
   const session = sessionKey(SessionId.make("s"))

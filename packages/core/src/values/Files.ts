@@ -7,3 +7,25 @@ export interface FileStat {
   readonly size: number
   readonly mode: number
 }
+
+/** A file in a folder's listing. A symlink is listed as itself, not as what it leads to. */
+export interface FileEntry {
+  readonly name: string
+  readonly path: string
+  readonly kind: FileKind
+  /** Bytes; 0 for what is no regular file. */
+  readonly size: number
+  /** POSIX permission bits. */
+  readonly mode: number
+  /** Of the content; to the second where the image's find is busybox's. */
+  readonly modifiedAt: Date
+}
+
+/** A line of a file that a search found. */
+export interface FileMatch {
+  readonly path: string
+  /** The first line is 1. */
+  readonly line: number
+  /** The line without its end, at most 1,000 characters of it. */
+  readonly text: string
+}

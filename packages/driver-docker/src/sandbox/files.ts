@@ -6,13 +6,10 @@ import {
   type ExecRequest,
   type FileContent,
   type FileError,
-  FileNotFound,
   type FilePath,
   type FileStat,
+  fileError,
   InvalidArchive,
-  InvalidPath,
-  NotAFile,
-  PermissionDenied,
   StorageFailed,
 } from "@cordon/core"
 import { Deferred, Effect, Exit, Stream } from "effect"
@@ -20,39 +17,6 @@ import type { Target } from "./exec.ts"
 import * as scripts from "./scripts.ts"
 
 type Exec = (target: Target, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
-
-/** What a script's exit code and words mean. */
-export const fileError = (path: string, exitCode: number, stderr: string): FileError => {
-  const { fileExit } = scripts
-  switch (exitCode) {
-    case fileExit.notFound:
-      return new FileNotFound({ path })
-    case fileExit.directory:
-      return new NotAFile({ path, kind: "directory" })
-    case fileExit.notRegular:
-      return new NotAFile({ path, kind: "special file" })
-    case fileExit.notDirectory:
-    case fileExit.notFile:
-      return new NotAFile({ path, kind: "file where a folder is needed" })
-    case fileExit.denied:
-      return new PermissionDenied({ path })
-    case fileExit.loop:
-      return new InvalidPath({ path, reason: "its symlinks form a loop" })
-    case fileExit.size:
-      return new StorageFailed({ path, reason: "the content has not the size that was announced" })
-    default: {
-      if (/no space left|disk quota/i.test(stderr)) {
-        return new StorageFailed({ path, reason: "no space is left" })
-      }
-      if (/name too long/i.test(stderr)) return new InvalidPath({ path, reason: "it is too long" })
-      if (/permission denied|read-only|not permitted/i.test(stderr)) {
-        return new PermissionDenied({ path })
-      }
-      const reason = stderr.trim().slice(-500) || `the helper ended with exit code ${exitCode}`
-      return new StorageFailed({ path, reason })
-    }
-  }
-}
 
 // The helpers run as the sandbox's user: a user that is unknown is the sandbox's own fault.
 const asFileError =

@@ -2,6 +2,7 @@
  * What runs inside a sandbox for us: POSIX sh and nothing else, unless said. Paths come as
  * positional parameters, always absolute, so that no name can be taken for an option.
  */
+import { explain, fileExit } from "@cordon/core"
 
 /** The environment variable by which the processes of one command are known. */
 export const marker = "CORDON_EXEC_ID"
@@ -66,39 +67,6 @@ while [ "$round" -lt 200 ]; do
 '
 done 2>/dev/null
 exit 1
-`
-
-/** Exit codes by which the file scripts say what was wrong. */
-export const fileExit = {
-  notFound: 71,
-  directory: 72,
-  notRegular: 73,
-  denied: 74,
-  notDirectory: 75,
-  failed: 76,
-  size: 77,
-  loop: 78,
-  notFile: 79,
-} as const
-
-// Says why a path can't be used, by walking it from the root: shell tests alone can't tell a
-// missing file from one behind a folder that may not be entered.
-const explain = `
-explain() {
-  rest=\${1#/} at=
-  while [ -n "$rest" ]; do
-    part=\${rest%%/*}
-    case $rest in */*) rest=\${rest#*/} ;; *) rest= ;; esac
-    [ -n "$part" ] || continue
-    at=$at/$part
-    if [ -L "$at" ] && [ ! -e "$at" ]; then
-      if readlink -f "$at" >/dev/null 2>&1; then exit ${fileExit.notFound}; else exit ${fileExit.loop}; fi
-    fi
-    [ -e "$at" ] || { up=\${at%/*}; if [ -x "\${up:-/}" ]; then exit ${fileExit.notFound}; else exit ${fileExit.denied}; fi; }
-    [ -z "$rest" ] || [ -d "$at" ] || exit ${fileExit.notDirectory}
-    [ -z "$rest" ] || [ -x "$at" ] || exit ${fileExit.denied}
-  done
-}
 `
 
 /** $1: path. Prints kind, size in bytes and permission bits in octal. */

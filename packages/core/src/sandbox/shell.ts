@@ -1,0 +1,77 @@
+import { Effect, Stream } from "effect"
+import { type ExecError, type FileError, type LeaseError, StorageFailed } from "../errors.ts"
+import { collectOutput } from "../Output.ts"
+import type { ExecEvent, ExecRequest } from "../values/Exec.ts"
+import { fileError } from "./fileScripts.ts"
+
+/** Runs commands in one sandbox, renewing its lease. */
+export type RunCommand = (request: ExecRequest) => Stream.Stream<ExecEvent, ExecError | LeaseError>
+
+export type ScriptError = FileError | LeaseError
+
+/** A helper script with its arguments, as a command. */
+export const scriptCommand = (
+  script: string,
+  ...args: ReadonlyArray<string>
+): Pick<ExecRequest, "cwd"> & {
+  readonly command: readonly [string, ...ReadonlyArray<string>]
+} => ({
+  command: ["/bin/sh", "-c", script, "sh", ...args],
+  cwd: "/",
+})
+
+// The helpers run as the sandbox's user: a user that is unknown is the sandbox's own fault.
+const asFileError = (path: string) => (error: ExecError | LeaseError) =>
+  error._tag === "InvalidInput" ? new StorageFailed({ path, reason: error.issue }) : error
+
+const overdue = (path: string) =>
+  new StorageFailed({ path, reason: "it took longer than a command may" })
+
+/** The error for a helper that did not end well; undefined where it did. */
+export type Judge<E> = (exitCode: number, stdout: string, stderr: string) => E | undefined
+
+/** Runs a helper that prints little, and returns what it printed. */
+export const runScript = Effect.fnUntraced(function* <E = never>(
+  run: RunCommand,
+  path: string,
+  request: ExecRequest,
+  judge: Judge<E> = () => undefined,
+) {
+  const result = yield* collectOutput(run(request), 64 * 1024).pipe(
+    Effect.mapError(asFileError(path)),
+  )
+  if (result.timedOut) return yield* overdue(path)
+  const { exitCode, stdout, stderr } = result
+  if (exitCode === 0) return stdout
+  const judged = judge(exitCode, stdout, stderr)
+  if (judged !== undefined) return yield* Effect.fail(judged)
+  return yield* fileError(path, exitCode, stderr)
+})
+
+/** Streams what a helper prints, and fails in the end if it did. */
+export const streamScript = <E = never>(
+  run: RunCommand,
+  path: string,
+  request: ExecRequest,
+  judge: Judge<E> = () => undefined,
+): Stream.Stream<Uint8Array, ScriptError | E> =>
+  Stream.suspend(() => {
+    let stderr = ""
+    return run(request).pipe(
+      Stream.mapError(asFileError(path)),
+      Stream.mapEffect((event): Effect.Effect<ReadonlyArray<Uint8Array>, ScriptError | E> => {
+        if (event._tag === "Stdout") return Effect.succeed([event.bytes])
+        if (event._tag === "Stderr") {
+          stderr = (stderr + Buffer.from(event.bytes).toString()).slice(-4096)
+        } else if (event.timedOut) {
+          return Effect.fail(overdue(path))
+        } else if (event.exitCode !== 0) {
+          return Effect.fail(
+            judge(event.exitCode, "", stderr) ?? fileError(path, event.exitCode, stderr),
+          )
+        }
+        return Effect.succeed([])
+      }),
+      Stream.flattenIterable,
+    )
+  })

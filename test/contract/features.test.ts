@@ -1,0 +1,30 @@
+import { docker } from "@cordon/driver-docker"
+import { memory } from "@cordon/driver-memory"
+import { noEngine } from "../support/docker.ts"
+import { featureContract } from "./featureContract.ts"
+
+featureContract("memory", {
+  layer: memory(),
+  image: "ubuntu:24.04",
+  lacks: {
+    permissions: "the in-memory driver runs everything as root, as its capabilities say",
+    specialFiles: "the in-memory driver has no special files",
+    linkRemoval: "the in-memory driver's interpreter can't remove a symlink",
+  },
+})
+
+featureContract("docker", {
+  layer: docker(),
+  image: process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
+  unavailable: noEngine,
+})
+
+const busybox = process.env["CORDON_TEST_BUSYBOX_IMAGE"]
+
+featureContract("docker, busybox", {
+  layer: docker(),
+  image: busybox ?? "busybox",
+  unavailable:
+    noEngine ??
+    (busybox === undefined ? "CORDON_TEST_BUSYBOX_IMAGE is not set, as CI does" : undefined),
+})
