@@ -1,0 +1,118 @@
+import Dockerode from "dockerode"
+import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers"
+import { type Certificate, makeAuthority } from "./certificates.ts"
+import { noEngine, socketPath } from "./docker.ts"
+
+const image = process.env["CORDON_TEST_ENGINE_IMAGE"]
+
+/** Why tests that need a second engine can't run here; undefined where they can. */
+export const noEngineContainers =
+  noEngine ??
+  (image === undefined
+    ? "CORDON_TEST_ENGINE_IMAGE is not set, as CI does: an image with a Docker Engine in it"
+    : undefined)
+
+// All that Engine 20.10 knows but SYS_RESOURCE, which a privileged container would need too.
+const capabilities =
+  "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM".split(
+    " ",
+  )
+const port = 2376
+const ownerLabel = "dev.cordon.test.owner"
+
+class EngineContainer extends GenericContainer {
+  constructor(name: string) {
+    super(name)
+    this.hostConfig.DeviceCgroupRules = ["a *:* rwm"]
+  }
+
+  /** Who reaches the engine is root on this machine: it is published to this machine only. */
+  publish() {
+    this.withExposedPorts(port)
+    this.hostConfig.PortBindings = { [`${port}/tcp`]: [{ HostIp: "127.0.0.1", HostPort: "0" }] }
+    return this
+  }
+}
+
+/** A Docker Engine of its own, in a container. */
+export interface StartedEngine {
+  readonly port: number
+  readonly container: StartedTestContainer
+  /** Certificates that reach it; undefined on plain TCP. */
+  readonly tls: (Certificate & { readonly ca: string }) | undefined
+  /** What the test made, as the engine itself sees it. */
+  readonly client: Dockerode
+  readonly stop: () => Promise<void>
+}
+
+const local = new Dockerode({ socketPath })
+
+const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+/** Takes away what test processes left that were killed before they could. */
+const removeAbandoned = async () => {
+  const filters = { label: [ownerLabel] }
+  for (const { Id, Labels } of await local.listContainers({ all: true, filters })) {
+    if (!isAlive(Number(Labels[ownerLabel]))) {
+      await local.getContainer(Id).remove({ force: true, v: true })
+    }
+  }
+}
+
+/** Hands an image of this machine's engine on. */
+const copyImage = async (name: string, client: Dockerode) => {
+  const load = await client.loadImage(await local.getImage(name).get())
+  await new Promise((resolve, reject) => load.on("end", resolve).on("error", reject).resume())
+}
+
+/** Starts an engine that has the test image: on plain TCP, or with mutual TLS. */
+export const startEngine = async (options: {
+  readonly tls: boolean
+  readonly args?: ReadonlyArray<string>
+}): Promise<StartedEngine> => {
+  if (image === undefined) throw new Error("There is no image with an engine")
+  await removeAbandoned()
+  const authority = makeAuthority()
+  const server = authority.server(["DNS:localhost", "IP:127.0.0.1"])
+  const tls = options.tls ? { ca: authority.ca, ...authority.client() } : undefined
+  const files = { tlscacert: authority.ca, tlscert: server.cert, tlskey: server.key }
+  const container = await new EngineContainer(image)
+    .publish()
+    .withAddedCapabilities(...capabilities)
+    .withSecurityOpt("seccomp=unconfined", "apparmor=unconfined")
+    .withLabels({ [ownerLabel]: String(process.pid) })
+    .withCopyContentToContainer(
+      Object.entries(files).map(([name, content]) => ({ content, target: `/tls/${name}.pem` })),
+    )
+    .withCommand([
+      ...["-H", `tcp://0.0.0.0:${port}`],
+      ...(options.tls
+        ? ["--tlsverify", ...Object.keys(files).map((name) => `--${name}=/tls/${name}.pem`)]
+        : ["--tls=false"]),
+      ...(options.args ?? []),
+    ])
+    .withWaitStrategy(Wait.forLogMessage(/API listen on \[::\]/))
+    .withStartupTimeout(60_000)
+    .start()
+  const mapped = container.getMappedPort(port)
+  const client = new Dockerode({
+    host: "127.0.0.1",
+    port: mapped,
+    protocol: options.tls ? "https" : "http",
+    ...tls,
+  })
+  await copyImage(process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04", client)
+  return {
+    port: mapped,
+    container,
+    tls,
+    client,
+    stop: async () => void (await container.stop({ timeout: 0 })),
+  }
+}
