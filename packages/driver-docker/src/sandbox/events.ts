@@ -23,8 +23,10 @@ const toSandboxEvent = (event: EngineEvent): Option.Option<SandboxEvent> =>
       case "create":
         return Option.some(SandboxEvent.Created({ id }))
       case "start":
+      case "unpause":
         return Option.some(SandboxEvent.Started({ id }))
       case "die":
+      case "pause":
         return Option.some(SandboxEvent.Stopped({ id }))
       case "destroy":
         return Option.some(SandboxEvent.Removed({ id }))

@@ -25,6 +25,9 @@ type Exit = Extract<ExecEvent, { readonly _tag: "Exit" }>
 export interface Target {
   readonly id: SandboxId
   readonly instanceId: string
+  /** Whom and where commands run that say nothing else; the container's own where absent. */
+  readonly user?: string
+  readonly cwd?: string
 }
 
 // After the command's end its background children may still hold the output open. What the command
@@ -49,7 +52,11 @@ type Verdict =
 /** What the engine meant when it could not start a command. */
 export const judgeStartFailure = (
   detail: string,
-  request: Pick<ExecRequest, "command" | "cwd" | "user">,
+  request: {
+    readonly command: ExecRequest["command"]
+    readonly cwd?: string | undefined
+    readonly user?: string | undefined
+  },
 ): Verdict => {
   const program = typeof request.command === "string" ? "/bin/sh" : request.command[0]
   const { cwd, user } = request
@@ -78,8 +85,17 @@ export const judgeStartFailure = (
   return { _tag: "Refused", error }
 }
 
-/** Runs commands in containers: the whole of what `exec` promises, over an engine's few calls. */
-export const makeExec = (engine: Engine, hub: EventHub) => {
+/**
+ * Runs commands in containers: the whole of what `exec` promises, over an engine's few calls.
+ *
+ * @param reset ends all processes of a container whose processes can't be reached one by one, and
+ * keeps its files; the container is started anew where absent
+ */
+export const makeExec = (
+  engine: Engine,
+  hub: EventHub,
+  reset?: (target: Target) => Effect.Effect<void, HostError>,
+) => {
   const refuse = (target: Target) => (error: HostError) => {
     if (error._tag !== "EngineError") return error
     if (error.status === 404) return new SandboxNotFound({ sandbox: target.id })
@@ -95,6 +111,7 @@ export const makeExec = (engine: Engine, hub: EventHub) => {
     yield* Effect.logWarning("Restarting a sandbox whose processes can't be reached", {
       sandbox: target.id,
     })
+    if (reset !== undefined) return yield* reset(target)
     yield* Effect.ignore(engine.containerKill(target.instanceId))
     yield* engine.containerInspect(target.instanceId).pipe(
       Effect.repeat({
@@ -175,7 +192,7 @@ export const makeExec = (engine: Engine, hub: EventHub) => {
     const token = randomBytes(12).toString("hex")
     const oomsBefore = hub.oomKills(target.instanceId)
     const refused = refuse(target)
-    const { command, cwd, env = {}, user, stdin, timeout } = request
+    const { command, cwd = target.cwd, env = {}, user = target.user, stdin, timeout } = request
     const execId = yield* engine
       .execCreate(target.instanceId, {
         Cmd: typeof command === "string" ? ["/bin/sh", "-c", command] : command,
@@ -298,7 +315,7 @@ export const makeExec = (engine: Engine, hub: EventHub) => {
     )
     ended = true
     if (state.pid === 0 && state.exitCode >= 125 && heldText !== "" && !timedOut) {
-      return judgeStartFailure(heldText.trim(), request)
+      return judgeStartFailure(heldText.trim(), { command, cwd, user })
     }
     yield* emit(held)
     const container = yield* engine

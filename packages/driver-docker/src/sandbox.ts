@@ -1,0 +1,11 @@
+/**
+ * What a Docker sandbox is, for drivers that place its container otherwise than on one engine.
+ * Internal to Cordon's own packages: it changes without notice.
+ */
+export { infoOf, label, labelsOf } from "./Labels.ts"
+export { defaultRuntimeNames } from "./Runtimes.ts"
+export { capacityOf, freeSubnets, parsePool, type Range } from "./Subnets.ts"
+export { capabilities, identityOf } from "./sandbox/container.ts"
+export { type EventHub, makeEventHub } from "./sandbox/events.ts"
+export { makeExec, type Target } from "./sandbox/exec.ts"
+export { makeFiles } from "./sandbox/files.ts"
