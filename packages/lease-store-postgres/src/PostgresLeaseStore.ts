@@ -1,0 +1,65 @@
+import { type LeaseStore, LeaseStoreFailed } from "@cordon/core"
+import { type Dialect, layerSqlStore } from "@cordon/lease-store-sql"
+import { PgClient } from "@effect/sql-pg"
+import { Config, Effect, Layer, Redacted } from "effect"
+import type { SqlClient } from "effect/sql"
+import { migrations } from "./migrations.ts"
+
+export interface PostgresOptions extends Omit<PgClient.PgPoolConfig, "url" | "password"> {
+  /** `postgres://user:password@host:5432/database`; each part may be given by itself instead. */
+  readonly url?: string | Redacted.Redacted
+  readonly password?: string | Redacted.Redacted
+}
+
+// Any number that nobody else locks: one insertion that has to mind a quota at a time.
+const quotaLock = 0x636f7264
+
+const dialect = (sql: SqlClient.SqlClient): Dialect => ({
+  now: "(extract(epoch FROM clock_timestamp())::double precision * 1000)",
+  firstToken: "nextval('cordon_lease_token')::double precision",
+  nextToken: "nextval('cordon_lease_token')::double precision",
+  skipLocked: "FOR UPDATE SKIP LOCKED",
+  exclusively: (effect) =>
+    sql.withTransaction(
+      Effect.andThen(sql`SELECT pg_advisory_xact_lock(${sql.literal(String(quotaLock))})`, effect),
+    ),
+  migrations,
+})
+
+const redacted = (value: string | Redacted.Redacted) =>
+  typeof value === "string" ? Redacted.make(value) : value
+
+/** Over a SQL client for PostgreSQL of the program's own. */
+export const layerClient: Layer.Layer<LeaseStore, LeaseStoreFailed, SqlClient.SqlClient> =
+  layerSqlStore(dialect)
+
+/** Leases in PostgreSQL: for any number of workers and hosts. The database's clock decides. */
+export const layer = ({
+  url,
+  password,
+  ...options
+}: PostgresOptions): Layer.Layer<LeaseStore, LeaseStoreFailed> =>
+  Layer.provide(
+    layerClient,
+    PgClient.layer({
+      applicationName: "cordon",
+      ...options,
+      ...(url === undefined ? {} : { url: redacted(url) }),
+      ...(password === undefined ? {} : { password: redacted(password) }),
+    }).pipe(
+      Layer.catch((error) =>
+        Layer.effectContext(
+          Effect.fail(new LeaseStoreFailed({ operation: "connect", reason: error.reason.message })),
+        ),
+      ),
+    ),
+  )
+
+/** As `layer`, from a program's configuration. */
+export const layerConfig = (
+  options: Config.Wrap<PostgresOptions>,
+): Layer.Layer<LeaseStore, LeaseStoreFailed | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))
+
+/** The store for `createSandboxes({ leaseStore: postgres({ url }) })`; the same as {@link layer}. */
+export const postgres = layer

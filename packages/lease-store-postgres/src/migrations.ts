@@ -1,0 +1,28 @@
+import { Effect } from "effect"
+import { Migrator, SqlClient } from "effect/sql"
+
+export const migrations = Migrator.fromRecord({
+  "1_leases": Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`CREATE SEQUENCE cordon_lease_token`
+    yield* sql`
+      CREATE TABLE cordon_leases (
+        host text NOT NULL,
+        id text NOT NULL,
+        session text NOT NULL,
+        instance_id text NOT NULL,
+        phase text NOT NULL,
+        token double precision NOT NULL,
+        memory double precision NOT NULL,
+        cpus double precision NOT NULL,
+        disk double precision NOT NULL,
+        idle_timeout double precision NOT NULL,
+        remove_timeout double precision NOT NULL,
+        last_used_at double precision NOT NULL,
+        claimed_until double precision NOT NULL,
+        PRIMARY KEY (host, id)
+      )`
+    yield* sql`CREATE INDEX cordon_leases_session ON cordon_leases (session)`
+    yield* sql`CREATE TABLE cordon_turns (host text PRIMARY KEY, until double precision NOT NULL)`
+  }),
+})

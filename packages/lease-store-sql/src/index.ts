@@ -1,0 +1,1 @@
+export { type Dialect, layerSqlStore } from "./SqlLeaseStore.ts"

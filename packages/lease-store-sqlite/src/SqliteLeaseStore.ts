@@ -1,0 +1,36 @@
+import type { LeaseStore, LeaseStoreFailed } from "@cordon/core"
+import { type Dialect, layerSqlStore } from "@cordon/lease-store-sql"
+import { Config, Effect, Layer } from "effect"
+import type { SqlClient } from "effect/sql"
+import { layerClient } from "./client.ts"
+import { migrations } from "./migrations.ts"
+
+export interface SqliteOptions {
+  /** A file on a local disk, made where it is missing (its folder is not); or `:memory:`. */
+  readonly filename: string
+}
+
+const dialect = (sql: SqlClient.SqlClient): Dialect => ({
+  now: "(unixepoch('subsec') * 1000.0)",
+  firstToken: "(SELECT token + 1 FROM cordon_fence)",
+  nextToken: "token + 1",
+  // One connection writes at a time.
+  skipLocked: "",
+  exclusively: sql.withTransaction,
+  migrations,
+})
+
+/**
+ * Leases in a SQLite file: for any number of processes on one machine. Its clock is the machine's.
+ */
+export const layer = (options: SqliteOptions): Layer.Layer<LeaseStore, LeaseStoreFailed> =>
+  Layer.provide(layerSqlStore(dialect), layerClient(options.filename))
+
+/** As `layer`, from a program's configuration. */
+export const layerConfig = (
+  options: Config.Wrap<SqliteOptions>,
+): Layer.Layer<LeaseStore, LeaseStoreFailed | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))
+
+/** The store for `createSandboxes({ leaseStore: sqlite({ filename }) })`; the same as {@link layer}. */
+export const sqlite = layer

@@ -1,0 +1,94 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import { LeaseStoreFailed } from "@cordon/core"
+import { Effect, Layer, Semaphore, Stream } from "effect"
+import { Reactivity } from "effect/reactivity"
+import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+
+// Waiting holds this process's event loop. It is short, and repeated above without holding it.
+const busyTimeout = 50
+
+const open = (filename: string) =>
+  Effect.acquireRelease(
+    Effect.try({
+      try: () => {
+        const database = new DatabaseSync(filename, { timeout: busyTimeout })
+        // Readers and the writer do not wait for each other; a power failure costs at most the
+        // last changes, of sandboxes that it ended as well.
+        database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+        return database
+      },
+      catch: (cause) =>
+        new LeaseStoreFailed({
+          operation: `open ${filename}`,
+          reason: cause instanceof Error ? cause.message : String(cause),
+        }),
+    }),
+    (database) => Effect.sync(() => database.close()),
+  )
+
+const inputs = (params: ReadonlyArray<unknown>): Array<SQLInputValue> =>
+  params.map((param) => {
+    if (typeof param === "string" || typeof param === "number" || param === null) return param
+    throw new TypeError(`SQLite takes no ${typeof param} here`)
+  })
+
+/** Node's own SQLite as a connection of Effect's SQL client. */
+const connect = (database: DatabaseSync): SqlConnection.Connection => {
+  const prepared = new Map<string, StatementSync>()
+  const attempt = <A>(run: () => A) =>
+    Effect.try({
+      try: run,
+      catch: (cause) =>
+        new SqlError.SqlError({
+          reason: SqlError.classifySqliteError(withErrno(cause), { operation: "execute" }),
+        }),
+    })
+  const all = (sql: string, params: ReadonlyArray<unknown>) =>
+    attempt(() => {
+      const statement = prepared.get(sql) ?? database.prepare(sql)
+      prepared.set(sql, statement)
+      return statement.all(...inputs(params))
+    })
+  return {
+    execute: (sql, params, transform) =>
+      Effect.map(all(sql, params), (rows) => (transform ? transform(rows) : rows)),
+    executeRaw: all,
+    executeUnprepared: (sql, params, transform) =>
+      Effect.map(
+        attempt(() => database.prepare(sql).all(...inputs(params))),
+        (rows) => (transform ? transform(rows) : rows),
+      ),
+    executeValues: (sql, params) =>
+      Effect.map(all(sql, params), (rows) => rows.map((row) => Object.values(row))),
+    executeValuesUnprepared: (sql, params) =>
+      Effect.map(all(sql, params), (rows) => rows.map((row) => Object.values(row))),
+    executeStream: (sql, params) =>
+      Stream.unwrap(Effect.map(all(sql, params), (rows) => Stream.fromIterable(rows))),
+  }
+}
+
+/** Effect reads the code where other drivers of SQLite have it. */
+const withErrno = (cause: unknown): unknown =>
+  cause instanceof Error && "errcode" in cause
+    ? Object.assign(cause, { errno: cause.errcode })
+    : cause
+
+/** One connection to one file, for one statement or transaction at a time. */
+export const layerClient = (filename: string): Layer.Layer<SqlClient.SqlClient, LeaseStoreFailed> =>
+  Layer.effect(
+    SqlClient.SqlClient,
+    Effect.gen(function* () {
+      const connection = connect(yield* open(filename))
+      return yield* SqlClient.make({
+        ...SqlClient.makeSqliteAcquirers({
+          connection: Effect.succeed(connection),
+          semaphore: yield* Semaphore.make(1),
+        }),
+        compiler: Statement.makeCompilerSqlite(),
+        driver: "node-sqlite",
+        spanAttributes: [["db.system.name", "sqlite"]],
+        // Taken at the start: a reader that wants to write later on may have to give up.
+        beginTransaction: "BEGIN IMMEDIATE",
+      })
+    }),
+  ).pipe(Layer.provide(Reactivity.layer))

@@ -1,0 +1,130 @@
+import { randomUUID } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { LeaseStore, type LeaseStoreFailed, leaseStoreMemory } from "@cordon/core"
+import { postgres } from "@cordon/lease-store-postgres"
+import { sqlite } from "@cordon/lease-store-sqlite"
+import { PgClient } from "@effect/sql-pg"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Layer, Redacted, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { noPostgres, type Postgres, startPostgres } from "../support/postgres.ts"
+import { skipped } from "../support/skipped.ts"
+import { type Harness, leaseStoreContract } from "./leaseStoreContract.ts"
+
+/** Builds a layer anew, as another process would. */
+const opened = (
+  layer: Layer.Layer<LeaseStore, LeaseStoreFailed>,
+): Effect.Effect<LeaseStore["Service"], LeaseStoreFailed, Scope.Scope> =>
+  Effect.map(Layer.build(Layer.fresh(layer)), (context) => Context.get(context, LeaseStore))
+
+leaseStoreContract("memory", {
+  shared: false,
+  test: (name, body) =>
+    it.effect(name, () =>
+      Effect.gen(function* () {
+        const store = yield* opened(leaseStoreMemory)
+        yield* body({ open: Effect.succeed(store), pass: (ms) => TestClock.adjust(ms) })
+      }),
+    ),
+})
+
+// A database's clock can't be turned: what it dated is made older.
+const older = (ms: number) => [
+  `UPDATE cordon_leases SET last_used_at = last_used_at - ${ms},
+    claimed_until = claimed_until - ${ms}`,
+  `UPDATE cordon_turns SET until = until - ${ms}`,
+]
+
+const folder = mkdtempSync(join(tmpdir(), "cordon-sqlite-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+leaseStoreContract("SQLite", {
+  shared: true,
+  test: (name, body) =>
+    it.live(name, () => {
+      const filename = join(folder, `${randomUUID()}.db`)
+      return body({
+        open: opened(sqlite({ filename })),
+        pass: (ms) =>
+          Effect.sync(() => {
+            const database = new DatabaseSync(filename)
+            for (const statement of older(ms)) database.exec(statement)
+            database.close()
+          }),
+      })
+    }),
+})
+
+describe("SQLite", () => {
+  it.live("says where it could not open a file", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(opened(sqlite({ filename: "/nonexistent/leases.db" })))
+      assert.strictEqual(error._tag, "LeaseStoreFailed")
+      assert.match(error.message, /open \/nonexistent\/leases\.db: unable to open database file/)
+    }),
+  )
+})
+
+let server: Postgres | undefined
+const serverNow = Effect.suspend(() =>
+  server === undefined
+    ? Effect.die(new Error("PostgreSQL is not running"))
+    : Effect.succeed(server),
+)
+beforeAll(async () => {
+  if (noPostgres === undefined) server = await startPostgres()
+})
+afterAll(() => server?.[Symbol.asyncDispose]())
+
+const onPostgres: Harness["test"] = (name, body) =>
+  noPostgres === undefined
+    ? it.live(name, () =>
+        Effect.gen(function* () {
+          const { createDatabase } = yield* serverNow
+          const url = yield* Effect.promise(createDatabase)
+          const client = yield* Layer.build(PgClient.layer({ url: Redacted.make(url) }))
+          const sql = Context.get(client, PgClient.PgClient)
+          yield* body({
+            open: opened(postgres({ url })),
+            pass: (ms) =>
+              Effect.orDie(
+                Effect.forEach(older(ms), (statement) => sql.unsafe(statement), { discard: true }),
+              ),
+          })
+        }),
+      )
+    : skipped(name, noPostgres)
+
+leaseStoreContract("PostgreSQL", { shared: true, test: onPostgres })
+
+describe("PostgreSQL", () => {
+  onPostgres("goes on after its server was restarted", ({ open }) =>
+    Effect.gen(function* () {
+      const store = yield* open
+      const { restart } = yield* serverNow
+      const working = yield* Effect.forkScoped(
+        Effect.forEach(
+          Array.from({ length: 40 }),
+          () => Effect.andThen(store.list("host-1"), Effect.sleep("50 millis")),
+          { discard: true },
+        ),
+      )
+      yield* Effect.promise(restart)
+      yield* Fiber.join(working)
+      assert.deepStrictEqual(yield* store.list("host-1"), [])
+      assert.isTrue(yield* store.takeTurn("host-1", 1000))
+    }),
+  )
+
+  it.live("tells why it could not connect, and no password", () =>
+    Effect.gen(function* () {
+      const url = "postgres://cordon:a-secret-word@127.0.0.1:1/none"
+      const error = yield* Effect.flip(opened(postgres({ url })))
+      assert.strictEqual(error._tag, "LeaseStoreFailed")
+      assert.notInclude(error.message, "a-secret-word")
+    }),
+  )
+})
