@@ -1,4 +1,5 @@
 import {
+  type Feature,
   type Sandbox,
   type SandboxDriver,
   Sandboxes,
@@ -46,6 +47,12 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
     Effect.flatMap(freshSession, (session) =>
       Sandboxes.scoped(session, { workdir: "/work", ...create }),
     )
+
+  const lacksFeature = (feature: Feature) =>
+    Effect.gen(function* () {
+      const { features } = yield* (yield* Sandboxes).capabilities
+      return !features.includes(feature)
+    })
 
   const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.map(Effect.flip(effect), (error) => error._tag)
@@ -201,6 +208,47 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
               assert.isTrue(yield* files.exists("/etc/passwd"))
             }),
           lacks.permissions,
+        )
+      })
+
+      describe("pausing", () => {
+        check("freezes what runs, refuses its use meanwhile, and lets it go on", () =>
+          Effect.gen(function* () {
+            const sandbox = yield* make()
+            if (yield* lacksFeature("pause")) {
+              assert.strictEqual(yield* tagOf(sandbox.pause), "Unsupported")
+              return assert.strictEqual(yield* tagOf(sandbox.resume), "Unsupported")
+            }
+            yield* sandbox.resume
+            const tick = "while :; do echo tick >>ticks; sleep 0.1; done >/dev/null 2>&1 &"
+            yield* out(sandbox, tick)
+            yield* sandbox.pause
+            yield* sandbox.pause
+            assert.strictEqual((yield* sandbox.inspect).status, "paused")
+            const refusal = yield* Effect.flip(sandbox.exec("true"))
+            assert.strictEqual(refusal._tag, "SandboxNotRunning")
+            assert.match(refusal.message, /paused/)
+            assert.strictEqual(yield* tagOf(sandbox.files.list()), "SandboxNotRunning")
+            yield* Effect.sleep("1 second")
+            yield* sandbox.resume
+            // The process is the same one, and was away for a second.
+            const ticks = () => Effect.map(sandbox.files.readText("ticks"), (text) => text.length)
+            const before = yield* ticks()
+            yield* Effect.sleep("500 millis")
+            assert.isAbove(yield* ticks(), before)
+            for (const end of [sandbox.start, sandbox.stop]) {
+              yield* sandbox.pause
+              yield* end
+              yield* sandbox.start
+              assert.strictEqual(yield* out(sandbox, "echo on"), "on\n")
+            }
+            yield* sandbox.stop
+            assert.strictEqual(yield* tagOf(sandbox.pause), "SandboxNotRunning")
+            yield* sandbox.start
+            yield* sandbox.pause
+            yield* sandbox.remove
+            assert.strictEqual(yield* tagOf(sandbox.inspect), "SandboxNotFound")
+          }),
         )
       })
 

@@ -1,5 +1,13 @@
-import { Context, Data, type Duration, type Effect, type Stream } from "effect"
-import type { CreateError, ExecError, FileError, HostError, SandboxNotFound } from "./errors.ts"
+import { Context, Data, type Duration, Effect, type Stream } from "effect"
+import {
+  type CreateError,
+  type ExecError,
+  type FileError,
+  type HostError,
+  type SandboxNotFound,
+  type SandboxNotRunning,
+  Unsupported,
+} from "./errors.ts"
 import type { ExecEvent, ExecRequest } from "./values/Exec.ts"
 import type { FilePath } from "./values/FilePath.ts"
 import type { FileStat } from "./values/Files.ts"
@@ -8,6 +16,12 @@ import type { Isolation, Runtime } from "./values/Runtime.ts"
 import type { SandboxInfo, SandboxSpec } from "./values/Sandbox.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
 import type { SessionKey } from "./values/Session.ts"
+
+/**
+ * What a driver may lack: `processes` that outlive the command that started them (which background
+ * processes, git and ports need), `pause`.
+ */
+export type Feature = "processes" | "pause"
 
 /** What a host offers, so that a program can choose before it creates. */
 export interface DriverCapabilities {
@@ -25,6 +39,7 @@ export interface DriverCapabilities {
   /** Which limits are enforced rather than merely recorded. */
   readonly enforced: { readonly [limit in keyof Limits]-?: boolean }
   readonly capacity: HostCapacity
+  readonly features: ReadonlyArray<Feature>
   /** What a user of this driver must not rely on, a sentence each. */
   readonly caveats: ReadonlyArray<string>
 }
@@ -50,6 +65,8 @@ export type SandboxEvent = Data.TaggedEnum<{
   Used: { readonly id: SandboxId }
 }>
 export const SandboxEvent = Data.taggedEnum<SandboxEvent>()
+
+export type PauseError = SandboxNotFound | SandboxNotRunning | Unsupported | HostError
 
 export interface FileContent<E> {
   readonly bytes: Stream.Stream<Uint8Array, E>
@@ -83,11 +100,20 @@ export class SandboxDriver extends Context.Service<
       onProgress?: (progress: PullProgress) => Effect.Effect<void>,
     ) => Effect.Effect<SandboxInfo, CreateError>
 
-    /** Starts a stopped sandbox; no effect on a running one. */
+    /** Starts a stopped or paused sandbox; no effect on a running one. */
     readonly start: (id: SandboxId) => Effect.Effect<void, SandboxNotFound | HostError>
 
     /** Stops a running sandbox, keeping its files; no effect on a stopped one. */
     readonly stop: (id: SandboxId) => Effect.Effect<void, SandboxNotFound | HostError>
+
+    /**
+     * Freezes a running sandbox with all its processes and what they hold in memory; no effect on a
+     * paused one. `start` resumes it as well.
+     */
+    readonly pause: (id: SandboxId) => Effect.Effect<void, PauseError>
+
+    /** Lets a paused sandbox go on; no effect on a running one. */
+    readonly resume: (id: SandboxId) => Effect.Effect<void, PauseError>
 
     /**
      * Removes a sandbox with its files and its network. With `instanceId`, only that incarnation:
@@ -147,3 +173,9 @@ export class SandboxDriver extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<string>, HostError>
   }
 >()("@cordon/core/SandboxDriver") {}
+
+/** The methods of a driver that has none of the features that a driver may lack. */
+export const unsupportedFeatures = (driver: string) => {
+  const refuse = (feature: Feature) => () => Effect.fail(new Unsupported({ feature, driver }))
+  return { pause: refuse("pause"), resume: refuse("pause") }
+}

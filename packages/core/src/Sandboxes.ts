@@ -20,6 +20,7 @@ import {
   RuntimeUnavailable,
   SandboxNotFound,
   type TooManyFiles,
+  type Unsupported,
 } from "./errors.ts"
 import { type LeaseStore, leaseStoreMemory } from "./LeaseStore.ts"
 import { Leases } from "./Leases.ts"
@@ -153,6 +154,10 @@ export interface Sandbox {
     options?: ExecOptions,
   ) => Stream.Stream<ExecEvent, ExecError | LeaseError>
   readonly files: SandboxFiles
+  /** Freezes it with all its processes and their memory; the lease runs on. */
+  readonly pause: Effect.Effect<void, LeaseError | Unsupported>
+  /** Lets it go on after a pause. */
+  readonly resume: Effect.Effect<void, LeaseError | Unsupported>
   readonly start: Effect.Effect<void, LeaseError>
   readonly stop: Effect.Effect<void, LeaseError>
   readonly remove: Effect.Effect<void, LeaseError>
@@ -402,6 +407,8 @@ const make = Effect.gen(function* () {
           ),
         ),
       files,
+      pause: use(driver.pause(id)),
+      resume: use(driver.resume(id)),
       start: leases.start(info),
       stop: leases.stop(info),
       remove: leases.remove(info).pipe(Effect.tap(() => Effect.sync(() => created.delete(id)))),

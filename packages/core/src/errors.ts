@@ -246,6 +246,17 @@ export class EngineError extends Schema.TaggedError<EngineError>()("EngineError"
   }
 }
 
+/** The driver can't do this for any sandbox. */
+export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported", {
+  /** As a driver's capabilities name it. */
+  feature: Schema.String,
+  driver: Schema.String,
+}) {
+  override get message() {
+    return `The ${this.driver} driver has no ${this.feature}. Do without, or use a driver whose capabilities list them.`
+  }
+}
+
 /** Another holder took the sandbox over, or its lease ran out and it was removed. */
 export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
   sandbox: Schema.String,
@@ -311,6 +322,7 @@ export type CordonError =
   | CommandFailed
   | ExecTimedOut
   | OutOfMemory
+  | Unsupported
   | LeaseError
 
 /** Turns a schema's refusal into {@link InvalidInput}, without repeating the input. */

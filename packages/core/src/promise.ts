@@ -96,6 +96,10 @@ export interface PromiseSandbox extends AsyncDisposable {
     options?: Omit<PromiseExecOptions, "signal">,
   ) => AsyncIterable<ExecEvent>
   readonly files: PromiseSandboxFiles
+  /** Freezes it with all its processes and their memory; the lease runs on. */
+  readonly pause: (options?: Abortable) => Promise<void>
+  /** Lets it go on after a pause. */
+  readonly resume: (options?: Abortable) => Promise<void>
   readonly start: (options?: Abortable) => Promise<void>
   readonly stop: (options?: Abortable) => Promise<void>
   readonly remove: (options?: Abortable) => Promise<void>
@@ -267,6 +271,8 @@ const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
       upload: (from, to, options) => run(runtime, files.upload(from, to), options),
       download: (from, to, options) => run(runtime, files.download(from, to), options),
     },
+    pause: (options) => run(runtime, sandbox.pause, options),
+    resume: (options) => run(runtime, sandbox.resume, options),
     start: (options) => run(runtime, sandbox.start, options),
     stop: (options) => run(runtime, sandbox.stop, options),
     remove: (options) => run(runtime, sandbox.remove, options),

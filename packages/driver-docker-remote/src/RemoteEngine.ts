@@ -114,6 +114,18 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       method: "POST",
       path: `/containers/${of(id)}/kill`,
     }),
+  containerPause: (id) =>
+    http.run({
+      operation: "pause a container",
+      method: "POST",
+      path: `/containers/${of(id)}/pause`,
+    }),
+  containerUnpause: (id) =>
+    http.run({
+      operation: "resume a container",
+      method: "POST",
+      path: `/containers/${of(id)}/unpause`,
+    }),
   containerRemove: (id) =>
     http.run({
       operation: "remove a container",

@@ -19,6 +19,7 @@ import {
   type SandboxInfo,
   SandboxNameTaken,
   SandboxNotFound,
+  SandboxNotRunning,
   type SandboxSpec,
   type SessionKey,
 } from "@cordon/core"
@@ -277,12 +278,40 @@ export const layerDriver = (
           )
 
       const start: SandboxDriver["Service"]["start"] = Effect.fn("DockerDriver.start")((id) =>
-        on(id, ({ instanceId }) => settled(id)(engine.containerStart(instanceId))),
+        on(id, ({ instanceId }) =>
+          settled(id)(
+            engine.containerStart(instanceId).pipe(
+              Effect.catchIf(
+                (error) => isEngineError(409)(error) && /paused/i.test(error.detail),
+                () => engine.containerUnpause(instanceId),
+              ),
+            ),
+          ),
+        ),
       )
 
       const stop: SandboxDriver["Service"]["stop"] = Effect.fn("DockerDriver.stop")((id) =>
         on(id, ({ instanceId }) => settled(id)(engine.containerStop(instanceId))),
       )
+
+      /** Pauses or resumes; a refusal is none where the container is as it was wanted. */
+      const turn = (
+        id: SandboxId,
+        wanted: "paused" | "running",
+        call: (instanceId: string) => Effect.Effect<void, HostError>,
+      ) =>
+        on(id, ({ instanceId }) =>
+          settled(id)(call(instanceId)).pipe(
+            Effect.catchIf(isEngineError(409, 500), (refusal) =>
+              Effect.gen(function* () {
+                const { status } = yield* inspect(id)
+                if (status === wanted) return
+                if (status === "paused" || status === "running") return yield* refusal
+                return yield* new SandboxNotRunning({ sandbox: id, status })
+              }),
+            ),
+          ),
+        )
 
       const remove: SandboxDriver["Service"]["remove"] = Effect.fn("DockerDriver.remove")(
         function* (id, instanceId) {
@@ -382,6 +411,7 @@ export const layerDriver = (
           })),
           enforced,
           capacity: { memory: host.MemTotal, cpus: host.NCPU },
+          features: ["processes", "pause"],
           caveats: [
             "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
             "Who may inspect the engine can read the environment variables of every sandbox.",
@@ -403,6 +433,10 @@ export const layerDriver = (
         create,
         start,
         stop,
+        pause: Effect.fn("DockerDriver.pause")((id) => turn(id, "paused", engine.containerPause)),
+        resume: Effect.fn("DockerDriver.resume")((id) =>
+          turn(id, "running", engine.containerUnpause),
+        ),
         remove,
         inspect,
         list,

@@ -124,6 +124,8 @@ export class DockerEngine extends Context.Service<
     readonly containerStart: (id: string) => Effect.Effect<void, HostError>
     readonly containerStop: (id: string) => Effect.Effect<void, HostError>
     readonly containerKill: (id: string) => Effect.Effect<void, HostError>
+    readonly containerPause: (id: string) => Effect.Effect<void, HostError>
+    readonly containerUnpause: (id: string) => Effect.Effect<void, HostError>
     /** Kills it where it runs; its anonymous volumes go with it. */
     readonly containerRemove: (id: string) => Effect.Effect<void, HostError>
     /** @returns the ID of the command, which is not yet started */

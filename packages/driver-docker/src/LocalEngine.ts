@@ -150,6 +150,10 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
         Effect.asVoid(call("stop a container", () => docker.getContainer(id).stop())),
       containerKill: (id) =>
         Effect.asVoid(call("kill a container", () => docker.getContainer(id).kill())),
+      containerPause: (id) =>
+        Effect.asVoid(call("pause a container", () => docker.getContainer(id).pause())),
+      containerUnpause: (id) =>
+        Effect.asVoid(call("resume a container", () => docker.getContainer(id).unpause())),
       containerRemove: (id) =>
         Effect.asVoid(
           call("remove a container", () =>

@@ -14,6 +14,7 @@ import {
   SandboxNotFound,
   SandboxNotRunning,
   StorageFailed,
+  unsupportedFeatures,
 } from "@cordon/core"
 import { DateTime, Effect, Layer, Option, PubSub, Stream } from "effect"
 import { getArchive, putArchive } from "./archive.ts"
@@ -43,6 +44,7 @@ const capabilities: Omit<DriverCapabilities, "hostId"> = {
   runtimes: [{ runtime: "runc", isolation: "interpreter" }],
   enforced: { memory: false, cpus: false, pids: false, disk: false },
   capacity: {},
+  features: [],
   caveats: [
     "Nothing is isolated by a kernel: scripts are interpreted inside this process.",
     "Limits are recorded, not enforced; a script ends after 1,000,000 commands or loop rounds, and may hold the process's event loop until then or until its timeout.",
@@ -162,6 +164,7 @@ export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> =
 
       return SandboxDriver.of({
         capabilities: Effect.succeed({ ...capabilities, hostId }),
+        ...unsupportedFeatures("memory"),
         create,
         start: (id) => setStatus(id, "running", SandboxEvent.Started({ id })),
         stop: (id) => setStatus(id, "stopped", SandboxEvent.Stopped({ id })),
