@@ -31,9 +31,10 @@ export interface Target {
 }
 
 // After the command's end its background children may still hold the output open. What the command
-// itself wrote arrives within this silence and a question's way to the engine and back (which is
-// long where the engine is far), and is no more than pipes, sockets and proxies can hold.
-const silence = Duration.millis(300)
+// itself wrote arrives within this silence (an engine that is short of CPU was seen to need more than
+// a third of a second) and a question's way to the engine and back (which is long where the engine
+// is far), and is no more than pipes, sockets and proxies can hold.
+const silence = Duration.seconds(2)
 const mostAfterExit = 64 * 1024 * 1024
 
 // The engine reports that it could not start a command as if the command had said so. Such a
