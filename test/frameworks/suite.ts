@@ -66,8 +66,15 @@ export const agentOn =
     }
   }
 
+/** The same for an agent in a process of its own. */
+export interface Where {
+  readonly driver: "memory" | "docker"
+  /** The session's files. */
+  readonly folder: string
+}
+
 const drivers: ReadonlyArray<{
-  readonly name: string
+  readonly name: Where["driver"]
   readonly driver: () => Layer.Layer<SandboxDriver, CordonError>
   readonly missing: string | undefined
 }> = [
@@ -80,7 +87,7 @@ const image = process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04"
 /** A framework's loop, held to the same sessions as every other one, on each driver. */
 export const frameworkSuite = (
   framework: string,
-  open: (options: CreateSandboxesOptions) => Agent,
+  open: (options: CreateSandboxesOptions, where: Where) => Agent | Promise<Agent>,
   { parallel = true } = {},
 ) => {
   for (const { name, driver, missing } of drivers) {
@@ -90,7 +97,7 @@ export const frameworkSuite = (
           if (missing !== undefined) return ctx.skip(missing)
           const folder = await mkdtemp(join(tmpdir(), "cordon-agent-"))
           const files = sessionFilesDirectory(folder)
-          const agent = open({ driver: driver(), image, files })
+          const agent = await open({ driver: driver(), image, files }, { driver: name, folder })
           try {
             await body(agent, folder)
           } finally {

@@ -13,6 +13,8 @@ export interface ToolAnnotations {
   readonly destructive: boolean
   /** A second call with the same input changes nothing more. */
   readonly idempotent: boolean
+  /** It may reach beyond the sandboxes: a registry, the internet. */
+  readonly openWorld: boolean
 }
 
 /** Why a call failed. */

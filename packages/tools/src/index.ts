@@ -2,14 +2,17 @@ export { type Capability, containerSandbox, containerSandboxCapability } from ".
 export { BinaryFile, type ToolError } from "./errors.ts"
 export { containerSandboxEnabled } from "./featureFlag.ts"
 export { codingContainer, codingContainerHarness, type Harness } from "./harness.ts"
+export type { ObjectSchema } from "./jsonSchema.ts"
+export { OnToolProgress, type ToolProgress } from "./progress.ts"
 export { createTools, type PromiseTool, type PromiseToolset } from "./promise.ts"
 export type {
   Tool,
   ToolAnnotations,
   ToolDefinition,
+  ToolFailure,
   ToolInfo,
   ToolResult,
   TypedTool,
 } from "./Tool.ts"
 export { type BoundTool, makeToolset, type Toolset } from "./Toolset.ts"
-export { sandboxTools, type ToolName } from "./tools.ts"
+export { sandboxTools, type ToolInput, type ToolName, type ToolOutput } from "./tools.ts"

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { type CreateSandboxesOptions, layerSandboxes } from "@cordon/core"
 import { Effect, Exit, ManagedRuntime } from "effect"
+import { OnToolProgress, type ToolProgress } from "./progress.ts"
 import { asResult, type ToolInfo, type ToolResult } from "./Tool.ts"
 import { infoOf, makeToolset, mapTools } from "./Toolset.ts"
 import type { ToolName } from "./tools.ts"
@@ -14,7 +15,11 @@ export interface PromiseTool extends ToolInfo {
    */
   readonly execute: (
     input: unknown,
-    options?: { readonly signal?: AbortSignal },
+    options?: {
+      readonly signal?: AbortSignal
+      /** Told of pulls of an image, and of the output of a command line by line. */
+      readonly onProgress?: (progress: ToolProgress) => void
+    },
   ) => Promise<ToolResult>
 }
 
@@ -43,9 +48,13 @@ export const createTools = (options: CreateSandboxesOptions): PromiseToolset => 
   const { tools, byName } = mapTools<PromiseTool>((tool, name) => ({
     ...infoOf(tool),
     name,
-    execute: async (input, { signal } = {}) => {
+    execute: async (input, { signal, onProgress } = {}) => {
+      const report = onProgress && ((step: ToolProgress) => Effect.sync(() => onProgress(step)))
       const exit = await runtime.runPromiseExit(
-        Effect.flatMap(toolset, ({ byName }) => byName[name].handle(input)),
+        toolset.pipe(
+          Effect.flatMap(({ byName }) => byName[name].handle(input)),
+          Effect.provideService(OnToolProgress, report),
+        ),
         signal === undefined ? {} : { signal },
       )
       if (Exit.isSuccess(exit)) return exit.value

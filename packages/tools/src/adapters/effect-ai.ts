@@ -30,6 +30,7 @@ const toTool = <const Name extends string, Input extends Fields, Output extends 
     .annotate(Tool.Readonly, annotations.readOnly)
     .annotate(Tool.Destructive, annotations.destructive)
     .annotate(Tool.Idempotent, annotations.idempotent)
+    .annotate(Tool.OpenWorld, annotations.openWorld)
 
 /**
  * The eight tools as a `Toolkit` of Effect's own AI module: `toolkit` of

@@ -1,6 +1,14 @@
-import { CreateOptions, ImageReference, NetworkMode, Runtime, SandboxName } from "@cordon/core"
+import {
+  CreateOptions,
+  ImageReference,
+  NetworkMode,
+  type PullProgress,
+  Runtime,
+  SandboxName,
+} from "@cordon/core"
 import { Effect, Schema } from "effect"
-import { describe, envField, sandboxFields, showLimits, showSeconds } from "../fields.ts"
+import { describe, envField, number, sandboxFields, showLimits, showSeconds } from "../fields.ts"
+import { OnToolProgress } from "../progress.ts"
 import { defineTool } from "../Tool.ts"
 
 const { optionalKey } = Schema
@@ -58,23 +66,36 @@ const output = Schema.Struct({
   }),
 })
 
+const megabytes = (bytes: number) => `${number(Math.round(bytes / 1e5) / 10)} MB`
+
+const showPull = ({ image, status, layer, current, total }: PullProgress) => {
+  const part = layer === undefined ? "" : ` ${layer}`
+  const whole = total === undefined ? "" : ` of ${megabytes(total)}`
+  const done = current === undefined ? "" : ` ${megabytes(current)}${whole}`
+  return `Pulling ${image}: ${status}${part}${done}`
+}
+
 export const sandboxCreate = defineTool({
   name: "sandbox_create",
   title: "Create sandbox",
   description: `Create and start a sandbox: an isolated Linux container in which you may run any command, install packages and edit files without touching the user's machine. Call it before any other sandbox tool, unless sandbox_list shows a sandbox that you can use. Every field is optional. The first use of an image may take minutes while it is pulled. Files and installed packages stay until the sandbox is removed; unused, it is stopped and later removed, as the result says, so download what must be kept.
 Example: {"name": "web-1", "image": "node:24", "memory": "1GiB"}`,
-  annotations: { readOnly: false, destructive: false, idempotent: false },
+  annotations: { readOnly: false, destructive: false, idempotent: false, openWorld: true },
   input,
   output,
   handler: Effect.fnUntraced(function* ({ memory, cpus, pids, ...rest }, session) {
-    const { info } = yield* session.create({
-      ...rest,
-      limits: {
-        ...(memory === undefined ? {} : { memory }),
-        ...(cpus === undefined ? {} : { cpus }),
-        ...(pids === undefined ? {} : { pids }),
+    const onProgress = yield* OnToolProgress
+    const { info } = yield* session.create(
+      {
+        ...rest,
+        limits: {
+          ...(memory === undefined ? {} : { memory }),
+          ...(cpus === undefined ? {} : { cpus }),
+          ...(pids === undefined ? {} : { pids }),
+        },
       },
-    })
+      onProgress && ((step) => onProgress({ message: showPull(step) })),
+    )
     return {
       ...describe(info),
       stopped_after_idle_seconds: info.lease.idleTimeout / 1000,

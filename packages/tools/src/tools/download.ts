@@ -16,7 +16,7 @@ export const sandboxDownload = defineTool({
   title: "Download from sandbox",
   description: `Copy a file or a whole folder from a sandbox into the session's files, where the user finds it and where it outlives the sandbox. Use it for results. Files of the same name are replaced; links and devices are left out and reported. To look into a file yourself use sandbox_read_file.
 Example: {"sandbox": "web-1", "from": "dist", "to": "results/dist"}`,
-  annotations: { readOnly: false, destructive: true, idempotent: true },
+  annotations: { readOnly: false, destructive: true, idempotent: true, openWorld: false },
   input,
   output: TransferOutput,
   handler: Effect.fnUntraced(function* ({ sandbox: reference, from, to }, session) {

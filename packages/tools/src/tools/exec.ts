@@ -1,6 +1,7 @@
-import { type ExecResult, formatMemory, type SandboxInfo } from "@cordon/core"
-import { Duration, Effect, Schema } from "effect"
+import { collectOutput, type ExecResult, formatMemory, type SandboxInfo } from "@cordon/core"
+import { Duration, Effect, Schema, Stream } from "effect"
 import { count, envField, number, sandboxField, showSeconds, text } from "../fields.ts"
+import { lastLine, OnToolProgress } from "../progress.ts"
 import { defineTool } from "../Tool.ts"
 
 /** Bytes of each output that a model gets to read. */
@@ -80,7 +81,7 @@ export const sandboxExec = defineTool({
   title: "Run command",
   description: `Run a shell command in a sandbox and wait for it to end. Returns exit code, stdout and stderr; a non-zero exit code is a normal result, not an error of the tool. Each call is a new shell: cd and exported variables do not last, files do. Each output is cut to ${number(execOutputLimit)} bytes, head and tail kept. There is no terminal: pass flags such as -y, and input through stdin. For a server or anything long, run it in the background and look at its log later: nohup command > /tmp/out.log 2>&1 &
 Example: {"sandbox": "web-1", "command": "npm ci && npm test", "timeout_seconds": 600}`,
-  annotations: { readOnly: false, destructive: true, idempotent: false },
+  annotations: { readOnly: false, destructive: true, idempotent: false, openWorld: true },
   input,
   output,
   handler: Effect.fnUntraced(function* (
@@ -88,11 +89,21 @@ Example: {"sandbox": "web-1", "command": "npm ci && npm test", "timeout_seconds"
     session,
   ) {
     const sandbox = yield* session.get(reference)
-    const result = yield* sandbox.exec(command, {
+    const onProgress = yield* OnToolProgress
+    const execOptions = {
       ...options,
       outputLimit: execOutputLimit,
       ...(timeout === undefined ? {} : { timeout: Duration.seconds(timeout) }),
-    })
+    }
+    const result = yield* onProgress === undefined
+      ? sandbox.exec(command, execOptions)
+      : sandbox.execStream(command, execOptions).pipe(
+          Stream.tap((event) => {
+            const message = event._tag === "Exit" ? undefined : lastLine(event.bytes)
+            return message === undefined ? Effect.void : onProgress({ message })
+          }),
+          (events) => collectOutput(events, execOutputLimit),
+        )
     return {
       exit_code: result.exitCode,
       stdout: result.stdout,

@@ -17,7 +17,7 @@ export const sandboxList = defineTool({
   name: "sandbox_list",
   title: "List sandboxes",
   description: `List the sandboxes of this session, oldest first, with status, image, limits and age. Use it to find one to go on with before you create another, and when a name is not found. Without fields, {}, it lists all.`,
-  annotations: { readOnly: true, destructive: false, idempotent: true },
+  annotations: { readOnly: true, destructive: false, idempotent: true, openWorld: false },
   input: Schema.Struct({
     status: Schema.optionalKey(
       status.annotate({ description: "Only those with this status; all by default." }),

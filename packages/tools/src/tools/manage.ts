@@ -17,7 +17,7 @@ export const sandboxManage = defineTool({
   title: "Stop, start or remove sandbox",
   description: `Stop, start or remove a sandbox. stop: ends its processes and keeps its files. start: starts it again after a stop; no effect on one that runs. remove: deletes it with all its files for good; download first what must be kept. Remove sandboxes that are no longer needed: a session may have only so many.
 Example: {"sandbox": "web-1", "action": "remove"}`,
-  annotations: { readOnly: false, destructive: true, idempotent: true },
+  annotations: { readOnly: false, destructive: true, idempotent: true, openWorld: false },
   input: Schema.Struct({
     sandbox: sandboxField,
     action: action.annotate({ description: "stop, start or remove." }),

@@ -171,7 +171,7 @@ export const sandboxReadFile = defineTool({
   title: "Read file",
   description: `Read a file in a sandbox: text (all of it or some lines), or any bytes as base64. At most ${number(readLimit)} characters come back at once; note, next_line and next_offset then tell how to read on. To find something in a large file use sandbox_exec (grep -n, tail); to list a folder use sandbox_exec (ls -la).
 Example: {"sandbox": "web-1", "path": "src/app.js", "start_line": 120, "end_line": 180}`,
-  annotations: { readOnly: true, destructive: false, idempotent: true },
+  annotations: { readOnly: true, destructive: false, idempotent: true, openWorld: false },
   input,
   output,
   handler: Effect.fnUntraced(function* (input, session) {

@@ -16,7 +16,7 @@ export const sandboxUpload = defineTool({
   title: "Upload to sandbox",
   description: `Copy a file or a whole folder from the session's files (what the user or an earlier download put there) into a sandbox. Files of the same name are replaced, others stay. Content that you write yourself goes through sandbox_write_file.
 Example: {"sandbox": "web-1", "from": "inputs", "to": "data"} puts inputs/a.csv at data/a.csv`,
-  annotations: { readOnly: false, destructive: true, idempotent: true },
+  annotations: { readOnly: false, destructive: true, idempotent: true, openWorld: false },
   input,
   output: TransferOutput,
   handler: Effect.fnUntraced(function* ({ sandbox: reference, from, to }, session) {

@@ -50,7 +50,7 @@ export const sandboxWriteFile = defineTool({
   title: "Write file",
   description: `Write a file in a sandbox: a new one, or in place of an old one. The file is replaced whole or, on an error, not at all; parent folders are made. To change a part of a large file or to append, use sandbox_exec (sed, patch, cat >>). For files of the user use sandbox_upload.
 Example: {"sandbox": "web-1", "path": "src/run.sh", "content": "#!/bin/sh\\necho hi\\n", "mode": "0755"}`,
-  annotations: { readOnly: false, destructive: true, idempotent: true },
+  annotations: { readOnly: false, destructive: true, idempotent: true, openWorld: false },
   input,
   output,
   handler: Effect.fnUntraced(function* (

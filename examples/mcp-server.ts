@@ -1,0 +1,37 @@
+/**
+ * Cordon's sandboxes for any MCP client.
+ *
+ * Over stdio, for clients that start the server: `node examples/mcp-server.ts`
+ * Over HTTP, on loopback: `node examples/mcp-server.ts --http 3000`
+ *
+ * On a Docker Engine; `--memory` needs none, and isolates nothing.
+ */
+import { parseArgs } from "node:util"
+import { sessionFilesDirectory } from "@cordon/core"
+import { docker } from "@cordon/driver-docker"
+import { memory } from "@cordon/driver-memory"
+import { createMcpServer } from "@cordon/mcp"
+
+const { values } = parseArgs({
+  options: {
+    http: { type: "string" },
+    memory: { type: "boolean", default: false },
+    files: { type: "string" },
+  },
+})
+const folder = values.files
+const files = folder === undefined ? {} : { files: () => sessionFilesDirectory(folder) }
+
+await using server = createMcpServer({ driver: values.memory ? memory() : docker() })
+const stopped = new Promise((resolve) => {
+  process.once("SIGINT", resolve)
+  process.once("SIGTERM", resolve)
+})
+if (values.http === undefined) {
+  await Promise.race([server.stdio(files), stopped])
+} else {
+  const { url } = await server.http({ port: Number(values.http), ...files })
+  // Standard output belongs to the protocol in stdio mode; logs go to standard error in both.
+  console.error(`Cordon serves MCP at ${url}`)
+  await stopped
+}

@@ -1,0 +1,178 @@
+import { randomUUID } from "node:crypto"
+import { createServer, type Server as HttpServer } from "node:http"
+import { type CordonError, InvalidInput, type Sandboxes } from "@cordon/core"
+import { toNodeHandler } from "@modelcontextprotocol/node"
+import {
+  createMcpHandler,
+  isLegacyRequest,
+  WebStandardStreamableHTTPServerTransport,
+} from "@modelcontextprotocol/server"
+import { Clock, Duration, Effect, Exit, FiberSet, Scope } from "effect"
+import { type GuardOptions, makeGuard, refuse, rpcError } from "./guard.ts"
+import { type McpOptions, openSession } from "./session.ts"
+
+export interface HttpOptions extends McpOptions, GuardOptions {
+  /** 0, the default, lets the system choose. */
+  readonly port?: number
+  /**
+   * Who owns the sandboxes of clients without MCP sessions (from the protocol's revision 2026-07-28
+   * on there are none): all of them together. A random one by default.
+   */
+  readonly sessionId?: string
+  /** MCP sessions at the same time: 256. */
+  readonly maxSessions?: number
+  /** A session that is not used for so long is closed: 30 minutes. */
+  readonly sessionTimeout?: Duration.Input
+}
+
+export interface HttpEndpoint {
+  /** Where clients connect to: `http://127.0.0.1:40123/mcp`. */
+  readonly url: string
+}
+
+interface HttpSession {
+  readonly transport: WebStandardStreamableHTTPServerTransport
+  /** Ends the session. */
+  readonly close: Effect.Effect<void>
+  /** Requests that are being answered, streams of notifications among them. */
+  active: number
+  /** Milliseconds since the epoch. */
+  lastUsed: number
+}
+
+const path = "/mcp"
+
+/**
+ * Serves MCP over streamable HTTP until the scope closes. Each MCP session has sandboxes of its own;
+ * ending it (a DELETE, or the timeout) kills its commands and removes them, unless `keep` is set.
+ */
+export const serveHttp = Effect.fnUntraced(function* (
+  options: HttpOptions = {},
+): Effect.fn.Return<HttpEndpoint, InvalidInput | CordonError, Sandboxes | Scope.Scope> {
+  const { host = "127.0.0.1", port = 0, maxSessions = 256, sessionId = randomUUID() } = options
+  const timeout = Duration.toMillis(options.sessionTimeout ?? "30 minutes")
+  const guard = yield* makeGuard(options)
+  const scope = yield* Effect.scope
+  const sessions = new Map<string, HttpSession>()
+  const shared = createMcpHandler(yield* openSession(sessionId, options), { legacy: "reject" })
+  yield* Effect.addFinalizer(() => Effect.promise(() => shared.close()))
+
+  const open = Effect.gen(function* () {
+    const id = randomUUID()
+    const own = yield* Scope.fork(scope)
+    const connect = yield* openSession(id, options).pipe(
+      Scope.provide(own),
+      Effect.onError((cause) => Scope.close(own, Exit.failCause(cause))),
+    )
+    const transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: () => id,
+      onsessioninitialized: () => {
+        sessions.set(id, session)
+      },
+      onsessionclosed: () => run(session.close),
+    })
+    const session: HttpSession = {
+      transport,
+      close: Effect.suspend(() => {
+        sessions.delete(id)
+        return Scope.close(own, Exit.void)
+      }),
+      active: 0,
+      lastUsed: yield* Clock.currentTimeMillis,
+    }
+    const server = connect()
+    yield* Scope.addFinalizer(
+      own,
+      Effect.promise(() => server.close()),
+    )
+    yield* Effect.promise(() => server.connect(transport))
+    return { id, session }
+  })
+
+  /** Answers a request of a protocol revision that has sessions. */
+  const answer = Effect.fnUntraced(function* (request: Request) {
+    const given = request.headers.get("mcp-session-id")
+    if (given !== null) {
+      const session = sessions.get(given)
+      return session === undefined
+        ? Response.json(rpcError("This session has ended: initialize another one", -32001), {
+            status: 404,
+          })
+        : yield* Effect.promise(() => session.transport.handleRequest(request))
+    }
+    if (sessions.size >= maxSessions) {
+      return Response.json(rpcError(`${maxSessions} sessions are open: close one, or wait`), {
+        status: 503,
+      })
+    }
+    const { id, session } = yield* open
+    const response = yield* Effect.promise(() => session.transport.handleRequest(request))
+    // Anything but an accepted initialization.
+    if (!sessions.has(id)) yield* session.close
+    return response
+  })
+
+  const run = yield* FiberSet.makeRuntimePromise<Sandboxes>()
+  const handle = toNodeHandler({
+    fetch: async (request) =>
+      (await isLegacyRequest(request)) ? await run(answer(request)) : await shared.fetch(request),
+  })
+
+  const server = createServer((request, response) => {
+    if (!guard(request, response)) return
+    if (request.url?.split("?", 1)[0] !== path) {
+      refuse(response, 404, `There is nothing at this path; MCP is at ${path}`)
+      return
+    }
+    const session = sessions.get(String(request.headers["mcp-session-id"]))
+    if (session !== undefined) {
+      session.active += 1
+      response.once("close", () => {
+        session.active -= 1
+        session.lastUsed = Date.now()
+      })
+    }
+    // Requests to a server always have a method and a URL.
+    const { method = "GET", url = "/" } = request
+    void handle(Object.assign(request, { method, url }), response)
+  })
+  yield* Effect.acquireRelease(listen(server, host, port), () => close(server))
+
+  const closeUnused = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const unused = [...sessions.values()].filter(
+      ({ active, lastUsed }) => active === 0 && now - lastUsed >= timeout,
+    )
+    yield* Effect.forEach(unused, (session) => session.close, { concurrency: 8, discard: true })
+  })
+  const pause = Duration.millis(Math.min(timeout, 60_000))
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(pause), closeUnused)))
+
+  return { url: `http://${host.includes(":") ? `[${host}]` : host}:${portOf(server)}${path}` }
+})
+
+const listen = (server: HttpServer, host: string, port: number) =>
+  Effect.callback<void, InvalidInput>((resume) => {
+    server.once("error", (error) =>
+      resume(
+        Effect.fail(
+          new InvalidInput({
+            subject: "host and port",
+            issue: `${host}, port ${port} can't be served (${error.message}); choose others.`,
+          }),
+        ),
+      ),
+    )
+    server.listen(port, host, () => resume(Effect.void))
+  })
+
+const close = (server: HttpServer) =>
+  Effect.callback<void>((resume) => {
+    server.close(() => resume(Effect.void))
+    server.closeAllConnections()
+  })
+
+const portOf = (server: HttpServer) => {
+  const address = server.address()
+  return address === null || typeof address === "string" ? 0 : address.port
+}

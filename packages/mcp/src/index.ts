@@ -1,0 +1,5 @@
+export type { GuardOptions } from "./guard.ts"
+export { type HttpEndpoint, type HttpOptions, serveHttp } from "./http.ts"
+export { createMcpServer, type McpServer, type McpServerOptions } from "./promise.ts"
+export type { McpOptions } from "./session.ts"
+export { type StdioOptions, serveStdio } from "./stdio.ts"

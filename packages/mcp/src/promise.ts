@@ -1,0 +1,52 @@
+import { type CreateSandboxesOptions, layerSandboxes } from "@cordon/core"
+import { Deferred, Effect, Exit, ManagedRuntime, Scope } from "effect"
+import { type HttpEndpoint, type HttpOptions, serveHttp } from "./http.ts"
+import { type StdioOptions, serveStdio } from "./stdio.ts"
+
+/** What the sandboxes of MCP clients run on. */
+export type McpServerOptions = Omit<CreateSandboxesOptions, "sessionId" | "files">
+
+/** The sandbox tools for MCP clients, for programs that do not use Effect. */
+export interface McpServer extends AsyncDisposable {
+  /**
+   * Serves one client over standard input and output; resolves when it has gone, or on `close`. All
+   * logs go to standard error.
+   */
+  readonly stdio: (options?: StdioOptions) => Promise<void>
+  /** Serves any number of clients over streamable HTTP, until `close`. */
+  readonly http: (options?: HttpOptions) => Promise<HttpEndpoint>
+  /** Ends all sessions (commands are killed, sandboxes removed) and lets go. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Cordon's tools as an MCP server.
+ *
+ * @example
+ * await using server = createMcpServer({ driver: docker() })
+ * const { url } = await server.http({ port: 3000 })
+ */
+export const createMcpServer = (options: McpServerOptions): McpServer => {
+  const runtime = ManagedRuntime.make(layerSandboxes(options))
+  const scope = Scope.makeUnsafe()
+  const closing = Deferred.makeUnsafe<void>()
+  const served = new Set<Promise<void>>()
+  const close = async () => {
+    Deferred.doneUnsafe(closing, Exit.void)
+    await Promise.allSettled(served)
+    await runtime.runPromise(Scope.close(scope, Exit.void))
+    await runtime.dispose()
+  }
+  return {
+    stdio: (options) => {
+      const serving = runtime.runPromise(
+        Effect.raceFirst(serveStdio(options), Deferred.await(closing)),
+      )
+      served.add(serving)
+      return serving
+    },
+    http: (options) => runtime.runPromise(Scope.provide(serveHttp(options), scope)),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}

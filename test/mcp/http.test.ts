@@ -1,0 +1,237 @@
+import { request } from "node:http"
+import { InvalidInput, SandboxDriver, Sandboxes } from "@cordon/core"
+import { memory } from "@cordon/driver-memory"
+import { createMcpServer, serveHttp } from "@cordon/mcp"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { connectHttp, connectModernHttp } from "./clients.ts"
+
+type Options = Parameters<ReturnType<typeof createMcpServer>["http"]>[0]
+
+const serving = async (options: Options, body: (url: URL) => Promise<void>) => {
+  await using server = createMcpServer({ driver: memory() })
+  const { url } = await server.http(options)
+  await body(new URL(url))
+}
+
+const initialize = JSON.stringify({
+  jsonrpc: "2.0",
+  id: 1,
+  method: "initialize",
+  params: {
+    protocolVersion: "2025-11-25",
+    capabilities: {},
+    clientInfo: { name: "raw", version: "1" },
+  },
+})
+
+interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly body: string
+}
+
+/** A request with headers that `fetch` would not let through. */
+const send = (url: URL, headers: Record<string, string>, method = "POST", body = initialize) =>
+  new Promise<Answer>((resolve, reject) => {
+    const outgoing = request(
+      url,
+      {
+        method,
+        headers: {
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream",
+          ...headers,
+        },
+      },
+      async (response) => {
+        const body = Buffer.concat(await response.toArray()).toString("utf8")
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body })
+      },
+    )
+    outgoing.on("error", reject).end(method === "POST" ? body : undefined)
+  })
+
+const token = "a-token-of-some-length"
+
+const refusal = async (options: Options) => {
+  await using server = createMcpServer({ driver: memory() })
+  const error = await server.http(options).then(
+    () => assert.fail("it served"),
+    (error: unknown) => error,
+  )
+  assert.instanceOf(error, InvalidInput)
+  return error.message
+}
+
+describe("MCP sessions over HTTP", () => {
+  it("have sandboxes of their own, which end with them", () =>
+    serving({}, async (url) => {
+      const one = await connectHttp(url)
+      const two = await connectHttp(url)
+      await one.call("sandbox_create", { name: "box" })
+      await two.call("sandbox_create", { name: "box" })
+      await one.call("sandbox_write_file", { sandbox: "box", path: "whose", content: "one's" })
+      const other = await two.call("sandbox_read_file", { sandbox: "box", path: "whose" })
+      assert.match(other.text, /^Error: .*whose/)
+
+      const running = one.call("sandbox_exec", { sandbox: "box", command: "sleep 600" })
+      const ended = running.catch(() => "ended")
+      const { sessionId = "" } = one.transport
+      await one.close()
+      assert.strictEqual(await ended, "ended")
+      const late = await send(url, { "mcp-session-id": sessionId })
+      assert.strictEqual(late.status, 404)
+      assert.match(late.body, /This session has ended: initialize another one/)
+      assert.match((await two.call("sandbox_list", {})).text, /^box: running/)
+      await two.close()
+    }))
+
+  it("are not needed from revision 2026-07-28 on: its clients share their sandboxes", () =>
+    serving({}, async (url) => {
+      const one = await connectModernHttp(url)
+      const two = await connectModernHttp(url)
+      const sessionful = await connectHttp(url)
+      await one.call("sandbox_create", { name: "shared" })
+      await one.close()
+      assert.match((await two.call("sandbox_list", {})).text, /^shared: running/)
+      assert.match((await sessionful.call("sandbox_list", {})).text, /no such sandboxes/)
+      await two.close()
+      await sessionful.close()
+    }))
+
+  for (const keep of [false, true]) {
+    it.live(`${keep ? "keep" : "remove"} their sandboxes in the end where that is asked`, () =>
+      Effect.gen(function* () {
+        const driver = yield* SandboxDriver
+        const { url } = yield* serveHttp({ keep })
+        const client = yield* Effect.promise(() => connectHttp(new URL(url)))
+        yield* Effect.promise(() => client.call("sandbox_create", { name: "box" }))
+        assert.lengthOf(yield* driver.list(), 1)
+        yield* Effect.promise(() => client.close())
+        assert.lengthOf(yield* driver.list(), keep ? 1 : 0)
+      }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(Sandboxes.layer(), memory()))),
+    )
+  }
+
+  it("end when they are not used any more", () =>
+    serving({ sessionTimeout: "200 millis" }, async (url) => {
+      const { headers } = await send(url, {})
+      const id = String(headers["mcp-session-id"])
+      const list = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/list" })
+      const ask = () => send(url, { "mcp-session-id": id }, "POST", list)
+      let pause = 50
+      // Each request puts the end off, so the pauses must grow beyond it.
+      while ((await ask()).status !== 404) {
+        await new Promise((resolve) => setTimeout(resolve, pause))
+        pause *= 2
+      }
+    }))
+
+  it("are limited in number", () =>
+    serving({ maxSessions: 1 }, async (url) => {
+      const only = await connectHttp(url)
+      const { status, body } = await send(url, {})
+      assert.strictEqual(status, 503)
+      assert.match(body, /1 sessions are open: close one, or wait/)
+      await only.close()
+      assert.strictEqual((await send(url, {})).status, 200)
+    }))
+
+  it("begin with an initialization, and nothing else opens one", () =>
+    serving({ maxSessions: 1 }, async (url) => {
+      const list = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/list" })
+      for (const body of [list, "{", ""]) {
+        assert.strictEqual((await send(url, {}, "POST", body)).status, 400, body)
+      }
+      assert.strictEqual((await send(url, {}, "DELETE")).status, 400)
+      assert.strictEqual((await send(url, {})).status, 200)
+    }))
+
+  it("end with the server", async () => {
+    const server = createMcpServer({ driver: memory() })
+    const { url } = await server.http()
+    const client = await connectHttp(new URL(url))
+    await client.call("sandbox_create", { name: "box" })
+    const running = client.call("sandbox_exec", { sandbox: "box", command: "sleep 600" })
+    const ended = running.catch(() => "ended")
+    await server.close()
+    assert.strictEqual(await ended, "ended")
+    const late = client.call("sandbox_list", {}).catch(() => "refused")
+    assert.strictEqual(await late, "refused")
+  })
+})
+
+describe("who may talk to an MCP server over HTTP", () => {
+  it("only who calls it by a name of loopback, against DNS rebinding", () =>
+    serving({}, async (url) => {
+      assert.strictEqual((await send(url, { host: `localhost:${url.port}` })).status, 200)
+      for (const host of ["evil.example", `evil.example:${url.port}`, "127.0.0.1.evil.example"]) {
+        assert.strictEqual((await send(url, { host })).status, 403, host)
+      }
+    }))
+
+  it("no web page", () =>
+    serving({}, async (url) => {
+      for (const origin of ["https://evil.example", "null", url.origin]) {
+        const { status, body } = await send(url, { origin })
+        assert.strictEqual(status, 403, origin)
+        assert.match(body, /is not allowed/)
+      }
+    }))
+
+  it("but those that are allowed, which a browser is told", () =>
+    serving({ allowedOrigins: ["https://app.example"], token }, async (url) => {
+      const origin = "https://app.example"
+      const asked = await send(url, { origin }, "OPTIONS")
+      assert.strictEqual(asked.status, 204)
+      assert.strictEqual(asked.headers["access-control-allow-origin"], origin)
+      assert.match(String(asked.headers["access-control-allow-headers"]), /Authorization/)
+      assert.strictEqual((await send(url, { origin })).status, 401)
+      const authorization = `Bearer ${token}`
+      assert.strictEqual((await send(url, { origin, authorization })).status, 200)
+      const other = await send(url, { origin: "https://app.example.evil", authorization })
+      assert.strictEqual(other.status, 403)
+      assert.isUndefined(other.headers["access-control-allow-origin"])
+    }))
+
+  it("only who sends the token, where there is one", () =>
+    serving({ token }, async (url) => {
+      for (const authorization of ["", "Bearer", `Bearer ${token}x`, `Basic ${token}`, token]) {
+        const { status, headers, body } = await send(url, { authorization })
+        assert.strictEqual(status, 401, authorization)
+        assert.strictEqual(headers["www-authenticate"], "Bearer")
+        assert.notInclude(body, token)
+      }
+      const client = await connectHttp(url, { Authorization: `Bearer ${token}` })
+      assert.match((await client.call("sandbox_list", {})).text, /no such sandboxes/)
+      await client.close()
+    }))
+
+  it("other machines only with a token", async () => {
+    for (const host of ["0.0.0.0", "::", "192.0.2.1", "example.com", "127.0.0.1.example.com"]) {
+      assert.match(await refusal({ host }), /can be reached from other machines: give a token/)
+    }
+    await serving({ host: "0.0.0.0", token }, async (url) => {
+      url.hostname = "127.0.0.1"
+      assert.strictEqual((await send(url, {})).status, 401)
+      const authorization = `Bearer ${token}`
+      assert.strictEqual((await send(url, { authorization })).status, 200)
+    })
+  })
+
+  it("no one at another path, or with more than a request may hold", () =>
+    serving({}, async (url) => {
+      assert.strictEqual((await send(new URL("/", url), {})).status, 404)
+      const large = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "x".repeat(5_000_000) })
+      assert.strictEqual((await send(url, {}, "POST", large)).status, 413)
+    }))
+
+  it("is told before the server starts, where it can't be so", async () => {
+    assert.match(await refusal({ token: "short" }), /at least 16 characters/)
+    await serving({}, async (url) => {
+      const message = await refusal({ port: Number(url.port) })
+      assert.match(message, /127\.0\.0\.1, port \d+ can't be served .*EADDRINUSE.*choose others/)
+    })
+  })
+})

@@ -1,0 +1,196 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { assert, describe, it } from "@effect/vitest"
+import { engine, ownedBy } from "../docker/support.ts"
+import type { Where } from "../frameworks/suite.ts"
+import { noEngine } from "../support/docker.ts"
+import { skipped } from "../support/skipped.ts"
+import { type Connection, connectModernStdio, connectStdio, serverProcess } from "./clients.ts"
+
+const withFolder = async (body: (folder: string) => Promise<void>) => {
+  const folder = await mkdtemp(join(tmpdir(), "cordon-mcp-"))
+  try {
+    await body(folder)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+const connected = (
+  where: Omit<Where, "folder">,
+  body: (connection: Connection) => Promise<void>,
+  connect = connectStdio,
+) =>
+  withFolder(async (folder) => {
+    const connection = await connect({ ...where, folder })
+    try {
+      await body(connection)
+    } finally {
+      await connection.close()
+    }
+  })
+
+/** Resolves with the first progress message that matches. */
+const heard = (pattern: RegExp) => {
+  const messages: Array<string> = []
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const onprogress = ({ message = "" }: { readonly message?: string | undefined }) => {
+    messages.push(message)
+    if (pattern.test(message)) resolve(message)
+  }
+  return { onprogress, promise, messages }
+}
+
+describe.each([
+  ["with MCP sessions", connectStdio],
+  ["of revision 2026-07-28", connectModernStdio],
+])("progress notifications over a protocol %s", (_, connect) => {
+  // The in-memory interpreter gives its output in the end.
+  if (noEngine !== undefined) skipped("carry what a command says while it runs", noEngine)
+  else {
+    it("carry what a command says while it runs", () =>
+      connected(
+        { driver: "docker" },
+        async ({ call }) => {
+          await call("sandbox_create", { name: "box" })
+          const compiling = heard(/^compiling$/)
+          const script = "echo compiling; until [ -e go ]; do sleep 0.1; done; echo compiled"
+          const ended = call("sandbox_exec", { sandbox: "box", command: script }, compiling)
+          // The command goes on only when its output has come through.
+          await compiling.promise
+          await call("sandbox_write_file", { sandbox: "box", path: "go", content: "" })
+          assert.strictEqual((await ended).text, "compiling\ncompiled")
+        },
+        connect,
+      ))
+  }
+
+  it("come from a command that says nothing, too", () =>
+    connected(
+      { driver: "memory" },
+      async ({ call }) => {
+        await call("sandbox_create", { name: "box" })
+        const alive = heard(/^Running for \d+ s$/)
+        const controller = new AbortController()
+        const ended = call(
+          "sandbox_exec",
+          { sandbox: "box", command: "sleep 600" },
+          { ...alive, signal: controller.signal },
+        ).catch(() => "cancelled")
+        await alive.promise
+        controller.abort()
+        assert.strictEqual(await ended, "cancelled")
+      },
+      connect,
+    ))
+})
+
+describe("progress notifications of a pull", () => {
+  const registry = process.env["CORDON_TEST_REGISTRY"]
+  if (registry === undefined) {
+    return skipped("tell of the layers", noEngine ?? "CORDON_TEST_REGISTRY is not set, as CI does")
+  }
+  it("tell of the layers", () =>
+    connected({ driver: "docker" }, async ({ call }) => {
+      const image = `${registry}/cordon/debian:12`
+      await engine
+        .getImage(image)
+        .remove({ force: true })
+        .catch(() => undefined)
+      const pulling = heard(/./)
+      const created = await call("sandbox_create", { name: "pulled", image }, pulling)
+      assert.isTrue(created.ok, created.text)
+      assert.isNotEmpty(pulling.messages)
+      const pulls = pulling.messages.filter((message) => !message.startsWith("Running for"))
+      assert.isNotEmpty(pulls)
+      for (const message of pulls) assert.include(message, `Pulling ${image}: `)
+    }))
+})
+
+describe("standard output", () => {
+  it("holds the protocol's messages alone, whatever goes wrong", () =>
+    withFolder(async (folder) => {
+      const { command, args, env } = serverProcess({ driver: "docker", folder })
+      const child = spawn(command, args, {
+        env: { ...env, CONTAINER_SANDBOX_DOCKER_HOST: "unix:///nonexistent.sock" },
+      })
+      const exited = once(child, "exit")
+      const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+      const ask = async (message: object) => {
+        child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`)
+        return JSON.parse((await lines.next()).value ?? "null")
+      }
+      const opened = await ask({
+        id: 1,
+        method: "initialize",
+        params: {
+          protocolVersion: "2025-11-25",
+          capabilities: {},
+          clientInfo: { name: "raw", version: "1" },
+        },
+      })
+      assert.strictEqual(opened.result.serverInfo.name, "cordon")
+      assert.match(opened.result.instructions, /sandbox_create/)
+      const failed = await ask({
+        id: 2,
+        method: "tools/call",
+        params: { name: "sandbox_list", arguments: {} },
+      })
+      assert.isTrue(failed.result.isError)
+      assert.match(failed.result.content[0].text, /^Error: .*nonexistent\.sock.*tell the user\.$/)
+      const unknown = await ask({ id: 3, method: "tools/call", params: { name: "rm" } })
+      assert.strictEqual(unknown.error.code, -32602)
+      assert.match(unknown.error.message, /There is no tool "rm"; there are: sandbox_create, /)
+      child.stdin.end()
+      assert.deepStrictEqual(await exited, [0, null])
+      assert.isTrue((await lines.next()).done)
+    }))
+})
+
+describe("the end of a session", () => {
+  const ends: ReadonlyArray<readonly [string, (child: ReturnType<typeof spawn>) => void]> = [
+    ["the client closes standard input", (child) => child.stdin?.end()],
+    ["the process is asked to end", (child) => void child.kill("SIGTERM")],
+  ]
+  for (const [title, end] of ends) {
+    if (noEngine !== undefined) {
+      skipped(`removes its sandboxes and ends the process when ${title}`, noEngine)
+      continue
+    }
+    it(`removes its sandboxes and ends the process when ${title}`, () =>
+      withFolder(async (folder) => {
+        const { command, args, env } = serverProcess({ driver: "docker", folder })
+        const child = spawn(command, args, { env, stdio: ["pipe", "pipe", "inherit"] })
+        const exited = once(child, "exit")
+        const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+        const send = (message: object) =>
+          child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`)
+        const calls = (id: number, name: string, input: object) =>
+          send({ id, method: "tools/call", params: { name, arguments: input } })
+        send({
+          id: 1,
+          method: "initialize",
+          params: {
+            protocolVersion: "2025-11-25",
+            capabilities: {},
+            clientInfo: { name: "raw", version: "1" },
+          },
+        })
+        await lines.next()
+        calls(2, "sandbox_create", { name: "left" })
+        const created = JSON.parse((await lines.next()).value ?? "null")
+        const { id } = created.result.structuredContent
+        assert.deepStrictEqual(await ownedBy(id), { containers: 1, networks: 1 })
+        // A command runs, and another sandbox is being made.
+        calls(3, "sandbox_exec", { sandbox: "left", command: "sleep 600" })
+        calls(4, "sandbox_create", { name: "half-made" })
+        end(child)
+        assert.deepStrictEqual(await exited, [0, null])
+        assert.deepStrictEqual(await ownedBy(id), { containers: 0, networks: 0 })
+      }))
+  }
+})
