@@ -36,6 +36,44 @@ describe("Sandboxes", () => {
     ),
   )
 
+  it.live("give an allow-list to whom the network has a way out, and refuse one elsewhere", () =>
+    Effect.gen(function* () {
+      const driver = Context.get(yield* Layer.build(memory.layer()), SandboxDriver)
+      const asked: Array<ReadonlyArray<string> | undefined> = []
+      const watched = (features: ReadonlyArray<"egress">) =>
+        Layer.succeed(SandboxDriver, {
+          ...driver,
+          capabilities: Effect.map(driver.capabilities, (all) => ({ ...all, features })),
+          create: (request) => {
+            asked.push(request.spec.egress?.allow)
+            return driver.create(request)
+          },
+        })
+      const session = (features: ReadonlyArray<"egress">) =>
+        Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.session("a")).pipe(
+          Effect.provide(
+            Sandboxes.layer({ egress: { allow: ["pypi.org"] } }).pipe(
+              Layer.provide(watched(features)),
+            ),
+          ),
+        )
+      const able = yield* session(["egress"])
+      yield* able.create({ name: "default" })
+      yield* able.create({ name: "own", egress: { allow: [] } })
+      yield* able.create({ name: "internal", network: "internal" })
+      assert.deepStrictEqual(asked, [["pypi.org"], [], undefined])
+      const egress = { allow: ["pypi.org"] }
+      const pointless = yield* Effect.flip(able.create({ network: "none", egress }))
+      assert.strictEqual(pointless._tag, "InvalidInput")
+      assert.match(pointless.message, /egress: .* no way out/)
+      const wrong = yield* Effect.flip(able.create({ egress: { allow: ["10.0.0.1"] } }))
+      assert.match(wrong.message, /a lower-case domain name/)
+      const unable = yield* session([])
+      assert.strictEqual((yield* Effect.flip(unable.create()))._tag, "Unsupported")
+      assert.strictEqual(asked.length, 3)
+    }).pipe(Effect.scoped),
+  )
+
   it.live("remove what they created when they close, and only that", () =>
     Effect.gen(function* () {
       const driver = Context.get(yield* Layer.build(memory.layer()), SandboxDriver)

@@ -197,7 +197,9 @@ describe("isolation on a real engine", () => {
           Effect.gen(function* () {
             const { IPAM } = yield* Effect.promise(() => engine.getNetwork(sandbox.id).inspect())
             const subnet = IPAM?.Config?.[0]?.Subnet ?? ""
-            const gateway = subnet.replace(/\d+\/29$/, (host) => String(Number.parseInt(host) + 1))
+            const gateway = subnet.replace(/\d+\/29$/, (host) =>
+              String(Number.parseInt(host, 10) + 1),
+            )
             const script = `timeout 5 bash -c 'echo > /dev/tcp/${gateway}/${port}' && echo open`
             return (yield* sandbox.exec(script)).stdout.trim()
           })

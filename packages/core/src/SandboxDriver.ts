@@ -8,6 +8,7 @@ import {
   type SandboxNotRunning,
   Unsupported,
 } from "./errors.ts"
+import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest } from "./values/Exec.ts"
 import type { FilePath } from "./values/FilePath.ts"
 import type { FileStat } from "./values/Files.ts"
@@ -19,9 +20,9 @@ import type { SessionKey } from "./values/Session.ts"
 
 /**
  * What a driver may lack: `processes` that outlive the command that started them (which background
- * processes, git and ports need), `pause`.
+ * processes, git and ports need), `pause`, `egress` (allow-lists of destinations).
  */
-export type Feature = "processes" | "pause"
+export type Feature = "processes" | "pause" | "egress"
 
 /** What a host offers, so that a program can choose before it creates. */
 export interface DriverCapabilities {
@@ -159,6 +160,14 @@ export class SandboxDriver extends Context.Service<
       archive: Stream.Stream<Uint8Array, E>,
     ) => Effect.Effect<void, FileError | E>
 
+    /**
+     * Where a sandbox with an allow-list tried to go, oldest first, as far back as the host keeps
+     * it; nothing for one without.
+     */
+    readonly egressAttempts: (
+      id: SandboxId,
+    ) => Effect.Effect<ReadonlyArray<EgressAttempt>, SandboxNotFound | HostError | Unsupported>
+
     /** Events from now on; it ends only by failing. */
     readonly events: Stream.Stream<SandboxEvent, HostError>
 
@@ -177,5 +186,9 @@ export class SandboxDriver extends Context.Service<
 /** The methods of a driver that has none of the features that a driver may lack. */
 export const unsupportedFeatures = (driver: string) => {
   const refuse = (feature: Feature) => () => Effect.fail(new Unsupported({ feature, driver }))
-  return { pause: refuse("pause"), resume: refuse("pause") }
+  return {
+    pause: refuse("pause"),
+    resume: refuse("pause"),
+    egressAttempts: refuse("egress"),
+  }
 }

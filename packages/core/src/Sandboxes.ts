@@ -20,7 +20,7 @@ import {
   RuntimeUnavailable,
   SandboxNotFound,
   type TooManyFiles,
-  type Unsupported,
+  Unsupported,
 } from "./errors.ts"
 import { type LeaseStore, leaseStoreMemory } from "./LeaseStore.ts"
 import { Leases } from "./Leases.ts"
@@ -37,6 +37,7 @@ import {
 } from "./sandbox/folders.ts"
 import type { RunCommand, ScriptError } from "./sandbox/shell.ts"
 import { download, type TransferError, type TransferReport, upload } from "./Transfer.ts"
+import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult } from "./values/Exec.ts"
 import { sandboxPath } from "./values/FilePath.ts"
 import type { FileEntry, FileStat } from "./values/Files.ts"
@@ -158,6 +159,11 @@ export interface Sandbox {
   readonly pause: Effect.Effect<void, LeaseError | Unsupported>
   /** Lets it go on after a pause. */
   readonly resume: Effect.Effect<void, LeaseError | Unsupported>
+  /** Where it tried to go under its allow-list (see `CreateOptions.egress`), oldest first. */
+  readonly egressAttempts: Effect.Effect<
+    ReadonlyArray<EgressAttempt>,
+    SandboxNotFound | HostError | Unsupported
+  >
   readonly start: Effect.Effect<void, LeaseError>
   readonly stop: Effect.Effect<void, LeaseError>
   readonly remove: Effect.Effect<void, LeaseError>
@@ -409,6 +415,7 @@ const make = Effect.gen(function* () {
       files,
       pause: use(driver.pause(id)),
       resume: use(driver.resume(id)),
+      egressAttempts: driver.egressAttempts(id),
       start: leases.start(info),
       stop: leases.stop(info),
       remove: leases.remove(info).pipe(Effect.tap(() => Effect.sync(() => created.delete(id)))),
@@ -446,12 +453,24 @@ const make = Effect.gen(function* () {
           expected: "a size, since there is a quota of disk space",
         })
       }
+      const network = wanted.network ?? settings.network
+      const egress = wanted.egress ?? (network === "bridge" ? settings.egress : undefined)
+      if (egress !== undefined && network !== "bridge") {
+        return yield* new InvalidInput({
+          subject: "egress",
+          issue: `a sandbox with the network "${network}" has no way out that a list could allow; leave one of the two out`,
+        })
+      }
+      if (egress !== undefined && !host.features.includes("egress")) {
+        return yield* new Unsupported({ feature: "egress", driver: host.driver })
+      }
       const spec = {
         name,
         image: wanted.image ?? settings.image,
         runtime,
         limits,
-        network: wanted.network ?? settings.network,
+        network,
+        ...(egress === undefined ? {} : { egress }),
         lease: {
           idleTimeout: Duration.toMillis(settings.idleTimeout),
           removeTimeout: Duration.toMillis(settings.removeTimeout),

@@ -1,6 +1,7 @@
 import { Config, Context, Duration, Effect, Layer, Option, Schema } from "effect"
 import { InvalidInput, type InvalidLimits, invalidInput } from "./errors.ts"
 import type { Quota, Quotas } from "./LeaseStore.ts"
+import { EgressPolicy } from "./values/Egress.ts"
 import {
   defaultLimits,
   type Limits,
@@ -45,6 +46,8 @@ export interface SettingsInput {
   readonly limits?: LimitsInput
   /** Default network: `bridge`. */
   readonly network?: NetworkMode
+  /** Default allow-list of sandboxes with a `bridge` network: none, they may go anywhere. */
+  readonly egress?: EgressPolicy
   /** A sandbox nobody used for this long is stopped: 10 minutes. */
   readonly idleTimeout?: Duration.Input
   /** A sandbox nobody used for this long is removed: 20 minutes. */
@@ -80,6 +83,7 @@ const Checked = Schema.Struct({
   image: ImageReference,
   runtime: Runtime,
   network: NetworkMode,
+  egress: Schema.optionalKey(EgressPolicy),
   idleTimeout: PositiveDuration,
   removeTimeout: PositiveDuration,
   execTimeout: PositiveDuration,
@@ -196,6 +200,7 @@ export class Settings extends Context.Service<
           image: yield* setting(input.image, Config.String, "IMAGE", defaults.image),
           runtime: yield* setting(input.runtime, Config.String, "RUNTIME", defaults.runtime),
           network: yield* setting(input.network, Config.String, "NETWORK", defaults.network),
+          ...(input.egress === undefined ? {} : { egress: input.egress }),
           idleTimeout: yield* duration(input.idleTimeout, "IDLE_TIMEOUT", defaults.idleTimeout),
           removeTimeout: yield* duration(
             input.removeTimeout,

@@ -295,6 +295,7 @@ export type CreateError =
   | RuntimeUnavailable
   | InvalidLimits
   | QuotaExceeded
+  | Unsupported
   | HostError
 
 export type ExecError = SandboxNotFound | SandboxNotRunning | InvalidPath | InvalidInput | HostError

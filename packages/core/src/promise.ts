@@ -21,6 +21,7 @@ import type { SettingsInput } from "./Settings.ts"
 import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "./sandbox/folders.ts"
 import { sessionFilesMemory } from "./session-files/memory.ts"
 import type { TransferReport } from "./Transfer.ts"
+import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult } from "./values/Exec.ts"
 import type { FileEntry, FileStat } from "./values/Files.ts"
 import type { CreateOptions, SandboxInfo } from "./values/Sandbox.ts"
@@ -100,6 +101,8 @@ export interface PromiseSandbox extends AsyncDisposable {
   readonly pause: (options?: Abortable) => Promise<void>
   /** Lets it go on after a pause. */
   readonly resume: (options?: Abortable) => Promise<void>
+  /** Where it tried to go under its allow-list, oldest first. */
+  readonly egressAttempts: (options?: Abortable) => Promise<ReadonlyArray<EgressAttempt>>
   readonly start: (options?: Abortable) => Promise<void>
   readonly stop: (options?: Abortable) => Promise<void>
   readonly remove: (options?: Abortable) => Promise<void>
@@ -273,6 +276,7 @@ const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
     },
     pause: (options) => run(runtime, sandbox.pause, options),
     resume: (options) => run(runtime, sandbox.resume, options),
+    egressAttempts: (options) => run(runtime, sandbox.egressAttempts, options),
     start: (options) => run(runtime, sandbox.start, options),
     stop: (options) => run(runtime, sandbox.stop, options),
     remove: (options) => run(runtime, sandbox.remove, options),

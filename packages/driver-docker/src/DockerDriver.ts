@@ -22,6 +22,7 @@ import {
   SandboxNotRunning,
   type SandboxSpec,
   type SessionKey,
+  Unsupported,
 } from "@cordon/core"
 import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
 import { DockerEngine } from "./DockerEngine.ts"
@@ -437,6 +438,7 @@ export const layerDriver = (
         resume: Effect.fn("DockerDriver.resume")((id) =>
           turn(id, "running", engine.containerUnpause),
         ),
+        egressAttempts: () => Effect.fail(new Unsupported({ feature: "egress", driver: "docker" })),
         remove,
         inspect,
         list,

@@ -44,7 +44,8 @@ const capabilities: Omit<DriverCapabilities, "hostId"> = {
   runtimes: [{ runtime: "runc", isolation: "interpreter" }],
   enforced: { memory: false, cpus: false, pids: false, disk: false },
   capacity: {},
-  features: [],
+  // Nothing gets out at all.
+  features: ["egress"],
   caveats: [
     "Nothing is isolated by a kernel: scripts are interpreted inside this process.",
     "Limits are recorded, not enforced; a script ends after 1,000,000 commands or loop rounds, and may hold the process's event loop until then or until its timeout.",
@@ -232,6 +233,7 @@ export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> =
         getArchive: (id, path) => fromTree(id, (tree) => getArchive(tree, path)),
         putArchive: (id, path, archive) =>
           Effect.flatMap(findRunning(id), ({ tree }) => putArchive(tree, path, archive)),
+        egressAttempts: (id) => Effect.as(find(id), []),
         events: Stream.fromPubSub(published),
         sweep: () => Effect.succeed([]),
       })

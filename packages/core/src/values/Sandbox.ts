@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { EgressPolicy } from "./Egress.ts"
 import { Limits, LimitsInput } from "./Limits.ts"
 import { Runtime } from "./Runtime.ts"
 import { SandboxId } from "./SandboxId.ts"
@@ -85,6 +86,8 @@ export const SandboxSpec = Schema.Struct({
   runtime: Runtime,
   limits: Limits,
   network: NetworkMode,
+  /** Where a `bridge` network's way out leads; anywhere where absent. */
+  egress: Schema.optionalKey(EgressPolicy),
   lease: LeaseTerms,
   /** Set for every process in the sandbox. */
   env: Environment,
@@ -102,6 +105,7 @@ export const CreateOptions = Schema.Struct({
   runtime: Schema.optionalKey(Runtime),
   limits: Schema.optionalKey(LimitsInput),
   network: Schema.optionalKey(NetworkMode),
+  egress: Schema.optionalKey(EgressPolicy),
   env: Schema.optionalKey(Environment),
   workdir: Schema.optionalKey(AbsolutePath),
   user: Schema.optionalKey(User),
