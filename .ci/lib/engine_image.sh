@@ -5,49 +5,14 @@ set -euo pipefail
 ENGINE_PACKAGES=(docker.io iptables)
 ENGINE_TAR=$CORDON_CI_STATE/debian-12-engine.tar
 
-# What the engine needs beyond the test image: apt works that out from the image's own list of packages.
-make_engine_tar() {
-  if [[ -s $ENGINE_TAR ]]; then
-    echo 'cached'
-  else
-    unpack_engine
-  fi
-}
+make_engine_tar() { make_layer "$ENGINE_TAR" link_iptables "${ENGINE_PACKAGES[@]}"; }
 
-unpack_engine() (
-  work=$(mktemp -d "$CORDON_CI_STATE/engine.XXXXXX")
-  trap 'rm -rf --one-file-system "$work" "$ENGINE_TAR.new"' EXIT
-  mkdir -p "$work/archives/partial" "$work/root/usr/local/bin"
-  tar -C "$work" -xf "$DEBIAN_TAR" ./var/lib/dpkg/status
-  download_engine
-  for package in "$work"/archives/*.deb; do dpkg -x "$package" "$work/root"; done
-  # These are links into /usr in the image, which a folder of that name would replace.
-  for folder in bin sbin lib lib64; do
-    [[ ! -d $work/root/$folder ]] || cp -a "$work/root/$folder" "$work/root/usr/"
-    rm -rf "${work:?}/root/$folder"
-  done
-  # What update-alternatives would have chosen.
+# What update-alternatives would have chosen.
+link_iptables() {
+  local command
   for command in ip{,6}tables{,-save,-restore}; do
-    ln -s xtables-nft-multi "$work/root/usr/sbin/$command"
+    ln -s xtables-nft-multi "$1/usr/sbin/$command"
   done
-  rm -rf "$work"/root/usr/share/{doc,man,locale}
-  tar -C "$work/root" --sort=name --numeric-owner --owner=0 --group=0 -cf "$ENGINE_TAR.new" .
-  mv "$ENGINE_TAR.new" "$ENGINE_TAR"
-)
-
-download_engine() {
-  local attempt
-  for attempt in 1 2 3; do
-    if apt-get install -y -q -d --no-install-recommends -o "Dir::State::status=$work/var/lib/dpkg/status" \
-      -o "Dir::Cache::archives=$work/archives" -o Debug::NoLocking=1 -o APT::Sandbox::User=root \
-      -o Acquire::Retries=3 "${ENGINE_PACKAGES[@]}" </dev/null >"$work/log" 2>&1; then
-      return
-    fi
-    printf 'the download failed (attempt %d): fetching the package lists\n' "$attempt" >&2
-    apt-get update -q -o Acquire::Retries=3 </dev/null || sleep 5
-  done
-  tail -n 20 "$work/log" >&2
-  die "could not download: ${ENGINE_PACKAGES[*]}"
 }
 
 make_engine_image() (
