@@ -25,7 +25,12 @@ import {
 import { type LeaseStore, leaseStoreMemory } from "./LeaseStore.ts"
 import { Leases } from "./Leases.ts"
 import { collectOutput } from "./Output.ts"
-import { type DriverCapabilities, type PullProgress, SandboxDriver } from "./SandboxDriver.ts"
+import {
+  type DriverCapabilities,
+  type Feature,
+  type PullProgress,
+  SandboxDriver,
+} from "./SandboxDriver.ts"
 import type { SessionFiles } from "./SessionFiles.ts"
 import { Settings, type SettingsInput } from "./Settings.ts"
 import {
@@ -35,6 +40,7 @@ import {
   type SearchOptions,
   type SearchResult,
 } from "./sandbox/folders.ts"
+import { makeProcesses, type Processes } from "./sandbox/processes.ts"
 import type { RunCommand, ScriptError } from "./sandbox/shell.ts"
 import { download, type TransferError, type TransferReport, upload } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
@@ -155,6 +161,7 @@ export interface Sandbox {
     options?: ExecOptions,
   ) => Stream.Stream<ExecEvent, ExecError | LeaseError>
   readonly files: SandboxFiles
+  readonly processes: Processes
   /** Freezes it with all its processes and their memory; the lease runs on. */
   readonly pause: Effect.Effect<void, LeaseError | Unsupported>
   /** Lets it go on after a pause. */
@@ -280,13 +287,9 @@ const make = Effect.gen(function* () {
     const useStream = leases.useStream(info)
     const at = (path: string) => sandboxPath(path, workdir)
     const { execTimeout } = settings
+    const runOn: RunCommand = (request) => useStream(driver.exec(id, request))
     const runHelper: RunCommand = (request) =>
-      useStream(
-        driver.exec(id, {
-          ...(Duration.isFinite(execTimeout) ? { timeout: execTimeout } : {}),
-          ...request,
-        }),
-      )
+      runOn({ ...(Duration.isFinite(execTimeout) ? { timeout: execTimeout } : {}), ...request })
 
     const prepare = Effect.fnUntraced(function* (
       command: ExecRequest["command"],
@@ -389,10 +392,27 @@ const make = Effect.gen(function* () {
       }),
     }
 
+    /** Refuses what the driver lacks before anything is tried. */
+    const need = (feature: Feature) =>
+      Effect.gen(function* () {
+        const { driver, features } = yield* capabilities
+        if (!features.includes(feature)) return yield* new Unsupported({ feature, driver })
+      })
+
+    const processes = makeProcesses({
+      run: runHelper,
+      runOn,
+      prepare: (command, options) =>
+        Effect.map(prepare(command, options), ({ request }) => request),
+      available: need("processes"),
+      outputLimit: settings.outputLimit,
+    })
+
     return {
       id,
       name: info.name,
       info,
+      processes,
       inspect: driver.inspect(id),
       exec,
       run: Effect.fnUntraced(function* (command, options = {}) {

@@ -246,6 +246,23 @@ export class EngineError extends Schema.TaggedError<EngineError>()("EngineError"
   }
 }
 
+/** No background process of that name in the sandbox. */
+export class ProcessNotFound extends Schema.TaggedError<ProcessNotFound>()("ProcessNotFound", {
+  process: Schema.String,
+}) {
+  override get message() {
+    return `There is no background process ${quote(this.process)} in this sandbox. List the processes to see their names, or start it.`
+  }
+}
+
+export class ProcessNameTaken extends Schema.TaggedError<ProcessNameTaken>()("ProcessNameTaken", {
+  process: Schema.String,
+}) {
+  override get message() {
+    return `A background process named ${quote(this.process)} is running already. Use it, kill it, or choose another name.`
+  }
+}
+
 /** The driver can't do this for any sandbox. */
 export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported", {
   /** As a driver's capabilities name it. */
@@ -324,6 +341,8 @@ export type CordonError =
   | ExecTimedOut
   | OutOfMemory
   | Unsupported
+  | ProcessNotFound
+  | ProcessNameTaken
   | LeaseError
 
 /** Turns a schema's refusal into {@link InvalidInput}, without repeating the input. */

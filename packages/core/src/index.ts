@@ -17,6 +17,18 @@ export type {
   SearchOptions,
   SearchResult,
 } from "./sandbox/folders.ts"
+export { killProcessesScript } from "./sandbox/killScript.ts"
+export type {
+  BackgroundProcess,
+  FollowOptions,
+  KillOptions,
+  LogOptions,
+  ProcessError,
+  Processes,
+  ProcessInfo,
+  ProcessLogs,
+  StartOptions,
+} from "./sandbox/processes.ts"
 export type { RunCommand, ScriptError } from "./sandbox/shell.ts"
 export { sessionFilesDirectory } from "./session-files/directory.ts"
 export { sessionFilesMemory } from "./session-files/memory.ts"

@@ -19,6 +19,15 @@ import {
 import type { SessionFiles } from "./SessionFiles.ts"
 import type { SettingsInput } from "./Settings.ts"
 import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "./sandbox/folders.ts"
+import type {
+  BackgroundProcess,
+  FollowOptions,
+  KillOptions,
+  LogOptions,
+  ProcessInfo,
+  ProcessLogs,
+  StartOptions,
+} from "./sandbox/processes.ts"
 import { sessionFilesMemory } from "./session-files/memory.ts"
 import type { TransferReport } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
@@ -74,6 +83,36 @@ export interface PromiseSandboxFiles {
   readonly download: (from: string, to: string, options?: Abortable) => Promise<TransferReport>
 }
 
+/** A process that outlives the command that started it, with all that it starts. */
+export interface PromiseProcess {
+  readonly name: string
+  readonly inspect: (options?: Abortable) => Promise<ProcessInfo>
+  /** The ends of what it wrote so far. */
+  readonly logs: (options?: LogOptions & Abortable) => Promise<ProcessLogs>
+  /** What it writes as it comes, then its exit. Leaving the loop leaves the process alone. */
+  readonly follow: (options?: FollowOptions) => AsyncIterable<ExecEvent>
+  /** Waits for its end. @returns its exit code */
+  readonly wait: (options?: Abortable) => Promise<number>
+  /** Ends it and all that it started: SIGTERM, and SIGKILL for what is left after the grace. */
+  readonly kill: (options?: KillOptions & Abortable) => Promise<void>
+  /** Kills it and removes its logs. */
+  readonly remove: (options?: Abortable) => Promise<void>
+}
+
+/**
+ * Background processes. Their state and logs are in the sandbox: whoever finds the sandbox finds
+ * them, and a stop of the sandbox ends them. They do not count as use of the sandbox.
+ */
+export interface PromiseProcesses {
+  readonly start: (
+    command: ExecRequest["command"],
+    options?: StartOptions & Abortable,
+  ) => Promise<PromiseProcess>
+  readonly get: (name: string, options?: Abortable) => Promise<PromiseProcess>
+  /** Oldest first, the ended ones too. */
+  readonly list: (options?: Abortable) => Promise<ReadonlyArray<ProcessInfo>>
+}
+
 /** A sandbox. `await using` removes it at the end of the block. */
 export interface PromiseSandbox extends AsyncDisposable {
   readonly id: string
@@ -97,6 +136,7 @@ export interface PromiseSandbox extends AsyncDisposable {
     options?: Omit<PromiseExecOptions, "signal">,
   ) => AsyncIterable<ExecEvent>
   readonly files: PromiseSandboxFiles
+  readonly processes: PromiseProcesses
   /** Freezes it with all its processes and their memory; the lease runs on. */
   readonly pause: (options?: Abortable) => Promise<void>
   /** Lets it go on after a pause. */
@@ -244,7 +284,16 @@ const sessionOf = (runtime: Runtime, sessionId: string): PromiseSandboxes => {
 }
 
 const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
-  const { files } = sandbox
+  const { files, processes } = sandbox
+  const processOf = (process: BackgroundProcess): PromiseProcess => ({
+    name: process.name,
+    inspect: (options) => run(runtime, process.inspect, options),
+    logs: (options) => run(runtime, process.logs(options), options),
+    follow: (options) => iterable(runtime, process.follow(options)),
+    wait: (options) => run(runtime, process.wait, options),
+    kill: (options) => run(runtime, process.kill(options), options),
+    remove: (options) => run(runtime, process.remove, options),
+  })
   const execOptions = ({ stdin, signal: _, ...options }: PromiseExecOptions = {}) => ({
     ...options,
     ...(stdin === undefined ? {} : { stdin: contentStream(stdin) }),
@@ -273,6 +322,12 @@ const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
       search: (pattern, options) => run(runtime, files.search(pattern, options), options),
       upload: (from, to, options) => run(runtime, files.upload(from, to), options),
       download: (from, to, options) => run(runtime, files.download(from, to), options),
+    },
+    processes: {
+      start: (command, options) =>
+        run(runtime, Effect.map(processes.start(command, options), processOf), options),
+      get: (name, options) => run(runtime, Effect.map(processes.get(name), processOf), options),
+      list: (options) => run(runtime, processes.list, options),
     },
     pause: (options) => run(runtime, sandbox.pause, options),
     resume: (options) => run(runtime, sandbox.resume, options),

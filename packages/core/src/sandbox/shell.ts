@@ -30,19 +30,18 @@ const overdue = (path: string) =>
 /** The error for a helper that did not end well; undefined where it did. */
 export type Judge<E> = (exitCode: number, stdout: string, stderr: string) => E | undefined
 
-/** Runs a helper that prints little, and returns what it printed. */
+/** Runs a helper and returns what it printed, at most `limit` bytes of each output. */
 export const runScript = Effect.fnUntraced(function* <E = never>(
   run: RunCommand,
   path: string,
   request: ExecRequest,
   judge: Judge<E> = () => undefined,
+  limit = 1024 * 1024,
 ) {
-  const result = yield* collectOutput(run(request), 64 * 1024).pipe(
-    Effect.mapError(asFileError(path)),
-  )
+  const result = yield* collectOutput(run(request), limit).pipe(Effect.mapError(asFileError(path)))
   if (result.timedOut) return yield* overdue(path)
   const { exitCode, stdout, stderr } = result
-  if (exitCode === 0) return stdout
+  if (exitCode === 0) return result
   const judged = judge(exitCode, stdout, stderr)
   if (judged !== undefined) return yield* Effect.fail(judged)
   return yield* fileError(path, exitCode, stderr)
