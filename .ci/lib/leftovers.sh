@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Whatever carries a session label was made by Cordon, and must be gone when its programs have ended.
+# Whatever carries this label was made by Cordon, and must be gone when its programs have ended.
 set -euo pipefail
 
-SESSION_LABEL=dev.cordon.session
+OWN_LABEL=dev.cordon.spec
 
 # Lists what is left on the engine, one to a line; fails if there is anything.
 no_leftovers() {
   local filter found
-  filter=$(jq -rn --arg name "$SESSION_LABEL" '{label: [$name]} | @json | @uri')
+  filter=$(jq -rn --arg name "$OWN_LABEL" '{label: [$name]} | @json | @uri')
   found=$(
     api GET "/containers/json?all=1&filters=$filter" | jq -r '.[] | "container \(.Names[0]) (\(.Status))"'
     api GET "/networks?filters=$filter" | jq -r '.[] | "network \(.Name)"'

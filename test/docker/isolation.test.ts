@@ -4,7 +4,17 @@ import { SandboxName, SessionId, sandboxId, sessionKey } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { GenericContainer } from "testcontainers"
-import { engine, freshSession, image, onEngine, ownedBy, textOf, withSession } from "./support.ts"
+import {
+  containerOf,
+  engine,
+  freshSession,
+  image,
+  networkOf,
+  onEngine,
+  ownedBy,
+  textOf,
+  withSession,
+} from "./support.ts"
 
 /** A container that is no sandbox, on the engine's default network. */
 const bystander = (name?: string, labels: Record<string, string> = {}) =>
@@ -57,7 +67,7 @@ describe("isolation on a real engine", () => {
         const b = yield* sandboxes.session(freshSession())
         const mine = yield* a.create({ name: "box" })
         yield* mine.files.write("secret", "s3cret")
-        const { Id } = yield* Effect.promise(() => engine.getContainer(mine.id).inspect())
+        const { Id } = yield* containerOf(mine)
         const references = [
           "box",
           mine.id,
@@ -93,8 +103,10 @@ describe("isolation on a real engine", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const session = freshSession()
-        const id = sandboxId(sessionKey(SessionId.make(session)), SandboxName.make("box"))
-        const foreign = yield* bystander(id)
+        const key = sessionKey(SessionId.make(session))
+        const id = sandboxId(key, SandboxName.make("box"))
+        const rest = Buffer.from(key.slice(16), "hex").toString("base64url")
+        const foreign = yield* bystander(`${id}.${rest}`)
         yield* withSession((_, sandboxes) =>
           Effect.gen(function* () {
             const victim = yield* sandboxes.session(session)
@@ -130,7 +142,10 @@ describe("isolation on a real engine", () => {
                 const [network] = Object.values(NetworkSettings.Networks)
                 return network?.IPAddress ?? ""
               })
-            const addresses = [yield* addressOf(two.id), yield* addressOf(foreign.getId())]
+            const addresses = [
+              yield* addressOf(two.info.instanceId),
+              yield* addressOf(foreign.getId()),
+            ]
             for (const address of addresses) {
               assert.match(address, /^\d+\.\d+\.\d+\.\d+$/)
               // A closed port of a host that can be reached answers at once: refused is reached.
@@ -159,8 +174,6 @@ describe("isolation on a real engine", () => {
           ],
           { concurrency: 3 },
         )
-        const networkOf = (sandbox: typeof bridge) =>
-          Effect.promise(() => engine.getNetwork(sandbox.id).inspect())
         const { Options, Internal } = yield* networkOf(bridge)
         assert.strictEqual(Options?.["com.docker.network.bridge.enable_icc"], "false")
         assert.isFalse(Internal)
@@ -195,7 +208,7 @@ describe("isolation on a real engine", () => {
         const { port } = yield* listening
         const probe = (sandbox: typeof internal) =>
           Effect.gen(function* () {
-            const { IPAM } = yield* Effect.promise(() => engine.getNetwork(sandbox.id).inspect())
+            const { IPAM } = yield* networkOf(sandbox)
             const subnet = IPAM?.Config?.[0]?.Subnet ?? ""
             const gateway = subnet.replace(/\d+\/29$/, (host) =>
               String(Number.parseInt(host, 10) + 1),
@@ -206,9 +219,7 @@ describe("isolation on a real engine", () => {
         // The probe itself works: with a way out there is one to the host as well.
         assert.strictEqual(yield* probe(bridge), "open")
         assert.strictEqual(yield* probe(internal), "")
-        const { HostConfig } = yield* Effect.promise(() =>
-          engine.getContainer(internal.id).inspect(),
-        )
+        const { HostConfig } = yield* containerOf(internal)
         assert.deepStrictEqual(HostConfig.Dns, ["127.0.0.1"])
       }).pipe(Effect.scoped),
     ),
@@ -218,9 +229,7 @@ describe("isolation on a real engine", () => {
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ env: { API_TOKEN: "t0psecret" } })
-        const { HostConfig, Config, Mounts } = yield* Effect.promise(() =>
-          engine.getContainer(sandbox.id).inspect(),
-        )
+        const { HostConfig, Config, Mounts } = yield* containerOf(sandbox)
         assert.deepStrictEqual(Mounts, [])
         assert.isFalse(HostConfig.Privileged)
         assert.include(HostConfig.SecurityOpt ?? [], "no-new-privileges")

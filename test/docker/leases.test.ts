@@ -5,7 +5,16 @@ import { SandboxDriver, Sandboxes, type SandboxSession } from "@cordon/core"
 import * as docker from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import { Duration, Effect, Layer, Schedule } from "effect"
-import { engine, freshSession, image, onEngine, ownedBy, textOf, withSession } from "./support.ts"
+import {
+  engine,
+  freshSession,
+  image,
+  networkOf,
+  onEngine,
+  ownedBy,
+  textOf,
+  withSession,
+} from "./support.ts"
 
 const short = { idleTimeout: "2 seconds", removeTimeout: "5 seconds" } as const
 
@@ -75,10 +84,9 @@ describe("leases on a real engine", () => {
         const driver = yield* SandboxDriver
         const probe = yield* session.create({ name: "probe" })
         // As a process leaves it that dies between the making of the network and of the container.
-        const { Labels = {}, IPAM } = yield* Effect.promise(() =>
-          engine.getNetwork(probe.id).inspect(),
-        )
+        const { Labels = {}, IPAM } = yield* networkOf(probe)
         yield* probe.remove
+        assert.strictEqual((yield* Effect.promise(() => ownedBy(probe.id))).networks, 0)
         yield* Effect.promise(() =>
           engine.createNetwork({ Name: probe.id, Labels, IPAM: { Config: IPAM?.Config ?? [] } }),
         )

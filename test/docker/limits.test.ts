@@ -10,7 +10,7 @@ describe("limits on a real engine", () => {
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits })
         const { HostConfig } = yield* Effect.promise(() =>
-          engine.getContainer(sandbox.id).inspect(),
+          engine.getContainer(sandbox.info.instanceId).inspect(),
         )
         assert.strictEqual(HostConfig.Memory, 96 * 1024 ** 2)
         assert.strictEqual(HostConfig.MemorySwap, 96 * 1024 ** 2)
@@ -44,7 +44,7 @@ describe("limits on a real engine", () => {
         ]) {
           yield* sandbox.exec(bomb, { timeout: "3 seconds" })
           const during = yield* Effect.promise(() =>
-            engine.getContainer(sandbox.id).stats({ stream: false }),
+            engine.getContainer(sandbox.info.instanceId).stats({ stream: false }),
           )
           assert.isAtMost(during.pids_stats?.current ?? Number.NaN, limits.pids)
           assert.strictEqual(yield* textOf(other, "echo fine"), "fine")

@@ -24,15 +24,42 @@ let sessions = 0
 /** A session that no other test uses. */
 export const freshSession = () => `test-${process.pid}-${Date.now()}-${++sessions}`
 
-/** Everything on the engine that a session owns, by kind. */
+/**
+ * Everything on the engine that a session owns, by kind. A network that is being removed is given
+ * the time for that: its sandbox is gone already.
+ */
 export const ownedBy = async (sandboxId: string) => {
   const prefix = sandboxId.replace(/^(cordon-[0-9a-f]{16}-).*$/, "$1")
-  const [containers, networks] = await Promise.all([
-    engine.listContainers({ all: true, filters: { name: [prefix] } }),
-    engine.listNetworks({ filters: { name: [prefix] } }),
-  ])
-  return { containers: containers.length, networks: networks.length }
+  const filters = { label: ["dev.cordon.spec"] }
+  const look = async () => {
+    const all = await engine.listContainers({ all: true, filters })
+    const containers = all.filter(({ Names }) => Names[0]?.startsWith(`/${prefix}`))
+    const used = new Set(containers.map(({ HostConfig }) => HostConfig.NetworkMode))
+    const elsewhere = new Set(all.map(({ HostConfig }) => HostConfig.NetworkMode))
+    const networks = (await engine.listNetworks({ filters })).filter(
+      ({ Name, Labels }) =>
+        used.has(Name) || (Labels?.["dev.cordon.id"]?.startsWith(prefix) && !elsewhere.has(Name)),
+    )
+    return {
+      containers: containers.length,
+      networks: networks.length,
+      unused: networks.filter(({ Name }) => !used.has(Name)).length,
+    }
+  }
+  for (let tries = 0; ; tries++) {
+    const { unused, ...owned } = await look()
+    if (unused === 0 || tries === 50) return owned
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
 }
+
+/** The engine's own account of a sandbox's container, and of its network. */
+export const containerOf = ({ info }: Sandbox) =>
+  Effect.promise(() => engine.getContainer(info.instanceId).inspect())
+export const networkOf = (sandbox: Sandbox) =>
+  Effect.flatMap(containerOf(sandbox), ({ HostConfig }) =>
+    Effect.promise(() => engine.getNetwork(HostConfig.NetworkMode ?? "").inspect()),
+  )
 
 /** Runs a program with a session on the real engine; all it created is removed afterwards. */
 export const withSession = <A, E>(

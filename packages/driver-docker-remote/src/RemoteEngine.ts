@@ -63,6 +63,13 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       ),
       ({ Id }) => Id,
     ),
+  containerRename: (name, newName) =>
+    http.run({
+      operation: "rename a container",
+      method: "POST",
+      path: `/containers/${of(name)}/rename`,
+      query: { name: newName },
+    }),
   containerInspect: (id) =>
     http.ask(
       { operation: "inspect a container", method: "GET", path: `/containers/${of(id)}/json` },

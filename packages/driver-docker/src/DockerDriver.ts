@@ -1,12 +1,10 @@
 import {
   type CreateError,
   type DriverCapabilities,
-  EngineError,
   type FileError,
   type HostError,
   type ImageNotFound,
   type ImagePullFailed,
-  ImageUnusable,
   type InvalidInput,
   isolationOf,
   makeKeyedLock,
@@ -21,21 +19,30 @@ import {
   SandboxNotFound,
   SandboxNotRunning,
   type SandboxSpec,
-  type SessionKey,
   Unsupported,
 } from "@cordon/core"
 import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
 import { DockerEngine } from "./DockerEngine.ts"
 import type { ContainerInspect } from "./engine/schemas.ts"
-import { infoOf, label, labelsOf } from "./Labels.ts"
+import { containerName, label, labelsOf, nameFilter, sandboxOf, sessionFilter } from "./Labels.ts"
 import { defaultRuntimeNames, offeredRuntimes } from "./Runtimes.ts"
 import { parsePool } from "./Subnets.ts"
-import { containerSpec, identityOf } from "./sandbox/container.ts"
+import { makeBackground } from "./sandbox/background.ts"
+import { identityOf } from "./sandbox/container.ts"
+import { isEngineError, makeCreation, undo } from "./sandbox/creation.ts"
 import { makeEventHub } from "./sandbox/events.ts"
 import { makeExec, type Target } from "./sandbox/exec.ts"
 import { makeFiles } from "./sandbox/files.ts"
 import { provideImage } from "./sandbox/image.ts"
-import { createNetwork, removeNetwork, removeNetworksOf } from "./sandbox/network.ts"
+import { isNetworkName, removeNetwork } from "./sandbox/network.ts"
+import { makeNetworksAhead } from "./sandbox/networksAhead.ts"
+import {
+  aheadSince,
+  makeWarmPool,
+  removeAhead,
+  type WarmPoolOptions,
+  warmPoolOptions,
+} from "./sandbox/WarmPool.ts"
 
 /** What can be set about a driver over any Docker Engine. */
 export interface DockerDriverOptions {
@@ -43,12 +50,12 @@ export interface DockerDriverOptions {
   readonly subnetPool?: string
   /** What the daemon calls a runtime, where it is not one of the usual names. */
   readonly runtimeNames?: Partial<Record<Runtime, string>>
+  /**
+   * Sandboxes that are made before they are asked for: a number of containers of each kind, or more
+   * in detail. `CONTAINER_SANDBOX_WARM_POOL` where absent, and none where that is absent too.
+   */
+  readonly warmPool?: number | WarmPoolOptions
 }
-
-const isEngineError =
-  (...statuses: ReadonlyArray<number>) =>
-  (error: { readonly _tag: string }): error is EngineError =>
-    error instanceof EngineError && statuses.includes(error.status)
 
 // Before this a network without a container may be one that is just being given its container.
 const settledAge = Duration.minutes(1)
@@ -69,6 +76,11 @@ export const layerDriver = (
       const exec = makeExec(engine, hub)
       const files = makeFiles(exec)
       const pulling = makeKeyedLock<string>()
+      const background = yield* makeBackground
+      const warm = yield* warmPoolOptions(options.warmPool)
+      const networks = makeNetworksAhead(engine, pool, warm?.networks ?? (warm ? 2 : 0))
+      const make = makeCreation({ engine, files, subnets: pool, networkAhead: networks.take })
+      const warmPool = warm && (yield* makeWarmPool(engine, make, networks, warm))
 
       const names = Object.fromEntries(
         Object.entries(options.runtimeNames ?? {}).map(([runtime, name]) => [runtime, [name]]),
@@ -91,7 +103,8 @@ export const layerDriver = (
 
       const toInfo = (container: ContainerInspect): Option.Option<SandboxInfo> =>
         Option.map(
-          infoOf({
+          sandboxOf({
+            name: container.Name,
             instanceId: container.Id,
             status: container.State.Status,
             image: container.Config.Image,
@@ -101,16 +114,19 @@ export const layerDriver = (
           (sandbox) => ({ ...sandbox, busy: (container.ExecIDs ?? []).length > 0 }),
         )
 
-      /** The container of that name, if by its labels it is the sandbox and not just called so. */
-      const inspect = Effect.fnUntraced(function* (id: SandboxId) {
+      /** The container of that name, if it is wholly the sandbox's and not just called so. */
+      const look = Effect.fnUntraced(function* (id: SandboxId) {
         const missing = new SandboxNotFound({ sandbox: id })
+        const [found] = yield* engine.containerList({ name: [nameFilter(id)] })
+        if (found === undefined) return yield* missing
         const container = yield* engine
-          .containerInspect(id)
+          .containerInspect(found.Id)
           .pipe(Effect.catchIf(isEngineError(404), () => Effect.fail(missing)))
         const sandbox = toInfo(container)
         if (Option.isNone(sandbox) || sandbox.value.id !== id) return yield* missing
-        return sandbox.value
+        return { sandbox: sandbox.value, network: container.HostConfig?.NetworkMode }
       })
+      const inspect = (id: SandboxId) => Effect.map(look(id), ({ sandbox }) => sandbox)
 
       // What an ID stood for when it was last looked at: a command then costs no look of its own.
       // The container's own ID is used from there on, so an old entry can't reach another one.
@@ -164,70 +180,6 @@ export const layerDriver = (
           ),
         )
 
-      const makeNetwork = Effect.fnUntraced(function* (
-        id: SandboxId,
-        session: SessionKey,
-        spec: SandboxSpec,
-      ) {
-        const make = createNetwork(engine, pool, id, session, spec)
-        return yield* make.pipe(
-          Effect.catchIf(isEngineError(409), () =>
-            Effect.gen(function* () {
-              const taken = new SandboxNameTaken({ sandbox: spec.name })
-              const exists = yield* Effect.option(inspect(id))
-              if (Option.isSome(exists)) return yield* taken
-              // A crash left it, or another process is just making the same sandbox.
-              const swept = yield* sweepNetworks(settledAge, id)
-              return yield* swept.length > 0 ? make : taken
-            }),
-          ),
-        )
-      })
-
-      /** Makes and starts the container; what it made is undone where it fails or is interrupted. */
-      const makeContainer = Effect.fnUntraced(function* (
-        id: SandboxId,
-        session: SessionKey,
-        spec: SandboxSpec,
-        runtime: string,
-        identity: ReturnType<typeof identityOf>,
-        network: string | undefined,
-      ) {
-        const { workdir, root, user } = identity
-        const labels = labelsOf(id, session, spec, workdir)
-        const specification = containerSpec({ spec, runtime, workdir, labels, network })
-        const taken = new SandboxNameTaken({ sandbox: spec.name })
-        const start = (instanceId: string) =>
-          Effect.gen(function* () {
-            if (!(yield* engine.containerHasPath(instanceId, "/bin/sh"))) {
-              return yield* new ImageUnusable({ image: spec.image, reason: "it has no /bin/sh" })
-            }
-            yield* Effect.uninterruptible(engine.containerStart(instanceId))
-            if (!root && spec.workdir !== undefined) {
-              yield* Effect.ignore(files.ownWorkdir({ id, instanceId }, workdir, user))
-            }
-            return yield* engine.containerInspect(instanceId)
-          })
-        return yield* Effect.uninterruptibleMask((restore) =>
-          engine.containerCreate(id, specification).pipe(
-            Effect.catchIf(isEngineError(409), () => Effect.fail(taken)),
-            Effect.flatMap((instanceId) =>
-              restore(start(instanceId)).pipe(
-                Effect.onError(() => undo(`container ${id}`, engine.containerRemove(instanceId))),
-              ),
-            ),
-          ),
-        )
-      })
-
-      const undo = (what: string, effect: Effect.Effect<void, HostError>) =>
-        effect.pipe(
-          Effect.catchIf(isEngineError(404), () => Effect.void),
-          Effect.catch((error) =>
-            Effect.logWarning(`Could not undo ${what}; a sweep will`, { error: error.message }),
-          ),
-        )
-
       const create: SandboxDriver["Service"]["create"] = Effect.fn("DockerDriver.create")(
         function* (
           { id, session, spec },
@@ -242,28 +194,31 @@ export const layerDriver = (
               available: [...offered.keys()],
             })
           }
-          const identity = identityOf(spec, yield* image(spec, onProgress))
-          const container = yield* Effect.uninterruptibleMask((restore) =>
+          const taken = new SandboxNameTaken({ sandbox: spec.name })
+          return yield* Effect.uninterruptibleMask((restore) =>
             Effect.gen(function* () {
-              const network =
-                spec.network === "none" ? undefined : yield* makeNetwork(id, session, spec)
-              return yield* restore(
-                makeContainer(id, session, spec, runtime, identity, network),
-              ).pipe(
-                Effect.onError(() =>
-                  network === undefined
-                    ? Effect.void
-                    : undo(`network ${id}`, removeNetwork(engine, network)),
-                ),
-              )
+              const kind = { spec, runtime, image: yield* restore(image(spec, onProgress)) }
+              const claimed = warmPool
+                ? yield* warmPool.claim(kind, id, session, spec.name)
+                : Option.none()
+              const { workdir } = identityOf(spec, kind.image)
+              const cold = make({
+                ...kind,
+                id,
+                name: containerName(id, session),
+                labels: labelsOf(id, session, spec, workdir),
+                networkLabels: { [label.id]: id, [label.session]: session },
+              }).pipe(Effect.catchIf(isEngineError(409), () => Effect.fail(taken)))
+              const container = Option.isSome(claimed) ? claimed.value : yield* restore(cold)
+              if (warmPool) yield* warmPool.want(kind)
+              const sandbox = toInfo(container)
+              if (Option.isNone(sandbox)) {
+                return yield* Effect.die(new Error("A container that was just made is not ours"))
+              }
+              seen.set(id, { id, instanceId: container.Id })
+              return sandbox.value
             }),
           )
-          const sandbox = toInfo(container)
-          if (Option.isNone(sandbox)) {
-            return yield* Effect.die(new Error("A container that was just made is not ours"))
-          }
-          seen.set(id, { id, instanceId: container.Id })
-          return sandbox.value
         },
       )
 
@@ -317,15 +272,15 @@ export const layerDriver = (
       const remove: SandboxDriver["Service"]["remove"] = Effect.fn("DockerDriver.remove")(
         function* (id, instanceId) {
           yield* forget(id)
-          const sandbox = yield* inspect(id).pipe(
+          const { sandbox, network } = yield* look(id).pipe(
+            // What a removal that broke off has left.
             Effect.tapErrorTag("SandboxNotFound", () =>
-              instanceId === undefined ? removeNetworksOf(engine, id) : Effect.void,
+              instanceId === undefined ? sweepNetworks(settledAge, id) : Effect.void,
             ),
           )
           if (instanceId !== undefined && sandbox.instanceId !== instanceId) {
             return yield* new SandboxNotFound({ sandbox: id })
           }
-          // Both or none, as far as it is ours to say.
           yield* Effect.uninterruptible(
             settled(id)(engine.containerRemove(sandbox.instanceId)).pipe(
               // Another removal is under way: wait until it is done.
@@ -336,7 +291,12 @@ export const layerDriver = (
                   Effect.catchTag("SandboxNotFound", () => Effect.void),
                 ),
               ),
-              Effect.andThen(removeNetworksOf(engine, id)),
+              // The network is in nobody's way: the next one of the same sandbox has another name.
+              Effect.andThen(
+                isNetworkName(network)
+                  ? background(undo(`network ${network}`, removeNetwork(engine, network)))
+                  : Effect.void,
+              ),
             ),
           )
         },
@@ -344,13 +304,16 @@ export const layerDriver = (
 
       const list: SandboxDriver["Service"]["list"] = Effect.fn("DockerDriver.list")(
         function* (session) {
-          const filter = session === undefined ? label.session : `${label.session}=${session}`
-          const containers = yield* engine.containerList({ label: [filter] })
+          const containers = yield* engine.containerList({
+            label: [label.version],
+            ...(session === undefined ? {} : { name: [sessionFilter(session)] }),
+          })
           return containers
             .toReversed() // The engine has the newest first, but tells whole seconds only.
             .flatMap((container) =>
               Option.toArray(
-                infoOf({
+                sandboxOf({
+                  name: container.Names[0] ?? "",
                   instanceId: container.Id,
                   status: container.State,
                   image: container.Image,
@@ -359,6 +322,7 @@ export const layerDriver = (
                 }),
               ),
             )
+            .filter((sandbox) => session === undefined || sandbox.session === session)
             .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
         },
       )
@@ -367,18 +331,17 @@ export const layerDriver = (
         olderThan: Duration.Duration,
         only?: SandboxId,
       ) {
-        const filter = only === undefined ? label.id : `${label.id}=${only}`
+        const filter = only === undefined ? label.version : `${label.id}=${only}`
         // Networks first: one that gets its container in between is then seen with it.
-        const networks = yield* engine.networkList({ label: [filter] })
-        const containers = yield* engine.containerList({ label: [filter] })
-        const inUse = new Set(containers.map((container) => container.Labels[label.id]))
+        const networks = yield* engine.networkList({ label: [filter], driver: ["bridge"] })
+        const containers = yield* engine.containerList({ label: [label.version] })
+        const inUse = new Set(containers.map(({ HostConfig }) => HostConfig?.NetworkMode))
         // The engine's own clock: ours may be minutes away from the one that it dates networks by.
         const { SystemTime } = yield* engine.info
         const now = SystemTime ? Date.parse(SystemTime) : Date.now()
         const oldest = now - Duration.toMillis(olderThan)
         const abandoned = networks.filter(
-          (network) =>
-            !inUse.has(network.Labels?.[label.id]) && Date.parse(network.Created) <= oldest,
+          ({ Name, Created }) => !inUse.has(Name) && Date.parse(Created) <= oldest,
         )
         yield* Effect.forEach(
           abandoned,
@@ -390,6 +353,22 @@ export const layerDriver = (
           { discard: true },
         )
         return abandoned.map((network) => network.Name)
+      })
+
+      /** Removes what was made ahead by processes that no longer hold it. */
+      const sweepAhead = Effect.fnUntraced(function* (olderThan: Duration.Duration) {
+        const containers = yield* engine.containerList({ label: [label.ahead] })
+        const oldest = Date.now() - Duration.toMillis(olderThan)
+        const abandoned = containers.filter(({ Names: [name = ""] }) =>
+          Option.exists(aheadSince(name), (since) => since <= oldest),
+        )
+        yield* Effect.forEach(
+          abandoned,
+          ({ Names: [name = ""], HostConfig }) =>
+            removeAhead(engine, name.replace("/", ""), HostConfig?.NetworkMode),
+          { discard: true },
+        )
+        return abandoned.map(({ Names: [name = ""] }) => name.replace("/", ""))
       })
 
       const capabilities = Effect.gen(function* () {
@@ -456,7 +435,10 @@ export const layerDriver = (
             Effect.onError(() => forget(id)),
           ),
         events: hub.events,
-        sweep: Effect.fn("DockerDriver.sweep")((olderThan) => sweepNetworks(olderThan)),
+        sweep: Effect.fn("DockerDriver.sweep")(function* (olderThan) {
+          const containers = yield* sweepAhead(olderThan)
+          return [...containers, ...(yield* sweepNetworks(olderThan))]
+        }),
       })
     }),
   )

@@ -115,6 +115,11 @@ export class DockerEngine extends Context.Service<
       name: string,
       spec: ContainerSpec,
     ) => Effect.Effect<string, HostError>
+    /**
+     * Gives it another name, of which a container has exactly one. Asked by the old name, it fails
+     * with 404 where the container has been renamed since, and with 409 where the new one is taken.
+     */
+    readonly containerRename: (name: string, newName: string) => Effect.Effect<void, HostError>
     readonly containerInspect: (id: string) => Effect.Effect<ContainerInspect, HostError>
     readonly containerList: (
       filters: Filters,

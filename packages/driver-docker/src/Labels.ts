@@ -18,7 +18,10 @@ export const label = {
   id: "dev.cordon.id",
   session: "dev.cordon.session",
   name: "dev.cordon.name",
+  /** On everything of ours. */
   version: "dev.cordon.spec",
+  /** On what was made ahead: its name alone says whose it is. */
+  ahead: "dev.cordon.ahead",
   runtime: "dev.cordon.runtime",
   network: "dev.cordon.network",
   limits: "dev.cordon.limits",
@@ -26,19 +29,33 @@ export const label = {
   workdir: "dev.cordon.workdir",
 } as const
 
-const Labels = Schema.Struct({
-  [label.id]: SandboxId,
-  [label.session]: SessionKey,
-  [label.name]: SandboxName,
+const kind = {
   [label.runtime]: Runtime,
   [label.network]: NetworkMode,
   [label.limits]: Schema.fromJsonString(Limits),
   [label.lease]: Schema.fromJsonString(LeaseTerms),
   [label.workdir]: Schema.String,
+}
+const KindLabels = Schema.Struct(kind)
+const Labels = Schema.Struct({
+  [label.id]: SandboxId,
+  [label.session]: SessionKey,
+  [label.name]: SandboxName,
+  ...kind,
 })
 
 const encode = Schema.encodeSync(Labels)
+const encodeKind = Schema.encodeSync(KindLabels)
 const decode = Schema.decodeUnknownOption(Labels)
+const decodeKind = Schema.decodeUnknownOption(KindLabels)
+
+const kindOf = (spec: Omit<SandboxSpec, "name">, workdir: string) => ({
+  [label.runtime]: spec.runtime,
+  [label.network]: spec.network,
+  [label.limits]: spec.limits,
+  [label.lease]: spec.lease,
+  [label.workdir]: workdir,
+})
 
 export const labelsOf = (
   id: SandboxId,
@@ -50,13 +67,19 @@ export const labelsOf = (
     [label.id]: id,
     [label.session]: session,
     [label.name]: spec.name,
-    [label.runtime]: spec.runtime,
-    [label.network]: spec.network,
-    [label.limits]: spec.limits,
-    [label.lease]: spec.lease,
-    [label.workdir]: workdir,
+    ...kindOf(spec, workdir),
   }),
   [label.version]: "1",
+})
+
+/** Of a container that is made before anybody asks for it. */
+export const labelsAhead = (
+  spec: Omit<SandboxSpec, "name">,
+  workdir: string,
+): Readonly<Record<string, string>> => ({
+  ...encodeKind(kindOf(spec, workdir)),
+  [label.version]: "1",
+  [label.ahead]: "1",
 })
 
 const statuses: Readonly<Record<string, SandboxStatus>> = {
@@ -69,30 +92,81 @@ const statuses: Readonly<Record<string, SandboxStatus>> = {
   dead: "removing",
 }
 
-/** A container as a sandbox; none where its labels are not wholly ours, whatever its name. */
-export const infoOf = (container: {
+interface Described {
   readonly instanceId: string
   readonly status: string
   readonly image: string
   readonly createdAt: Date
   readonly labels: Readonly<Record<string, string>>
-}): Option.Option<SandboxInfo> =>
+}
+
+const whoseIs = (
+  container: Described,
+  owner: { readonly id: SandboxId; readonly name: SandboxName; readonly session: SessionKey },
+  labels: typeof KindLabels.Type,
+): SandboxInfo => ({
+  ...owner,
+  instanceId: container.instanceId,
+  status: statuses[container.status] ?? "stopped",
+  image: container.image,
+  runtime: labels[label.runtime],
+  limits: labels[label.limits],
+  network: labels[label.network],
+  lease: labels[label.lease],
+  workdir: labels[label.workdir],
+  createdAt: container.createdAt,
+})
+
+/** A container as a sandbox; none where its labels are not wholly ours, whatever its name. */
+export const infoOf = (container: Described): Option.Option<SandboxInfo> =>
   decode(container.labels).pipe(
     Option.filter(
       (labels) => labels[label.id] === sandboxId(labels[label.session], labels[label.name]),
     ),
-    Option.map((labels) => ({
-      id: labels[label.id],
-      name: labels[label.name],
-      session: labels[label.session],
-      instanceId: container.instanceId,
-      status: statuses[container.status] ?? "stopped",
-      image: container.image,
-      runtime: labels[label.runtime],
-      limits: labels[label.limits],
-      network: labels[label.network],
-      lease: labels[label.lease],
-      workdir: labels[label.workdir],
-      createdAt: container.createdAt,
-    })),
+    Option.map((labels) =>
+      whoseIs(
+        container,
+        { id: labels[label.id], name: labels[label.name], session: labels[label.session] },
+        labels,
+      ),
+    ),
+  )
+
+/**
+ * The name of a sandbox's container: the ID, a dot, and the rest of the session's key, of which the
+ * ID has only the first 16 digits. So a name says wholly whose a container is, and it is the one
+ * thing about a container that can be changed: what was made ahead gets its owner by being renamed.
+ */
+export const containerName = (id: SandboxId, session: SessionKey): string =>
+  `${id}.${Buffer.from(session.slice(16), "hex").toString("base64url")}`
+
+/** Finds the containers of an ID, or of all IDs with this beginning, by name. */
+export const nameFilter = (id: SandboxId): string => `^/?${id}\\.`
+export const sessionFilter = (session: SessionKey): string => `^/?cordon-${session.slice(0, 16)}-`
+
+const isSessionKey = Schema.is(SessionKey)
+const isSandboxName = Schema.is(SandboxName)
+
+/** Whose container a name says it is. */
+export const ownerOf = (name: string) => {
+  const match = /^\/?cordon-([0-9a-f]{16})-([a-z0-9-]+)\.([\w-]{32})$/.exec(name)
+  if (match === null) return Option.none()
+  const [, head = "", sandbox = "", rest = ""] = match
+  const session = head + Buffer.from(rest, "base64url").toString("hex")
+  return isSessionKey(session) && isSandboxName(sandbox)
+    ? Option.some({ id: sandboxId(session, sandbox), name: sandbox, session })
+    : Option.none()
+}
+
+/** As `infoOf`, for a container that its own name has to fit, and may alone say whose it is. */
+export const sandboxOf = (
+  container: Described & { readonly name: string },
+): Option.Option<SandboxInfo> =>
+  Option.flatMap(ownerOf(container.name), (owner) =>
+    container.labels[label.ahead] === undefined
+      ? Option.filter(
+          infoOf(container),
+          ({ session, id }) => session === owner.session && id === owner.id,
+        )
+      : Option.map(decodeKind(container.labels), (labels) => whoseIs(container, owner, labels)),
   )

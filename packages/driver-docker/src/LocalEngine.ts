@@ -125,6 +125,10 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
           ({ Id }) => Id,
         )
       },
+      containerRename: (name, newName) =>
+        Effect.asVoid(
+          call("rename a container", () => docker.getContainer(name).rename({ name: newName })),
+        ),
       containerInspect: (id) =>
         ask("inspect a container", schemas.ContainerInspect, () =>
           docker.getContainer(id).inspect(),

@@ -73,6 +73,7 @@ export const ContainerSummary = Schema.Struct({
   Created: Schema.Number,
   State: Schema.String,
   Labels: Labels,
+  HostConfig: optional(Schema.Struct({ NetworkMode: optional(Schema.String) })),
 })
 export type ContainerSummary = typeof ContainerSummary.Type
 
@@ -87,6 +88,7 @@ export const ContainerInspect = Schema.Struct({
     OOMKilled: optional(Schema.Boolean),
   }),
   Config: Schema.Struct({ Image: Schema.String, Labels: optional(Labels) }),
+  HostConfig: optional(Schema.Struct({ NetworkMode: optional(Schema.String) })),
 })
 export type ContainerInspect = typeof ContainerInspect.Type
 

@@ -20,7 +20,7 @@ const keeper = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done"
 const isRoot = (user: string) => ["", "root", "0"].includes(user.split(":")[0] ?? "")
 
 /** Whom commands run as, and where: what was asked for, else what the image says. */
-export const identityOf = (spec: SandboxSpec, image: ImageInspect) => {
+export const identityOf = (spec: Pick<SandboxSpec, "user" | "workdir">, image: ImageInspect) => {
   const user = spec.user ?? image.Config?.User ?? ""
   const workingDir = image.Config?.WorkingDir ?? ""
   const ofImage = workingDir === "" || workingDir === "/" ? undefined : workingDir
@@ -34,18 +34,19 @@ export const identityOf = (spec: SandboxSpec, image: ImageInspect) => {
 
 /** A sandbox's container: hardened, limited, and without any way to ask for less of either. */
 export const containerSpec = (options: {
-  readonly spec: SandboxSpec
+  readonly spec: Omit<SandboxSpec, "name">
   readonly runtime: string
   readonly workdir: string
   readonly labels: Readonly<Record<string, string>>
-  /** The ID of its network; none where it has no network. */
+  /** The name of its network, which need not be there yet; none where it has no network. */
   readonly network: string | undefined
 }): ContainerSpec => {
   const { spec, runtime, workdir, labels, network } = options
   const { memory, cpus, pids } = spec.limits
   return {
     Image: spec.image,
-    Hostname: spec.name,
+    // The same for all: what was made ahead can't be told its name any more.
+    Hostname: "sandbox",
     Entrypoint: [],
     Cmd: ["/bin/sh", "-c", keeper],
     Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),

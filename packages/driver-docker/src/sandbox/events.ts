@@ -2,7 +2,7 @@ import { type HostError, SandboxEvent, SandboxId } from "@cordon/core"
 import { Deferred, Effect, Option, PubSub, Schedule, Schema, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { EngineEvent } from "../engine/schemas.ts"
-import { label } from "../Labels.ts"
+import { label, ownerOf } from "../Labels.ts"
 
 /** The one subscription to the engine's events that a driver holds, and what is learnt from it. */
 export interface EventHub {
@@ -16,28 +16,38 @@ export interface EventHub {
 
 const decodeId = Schema.decodeUnknownOption(SandboxId)
 
-const toSandboxEvent = (event: EngineEvent): Option.Option<SandboxEvent> =>
-  Option.flatMap(decodeId(event.Actor.Attributes?.[label.id]), (id) => {
-    // The action of an exec holds the whole command after a colon.
-    switch (event.Action.split(":")[0]) {
-      case "create":
-        return Option.some(SandboxEvent.Created({ id }))
-      case "start":
-      case "unpause":
-        return Option.some(SandboxEvent.Started({ id }))
-      case "die":
-      case "pause":
-        return Option.some(SandboxEvent.Stopped({ id }))
-      case "destroy":
-        return Option.some(SandboxEvent.Removed({ id }))
-      case "oom":
-        return Option.some(SandboxEvent.OutOfMemory({ id }))
-      case "exec_start":
-        return Option.some(SandboxEvent.Used({ id }))
-      default:
-        return Option.none()
-    }
-  })
+/** Whose container it is: by its label or, where it was made ahead, by its name. */
+const idOf = (attributes: Readonly<Record<string, string>>): Option.Option<SandboxId> =>
+  Option.orElse(decodeId(attributes[label.id]), () =>
+    Option.map(ownerOf(attributes["name"] ?? ""), ({ id }) => id),
+  )
+
+const toSandboxEvents = (event: EngineEvent): ReadonlyArray<SandboxEvent> => {
+  const id = Option.getOrUndefined(idOf(event.Actor.Attributes ?? {}))
+  if (id === undefined) return []
+  // The action of an exec holds the whole command after a colon.
+  switch (event.Action.split(":")[0]) {
+    case "create":
+      return [SandboxEvent.Created({ id })]
+    case "rename":
+      // It was made and started ahead, and is somebody's now.
+      return [SandboxEvent.Created({ id }), SandboxEvent.Started({ id })]
+    case "start":
+    case "unpause":
+      return [SandboxEvent.Started({ id })]
+    case "die":
+    case "pause":
+      return [SandboxEvent.Stopped({ id })]
+    case "destroy":
+      return [SandboxEvent.Removed({ id })]
+    case "oom":
+      return [SandboxEvent.OutOfMemory({ id })]
+    case "exec_start":
+      return [SandboxEvent.Used({ id })]
+    default:
+      return []
+  }
+}
 
 const reconnecting = Schedule.min([
   Schedule.exponential("100 millis"),
@@ -61,13 +71,12 @@ export const makeEventHub = Effect.fnUntraced(function* (engine: DockerEngine["S
     } else if (action === "destroy") {
       ooms.delete(event.Actor.ID)
     }
-    const sandboxEvent = toSandboxEvent(event)
-    if (Option.isSome(sandboxEvent)) {
-      yield* PubSub.publish(published, Effect.succeed(sandboxEvent.value))
+    for (const sandboxEvent of toSandboxEvents(event)) {
+      yield* PubSub.publish(published, Effect.succeed(sandboxEvent))
     }
   })
 
-  yield* engine.events({ type: ["container"], label: [label.id] }).pipe(
+  yield* engine.events({ type: ["container"], label: [label.version] }).pipe(
     Stream.runForEach(handle),
     // Who watches must know that events may be missing from here on.
     Effect.tapError((error) => PubSub.publish(published, Effect.fail(error))),

@@ -1,10 +1,5 @@
-import {
-  type HostError,
-  QuotaExceeded,
-  type SandboxId,
-  type SandboxSpec,
-  type SessionKey,
-} from "@cordon/core"
+import { randomBytes } from "node:crypto"
+import { type HostError, type NetworkMode, QuotaExceeded } from "@cordon/core"
 import { Effect, Random, Schedule } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { label } from "../Labels.ts"
@@ -15,15 +10,24 @@ type Engine = DockerEngine["Service"]
 // Each refusal is another process's network that came between our look and our request.
 const mostAttempts = 64
 
-/** Makes the sandbox's own network on a free subnet; the engine's refusal decides every race. */
+/**
+ * A network's name, of its own and never used again: a container is on the network that it names,
+ * so that both can be made at once, and one that is being removed is in nobody's way.
+ */
+export const networkName = (): string => `cordon-net-${randomBytes(12).toString("hex")}`
+
+export const isNetworkName = (name: string | null | undefined): name is string =>
+  name != null && /^cordon-net-[0-9a-f]{24}$/.test(name)
+
+/** Makes a sandbox's own network on a free subnet; the engine's refusal decides every race. */
 export const createNetwork = Effect.fnUntraced(function* (
   engine: Engine,
   pool: Range,
-  id: SandboxId,
-  session: SessionKey,
-  spec: SandboxSpec,
-): Effect.fn.Return<string, HostError | QuotaExceeded> {
-  const internal = spec.network === "internal"
+  name: string,
+  mode: NetworkMode,
+  labels: Readonly<Record<string, string>>,
+): Effect.fn.Return<void, HostError | QuotaExceeded> {
+  const internal = mode === "internal"
   const existing = yield* engine.networkList()
   const used = existing.flatMap((network) =>
     (network.IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
@@ -33,11 +37,11 @@ export const createNetwork = Effect.fnUntraced(function* (
     if (++attempts > mostAttempts) break
     const made = yield* engine
       .networkCreate({
-        Name: id,
+        Name: name,
         Driver: "bridge",
         Internal: internal,
         CheckDuplicate: true,
-        Labels: { [label.id]: id, [label.session]: session, [label.version]: "1" },
+        Labels: { ...labels, [label.version]: "1" },
         Options: {
           "com.docker.network.bridge.enable_icc": "false",
           // Without a way out there is none to the host either: the bridge gets no address, by
@@ -47,15 +51,16 @@ export const createNetwork = Effect.fnUntraced(function* (
         IPAM: { Config: [{ Subnet }] },
       })
       .pipe(
+        Effect.as(true),
         Effect.catchIf(
           (error) =>
             error._tag === "EngineError" &&
             /overlap|in use|conflicts with/i.test(error.detail) &&
             !/already exists/i.test(error.detail),
-          () => Effect.succeed(undefined),
+          () => Effect.succeed(false),
         ),
       )
-    if (made !== undefined) return made
+    if (made) return
   }
   return yield* new QuotaExceeded({
     resource: "sandbox networks (subnets of the driver's pool)",
@@ -66,8 +71,8 @@ export const createNetwork = Effect.fnUntraced(function* (
 const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50)])
 
 /** Removes a network; one that is gone is as good. */
-export const removeNetwork = (engine: Engine, id: string): Effect.Effect<void, HostError> =>
-  engine.networkRemove(id).pipe(
+export const removeNetwork = (engine: Engine, name: string): Effect.Effect<void, HostError> =>
+  engine.networkRemove(name).pipe(
     // Just after its container's removal the engine may still count the endpoint.
     Effect.retry({
       schedule: settling,
@@ -78,11 +83,3 @@ export const removeNetwork = (engine: Engine, id: string): Effect.Effect<void, H
       () => Effect.void,
     ),
   )
-
-/** Removes every network of a sandbox: names are not unique among networks, labels decide. */
-export const removeNetworksOf = Effect.fnUntraced(function* (engine: Engine, id: SandboxId) {
-  const networks = yield* engine.networkList({ label: [`${label.id}=${id}`] })
-  yield* Effect.forEach(networks, (network) => removeNetwork(engine, network.Id), {
-    discard: true,
-  })
-})

@@ -1,0 +1,10 @@
+import { Effect, FiberSet } from "effect"
+
+/** Starts work that goes on after the call that began it, and that the scope's end waits for. */
+export const makeBackground = Effect.gen(function* () {
+  const fibers = yield* FiberSet.make<void, never>()
+  yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(fibers))
+  return (work: Effect.Effect<void>): Effect.Effect<void> =>
+    Effect.asVoid(FiberSet.run(fibers, work))
+})
+export type Background = Effect.Success<typeof makeBackground>

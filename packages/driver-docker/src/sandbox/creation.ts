@@ -1,0 +1,143 @@
+import {
+  type CreateError,
+  EngineError,
+  type HostError,
+  ImageUnusable,
+  type SandboxId,
+  type SandboxSpec,
+} from "@cordon/core"
+import { Deferred, Effect } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
+import type { Range } from "../Subnets.ts"
+import { containerSpec, identityOf } from "./container.ts"
+import type { makeFiles } from "./files.ts"
+import { createNetwork, networkName, removeNetwork } from "./network.ts"
+
+type Engine = DockerEngine["Service"]
+
+/** What a sandbox is made of, whether somebody asked for it or not yet. */
+export interface Creation {
+  /** The container's name. */
+  readonly name: string
+  /** For whom, where it is known. */
+  readonly id: SandboxId
+  readonly spec: Omit<SandboxSpec, "name">
+  /** What the daemon calls the runtime. */
+  readonly runtime: string
+  readonly image: ImageInspect
+  readonly labels: Readonly<Record<string, string>>
+  readonly networkLabels: Readonly<Record<string, string>>
+}
+
+/** Engines differ in whether a container may be made for a network that is not there yet. */
+const needsNetwork = (error: HostError) =>
+  error._tag === "EngineError" && /network .*not found|unable to find network/i.test(error.detail)
+
+export const isEngineError =
+  (...statuses: ReadonlyArray<number>) =>
+  (error: { readonly _tag: string }): error is EngineError =>
+    error instanceof EngineError && statuses.includes(error.status)
+
+/** Undoes a step; what can't be undone now is for a sweep. */
+export const undo = (what: string, effect: Effect.Effect<void, HostError>): Effect.Effect<void> =>
+  effect.pipe(
+    Effect.catchIf(isEngineError(404), () => Effect.void),
+    Effect.catch((error) =>
+      Effect.logWarning(`Could not undo ${what}; a sweep will`, { error: error.message }),
+    ),
+  )
+
+/** Makes and starts a container with its network; what it made is undone where it fails. */
+export const makeCreation = (options: {
+  readonly engine: Engine
+  readonly files: ReturnType<typeof makeFiles>
+  readonly subnets: Range
+  /** A network that was made ahead, if there is one. */
+  readonly networkAhead: (mode: SandboxSpec["network"]) => string | undefined
+}) => {
+  const { engine, files, subnets, networkAhead } = options
+  // Images, by ID, that have been seen to hold a shell.
+  const usable = new Set<string>()
+
+  const checkShell = (instanceId: string, { spec, image }: Creation) =>
+    Effect.gen(function* () {
+      if (usable.has(image.Id)) return
+      if (!(yield* engine.containerHasPath(instanceId, "/bin/sh"))) {
+        return yield* new ImageUnusable({ image: spec.image, reason: "it has no /bin/sh" })
+      }
+      usable.add(image.Id)
+    })
+
+  const makeNetwork = (name: string, { spec, networkLabels }: Creation) =>
+    createNetwork(engine, subnets, name, spec.network, networkLabels)
+
+  /** The steps, on a network that is there (`ahead`) or that is made meanwhile. */
+  const make = (request: Creation, network: string | undefined, ahead: boolean) => {
+    const { name, id, spec, runtime, labels, image } = request
+    const { workdir, root, user } = identityOf(spec, image)
+    let made: string | undefined
+    const takeAway = Effect.suspend(() =>
+      (made === undefined
+        ? Effect.void
+        : undo(`container ${name}`, engine.containerRemove(made))
+      ).pipe(
+        Effect.andThen(
+          network === undefined
+            ? Effect.void
+            : undo(`network ${network}`, removeNetwork(engine, network)),
+        ),
+      ),
+    )
+    return Effect.gen(function* () {
+      const attached = yield* Deferred.make<void>()
+      const connect =
+        network === undefined || ahead
+          ? Deferred.succeed(attached, undefined)
+          : Effect.uninterruptible(makeNetwork(network, request)).pipe(
+              Effect.andThen(Deferred.succeed(attached, undefined)),
+            )
+      const create = Effect.uninterruptible(
+        Effect.tap(
+          engine.containerCreate(name, containerSpec({ spec, runtime, workdir, labels, network })),
+          (instanceId) =>
+            Effect.sync(() => {
+              made = instanceId
+            }),
+        ),
+      )
+      const prepare = create.pipe(
+        Effect.catchIf(needsNetwork, () => Effect.andThen(Deferred.await(attached), create)),
+        Effect.flatMap((instanceId) =>
+          Effect.all([engine.containerInspect(instanceId), checkShell(instanceId, request)], {
+            concurrency: 2,
+          }),
+        ),
+      )
+      const [[container]] = yield* Effect.all([prepare, connect], { concurrency: 2 })
+      yield* Effect.uninterruptible(engine.containerStart(container.Id))
+      if (!root && spec.workdir !== undefined) {
+        const target = { id, instanceId: container.Id }
+        yield* Effect.ignore(files.ownWorkdir(target, workdir, user))
+      }
+      const State = { ...container.State, Status: "running", Running: true }
+      return { ...container, State }
+    }).pipe(Effect.onError(() => takeAway))
+  }
+
+  return (request: Creation): Effect.Effect<ContainerInspect, CreateError> =>
+    Effect.suspend(() => {
+      const { network } = request.spec
+      if (network === "none") return make(request, undefined, false)
+      const ahead = networkAhead(network)
+      if (ahead === undefined) return make(request, networkName(), false)
+      return make(request, ahead, true).pipe(
+        // Swept while this process slept, perhaps: then without it.
+        Effect.catchIf(
+          (error) => error._tag === "EngineError" && needsNetwork(error),
+          () => make(request, networkName(), false),
+        ),
+      )
+    })
+}
+export type Create = ReturnType<typeof makeCreation>

@@ -1,0 +1,75 @@
+import type { HostError, NetworkMode, QuotaExceeded } from "@cordon/core"
+import { Clock, Effect } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import type { Range } from "../Subnets.ts"
+import { undo } from "./creation.ts"
+import { createNetwork, networkName, removeNetwork } from "./network.ts"
+
+type Mode = Exclude<NetworkMode, "none">
+interface Spare {
+  readonly name: string
+  readonly madeAt: number
+}
+
+// Well below the age at which a sweep takes a network without a container for a dead process's.
+const mostAge = 8 * 60_000
+
+/** Networks that wait for their sandbox. They can't be renamed: one that waits too long is replaced. */
+export const makeNetworksAhead = (
+  engine: DockerEngine["Service"],
+  subnets: Range,
+  wanted: number,
+) => {
+  const spares = new Map<Mode, Array<Spare>>()
+
+  const make = Effect.fnUntraced(function* (mode: Mode) {
+    const name = networkName()
+    const madeAt = yield* Clock.currentTimeMillis
+    yield* createNetwork(engine, subnets, name, mode, {})
+    return { name, madeAt }
+  })
+  const destroy = ({ name }: Spare) => undo(`network ${name}`, removeNetwork(engine, name))
+
+  return {
+    /** A name that the caller now has for itself; none where none is ready. */
+    take: (mode: NetworkMode): string | undefined =>
+      mode === "none" ? undefined : spares.get(mode)?.shift()?.name,
+
+    /** From now on some of this kind are held ready. */
+    want: (mode: NetworkMode): void => {
+      if (mode !== "none" && wanted > 0 && !spares.has(mode)) spares.set(mode, [])
+    },
+
+    /** Replaces what is too old, and makes what is missing. */
+    replenish: Effect.suspend(() =>
+      Effect.forEach(
+        spares,
+        Effect.fnUntraced(function* ([mode, held]): Effect.fn.Return<
+          void,
+          HostError | QuotaExceeded
+        > {
+          const now = yield* Clock.currentTimeMillis
+          const old = held.filter(({ madeAt }) => now - madeAt > mostAge)
+          spares.set(
+            mode,
+            held.filter((spare) => !old.includes(spare)),
+          )
+          yield* Effect.forEach(old, destroy, { discard: true })
+          while ((spares.get(mode)?.length ?? wanted) < wanted) {
+            yield* Effect.uninterruptible(
+              Effect.map(make(mode), (spare) => spares.get(mode)?.push(spare)),
+            )
+          }
+        }),
+        { discard: true },
+      ),
+    ),
+
+    drain: Effect.suspend(() => {
+      const all = [...spares.values()].flat()
+      spares.clear()
+      return Effect.forEach(all, destroy, { concurrency: 4, discard: true })
+    }),
+  }
+}
+export type NetworksAhead = ReturnType<typeof makeNetworksAhead>
