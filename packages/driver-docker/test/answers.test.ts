@@ -10,7 +10,7 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import * as fc from "fast-check"
-import { infoOf, label, labelsOf } from "../src/Labels.ts"
+import { containerName, infoOf, label, labelsAhead, labelsOf, sandboxOf } from "../src/Labels.ts"
 import { defaultRuntimeNames, offeredRuntimes } from "../src/Runtimes.ts"
 import { judgeStartFailure } from "../src/sandbox/exec.ts"
 
@@ -57,7 +57,7 @@ describe("labels", () => {
   it("that are missing or made up are nobody's sandbox", () =>
     fc.assert(
       fc.property(
-        fc.constantFrom(...Object.values(label)),
+        fc.constantFrom(...Object.values(label).filter((key) => key !== label.ahead)),
         fc.option(fc.string()),
         (key, value) => {
           fc.pre(key !== label.version && key !== label.workdir)
@@ -68,6 +68,30 @@ describe("labels", () => {
         },
       ),
     ))
+
+  it("of what was made ahead name nobody, and its name then names its owner", () => {
+    const ahead = container(labelsAhead(spec, "/work"))
+    const owner = (name: string, of = ahead) =>
+      Option.map(sandboxOf({ ...of, name }), ({ id, session }) => ({ id, session }))
+    assert.isTrue(Option.isNone(infoOf(ahead)))
+    assert.isTrue(Option.isNone(owner("/cordon-ahead-mb1x2y3z-0123456789abcdef")))
+    const given = containerName(id, session)
+    assert.deepStrictEqual(owner(given), Option.some({ id, session }))
+    assert.deepStrictEqual(owner(`/${given}`, container(labels)), Option.some({ id, session }))
+    return fc.assert(
+      fc.property(fc.string(), fc.string(), (a, b) => {
+        const [one, two] = [a, b].map((text) => sessionKey(SessionId.make(`x${text}`)))
+        fc.pre(one !== undefined && two !== undefined && one !== two)
+        const id = sandboxId(one, name)
+        assert.deepStrictEqual(owner(containerName(id, one)), Option.some({ id, session: one }))
+        // The rest of another key makes another session of it.
+        const other = Option.getOrThrow(owner(containerName(id, two)))
+        assert.notStrictEqual(other.session, one)
+        // Of what was made for somebody, labels and name must say the same.
+        assert.isTrue(Option.isNone(owner(containerName(id, one), container(labels))))
+      }),
+    )
+  })
 })
 
 describe("runtimes", () => {
