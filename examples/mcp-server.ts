@@ -1,10 +1,15 @@
 /**
  * Cordon's sandboxes for any MCP client.
  *
- * Over stdio, for clients that start the server: `node examples/mcp-server.ts`
- * Over HTTP, on loopback: `node examples/mcp-server.ts --http 3000`
+ * Over stdio, for clients that start the server:
+ *     node --conditions=@cordon/source examples/mcp-server.ts
  *
- * On a Docker Engine; `--memory` needs none, and isolates nothing.
+ * Over HTTP, on loopback:
+ *
+ *     node --conditions=@cordon/source examples/mcp-server.ts --http 3000
+ *
+ * `--files FOLDER` lets clients copy files between that folder and their sandboxes. No engine at hand?
+ * `CORDON_DRIVER=memory` runs it without one.
  */
 import { parseArgs } from "node:util"
 import { sessionFilesDirectory } from "@cordon/core"
@@ -15,14 +20,15 @@ import { createMcpServer } from "@cordon/mcp"
 const { values } = parseArgs({
   options: {
     http: { type: "string" },
-    memory: { type: "boolean", default: false },
     files: { type: "string" },
   },
 })
 const folder = values.files
 const files = folder === undefined ? {} : { files: () => sessionFilesDirectory(folder) }
 
-await using server = createMcpServer({ driver: values.memory ? memory() : docker() })
+await using server = createMcpServer({
+  driver: process.env["CORDON_DRIVER"] === "memory" ? memory() : docker(),
+})
 const stopped = new Promise((resolve) => {
   process.once("SIGINT", resolve)
   process.once("SIGTERM", resolve)

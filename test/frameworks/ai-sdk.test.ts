@@ -1,7 +1,6 @@
-import { aiSdkTools } from "@cordon/tools/ai-sdk"
-import { generateText, isStepCount } from "ai"
 import { MockLanguageModelV4 } from "ai/test"
-import { nextCalls, type Script, type Seen } from "./script.ts"
+import { agent } from "../../examples/frameworks/ai-sdk.ts"
+import { nextCalls, prompt, type Script, type Seen } from "./script.ts"
 import { agentOn, frameworkSuite } from "./suite.ts"
 
 type Options = Parameters<MockLanguageModelV4["doGenerate"]>[0]
@@ -46,15 +45,5 @@ const scriptedModel = (script: Script) =>
 
 frameworkSuite(
   "the Vercel AI SDK",
-  agentOn(async (toolset, script, abortSignal) => {
-    const { text } = await generateText({
-      model: scriptedModel(script),
-      tools: aiSdkTools(toolset),
-      stopWhen: isStepCount(20),
-      prompt: "Write sum.sh.",
-      abortSignal,
-      maxRetries: 0,
-    })
-    return text
-  }),
+  agentOn((toolset, script, signal) => agent(scriptedModel(script), toolset, prompt, signal)),
 )

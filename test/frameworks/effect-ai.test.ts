@@ -1,9 +1,10 @@
 import { layerSandboxes } from "@cordon/core"
 import { makeToolset, type Toolset } from "@cordon/tools"
-import { layerSandboxToolkit, SandboxToolkit } from "@cordon/tools/effect-ai"
+import { layerSandboxToolkit } from "@cordon/tools/effect-ai"
 import { Context, Effect, Layer, ManagedRuntime, Stream } from "effect"
-import { Chat, LanguageModel, type Prompt } from "effect/ai"
-import { nextCalls, type Script, type Seen } from "./script.ts"
+import { LanguageModel, type Prompt } from "effect/ai"
+import { agent } from "../../examples/frameworks/effect-ai.ts"
+import { nextCalls, prompt, type Script, type Seen } from "./script.ts"
 import { frameworkSuite } from "./suite.ts"
 
 const seenIn = (prompt: Prompt.Prompt): ReadonlyArray<Seen> =>
@@ -42,15 +43,7 @@ const scriptedModel = (script: Script) =>
 
 const converse = Effect.fnUntraced(function* (script: Script) {
   const model = yield* scriptedModel(script)
-  const chat = yield* Chat.empty
-  let prompt: Prompt.RawInput = "Write sum.sh."
-  while (true) {
-    const response = yield* chat
-      .generateText({ prompt, toolkit: SandboxToolkit })
-      .pipe(Effect.provideService(LanguageModel.LanguageModel, model))
-    if (response.toolCalls.length === 0) return response.text
-    prompt = []
-  }
+  return yield* Effect.provideService(agent(prompt), LanguageModel.LanguageModel, model)
 })
 
 class Tools extends Context.Service<Tools, Toolset>()("test/Tools") {}

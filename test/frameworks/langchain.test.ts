@@ -1,9 +1,8 @@
-import { langchainTools } from "@cordon/tools/langchain"
 import { BaseChatModel } from "@langchain/core/language_models/chat_models"
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages"
 import type { ChatResult } from "@langchain/core/outputs"
-import { createAgent } from "langchain"
-import { nextCalls, type Script } from "./script.ts"
+import { agent } from "../../examples/frameworks/langchain.ts"
+import { nextCalls, prompt, type Script } from "./script.ts"
 import { agentOn, frameworkSuite } from "./suite.ts"
 
 class ScriptedModel extends BaseChatModel {
@@ -39,12 +38,5 @@ class ScriptedModel extends BaseChatModel {
 
 frameworkSuite(
   "LangChain",
-  agentOn(async (toolset, script, signal) => {
-    const agent = createAgent({ model: new ScriptedModel(script), tools: langchainTools(toolset) })
-    const { messages } = await agent.invoke(
-      { messages: [{ role: "user", content: "Write sum.sh." }] },
-      { signal, recursionLimit: 40 },
-    )
-    return messages.at(-1)?.text ?? ""
-  }),
+  agentOn((toolset, script, signal) => agent(new ScriptedModel(script), toolset, prompt, signal)),
 )

@@ -1,22 +1,14 @@
-import { mastraTools } from "@cordon/tools/mastra"
-import { Agent } from "@mastra/core/agent"
+import { agent } from "../../examples/frameworks/mastra.ts"
 import { withProvider } from "./providers.ts"
+import { prompt } from "./script.ts"
 import { agentOn, frameworkSuite } from "./suite.ts"
 
 frameworkSuite(
   "Mastra",
-  agentOn((toolset, script, abortSignal) =>
-    withProvider(script, async (origin) => {
-      const agent = new Agent({
-        id: "coder",
-        name: "Coder",
-        instructions: "You write shell scripts.",
-        model: { id: "local/scripted", url: `${origin}/v1`, apiKey: "none" },
-        tools: mastraTools(toolset),
-        maxRetries: 0,
-      })
-      const { text } = await agent.generate("Write sum.sh.", { abortSignal, maxSteps: 20 })
-      return text
+  agentOn((toolset, script, signal) =>
+    withProvider(script, (origin) => {
+      const model = { id: "local/scripted", url: `${origin}/v1`, apiKey: "none" } as const
+      return agent(model, toolset, prompt, signal)
     }),
   ),
 )

@@ -1,71 +1,22 @@
-import {
-  openaiChatTools,
-  openaiRunnerFunctions,
-  openaiToolOutputs,
-  openaiTools,
-} from "@cordon/tools/openai"
 import OpenAI from "openai"
-import { ResponsesToolRunner } from "openai/helpers/responses-tool-runner"
+import { agent as responses } from "../../examples/frameworks/openai.ts"
+import { agent as chat } from "../../examples/frameworks/openai-chat.ts"
+import { agent as runner } from "../../examples/frameworks/openai-runner.ts"
 import { withProvider } from "./providers.ts"
+import { prompt } from "./script.ts"
 import { agentOn, frameworkSuite } from "./suite.ts"
 
-const clientOf = (origin: string) =>
-  new OpenAI({ apiKey: "none", baseURL: `${origin}/v1`, maxRetries: 0 })
-
-frameworkSuite(
-  "OpenAI's Responses API",
+const over = (agent: typeof responses) =>
   agentOn((toolset, script, signal) =>
-    withProvider(script, async (origin) => {
-      const client = clientOf(origin)
-      const tools = openaiTools(toolset)
-      const request = { model: "scripted", tools }
-      let response = await client.responses.create(
-        { ...request, input: "Write sum.sh." },
-        { signal },
-      )
-      while (true) {
-        const input = await openaiToolOutputs(toolset, response.output, { signal })
-        if (input.length === 0) return response.output_text
-        const previous_response_id = response.id
-        response = await client.responses.create(
-          { ...request, previous_response_id, input },
-          { signal },
-        )
-      }
+    withProvider(script, (origin) => {
+      const client = new OpenAI({ apiKey: "none", baseURL: `${origin}/v1`, maxRetries: 0 })
+      return agent(client, "scripted", toolset, prompt, signal)
     }),
-  ),
-)
+  )
 
-frameworkSuite(
-  "OpenAI's ResponsesToolRunner",
-  agentOn((toolset, script, signal) =>
-    withProvider(script, async (origin) => {
-      const runner = new ResponsesToolRunner({ functions: openaiRunnerFunctions(toolset) })
-      const response = await runner.run(
-        clientOf(origin),
-        { model: "scripted", input: "Write sum.sh." },
-        { signal, maxSteps: 20 },
-      )
-      return response.output_text
-    }),
-  ),
-  // It runs the calls of a turn one after the other.
-  { parallel: false },
-)
+frameworkSuite("OpenAI's Responses API", over(responses))
 
-frameworkSuite(
-  "OpenAI's Chat Completions API",
-  agentOn((toolset, script, signal) =>
-    withProvider(script, async (origin) => {
-      const runner = clientOf(origin).chat.completions.runTools(
-        {
-          model: "scripted",
-          tools: openaiChatTools(toolset),
-          messages: [{ role: "user", content: "Write sum.sh." }],
-        },
-        { signal, maxChatCompletions: 20 },
-      )
-      return (await runner.finalContent()) ?? ""
-    }),
-  ),
-)
+// It runs the calls of a turn one after the other.
+frameworkSuite("OpenAI's ResponsesToolRunner", over(runner), { parallel: false })
+
+frameworkSuite("OpenAI's Chat Completions API", over(chat))

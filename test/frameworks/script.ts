@@ -54,6 +54,9 @@ const check = ({ id, name, input, reads, fails }: ModelCall, result: Seen | unde
   }
 }
 
+/** What the user asks for. */
+export const prompt = "Write sum.sh, which adds up numbers, and its test. Hand me both."
+
 const box = { sandbox: "code" }
 
 const sum = (operator: string) => `#!/bin/sh\nawk '{ s = s ${operator} $1 } END { print s }' "$@"\n`

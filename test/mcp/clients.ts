@@ -24,17 +24,11 @@ const script = join(import.meta.dirname, "..", "..", "examples", "mcp-server.ts"
 /** How to start the server as a process of its own. */
 export const serverProcess = ({ driver, folder }: Where, ...more: ReadonlyArray<string>) => ({
   command: process.execPath,
-  args: [
-    "--conditions=@cordon/source",
-    script,
-    ...(driver === "memory" ? ["--memory"] : []),
-    "--files",
-    folder,
-    ...more,
-  ],
+  args: ["--conditions=@cordon/source", script, "--files", folder, ...more],
   env: Object.fromEntries(
     Object.entries({
       ...process.env,
+      CORDON_DRIVER: driver,
       CONTAINER_SANDBOX_IMAGE: process.env["CORDON_TEST_IMAGE"],
     }).filter((entry): entry is [string, string] => entry[1] !== undefined),
   ),

@@ -16,9 +16,10 @@ const where = { driver: "memory", folder: tmpdir() } as const
 const inspect = async (target: ReadonlyArray<string>, ...options: ReadonlyArray<string>) => {
   const { bin } = createRequire(import.meta.url)(manifest)
   const program = join(dirname(manifest), bin["mcp-inspector"])
-  const args = [program, "--cli", ...target, "--format", "json", ...options]
-  const { env } = serverProcess(where)
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { env })
+  // It hands on nothing of its own environment.
+  const driver = ["-e", `CORDON_DRIVER=${where.driver}`]
+  const args = [program, "--cli", ...target, "--format", "json", ...driver, ...options]
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args)
   return { result: JSON.parse(stdout).result, stderr }
 }
 

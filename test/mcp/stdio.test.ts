@@ -151,6 +151,19 @@ describe("standard output", () => {
     }))
 })
 
+describe("a server that can't have what it needs", () => {
+  it("says so on standard error, and ends", () =>
+    withFolder(async (folder) => {
+      const { command, args, env } = serverProcess({ driver: "memory", folder })
+      const child = spawn(command, args, { env: { ...env, CONTAINER_SANDBOX_CPUS: "none" } })
+      const exited = once(child, "exit")
+      const [stdout, stderr] = await Promise.all([child.stdout.toArray(), child.stderr.toArray()])
+      assert.deepStrictEqual(await exited, [1, null])
+      assert.strictEqual(Buffer.concat(stdout).toString(), "")
+      assert.match(Buffer.concat(stderr).toString(), /CONTAINER_SANDBOX_CPUS/)
+    }))
+})
+
 describe("the end of a session", () => {
   const ends: ReadonlyArray<readonly [string, (child: ReturnType<typeof spawn>) => void]> = [
     ["the client closes standard input", (child) => child.stdin?.end()],

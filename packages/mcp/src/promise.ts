@@ -34,7 +34,7 @@ export const createMcpServer = (options: McpServerOptions): McpServer => {
   const close = async () => {
     Deferred.doneUnsafe(closing, Exit.void)
     await Promise.allSettled(served)
-    await runtime.runPromise(Scope.close(scope, Exit.void))
+    await Effect.runPromise(Scope.close(scope, Exit.void))
     await runtime.dispose()
   }
   return {

@@ -1,0 +1,46 @@
+import { execFile } from "node:child_process"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import { noEngine } from "./support/docker.ts"
+import { skipped } from "./support/skipped.ts"
+
+const examples = join(import.meta.dirname, "..", "examples")
+
+/** Runs an example as its first line says; it must end with exit code 0. */
+const run = async (name: string, driver: string) => {
+  const args = ["--conditions=@cordon/source", join(examples, name)]
+  const image = process.env["CORDON_TEST_IMAGE"]
+  const env = {
+    ...process.env,
+    CORDON_DRIVER: driver,
+    ...(image === undefined ? {} : { CONTAINER_SANDBOX_IMAGE: image }),
+  }
+  return (await promisify(execFile)(process.execPath, args, { env })).stdout
+}
+
+for (const driver of ["memory", "docker"]) {
+  const missing = driver === "docker" ? noEngine : undefined
+  const test = (name: string, body: (output: string) => Promise<void> | void) =>
+    missing === undefined
+      ? it(name, async () => body(await run(name, driver)))
+      : skipped(name, missing)
+
+  describe(`the examples on ${driver}`, () => {
+    test("quickstart.ts", (output) => assert.strictEqual(output, "Hello from Cordon\n"))
+
+    test("agent.ts", async (output) => {
+      assert.match(output, /got .*Fizz.*\n {4}\[exit code 1\]/)
+      assert.match(output, /^ {4}passed$/m)
+      assert.match(output, /Its test failed at first/)
+      const folder = /the files are in (.*)$/m.exec(output)?.[1] ?? ""
+      assert.match(await readFile(join(folder, "fizzbuzz.sh"), "utf8"), /else print \$1/)
+    })
+
+    test("mcp-client.ts", (output) => {
+      assert.match(output, /^sandbox_exec: Run command$/m)
+      assert.match(output, /^Hello from MCP$/m)
+    })
+  })
+}
