@@ -28,7 +28,7 @@ start_engine() {
     "data-root": $data,
     pidfile: $pid,
     "live-restore": false,
-    runtimes: {runsc: {path: $runsc, runtimeArgs: ["--platform=systrap", "--network=host"]}}
+    runtimes: {runsc: {path: $runsc, runtimeArgs: ["--platform=systrap", "--network=host", "--overlay2=none"]}}
   }' >"$config"
   # In a session of its own: it outlives the shell that started it.
   setsid nohup dockerd --config-file "$config" </dev/null >"$DOCKERD_LOG" 2>&1 &

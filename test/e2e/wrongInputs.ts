@@ -156,7 +156,7 @@ const create: ReadonlyArray<WrongInput> = [
     "sandbox_create",
     { runtime: "docker" },
     "InvalidInput",
-    /"runtime": Expected "runc" \| "sysbox-runc" \| "kata" \| "gvisor"/,
+    /"runtime": Expected "runc" \| "sysbox-runc" \| "kata" \| "gvisor" \| "strongest"/,
   ],
   [
     "sandbox_create",

@@ -1,4 +1,5 @@
 import { request } from "node:http"
+import Dockerode from "dockerode"
 
 const host =
   process.env["CONTAINER_SANDBOX_DOCKER_HOST"] ??
@@ -27,3 +28,13 @@ const silence = await ping()
  * an engine they run in any case, and fail.
  */
 export const noEngine = process.env["CORDON_TEST_DOCKER"] === "required" ? undefined : silence
+
+const runtimes = async () =>
+  silence === undefined ? Object.keys((await new Dockerode({ socketPath }).info()).Runtimes) : []
+
+/** As `noEngine`, for tests that need gVisor there. */
+export const noGvisor =
+  process.env["CORDON_TEST_GVISOR"] === "required"
+    ? undefined
+    : (noEngine ??
+      ((await runtimes()).includes("runsc") ? undefined : "the engine has no runtime named runsc"))

@@ -24,6 +24,17 @@ import type { SessionKey } from "./values/Session.ts"
  */
 export type Feature = "processes" | "pause" | "egress"
 
+/** A runtime on offer, as the host has it registered. */
+export interface RuntimeOffer {
+  readonly runtime: Runtime
+  readonly isolation: Isolation
+  /**
+   * Whether files outlive a stop. Where they don't, the driver refuses to stop a running sandbox,
+   * and an idle one runs on until it is removed.
+   */
+  readonly keepsFiles: boolean
+}
+
 /** What a host offers, so that a program can choose before it creates. */
 export interface DriverCapabilities {
   /** The driver's own name: `memory`, `docker`. */
@@ -36,7 +47,7 @@ export interface DriverCapabilities {
    */
   readonly hostId: string
   /** Runtimes on offer. */
-  readonly runtimes: ReadonlyArray<{ readonly runtime: Runtime; readonly isolation: Isolation }>
+  readonly runtimes: ReadonlyArray<RuntimeOffer>
   /** Which limits are enforced rather than merely recorded. */
   readonly enforced: { readonly [limit in keyof Limits]-?: boolean }
   readonly capacity: HostCapacity

@@ -48,6 +48,7 @@ import type { ExecEvent, ExecRequest, ExecResult } from "./values/Exec.ts"
 import { sandboxPath } from "./values/FilePath.ts"
 import type { FileEntry, FileStat } from "./values/Files.ts"
 import { resolveLimits } from "./values/Limits.ts"
+import { chooseRuntime } from "./values/Runtime.ts"
 import { CreateOptions, Environment, type SandboxInfo, User } from "./values/Sandbox.ts"
 import { resolveSandboxId, type SandboxId, sandboxId } from "./values/SandboxId.ts"
 import { SandboxName } from "./values/SandboxName.ts"
@@ -459,12 +460,16 @@ const make = Effect.gen(function* () {
       const name = wanted.name ?? SandboxName.make(`box-${randomBytes(4).toString("hex")}`)
       const id = sandboxId(key, name)
       yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
-      const runtime = wanted.runtime ?? settings.runtime
+      const choice = wanted.runtime ?? settings.runtime
       const host = yield* capabilities
       const available = host.runtimes.map((offered) => offered.runtime)
-      if (!available.includes(runtime)) {
-        return yield* new RuntimeUnavailable({ runtime, available })
+      const runtime = chooseRuntime(choice, available)
+      if (runtime === undefined) {
+        return yield* new RuntimeUnavailable({ runtime: choice, available })
       }
+      const keepsFiles = host.runtimes.some(
+        (offered) => offered.runtime === runtime && offered.keepsFiles,
+      )
       const limits = yield* resolveLimits(wanted.limits ?? {}, settings.limits, host.capacity)
       if (limits.disk === undefined && diskQuota) {
         return yield* new InvalidLimits({
@@ -492,7 +497,10 @@ const make = Effect.gen(function* () {
         network,
         ...(egress === undefined ? {} : { egress }),
         lease: {
-          idleTimeout: Duration.toMillis(settings.idleTimeout),
+          // A stop that would lose the files must not come by itself.
+          idleTimeout: Duration.toMillis(
+            keepsFiles ? settings.idleTimeout : settings.removeTimeout,
+          ),
           removeTimeout: Duration.toMillis(settings.removeTimeout),
         },
         env: wanted.env ?? {},

@@ -9,7 +9,7 @@ import {
   parseMemory,
   resolveLimits,
 } from "./values/Limits.ts"
-import { Runtime } from "./values/Runtime.ts"
+import { RuntimeChoice } from "./values/Runtime.ts"
 import { ImageReference, NetworkMode } from "./values/Sandbox.ts"
 
 const defaults = {
@@ -40,8 +40,8 @@ export interface QuotaInput {
 export interface SettingsInput {
   /** Default image: `ubuntu:24.04`. */
   readonly image?: string
-  /** Default runtime: `runc`. */
-  readonly runtime?: Runtime
+  /** Default runtime: `runc`. `strongest` takes the strongest that the host offers. */
+  readonly runtime?: RuntimeChoice
   /** Default limits: 2 GiB of memory, 1 core, 256 processes. */
   readonly limits?: LimitsInput
   /** Default network: `bridge`. */
@@ -81,7 +81,7 @@ const PositiveDuration = Schema.Duration.pipe(
 
 const Checked = Schema.Struct({
   image: ImageReference,
-  runtime: Runtime,
+  runtime: RuntimeChoice,
   network: NetworkMode,
   egress: Schema.optionalKey(EgressPolicy),
   idleTimeout: PositiveDuration,

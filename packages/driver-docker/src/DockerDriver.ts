@@ -1,12 +1,12 @@
 import {
   type CreateError,
   type DriverCapabilities,
+  EngineError,
   type FileError,
   type HostError,
   type ImageNotFound,
   type ImagePullFailed,
   type InvalidInput,
-  isolationOf,
   makeKeyedLock,
   type PullProgress,
   type Runtime,
@@ -57,6 +57,9 @@ export interface DockerDriverOptions {
   readonly warmPool?: number | WarmPoolOptions
 }
 
+const losesFiles =
+  "this host's gVisor loses a sandbox's files when it stops, so that none is stopped; remove it instead, or register runsc with --overlay2=none"
+
 // Before this a network without a container may be one that is just being given its container.
 const settledAge = Duration.minutes(1)
 
@@ -98,7 +101,7 @@ export const layerDriver = (
         (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),
       )
       const runtimes = Effect.map(info, ({ Runtimes }) =>
-        offeredRuntimes(Object.keys(Runtimes ?? {}), { ...defaultRuntimeNames, ...names }),
+        offeredRuntimes(Runtimes ?? {}, { ...defaultRuntimeNames, ...names }),
       )
 
       const toInfo = (container: ContainerInspect): Option.Option<SandboxInfo> =>
@@ -197,7 +200,11 @@ export const layerDriver = (
           const taken = new SandboxNameTaken({ sandbox: spec.name })
           return yield* Effect.uninterruptibleMask((restore) =>
             Effect.gen(function* () {
-              const kind = { spec, runtime, image: yield* restore(image(spec, onProgress)) }
+              const kind = {
+                spec,
+                runtime: runtime.name,
+                image: yield* restore(image(spec, onProgress)),
+              }
               const claimed = warmPool
                 ? yield* warmPool.claim(kind, id, session, spec.name)
                 : Option.none()
@@ -246,9 +253,18 @@ export const layerDriver = (
         ),
       )
 
-      const stop: SandboxDriver["Service"]["stop"] = Effect.fn("DockerDriver.stop")((id) =>
-        on(id, ({ instanceId }) => settled(id)(engine.containerStop(instanceId))),
-      )
+      const stop: SandboxDriver["Service"]["stop"] = Effect.fn("DockerDriver.stop")(function* (id) {
+        const { instanceId, runtime, status } = yield* inspect(id)
+        const keepsFiles = (yield* runtimes).get(runtime)?.keepsFiles ?? true
+        if (!keepsFiles && (status === "running" || status === "paused")) {
+          return yield* new EngineError({
+            operation: "stop a sandbox",
+            status: 0,
+            detail: losesFiles,
+          })
+        }
+        yield* settled(id)(engine.containerStop(instanceId))
+      })
 
       /** Pauses or resumes; a refusal is none where the container is as it was wanted. */
       const turn = (
@@ -375,6 +391,7 @@ export const layerDriver = (
         const [host, version, offered] = yield* Effect.all([info, engine.version, runtimes], {
           concurrency: "unbounded",
         })
+        const gvisor = offered.get("gvisor")
         const enforced = {
           memory: host.MemoryLimit === true,
           cpus: host.CpuCfsQuota === true,
@@ -385,16 +402,20 @@ export const layerDriver = (
           driver: "docker",
           hostId: yield* hostId,
           host: `Docker Engine ${version.Version} (API ${version.ApiVersion}, ${version.Os}/${version.Arch}) at ${engine.endpoint}`,
-          runtimes: [...offered.keys()].map((runtime) => ({
-            runtime,
-            isolation: isolationOf(runtime),
-          })),
+          runtimes: [...offered.values()].map(({ name: _, ...runtime }) => runtime),
           enforced,
           capacity: { memory: host.MemTotal, cpus: host.NCPU },
           features: ["processes", "pause"],
           caveats: [
             "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
             "Who may inspect the engine can read the environment variables of every sandbox.",
+            ...(gvisor === undefined
+              ? []
+              : [
+                  "gvisor: going past the limit of memory ends the sandbox as a whole; it is started anew, and the command's result says so.",
+                  "gvisor: the limit of processes is set inside, where root may lift it and users other than root do not have it; the host ends a sandbox that goes far past it.",
+                ]),
+            ...(gvisor?.keepsFiles === false ? [`gvisor: ${losesFiles}.`] : []),
             ...Object.entries(enforced)
               .filter(([, is]) => !is)
               .map(([limit]) => `This engine does not enforce the limit of ${limit}.`),

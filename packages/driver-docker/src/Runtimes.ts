@@ -1,4 +1,5 @@
-import { Runtime } from "@cordon/core"
+import { isolationOf, Runtime, type RuntimeOffer } from "@cordon/core"
+import type { EngineInfo } from "./engine/schemas.ts"
 
 /** What daemons call the runtimes, likeliest first. Register others through the driver's options. */
 export const defaultRuntimeNames: Readonly<Record<Runtime, ReadonlyArray<string>>> = {
@@ -8,14 +9,27 @@ export const defaultRuntimeNames: Readonly<Record<Runtime, ReadonlyArray<string>
   gvisor: ["runsc", "gvisor", "io.containerd.runsc.v1"],
 }
 
-/** Maps our names to those that a daemon has registered; what it does not offer is left out. */
+// Unless told otherwise, gVisor keeps what is written in a file that is gone with the sandbox.
+const keepsWhatIsWritten = (args: ReadonlyArray<string>) =>
+  /(?:^| )--?overlay2[= ]none(?: |$)/.test(args.join(" "))
+
+/** A runtime on offer, with the name by which the daemon has it. */
+export interface OfferedRuntime extends RuntimeOffer {
+  readonly name: string
+}
+
+/** Finds our runtimes among those that a daemon has registered; what it does not offer is left out. */
 export const offeredRuntimes = (
-  registered: ReadonlyArray<string>,
+  registered: NonNullable<EngineInfo["Runtimes"]>,
   names: Readonly<Record<Runtime, ReadonlyArray<string>>>,
-): ReadonlyMap<Runtime, string> =>
+): ReadonlyMap<Runtime, OfferedRuntime> =>
   new Map(
     Runtime.literals.flatMap((runtime) => {
-      const name = names[runtime].find((candidate) => registered.includes(candidate))
-      return name === undefined ? [] : [[runtime, name] as const]
+      const name = names[runtime].find((candidate) => Object.hasOwn(registered, candidate))
+      if (name === undefined) return []
+      const isolation = isolationOf(runtime)
+      const keepsFiles =
+        runtime !== "gvisor" || keepsWhatIsWritten(registered[name]?.runtimeArgs ?? [])
+      return [[runtime, { runtime, isolation, keepsFiles, name }] as const]
     }),
   )

@@ -96,9 +96,9 @@ describe("labels", () => {
 
 describe("runtimes", () => {
   it("are found under the names that daemons give them", () => {
-    const registered = ["io.containerd.runc.v2", "runc", "runsc", "kata-runtime"]
+    const registered = { "io.containerd.runc.v2": {}, runc: {}, runsc: {}, "kata-runtime": {} }
     assert.deepStrictEqual(
-      [...offeredRuntimes(registered, defaultRuntimeNames)],
+      [...offeredRuntimes(registered, defaultRuntimeNames)].map(([ours, { name }]) => [ours, name]),
       [
         ["runc", "runc"],
         ["kata", "kata-runtime"],
@@ -107,7 +107,25 @@ describe("runtimes", () => {
     )
     const renamed = { ...defaultRuntimeNames, gvisor: ["sandboxed"] }
     assert.isFalse(offeredRuntimes(registered, renamed).has("gvisor"))
-    assert.strictEqual(offeredRuntimes(["sandboxed"], renamed).get("gvisor"), "sandboxed")
+    const found = offeredRuntimes({ sandboxed: {} }, renamed).get("gvisor")
+    assert.strictEqual(found?.name, "sandboxed")
+  })
+
+  it("keep files over a stop, gVisor only if it is told to", () => {
+    const keeps = (runsc: { runtimeArgs?: ReadonlyArray<string> | null }) =>
+      offeredRuntimes({ runc: {}, runsc }, defaultRuntimeNames).get("gvisor")?.keepsFiles
+    assert.isTrue(keeps({ runtimeArgs: ["--platform=systrap", "--overlay2=none"] }))
+    assert.isTrue(keeps({ runtimeArgs: ["-overlay2", "none"] }))
+    for (const args of [
+      [],
+      ["--overlay2=root:self"],
+      ["--x-overlay2=none"],
+      ["--overlay2=nonesuch"],
+    ]) {
+      assert.isFalse(keeps({ runtimeArgs: args }))
+    }
+    assert.isFalse(keeps({ runtimeArgs: null }))
+    assert.isFalse(keeps({}))
   })
 })
 
@@ -129,11 +147,8 @@ describe("a command that the engine could not start", () => {
       "InvalidPath",
     ],
     ["unable to find user nobodyhere: no matching entries in passwd file", "InvalidInput"],
-    [
-      `${prefix}fork/exec /proc/self/exe: resource temporarily unavailable: unknown`,
-      "NoProcessSlot",
-    ],
-    ["runtime/cgo: pthread_create failed: Resource temporarily unavailable", "NoProcessSlot"],
+    [`${prefix}fork/exec /proc/self/exe: resource temporarily unavailable: unknown`, "NotNow"],
+    ["runtime/cgo: pthread_create failed: Resource temporarily unavailable", "NotNow"],
     [`${prefix}something new`, "EngineError"],
   ])("is judged by what the engine says: %s", (detail, expected) => {
     const request = { command: ["nosuch"] as const, cwd: "/no/such", user: "nobodyhere" }

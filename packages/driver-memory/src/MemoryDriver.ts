@@ -41,7 +41,7 @@ interface Box {
 const capabilities: Omit<DriverCapabilities, "hostId"> = {
   driver: "memory",
   host: "this process's memory (just-bash)",
-  runtimes: [{ runtime: "runc", isolation: "interpreter" }],
+  runtimes: [{ runtime: "runc", isolation: "interpreter", keepsFiles: true }],
   enforced: { memory: false, cpus: false, pids: false, disk: false },
   capacity: {},
   // Nothing gets out at all.

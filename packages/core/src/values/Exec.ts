@@ -20,8 +20,10 @@ export interface ExecRequest {
  *
  * - `timedOut`: the timeout struck and the command's processes were killed.
  * - `oomKilled`: a process of the command was killed because the sandbox's memory limit was reached.
- * - `restarted`: its processes could not be reached one by one (a fork bomb holds every process
- *   slot), so the whole sandbox was restarted: its files are intact, its other processes are gone.
+ * - `restarted`: the whole sandbox was started anew, since the command's processes could not be
+ *   reached one by one (a fork bomb holds every process slot), or since a limit ended the sandbox
+ *   and not only a process of it (`gvisor`). Files are intact where the runtime keeps them over a
+ *   stop; other processes are gone.
  */
 export type ExecEvent = Data.TaggedEnum<{
   Stdout: { readonly bytes: Uint8Array }

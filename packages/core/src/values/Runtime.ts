@@ -12,6 +12,27 @@ export const Runtime = Schema.Literals(["runc", "sysbox-runc", "kata", "gvisor"]
 )
 export type Runtime = typeof Runtime.Type
 
+/** What a caller may ask for: a runtime by name, or `strongest`, the strongest that the host offers. */
+export const RuntimeChoice = Schema.Literals([...Runtime.literals, "strongest"]).pipe(
+  Schema.annotate({
+    title: "RuntimeChoice",
+    description: "OCI runtime: runc, sysbox-runc, kata, gvisor, or the strongest on offer",
+  }),
+)
+export type RuntimeChoice = typeof RuntimeChoice.Type
+
+// sysbox-runc before runc: root inside is nobody outside.
+const strongestFirst = ["kata", "gvisor", "sysbox-runc", "runc"] as const satisfies Array<Runtime>
+
+/** The runtime that a choice stands for on a host; undefined where the host does not offer it. */
+export const chooseRuntime = (
+  choice: RuntimeChoice,
+  offered: ReadonlyArray<Runtime>,
+): Runtime | undefined =>
+  strongestFirst.find(
+    (runtime) => offered.includes(runtime) && (choice === "strongest" || choice === runtime),
+  )
+
 /** What stands between the code inside and the host, weakest first. */
 export const Isolation = Schema.Literals([
   /** An interpreter in this process: no kernel boundary at all. */

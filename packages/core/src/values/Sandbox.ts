@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { EgressPolicy } from "./Egress.ts"
 import { Limits, LimitsInput } from "./Limits.ts"
-import { Runtime } from "./Runtime.ts"
+import { Runtime, RuntimeChoice } from "./Runtime.ts"
 import { SandboxId } from "./SandboxId.ts"
 import { SandboxName } from "./SandboxName.ts"
 import { SessionKey } from "./Session.ts"
@@ -102,7 +102,7 @@ export type SandboxSpec = typeof SandboxSpec.Type
 export const CreateOptions = Schema.Struct({
   name: Schema.optionalKey(SandboxName),
   image: Schema.optionalKey(ImageReference),
-  runtime: Schema.optionalKey(Runtime),
+  runtime: Schema.optionalKey(RuntimeChoice),
   limits: Schema.optionalKey(LimitsInput),
   network: Schema.optionalKey(NetworkMode),
   egress: Schema.optionalKey(EgressPolicy),

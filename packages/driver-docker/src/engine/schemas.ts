@@ -28,7 +28,12 @@ export const EngineInfo = Schema.Struct({
   MemoryLimit: optional(Schema.Boolean),
   CpuCfsQuota: optional(Schema.Boolean),
   PidsLimit: optional(Schema.Boolean),
-  Runtimes: optional(Schema.Record(Schema.String, Schema.Unknown)),
+  Runtimes: optional(
+    Schema.Record(
+      Schema.String,
+      Schema.Struct({ runtimeArgs: optional(Schema.Array(Schema.String)) }),
+    ),
+  ),
   SecurityOptions: optional(Schema.Array(Schema.String)),
 })
 export type EngineInfo = typeof EngineInfo.Type
@@ -86,6 +91,7 @@ export const ContainerInspect = Schema.Struct({
     Status: Schema.String,
     Running: Schema.Boolean,
     OOMKilled: optional(Schema.Boolean),
+    ExitCode: optional(Schema.Number),
   }),
   Config: Schema.Struct({ Image: Schema.String, Labels: optional(Labels) }),
   HostConfig: optional(Schema.Struct({ NetworkMode: optional(Schema.String) })),

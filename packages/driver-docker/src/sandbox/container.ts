@@ -17,6 +17,15 @@ export const capabilities = [
 /** Keeps the container alive, with nothing but a POSIX shell, and ends at once when told to stop. */
 const keeper = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done"
 
+/**
+ * gVisor's processes are threads of its own to the host, which sees two or so for each and 30
+ * besides, and whose refusal ends the whole sandbox. So the limit proper is set in gVisor's own
+ * cgroup, which root inside may lift, and the host's is where that no longer helps.
+ */
+const gvisorKeeper = (pids: number) =>
+  `(echo ${pids} >/sys/fs/cgroup/pids/pids.max) 2>/dev/null; ${keeper}`
+const gvisorThreads = (pids: number) => 128 + 3 * pids
+
 const isRoot = (user: string) => ["", "root", "0"].includes(user.split(":")[0] ?? "")
 
 /** Whom commands run as, and where: what was asked for, else what the image says. */
@@ -43,12 +52,13 @@ export const containerSpec = (options: {
 }): ContainerSpec => {
   const { spec, runtime, workdir, labels, network } = options
   const { memory, cpus, pids } = spec.limits
+  const gvisor = spec.runtime === "gvisor"
   return {
     Image: spec.image,
     // The same for all: what was made ahead can't be told its name any more.
     Hostname: "sandbox",
     Entrypoint: [],
-    Cmd: ["/bin/sh", "-c", keeper],
+    Cmd: ["/bin/sh", "-c", gvisor ? gvisorKeeper(pids) : keeper],
     Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
     Labels: labels,
     WorkingDir: workdir,
@@ -65,7 +75,7 @@ export const containerSpec = (options: {
       // Equal to memory: none of it may be swap.
       MemorySwap: memory,
       NanoCpus: Math.round(cpus * 1e9),
-      PidsLimit: pids,
+      PidsLimit: gvisor ? gvisorThreads(pids) : pids,
       Init: true,
       CapDrop: ["ALL"],
       CapAdd: capabilities,

@@ -11,6 +11,8 @@ export interface EventHub {
   readonly forget: (execId: string) => Effect.Effect<void>
   /** How often a container's memory limit has killed a process since the driver started. */
   readonly oomKills: (instanceId: string) => number
+  /** How often a container has ended since the driver started. */
+  readonly deaths: (instanceId: string) => number
   readonly events: Stream.Stream<SandboxEvent, HostError>
 }
 
@@ -57,7 +59,8 @@ const reconnecting = Schedule.min([
 /** Watches the engine for as long as the scope lives, and reconnects where the connection breaks. */
 export const makeEventHub = Effect.fnUntraced(function* (engine: DockerEngine["Service"]) {
   const waiting = new Map<string, Deferred.Deferred<void>>()
-  const ooms = new Map<string, number>()
+  const counts = new Map<string, { ooms: number; deaths: number }>()
+  const countsOf = (instanceId: string) => counts.get(instanceId) ?? { ooms: 0, deaths: 0 }
   const published = yield* PubSub.unbounded<Effect.Effect<SandboxEvent, HostError>>()
 
   const handle = Effect.fnUntraced(function* (event: EngineEvent) {
@@ -67,9 +70,13 @@ export const makeEventHub = Effect.fnUntraced(function* (engine: DockerEngine["S
       const death = waiting.get(execId)
       if (death !== undefined) yield* Deferred.succeed(death, undefined)
     } else if (action === "oom") {
-      ooms.set(event.Actor.ID, (ooms.get(event.Actor.ID) ?? 0) + 1)
+      const { ooms, deaths } = countsOf(event.Actor.ID)
+      counts.set(event.Actor.ID, { ooms: ooms + 1, deaths })
+    } else if (action === "die") {
+      const { ooms, deaths } = countsOf(event.Actor.ID)
+      counts.set(event.Actor.ID, { ooms, deaths: deaths + 1 })
     } else if (action === "destroy") {
-      ooms.delete(event.Actor.ID)
+      counts.delete(event.Actor.ID)
     }
     for (const sandboxEvent of toSandboxEvents(event)) {
       yield* PubSub.publish(published, Effect.succeed(sandboxEvent))
@@ -92,7 +99,8 @@ export const makeEventHub = Effect.fnUntraced(function* (engine: DockerEngine["S
         return death
       }),
     forget: (execId) => Effect.sync(() => waiting.delete(execId)),
-    oomKills: (instanceId) => ooms.get(instanceId) ?? 0,
+    oomKills: (instanceId) => countsOf(instanceId).ooms,
+    deaths: (instanceId) => countsOf(instanceId).deaths,
     events: Stream.fromPubSub(published).pipe(Stream.mapEffect((event) => event)),
   }
   return hub

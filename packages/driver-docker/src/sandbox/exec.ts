@@ -43,10 +43,21 @@ const mostFailureText = 8 * 1024
 const failurePattern =
   /^(OCI runtime exec failed|unable to find user|rpc error|cannot exec|.{0,80}no matching entries)/
 
+// What gVisor says on a command's stderr when a limit ended the sandbox, command and all.
+const lossPattern =
+  /^waiting on pid \d+: waiting on PID \d+ in sandbox "[0-9a-f]+": urpc method "[\w.]+" failed: EOF\n$/
+const tellsLoss = (event: OutputEvent) =>
+  event._tag === "Stderr" &&
+  event.bytes.length < 400 &&
+  lossPattern.test(Buffer.from(event.bytes).toString())
+// How it ends when its own kernel could not go on; whoever stops a sandbox leaves another code.
+const gvisorCrash = 2
+
 const soon = Schedule.min([Schedule.exponential("4 millis"), Schedule.spaced("500 millis")])
 
 type Verdict =
-  | { readonly _tag: "NoProcessSlot"; readonly detail: string }
+  /** It did not run, and may soon: no process slot is free, or the container is just ending. */
+  | { readonly _tag: "NotNow"; readonly detail: string }
   | { readonly _tag: "Said"; readonly exitCode: number; readonly text: string }
   | { readonly _tag: "Refused"; readonly error: ExecError }
 
@@ -66,8 +77,9 @@ export const judgeStartFailure = (
       detail,
     )
   ) {
-    return { _tag: "NoProcessSlot", detail }
+    return { _tag: "NotNow", detail }
   }
+  if (/in a stopped state|in state stopped/i.test(detail)) return { _tag: "NotNow", detail }
   if (/chdir to cwd|working directory|\bcwd\b/i.test(detail)) {
     const reason = "it is not a folder that commands can run in"
     return { _tag: "Refused", error: new InvalidPath({ path: cwd ?? "", reason }) }
@@ -85,6 +97,15 @@ export const judgeStartFailure = (
   const error = new EngineError({ operation: "start a command", status: 0, detail })
   return { _tag: "Refused", error }
 }
+
+/** Looks until it is so, at most `times` more, 25 ms apart. */
+const seen = (look: () => boolean, times: number) =>
+  Effect.sync(look).pipe(
+    Effect.repeat({
+      schedule: Schedule.max([Schedule.spaced("25 millis"), Schedule.recurs(times)]),
+      until: (is) => is,
+    }),
+  )
 
 /**
  * Runs commands in containers: the whole of what `exec` promises, over an engine's few calls.
@@ -192,6 +213,7 @@ export const makeExec = (
   ) {
     const token = randomBytes(12).toString("hex")
     const oomsBefore = hub.oomKills(target.instanceId)
+    const deathsBefore = hub.deaths(target.instanceId)
     const refused = refuse(target)
     const { command, cwd = target.cwd, env = {}, user = target.user, stdin, timeout } = request
     const execId = yield* engine
@@ -211,11 +233,11 @@ export const makeExec = (
       .pipe(Effect.mapError(refused))
 
     const death = yield* Effect.acquireRelease(hub.death(execId), () => hub.forget(execId))
-    let ended = false
+    let over = false
     let timedOut = false
     let restarted = false
     const stop = Effect.suspend(() =>
-      ended ? Effect.succeed(false) : terminate(target, token, user),
+      over ? Effect.succeed(false) : terminate(target, token, user),
     )
     yield* Effect.addFinalizer(() =>
       stop.pipe(
@@ -247,7 +269,7 @@ export const makeExec = (
       yield* Effect.sleep(timeout).pipe(
         Effect.andThen(
           Effect.suspend(() => {
-            timedOut = !ended
+            timedOut = !over
             return stop
           }),
         ),
@@ -267,6 +289,7 @@ export const makeExec = (
     let heldText = ""
     let first = true
     let afterExit = 0
+    const loss: Array<OutputEvent> = []
     const quiet = Deferred.await(exited).pipe(
       Effect.andThen(Effect.sleep(silence)),
       Effect.andThen(Effect.ignore(engine.execInspect(execId))),
@@ -274,7 +297,7 @@ export const makeExec = (
     )
     const step = Effect.gen(function* () {
       const pieces = yield* Effect.raceAllFirst([pull, quiet, Deferred.await(overdue)])
-      const events = yield* Effect.try({
+      const parsed = yield* Effect.try({
         try: () => pieces.flatMap((piece) => parser.push(piece)),
         catch: (cause) =>
           new EngineError({
@@ -283,6 +306,8 @@ export const makeExec = (
             detail: String(cause),
           }),
       })
+      const events = parsed.filter((event) => !tellsLoss(event))
+      if (events.length < parsed.length) loss.push(...parsed.filter(tellsLoss))
       if (yield* Deferred.isDone(exited)) {
         for (const { bytes } of events) afterExit += bytes.length
         if (afterExit > mostAfterExit) return yield* Cause.done()
@@ -314,36 +339,42 @@ export const makeExec = (
         () => Effect.succeed({ exitCode: 137, pid: -1 }),
       ),
     )
-    ended = true
+    over = true
     if (state.pid === 0 && state.exitCode >= 125 && heldText !== "" && !timedOut) {
       return judgeStartFailure(heldText.trim(), { command, cwd, user })
     }
     yield* emit(held)
+    const isLost = loss.length > 0 && (yield* sawDeath(target, deathsBefore))
+    if (!isLost) yield* emit(loss)
     const container = yield* engine
       .containerInspect(target.instanceId)
-      .pipe(Effect.mapError(refused), Effect.when(Effect.succeed(state.exitCode > 128)))
-    const died = container._tag === "Some" && !container.value.State.Running
+      .pipe(Effect.mapError(refused), Effect.when(Effect.succeed(isLost || state.exitCode > 128)))
+    const ended = container._tag === "Some" && !container.value.State.Running
+    const struck = yield* sawOom(target, oomsBefore, isLost || state.exitCode === 137)
+    const oomKilled =
+      state.exitCode !== 0 && (struck || (ended && container.value.State.OOMKilled === true))
+    const crashed = ended && container.value.State.ExitCode === gvisorCrash
+    if (ended && (struck || crashed) && reset === undefined) {
+      // Nobody asked for its end: it goes on without what went past its limit.
+      yield* engine.containerStart(target.instanceId).pipe(Effect.mapError(refused))
+      restarted = true
+    }
     const exit: Exit = ExecEvent.Exit({
-      exitCode: timedOut ? 137 : state.exitCode,
+      exitCode: timedOut || isLost ? 137 : state.exitCode,
       timedOut,
-      restarted,
-      oomKilled:
-        !timedOut &&
-        state.exitCode !== 0 &&
-        ((died && container.value.State.OOMKilled === true) ||
-          (yield* sawOom(target, oomsBefore, state.exitCode === 137))),
+      restarted: restarted || isLost,
+      oomKilled: oomKilled && !timedOut,
     })
     return exit
   }, Effect.scoped)
 
   /** Whether the memory limit struck; the news may come a little after the command's end. */
   const sawOom = (target: Target, before: number, likely: boolean) =>
-    Effect.sync(() => hub.oomKills(target.instanceId) > before).pipe(
-      Effect.repeat({
-        schedule: Schedule.max([Schedule.spaced("25 millis"), Schedule.recurs(likely ? 12 : 0)]),
-        until: (seen) => seen,
-      }),
-    )
+    seen(() => hub.oomKills(target.instanceId) > before, likely ? 12 : 0)
+
+  /** Whether the container ended under a command, started anew since or not. */
+  const sawDeath = (target: Target, before: number) =>
+    seen(() => hub.deaths(target.instanceId) > before, 120)
 
   /** See `SandboxDriver.exec`. */
   return (target: Target, request: ExecRequest): Stream.Stream<ExecEvent, ExecError> =>
@@ -373,7 +404,7 @@ export const makeExec = (
               ])
               break
             }
-            // No process slot was free, so it did not run: a fork bomb that may yet burn out.
+            // It did not run: a fork bomb may yet burn out, a container that is ending be started.
             if (tries > patience) {
               return yield* new EngineError({
                 operation: "start a command",

@@ -3,7 +3,7 @@ import {
   ImageReference,
   NetworkMode,
   type PullProgress,
-  Runtime,
+  RuntimeChoice,
   SandboxName,
 } from "@cordon/core"
 import { Effect, Schema } from "effect"
@@ -28,9 +28,9 @@ const input = Schema.Struct({
     }),
   ),
   runtime: optionalKey(
-    Runtime.annotate({
+    RuntimeChoice.annotate({
       description:
-        "OCI runtime; a host offers only some of them. Leave it out unless the user asks for one.",
+        "OCI runtime; a host offers only some of them. strongest: the one of them that isolates best, for code that nobody trusts. Leave it out unless the user asks for one.",
     }),
   ),
   memory: optionalKey(

@@ -55,7 +55,7 @@ const cut = (name: string, bytes: number) =>
 const notesOf = (
   result: ExecResult,
   timeoutSeconds: number | undefined,
-  { limits }: SandboxInfo,
+  { limits, runtime }: SandboxInfo,
 ): ReadonlyArray<string> => [
   ...cut("stdout", result.stdoutBytes),
   ...cut("stderr", result.stderrBytes),
@@ -71,7 +71,7 @@ const notesOf = (
     : []),
   ...(result.restarted
     ? [
-        `The sandbox was restarted because the command's processes could not be killed one by one (its limit of ${limits.pids} processes was used up). Files are intact; background processes are gone.`,
+        `The sandbox was restarted because ${result.oomKilled ? "its memory limit ended it as a whole" : `its limit of ${limits.pids} processes was used up`}. Files are intact${runtime === "gvisor" ? ", if this host's gvisor keeps them over a stop" : ""}; background processes are gone.`,
       ]
     : []),
 ]
