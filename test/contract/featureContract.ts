@@ -4,6 +4,7 @@ import {
   type SandboxDriver,
   Sandboxes,
   type SandboxSession,
+  type SandboxTerminal,
   type SettingsInput,
 } from "@cordon/core"
 import { assert, describe, layer as withLayer } from "@effect/vitest"
@@ -221,6 +222,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
             >
           > = {
             processes: [processes.start("true"), processes.list, processes.get("x")],
+            terminals: [Effect.scoped(sandbox.terminal())],
             pause: [sandbox.pause, sandbox.resume],
           }
           for (const [feature, calls_] of Object.entries(calls)) {
@@ -443,6 +445,101 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
               assert.strictEqual(yield* out(sandbox, "ls -A /trap"), "")
             }),
           lacks.processes,
+        )
+      })
+
+      describe("terminals", () => {
+        /** What a terminal shows, gathered as it comes. */
+        const watch = (terminal: SandboxTerminal) =>
+          Effect.gen(function* () {
+            const seen = { text: "" }
+            const fiber = yield* terminal.output.pipe(
+              Stream.decodeText,
+              Stream.runForEach((text) =>
+                Effect.sync(() => {
+                  seen.text += text
+                }),
+              ),
+              Effect.forkScoped,
+            )
+            const shows = (pattern: RegExp) => until(Effect.sync(() => pattern.test(seen.text)))
+            return { seen, shows, done: Fiber.join(fiber) }
+          })
+
+        check(
+          "run commands that see a terminal of the size it has",
+          () =>
+            Effect.gen(function* () {
+              const sandbox = yield* make()
+              const terminal = yield* sandbox.terminal({
+                command:
+                  '[ -t 0 ] && [ -t 1 ] && echo "tty $TERM $A"; pwd; while read -r line; do echo "got $line"; stty size; done; echo over; exit 4',
+                size: { columns: 111, rows: 33 },
+                env: { A: "own" },
+                cwd: "/tmp",
+              })
+              const { seen, shows, done } = yield* watch(terminal)
+              yield* shows(/tty xterm-256color own\r\n\/tmp\r\n/)
+              yield* until(
+                Effect.gen(function* () {
+                  yield* terminal.write("size\n")
+                  yield* Effect.sleep("100 millis")
+                  return /got size\r\n33 111\r\n/.test(seen.text)
+                }),
+              )
+              yield* terminal.resize({ columns: 99, rows: 22 })
+              yield* terminal.write("again\n")
+              yield* shows(/got again\r\n22 99\r\n/)
+              yield* terminal.write("\x04")
+              yield* done
+              assert.match(seen.text, /over\r\n$/)
+              assert.strictEqual(yield* terminal.exit, 4)
+              assert.strictEqual(
+                yield* tagOf(terminal.resize({ columns: 0, rows: 1 })),
+                "InvalidInput",
+              )
+            }),
+          lacks.terminals,
+        )
+
+        check(
+          "open a shell, take control characters, and leave no process behind",
+          () =>
+            Effect.gen(function* () {
+              const sandbox = yield* make()
+              const sleeping = Effect.map(
+                sandbox.run(
+                  `for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q "^sleep 71" && echo; done; true`,
+                ),
+                ({ stdout }) => stdout.length,
+              )
+              yield* Effect.scoped(
+                Effect.gen(function* () {
+                  const terminal = yield* sandbox.terminal()
+                  const { shows } = yield* watch(terminal)
+                  yield* terminal.write("echo $((40 + 2)); sleep 7101\n")
+                  yield* shows(/[\r\n]42\r\n/)
+                  yield* until(Effect.map(sleeping, (count) => count === 1))
+                  yield* terminal.write("\x03")
+                  yield* until(Effect.map(sleeping, (count) => count === 0))
+                  yield* terminal.write("sleep 7102 & (setsid sleep 7103 &)\n")
+                  yield* until(Effect.map(sleeping, (count) => count === 2))
+                }),
+              )
+              assert.strictEqual(yield* sleeping, 0)
+              for (const options of [{ cwd: "/no/such" }, { cwd: "x\0" }]) {
+                const refused = Effect.scoped(sandbox.terminal(options))
+                assert.strictEqual(yield* tagOf(refused), "InvalidPath")
+              }
+              const nobody = Effect.scoped(sandbox.terminal({ user: "nobody-here" }))
+              assert.strictEqual(yield* tagOf(nobody), "InvalidInput")
+              yield* sandbox.stop
+              assert.strictEqual(
+                yield* tagOf(Effect.scoped(sandbox.terminal())),
+                "SandboxNotRunning",
+              )
+            }),
+          lacks.terminals,
         )
       })
 

@@ -1,4 +1,4 @@
-import { Context, Data, type Duration, Effect, type Stream } from "effect"
+import { Context, Data, type Duration, Effect, type Scope, type Stream } from "effect"
 import {
   type CreateError,
   type ExecError,
@@ -9,7 +9,7 @@ import {
   Unsupported,
 } from "./errors.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
-import type { ExecEvent, ExecRequest } from "./values/Exec.ts"
+import type { ExecEvent, ExecRequest, Terminal, TerminalRequest } from "./values/Exec.ts"
 import type { FilePath } from "./values/FilePath.ts"
 import type { FileStat } from "./values/Files.ts"
 import type { HostCapacity, Limits } from "./values/Limits.ts"
@@ -20,9 +20,9 @@ import type { SessionKey } from "./values/Session.ts"
 
 /**
  * What a driver may lack: `processes` that outlive the command that started them (which background
- * processes, git and ports need), `pause`, `egress` (allow-lists of destinations).
+ * processes, git and ports need), `pause`, `terminals`, `egress` (allow-lists of destinations).
  */
-export type Feature = "processes" | "pause" | "egress"
+export type Feature = "processes" | "pause" | "terminals" | "egress"
 
 /** A runtime on offer, as the host has it registered. */
 export interface RuntimeOffer {
@@ -145,6 +145,15 @@ export class SandboxDriver extends Context.Service<
     /** Runs a command; ending the stream early kills it. */
     readonly exec: (id: SandboxId, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
 
+    /**
+     * Runs a command on a terminal of its own. It is killed with the scope, and with all that it
+     * started.
+     */
+    readonly terminal: (
+      id: SandboxId,
+      request: TerminalRequest,
+    ) => Effect.Effect<Terminal, ExecError | Unsupported, Scope.Scope>
+
     readonly stat: (id: SandboxId, path: FilePath) => Effect.Effect<FileStat, FileError>
 
     /** Streams a regular file, or `length` bytes of it from `offset`. */
@@ -200,6 +209,7 @@ export const unsupportedFeatures = (driver: string) => {
   return {
     pause: refuse("pause"),
     resume: refuse("pause"),
+    terminal: refuse("terminals"),
     egressAttempts: refuse("egress"),
   }
 }

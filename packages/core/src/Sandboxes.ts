@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import { Context, Duration, Effect, Exit, Layer, Schema, Stream } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Schema, type Scope, Stream } from "effect"
 import {
   type AlreadyExists,
   CommandFailed,
@@ -42,6 +42,13 @@ import {
 } from "./sandbox/folders.ts"
 import { makeProcesses, type Processes } from "./sandbox/processes.ts"
 import type { RunCommand, ScriptError } from "./sandbox/shell.ts"
+import {
+  checkSize,
+  type SandboxTerminal,
+  shell,
+  type TerminalError,
+  type TerminalOptions,
+} from "./sandbox/terminal.ts"
 import { download, type TransferError, type TransferReport, upload } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult } from "./values/Exec.ts"
@@ -163,6 +170,10 @@ export interface Sandbox {
   ) => Stream.Stream<ExecEvent, ExecError | LeaseError>
   readonly files: SandboxFiles
   readonly processes: Processes
+  /** Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease. */
+  readonly terminal: (
+    options?: TerminalOptions,
+  ) => Effect.Effect<SandboxTerminal, TerminalError | Unsupported, Scope.Scope>
   /** Freezes it with all its processes and their memory; the lease runs on. */
   readonly pause: Effect.Effect<void, LeaseError | Unsupported>
   /** Lets it go on after a pause. */
@@ -409,11 +420,25 @@ const make = Effect.gen(function* () {
       outputLimit: settings.outputLimit,
     })
 
+    const terminal: Sandbox["terminal"] = Effect.fn("Sandbox.terminal")(function* (options = {}) {
+      yield* need("terminals")
+      const size = yield* checkSize(options.size ?? { columns: 80, rows: 24 })
+      const { request } = yield* prepare(options.command ?? shell, options)
+      const { output, write, resize, exit } = yield* use(driver.terminal(id, { ...request, size }))
+      return {
+        output: useStream(output),
+        write: (data) => write(typeof data === "string" ? new TextEncoder().encode(data) : data),
+        resize: (size) => Effect.flatMap(checkSize(size), resize),
+        exit,
+      }
+    })
+
     return {
       id,
       name: info.name,
       info,
       processes,
+      terminal,
       inspect: driver.inspect(id),
       exec,
       run: Effect.fnUntraced(function* (command, options = {}) {

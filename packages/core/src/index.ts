@@ -30,6 +30,7 @@ export type {
   StartOptions,
 } from "./sandbox/processes.ts"
 export type { RunCommand, ScriptError } from "./sandbox/shell.ts"
+export type { SandboxTerminal, TerminalError, TerminalOptions } from "./sandbox/terminal.ts"
 export { sessionFilesDirectory } from "./session-files/directory.ts"
 export { sessionFilesMemory } from "./session-files/memory.ts"
 export type { TransferError, TransferReport } from "./Transfer.ts"

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { Cause, Effect, Exit, Layer, Logger, ManagedRuntime, Stream } from "effect"
+import { Cause, Effect, Exit, Layer, Logger, ManagedRuntime, Scope, Stream } from "effect"
 import {
   type CordonError,
   type InvalidInput,
@@ -28,10 +28,11 @@ import type {
   ProcessLogs,
   StartOptions,
 } from "./sandbox/processes.ts"
+import type { TerminalOptions } from "./sandbox/terminal.ts"
 import { sessionFilesMemory } from "./session-files/memory.ts"
 import type { TransferReport } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
-import type { ExecEvent, ExecRequest, ExecResult } from "./values/Exec.ts"
+import type { ExecEvent, ExecRequest, ExecResult, TerminalSize } from "./values/Exec.ts"
 import type { FileEntry, FileStat } from "./values/Files.ts"
 import type { CreateOptions, SandboxInfo } from "./values/Sandbox.ts"
 
@@ -113,6 +114,19 @@ export interface PromiseProcesses {
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<ProcessInfo>>
 }
 
+/** A command on a terminal of its own. `await using` ends it at the end of the block. */
+export interface PromiseTerminal extends AsyncDisposable {
+  /** What the terminal shows, control sequences and all; ends with the command. */
+  readonly output: AsyncIterable<Uint8Array>
+  /** Types: `"ls\n"`, or `"\x03"` for control-C. */
+  readonly write: (data: string | Uint8Array) => Promise<void>
+  readonly resize: (size: TerminalSize) => Promise<void>
+  /** Waits for the command's end. @returns its exit code */
+  readonly wait: (options?: Abortable) => Promise<number>
+  /** Kills the command and all that it started. */
+  readonly close: () => Promise<void>
+}
+
 /** A sandbox. `await using` removes it at the end of the block. */
 export interface PromiseSandbox extends AsyncDisposable {
   readonly id: string
@@ -137,6 +151,8 @@ export interface PromiseSandbox extends AsyncDisposable {
   ) => AsyncIterable<ExecEvent>
   readonly files: PromiseSandboxFiles
   readonly processes: PromiseProcesses
+  /** Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease. */
+  readonly terminal: (options?: TerminalOptions & Abortable) => Promise<PromiseTerminal>
   /** Freezes it with all its processes and their memory; the lease runs on. */
   readonly pause: (options?: Abortable) => Promise<void>
   /** Lets it go on after a pause. */
@@ -224,6 +240,20 @@ const run = async <A, E>(
   if (Exit.isSuccess(exit)) return exit.value
   if (Cause.hasInterruptsOnly(exit.cause) && options.signal?.aborted) throw options.signal.reason
   throw Cause.squash(exit.cause)
+}
+
+/** Acquires what has to be closed: by `close`, or at once where the acquisition fails. */
+const scoped = async <A, E>(
+  runtime: Runtime,
+  effect: Effect.Effect<A, E, Services | Scope.Scope>,
+  options?: Abortable,
+): Promise<{ readonly value: A; readonly close: () => Promise<void> }> => {
+  const scope = await run(runtime, Scope.make())
+  const close = () => run(runtime, Scope.close(scope, Exit.void))
+  const acquire = Effect.onError(Scope.provide(effect, scope), (cause) =>
+    Scope.close(scope, Exit.failCause(cause)),
+  )
+  return { value: await run(runtime, acquire, options), close }
 }
 
 const iterable = <A, E>(
@@ -328,6 +358,17 @@ const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
         run(runtime, Effect.map(processes.start(command, options), processOf), options),
       get: (name, options) => run(runtime, Effect.map(processes.get(name), processOf), options),
       list: (options) => run(runtime, processes.list, options),
+    },
+    terminal: async (options) => {
+      const { value, close } = await scoped(runtime, sandbox.terminal(options), options)
+      return {
+        output: iterable(runtime, value.output),
+        write: (data) => run(runtime, value.write(data)),
+        resize: (size) => run(runtime, value.resize(size)),
+        wait: (options) => run(runtime, value.exit, options),
+        close,
+        [Symbol.asyncDispose]: close,
+      }
     },
     pause: (options) => run(runtime, sandbox.pause, options),
     resume: (options) => run(runtime, sandbox.resume, options),

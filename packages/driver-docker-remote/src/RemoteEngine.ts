@@ -153,13 +153,13 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       ),
       ({ Id }) => Id,
     ),
-  execStart: (id) =>
+  execStart: (id, { tty = false } = {}) =>
     Effect.map(
       http.upgrade({
         operation: "start a command",
         method: "POST",
         path: `/exec/${of(id)}/start`,
-        body: { Detach: false, Tty: false },
+        body: { Detach: false, Tty: tty },
       }),
       (socket) =>
         execConnection(
@@ -167,6 +167,14 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
           (cause) => new EngineUnreachable({ endpoint: http.endpoint, reason: reasonOf(cause) }),
         ),
     ),
+  execResize: (id, { columns, rows }) =>
+    http.run({
+      operation: "resize a terminal",
+      method: "POST",
+      path: `/exec/${of(id)}/resize`,
+      query: { w: String(columns), h: String(rows) },
+      idempotent: true,
+    }),
   execInspect: (id) =>
     http.ask(
       { operation: "inspect a command", method: "GET", path: `/exec/${of(id)}/json` },

@@ -36,6 +36,7 @@ import { makeFiles } from "./sandbox/files.ts"
 import { provideImage } from "./sandbox/image.ts"
 import { isNetworkName, removeNetwork } from "./sandbox/network.ts"
 import { makeNetworksAhead } from "./sandbox/networksAhead.ts"
+import { makeTerminal } from "./sandbox/terminal.ts"
 import {
   aheadSince,
   makeWarmPool,
@@ -77,6 +78,7 @@ export const layerDriver = (
       const pool = yield* parsePool(options.subnetPool ?? "10.213.0.0/16")
       const hub = yield* makeEventHub(engine)
       const exec = makeExec(engine, hub)
+      const terminal = makeTerminal(engine, hub, exec)
       const files = makeFiles(exec)
       const pulling = makeKeyedLock<string>()
       const background = yield* makeBackground
@@ -147,10 +149,10 @@ export const layerDriver = (
       const forget = (id: SandboxId) => Effect.sync(() => void seen.delete(id))
 
       /** Runs against the container of an ID, once more if the one that was known is gone. */
-      const on = <A, E>(
+      const on = <A, E, R = never>(
         id: SandboxId,
-        f: (target: Target) => Effect.Effect<A, E>,
-      ): Effect.Effect<A, E | SandboxNotFound | HostError> =>
+        f: (target: Target) => Effect.Effect<A, E, R>,
+      ): Effect.Effect<A, E | SandboxNotFound | HostError, R> =>
         Effect.suspend(() => {
           const known = seen.get(id)
           const located = Effect.flatMap(locate(id), f)
@@ -405,7 +407,7 @@ export const layerDriver = (
           runtimes: [...offered.values()].map(({ name: _, ...runtime }) => runtime),
           enforced,
           capacity: { memory: host.MemTotal, cpus: host.NCPU },
-          features: ["processes", "pause"],
+          features: ["processes", "pause", "terminals"],
           caveats: [
             "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
             "Who may inspect the engine can read the environment variables of every sandbox.",
@@ -443,6 +445,7 @@ export const layerDriver = (
         inspect,
         list,
         exec: (id, request) => streamOn(id, (target) => exec(target, request)),
+        terminal: (id, request) => on(id, (target) => terminal(target, request)),
         stat: (id, path) => file(id, (target) => files.stat(target, path)),
         readFile: (id, path, range) =>
           streamOn(id, (target) => files.readFile(target, path, range)),

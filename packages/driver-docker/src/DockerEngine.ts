@@ -14,7 +14,7 @@ import type {
 
 /** A running command's attachment. */
 export interface ExecConnection {
-  /** Multiplexed frames of stdout and stderr, as the engine sends them; ends with the command's output. */
+  /** Multiplexed frames of stdout and stderr (or what a terminal shows), as the engine sends them; ends with the command's output. */
   readonly output: Stream.Stream<Uint8Array, HostError>
   /** Writes to standard input; has no effect once the command no longer reads. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void>
@@ -82,7 +82,8 @@ export interface ExecSpec {
   readonly AttachStdin: boolean
   readonly AttachStdout: true
   readonly AttachStderr: true
-  readonly Tty: false
+  /** Whether it runs on a terminal: one raw stream then, not frames of two. */
+  readonly Tty: boolean
 }
 
 /** `{ label: ["a=b"] }` and the like, as the Engine API has them. */
@@ -135,7 +136,15 @@ export class DockerEngine extends Context.Service<
     readonly containerRemove: (id: string) => Effect.Effect<void, HostError>
     /** @returns the ID of the command, which is not yet started */
     readonly execCreate: (container: string, spec: ExecSpec) => Effect.Effect<string, HostError>
-    readonly execStart: (id: string) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
+    readonly execStart: (
+      id: string,
+      options?: { readonly tty?: boolean },
+    ) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
+    /** Sets the size of the terminal that a command runs on. */
+    readonly execResize: (
+      id: string,
+      size: { readonly columns: number; readonly rows: number },
+    ) => Effect.Effect<void, HostError>
     readonly execInspect: (id: string) => Effect.Effect<ExecInspect, HostError>
     /** From now on, until the connection breaks. */
     readonly events: (filters: Filters) => Stream.Stream<EngineEvent, HostError>

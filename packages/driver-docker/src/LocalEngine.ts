@@ -61,13 +61,14 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
         }),
       )
 
-    const execStart = (id: string): Effect.Effect<ExecConnection, HostError, Scope.Scope> =>
+    const execStart = (
+      id: string,
+      { tty = false }: { readonly tty?: boolean } = {},
+    ): Effect.Effect<ExecConnection, HostError, Scope.Scope> =>
       Effect.gen(function* () {
         const operation = "start a command"
         const socket = yield* Effect.acquireRelease(
-          call(operation, () =>
-            docker.getExec(id).start({ hijack: true, stdin: true, Tty: false }),
-          ),
+          call(operation, () => docker.getExec(id).start({ hijack: true, stdin: true, Tty: tty })),
           (socket) => Effect.sync(() => socket.destroy()),
         )
         return execConnection(socket, toHostError(endpoint, operation))
@@ -175,6 +176,10 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
           ({ Id }) => Id,
         ),
       execStart,
+      execResize: (id, { columns, rows }) =>
+        Effect.asVoid(
+          call("resize a terminal", () => docker.getExec(id).resize({ w: columns, h: rows })),
+        ),
       execInspect: (id) =>
         ask("inspect a command", schemas.ExecInspect, () => docker.getExec(id).inspect()),
       events: (filters) =>

@@ -1,4 +1,5 @@
-import { Data, type Duration, type Stream } from "effect"
+import { Data, type Duration, type Effect, type Stream } from "effect"
+import type { HostError } from "../errors.ts"
 import type { Environment } from "./Sandbox.ts"
 
 /** A command to run in a sandbox, as a driver takes it. */
@@ -54,4 +55,27 @@ export interface ExecResult {
   readonly timedOut: boolean
   readonly oomKilled: boolean
   readonly restarted: boolean
+}
+
+/** The size of a terminal in characters. */
+export interface TerminalSize {
+  readonly columns: number
+  readonly rows: number
+}
+
+/** A command to run on a terminal, as a driver takes it. */
+export interface TerminalRequest extends Pick<ExecRequest, "command" | "cwd" | "env" | "user"> {
+  readonly size: TerminalSize
+}
+
+/** A command on a terminal of its own. */
+export interface Terminal {
+  /** What the terminal shows, control sequences and all; ends with the command. */
+  readonly output: Stream.Stream<Uint8Array, HostError>
+  /** Types; the terminal echoes it and makes signals of control characters, as any does. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Tells the command (by SIGWINCH) of another size. */
+  readonly resize: (size: TerminalSize) => Effect.Effect<void, HostError>
+  /** Waits for the command's end. @returns its exit code */
+  readonly exit: Effect.Effect<number, HostError>
 }

@@ -1,0 +1,120 @@
+import { randomBytes } from "node:crypto"
+import {
+  collectOutput,
+  type ExecError,
+  type ExecEvent,
+  type ExecRequest,
+  type HostError,
+  SandboxNotFound,
+  SandboxNotRunning,
+  type Terminal,
+  type TerminalRequest,
+} from "@cordon/core"
+import { Deferred, Effect, Schedule, type Scope, type Stream } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import type { EventHub } from "./events.ts"
+import type { Target } from "./exec.ts"
+import { killScript, marker } from "./scripts.ts"
+
+type Exec = (target: Target, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
+
+const soon = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(100)])
+const often = Schedule.min([Schedule.exponential("10 millis"), Schedule.spaced("1 second")])
+
+/** Commands on a terminal of their own, which the engine makes and resizes. */
+export const makeTerminal =
+  (engine: DockerEngine["Service"], hub: EventHub, exec: Exec) =>
+  (target: Target, request: TerminalRequest): Effect.Effect<Terminal, ExecError, Scope.Scope> =>
+    Effect.gen(function* () {
+      const { command, cwd, env = {}, user, size } = request
+      const refused = (error: HostError) => {
+        if (error._tag !== "EngineError") return error
+        if (error.status === 404) return new SandboxNotFound({ sandbox: target.id })
+        if (error.status !== 409) return error
+        const status = /paused/i.test(error.detail) ? "paused" : "stopped"
+        return new SandboxNotRunning({ sandbox: target.id, status })
+      }
+      const where = {
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(user === undefined ? {} : { user }),
+      }
+      // On a terminal the engine's refusal of a folder or a user would look like output.
+      yield* collectOutput(exec(target, { command: ":", ...where }), 1024)
+
+      const token = randomBytes(12).toString("hex")
+      const execId = yield* engine
+        .execCreate(target.instanceId, {
+          Cmd: typeof command === "string" ? ["/bin/sh", "-c", command] : command,
+          Env: [
+            ...Object.entries({ TERM: "xterm-256color", ...env }).map(
+              ([name, value]) => `${name}=${value}`,
+            ),
+            `${marker}=${token}`,
+          ],
+          ...(cwd === undefined ? {} : { WorkingDir: cwd }),
+          ...(user === undefined ? {} : { User: user }),
+          AttachStdin: true,
+          AttachStdout: true,
+          AttachStderr: true,
+          Tty: true,
+        })
+        .pipe(Effect.mapError(refused))
+      const death = yield* Effect.acquireRelease(hub.death(execId), () => hub.forget(execId))
+      let ended = false
+      const kill = (as: string | undefined) =>
+        Effect.map(
+          collectOutput(
+            exec(target, {
+              command: ["/bin/sh", "-c", killScript, "sh", token],
+              cwd: "/",
+              ...(as === undefined ? {} : { user: as }),
+            }),
+            1024,
+          ),
+          ({ exitCode }) => exitCode === 0,
+        )
+      yield* Effect.addFinalizer(() =>
+        Effect.gen(function* () {
+          if (!ended && !(yield* kill(user))) yield* kill("0")
+        }).pipe(
+          // A sandbox that is gone or stopped has no processes.
+          Effect.catchTag(["SandboxNotFound", "SandboxNotRunning"], () => Effect.void),
+          Effect.catch((error) =>
+            Effect.logWarning("Could not kill what ran on a terminal", {
+              sandbox: target.id,
+              error: error.message,
+            }),
+          ),
+        ),
+      )
+      const connection = yield* engine
+        .execStart(execId, { tty: true })
+        .pipe(Effect.mapError(refused))
+
+      const resize = (size: TerminalRequest["size"]) => engine.execResize(execId, size)
+      // The engine has the terminal only once the process runs.
+      yield* resize(size).pipe(
+        Effect.retry({ schedule: soon, while: (error) => error._tag === "EngineError" }),
+        Effect.ignore,
+        Effect.forkScoped,
+      )
+
+      const exit = yield* Effect.cached(
+        Effect.raceFirst(Deferred.await(death), Effect.sleep("1 second")).pipe(
+          Effect.andThen(engine.execInspect(execId)),
+          Effect.repeat({ schedule: often, while: ({ Running }) => Running }),
+          Effect.map(({ ExitCode }) => ExitCode ?? 137),
+          // The container died and took the command along, or was removed.
+          Effect.catchIf(
+            (error) => error._tag === "EngineError" && error.status === 404,
+            () => Effect.succeed(137),
+          ),
+          Effect.tap(() =>
+            Effect.sync(() => {
+              ended = true
+            }),
+          ),
+        ),
+      )
+      return { output: connection.output, write: connection.write, resize, exit }
+    })
