@@ -8,8 +8,9 @@
  *
  *     node --conditions=@cordon/source examples/mcp-server.ts --http 3000
  *
- * `--files FOLDER` lets clients copy files between that folder and their sandboxes. No engine at hand?
- * `CORDON_DRIVER=memory` runs it without one.
+ * `--files FOLDER` lets clients copy files between that folder and their sandboxes. `--session NAME`
+ * keeps the sandboxes for the next process with that name. No engine at hand? `CORDON_DRIVER=memory`
+ * runs it without one.
  */
 import { parseArgs } from "node:util"
 import { sessionFilesDirectory } from "@cordon/core"
@@ -21,10 +22,14 @@ const { values } = parseArgs({
   options: {
     http: { type: "string" },
     files: { type: "string" },
+    session: { type: "string" },
   },
 })
-const folder = values.files
-const files = folder === undefined ? {} : { files: () => sessionFilesDirectory(folder) }
+const { files: folder, session } = values
+const options = {
+  ...(folder === undefined ? {} : { files: () => sessionFilesDirectory(folder) }),
+  ...(session === undefined ? {} : { sessionId: session, keep: true }),
+}
 
 await using server = createMcpServer({
   driver: process.env["CORDON_DRIVER"] === "memory" ? memory() : docker(),
@@ -34,9 +39,9 @@ const stopped = new Promise((resolve) => {
   process.once("SIGTERM", resolve)
 })
 if (values.http === undefined) {
-  await Promise.race([server.stdio(files), stopped])
+  await Promise.race([server.stdio(options), stopped])
 } else {
-  const { url } = await server.http({ port: Number(values.http), ...files })
+  const { url } = await server.http({ port: Number(values.http), ...options })
   // Standard output belongs to the protocol in stdio mode; logs go to standard error in both.
   console.error(`Cordon serves MCP at ${url}`)
   await stopped

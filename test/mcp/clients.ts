@@ -100,9 +100,13 @@ const info = { name: "cordon-test", version: "1.0.0" }
 /** Longer than any test: what ends a call here is the test. */
 const timeout = 120_000
 
-export const connectStdio = async (where: Where): Promise<Connection> => {
+export const connectStdio = async (
+  where: Where,
+  ...more: ReadonlyArray<string>
+): Promise<Connection> => {
   const client = new Client(info)
-  await client.connect(new StdioClientTransport({ ...serverProcess(where), stderr: "inherit" }))
+  const server = serverProcess(where, ...more)
+  await client.connect(new StdioClientTransport({ ...server, stderr: "inherit" }))
   // From now on the client checks what comes against the output schemas.
   await client.listTools()
   return connection({

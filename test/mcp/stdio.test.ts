@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { assert, describe, it } from "@effect/vitest"
-import { engine, ownedBy } from "../docker/support.ts"
+import { engine, freshSession, ownedBy } from "../docker/support.ts"
 import type { Where } from "../frameworks/suite.ts"
 import { noEngine } from "../support/docker.ts"
 import { skipped } from "../support/skipped.ts"
@@ -162,6 +162,31 @@ describe("a server that can't have what it needs", () => {
       assert.strictEqual(Buffer.concat(stdout).toString(), "")
       assert.match(Buffer.concat(stderr).toString(), /CONTAINER_SANDBOX_CPUS/)
     }))
+})
+
+describe("a session with a name", () => {
+  const title = "is gone on with by the next process"
+  if (noEngine !== undefined) return skipped(title, noEngine)
+  it(title, () =>
+    withFolder(async (folder) => {
+      const where = { driver: "docker", folder } as const
+      const named = ["--session", freshSession()]
+      const first = await connectStdio(where, ...named)
+      await first.call("sandbox_create", { name: "kept" })
+      await first.close()
+      const second = await connectStdio(where, ...named)
+      const other = await connectStdio(where)
+      try {
+        assert.match((await other.call("sandbox_list", {})).text, /no such sandboxes/)
+        assert.match((await second.call("sandbox_list", {})).text, /^kept: running/)
+        await second.call("sandbox_manage", { sandbox: "kept", action: "remove" })
+        assert.match((await second.call("sandbox_list", {})).text, /no such sandboxes/)
+      } finally {
+        await second.close()
+        await other.close()
+      }
+    }),
+  )
 })
 
 describe("the end of a session", () => {

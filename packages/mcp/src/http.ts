@@ -54,6 +54,7 @@ export const serveHttp = Effect.fnUntraced(function* (
   const guard = yield* makeGuard(options)
   const scope = yield* Effect.scope
   const sessions = new Map<string, HttpSession>()
+  let opening = 0
   const shared = createMcpHandler(yield* openSession(sessionId, options), { legacy: "reject" })
   yield* Effect.addFinalizer(() => Effect.promise(() => shared.close()))
 
@@ -100,12 +101,18 @@ export const serveHttp = Effect.fnUntraced(function* (
           })
         : yield* Effect.promise(() => session.transport.handleRequest(request))
     }
-    if (sessions.size >= maxSessions) {
+    if (sessions.size + opening >= maxSessions) {
       return Response.json(rpcError(`${maxSessions} sessions are open: close one, or wait`), {
         status: 503,
       })
     }
-    const { id, session } = yield* open
+    opening += 1
+    const { id, session } = yield* Effect.ensuring(
+      open,
+      Effect.sync(() => {
+        opening -= 1
+      }),
+    )
     const response = yield* Effect.promise(() => session.transport.handleRequest(request))
     // Anything but an accepted initialization.
     if (!sessions.has(id)) yield* session.close
@@ -113,10 +120,13 @@ export const serveHttp = Effect.fnUntraced(function* (
   })
 
   const run = yield* FiberSet.makeRuntimePromise<Sandboxes>()
-  const handle = toNodeHandler({
-    fetch: async (request) =>
-      (await isLegacyRequest(request)) ? await run(answer(request)) : await shared.fetch(request),
-  })
+  const handle = toNodeHandler(
+    {
+      fetch: async (request) =>
+        (await isLegacyRequest(request)) ? await run(answer(request)) : await shared.fetch(request),
+    },
+    { onerror: (error) => void run(Effect.logError("An MCP request failed", error)) },
+  )
 
   const server = createServer((request, response) => {
     if (!guard(request, response)) return

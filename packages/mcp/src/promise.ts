@@ -3,8 +3,8 @@ import { Deferred, Effect, Exit, ManagedRuntime, Scope } from "effect"
 import { type HttpEndpoint, type HttpOptions, serveHttp } from "./http.ts"
 import { type StdioOptions, serveStdio } from "./stdio.ts"
 
-/** What the sandboxes of MCP clients run on. */
-export type McpServerOptions = Omit<CreateSandboxesOptions, "sessionId" | "files">
+/** What the sandboxes of MCP clients run on. What belongs to a session is said where it is served. */
+export type McpServerOptions = Omit<CreateSandboxesOptions, "sessionId" | "files" | "removeOnClose">
 
 /** The sandbox tools for MCP clients, for programs that do not use Effect. */
 export interface McpServer extends AsyncDisposable {
@@ -27,7 +27,8 @@ export interface McpServer extends AsyncDisposable {
  * const { url } = await server.http({ port: 3000 })
  */
 export const createMcpServer = (options: McpServerOptions): McpServer => {
-  const runtime = ManagedRuntime.make(layerSandboxes(options))
+  // The sessions themselves remove what they are not to keep.
+  const runtime = ManagedRuntime.make(layerSandboxes({ ...options, removeOnClose: false }))
   const scope = Scope.makeUnsafe()
   const closing = Deferred.makeUnsafe<void>()
   const served = new Set<Promise<void>>()

@@ -18,7 +18,10 @@ export interface McpOptions {
    * sandbox_download are not offered: nobody could reach the files.
    */
   readonly files?: (sessionId: string) => Layer.Layer<SessionFiles, CordonError>
-  /** Whether sandboxes outlive their MCP session, until their lease ends; false by default. */
+  /**
+   * Whether sandboxes outlive their MCP session, until their lease ends; false by default. With
+   * Effect, `removeOnClose` of the `Sandboxes` must be false as well.
+   */
   readonly keep?: boolean
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import type { CordonError, InvalidInput, Sandboxes } from "@cordon/core"
-import { StdioServerTransport, serveStdio as serve } from "@modelcontextprotocol/server/stdio"
+import { serveStdio as serve } from "@modelcontextprotocol/server/stdio"
 import { Effect } from "effect"
 import { type McpOptions, openSession } from "./session.ts"
 
@@ -23,12 +23,15 @@ export const serveStdio: (
   ...options
 }: StdioOptions = {}) {
   const connect = yield* openSession(sessionId, options)
-  yield* Effect.callback<void>((resume) => {
-    const transport = new StdioServerTransport()
-    const handle = serve(connect, { transport })
-    // The entry has its own onclose on the transport: standard input itself tells of the end.
-    process.stdin.once("close", () => resume(Effect.void))
-    process.stdin.once("end", () => resume(Effect.void))
-    return Effect.promise(() => handle.close())
-  })
+  yield* Effect.acquireRelease(
+    Effect.sync(() => serve(connect)),
+    (handle) => Effect.promise(() => handle.close()),
+  )
+  yield* standardInputEnded
 }, Effect.scoped)
+
+const standardInputEnded = Effect.callback<void>((resume) => {
+  const ended = () => resume(Effect.void)
+  process.stdin.once("end", ended).once("close", ended)
+  return Effect.sync(() => process.stdin.off("end", ended).off("close", ended))
+})
