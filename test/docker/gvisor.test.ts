@@ -8,8 +8,8 @@ const limits = { memory: "192MiB", cpus: 0.5, pids: 48 }
 const persistently = Schedule.max([Schedule.spaced("300 millis"), Schedule.recurs(20)])
 const settings = { runtime: "gvisor", limits } as const
 
-const onGvisor = <E>(name: string, body: () => Effect.Effect<unknown, E>) =>
-  noGvisor === undefined ? onEngine(name, body) : skipped(name, noGvisor)
+const onGvisor = <E>(name: string, body: () => Effect.Effect<unknown, E>, timeout?: number) =>
+  noGvisor === undefined ? onEngine(name, body, timeout) : skipped(name, noGvisor)
 
 describe("gVisor on a real engine", () => {
   onGvisor(
@@ -29,7 +29,7 @@ describe("gVisor on a real engine", () => {
           assert.strictEqual((yield* sandbox.inspect).runtime, "gvisor")
           assert.match(yield* textOf(sandbox, "dmesg"), /Starting gVisor/)
           const { HostConfig } = yield* Effect.promise(() =>
-            engine.getContainer(sandbox.id).inspect(),
+            engine.getContainer(sandbox.info.instanceId).inspect(),
           )
           assert.strictEqual(HostConfig.Runtime, "runsc")
           const plain = yield* session.create({ runtime: "runc", limits })
@@ -76,7 +76,7 @@ describe("gVisor on a real engine", () => {
         Effect.gen(function* () {
           const sandbox = yield* session.create()
           const { HostConfig } = yield* Effect.promise(() =>
-            engine.getContainer(sandbox.id).inspect(),
+            engine.getContainer(sandbox.info.instanceId).inspect(),
           )
           assert.strictEqual(sandbox.info.limits.pids, 48)
           assert.strictEqual(HostConfig.PidsLimit, 128 + 3 * 48)
@@ -93,27 +93,29 @@ describe("gVisor on a real engine", () => {
     ),
   )
 
-  onGvisor("contains a fork bomb: host and sandbox answer afterwards", () =>
-    withSession(
-      (session) =>
-        Effect.gen(function* () {
-          const sandbox = yield* session.create()
-          const other = yield* session.create()
-          yield* sandbox.files.write("kept", "yes")
-          const lift = "echo max > /sys/fs/cgroup/pids/pids.max;"
-          for (const bomb of [
-            "bomb() { bomb | bomb & }; bomb",
-            "bomb() { bomb | bomb & bomb; }; bomb",
-            `${lift} bomb() { bomb | bomb & bomb; }; bomb`,
-          ]) {
-            yield* sandbox.exec(bomb, { timeout: "3 seconds" })
-            assert.strictEqual(yield* textOf(other, "echo fine"), "fine")
-            // It may go on in the background and end the sandbox once more.
-            const kept = Effect.andThen(sandbox.start, textOf(sandbox, "cat kept"))
-            assert.strictEqual(yield* Effect.retry(kept, { schedule: persistently }), "yes")
-          }
-        }),
-      settings,
-    ),
+  onGvisor(
+    "contains a fork bomb: host and sandbox answer afterwards",
+    () =>
+      withSession(
+        (session) =>
+          Effect.gen(function* () {
+            const sandbox = yield* session.create()
+            const other = yield* session.create()
+            yield* sandbox.files.write("kept", "yes")
+            const lift = "echo max > /sys/fs/cgroup/pids/pids.max;"
+            for (const bomb of [
+              "bomb() { bomb | bomb & }; bomb",
+              `${lift} bomb() { bomb | bomb & bomb; }; bomb`,
+            ]) {
+              yield* sandbox.exec(bomb, { timeout: "3 seconds" })
+              assert.strictEqual(yield* textOf(other, "echo fine"), "fine")
+              // It may go on in the background and end the sandbox once more.
+              const kept = Effect.andThen(sandbox.start, textOf(sandbox, "cat kept"))
+              assert.strictEqual(yield* Effect.retry(kept, { schedule: persistently }), "yes")
+            }
+          }),
+        settings,
+      ),
+    180_000,
   )
 })

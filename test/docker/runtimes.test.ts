@@ -1,4 +1,4 @@
-import { type Runtime, Sandboxes } from "@cordon/core"
+import { type Runtime, type Sandbox, Sandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer } from "effect"
@@ -26,8 +26,10 @@ const onRuntimes = Effect.fnUntraced(function* (
   const sandboxes = yield* Effect.provideContext(Effect.service(Sandboxes), context)
   const session = yield* sandboxes.session(freshSession())
   /** What the engine was asked to run a sandbox with. */
-  const askedFor = (id: string) =>
-    Effect.promise(async () => (await second.engine.getContainer(id).inspect()).HostConfig.Runtime)
+  const askedFor = ({ info }: Sandbox) =>
+    Effect.promise(
+      async () => (await second.engine.getContainer(info.instanceId).inspect()).HostConfig.Runtime,
+    )
   return { sandboxes, session, askedFor }
 })
 
@@ -53,7 +55,7 @@ describe("runtimes that an engine has registered", () => {
           const sandbox = yield* session.create({ runtime: choice })
           assert.strictEqual(sandbox.info.runtime, runtime)
           assert.strictEqual((yield* sandbox.inspect).runtime, runtime)
-          assert.strictEqual(yield* askedFor(sandbox.id), name)
+          assert.strictEqual(yield* askedFor(sandbox), name)
           yield* sandbox.remove
         }
         const error = yield* Effect.flip(session.create({ runtime: "gvisor" }))
@@ -74,7 +76,7 @@ describe("runtimes that an engine has registered", () => {
         assert.isTrue(offers.find(({ runtime }) => runtime === "runc")?.keepsFiles)
         assert.isTrue(caveats.some((caveat) => /--overlay2=none/.test(caveat)))
         const sandbox = yield* session.create({ runtime: "strongest" })
-        assert.strictEqual(yield* askedFor(sandbox.id), "runsc")
+        assert.strictEqual(yield* askedFor(sandbox), "runsc")
         assert.strictEqual(sandbox.info.lease.idleTimeout, sandbox.info.lease.removeTimeout)
         const error = yield* Effect.flip(sandbox.stop)
         assert.match(error.message, /loses a sandbox's files .*--overlay2=none/)
