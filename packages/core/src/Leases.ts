@@ -83,9 +83,11 @@ export class Leases extends Context.Service<
 /** What a use holds. */
 interface Held {
   readonly lease: Lease
-  /** Milliseconds of this process's clock: how long it was away, not what time it is. */
+  /** Milliseconds of a clock that nobody sets: how long it was away, not what time it is. */
   renewedAt: number
 }
+
+const elapsed = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /** How often one looks whether somebody else has done with a lease. */
 const look = Duration.millis(50)
@@ -140,7 +142,7 @@ const make = Effect.gen(function* () {
     Effect.gen(function* () {
       yield* Effect.sleep(Math.max(1, held.lease.idleTimeout / 3))
       yield* Effect.gen(function* () {
-        if (yield* renew(held.lease)) held.renewedAt = yield* Clock.currentTimeMillis
+        if (yield* renew(held.lease)) held.renewedAt = yield* elapsed
         else yield* checkHeld(held)
       }).pipe(
         // A store that hiccups is no reason to end somebody's command: the next beat may do.
@@ -148,7 +150,7 @@ const make = Effect.gen(function* () {
       )
     }).pipe(Effect.forever)
 
-  const awayFor = (held: Held) => Effect.map(Clock.currentTimeMillis, (now) => now - held.renewedAt)
+  const awayFor = (held: Held) => Effect.map(elapsed, (now) => now - held.renewedAt)
 
   /** Ends a use: what it found is worth nothing if the lease ran out before it was through. */
   const leave = (held: Held) =>
@@ -232,7 +234,7 @@ const make = Effect.gen(function* () {
 
   const enter = Effect.fnUntraced(function* (target: SandboxTarget) {
     const lease = yield* exclusively(target.id)(takePart(target))
-    const held: Held = { lease, renewedAt: yield* Clock.currentTimeMillis }
+    const held: Held = { lease, renewedAt: yield* elapsed }
     return held
   })
 
@@ -356,7 +358,7 @@ const make = Effect.gen(function* () {
         yield* Effect.forEach(yield* driver.list(request.session), leases.adopt, { discard: true })
       }
       const reserved = yield* reserve(request, quotas)
-      const held: Held = { lease: reserved, renewedAt: yield* Clock.currentTimeMillis }
+      const held: Held = { lease: reserved, renewedAt: yield* elapsed }
       const lost = new LeaseLost({ sandbox: request.id })
       const stillHeld = Effect.catchTag(keep(held), "SandboxNotRunning", () => Effect.fail(lost))
       const begin = (info: SandboxInfo) =>

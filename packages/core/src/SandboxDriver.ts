@@ -129,8 +129,8 @@ export class SandboxDriver extends Context.Service<
 
     /**
      * Removes a sandbox with its files and its network. With `instanceId`, only that incarnation:
-     * another one under the same ID is `SandboxNotFound`. Without, what a broken-off `create` left
-     * under this ID goes as well, also where there is no sandbox to remove.
+     * another one under the same ID is `SandboxNotFound`. Where there is none at all, what a
+     * broken-off `create` or `remove` left of it goes as well.
      */
     readonly remove: (
       id: SandboxId,

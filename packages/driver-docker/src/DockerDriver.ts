@@ -61,9 +61,6 @@ export interface DockerDriverOptions {
 const losesFiles =
   "this host's gVisor loses a sandbox's files when it stops, so that none is stopped; remove it instead, or register runsc with --overlay2=none"
 
-// Before this a network without a container may be one that is just being given its container.
-const settledAge = Duration.minutes(1)
-
 /**
  * What a Docker sandbox is, over whatever reaches an engine: one container and one network, found
  * again by their labels, used through commands that run inside.
@@ -291,10 +288,8 @@ export const layerDriver = (
         function* (id, instanceId) {
           yield* forget(id)
           const { sandbox, network } = yield* look(id).pipe(
-            // What a removal that broke off has left.
-            Effect.tapErrorTag("SandboxNotFound", () =>
-              instanceId === undefined ? sweepNetworks(settledAge, id) : Effect.void,
-            ),
+            // Whoever removes what is not there finishes what was broken off: nobody makes it now.
+            Effect.tapErrorTag("SandboxNotFound", () => sweepNetworks(Duration.zero, id)),
           )
           if (instanceId !== undefined && sandbox.instanceId !== instanceId) {
             return yield* new SandboxNotFound({ sandbox: id })

@@ -1,0 +1,112 @@
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { request } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import Dockerode from "dockerode"
+import { noEngine } from "./docker.ts"
+
+const found = (command: string) => {
+  try {
+    execFileSync("which", [command], { stdio: "ignore" })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Why a test can't start an engine of its own here; undefined where it can. */
+export const noDockerd =
+  noEngine ??
+  (process.getuid?.() !== 0
+    ? "only root may start a Docker Engine"
+    : found("dockerd") && found("unshare")
+      ? undefined
+      : "there is no dockerd on the PATH")
+
+const answers = (socketPath: string) =>
+  new Promise<boolean>((resolve) => {
+    request({ socketPath, path: "/_ping" }, (response) => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+      .on("error", () => resolve(false))
+      .end()
+  })
+
+export interface Dockerd extends AsyncDisposable {
+  readonly socketPath: string
+  readonly engine: Dockerode
+  /** Ends the daemon as its administrator would, and starts it again. */
+  readonly restart: () => Promise<void>
+}
+
+/**
+ * A Docker Engine of the test's own, in a network namespace of its own, so that its bridge and its
+ * firewall rules meet nobody else's. It has the image of the engine that is there already.
+ */
+export const startDockerd = async (options: {
+  readonly liveRestore: boolean
+  readonly image: string
+  readonly from: Dockerode
+}): Promise<Dockerd> => {
+  const folder = mkdtempSync(join(tmpdir(), "cordon-dockerd-"))
+  const socketPath = join(folder, "docker.sock")
+  const config = join(folder, "daemon.json")
+  writeFileSync(config, JSON.stringify({ "live-restore": options.liveRestore }))
+
+  // A process that does nothing but hold the namespace, which has to outlive the daemon.
+  const holder = spawn("unshare", ["--net", "sleep", "infinity"], { stdio: "ignore" })
+  await once(holder, "spawn")
+
+  const start = async () => {
+    const daemon = spawn(
+      "nsenter",
+      [
+        ...["--net", "--target", String(holder.pid), "dockerd", "--config-file", config],
+        ...["--host", `unix://${socketPath}`, "--pidfile", join(folder, "dockerd.pid")],
+        ...["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec")],
+      ],
+      { stdio: "ignore" },
+    )
+    const ended = once(daemon, "exit")
+    for (let attempt = 0; attempt < 300 && !(await answers(socketPath)); attempt++) {
+      if (daemon.exitCode !== null) throw new Error(`dockerd ended with ${daemon.exitCode}`)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    return async () => {
+      daemon.kill("SIGTERM")
+      await ended
+    }
+  }
+
+  let stop = await start()
+  const engine = new Dockerode({ socketPath })
+  const loaded = await engine.loadImage(await options.from.getImage(options.image).get())
+  loaded.resume()
+  await once(loaded, "end")
+  return {
+    socketPath,
+    engine,
+    restart: async () => {
+      await stop()
+      stop = await start()
+    },
+    [Symbol.asyncDispose]: async () => {
+      // With live-restore the daemon would leave them running.
+      for (const { Id } of await engine.listContainers({ all: true })) {
+        await engine.getContainer(Id).remove({ force: true })
+      }
+      await stop()
+      holder.kill("SIGKILL")
+      // So it leaves its mounts.
+      const mounts = readFileSync("/proc/mounts", "utf8").split("\n")
+      for (const mount of mounts.toReversed()) {
+        const at = mount.split(" ")[1] ?? ""
+        if (at.startsWith(`${folder}/`)) execFileSync("umount", ["--lazy", at])
+      }
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
