@@ -104,9 +104,10 @@ export const needing = <E>(
   variable: string,
   name: string,
   body: (value: string) => Effect.Effect<unknown, E>,
+  timeout?: number,
 ) => {
   const value = process.env[variable]
   return value === undefined
     ? skipped(name, noEngine ?? `${variable} is not set, as CI does`)
-    : onEngine(name, () => body(value))
+    : onEngine(name, () => body(value), timeout)
 }

@@ -47,6 +47,18 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       { operation: "list networks", method: "GET", path: "/networks", query: filtered(filters) },
       Schema.Array(schemas.NetworkSummary),
     ),
+  networkConnect: (network, container, address) =>
+    http.run({
+      operation: "connect a network",
+      method: "POST",
+      path: `/networks/${of(network)}/connect`,
+      body: {
+        Container: container,
+        ...(address === undefined
+          ? {}
+          : { EndpointConfig: { IPAMConfig: { IPv4Address: address } } }),
+      },
+    }),
   networkRemove: (id) =>
     http.run({ operation: "remove a network", method: "DELETE", path: `/networks/${of(id)}` }),
   containerCreate: (name, spec) =>
@@ -84,6 +96,16 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
         query: { all: "true", ...filtered(filters) },
       },
       Schema.Array(schemas.ContainerSummary),
+    ),
+  containerLogs: (id) =>
+    http.stream(
+      {
+        operation: "read a container's log",
+        method: "GET",
+        path: `/containers/${of(id)}/logs`,
+        query: { stdout: "true" },
+      },
+      "bounded",
     ),
   containerHasPath: (id, path) =>
     http

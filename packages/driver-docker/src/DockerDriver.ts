@@ -19,7 +19,6 @@ import {
   SandboxNotFound,
   SandboxNotRunning,
   type SandboxSpec,
-  Unsupported,
 } from "@cordon/core"
 import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
 import { DockerEngine } from "./DockerEngine.ts"
@@ -30,6 +29,7 @@ import { parsePool } from "./Subnets.ts"
 import { makeBackground } from "./sandbox/background.ts"
 import { identityOf } from "./sandbox/container.ts"
 import { isEngineError, makeCreation, undo } from "./sandbox/creation.ts"
+import { type EgressOptions, makeEgress } from "./sandbox/egress.ts"
 import { makeEventHub } from "./sandbox/events.ts"
 import { makeExec, type Target } from "./sandbox/exec.ts"
 import { makeFiles } from "./sandbox/files.ts"
@@ -56,6 +56,8 @@ export interface DockerDriverOptions {
    * in detail. `CONTAINER_SANDBOX_WARM_POOL` where absent, and none where that is absent too.
    */
   readonly warmPool?: number | WarmPoolOptions
+  /** The proxies of sandboxes with an allow-list of destinations. */
+  readonly egress?: EgressOptions
 }
 
 const losesFiles =
@@ -81,8 +83,6 @@ export const layerDriver = (
       const background = yield* makeBackground
       const warm = yield* warmPoolOptions(options.warmPool)
       const networks = makeNetworksAhead(engine, pool, warm?.networks ?? (warm ? 2 : 0))
-      const make = makeCreation({ engine, files, subnets: pool, networkAhead: networks.take })
-      const warmPool = warm && (yield* makeWarmPool(engine, make, networks, warm))
 
       const names = Object.fromEntries(
         Object.entries(options.runtimeNames ?? {}).map(([runtime, name]) => [runtime, [name]]),
@@ -102,6 +102,16 @@ export const layerDriver = (
       const runtimes = Effect.map(info, ({ Runtimes }) =>
         offeredRuntimes(Runtimes ?? {}, { ...defaultRuntimeNames, ...names }),
       )
+      const egress = makeEgress(engine, options.egress)
+      const make = makeCreation({
+        engine,
+        files,
+        subnets: pool,
+        egress,
+        proxyRuntime: Effect.map(runtimes, (offered) => offered.get("runc")?.name),
+        networkAhead: networks.take,
+      })
+      const warmPool = warm && (yield* makeWarmPool(engine, make, networks, warm))
 
       const toInfo = (container: ContainerInspect): Option.Option<SandboxInfo> =>
         Option.map(
@@ -199,6 +209,7 @@ export const layerDriver = (
           const taken = new SandboxNameTaken({ sandbox: spec.name })
           return yield* Effect.uninterruptibleMask((restore) =>
             Effect.gen(function* () {
+              if (spec.egress !== undefined) yield* restore(egress.prepare(onProgress))
               const kind = {
                 spec,
                 runtime: runtime.name,
@@ -359,7 +370,7 @@ export const layerDriver = (
         yield* Effect.forEach(
           abandoned,
           (network) =>
-            engine.networkRemove(network.Id).pipe(
+            removeNetwork(engine, network.Name).pipe(
               // In use after all, or already gone.
               Effect.catchIf(isEngineError(403, 404, 409), () => Effect.void),
             ),
@@ -402,7 +413,7 @@ export const layerDriver = (
           runtimes: [...offered.values()].map(({ name: _, ...runtime }) => runtime),
           enforced,
           capacity: { memory: host.MemTotal, cpus: host.NCPU },
-          features: ["processes", "pause", "terminals"],
+          features: ["processes", "pause", "terminals", "egress"],
           caveats: [
             "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
             "Who may inspect the engine can read the environment variables of every sandbox.",
@@ -435,7 +446,7 @@ export const layerDriver = (
         resume: Effect.fn("DockerDriver.resume")((id) =>
           turn(id, "running", engine.containerUnpause),
         ),
-        egressAttempts: () => Effect.fail(new Unsupported({ feature: "egress", driver: "docker" })),
+        egressAttempts: (id) => Effect.flatMap(look(id), ({ network }) => egress.attempts(network)),
         remove,
         inspect,
         list,

@@ -50,6 +50,11 @@ export interface ContainerSpec {
     readonly NetworkMode: string
     /** Name servers that the engine's own resolver asks; the host's where absent. */
     readonly Dns?: ReadonlyArray<string>
+    /** `name:address`, as lines of `/etc/hosts`. */
+    readonly ExtraHosts?: ReadonlyArray<string>
+    readonly ReadonlyRootfs?: true
+    /** Mount options by path. */
+    readonly Tmpfs?: Readonly<Record<string, string>>
     /** Bytes. */
     readonly Memory: number
     readonly MemorySwap: number
@@ -61,7 +66,7 @@ export interface ContainerSpec {
     readonly CapAdd: ReadonlyArray<string>
     readonly SecurityOpt: ReadonlyArray<string>
     readonly IpcMode: "private"
-    readonly RestartPolicy: { readonly Name: "no" }
+    readonly RestartPolicy: { readonly Name: "no" | "always" }
     readonly LogConfig: {
       readonly Type: string
       readonly Config: Readonly<Record<string, string>>
@@ -110,6 +115,12 @@ export class DockerEngine extends Context.Service<
     readonly networkList: (
       filters?: Filters,
     ) => Effect.Effect<ReadonlyArray<NetworkSummary>, HostError>
+    /** Gives a container a further network, with this address where one is given. */
+    readonly networkConnect: (
+      network: string,
+      container: string,
+      address?: string,
+    ) => Effect.Effect<void, HostError>
     readonly networkRemove: (id: string) => Effect.Effect<void, HostError>
     /** @returns the container's ID */
     readonly containerCreate: (
@@ -125,6 +136,8 @@ export class DockerEngine extends Context.Service<
     readonly containerList: (
       filters: Filters,
     ) => Effect.Effect<ReadonlyArray<ContainerSummary>, HostError>
+    /** What its main process wrote to standard output, as multiplexed frames. */
+    readonly containerLogs: (id: string) => Stream.Stream<Uint8Array, HostError>
     /** Whether the path exists in the container's file system; also before it is started. */
     readonly containerHasPath: (id: string, path: string) => Effect.Effect<boolean, HostError>
     readonly containerStart: (id: string) => Effect.Effect<void, HostError>

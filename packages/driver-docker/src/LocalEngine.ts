@@ -99,10 +99,21 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
         ask("list networks", Schema.Array(schemas.NetworkSummary), () =>
           docker.listNetworks({ filters: toMutable(filters) }),
         ),
+      networkConnect: (network, container, address) =>
+        Effect.asVoid(
+          call("connect a network", () =>
+            docker.getNetwork(network).connect({
+              Container: container,
+              ...(address === undefined
+                ? {}
+                : { EndpointConfig: { IPAMConfig: { IPv4Address: address } } }),
+            }),
+          ),
+        ),
       networkRemove: (id) =>
         Effect.asVoid(call("remove a network", () => docker.getNetwork(id).remove())),
       containerCreate: (name, spec) => {
-        const { Dns, ...hostConfig } = spec.HostConfig
+        const { Dns, ExtraHosts, ...hostConfig } = spec.HostConfig
         return Effect.map(
           ask("create a container", schemas.Created, () =>
             docker
@@ -119,6 +130,7 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
                   SecurityOpt: [...hostConfig.SecurityOpt],
                   Ulimits: [...hostConfig.Ulimits],
                   ...(Dns === undefined ? {} : { Dns: [...Dns] }),
+                  ...(ExtraHosts === undefined ? {} : { ExtraHosts: [...ExtraHosts] }),
                 },
               })
               .then((container) => ({ Id: container.id })),
@@ -137,6 +149,12 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
       containerList: (filters) =>
         ask("list containers", Schema.Array(schemas.ContainerSummary), () =>
           docker.listContainers({ all: true, filters: toMutable(filters) }),
+        ),
+      containerLogs: (id) =>
+        Stream.fromEffect(
+          call("read a container's log", () =>
+            docker.getContainer(id).logs({ follow: false, stdout: true }),
+          ),
         ),
       containerHasPath: (id, path) =>
         call("look into a container", async () => {

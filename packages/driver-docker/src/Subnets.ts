@@ -32,6 +32,13 @@ export const parseSubnet = (cidr: string): Option.Option<Range> => {
 export const formatSubnet = (first: number, prefix: number): string =>
   `${[24, 16, 8, 0].map((shift) => (first >>> shift) & 255).join(".")}/${prefix}`
 
+/** The address at a place in a subnet: 6 in `10.213.0.8/29` is `10.213.0.14`. */
+export const formatAddress = (subnet: string, place: number): string =>
+  formatSubnet(
+    Option.match(parseSubnet(subnet), { onNone: () => 0, onSome: ({ first }) => first }) + place,
+    32,
+  ).replace("/32", "")
+
 /** Room for a gateway and four sandboxes' worth of addresses: the smallest that engines take well. */
 export const sandboxPrefix = 29
 const sandboxSize = 2 ** (32 - sandboxPrefix)

@@ -83,8 +83,8 @@ export const aheadSince = (name: string): Option.Option<number> => {
   return Option.map(Option.fromUndefinedOr(time), (time) => Number.parseInt(time, 36))
 }
 
-/** What a container's environment is can't be changed any more: its own must be the image's. */
-const fits = ({ spec }: Kind) => Object.keys(spec.env).length === 0
+/** What a container's environment is can't be changed any more: its own must be the image's, and name no proxy. */
+const fits = ({ spec }: Kind) => Object.keys(spec.env).length === 0 && spec.egress === undefined
 
 const keyOf = ({ spec, runtime, image }: Kind) => {
   const { limits, network, lease, workdir, user } = spec
@@ -213,7 +213,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
 
   /** From now on some of this kind are held ready; the one asked for longest ago gives way. */
   const want = Effect.fnUntraced(function* (kind: Kind) {
-    networks.want(kind.spec.network)
+    if (kind.spec.egress === undefined) networks.want(kind.spec.network)
     if (fits(kind) && size > 0) {
       const key = keyOf(kind)
       const held = kinds.get(key) ?? { kind, ready: [] }

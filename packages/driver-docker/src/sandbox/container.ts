@@ -70,7 +70,7 @@ export const containerSpec = (options: {
       NetworkMode: network ?? "none",
       // Engines before 26 pass the lookups of internal networks on to the host's own resolver, a way
       // out for whoever encodes data in names (CVE-2024-29018). Nobody answers at this one.
-      ...(spec.network === "internal" ? { Dns: ["127.0.0.1"] } : {}),
+      ...(spec.network === "internal" || spec.egress !== undefined ? { Dns: ["127.0.0.1"] } : {}),
       Memory: memory,
       // Equal to memory: none of it may be swap.
       MemorySwap: memory,

@@ -1,5 +1,6 @@
 import {
   type CreateError,
+  type EgressPolicy,
   EngineError,
   type HostError,
   ImageUnusable,
@@ -11,6 +12,7 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
 import type { Range } from "../Subnets.ts"
 import { containerSpec, identityOf } from "./container.ts"
+import type { Egress } from "./egress.ts"
 import type { makeFiles } from "./files.ts"
 import { createNetwork, networkName, removeNetwork } from "./network.ts"
 
@@ -53,10 +55,13 @@ export const makeCreation = (options: {
   readonly engine: Engine
   readonly files: ReturnType<typeof makeFiles>
   readonly subnets: Range
+  readonly egress: Egress
+  /** What the daemon calls the runtime of proxies, where it is not the sandbox's own. */
+  readonly proxyRuntime: Effect.Effect<string | undefined, HostError>
   /** A network that was made ahead, if there is one. */
   readonly networkAhead: (mode: SandboxSpec["network"]) => string | undefined
 }) => {
-  const { engine, files, subnets, networkAhead } = options
+  const { engine, files, subnets, egress, proxyRuntime, networkAhead } = options
   // Images, by ID, that have been seen to hold a shell.
   const usable = new Set<string>()
 
@@ -125,9 +130,30 @@ export const makeCreation = (options: {
     }).pipe(Effect.onError(() => takeAway))
   }
 
+  /** As `make`, with a proxy as the only way out: each step needs what the one before gave. */
+  const makeProxied = (request: Creation, policy: EgressPolicy) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const { spec, networkLabels } = request
+        const network = networkName()
+        const subnet = yield* createNetwork(engine, subnets, network, "proxied", networkLabels)
+        return yield* restore(
+          Effect.gen(function* () {
+            const runtime = (yield* proxyRuntime) ?? request.runtime
+            const proxy = yield* Effect.uninterruptible(
+              egress.start(network, subnet, runtime, policy),
+            )
+            const env = { ...proxy, ...spec.env }
+            return yield* make({ ...request, spec: { ...spec, env } }, network, true)
+          }),
+        ).pipe(Effect.onError(() => undo(`network ${network}`, removeNetwork(engine, network))))
+      }),
+    )
+
   return (request: Creation): Effect.Effect<ContainerInspect, CreateError> =>
     Effect.suspend(() => {
-      const { network } = request.spec
+      const { network, egress } = request.spec
+      if (egress !== undefined) return makeProxied(request, egress)
       if (network === "none") return make(request, undefined, false)
       const ahead = networkAhead(network)
       if (ahead === undefined) return make(request, networkName(), false)

