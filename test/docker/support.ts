@@ -28,15 +28,15 @@ export const freshSession = () => `test-${process.pid}-${Date.now()}-${++session
  * Everything on the engine that a session owns, by kind. A network that is being removed is given
  * the time for that: its sandbox is gone already.
  */
-export const ownedBy = async (sandboxId: string) => {
+export const ownedBy = async (sandboxId: string, client = engine) => {
   const prefix = sandboxId.replace(/^(cordon-[0-9a-f]{16}-).*$/, "$1")
   const filters = { label: ["dev.cordon.spec"] }
   const look = async () => {
-    const all = await engine.listContainers({ all: true, filters })
+    const all = await client.listContainers({ all: true, filters })
     const containers = all.filter(({ Names }) => Names[0]?.startsWith(`/${prefix}`))
     const used = new Set(containers.map(({ HostConfig }) => HostConfig.NetworkMode))
     const elsewhere = new Set(all.map(({ HostConfig }) => HostConfig.NetworkMode))
-    const networks = (await engine.listNetworks({ filters })).filter(
+    const networks = (await client.listNetworks({ filters })).filter(
       ({ Name, Labels }) =>
         used.has(Name) || (Labels?.["dev.cordon.id"]?.startsWith(prefix) && !elsewhere.has(Name)),
     )

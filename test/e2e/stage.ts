@@ -11,8 +11,9 @@ import * as docker from "@cordon/driver-docker"
 import * as memory from "@cordon/driver-memory"
 import { makeToolset, type ToolName, type ToolResult, type Toolset } from "@cordon/tools"
 import { assert, describe, it, layer } from "@effect/vitest"
+import type Dockerode from "dockerode"
 import { Context, Effect, Layer, Stream } from "effect"
-import { freshSession } from "../docker/support.ts"
+import { freshSession, ownedBy } from "../docker/support.ts"
 import { noEngine } from "../support/docker.ts"
 
 /** Two sessions' tools on one driver. */
@@ -40,17 +41,29 @@ export class Stage extends Context.Service<
 
 export type DriverName = "memory" | "docker"
 
-const drivers: Readonly<
-  Record<
-    DriverName,
-    {
-      readonly layer: Layer.Layer<SandboxDriver, CordonError | InvalidInput>
-      readonly missing: string | undefined
-    }
-  >
-> = {
-  memory: { layer: memory.layer(), missing: undefined },
-  docker: { layer: docker.layer(), missing: noEngine },
+interface StageDriver {
+  readonly kind: DriverName
+  readonly layer: Layer.Layer<SandboxDriver, CordonError | InvalidInput>
+  readonly missing: string | undefined
+  /** Sees what the driver's engine really holds. */
+  readonly client?: Dockerode | undefined
+}
+
+const drivers = new Map<string, StageDriver>([
+  ["memory", { kind: "memory", layer: memory.layer(), missing: undefined }],
+  ["docker", { kind: "docker", layer: docker.layer(), missing: noEngine }],
+])
+
+/** For a file with a driver of its own: the tests that it then imports run on that one only. */
+export const runOnlyOn = (name: string, driver: StageDriver) => {
+  drivers.clear()
+  drivers.set(name, driver)
+}
+
+/** Everything that a session owns on the engine that the tests run on, by kind. */
+export const owned = (sandboxId: string) => {
+  const [client] = [...drivers.values()].flatMap((driver) => driver.client ?? [])
+  return Effect.promise(() => ownedBy(sandboxId, client))
 }
 
 type Test = (
@@ -65,19 +78,19 @@ export const onEachDriver = (
   settings: SettingsInput,
   suite: (test: Test, driver: DriverName) => void,
 ) => {
-  for (const driver of ["memory", "docker"] as const) {
-    const { layer: driverLayer, missing } = drivers[driver]
+  for (const [driverName, { kind, layer: driverLayer, missing }] of drivers) {
+    const title = `${name} on ${driverName}`
     const skip = (title: string, reason: string) => it(title, (ctx) => ctx.skip(reason))
     if (missing !== undefined) {
-      describe(`${name} on ${driver}`, () => suite((title) => skip(title, missing), driver))
+      describe(title, () => suite((title) => skip(title, missing), kind))
       continue
     }
     const stage = Stage.layer(settings).pipe(Layer.provide(driverLayer))
-    layer(stage, { excludeTestServices: true })(`${name} on ${driver}`, (it) => {
+    layer(stage, { excludeTestServices: true })(title, (it) => {
       suite((title, run, skipped) => {
         if (skipped !== undefined) return skip(title, skipped)
         it.effect(title, () => Effect.flatMap(Stage, run))
-      }, driver)
+      }, kind)
     })
   }
 }

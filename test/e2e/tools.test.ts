@@ -3,8 +3,7 @@ import { memory } from "@cordon/driver-memory"
 import { createTools, type ToolName, type ToolResult } from "@cordon/tools"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { ownedBy } from "../docker/support.ts"
-import { assertFailed, call, ok, onEachDriver, put, stored, textAt } from "./stage.ts"
+import { assertFailed, call, ok, onEachDriver, owned, put, stored, textAt } from "./stage.ts"
 import { wrongInputs } from "./wrongInputs.ts"
 
 onEachDriver("a coding session", {}, (test, driver) => {
@@ -93,7 +92,7 @@ onEachDriver("a coding session", {}, (test, driver) => {
       )
       assert.deepStrictEqual((yield* ok(a, "sandbox_list", {}))["sandboxes"], [])
       if (driver === "docker") {
-        const left = yield* Effect.promise(() => ownedBy(String(created["id"])))
+        const left = yield* owned(String(created["id"]))
         assert.deepStrictEqual(left, { containers: 0, networks: 0 })
       }
     }))
@@ -356,7 +355,7 @@ onEachDriver("wrong inputs", {}, (test, driver) => {
       assert.match(box ?? "", /^box: running/)
       if (driver === "docker") {
         const { id } = yield* ok(a, "sandbox_create", { name: "third" })
-        const left = yield* Effect.promise(() => ownedBy(String(id)))
+        const left = yield* owned(String(id))
         assert.deepStrictEqual(left, { containers: 3, networks: 3 })
       }
     }))

@@ -1,14 +1,23 @@
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
+import { runOnlyOn } from "../e2e/stage.ts"
 import { noEngineContainers, startEngine } from "../support/engineContainer.ts"
 
 const engine = noEngineContainers === undefined ? await startEngine({ tls: false }) : undefined
 afterAll(() => engine?.stop())
 
-driverContract("docker-remote over plain TCP", {
-  layer: dockerRemote({ host: `tcp://127.0.0.1:${engine?.port}` }),
+const name = "docker-remote over plain TCP"
+const layer = dockerRemote({ host: `tcp://127.0.0.1:${engine?.port}` })
+
+driverContract(name, {
+  layer,
   image: process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
   unavailable: noEngineContainers,
   runs: 5,
 })
+
+// The tools' tests read it: another engine reaches the registry by another way.
+if (engine?.registry !== undefined) process.env["CORDON_TEST_REGISTRY"] = engine.registry
+runOnlyOn(name, { kind: "docker", layer, missing: noEngineContainers, client: engine?.client })
+await import("../e2e/tools.test.ts")

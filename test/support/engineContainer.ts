@@ -2,6 +2,7 @@ import Dockerode from "dockerode"
 import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers"
 import { type Certificate, makeAuthority } from "./certificates.ts"
 import { noEngine, socketPath } from "./docker.ts"
+import { startFaultProxy } from "./faultProxy.ts"
 
 const image = process.env["CORDON_TEST_ENGINE_IMAGE"]
 
@@ -42,6 +43,8 @@ export interface StartedEngine {
   readonly tls: (Certificate & { readonly ca: string }) | undefined
   /** What the test made, as the engine itself sees it. */
   readonly client: Dockerode
+  /** The registry of the tests, as this engine reaches it: `host:port`. */
+  readonly registry: string | undefined
   readonly stop: () => Promise<void>
 }
 
@@ -71,6 +74,16 @@ const copyImage = async (name: string, client: Dockerode) => {
   await new Promise((resolve, reject) => load.on("end", resolve).on("error", reject).resume())
 }
 
+/** The registry listens on this machine's loopback; the bridge's end of it is what a container sees. */
+const forwardRegistry = async (containerId: string) => {
+  const [host, port] = (process.env["CORDON_TEST_REGISTRY"] ?? "").split(":")
+  if (host === undefined || port === undefined) return undefined
+  const { NetworkSettings } = await local.getContainer(containerId).inspect()
+  const gateway = NetworkSettings.Networks["bridge"]?.Gateway ?? ""
+  const proxy = await startFaultProxy({ host, port: Number(port) }, gateway)
+  return { address: `${gateway}:${proxy.port}`, close: proxy.close }
+}
+
 /** Starts an engine that has the test image: on plain TCP, or with mutual TLS. */
 export const startEngine = async (options: {
   readonly tls: boolean
@@ -95,6 +108,8 @@ export const startEngine = async (options: {
       ...(options.tls
         ? ["--tlsverify", ...Object.keys(files).map((name) => `--${name}=/tls/${name}.pem`)]
         : ["--tls=false"]),
+      // The registry of the tests has no TLS; only loopback would be trusted without being named.
+      "--insecure-registry=172.16.0.0/12",
       ...(options.args ?? []),
     ])
     .withWaitStrategy(Wait.forLogMessage(/API listen on \[::\]/))
@@ -107,12 +122,22 @@ export const startEngine = async (options: {
     protocol: options.tls ? "https" : "http",
     ...tls,
   })
-  await copyImage(process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04", client)
+  for (const name of [
+    process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
+    ...(process.env["CORDON_TEST_NOSHELL_IMAGE"] ?? "").split(" ").filter((name) => name !== ""),
+  ]) {
+    await copyImage(name, client)
+  }
+  const registry = await forwardRegistry(container.getId())
   return {
     port: mapped,
     container,
     tls,
     client,
-    stop: async () => void (await container.stop({ timeout: 0 })),
+    registry: registry?.address,
+    stop: async () => {
+      await registry?.close()
+      await container.stop({ timeout: 0 })
+    },
   }
 }
