@@ -87,7 +87,8 @@ describe("gVisor on a real engine", () => {
           const refused = yield* sandbox.exec(many)
           assert.match(refused.stderr, /fork/i)
           assert.isFalse(refused.restarted)
-          assert.isAtMost(Number(yield* textOf(sandbox, count)), 48)
+          // gVisor's own count is not exact to the process.
+          assert.isAtMost(Number(yield* textOf(sandbox, count)), 64)
         }),
       settings,
     ),
