@@ -120,7 +120,7 @@ const perform = Effect.fnUntraced(function* (session: SandboxSession, command: C
       return (yield* session.list).map(({ name, status }) => `${name} ${status}`).join()
     case "memory":
       global.gc?.()
-      return String(process.memoryUsage.rss())
+      return JSON.stringify(process.memoryUsage())
   }
 })
 
