@@ -221,7 +221,14 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
               ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>>
             >
           > = {
-            processes: [processes.start("true"), processes.list, processes.get("x")],
+            processes: [
+              processes.start("true"),
+              processes.list,
+              processes.get("x"),
+              sandbox.ports.list,
+              sandbox.ports.wait(80),
+              Effect.scoped(sandbox.ports.expose(80)),
+            ],
             terminals: [Effect.scoped(sandbox.terminal())],
             pause: [sandbox.pause, sandbox.resume],
           }

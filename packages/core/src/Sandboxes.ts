@@ -40,6 +40,7 @@ import {
   type SearchOptions,
   type SearchResult,
 } from "./sandbox/folders.ts"
+import { makePorts, type Ports } from "./sandbox/ports.ts"
 import { makeProcesses, type Processes } from "./sandbox/processes.ts"
 import type { RunCommand, ScriptError } from "./sandbox/shell.ts"
 import {
@@ -170,6 +171,7 @@ export interface Sandbox {
   ) => Stream.Stream<ExecEvent, ExecError | LeaseError>
   readonly files: SandboxFiles
   readonly processes: Processes
+  readonly ports: Ports
   /** Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease. */
   readonly terminal: (
     options?: TerminalOptions,
@@ -438,6 +440,7 @@ const make = Effect.gen(function* () {
       name: info.name,
       info,
       processes,
+      ports: makePorts({ run: runHelper, runOn, available: need("processes") }),
       terminal,
       inspect: driver.inspect(id),
       exec,

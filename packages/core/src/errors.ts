@@ -263,6 +263,15 @@ export class ProcessNameTaken extends Schema.TaggedError<ProcessNameTaken>()("Pr
   }
 }
 
+export class PortUnreachable extends Schema.TaggedError<PortUnreachable>()("PortUnreachable", {
+  port: Schema.Number,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Port ${this.port} of the sandbox can't be reached: ${this.reason}. Check that the program there runs and what port it listens on.`
+  }
+}
+
 /** The driver can't do this for any sandbox. */
 export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported", {
   /** As a driver's capabilities name it. */
@@ -343,6 +352,7 @@ export type CordonError =
   | Unsupported
   | ProcessNotFound
   | ProcessNameTaken
+  | PortUnreachable
   | LeaseError
 
 /** Turns a schema's refusal into {@link InvalidInput}, without repeating the input. */

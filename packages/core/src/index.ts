@@ -19,6 +19,13 @@ export type {
 } from "./sandbox/folders.ts"
 export { killProcessesScript } from "./sandbox/killScript.ts"
 export type {
+  ExposedPort,
+  ExposeOptions,
+  PortError,
+  Ports,
+  WaitOptions,
+} from "./sandbox/ports.ts"
+export type {
   BackgroundProcess,
   FollowOptions,
   KillOptions,

@@ -19,6 +19,7 @@ import {
 import type { SessionFiles } from "./SessionFiles.ts"
 import type { SettingsInput } from "./Settings.ts"
 import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "./sandbox/folders.ts"
+import type { ExposedPort, ExposeOptions, WaitOptions } from "./sandbox/ports.ts"
 import type {
   BackgroundProcess,
   FollowOptions,
@@ -114,6 +115,28 @@ export interface PromiseProcesses {
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<ProcessInfo>>
 }
 
+/** A port of a sandbox that this machine can connect to. `await using` closes it. */
+export interface PromiseExposedPort extends ExposedPort, AsyncDisposable {
+  /** Ends its connections and listens no longer. */
+  readonly close: () => Promise<void>
+}
+
+/** The TCP ports of a sandbox, whatever its network: also with none. */
+export interface PromisePorts {
+  /** Those that something listens on, in order. */
+  readonly list: (options?: Abortable) => Promise<ReadonlyArray<number>>
+  /** Waits until something listens on the port. */
+  readonly wait: (port: number, options?: WaitOptions & Abortable) => Promise<void>
+  /**
+   * Listens on 127.0.0.1 and passes each connection's bytes on to the loopback interface of the
+   * sandbox: HTTP, WebSocket, whatever is spoken there. Every program of this machine can connect.
+   */
+  readonly expose: (
+    port: number,
+    options?: ExposeOptions & Abortable,
+  ) => Promise<PromiseExposedPort>
+}
+
 /** A command on a terminal of its own. `await using` ends it at the end of the block. */
 export interface PromiseTerminal extends AsyncDisposable {
   /** What the terminal shows, control sequences and all; ends with the command. */
@@ -151,6 +174,7 @@ export interface PromiseSandbox extends AsyncDisposable {
   ) => AsyncIterable<ExecEvent>
   readonly files: PromiseSandboxFiles
   readonly processes: PromiseProcesses
+  readonly ports: PromisePorts
   /** Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease. */
   readonly terminal: (options?: TerminalOptions & Abortable) => Promise<PromiseTerminal>
   /** Freezes it with all its processes and their memory; the lease runs on. */
@@ -314,7 +338,7 @@ const sessionOf = (runtime: Runtime, sessionId: string): PromiseSandboxes => {
 }
 
 const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
-  const { files, processes } = sandbox
+  const { files, processes, ports } = sandbox
   const processOf = (process: BackgroundProcess): PromiseProcess => ({
     name: process.name,
     inspect: (options) => run(runtime, process.inspect, options),
@@ -358,6 +382,14 @@ const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
         run(runtime, Effect.map(processes.start(command, options), processOf), options),
       get: (name, options) => run(runtime, Effect.map(processes.get(name), processOf), options),
       list: (options) => run(runtime, processes.list, options),
+    },
+    ports: {
+      list: (options) => run(runtime, ports.list, options),
+      wait: (port, options) => run(runtime, ports.wait(port, options), options),
+      expose: async (port, options) => {
+        const { value, close } = await scoped(runtime, ports.expose(port, options), options)
+        return { ...value, close, [Symbol.asyncDispose]: close }
+      },
     },
     terminal: async (options) => {
       const { value, close } = await scoped(runtime, sandbox.terminal(options), options)
