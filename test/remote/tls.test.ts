@@ -1,8 +1,13 @@
-import { dockerRemote } from "@cordon/driver-docker-remote"
+import { DockerEngine } from "@cordon/driver-docker"
+import { dockerRemote, layerEngine, type TlsOptions } from "@cordon/driver-docker-remote"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
 import { runOnlyOn } from "../e2e/stage.ts"
+import { makeAuthority } from "../support/certificates.ts"
 import { noEngineContainers, startEngine } from "../support/engineContainer.ts"
+import { skipped } from "../support/skipped.ts"
 
 const engine = noEngineContainers === undefined ? await startEngine({ tls: true }) : undefined
 afterAll(() => engine?.stop())
@@ -18,6 +23,34 @@ driverContract(name, {
   image: process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
   unavailable: noEngineContainers,
   runs: 5,
+})
+
+describe("a real engine that asks for a client certificate", () => {
+  const reasonFor = (tls: TlsOptions) =>
+    Effect.flatMap(DockerEngine, (engine) => Effect.flip(engine.version)).pipe(
+      Effect.provide(layerEngine({ host: `tcp://localhost:${engine?.port}`, tls })),
+      Effect.map(({ message }) => message),
+    )
+  const ca = engine?.tls?.ca ?? ""
+  const check = (title: string, tls: () => TlsOptions, reason: RegExp) =>
+    noEngineContainers === undefined
+      ? it.live(title, () =>
+          Effect.map(reasonFor(tls()), (message) => assert.match(message, reason)),
+        )
+      : skipped(title, noEngineContainers)
+
+  check("says so where there is none", () => ({ ca }), /requires a client certificate/)
+  check(
+    "refuses one that another authority signed",
+    () => ({ ca, ...makeAuthority().client() }),
+    /does not accept our client certificate/,
+  )
+  check(
+    "refuses one that has expired",
+    () => ({ ca, ...engine?.authority.client(true) }),
+    /does not accept our client certificate/,
+  )
+  check("is not believed without its authority", () => ({}), /not signed by an authority/)
 })
 
 // The tools' tests read it: another engine reaches the registry by another way.

@@ -1,6 +1,6 @@
 import Dockerode from "dockerode"
 import { GenericContainer, type StartedTestContainer, Wait } from "testcontainers"
-import { type Certificate, makeAuthority } from "./certificates.ts"
+import { type Authority, type Certificate, makeAuthority } from "./certificates.ts"
 import { noEngine, socketPath } from "./docker.ts"
 import { startFaultProxy } from "./faultProxy.ts"
 
@@ -41,6 +41,8 @@ export interface StartedEngine {
   readonly container: StartedTestContainer
   /** Certificates that reach it; undefined on plain TCP. */
   readonly tls: (Certificate & { readonly ca: string }) | undefined
+  /** Who signed them. */
+  readonly authority: Authority
   /** What the test made, as the engine itself sees it. */
   readonly client: Dockerode
   /** The registry of the tests, as this engine reaches it: `host:port`. */
@@ -133,6 +135,7 @@ export const startEngine = async (options: {
     port: mapped,
     container,
     tls,
+    authority,
     client,
     registry: registry?.address,
     stop: async () => {

@@ -129,8 +129,14 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
   // What holds its connection for long is not counted: short calls never wait for it.
   const streams = yield* pool(null, 0)
 
+  let answered = false
   const unanswered = (cause: unknown) =>
-    new Unanswered(cause, !(typeof cause === "object" && cause !== null && unconnected.has(cause)))
+    new Unanswered(cause, {
+      connected: !(typeof cause === "object" && cause !== null && unconnected.has(cause)),
+      answered,
+      tls: address._tag === "Tcp" && address.tls,
+      certificate: tls.cert !== undefined,
+    })
 
   const pathOf = (version: string, { path, query = {} }: EngineCall) => {
     const parameters = new URLSearchParams(query).toString()
@@ -159,6 +165,7 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
         try: async (signal): Promise<Answer> => {
           const response = await calls.request({ ...requestOf(version, call), signal })
           const text = await response.body.text()
+          answered = true
           return { status: response.statusCode, headers: response.headers, text }
         },
         catch: unanswered,

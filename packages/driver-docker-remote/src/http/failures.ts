@@ -5,8 +5,6 @@ const untrusted =
   "its certificate is not signed by an authority that is trusted here (wrong CA?); give the CA that signed it"
 const wantsCertificate =
   "it requires a client certificate; give cert and key (DOCKER_CERT_PATH, or the driver's tls option)"
-const badCertificate = "it does not accept our client certificate"
-const handshake = "the TLS handshake failed (does it require another client certificate?)"
 const noTls = "it does not speak TLS at that port"
 
 /** What the codes of Node, OpenSSL and undici mean to somebody who wants to reach an engine. */
@@ -36,14 +34,6 @@ const reasons: Readonly<Record<string, string>> = {
   CERT_SIGNATURE_FAILURE: untrusted,
   CERT_UNTRUSTED: untrusted,
   INVALID_CA: untrusted,
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: wantsCertificate,
-  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: badCertificate,
-  ERR_SSL_SSL_TLS_ALERT_BAD_CERTIFICATE: badCertificate,
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: `${badCertificate}: it does not know who signed it`,
-  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: `${badCertificate}: it has expired`,
-  ERR_SSL_SSL_TLS_ALERT_CERTIFICATE_EXPIRED: `${badCertificate}: it has expired`,
-  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: handshake,
-  ERR_SSL_SSL_TLS_ALERT_HANDSHAKE_FAILURE: handshake,
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: "it speaks another version of TLS",
   ERR_SSL_WRONG_VERSION_NUMBER: noTls,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: noTls,
@@ -60,11 +50,46 @@ const passing = new Set([
   "UND_ERR_SOCKET",
 ])
 
+// OpenSSL's names of the alerts by which an engine refuses us, whatever the version of TLS.
+const alerts: ReadonlyArray<readonly [suffix: string, why: string]> = [
+  ["ALERT_CERTIFICATE_REQUIRED", ""],
+  ["ALERT_BAD_CERTIFICATE", ""],
+  ["ALERT_HANDSHAKE_FAILURE", ""],
+  ["ALERT_UNKNOWN_CA", ": it does not know who signed it"],
+  ["ALERT_CERTIFICATE_UNKNOWN", ""],
+  ["ALERT_CERTIFICATE_EXPIRED", ": it has expired"],
+  ["ALERT_CERTIFICATE_REVOKED", ": it was revoked"],
+]
+
+/** How far a connection had come: what a failure means depends on it. */
+export interface Progress {
+  /** Whether there was a connection, TLS included. */
+  readonly connected: boolean
+  /** Whether the engine has answered before. */
+  readonly answered: boolean
+  readonly tls: boolean
+  readonly certificate: boolean
+}
+
 /** What to tell of a broken connection; nothing that a peer said is repeated. */
-export const reasonOf = (cause: unknown): string => {
+export const reasonOf = (cause: unknown, progress?: Progress): string => {
   const code = codeOf(cause)
-  if (code.startsWith("HPE_")) return "what answers there does not speak HTTP: no Docker Engine"
-  return reasons[code] ?? `the connection failed${code === "" ? "" : ` (${code})`}`
+  if (code.startsWith("HPE_") || (cause instanceof Error && cause.name === "HTTPParserError")) {
+    return "what answers there does not speak HTTP: no Docker Engine"
+  }
+  const alert = alerts.find(([suffix]) => code.endsWith(suffix))
+  if (alert !== undefined) {
+    return progress?.certificate === true
+      ? `it does not accept our client certificate${alert[1]}`
+      : wantsCertificate
+  }
+  const reason = reasons[code] ?? `the connection failed${code === "" ? "" : ` (${code})`}`
+  // Not everybody says so before closing.
+  const suspicious = progress?.tls && progress.connected && !progress.answered && passing.has(code)
+  if (!suspicious) return reason
+  return progress.certificate
+    ? `${reason}, maybe because it does not accept our client certificate`
+    : `${reason}, maybe because it requires a client certificate`
 }
 
 /** A call that brought no answer. */
@@ -76,12 +101,12 @@ export class Unanswered {
   /** Whether the engine may have done what it was asked to. */
   readonly sent: boolean
 
-  constructor(cause: unknown, connected: boolean) {
+  constructor(cause: unknown, progress: Progress) {
     const code = codeOf(cause)
-    this.reason = reasonOf(cause)
+    this.reason = reasonOf(cause, progress)
     this.passing = passing.has(code)
     // A refused certificate may become known only after the handshake.
-    this.sent = connected && !/^(ERR_SSL|ERR_TLS|HPE)_/.test(code)
+    this.sent = progress.connected && !/^(ERR_SSL|ERR_TLS|HPE)_/.test(code)
   }
 
   /** For callers: of a change that may have been made, that it may have been made. */

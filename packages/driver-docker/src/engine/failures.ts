@@ -28,4 +28,4 @@ export const systemReasons: Readonly<Record<string, string>> = {
 }
 
 export const codeOf = (cause: unknown): string =>
-  Predicate.hasProperty(cause, "code") ? String(cause.code) : ""
+  Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : ""
