@@ -18,6 +18,7 @@ const commands = {
   bench: ["node", ["--conditions=@cordon/source", "bench/main.ts"]],
   soak: ["node", ["--conditions=@cordon/source", "test/faults/soak.ts"]],
   check: ["pnpm", ["run", "run:check"]],
+  "install-check": ["node", ["scripts/install-check.ts"]],
 }
 
 /** Runs a program to its end; what a quiet one printed is shown only where it failed. */

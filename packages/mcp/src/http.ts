@@ -120,12 +120,13 @@ export const serveHttp = Effect.fnUntraced(function* (
   })
 
   const run = yield* FiberSet.makeRuntimePromise<Sandboxes>()
+  const fork = Effect.runForkWith(yield* Effect.context<Sandboxes>())
   const handle = toNodeHandler(
     {
       fetch: async (request) =>
         (await isLegacyRequest(request)) ? await run(answer(request)) : await shared.fetch(request),
     },
-    { onerror: (error) => void run(Effect.logError("An MCP request failed", error)) },
+    { onerror: (error) => void fork(Effect.logError("An MCP request failed", error)) },
   )
 
   const server = createServer((request, response) => {
