@@ -21,6 +21,7 @@ import {
   type SandboxSpec,
 } from "@cordon/core"
 import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
+import { makeChannels } from "./channel/Channels.ts"
 import { DockerEngine } from "./DockerEngine.ts"
 import type { ContainerInspect } from "./engine/schemas.ts"
 import { containerName, label, labelsOf, nameFilter, sandboxOf, sessionFilter } from "./Labels.ts"
@@ -58,6 +59,11 @@ export interface DockerDriverOptions {
   readonly warmPool?: number | WarmPoolOptions
   /** The proxies of sandboxes with an allow-list of destinations. */
   readonly egress?: EgressOptions
+  /**
+   * Whether a sandbox's commands are run by a shell that stays attached to it, far quicker than the
+   * engine starts one: true. Where a sandbox can't have that, a warning says why.
+   */
+  readonly execChannel?: boolean
 }
 
 const losesFiles =
@@ -75,8 +81,10 @@ export const layerDriver = (
     Effect.gen(function* () {
       const engine = yield* DockerEngine
       const pool = yield* parsePool(options.subnetPool ?? "10.213.0.0/16")
-      const hub = yield* makeEventHub(engine)
-      const exec = makeExec(engine, hub)
+      const channels = (options.execChannel ?? true) ? yield* makeChannels(engine) : undefined
+      const dropLanes = (instanceId: string) => channels?.drop(instanceId) ?? Effect.void
+      const hub = yield* makeEventHub(engine, dropLanes)
+      const exec = makeExec(engine, hub, undefined, channels)
       const terminal = makeTerminal(engine, hub, exec)
       const files = makeFiles(exec)
       const pulling = makeKeyedLock<string>()
@@ -123,7 +131,10 @@ export const layerDriver = (
             createdAt: new Date(container.Created),
             labels: container.Config.Labels ?? {},
           }),
-          (sandbox) => ({ ...sandbox, busy: (container.ExecIDs ?? []).length > 0 }),
+          (sandbox) => ({
+            ...sandbox,
+            busy: (container.ExecIDs ?? []).some((id) => !channels?.isIdle(id)),
+          }),
         )
 
       /** The container of that name, if it is wholly the sandbox's and not just called so. */
@@ -273,6 +284,7 @@ export const layerDriver = (
             detail: losesFiles,
           })
         }
+        yield* dropLanes(instanceId)
         yield* settled(id)(engine.containerStop(instanceId))
       })
 
@@ -306,7 +318,10 @@ export const layerDriver = (
             return yield* new SandboxNotFound({ sandbox: id })
           }
           yield* Effect.uninterruptible(
-            settled(id)(engine.containerRemove(sandbox.instanceId)).pipe(
+            Effect.andThen(
+              dropLanes(sandbox.instanceId),
+              settled(id)(engine.containerRemove(sandbox.instanceId)),
+            ).pipe(
               // Another removal is under way: wait until it is done.
               Effect.catchIf(isEngineError(409), () =>
                 inspect(id).pipe(
@@ -442,7 +457,11 @@ export const layerDriver = (
         create,
         start,
         stop,
-        pause: Effect.fn("DockerDriver.pause")((id) => turn(id, "paused", engine.containerPause)),
+        pause: Effect.fn("DockerDriver.pause")((id) =>
+          turn(id, "paused", (instanceId) =>
+            Effect.andThen(dropLanes(instanceId), engine.containerPause(instanceId)),
+          ),
+        ),
         resume: Effect.fn("DockerDriver.resume")((id) =>
           turn(id, "running", engine.containerUnpause),
         ),

@@ -93,7 +93,12 @@ export const ContainerInspect = Schema.Struct({
     OOMKilled: optional(Schema.Boolean),
     ExitCode: optional(Schema.Number),
   }),
-  Config: Schema.Struct({ Image: Schema.String, Labels: optional(Labels) }),
+  Config: Schema.Struct({
+    Image: Schema.String,
+    Labels: optional(Labels),
+    Env: optional(Schema.Array(Schema.String)),
+    WorkingDir: optional(Schema.String),
+  }),
   HostConfig: optional(Schema.Struct({ NetworkMode: optional(Schema.String) })),
 })
 export type ContainerInspect = typeof ContainerInspect.Type

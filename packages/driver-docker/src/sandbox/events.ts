@@ -56,8 +56,15 @@ const reconnecting = Schedule.min([
   Schedule.spaced("5 seconds"),
 ])
 
-/** Watches the engine for as long as the scope lives, and reconnects where the connection breaks. */
-export const makeEventHub = Effect.fnUntraced(function* (engine: DockerEngine["Service"]) {
+/**
+ * Watches the engine for as long as the scope lives, and reconnects where the connection breaks.
+ *
+ * @param onHalt is called for a container whose processes do not go on: ended, paused or removed
+ */
+export const makeEventHub = Effect.fnUntraced(function* (
+  engine: DockerEngine["Service"],
+  onHalt: (instanceId: string) => Effect.Effect<void> = () => Effect.void,
+) {
   const waiting = new Map<string, Deferred.Deferred<void>>()
   const counts = new Map<string, { ooms: number; deaths: number }>()
   const countsOf = (instanceId: string) => counts.get(instanceId) ?? { ooms: 0, deaths: 0 }
@@ -78,6 +85,7 @@ export const makeEventHub = Effect.fnUntraced(function* (engine: DockerEngine["S
     } else if (action === "destroy") {
       counts.delete(event.Actor.ID)
     }
+    if (["die", "pause", "destroy"].includes(action ?? "")) yield* onHalt(event.Actor.ID)
     for (const sandboxEvent of toSandboxEvents(event)) {
       yield* PubSub.publish(published, Effect.succeed(sandboxEvent))
     }

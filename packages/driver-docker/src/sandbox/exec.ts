@@ -12,6 +12,10 @@ import {
   SandboxNotRunning,
 } from "@cordon/core"
 import { Cause, Deferred, Duration, Effect, Queue, Schedule, Stream } from "effect"
+import type { Channels, Seat } from "../channel/Channels.ts"
+import type { Outcome } from "../channel/Lane.ts"
+import { peek } from "../channel/peek.ts"
+import { mostInlineStdin, sign } from "../channel/script.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { FrameParser, type OutputEvent } from "../engine/frames.ts"
 import type { ExecInspect } from "../engine/schemas.ts"
@@ -19,7 +23,17 @@ import type { EventHub } from "./events.ts"
 import { killScript, marker } from "./scripts.ts"
 
 type Engine = DockerEngine["Service"]
-type Exit = Extract<ExecEvent, { readonly _tag: "Exit" }>
+type Emit = (events: ReadonlyArray<OutputEvent>) => Effect.Effect<void>
+
+/** A command as drivers of Docker sandboxes run it. */
+export interface Command extends ExecRequest {
+  /** One of our own scripts, `/bin/sh -c script sh ...`; its input comes as `content` or as stdin. */
+  readonly helper?: boolean
+  /** All of a helper's input. */
+  readonly content?: Uint8Array
+  /** The only one of its kind: not worth a channel. */
+  readonly once?: boolean
+}
 
 /** A container that was seen to be the sandbox. */
 export interface Target {
@@ -112,11 +126,14 @@ const seen = (look: () => boolean, times: number) =>
  *
  * @param reset ends all processes of a container whose processes can't be reached one by one, and
  * keeps its files; the container is started anew where absent
+ * @param channels run what they can without the engine's help; the engine starts each command
+ * where absent
  */
 export const makeExec = (
   engine: Engine,
   hub: EventHub,
   reset?: (target: Target) => Effect.Effect<void, HostError>,
+  channels?: Channels,
 ) => {
   const refuse = (target: Target) => (error: HostError) => {
     if (error._tag !== "EngineError") return error
@@ -176,6 +193,19 @@ export const makeExec = (
     return state.ExitCode === 0
   }, Effect.scoped)
 
+  const endsSoon = (target: Target) =>
+    engine.containerInspect(target.instanceId).pipe(
+      Effect.map(({ State }) => !State.Running),
+      Effect.catchIf(
+        (error) => error._tag === "EngineError" && error.status === 404,
+        () => Effect.succeed(true),
+      ),
+      Effect.repeat({
+        schedule: Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(10)]),
+        until: (ended) => ended,
+      }),
+    )
+
   /**
    * Kills all processes of a command. Where they can't be reached one by one (no process slot is
    * free for the killer), the container is started anew.
@@ -201,16 +231,135 @@ export const makeExec = (
       ),
       Effect.orElseSucceed(() => false),
     )
-    if (!killed) yield* restart(target)
-    return !killed
+    // One that is just ending takes the killer along.
+    if (killed || (yield* endsSoon(target))) return false
+    yield* restart(target)
+    return true
   })
 
-  /** One try: emits the command's output and returns its end, or why the engine did not start it. */
-  const attempt = Effect.fnUntraced(function* (
+  /** Tells of the sandbox's end where the command's came with it. */
+  const endOf = Effect.fnUntraced(function* (
     target: Target,
-    request: ExecRequest,
-    emit: (events: ReadonlyArray<OutputEvent>) => Effect.Effect<void>,
+    state: {
+      readonly exitCode: number
+      readonly timedOut: boolean
+      readonly restarted: boolean
+      /** The sandbox ended under it. */
+      readonly isLost: boolean
+      readonly oomsBefore: number
+      /** Whether the sandbox may have ended with it. */
+      readonly look: boolean
+    },
   ) {
+    const { exitCode, timedOut, isLost, oomsBefore, look } = state
+    let { restarted } = state
+    const container = yield* engine
+      .containerInspect(target.instanceId)
+      .pipe(Effect.mapError(refuse(target)), Effect.when(Effect.succeed(isLost || look)))
+    const ended = container._tag === "Some" && !container.value.State.Running
+    const struck = yield* sawOom(target, oomsBefore, isLost || exitCode === 137)
+    const oomKilled =
+      exitCode !== 0 && (struck || (ended && container.value.State.OOMKilled === true))
+    const crashed = ended && container.value.State.ExitCode === gvisorCrash
+    if (ended && (struck || crashed) && reset === undefined) {
+      // Nobody asked for its end: it goes on without what went past its limit.
+      yield* engine.containerStart(target.instanceId).pipe(Effect.mapError(refuse(target)))
+      restarted = true
+    }
+    return ExecEvent.Exit({
+      exitCode: timedOut || isLost ? 137 : exitCode,
+      timedOut,
+      restarted: restarted || isLost,
+      oomKilled: oomKilled && !timedOut,
+    })
+  })
+
+  /**
+   * Runs a command on a lane of the sandbox's channel.
+   *
+   * @returns its end; undefined where it was not begun, and the engine has to start it
+   */
+  const onLane = Effect.fnUntraced(function* (
+    target: Target,
+    { user = target.user, timeout }: ExecRequest,
+    { lane, mark, message, declined }: Seat,
+    emit: Emit,
+  ) {
+    const oomsBefore = hub.oomKills(target.instanceId)
+    const deathsBefore = hub.deaths(target.instanceId)
+    const loss: Array<OutputEvent> = []
+    let over = false
+    let timedOut = false
+    let restarted = false
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() =>
+        over ? Effect.void : Effect.andThen(lane.close, terminate(target, mark, user)),
+      ).pipe(
+        Effect.catch((error) =>
+          Effect.logWarning("Could not kill a command", {
+            sandbox: target.id,
+            error: error.message,
+          }),
+        ),
+      ),
+    )
+    const overdue = yield* Deferred.make<Outcome, ExecError>()
+    if (timeout !== undefined) {
+      yield* Effect.gen(function* () {
+        yield* Effect.sleep(timeout)
+        timedOut = true
+        restarted = yield* terminate(target, mark, user)
+        // Its end and the last of its output are on the way.
+        yield* Effect.sleep("5 seconds")
+        yield* lane.close
+      }).pipe(
+        Effect.catch((error) => Deferred.fail(overdue, error)),
+        Effect.forkScoped,
+      )
+    }
+    // It never says more than this, and says it first.
+    const refusal = `${sign}${declined}`
+    let said: string | undefined = ""
+    const outcome = yield* Effect.raceFirst(
+      lane.run(message, (all) => {
+        const events = all.filter((event) => !tellsLoss(event))
+        if (events.length < all.length) loss.push(...all.filter(tellsLoss))
+        if (said === undefined) return emit(events)
+        const [event] = events
+        const text = said + Buffer.from(event?.bytes ?? []).toString("latin1")
+        if (event?._tag === "Stderr" && refusal.startsWith(text)) {
+          said = text
+          return Effect.void
+        }
+        const held = said
+        said = undefined
+        return emit(
+          held === ""
+            ? events
+            : [ExecEvent.Stderr({ bytes: Buffer.from(held, "latin1") }), ...events],
+        )
+      }),
+      Deferred.await(overdue),
+    )
+    if (outcome._tag === "Exited") {
+      over = true
+      if (said === refusal && !timedOut) return undefined
+      if (said) yield* emit([ExecEvent.Stderr({ bytes: Buffer.from(said, "latin1") })])
+    } else {
+      if (outcome.error !== undefined) return yield* refuse(target)(outcome.error)
+      // Its processes may go on without the shell that would have told of their end.
+      restarted = (yield* terminate(target, mark, user)) || restarted
+      over = true
+    }
+    const lost = outcome._tag === "Lost"
+    const exitCode = lost ? 137 : outcome.exitCode
+    const isLost = loss.length > 0 && (yield* sawDeath(target, deathsBefore))
+    if (!isLost) yield* emit(loss)
+    return yield* endOf(target, { exitCode, timedOut, restarted, isLost, oomsBefore, look: lost })
+  }, Effect.scoped)
+
+  /** One try: emits the command's output and returns its end, or why the engine did not start it. */
+  const attempt = Effect.fnUntraced(function* (target: Target, request: ExecRequest, emit: Emit) {
     const token = randomBytes(12).toString("hex")
     const oomsBefore = hub.oomKills(target.instanceId)
     const deathsBefore = hub.deaths(target.instanceId)
@@ -346,26 +495,14 @@ export const makeExec = (
     yield* emit(held)
     const isLost = loss.length > 0 && (yield* sawDeath(target, deathsBefore))
     if (!isLost) yield* emit(loss)
-    const container = yield* engine
-      .containerInspect(target.instanceId)
-      .pipe(Effect.mapError(refused), Effect.when(Effect.succeed(isLost || state.exitCode > 128)))
-    const ended = container._tag === "Some" && !container.value.State.Running
-    const struck = yield* sawOom(target, oomsBefore, isLost || state.exitCode === 137)
-    const oomKilled =
-      state.exitCode !== 0 && (struck || (ended && container.value.State.OOMKilled === true))
-    const crashed = ended && container.value.State.ExitCode === gvisorCrash
-    if (ended && (struck || crashed) && reset === undefined) {
-      // Nobody asked for its end: it goes on without what went past its limit.
-      yield* engine.containerStart(target.instanceId).pipe(Effect.mapError(refused))
-      restarted = true
-    }
-    const exit: Exit = ExecEvent.Exit({
-      exitCode: timedOut || isLost ? 137 : state.exitCode,
+    return yield* endOf(target, {
+      exitCode: state.exitCode,
       timedOut,
-      restarted: restarted || isLost,
-      oomKilled: oomKilled && !timedOut,
+      restarted,
+      isLost,
+      oomsBefore,
+      look: state.exitCode > 128,
     })
-    return exit
   }, Effect.scoped)
 
   /** Whether the memory limit struck; the news may come a little after the command's end. */
@@ -376,16 +513,57 @@ export const makeExec = (
   const sawDeath = (target: Target, before: number) =>
     seen(() => hub.deaths(target.instanceId) > before, 120)
 
+  /**
+   * Runs a command on the sandbox's channel where it has one that fits.
+   *
+   * @returns its end, or the command that the engine has to start instead
+   */
+  const throughChannel = Effect.fnUntraced(function* (
+    target: Target,
+    request: Command,
+    emit: Emit,
+  ) {
+    if (channels === undefined || request.once) return request
+    const { command, cwd = target.cwd, env = {}, user = target.user, helper = false } = request
+    // A helper's input is known. Another's goes with the command where that is short and at hand.
+    const peeked =
+      request.stdin === undefined || helper
+        ? undefined
+        : yield* peek(request.stdin, mostInlineStdin)
+    const later = peeked === undefined ? request : { ...request, stdin: peeked.all }
+    if (helper ? request.stdin && !request.content : peeked && !peeked.whole) return later
+    const stdin = helper ? request.content : peeked?.whole
+    const seat = yield* Effect.uninterruptibleMask((restore) =>
+      channels
+        .take(target, { command, cwd, env, user, stdin, helper }, restore)
+        .pipe(
+          Effect.tap((taken) =>
+            taken === undefined
+              ? Effect.void
+              : Effect.addFinalizer(() => taken.lane.leave(taken.mark)),
+          ),
+        ),
+    )
+    if (seat === undefined) return later
+    return (yield* onLane(target, request, seat, emit)) ?? later
+  })
+
   /** See `SandboxDriver.exec`. */
-  return (target: Target, request: ExecRequest): Stream.Stream<ExecEvent, ExecError> =>
+  return (target: Target, request: Command): Stream.Stream<ExecEvent, ExecError> =>
     Stream.callback<ExecEvent, ExecError>(
       (queue) =>
         Effect.gen(function* () {
           const emit = (events: ReadonlyArray<ExecEvent>) =>
             Effect.asVoid(Queue.offerAll(queue, events))
           const patience = 4
+          const early = yield* throughChannel(target, request, emit)
+          if ("_tag" in early) {
+            yield* emit([early])
+            yield* Queue.end(queue)
+            return
+          }
           for (let tries = 0; ; tries++) {
-            const end = yield* attempt(target, request, emit)
+            const end = yield* attempt(target, early, emit)
             if (end._tag === "Exit") {
               yield* emit([tries > patience ? { ...end, restarted: true } : end])
               break

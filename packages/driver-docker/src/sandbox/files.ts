@@ -3,20 +3,21 @@ import {
   collectOutput,
   type ExecError,
   type ExecEvent,
-  type ExecRequest,
   type FileContent,
   type FileError,
   type FilePath,
   type FileStat,
   fileError,
+  fileExit,
   InvalidArchive,
   StorageFailed,
 } from "@cordon/core"
 import { Deferred, Effect, Exit, Stream } from "effect"
-import type { Target } from "./exec.ts"
+import { mostInlineContent } from "../channel/script.ts"
+import type { Command, Target } from "./exec.ts"
 import * as scripts from "./scripts.ts"
 
-type Exec = (target: Target, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
+type Exec = (target: Target, request: Command) => Stream.Stream<ExecEvent, ExecError>
 
 // The helpers run as the sandbox's user: a user that is unknown is the sandbox's own fault.
 const asFileError =
@@ -26,13 +27,14 @@ const asFileError =
 
 /** Files of a container, read and written by its own user through its own processes. */
 export const makeFiles = (exec: Exec) => {
-  const command = (script: string, ...args: ReadonlyArray<string>): ExecRequest => ({
+  const command = (script: string, ...args: ReadonlyArray<string>): Command => ({
     command: ["/bin/sh", "-c", script, "sh", ...args],
     cwd: "/",
+    helper: true,
   })
 
   /** Runs a script that prints little. */
-  const run = Effect.fnUntraced(function* (target: Target, path: string, request: ExecRequest) {
+  const run = Effect.fnUntraced(function* (target: Target, path: string, request: Command) {
     const result = yield* collectOutput(exec(target, request), 64 * 1024).pipe(
       Effect.mapError(asFileError(path)),
     )
@@ -44,7 +46,7 @@ export const makeFiles = (exec: Exec) => {
   const stream = (
     target: Target,
     path: string,
-    request: ExecRequest,
+    request: Command,
   ): Stream.Stream<Uint8Array, FileError> =>
     Stream.suspend(() => {
       let stderr = ""
@@ -90,6 +92,27 @@ export const makeFiles = (exec: Exec) => {
     }
   })
 
+  /** All of a content that says how long it is. */
+  const gather = Effect.fnUntraced(function* <E>(
+    path: FilePath,
+    content: Stream.Stream<Uint8Array, E>,
+    size: number,
+  ) {
+    const pieces: Array<Uint8Array> = []
+    let length = 0
+    yield* content.pipe(
+      Stream.takeWhile(() => length <= size),
+      Stream.runForEach((piece) =>
+        Effect.sync(() => {
+          pieces.push(piece)
+          length += piece.length
+        }),
+      ),
+    )
+    if (length !== size) return yield* fileError(path, fileExit.size, "")
+    return Buffer.concat(pieces)
+  })
+
   const writeFile = Effect.fnUntraced(function* <E>(
     target: Target,
     path: FilePath,
@@ -105,6 +128,11 @@ export const makeFiles = (exec: Exec) => {
       bits,
       size === undefined ? "" : String(size),
     )
+    if (size !== undefined && size <= mostInlineContent) {
+      const whole = yield* gather(path, content.bytes, size)
+      const stdin = Stream.succeed(whole)
+      return yield* Effect.asVoid(run(target, path, { ...request, stdin, content: whole }))
+    }
     const discard = run(target, path, command(scripts.discardScript, path, tag))
     yield* feed(content.bytes, (stdin) => run(target, path, { ...request, stdin })).pipe(
       Effect.tap(() =>
@@ -153,6 +181,10 @@ export const makeFiles = (exec: Exec) => {
       stream(target, path, command(scripts.getArchiveScript, path)),
     putArchive,
     ownWorkdir: (target: Target, path: string, user: string) =>
-      run(target, path, { ...command(scripts.ownWorkdirScript, path, user), user: "0" }),
+      run(target, path, {
+        ...command(scripts.ownWorkdirScript, path, user),
+        user: "0",
+        once: true,
+      }),
   }
 }

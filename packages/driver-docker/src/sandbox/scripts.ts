@@ -24,6 +24,7 @@ export const readScript = `${explain}
 [ -f "$1" ] || exit ${fileExit.notRegular}
 [ -r "$1" ] || exit ${fileExit.denied}
 exec <"$1" || exit ${fileExit.denied}
+[ "$2" -ne 0 ] || [ -n "$3" ] || exec cat
 if [ "$2" -eq 0 ]; then skip() { cat; }; else skip() { tail -c +"$(($2 + 1))"; }; fi
 if [ -z "$3" ]; then skip "$@"; else skip "$@" 2>/dev/null | head -c "$3"; fi || exit ${fileExit.failed}
 `
@@ -53,27 +54,40 @@ const refuseParent = `{ d=$dir
     [ -w "\${d:-/}" ] || exit ${fileExit.denied}
     exit ${fileExit.failed}; }`
 
+/** How a script takes its input, and what stands here where that goes with the script. */
+export const contentOfStdin = "content() { cat; }; whole="
+
 /**
  * $1: path, $2: tag of the temporary file, $3: permission bits in octal or empty, $4: size or
- * empty. Stages standard input, and commits it where the size is known and right.
+ * empty. Stages its content, and commits it where the size is known and right.
  */
 export const writeScript = `${prepare}
-size=$4
-mkdir -p "$dir" 2>/dev/null || ${refuseParent}
+${contentOfStdin}
+size=$4 mode=$3
+[ -d "$dir" ] || mkdir -p "$dir" 2>/dev/null || ${refuseParent}
 cd "$dir" || exit ${fileExit.denied}
-if [ -e "$target" ] && [ ! -w "$target" ]; then exit ${fileExit.denied}; fi
+if [ -e "$target" ]; then
+  [ -w "$target" ] || exit ${fileExit.denied}
+  [ -n "$mode" ] || mode=$(stat -L -c %a "$target")
+fi
 [ -w "$dir" ] || exit ${fileExit.denied}
-mode=$3
-if [ -z "$mode" ] && [ -e "$target" ]; then mode=$(stat -L -c %a "$target"); fi
+mode=\${mode:-644}
+# A file that may have its permissions from the start needs no further program.
+case $mode in
+  600) umask 077 && mode= ;;
+  640) umask 027 && mode= ;;
+  644) umask 022 && mode= ;;
+  *) umask 077 ;;
+esac
 trap 'rm -f "$temporary"' EXIT
 trap 'exit 143' HUP INT TERM
 set -C
 : >"$temporary" || exit ${fileExit.denied}
 set +C
-cat >"$temporary" || exit ${fileExit.failed}
-chmod "\${mode:-644}" "$temporary" || exit ${fileExit.failed}
+content >"$temporary" || exit ${fileExit.failed}
+[ -z "$mode" ] || chmod "$mode" "$temporary" || exit ${fileExit.failed}
 if [ -n "$size" ]; then
-  [ "$(($(wc -c <"$temporary")))" -eq "$size" ] || exit ${fileExit.size}
+  [ -n "$whole" ] || [ "$(($(wc -c <"$temporary")))" -eq "$size" ] || exit ${fileExit.size}
   mv -f "$temporary" "$target" || exit ${fileExit.failed}
 fi
 trap - EXIT

@@ -1,0 +1,314 @@
+import { randomBytes } from "node:crypto"
+import { EngineError, type ExecRequest, type HostError } from "@cordon/core"
+import { Deferred, Duration, Effect, Option, type Scope } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import type { ContainerInspect } from "../engine/schemas.ts"
+import { sandboxOf } from "../Labels.ts"
+import { Lane } from "./Lane.ts"
+import { commandMessage, helperMessage, mostInlineStdin } from "./script.ts"
+
+/** What a command needs to be run on a channel. */
+export interface ChannelRequest {
+  readonly command: ExecRequest["command"]
+  readonly cwd: string | undefined
+  readonly env: Readonly<Record<string, string>>
+  readonly user: string | undefined
+  /** All of standard input; none where absent. */
+  readonly stdin: Uint8Array | undefined
+  /** One of our own scripts, `/bin/sh -c script sh ...`, which an armed shell can run by itself. */
+  readonly helper: boolean
+}
+
+/** A lane that was taken for one command. */
+export interface Seat {
+  readonly lane: Lane
+  readonly mark: string
+  readonly message: string
+  /** What the shell says on stderr, before anything else, if it can't begin the command. */
+  readonly declined: string
+}
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** The channels of a driver: for each container and user a few lanes. */
+export interface Channels {
+  /**
+   * A lane for the command; none where it has to be run by the engine. To be called where it can't
+   * be interrupted, with what makes waiting interruptible: a seat has to be used or its lane closed.
+   */
+  readonly take: (
+    target: { readonly id: string; readonly instanceId: string },
+    request: ChannelRequest,
+    restore: Restore,
+  ) => Effect.Effect<Seat | undefined>
+  /** Whether a running command of the engine's is only a lane of ours that waits. */
+  readonly isIdle: (execId: string) => boolean
+  /** Gives up the lanes of a container that run nothing. */
+  readonly drop: (instanceId: string) => Effect.Effect<void>
+}
+
+// Longer ones go the ordinary way: the time goes elsewhere then.
+const mostMessage = 48 * 1024
+const mostLanes = 8
+const processesOfLane = 4
+
+// What shells set, drop or keep to themselves can't pass through one unchanged.
+const awkwardName =
+  /^(?![A-Za-z_]\w*$)|^(_|IFS|OPTIND|OPTARG|PPID|UID|EUID|LINENO|RANDOM|SRANDOM|SECONDS|PWD|OLDPWD|SHLVL|GROUPS|DIRSTACK|FUNCNAME|HISTCMD|SHELLOPTS|BASH.*|COMP_.*|EPOCH.*|_cordon_.*|CORDON_EXEC_ID)$/
+
+/** What a container's channel may be. */
+interface Terms {
+  readonly cwd: string
+  /** Milliseconds after which a lane that waits ends, and one that works is replaced. */
+  readonly age: number
+  readonly lanes: number
+  readonly unable: string | undefined
+}
+
+const termsOf = (container: ContainerInspect): Terms => {
+  const sandbox = Option.getOrUndefined(
+    sandboxOf({
+      name: container.Name,
+      instanceId: container.Id,
+      status: container.State.Status,
+      image: container.Config.Image,
+      createdAt: new Date(container.Created),
+      labels: container.Config.Labels ?? {},
+    }),
+  )
+  const names = (container.Config.Env ?? []).map((entry) => entry.replace(/=.*/s, ""))
+  const awkward = names.find((name) => awkwardName.test(name))
+  const pids = sandbox?.limits.pids ?? 0
+  return {
+    cwd: container.Config.WorkingDir || "/",
+    // Other processes see by the start of a lane that the sandbox is used, and take a lane that
+    // runs for use: both has to be true often enough for their leases.
+    age: Math.min(60_000, (sandbox?.lease.idleTimeout ?? 0) / 4),
+    lanes: Math.min(mostLanes, Math.floor(pids / (8 * processesOfLane))),
+    unable:
+      awkward !== undefined
+        ? `a shell can't pass on the environment variable ${awkward}`
+        : pids < 8 * processesOfLane
+          ? `its limit of ${pids} processes is too low`
+          : undefined,
+  }
+}
+
+const messageOf = (request: ChannelRequest, cwd: string, declined: string) => {
+  const { command, env, stdin, helper } = request
+  if (typeof command !== "string" && helper) {
+    const [, , script = "", , ...args] = command
+    return helperMessage(script, args, stdin)
+  }
+  return commandMessage({ command, cwd, env, stdin, declined })
+}
+
+/** Whether a shell can run it just as the engine would. */
+const fits = ({ command, cwd, env, stdin, helper }: ChannelRequest): boolean => {
+  const words: ReadonlyArray<string> = typeof command === "string" ? [command] : command
+  const length = words.reduce((sum, word) => sum + word.length, 0)
+  return (
+    length < mostMessage &&
+    (helper || (stdin?.length ?? 0) <= mostInlineStdin) &&
+    !/^(-|$)/.test(typeof command === "string" ? "sh" : command[0]) &&
+    (cwd === undefined || cwd.startsWith("/")) &&
+    [...words, cwd ?? "", ...Object.values(env)].every((word) => !word.includes("\0")) &&
+    !Object.keys(env).some((name) => awkwardName.test(name))
+  )
+}
+
+class Pool {
+  readonly lanes = new Set<Lane>()
+  readonly ready: Array<Lane> = []
+  readonly waiting: Array<Deferred.Deferred<Lane>> = []
+  opening = 0
+  terms: Terms | undefined
+  /** Milliseconds since the epoch before which no lane is opened: the last one could not be. */
+  notBefore = 0
+  unable: string | undefined
+
+  get settling(): number {
+    return [...this.lanes].filter(({ state }) => state === "settling").length
+  }
+}
+
+/** Keeps the channels of a driver for as long as the scope lives. */
+export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["Service"]) {
+  const scope: Scope.Scope = yield* Effect.scope
+  const pools = new Map<string, Pool>()
+  const idle = new Set<string>()
+
+  const poolOf = (instanceId: string, user: string | undefined) => {
+    const key = `${instanceId} ${user ?? ""}`
+    const pool = pools.get(key) ?? new Pool()
+    pools.set(key, pool)
+    return pool
+  }
+
+  const onState = (pool: Pool) => (lane: Lane, state: "ready" | "closed") => {
+    if (state === "closed") {
+      pool.lanes.delete(lane)
+      idle.delete(lane.execId)
+      const at = pool.ready.indexOf(lane)
+      if (at !== -1) pool.ready.splice(at, 1)
+      return
+    }
+    idle.add(lane.execId)
+    lane.usedAt = Date.now()
+    if (lane.usedAt - lane.openedAt > (pool.terms?.age ?? 0)) {
+      return void Effect.runFork(lane.close)
+    }
+    pool.ready.push(lane)
+    const waiter = pool.waiting.shift()
+    if (waiter !== undefined) hand(pool, waiter)
+  }
+
+  /** Takes a ready lane: one that had time to arm, and of these the last, so that others can end. */
+  const pick = (pool: Pool): Lane | undefined => {
+    const now = Date.now()
+    const armed = pool.ready.findLastIndex(({ usedAt }) => now - usedAt > 5)
+    const [lane] = pool.ready.splice(Math.max(0, armed), 1)
+    if (lane === undefined) return undefined
+    lane.take()
+    idle.delete(lane.execId)
+    return lane
+  }
+
+  const hand = (pool: Pool, waiter: Deferred.Deferred<Lane>) => {
+    const lane = pick(pool)
+    if (lane !== undefined) Deferred.doneUnsafe(waiter, Effect.succeed(lane))
+  }
+
+  /** Ends lanes that nobody used for a while. */
+  const janitor = (lane: Lane, age: number) =>
+    Effect.gen(function* () {
+      while (lane.state !== "closed") {
+        yield* Effect.sleep(Math.max(50, age / 4))
+        if (lane.state === "ready" && Date.now() - lane.usedAt >= age) yield* lane.close
+      }
+    })
+
+  const open = Effect.fnUntraced(function* (
+    pool: Pool,
+    target: { readonly id: string; readonly instanceId: string },
+    user: string | undefined,
+    restore: Restore,
+  ) {
+    pool.opening++
+    const opened = yield* Effect.gen(function* () {
+      const terms = pool.terms ?? termsOf(yield* engine.containerInspect(target.instanceId))
+      pool.terms = terms
+      if (terms.unable !== undefined) return { unable: terms.unable }
+      return yield* Lane.open(engine, target.instanceId, user, scope, onState(pool))
+    }).pipe(
+      Effect.timeoutOption(Duration.seconds(10)),
+      restore,
+      Effect.map(Option.getOrElse(() => ({ unable: "" }))),
+      Effect.catch((error: HostError) => Effect.succeed(error)),
+      Effect.ensuring(
+        Effect.sync(() => {
+          pool.opening--
+        }),
+      ),
+    )
+    if (opened instanceof Lane) {
+      pool.lanes.add(opened)
+      yield* Effect.forkIn(janitor(opened, pool.terms?.age ?? 0), scope)
+      return opened
+    }
+    const log = { sandbox: target.id, ...(user === undefined ? {} : { user }) }
+    if ("unable" in opened && opened.unable !== "") {
+      pool.unable = opened.unable
+      yield* Effect.logWarning(
+        `This sandbox can't have an exec channel (${opened.unable}): the engine starts each command, which is slower`,
+        log,
+      )
+      return undefined
+    }
+    // Gone or stopped: running the command says it better.
+    if (opened instanceof EngineError && [404, 409].includes(opened.status)) return undefined
+    pool.notBefore = Date.now() + 2000
+    yield* Effect.logInfo("An exec channel did not start; the engine starts the command", log)
+    return undefined
+  })
+
+  /** Waits for a lane that has just finished; most are free at once. */
+  const freedLane = (pool: Pool, restore: Restore) =>
+    Effect.suspend(() => {
+      const waiter = Deferred.makeUnsafe<Lane>()
+      pool.waiting.push(waiter)
+      return Deferred.await(waiter).pipe(
+        Effect.timeoutOption("100 millis"),
+        restore,
+        Effect.onExit((exit) =>
+          Effect.suspend(() => {
+            const at = pool.waiting.indexOf(waiter)
+            if (at !== -1) pool.waiting.splice(at, 1)
+            const unused = exit._tag === "Failure" || Option.isNone(exit.value)
+            return unused && Deferred.isDoneUnsafe(waiter)
+              ? Effect.flatMap(Deferred.await(waiter), (lane) => lane.close)
+              : Effect.void
+          }),
+        ),
+        Effect.map(Option.getOrUndefined),
+      )
+    })
+
+  const laneFor = Effect.fnUntraced(function* (
+    target: { readonly id: string; readonly instanceId: string },
+    user: string | undefined,
+    restore: Restore,
+  ) {
+    const pool = poolOf(target.instanceId, user)
+    if (pool.unable !== undefined) return undefined
+    const found = pick(pool)
+    if (found !== undefined) return found
+    const mayOpen = () =>
+      Date.now() >= pool.notBefore &&
+      pool.lanes.size + pool.opening < (pool.terms?.lanes ?? mostLanes)
+    if (pool.settling > pool.waiting.length) {
+      // Who runs one command right after the other is quicker with two lanes: one arms meanwhile.
+      if (pool.lanes.size + pool.opening < 2 && mayOpen()) {
+        const spare = Effect.uninterruptibleMask((waiting) =>
+          Effect.flatMap(open(pool, target, user, waiting), (lane) =>
+            lane === undefined ? Effect.void : lane.rest,
+          ),
+        )
+        yield* Effect.forkIn(spare, scope)
+      }
+      const freed = yield* freedLane(pool, restore)
+      if (freed !== undefined) return freed
+    }
+    return mayOpen() ? yield* open(pool, target, user, restore) : undefined
+  })
+
+  const channels: Channels = {
+    take: Effect.fnUntraced(function* (target, request, restore) {
+      if (!fits(request)) return undefined
+      const lane = yield* laneFor(target, request.user, restore)
+      if (lane === undefined) return undefined
+      const declined = randomBytes(16).toString("hex")
+      const cwd = request.cwd ?? poolOf(target.instanceId, request.user).terms?.cwd ?? "/"
+      return { lane, mark: lane.mark, message: messageOf(request, cwd, declined), declined }
+    }),
+    isIdle: (execId) => idle.has(execId),
+    drop: (instanceId) =>
+      Effect.forEach(
+        [...pools].filter(([key]) => key.startsWith(`${instanceId} `)),
+        ([key, pool]) =>
+          Effect.forEach(
+            [...pool.lanes].filter(({ state }) => state !== "busy"),
+            (lane) => lane.close,
+            { discard: true },
+          ).pipe(
+            Effect.andThen(
+              Effect.sync(() => {
+                if (pool.lanes.size === 0 && pool.opening === 0) pools.delete(key)
+              }),
+            ),
+          ),
+        { discard: true },
+      ),
+  }
+  return channels
+})
