@@ -117,6 +117,8 @@ const fits = ({ command, cwd, env, stdin, helper }: ChannelRequest): boolean => 
   )
 }
 
+const keyOf = (instanceId: string, user: string | undefined) => `${instanceId} ${user ?? ""}`
+
 class Pool {
   readonly lanes = new Set<Lane>()
   readonly ready: Array<Lane> = []
@@ -136,10 +138,16 @@ class Pool {
 export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["Service"]) {
   const scope: Scope.Scope = yield* Effect.scope
   const pools = new Map<string, Pool>()
+  let closed = false
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      closed = true
+    }),
+  )
   const idle = new Set<string>()
 
   const poolOf = (instanceId: string, user: string | undefined) => {
-    const key = `${instanceId} ${user ?? ""}`
+    const key = keyOf(instanceId, user)
     const pool = pools.get(key) ?? new Pool()
     pools.set(key, pool)
     return pool
@@ -148,7 +156,9 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
   const onState = (pool: Pool) => (lane: Lane, state: "ready" | "closed") => {
     if (state === "closed") {
       pool.lanes.delete(lane)
-      idle.delete(lane.execId)
+      // The engine lists it until it has noticed.
+      idle.add(lane.execId)
+      setTimeout(() => idle.delete(lane.execId), 30_000).unref()
       const at = pool.ready.indexOf(lane)
       if (at !== -1) pool.ready.splice(at, 1)
       return
@@ -193,6 +203,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
     target: { readonly id: string; readonly instanceId: string },
     user: string | undefined,
     restore: Restore,
+    spare = false,
   ) {
     pool.opening++
     const opened = yield* Effect.gen(function* () {
@@ -228,7 +239,9 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
     // Gone or stopped: running the command says it better.
     if (opened instanceof EngineError && [404, 409].includes(opened.status)) return undefined
     pool.notBefore = Date.now() + 2000
-    yield* Effect.logInfo("An exec channel did not start; the engine starts the command", log)
+    if (!spare) {
+      yield* Effect.logInfo("An exec channel did not start; the engine starts the command", log)
+    }
     return undefined
   })
 
@@ -270,7 +283,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
       // Who runs one command right after the other is quicker with two lanes: one arms meanwhile.
       if (pool.lanes.size + pool.opening < 2 && mayOpen()) {
         const spare = Effect.uninterruptibleMask((waiting) =>
-          Effect.flatMap(open(pool, target, user, waiting), (lane) =>
+          Effect.flatMap(open(pool, target, user, waiting, true), (lane) =>
             lane === undefined ? Effect.void : lane.rest,
           ),
         )
@@ -284,7 +297,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
 
   const channels: Channels = {
     take: Effect.fnUntraced(function* (target, request, restore) {
-      if (!fits(request)) return undefined
+      if (closed || !fits(request)) return undefined
       const lane = yield* laneFor(target, request.user, restore)
       if (lane === undefined) return undefined
       const declined = randomBytes(16).toString("hex")

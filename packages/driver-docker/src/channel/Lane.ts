@@ -16,6 +16,10 @@ export type Outcome =
 
 type State = "settling" | "ready" | "busy" | "closed"
 
+// As for a command that the engine started: see the driver's `exec`.
+const silence = "2 seconds"
+const mostLate = 64 * 1024 * 1024
+
 const refusal = new RegExp(`^${sign}no (.*)\n`)
 
 const secret = () => randomBytes(16).toString("hex")
@@ -32,12 +36,14 @@ class Round {
   readonly mark = randomBytes(12).toString("hex")
   readonly answered = Deferred.makeUnsafe<"ready" | "held" | { readonly unable: string }>()
   readonly outcome = Deferred.makeUnsafe<Outcome>()
-  readonly answers = new MarkerScanner(`${sign}${this.ready}`)
-  readonly stdout = new MarkerScanner(`${sign}${this.end} `)
+  readonly stdout = new MarkerScanner(`${sign}${this.end}`, `${sign}${this.ready}`)
   readonly stderr = new MarkerScanner(`${sign}${this.end}`)
   emit: Emit = () => Effect.void
   exitCode: number | undefined
+  stdoutEnded = false
   stderrEnded = false
+  /** Bytes of output after the command's end was told. */
+  late = 0
   readonly line = `${this.ready} ${this.end} ${this.mark}\n`
 }
 
@@ -159,6 +165,7 @@ export class Lane {
   })
 
   #lose(error: HostError | undefined): void {
+    // Even where its exit code is known: what it wrote did not come whole.
     Deferred.doneUnsafe(this.#round.outcome, Effect.succeed<Outcome>({ _tag: "Lost", error }))
     Deferred.doneUnsafe(this.#round.answered, Effect.succeed({ unable: "" }))
   }
@@ -202,25 +209,58 @@ export class Lane {
       const unable = refusal.exec(this.#hello)?.[1]
       if (unable !== undefined) Deferred.doneUnsafe(round.answered, Effect.succeed({ unable }))
     }
-    const { word } = round.answers.push(event.bytes)
-    if (word === undefined) return
-    Deferred.doneUnsafe(round.answered, Effect.succeed(word === "+" ? "ready" : "held"))
+    for (const part of round.stdout.push(event.bytes)) {
+      if (part instanceof Uint8Array) continue
+      const answer = part.rest === "+" ? "ready" : "held"
+      Deferred.doneUnsafe(round.answered, Effect.succeed(answer))
+    }
   }
 
   #busy(event: OutputEvent): Effect.Effect<void> {
     const round = this.#round
     const stdout = event._tag === "Stdout"
-    if (stdout ? round.exitCode !== undefined : round.stderrEnded) return Effect.void
-    const { output, word } = (stdout ? round.stdout : round.stderr).push(event.bytes)
-    if (word !== undefined && stdout) round.exitCode = Number(word)
-    if (word !== undefined && !stdout) round.stderrEnded = true
-    const emitted = output.length === 0 ? Effect.void : round.emit([{ ...event, bytes: output }])
+    const outputs: Array<OutputEvent> = []
+    for (const part of (stdout ? round.stdout : round.stderr).push(event.bytes)) {
+      if (part instanceof Uint8Array) {
+        if (!(stdout ? round.stdoutEnded : round.stderrEnded)) {
+          outputs.push({ ...event, bytes: part })
+        }
+      } else if (part.pattern.endsWith(round.ready)) {
+        // The exit code. What else there is to come is on its way, unless somebody holds it back.
+        round.exitCode = Number(part.rest.slice(1))
+        Effect.runFork(Effect.forkIn(this.#hurry(round), this.#scope))
+      } else if (stdout) round.stdoutEnded = true
+      else round.stderrEnded = true
+    }
+    const { exitCode } = round
+    if (exitCode !== undefined) round.late += event.bytes.length
+    const ended = round.stdoutEnded && round.stderrEnded
     return Effect.andThen(
-      emitted,
-      Effect.sync(() => {
-        if (round.exitCode !== undefined && round.stderrEnded) this.#finish(round.exitCode)
+      outputs.length === 0 ? Effect.void : round.emit(outputs),
+      Effect.suspend(() => {
+        if (exitCode === undefined) return Effect.void
+        if (ended) return Effect.sync(() => this.#finish(exitCode))
+        return round.late > mostLate ? this.#giveUp(round, exitCode) : Effect.void
       }),
     )
+  }
+
+  /** Does not wait for ever for the end of an output that was taken away on its way. */
+  #hurry(round: Round): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      let seen = -1
+      while (seen !== round.late) {
+        seen = round.late
+        yield* Effect.sleep(silence)
+      }
+      if (round.exitCode !== undefined) yield* this.#giveUp(round, round.exitCode)
+    })
+  }
+
+  /** Ends a command whose exit code is known, and the lane with it. */
+  #giveUp(round: Round, exitCode: number): Effect.Effect<void> {
+    Deferred.doneUnsafe(round.outcome, Effect.succeed<Outcome>({ _tag: "Exited", exitCode }))
+    return round === this.#round ? this.close : Effect.void
   }
 
   #finish(exitCode: number): void {

@@ -1,48 +1,65 @@
 const newline = 10
 const nothing = new Uint8Array(0)
 
+/** A word of the channel's own, and which it is. */
+interface Word {
+  readonly pattern: string
+  /** What follows the pattern up to the end of the line. */
+  readonly rest: string
+}
+
 /**
- * Finds a channel's own word in what a command wrote: an unguessable pattern, then a few characters
- * up to the end of the line. What can't belong to it is handed on at once.
+ * Takes a channel's own words out of what a command wrote: each an unguessable pattern, a few more
+ * characters and the end of the line. What can't belong to one is handed on at once.
  */
 export class MarkerScanner {
-  readonly #pattern: Uint8Array
+  readonly #patterns: ReadonlyArray<string>
+  readonly #longest: number
   #held: Uint8Array = nothing
 
-  constructor(pattern: string) {
-    this.#pattern = Buffer.from(pattern)
+  constructor(...patterns: ReadonlyArray<string>) {
+    this.#patterns = patterns
+    this.#longest = Math.max(...patterns.map((pattern) => pattern.length))
   }
 
-  /** @returns what came before the word, and the word once it is there; what follows is dropped */
-  push(bytes: Uint8Array): { readonly output: Uint8Array; readonly word?: string } {
-    const data =
+  /** @returns output and words in the order in which they came */
+  push(bytes: Uint8Array): Array<Uint8Array | Word> {
+    let data =
       this.#held.length === 0
         ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
         : Buffer.concat([this.#held, bytes])
     this.#held = nothing
-    const at = data.indexOf(this.#pattern)
-    if (at === -1) {
-      const output = data.subarray(0, data.length - this.#begun(data))
-      this.#held = Uint8Array.from(data.subarray(output.length))
-      return { output }
+    const parts: Array<Uint8Array | Word> = []
+    for (;;) {
+      const found = this.#first(data)
+      const end = found === undefined ? -1 : data.indexOf(newline, found.at)
+      if (found === undefined || end === -1) {
+        const whole = found?.at ?? data.length - this.#begun(data)
+        this.#held = Uint8Array.from(data.subarray(whole))
+        if (whole > 0) parts.push(data.subarray(0, whole))
+        return parts
+      }
+      if (found.at > 0) parts.push(data.subarray(0, found.at))
+      const { pattern, at } = found
+      parts.push({ pattern, rest: data.toString("latin1", at + pattern.length, end) })
+      data = data.subarray(end + 1)
     }
-    const output = data.subarray(0, at)
-    const from = at + this.#pattern.length
-    const end = data.indexOf(newline, from)
-    if (end === -1) {
-      this.#held = Uint8Array.from(data.subarray(at))
-      return { output }
-    }
-    return { output, word: data.toString("latin1", from, end) }
   }
 
-  /** How many bytes at the end could be the pattern's beginning. */
+  #first(data: Buffer): { readonly pattern: string; readonly at: number } | undefined {
+    let first: { readonly pattern: string; readonly at: number } | undefined
+    for (const pattern of this.#patterns) {
+      const at = data.indexOf(pattern, 0, "latin1")
+      if (at !== -1 && at < (first?.at ?? Number.POSITIVE_INFINITY)) first = { pattern, at }
+    }
+    return first
+  }
+
+  /** How many bytes at the end could be a pattern's beginning. */
   #begun(data: Buffer): number {
-    const first = this.#pattern[0] ?? 0
-    let at = data.indexOf(first, Math.max(0, data.length - this.#pattern.length + 1))
-    for (; at !== -1; at = data.indexOf(first, at + 1)) {
-      const tail = data.subarray(at)
-      if (tail.equals(this.#pattern.subarray(0, tail.length))) return tail.length
+    for (let length = Math.min(this.#longest - 1, data.length); length > 0; length--) {
+      const tail = data.toString("latin1", data.length - length)
+      if (this.#patterns.some((pattern) => pattern.startsWith(tail))) return length
     }
     return 0
   }

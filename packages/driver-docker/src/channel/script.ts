@@ -5,10 +5,11 @@ export const sign = "\x1e"
 
 /**
  * A lane: a shell that runs one command after the other (docs/decisions/0014). It takes a line with
- * three words from its standard input, arms, and says that it is ready. Armed, a fresh shell in a
- * session of its own waits for what to run on the same standard input, its outputs two new pipes
- * that a `cat` each carries to the lane's own. When it has ended, the lane says so through the pipes,
- * after all that the command wrote. It takes the next line only once nothing holds the pipes any more.
+ * three words from its standard input, says that it is ready, and arms: a fresh shell in a session
+ * of its own waits for what to run on the same standard input, its outputs two new pipes that a
+ * `cat` each carries to the lane's own. When that has ended, the lane tells its exit code past the
+ * pipes, and through them, after all that it wrote, that this was all. It arms again only once
+ * nothing holds the pipes any more.
  *
  * Nothing here is a file, and no name of a program is looked up where the sandbox's user may write.
  */
@@ -53,7 +54,8 @@ E
     export ${marker}="$_cordon_mark"
     exec "$_cordon_setsid" /bin/sh >&6 2>&7 6>&- 7>&- 9>&-
   )
-  printf '\\036%s %s\\n' "$_cordon_end" "$?" >&6
+  printf '\\036%s=%s\\n' "$_cordon_ready" "$?"
+  printf '\\036%s\\n' "$_cordon_end" >&6
   printf '\\036%s\\n' "$_cordon_end" >&7
   exec 6>&- 7>&-
 done
