@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto"
 import {
   type CreateError,
   type EgressPolicy,
@@ -7,7 +8,7 @@ import {
   type SandboxId,
   type SandboxSpec,
 } from "@cordon/core"
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, Schedule } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
 import type { Range } from "../Subnets.ts"
@@ -48,6 +49,24 @@ export const undo = (what: string, effect: Effect.Effect<void, HostError>): Effe
     Effect.catch((error) =>
       Effect.logWarning(`Could not undo ${what}; a sweep will`, { error: error.message }),
     ),
+  )
+
+/** Tells the container of one request from any other of that name. */
+const creationLabel = "dev.cordon.creation"
+
+/** What a request made whose answer got lost: the engine may take its time to have made it. */
+const findCreated = (engine: Engine, name: string, token: string, lost: EngineError) =>
+  engine.containerInspect(name).pipe(
+    Effect.retry({
+      schedule: Schedule.max([Schedule.spaced("250 millis"), Schedule.recurs(20)]),
+      while: isEngineError(404),
+    }),
+    Effect.mapError(() => lost),
+    Effect.filterOrFail(
+      ({ Config }) => Config.Labels?.[creationLabel] === token,
+      () => lost,
+    ),
+    Effect.map(({ Id }) => Id),
   )
 
 /** Makes and starts a container with its network; what it made is undone where it fails. */
@@ -102,9 +121,21 @@ export const makeCreation = (options: {
           : Effect.uninterruptible(makeNetwork(network, request)).pipe(
               Effect.andThen(Deferred.succeed(attached, undefined)),
             )
+      const token = randomBytes(12).toString("hex")
+      const container = containerSpec({
+        spec,
+        runtime,
+        workdir,
+        labels: { ...labels, [creationLabel]: token },
+        network,
+      })
       const create = Effect.uninterruptible(
         Effect.tap(
-          engine.containerCreate(name, containerSpec({ spec, runtime, workdir, labels, network })),
+          engine
+            .containerCreate(name, container)
+            .pipe(
+              Effect.catchIf(isEngineError(0), (lost) => findCreated(engine, name, token, lost)),
+            ),
           (instanceId) =>
             Effect.sync(() => {
               made = instanceId
@@ -119,14 +150,14 @@ export const makeCreation = (options: {
           }),
         ),
       )
-      const [[container]] = yield* Effect.all([prepare, connect], { concurrency: 2 })
-      yield* Effect.uninterruptible(engine.containerStart(container.Id))
+      const [[created]] = yield* Effect.all([prepare, connect], { concurrency: 2 })
+      yield* Effect.uninterruptible(engine.containerStart(created.Id))
       if (!root && spec.workdir !== undefined) {
-        const target = { id, instanceId: container.Id }
+        const target = { id, instanceId: created.Id }
         yield* Effect.ignore(files.ownWorkdir(target, workdir, user))
       }
-      const State = { ...container.State, Status: "running", Running: true }
-      return { ...container, State }
+      const State = { ...created.State, Status: "running", Running: true }
+      return { ...created, State }
     }).pipe(Effect.onError(() => takeAway))
   }
 

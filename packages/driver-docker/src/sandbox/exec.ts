@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto"
 import {
   EngineError,
+  EngineUnreachable,
   type ExecError,
   ExecEvent,
   type ExecRequest,
@@ -170,6 +171,32 @@ export const makeExec = (
     engine
       .execInspect(execId)
       .pipe(Effect.repeat({ schedule, while: (state: ExecInspect) => state.Running }))
+
+  /** Asks every second whether a command has ended; fails where the engine has gone silent. */
+  const watchExit = (execId: string) =>
+    engine.execInspect(execId).pipe(
+      Effect.timeoutOrElse({
+        duration: "5 seconds",
+        orElse: () =>
+          Effect.fail(
+            new EngineUnreachable({
+              endpoint: engine.endpoint,
+              reason: "it went silent while a command ran, which may still be running",
+            }),
+          ),
+      }),
+      // A passing interruption loses nothing: the output has a connection of its own.
+      Effect.retry({
+        schedule: Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(2)]),
+        while: ({ _tag }) => _tag === "EngineUnreachable",
+      }),
+      Effect.repeat({ schedule: Schedule.spaced("1 second"), while: ({ Running }) => Running }),
+      // An engine that no longer knows it: the container is gone.
+      Effect.catchIf(
+        (error) => error._tag === "EngineError" && error.status === 404,
+        () => Effect.void,
+      ),
+    )
 
   /** Runs the script that kills a command; false where that could not be done. */
   const runKiller = Effect.fnUntraced(function* (
@@ -407,13 +434,16 @@ export const makeExec = (
       )
     }
     const exited = yield* Deferred.make<void>()
+    const overdue = yield* Deferred.make<never, ExecError>()
     yield* Effect.raceFirst(
       Deferred.await(death),
       // Only where the events are interrupted: they are the quicker news.
-      Effect.ignore(awaitExit(execId, Schedule.spaced("1 second"))),
-    ).pipe(Effect.andThen(Deferred.succeed(exited, undefined)), Effect.forkScoped)
-
-    const overdue = yield* Deferred.make<never, ExecError>()
+      watchExit(execId),
+    ).pipe(
+      Effect.andThen(Deferred.succeed(exited, undefined)),
+      Effect.catch((error) => Deferred.fail(overdue, error)),
+      Effect.forkScoped,
+    )
     if (timeout !== undefined) {
       yield* Effect.sleep(timeout).pipe(
         Effect.andThen(

@@ -1,0 +1,321 @@
+import {
+  collectOutput,
+  defaultLimits,
+  FilePath,
+  packArchive,
+  SandboxDriver,
+  type SandboxId,
+  SandboxName,
+  SessionId,
+  sandboxId,
+  sessionKey,
+} from "@cordon/core"
+import { dockerRemote } from "@cordon/driver-docker-remote"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Result, Schedule, Stream } from "effect"
+import { afterAll } from "vitest"
+import { noEngineContainers, startEngine } from "../support/engineContainer.ts"
+import { type Fate, type FaultProxy, startFaultProxy } from "../support/faultProxy.ts"
+import { skipped } from "../support/skipped.ts"
+
+const engine = noEngineContainers === undefined ? await startEngine({ tls: false }) : undefined
+afterAll(() => engine?.stop())
+
+const session = sessionKey(SessionId.make(`faults-${process.pid}`))
+let boxes = 0
+
+const nextId = () => sandboxId(session, SandboxName.make(`box-${++boxes}`))
+
+const create = (id: SandboxId) =>
+  Effect.flatMap(SandboxDriver, (driver) =>
+    driver.create({
+      id,
+      session,
+      spec: {
+        name: SandboxName.make(`box-${boxes}`),
+        image: process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
+        runtime: "runc",
+        limits: { ...defaultLimits, memory: 64 * 1024 ** 2 },
+        network: "bridge",
+        lease: { idleTimeout: 600_000, removeTimeout: 1_200_000 },
+        env: {},
+        workdir: "/work",
+      },
+    }),
+  )
+
+const run = (id: SandboxId, command: string) =>
+  Effect.flatMap(SandboxDriver, (driver) =>
+    collectOutput(driver.exec(id, { command, timeout: Duration.seconds(60) }), 1024 * 1024),
+  )
+
+/** How often a command really ran, by what it left in the sandbox. */
+const counting = (command = "") => `echo ran >>/work/count; ${command}`
+const timesRun = (id: SandboxId) =>
+  Effect.map(run(id, "cat /work/count 2>/dev/null | wc -l"), ({ stdout }) => Number(stdout))
+
+/** All that Cordon has on the engine, seen past the proxy. */
+const left = async () => {
+  const filters = { label: ["dev.cordon.spec"] }
+  const containers = await engine?.client.listContainers({ all: true, filters })
+  const networks = await engine?.client.listNetworks({ filters })
+  return [
+    ...(containers ?? []).map(({ Names }) => `container ${Names[0]}`),
+    ...(networks ?? []).map(({ Name }) => `network ${Name}`),
+  ]
+}
+
+/** Networks are removed behind the caller's back: they are given the time for that. */
+const leftInTheEnd = Effect.promise(left).pipe(
+  Effect.repeat({
+    schedule: Schedule.max([Schedule.spaced("200 millis"), Schedule.recurs(50)]),
+    while: (found) => found.length > 0,
+  }),
+  Effect.andThen(Effect.promise(left)),
+)
+
+/** A test with a driver that reaches the engine through a proxy of its own. */
+const through = (
+  name: string,
+  body: (proxy: FaultProxy) => Effect.Effect<unknown, unknown, SandboxDriver>,
+) =>
+  engine === undefined
+    ? skipped(name, noEngineContainers ?? "")
+    : it.live(
+        name,
+        () =>
+          Effect.acquireUseRelease(
+            Effect.promise(() => startFaultProxy({ host: "127.0.0.1", port: engine.port })),
+            (proxy) =>
+              body(proxy).pipe(
+                Effect.provide(
+                  dockerRemote({
+                    host: `tcp://127.0.0.1:${proxy.port}`,
+                    headersTimeout: "20 seconds",
+                  }),
+                ),
+              ),
+            (proxy) => Effect.promise(() => proxy.close()),
+          ),
+        240_000,
+      )
+
+const removed = (id: SandboxId) =>
+  Effect.flatMap(SandboxDriver, (driver) =>
+    driver.remove(id).pipe(Effect.catchTag("SandboxNotFound", () => Effect.void)),
+  )
+
+const withSandbox = (use: (id: SandboxId) => Effect.Effect<unknown, unknown, SandboxDriver>) =>
+  Effect.suspend(() => {
+    const id = nextId()
+    return Effect.acquireUseRelease(
+      create(id),
+      () => use(id),
+      () => removed(id),
+    )
+  })
+
+/** What changes something; a question that got lost is just asked again. */
+const isChange = (request: string) => /^(POST|DELETE) /.test(request)
+const kindOf = (request: string) =>
+  request.replace(/\/v[\d.]+/, "").replace(/(containers|exec|networks)\/(?!create)[\w.-]+/, "$1/ID")
+
+/** Meets the n-th change with a fate, and tells what all of them were. */
+const meet = (proxy: FaultProxy, n: number, fate: Fate) => {
+  const seen: Array<string> = []
+  proxy.fate = (request) => {
+    if (!isChange(request)) return "pass"
+    seen.push(kindOf(request).trim())
+    return seen.length === n ? fate : "pass"
+  }
+  return seen
+}
+
+describe("a network that fails", () => {
+  through("makes all slower by its latency, and nothing else", (proxy) =>
+    Effect.gen(function* () {
+      proxy.latency = 250
+      yield* withSandbox((id) =>
+        Effect.gen(function* () {
+          const { stdout, exitCode } = yield* run(id, "seq 20000; exit 3")
+          assert.strictEqual(stdout.split("\n").length, 20_001)
+          assert.strictEqual(exitCode, 3)
+        }),
+      )
+    }),
+  )
+
+  for (const fate of ["lose request", "lose answer"] as const) {
+    through(`at any step of a creation (${fate}) leaves a whole sandbox or none`, (proxy) =>
+      Effect.gen(function* () {
+        const requests = meet(proxy, 0, "pass")
+        yield* withSandbox(() => Effect.void)
+        assert.isAtLeast(requests.filter((request) => /\/create/.test(request)).length, 2)
+        for (let n = 1; n <= requests.length; n++) {
+          const id = nextId()
+          const seen = meet(proxy, n, fate)
+          const result = yield* Effect.result(create(id))
+          proxy.fate = () => "pass"
+          if (Result.isSuccess(result)) {
+            assert.strictEqual((yield* run(id, "echo whole")).stdout, "whole\n")
+          } else {
+            assert.include(["EngineError", "EngineUnreachable"], result.failure._tag, seen[n - 1])
+            assert.match(result.failure.message, /reset|closed the connection/)
+          }
+          yield* removed(id)
+          assert.deepStrictEqual(yield* leftInTheEnd, [], `${fate} ${seen[n - 1]}`)
+        }
+      }),
+    )
+
+    through(`at any step of a command (${fate}) never runs it twice`, (proxy) =>
+      withSandbox((id) =>
+        Effect.gen(function* () {
+          for (const step of ["POST /containers/ID/exec ", "POST /exec/ID/start "]) {
+            yield* run(id, "rm -f /work/count")
+            let met = 0
+            proxy.fate = (request) =>
+              kindOf(request).startsWith(step) && met++ === 0 ? fate : "pass"
+            const error = yield* Effect.flip(run(id, counting("sleep 0.2")))
+            proxy.fate = () => "pass"
+            assert.isAtLeast(met, 1)
+            assert.strictEqual(error._tag, "EngineError", step)
+            assert.match(error.message, /before it answered, so this may or may not have been done/)
+            const times = yield* timesRun(id)
+            assert.isAtMost(times, 1, step)
+            if (fate === "lose request" || step.includes("containers")) assert.strictEqual(times, 0)
+            // Whatever started was ended: its marker is on no process any more.
+            assert.strictEqual((yield* run(id, "pgrep -c sleep")).stdout, "1\n")
+          }
+        }),
+      ),
+    )
+
+    through(`at any step of an archive (${fate}) is told, and the next one arrives`, (proxy) =>
+      withSandbox((id) =>
+        Effect.gen(function* () {
+          const driver = yield* SandboxDriver
+          const content = Buffer.alloc(300_000, "cordon")
+          const put = Effect.suspend(() =>
+            driver.putArchive(
+              id,
+              FilePath.make("/work"),
+              packArchive(
+                Stream.succeed({
+                  path: "file",
+                  kind: "file" as const,
+                  size: content.length,
+                  mode: 0o644,
+                  content: Stream.succeed(new Uint8Array(content)),
+                }),
+              ),
+            ),
+          )
+          for (const step of ["POST /containers/ID/exec ", "POST /exec/ID/start "]) {
+            let met = 0
+            proxy.fate = (request) =>
+              kindOf(request).startsWith(step) && met++ === 0 ? fate : "pass"
+            const error = yield* Effect.flip(put)
+            proxy.fate = () => "pass"
+            assert.include(["EngineError", "EngineUnreachable"], error._tag)
+            assert.match(error.message, /reset|closed the connection/)
+            yield* put
+            const { stdout } = yield* run(id, "wc -c </work/file")
+            assert.strictEqual(Number(stdout), content.length)
+          }
+        }),
+      ),
+    )
+  }
+
+  through("in the middle of a command tells so, and ends the command", (proxy) =>
+    withSandbox((id) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(
+          Effect.raceFirst(
+            run(id, counting("sleep 50")),
+            Effect.andThen(
+              Effect.sleep("1 second"),
+              Effect.andThen(
+                Effect.sync(() => proxy.reset()),
+                Effect.never,
+              ),
+            ),
+          ),
+        )
+        assert.match(error.message, /reset|closed the connection/)
+        assert.strictEqual(yield* timesRun(id), 1)
+        assert.strictEqual((yield* run(id, "pgrep -fc 'sleep 5[0]'")).stdout, "0\n")
+      }),
+    ),
+  )
+
+  through("goes silent without closing: the command is given up with the reason", (proxy) =>
+    withSandbox((id) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(
+          Effect.raceFirst(
+            run(id, counting("sleep 50")),
+            Effect.andThen(
+              Effect.sleep("1 second"),
+              Effect.andThen(
+                Effect.sync(() => {
+                  proxy.fate = () => "hang"
+                  proxy.freeze()
+                  setTimeout(() => {
+                    proxy.fate = () => "pass"
+                  }, 25_000)
+                }),
+                Effect.never,
+              ),
+            ),
+          ),
+        )
+        assert.strictEqual(error._tag, "EngineUnreachable")
+        assert.match(error.message, /went silent|did not answer in time/)
+        proxy.fate = () => "pass"
+        assert.strictEqual(yield* timesRun(id), 1)
+      }),
+    ),
+  )
+
+  through("is the engine's own end: the command ran once, and its files are there after", () =>
+    withSandbox((id) =>
+      Effect.gen(function* () {
+        const driver = yield* SandboxDriver
+        const end = yield* Effect.result(
+          Effect.raceFirst(
+            run(id, counting("sleep 50")),
+            Effect.andThen(
+              Effect.sleep("1 second"),
+              Effect.andThen(
+                Effect.promise(async () => {
+                  await engine?.container.exec(["sh", "-c", "kill -KILL $(pidof dockerd)"])
+                }),
+                Effect.never,
+              ),
+            ),
+          ),
+        )
+        if (Result.isFailure(end)) {
+          assert.match(end.failure.message, /reset|closed the connection|nothing listens/)
+        } else {
+          // The engine came back so soon that it could tell: it had killed the command.
+          assert.strictEqual(end.success.exitCode, 137)
+        }
+        yield* driver.start(id).pipe(
+          Effect.retry({
+            schedule: Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs(20)]),
+          }),
+        )
+        assert.strictEqual(yield* timesRun(id), 1)
+      }),
+    ),
+  )
+
+  through("leaves nothing on the engine in the end", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* leftInTheEnd, [])
+    }),
+  )
+})
