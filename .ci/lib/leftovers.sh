@@ -11,6 +11,7 @@ no_leftovers() {
   found=$(
     api GET "/containers/json?all=1&filters=$filter" | jq -r '.[] | "container \(.Names[0]) (\(.Status))"'
     api GET "/networks?filters=$filter" | jq -r '.[] | "network \(.Name)"'
+    api GET "/images/json?all=1&filters=$filter" | jq -r '.[] | "image \(.RepoTags[0] // .Id)"'
     api GET "/volumes?filters=$filter" | jq -r '.Volumes // [] | .[] | "volume \(.Name)"'
   )
   if [[ -n $found ]]; then

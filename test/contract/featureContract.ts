@@ -213,7 +213,8 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
       check("tells of what it lacks, and refuses it", () =>
         Effect.gen(function* () {
           const { features } = yield* (yield* Sandboxes).capabilities
-          const { processes, ...sandbox } = yield* make()
+          const session = yield* freshSession
+          const { processes, ...sandbox } = yield* Sandboxes.scoped(session)
           // Allow-lists of destinations have tests of their own.
           const calls: Readonly<
             Record<
@@ -230,6 +231,12 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
               Effect.scoped(sandbox.ports.expose(80)),
             ],
             terminals: [Effect.scoped(sandbox.terminal())],
+            snapshots: [
+              sandbox.snapshot(),
+              session.snapshots.list,
+              session.snapshots.remove("x"),
+              session.create({ snapshot: "x" }),
+            ],
             pause: [sandbox.pause, sandbox.resume],
           }
           for (const [feature, calls_] of Object.entries(calls)) {
@@ -547,6 +554,64 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
               )
             }),
           lacks.terminals,
+        )
+      })
+
+      describe("snapshots", () => {
+        check(
+          "keep files, make any number of sandboxes, and are nobody else's",
+          () =>
+            Effect.gen(function* () {
+              const session = yield* freshSession
+              const source = yield* Sandboxes.scoped(session, {
+                name: "source",
+                workdir: "/work",
+                env: { A: "kept" },
+              })
+              yield* Effect.addFinalizer(() => Effect.ignore(session.snapshots.remove("first")))
+              yield* source.files.write("state", "before", { mode: 0o750 })
+              const taken = yield* source.snapshot("first")
+              assert.deepStrictEqual([taken.name, taken.sandbox], ["first", "source"])
+              assert.isAbove(taken.size, 0)
+              assert.strictEqual(yield* out(source, "echo goes on"), "goes on\n")
+              yield* source.files.write("state", "after")
+              assert.deepStrictEqual(yield* session.snapshots.list, [taken])
+              assert.strictEqual(yield* tagOf(source.snapshot("first")), "SnapshotNameTaken")
+              const [one, two] = yield* Effect.all([
+                Sandboxes.scoped(session, { snapshot: "first" }),
+                Sandboxes.scoped(session, { snapshot: "first", limits: { memory: "128MiB" } }),
+              ])
+              for (const fork of [one, two]) {
+                assert.strictEqual(yield* fork.files.readText("/work/state"), "before")
+                assert.strictEqual((yield* fork.files.stat("/work/state")).mode, 0o750)
+                assert.strictEqual(yield* out(fork, "pwd; echo $A"), "/work\nkept\n")
+              }
+              yield* one.files.write("/work/state", "of one")
+              assert.strictEqual(yield* two.files.readText("/work/state"), "before")
+              assert.strictEqual(yield* source.files.readText("state"), "after")
+              assert.lengthOf(yield* session.list, 3)
+
+              const stranger = yield* freshSession
+              assert.deepStrictEqual(yield* stranger.snapshots.list, [])
+              const theirs = { snapshot: "first" }
+              assert.strictEqual(yield* tagOf(stranger.create(theirs)), "SnapshotNotFound")
+              const named = stranger.create({ image: taken.image })
+              assert.strictEqual(yield* tagOf(named), "ImageNotFound")
+              const removal = stranger.snapshots.remove("first")
+              assert.strictEqual(yield* tagOf(removal), "SnapshotNotFound")
+
+              const remove = session.snapshots.remove("first")
+              assert.strictEqual(yield* tagOf(remove), "SnapshotInUse")
+              for (const fork of [one, two, source]) yield* fork.remove
+              yield* remove
+              assert.deepStrictEqual(yield* session.snapshots.list, [])
+              assert.strictEqual(yield* tagOf(remove), "SnapshotNotFound")
+              const gone = session.create({ snapshot: "first" })
+              assert.strictEqual(yield* tagOf(gone), "SnapshotNotFound")
+              const both = session.create({ snapshot: "first", image: options.image })
+              assert.strictEqual(yield* tagOf(both), "InvalidInput")
+            }),
+          lacks.snapshots,
         )
       })
 

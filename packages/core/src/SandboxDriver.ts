@@ -6,6 +6,9 @@ import {
   type HostError,
   type SandboxNotFound,
   type SandboxNotRunning,
+  type SnapshotInUse,
+  type SnapshotNameTaken,
+  type SnapshotNotFound,
   Unsupported,
 } from "./errors.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
@@ -14,15 +17,16 @@ import type { FilePath } from "./values/FilePath.ts"
 import type { FileStat } from "./values/Files.ts"
 import type { HostCapacity, Limits } from "./values/Limits.ts"
 import type { Isolation, Runtime } from "./values/Runtime.ts"
-import type { SandboxInfo, SandboxSpec } from "./values/Sandbox.ts"
+import type { SandboxInfo, SandboxSpec, SnapshotInfo } from "./values/Sandbox.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
+import type { SandboxName } from "./values/SandboxName.ts"
 import type { SessionKey } from "./values/Session.ts"
 
 /**
  * What a driver may lack: `processes` that outlive the command that started them (which background
- * processes, git and ports need), `pause`, `terminals`, `egress` (allow-lists of destinations).
+ * processes, git and ports need), `pause`, `terminals`, `snapshots`, `egress` (allow-lists of destinations).
  */
-export type Feature = "processes" | "pause" | "terminals" | "egress"
+export type Feature = "processes" | "pause" | "terminals" | "snapshots" | "egress"
 
 /** A runtime on offer, as the host has it registered. */
 export interface RuntimeOffer {
@@ -146,6 +150,25 @@ export class SandboxDriver extends Context.Service<
     readonly exec: (id: SandboxId, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
 
     /**
+     * Keeps the files of a sandbox as an image of its session, from which others can be made: no
+     * other session can, nor sees it. What is held in memory is not part of it.
+     */
+    readonly snapshot: (
+      id: SandboxId,
+      name: SandboxName,
+    ) => Effect.Effect<SnapshotInfo, SnapshotNameTaken | SandboxNotFound | Unsupported | HostError>
+
+    /** All snapshots on the host, or those of one session, oldest first. */
+    readonly snapshots: (
+      session?: SessionKey,
+    ) => Effect.Effect<ReadonlyArray<SnapshotInfo>, Unsupported | HostError>
+
+    readonly removeSnapshot: (
+      session: SessionKey,
+      name: SandboxName,
+    ) => Effect.Effect<void, SnapshotNotFound | SnapshotInUse | Unsupported | HostError>
+
+    /**
      * Runs a command on a terminal of its own. It is killed with the scope, and with all that it
      * started.
      */
@@ -210,6 +233,9 @@ export const unsupportedFeatures = (driver: string) => {
     pause: refuse("pause"),
     resume: refuse("pause"),
     terminal: refuse("terminals"),
+    snapshot: refuse("snapshots"),
+    snapshots: refuse("snapshots"),
+    removeSnapshot: refuse("snapshots"),
     egressAttempts: refuse("egress"),
   }
 }

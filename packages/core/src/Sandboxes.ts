@@ -19,6 +19,9 @@ import {
   OutOfMemory,
   RuntimeUnavailable,
   SandboxNotFound,
+  type SnapshotInUse,
+  type SnapshotNameTaken,
+  SnapshotNotFound,
   type TooManyFiles,
   Unsupported,
 } from "./errors.ts"
@@ -57,7 +60,13 @@ import { sandboxPath } from "./values/FilePath.ts"
 import type { FileEntry, FileStat } from "./values/Files.ts"
 import { resolveLimits } from "./values/Limits.ts"
 import { chooseRuntime } from "./values/Runtime.ts"
-import { CreateOptions, Environment, type SandboxInfo, User } from "./values/Sandbox.ts"
+import {
+  CreateOptions,
+  Environment,
+  type SandboxInfo,
+  type SnapshotInfo,
+  User,
+} from "./values/Sandbox.ts"
 import { resolveSandboxId, type SandboxId, sandboxId } from "./values/SandboxId.ts"
 import { SandboxName } from "./values/SandboxName.ts"
 import { SessionId, sessionKey } from "./values/Session.ts"
@@ -176,6 +185,13 @@ export interface Sandbox {
   readonly terminal: (
     options?: TerminalOptions,
   ) => Effect.Effect<SandboxTerminal, TerminalError | Unsupported, Scope.Scope>
+  /**
+   * Keeps its files as a snapshot of the session, which `create` can make sandboxes from, any number
+   * of times. It outlives the sandbox and this program: remove it when it is no longer needed.
+   */
+  readonly snapshot: (
+    name?: string,
+  ) => Effect.Effect<SnapshotInfo, LeaseError | InvalidInput | SnapshotNameTaken | Unsupported>
   /** Freezes it with all its processes and their memory; the lease runs on. */
   readonly pause: Effect.Effect<void, LeaseError | Unsupported>
   /** Lets it go on after a pause. */
@@ -190,16 +206,33 @@ export interface Sandbox {
   readonly remove: Effect.Effect<void, LeaseError>
 }
 
+/** The snapshots of one session; others' do not exist to it. */
+export interface Snapshots {
+  /** Oldest first. */
+  readonly list: Effect.Effect<ReadonlyArray<SnapshotInfo>, Unsupported | HostError>
+  /** Fails with `SnapshotInUse` while there are sandboxes that were made from it. */
+  readonly remove: (
+    name: string,
+  ) => Effect.Effect<
+    void,
+    InvalidInput | SnapshotNotFound | SnapshotInUse | Unsupported | HostError
+  >
+}
+
 /** The sandboxes of one session; others' do not exist to it. */
 export interface SandboxSession {
   readonly create: (
     options?: CreateOptions,
     onProgress?: (progress: PullProgress) => Effect.Effect<void>,
-  ) => Effect.Effect<Sandbox, CreateError | InvalidInput | LeaseLost | LeaseStoreFailed>
+  ) => Effect.Effect<
+    Sandbox,
+    CreateError | InvalidInput | SnapshotNotFound | LeaseLost | LeaseStoreFailed
+  >
   /** Finds a sandbox by its name or ID. */
   readonly get: (reference: string) => Effect.Effect<Sandbox, SandboxNotFound | HostError>
   /** Oldest first. */
   readonly list: Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
+  readonly snapshots: Snapshots
 }
 
 /** What a program uses: sandboxes by session. */
@@ -246,6 +279,9 @@ const ExecOptionsChecked = Schema.Struct({
   user: Schema.optionalKey(User),
   outputLimit: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))),
 })
+
+const snapshotName = (name: string) =>
+  Effect.mapError(Schema.decodeUnknownEffect(SandboxName)(name), invalidInput("name of a snapshot"))
 
 const commandProblem = (command: ExecRequest["command"]): string | undefined => {
   const parts = typeof command === "string" ? [command] : command
@@ -462,6 +498,10 @@ const make = Effect.gen(function* () {
           ),
         ),
       files,
+      snapshot: Effect.fn("Sandbox.snapshot")(function* (name) {
+        const chosen = name ?? `snapshot-${randomBytes(4).toString("hex")}`
+        return yield* use(driver.snapshot(id, yield* snapshotName(chosen)))
+      }),
       pause: use(driver.pause(id)),
       resume: use(driver.resume(id)),
       egressAttempts: driver.egressAttempts(id),
@@ -477,6 +517,12 @@ const make = Effect.gen(function* () {
         Effect.mapError(invalidInput("session ID")),
       ),
     )
+
+    const findSnapshot = (name: SandboxName) =>
+      Effect.gen(function* () {
+        const found = (yield* driver.snapshots(key)).find((snapshot) => snapshot.name === name)
+        return found ?? (yield* new SnapshotNotFound({ snapshot: name }))
+      })
 
     const create: SandboxSession["create"] = Effect.fn("Sandboxes.create")(function* (
       options = {},
@@ -517,9 +563,19 @@ const make = Effect.gen(function* () {
       if (egress !== undefined && !host.features.includes("egress")) {
         return yield* new Unsupported({ feature: "egress", driver: host.driver })
       }
+      if (wanted.snapshot !== undefined && wanted.image !== undefined) {
+        return yield* new InvalidInput({
+          subject: "sandbox options",
+          issue: "give either an image or a snapshot",
+        })
+      }
+      const image =
+        wanted.snapshot === undefined
+          ? (wanted.image ?? settings.image)
+          : (yield* findSnapshot(wanted.snapshot)).image
       const spec = {
         name,
-        image: wanted.image ?? settings.image,
+        image,
         runtime,
         limits,
         network,
@@ -557,7 +613,14 @@ const make = Effect.gen(function* () {
       return handle(info)
     })
 
-    return { create, get, list: driver.list(key) }
+    const snapshots: Snapshots = {
+      list: driver.snapshots(key),
+      remove: Effect.fnUntraced(function* (name) {
+        yield* driver.removeSnapshot(key, yield* snapshotName(name))
+      }),
+    }
+
+    return { create, get, list: driver.list(key), snapshots }
   })
 
   return Sandboxes.of({ session, capabilities })

@@ -272,6 +272,32 @@ export class PortUnreachable extends Schema.TaggedError<PortUnreachable>()("Port
   }
 }
 
+export class SnapshotNotFound extends Schema.TaggedError<SnapshotNotFound>()("SnapshotNotFound", {
+  snapshot: Schema.String,
+}) {
+  override get message() {
+    return `There is no snapshot ${quote(this.snapshot)} in this session. List the snapshots to see their names, or take it.`
+  }
+}
+
+export class SnapshotNameTaken extends Schema.TaggedError<SnapshotNameTaken>()(
+  "SnapshotNameTaken",
+  { snapshot: Schema.String },
+) {
+  override get message() {
+    return `A snapshot named ${quote(this.snapshot)} already exists in this session. Use it, remove it, or choose another name.`
+  }
+}
+
+/** A snapshot that a sandbox was made from. */
+export class SnapshotInUse extends Schema.TaggedError<SnapshotInUse>()("SnapshotInUse", {
+  snapshot: Schema.String,
+}) {
+  override get message() {
+    return `Snapshot ${quote(this.snapshot)} is in use. Remove the sandboxes that were made from it first.`
+  }
+}
+
 /** The driver can't do this for any sandbox. */
 export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported", {
   /** As a driver's capabilities name it. */
@@ -353,6 +379,9 @@ export type CordonError =
   | ProcessNotFound
   | ProcessNameTaken
   | PortUnreachable
+  | SnapshotNotFound
+  | SnapshotNameTaken
+  | SnapshotInUse
   | LeaseError
 
 /** Turns a schema's refusal into {@link InvalidInput}, without repeating the input. */

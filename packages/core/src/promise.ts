@@ -35,7 +35,7 @@ import type { TransferReport } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, TerminalSize } from "./values/Exec.ts"
 import type { FileEntry, FileStat } from "./values/Files.ts"
-import type { CreateOptions, SandboxInfo } from "./values/Sandbox.ts"
+import type { CreateOptions, SandboxInfo, SnapshotInfo } from "./values/Sandbox.ts"
 
 /** Bytes or text, whole or as they come. */
 export type Content = string | Uint8Array | AsyncIterable<Uint8Array>
@@ -177,6 +177,11 @@ export interface PromiseSandbox extends AsyncDisposable {
   readonly ports: PromisePorts
   /** Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease. */
   readonly terminal: (options?: TerminalOptions & Abortable) => Promise<PromiseTerminal>
+  /**
+   * Keeps its files as a snapshot of the session, which `create` can make sandboxes from, any number
+   * of times. It outlives the sandbox and this program: remove it when it is no longer needed.
+   */
+  readonly snapshot: (name?: string, options?: Abortable) => Promise<SnapshotInfo>
   /** Freezes it with all its processes and their memory; the lease runs on. */
   readonly pause: (options?: Abortable) => Promise<void>
   /** Lets it go on after a pause. */
@@ -186,6 +191,14 @@ export interface PromiseSandbox extends AsyncDisposable {
   readonly start: (options?: Abortable) => Promise<void>
   readonly stop: (options?: Abortable) => Promise<void>
   readonly remove: (options?: Abortable) => Promise<void>
+}
+
+/** The snapshots of one session. */
+export interface PromiseSnapshots {
+  /** Oldest first. */
+  readonly list: (options?: Abortable) => Promise<ReadonlyArray<SnapshotInfo>>
+  /** Rejects with `SnapshotInUse` while there are sandboxes that were made from it. */
+  readonly remove: (name: string, options?: Abortable) => Promise<void>
 }
 
 /** The sandboxes of one session. Every rejection is a {@link CordonError}: look at its `_tag`. */
@@ -199,6 +212,7 @@ export interface PromiseSandboxes extends AsyncDisposable {
   readonly get: (reference: string, options?: Abortable) => Promise<PromiseSandbox>
   /** Oldest first. */
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<SandboxInfo>>
+  readonly snapshots: PromiseSnapshots
   readonly capabilities: (options?: Abortable) => Promise<DriverCapabilities>
   /** Another session on the same driver; closing this one closes it too. */
   readonly session: (sessionId: string) => PromiseSandboxes
@@ -325,6 +339,20 @@ const sessionOf = (runtime: Runtime, sessionId: string): PromiseSandboxes => {
         Effect.flatMap(session, (session) => session.list),
         options,
       ),
+    snapshots: {
+      list: (options) =>
+        run(
+          runtime,
+          Effect.flatMap(session, (session) => session.snapshots.list),
+          options,
+        ),
+      remove: (name, options) =>
+        run(
+          runtime,
+          Effect.flatMap(session, (session) => session.snapshots.remove(name)),
+          options,
+        ),
+    },
     capabilities: (options) =>
       run(
         runtime,
@@ -402,6 +430,7 @@ const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
         [Symbol.asyncDispose]: close,
       }
     },
+    snapshot: (name, options) => run(runtime, sandbox.snapshot(name), options),
     pause: (options) => run(runtime, sandbox.pause, options),
     resume: (options) => run(runtime, sandbox.resume, options),
     egressAttempts: (options) => run(runtime, sandbox.egressAttempts, options),

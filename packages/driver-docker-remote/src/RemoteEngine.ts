@@ -24,6 +24,13 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       { operation: "inspect an image", method: "GET", path: `/images/${of(image)}/json` },
       schemas.ImageInspect,
     ),
+  imageList: (filters) =>
+    http.ask(
+      { operation: "list images", method: "GET", path: "/images/json", query: filtered(filters) },
+      Schema.Array(schemas.ImageSummary),
+    ),
+  imageRemove: (image) =>
+    http.run({ operation: "remove an image", method: "DELETE", path: `/images/${of(image)}` }),
   imagePull: (image) => {
     const operation = "pull an image"
     const call = {
@@ -142,6 +149,13 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       operation: "kill a container",
       method: "POST",
       path: `/containers/${of(id)}/kill`,
+    }),
+  containerCommit: (container, image) =>
+    http.run({
+      operation: "snapshot a container",
+      method: "POST",
+      path: "/commit",
+      query: { container, ...image },
     }),
   containerPause: (id) =>
     http.run({

@@ -4,7 +4,7 @@ import {
   EngineError,
   type FileError,
   type HostError,
-  type ImageNotFound,
+  ImageNotFound,
   type ImagePullFailed,
   type InvalidInput,
   makeKeyedLock,
@@ -37,6 +37,7 @@ import { makeFiles } from "./sandbox/files.ts"
 import { provideImage } from "./sandbox/image.ts"
 import { isNetworkName, removeNetwork } from "./sandbox/network.ts"
 import { makeNetworksAhead } from "./sandbox/networksAhead.ts"
+import { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
 import { makeTerminal } from "./sandbox/terminal.ts"
 import {
   aheadSince,
@@ -88,6 +89,7 @@ export const layerDriver = (
       const terminal = makeTerminal(engine, hub, exec)
       const files = makeFiles(exec)
       const pulling = makeKeyedLock<string>()
+      const snapshots = makeSnapshots(engine)
       const background = yield* makeBackground
       const warm = yield* warmPoolOptions(options.warmPool)
       const networks = makeNetworksAhead(engine, pool, warm?.networks ?? (warm ? 2 : 0))
@@ -226,8 +228,13 @@ export const layerDriver = (
                 runtime: runtime.name,
                 image: yield* restore(image(spec, onProgress)),
               }
-              const claimed = warmPool
-                ? yield* warmPool.claim(kind, id, session, spec.name)
+              // Another session's snapshot does not exist to this one.
+              if (isForeign(kind.image, session)) {
+                return yield* new ImageNotFound({ image: spec.image })
+              }
+              const pooled = isSnapshot(kind.image) ? undefined : warmPool
+              const claimed = pooled
+                ? yield* pooled.claim(kind, id, session, spec.name)
                 : Option.none()
               const { workdir } = identityOf(spec, kind.image)
               const cold = make({
@@ -238,7 +245,7 @@ export const layerDriver = (
                 networkLabels: { [label.id]: id, [label.session]: session },
               }).pipe(Effect.catchIf(isEngineError(409), () => Effect.fail(taken)))
               const container = Option.isSome(claimed) ? claimed.value : yield* restore(cold)
-              if (warmPool) yield* warmPool.want(kind)
+              if (pooled) yield* pooled.want(kind)
               const sandbox = toInfo(container)
               if (Option.isNone(sandbox)) {
                 return yield* Effect.die(new Error("A container that was just made is not ours"))
@@ -428,7 +435,7 @@ export const layerDriver = (
           runtimes: [...offered.values()].map(({ name: _, ...runtime }) => runtime),
           enforced,
           capacity: { memory: host.MemTotal, cpus: host.NCPU },
-          features: ["processes", "pause", "terminals", "egress"],
+          features: ["processes", "pause", "terminals", "snapshots", "egress"],
           caveats: [
             "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
             "Who may inspect the engine can read the environment variables of every sandbox.",
@@ -470,6 +477,21 @@ export const layerDriver = (
         inspect,
         list,
         exec: (id, request) => streamOn(id, (target) => exec(target, request)),
+        snapshot: Effect.fn("DockerDriver.snapshot")(function* (id, name) {
+          const sandbox = yield* inspect(id)
+          if ((yield* runtimes).get(sandbox.runtime)?.keepsFiles === false) {
+            return yield* new EngineError({
+              operation: "snapshot a sandbox",
+              status: 0,
+              detail: "its runtime keeps the files where the engine does not see them",
+            })
+          }
+          return yield* on(id, (target) => snapshots.take(target, sandbox, name))
+        }),
+        snapshots: Effect.fn("DockerDriver.snapshots")((session) => snapshots.list(session)),
+        removeSnapshot: Effect.fn("DockerDriver.removeSnapshot")((session, name) =>
+          snapshots.remove(session, name),
+        ),
         terminal: (id, request) => on(id, (target) => terminal(target, request)),
         stat: (id, path) => file(id, (target) => files.stat(target, path)),
         readFile: (id, path, range) =>

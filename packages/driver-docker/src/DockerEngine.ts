@@ -8,6 +8,7 @@ import type {
   EngineVersion,
   ExecInspect,
   ImageInspect,
+  ImageSummary,
   NetworkSummary,
   PullMessage,
 } from "./engine/schemas.ts"
@@ -109,6 +110,9 @@ export class DockerEngine extends Context.Service<
     readonly version: Effect.Effect<EngineVersion, HostError>
     readonly info: Effect.Effect<EngineInfo, HostError>
     readonly imageInspect: (image: string) => Effect.Effect<ImageInspect, HostError>
+    readonly imageList: (filters: Filters) => Effect.Effect<ReadonlyArray<ImageSummary>, HostError>
+    /** Removes an image that no container uses. */
+    readonly imageRemove: (image: string) => Effect.Effect<void, HostError>
     readonly imagePull: (image: string) => Stream.Stream<PullMessage, HostError>
     /** @returns the network's ID */
     readonly networkCreate: (spec: NetworkSpec) => Effect.Effect<string, HostError>
@@ -143,6 +147,16 @@ export class DockerEngine extends Context.Service<
     readonly containerStart: (id: string) => Effect.Effect<void, HostError>
     readonly containerStop: (id: string) => Effect.Effect<void, HostError>
     readonly containerKill: (id: string) => Effect.Effect<void, HostError>
+    /** Makes an image of a container's file system and configuration, pausing it meanwhile. */
+    readonly containerCommit: (
+      id: string,
+      image: {
+        readonly repo: string
+        readonly tag: string
+        /** Instructions of a Dockerfile. */
+        readonly changes: string
+      },
+    ) => Effect.Effect<void, HostError>
     readonly containerPause: (id: string) => Effect.Effect<void, HostError>
     readonly containerUnpause: (id: string) => Effect.Effect<void, HostError>
     /** Kills it where it runs; its anonymous volumes go with it. */

@@ -29,6 +29,12 @@ export const label = {
   workdir: "dev.cordon.workdir",
 } as const
 
+/** On snapshots: their names, and the names of the sandboxes that they were taken of. */
+export const snapshotLabel = {
+  name: "dev.cordon.snapshot",
+  of: "dev.cordon.snapshot.of",
+} as const
+
 const kind = {
   [label.runtime]: Runtime,
   [label.network]: NetworkMode,

@@ -80,6 +80,12 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
       info: ask("read the engine's capabilities", schemas.EngineInfo, () => docker.info()),
       imageInspect: (image) =>
         ask("inspect an image", schemas.ImageInspect, () => docker.getImage(image).inspect()),
+      imageList: (filters) =>
+        ask("list images", Schema.Array(schemas.ImageSummary), () =>
+          docker.listImages({ filters: JSON.stringify(filters) }),
+        ),
+      imageRemove: (image) =>
+        Effect.asVoid(call("remove an image", () => docker.getImage(image).remove())),
       imagePull: (image) =>
         messages(
           streamed("pull an image", (abortSignal) => docker.pull(image, { abortSignal })),
@@ -173,6 +179,10 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
         Effect.asVoid(call("stop a container", () => docker.getContainer(id).stop())),
       containerKill: (id) =>
         Effect.asVoid(call("kill a container", () => docker.getContainer(id).kill())),
+      containerCommit: (id, image) =>
+        Effect.asVoid(
+          call("snapshot a container", () => docker.getContainer(id).commit({ ...image })),
+        ),
       containerPause: (id) =>
         Effect.asVoid(call("pause a container", () => docker.getContainer(id).pause())),
       containerUnpause: (id) =>

@@ -98,10 +98,26 @@ export const SandboxSpec = Schema.Struct({
 })
 export type SandboxSpec = typeof SandboxSpec.Type
 
+/** The files of a sandbox, kept as an image of its session. */
+export const SnapshotInfo = Schema.Struct({
+  name: SandboxName,
+  session: SessionKey,
+  /** What sandboxes are made from. */
+  image: ImageReference,
+  /** The name of the sandbox that it was taken of. */
+  sandbox: SandboxName,
+  createdAt: Schema.Date,
+  /** Bytes, with all that it shares with the image that its sandbox was made from. */
+  size: Schema.Number,
+})
+export type SnapshotInfo = typeof SnapshotInfo.Type
+
 /** What a caller may say about a sandbox to create; every part has a default. */
 export const CreateOptions = Schema.Struct({
   name: Schema.optionalKey(SandboxName),
   image: Schema.optionalKey(ImageReference),
+  /** The name of a snapshot of this session, in place of an image. */
+  snapshot: Schema.optionalKey(SandboxName),
   runtime: Schema.optionalKey(RuntimeChoice),
   limits: Schema.optionalKey(LimitsInput),
   network: Schema.optionalKey(NetworkMode),

@@ -41,10 +41,25 @@ export type EngineInfo = typeof EngineInfo.Type
 export const ImageInspect = Schema.Struct({
   Id: Schema.String,
   Config: optional(
-    Schema.Struct({ User: optional(Schema.String), WorkingDir: optional(Schema.String) }),
+    Schema.Struct({
+      User: optional(Schema.String),
+      WorkingDir: optional(Schema.String),
+      Labels: optional(Labels),
+    }),
   ),
 })
 export type ImageInspect = typeof ImageInspect.Type
+
+export const ImageSummary = Schema.Struct({
+  Id: Schema.String,
+  RepoTags: optional(Schema.Array(Schema.String)),
+  Labels: optional(Labels),
+  /** Seconds since the epoch. */
+  Created: Schema.Number,
+  /** Bytes, with all that it shares with others. */
+  Size: Schema.Number,
+})
+export type ImageSummary = typeof ImageSummary.Type
 
 /** One line of the answer to a pull. */
 export const PullMessage = Schema.Struct({

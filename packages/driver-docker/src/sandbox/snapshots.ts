@@ -1,0 +1,139 @@
+import {
+  EngineError,
+  type HostError,
+  ImageReference,
+  makeKeyedLock,
+  SandboxName,
+  SandboxNotFound,
+  SessionKey,
+  type SnapshotInfo,
+  SnapshotInUse,
+  SnapshotNameTaken,
+  SnapshotNotFound,
+} from "@cordon/core"
+import { Effect, Option, Schema } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import type { ImageInspect, ImageSummary } from "../engine/schemas.ts"
+import { label, snapshotLabel } from "../Labels.ts"
+import type { Target } from "./exec.ts"
+
+const repository = "cordon-snapshot"
+
+/** Wholly says whose it is: labels alone may come with any image that somebody pulled. */
+const referenceOf = (session: SessionKey, name: string) =>
+  ImageReference.make(`${repository}:${session}-${name}`)
+
+const status =
+  (...statuses: ReadonlyArray<number>) =>
+  (error: { readonly _tag: string }): error is EngineError =>
+    error instanceof EngineError && statuses.includes(error.status)
+
+const decodeKey = Schema.decodeUnknownOption(SessionKey)
+const decodeName = Schema.decodeUnknownOption(SandboxName)
+
+const infoOf = (image: ImageSummary): Option.Option<SnapshotInfo> =>
+  Option.gen(function* () {
+    const [, tag = ""] = (image.RepoTags ?? [])
+      .filter((reference) => reference.startsWith(`${repository}:`))
+      .flatMap((reference) => reference.split(":"))
+    const session = yield* decodeKey(tag.slice(0, 64))
+    const name = yield* decodeName(tag.slice(65))
+    const sandbox = yield* decodeName(image.Labels?.[snapshotLabel.of])
+    if (image.Labels?.[label.session] !== session) return yield* Option.none()
+    return {
+      name,
+      session,
+      sandbox,
+      image: referenceOf(session, name),
+      createdAt: new Date(image.Created * 1000),
+      size: image.Size,
+    }
+  })
+
+/** Whether an image is a snapshot of another session. */
+export const isForeign = (image: ImageInspect, session: SessionKey): boolean => {
+  const labels = image.Config?.Labels ?? {}
+  return labels[snapshotLabel.name] !== undefined && labels[label.session] !== session
+}
+
+export const isSnapshot = (image: ImageInspect): boolean =>
+  image.Config?.Labels?.[snapshotLabel.name] !== undefined
+
+/** Snapshots are images that are labelled with their session and found by it. */
+export const makeSnapshots = (engine: DockerEngine["Service"]) => {
+  const exclusively = makeKeyedLock<string>()
+
+  const list = (session?: SessionKey) =>
+    engine
+      .imageList({
+        label: [
+          snapshotLabel.name,
+          ...(session === undefined ? [] : [`${label.session}=${session}`]),
+        ],
+      })
+      .pipe(
+        Effect.map((images) =>
+          images
+            .flatMap((image) => Option.toArray(infoOf(image)))
+            .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime()),
+        ),
+      )
+
+  const take = (
+    target: Target,
+    sandbox: { readonly session: SessionKey; readonly name: SandboxName },
+    name: SandboxName,
+  ): Effect.Effect<SnapshotInfo, SnapshotNameTaken | SandboxNotFound | HostError> => {
+    const { session } = sandbox
+    const image = referenceOf(session, name)
+    return exclusively(image)(
+      Effect.gen(function* () {
+        const exists = yield* engine.imageInspect(image).pipe(
+          Effect.as(true),
+          Effect.catchIf(status(404), () => Effect.succeed(false)),
+        )
+        if (exists) return yield* new SnapshotNameTaken({ snapshot: name })
+        const labels = {
+          [snapshotLabel.name]: name,
+          [snapshotLabel.of]: sandbox.name,
+          [label.session]: session,
+        }
+        // Broken off, the engine would still finish it.
+        yield* Effect.uninterruptible(
+          engine
+            .containerCommit(target.instanceId, {
+              repo: repository,
+              tag: image.slice(repository.length + 1),
+              // Values of letters, digits and hyphens: they need no quotes.
+              changes: `LABEL ${Object.entries(labels)
+                .map(([key, value]) => `${key}=${value}`)
+                .join(" ")}`,
+            })
+            .pipe(
+              Effect.catchIf(status(404), () =>
+                Effect.fail(new SandboxNotFound({ sandbox: target.id })),
+              ),
+            ),
+        )
+        const made = (yield* list(session)).find((snapshot) => snapshot.name === name)
+        if (made !== undefined) return made
+        return yield* new EngineError({
+          operation: "snapshot a sandbox",
+          status: 0,
+          detail: "it was removed at once",
+        })
+      }),
+    )
+  }
+
+  const remove = (
+    session: SessionKey,
+    name: SandboxName,
+  ): Effect.Effect<void, SnapshotNotFound | SnapshotInUse | HostError> =>
+    engine.imageRemove(referenceOf(session, name)).pipe(
+      Effect.catchIf(status(404), () => Effect.fail(new SnapshotNotFound({ snapshot: name }))),
+      Effect.catchIf(status(409), () => Effect.fail(new SnapshotInUse({ snapshot: name }))),
+    )
+
+  return { list, take, remove }
+}
