@@ -6,23 +6,26 @@ import { assert, describe, it } from "@effect/vitest"
 const root = join(import.meta.dirname, "..")
 
 /** What other tests run: `test/examples.test.ts` and `test/frameworks`. */
-const tested = /^examples\/(?:frameworks\/[a-z-]+|agent|mcp-client|mcp-server)\.ts$/
+const tested = /^examples\/(?:frameworks\/[a-z-]+|agent|features|mcp-client|mcp-server)\.ts$/
 
-describe.each(["docs/frameworks.md", "docs/mcp.md"])("the programs in %s", (guide) => {
-  it("are parts of files that other tests run", async () => {
-    const text = await readFile(join(root, guide), "utf8")
-    const blocks = [...text.matchAll(/^```ts(?: (\S+))?\n([\s\S]*?)^```$/gm)]
-    assert.isNotEmpty(blocks)
-    for (const [, file = "", code = ""] of blocks) {
-      assert.match(file, tested, code)
-      assert.include(await readFile(join(root, file), "utf8"), code, file)
-    }
-  })
+describe.each(["docs/features.md", "docs/frameworks.md", "docs/mcp.md"])(
+  "the programs in %s",
+  (guide) => {
+    it("are parts of files that other tests run", async () => {
+      const text = await readFile(join(root, guide), "utf8")
+      const blocks = [...text.matchAll(/^```ts(?: (\S+))?\n([\s\S]*?)^```$/gm)]
+      assert.isNotEmpty(blocks)
+      for (const [, file = "", code = ""] of blocks) {
+        assert.match(file, tested, code)
+        assert.include(await readFile(join(root, file), "utf8"), code, file)
+      }
+    })
 
-  it("lead to files that are there", async () => {
-    const text = await readFile(join(root, guide), "utf8")
-    for (const [, link = ""] of text.matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
-      assert.isTrue(existsSync(join(root, "docs", link)), link)
-    }
-  })
-})
+    it("lead to files that are there", async () => {
+      const text = await readFile(join(root, guide), "utf8")
+      for (const [, link = ""] of text.matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
+        assert.isTrue(existsSync(join(root, "docs", link)), link)
+      }
+    })
+  },
+)

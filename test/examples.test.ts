@@ -38,6 +38,30 @@ for (const driver of ["memory", "docker"]) {
       assert.match(await readFile(join(folder, "fizzbuzz.sh"), "utf8"), /else print \$1/)
     })
 
+    if (driver === "docker") {
+      test("features.ts", (output) =>
+        assert.strictEqual(
+          output,
+          [
+            "a token of 7 characters",
+            "step 1",
+            "step 2",
+            "step 3",
+            "directory /workspace/out",
+            "file /workspace/out/b.txt",
+            "directory /workspace/src",
+            "/workspace/out/b.txt:2: needle",
+            "Hello from the server",
+            "[ 'server running' ]",
+            "the server ended with 143",
+            "the terminal has 43 132",
+            "needle",
+            "paused",
+            "",
+          ].join("\n"),
+        ))
+    }
+
     test("mcp-client.ts", (output) => {
       assert.match(output, /^sandbox_exec: Run command$/m)
       assert.match(output, /^Hello from MCP$/m)

@@ -8,7 +8,7 @@ import {
   type SettingsInput,
 } from "@cordon/core"
 import { assert, describe, layer as withLayer } from "@effect/vitest"
-import { Effect, Fiber, Layer, Schedule, type Scope, Stream } from "effect"
+import { Effect, Fiber, Layer, Redacted, Schedule, type Scope, Stream } from "effect"
 import { skipped } from "../support/skipped.ts"
 
 /** What the features are tested on, and where a driver may differ. */
@@ -554,6 +554,54 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
               )
             }),
           lacks.terminals,
+        )
+      })
+
+      describe("secrets", () => {
+        check("reach each command, and only through the program that has them", () =>
+          Effect.gen(function* () {
+            const session = yield* freshSession
+            const secrets = { TOKEN: Redacted.make("s3cret"), OTHER: "value two" }
+            const sandbox = yield* Sandboxes.scoped(session, { name: "box", secrets })
+            const show = 'printf "%s|%s" "$TOKEN" "$OTHER"'
+            assert.strictEqual(yield* out(sandbox, show), "s3cret|value two")
+            const { stdout } = yield* sandbox.exec(show, { env: { OTHER: "own" } })
+            assert.strictEqual(stdout, "s3cret|own")
+            assert.strictEqual(yield* out(yield* session.get("box"), show), "s3cret|value two")
+            assert.notInclude(JSON.stringify(yield* sandbox.inspect), "s3cret")
+            const fresh = yield* session.get("box", { secrets: { TOKEN: "next" } })
+            assert.strictEqual(yield* out(fresh, show), "next|")
+            const wrong: ReadonlyArray<Readonly<Record<string, string>>> = [
+              { "NOT-A-NAME": "s3cret" },
+              { NUL: "s3cret\0" },
+            ]
+            for (const secrets of wrong) {
+              const error = yield* Effect.flip(session.create({ secrets }))
+              assert.strictEqual(error._tag, "InvalidInput")
+              assert.notInclude(JSON.stringify(error) + error.message, "s3cret")
+            }
+            yield* sandbox.remove
+            const anew = yield* Sandboxes.scoped(session, { name: "box" })
+            assert.strictEqual(yield* out(anew, show), "|")
+          }),
+        )
+
+        check("and output as it comes: whole, in order, and before the end", () =>
+          Effect.gen(function* () {
+            const sandbox = yield* make()
+            const seen: Array<string> = []
+            const { stdout } = yield* sandbox.run("echo one; echo two >&2; seq 1 700", {
+              outputLimit: 100,
+              onOutput: ({ _tag, bytes }) =>
+                Effect.sync(() => void seen.push(`${_tag}:${Buffer.from(bytes)}`)),
+            })
+            const numbers = Array.from({ length: 700 }, (_, n) => `${n + 1}\n`)
+            const whole = seen.filter((piece) => piece.startsWith("Stdout:"))
+            const text = whole.map((piece) => piece.slice("Stdout:".length)).join("")
+            assert.strictEqual(text, `one\n${numbers.join("")}`)
+            assert.include(seen, "Stderr:two\n")
+            assert.isBelow(stdout.length, 200)
+          }),
         )
       })
 

@@ -1,5 +1,15 @@
 import { randomBytes } from "node:crypto"
-import { Context, Duration, Effect, Exit, Layer, Schema, type Scope, Stream } from "effect"
+import {
+  Context,
+  Duration,
+  Effect,
+  Exit,
+  Layer,
+  Redacted,
+  Schema,
+  type Scope,
+  Stream,
+} from "effect"
 import {
   type AlreadyExists,
   CommandFailed,
@@ -55,7 +65,7 @@ import {
 } from "./sandbox/terminal.ts"
 import { download, type TransferError, type TransferReport, upload } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
-import type { ExecEvent, ExecRequest, ExecResult } from "./values/Exec.ts"
+import type { ExecEvent, ExecRequest, ExecResult, OutputEvent } from "./values/Exec.ts"
 import { sandboxPath } from "./values/FilePath.ts"
 import type { FileEntry, FileStat } from "./values/Files.ts"
 import { resolveLimits } from "./values/Limits.ts"
@@ -84,7 +94,17 @@ export interface ExecOptions {
   readonly timeout?: Duration.Input
   /** Bytes kept of each output, head and tail; see `Settings` for the default. */
   readonly outputLimit?: number
+  /** Sees `exec`'s output as it comes, uncut; a slow one slows the command down. */
+  readonly onOutput?: (output: OutputEvent) => Effect.Effect<void>
 }
+
+/**
+ * Values by the names of environment variables, for each command that is run through this program
+ * (`exec`, background processes, terminals) and nothing else: they are kept in its memory, and are
+ * no part of the sandbox's configuration, its labels, snapshots, logs or errors. Code in the sandbox
+ * can read them; another program that uses the sandbox has to give them again.
+ */
+export type Secrets = Readonly<Record<string, string | Redacted.Redacted<string>>>
 
 export interface ReadOptions {
   /** Bytes. */
@@ -222,14 +242,17 @@ export interface Snapshots {
 /** The sandboxes of one session; others' do not exist to it. */
 export interface SandboxSession {
   readonly create: (
-    options?: CreateOptions,
+    options?: CreateOptions & { readonly secrets?: Secrets },
     onProgress?: (progress: PullProgress) => Effect.Effect<void>,
   ) => Effect.Effect<
     Sandbox,
     CreateError | InvalidInput | SnapshotNotFound | LeaseLost | LeaseStoreFailed
   >
-  /** Finds a sandbox by its name or ID. */
-  readonly get: (reference: string) => Effect.Effect<Sandbox, SandboxNotFound | HostError>
+  /** Finds a sandbox by its name or ID; secrets that are given replace those it had here. */
+  readonly get: (
+    reference: string,
+    options?: { readonly secrets?: Secrets },
+  ) => Effect.Effect<Sandbox, SandboxNotFound | InvalidInput | HostError>
   /** Oldest first. */
   readonly list: Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
   readonly snapshots: Snapshots
@@ -263,7 +286,10 @@ export class Sandboxes extends Context.Service<
     Layer.provide(Sandboxes.layerStore(settings), leaseStoreMemory)
 
   /** Creates a sandbox that is removed with the scope. */
-  static readonly scoped = (session: SandboxSession, options?: CreateOptions) =>
+  static readonly scoped = (
+    session: SandboxSession,
+    options?: Parameters<SandboxSession["create"]>[0],
+  ) =>
     Effect.acquireRelease(session.create(options), (sandbox) =>
       sandbox.remove.pipe(
         Effect.catchTag("SandboxNotFound", () => Effect.void),
@@ -278,6 +304,24 @@ const ExecOptionsChecked = Schema.Struct({
   env: Schema.optionalKey(Environment),
   user: Schema.optionalKey(User),
   outputLimit: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))),
+})
+
+/** Looks at the values itself: a schema's refusal may repeat what it refuses. */
+const checkSecrets = Effect.fnUntraced(function* (secrets: Secrets) {
+  const values: Record<string, string> = {}
+  for (const [name, secret] of Object.entries(secrets)) {
+    const value: unknown = Redacted.isRedacted(secret) ? Redacted.value(secret) : secret
+    if (typeof value !== "string" || value.includes("\0")) {
+      return yield* new InvalidInput({
+        subject: "secrets",
+        issue: `the value of ${JSON.stringify(name)} must be text without NUL characters`,
+      })
+    }
+    values[name] = value
+  }
+  const names = Object.fromEntries(Object.keys(values).map((name) => [name, ""]))
+  yield* Effect.mapError(Schema.decodeUnknownEffect(Environment)(names), invalidInput("secrets"))
+  return values
 })
 
 const snapshotName = (name: string) =>
@@ -309,6 +353,8 @@ const make = Effect.gen(function* () {
     Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
   )
   const created = new Map<SandboxId, SandboxInfo>()
+  // By incarnation: a sandbox that is made anew under the same name has none of them.
+  const secretsOf = new Map<string, Environment>()
   const { quotas } = settings
   const diskQuota = quotas.session.disk !== undefined || quotas.host.disk !== undefined
 
@@ -350,6 +396,7 @@ const make = Effect.gen(function* () {
         return yield* new InvalidInput({ subject: "command", issue: problem })
       }
       const { env, user, outputLimit } = options
+      const secrets = secretsOf.get(info.instanceId)
       const checked = yield* Schema.decodeUnknownEffect(ExecOptionsChecked)({
         ...(env === undefined ? {} : { env }),
         ...(user === undefined ? {} : { user }),
@@ -365,7 +412,9 @@ const make = Effect.gen(function* () {
       const request: ExecRequest = {
         command,
         ...(options.cwd === undefined ? {} : { cwd: yield* at(options.cwd) }),
-        ...(checked.env === undefined ? {} : { env: checked.env }),
+        ...(secrets === undefined && checked.env === undefined
+          ? {}
+          : { env: { ...secrets, ...checked.env } }),
         ...(checked.user === undefined ? {} : { user: checked.user }),
         ...(options.stdin === undefined ? {} : { stdin: stdinStream(options.stdin) }),
         ...(Duration.isFinite(timeout.value) ? { timeout: timeout.value } : {}),
@@ -380,7 +429,13 @@ const make = Effect.gen(function* () {
     const exec = Effect.fn("Sandbox.exec")(
       function* (command: ExecRequest["command"], options: ExecOptions = {}) {
         const { request, outputLimit } = yield* prepare(command, options)
-        return yield* use(collectOutput(driver.exec(id, request), outputLimit))
+        const { onOutput } = options
+        const events = driver.exec(id, request)
+        const watched =
+          onOutput === undefined
+            ? events
+            : Stream.tap(events, (event) => (event._tag === "Exit" ? Effect.void : onOutput(event)))
+        return yield* use(collectOutput(watched, outputLimit))
       },
       Effect.annotateSpans({ "sandbox.id": id }),
     )
@@ -507,7 +562,14 @@ const make = Effect.gen(function* () {
       egressAttempts: driver.egressAttempts(id),
       start: leases.start(info),
       stop: leases.stop(info),
-      remove: leases.remove(info).pipe(Effect.tap(() => Effect.sync(() => created.delete(id)))),
+      remove: leases.remove(info).pipe(
+        Effect.tap(() =>
+          Effect.sync(() => {
+            created.delete(id)
+            secretsOf.delete(info.instanceId)
+          }),
+        ),
+      ),
     }
   }
 
@@ -531,6 +593,7 @@ const make = Effect.gen(function* () {
       const wanted = yield* Schema.decodeUnknownEffect(CreateOptions)(options).pipe(
         Effect.mapError(invalidInput("sandbox options")),
       )
+      const secrets = yield* checkSecrets(options.secrets ?? {})
       const name = wanted.name ?? SandboxName.make(`box-${randomBytes(4).toString("hex")}`)
       const id = sandboxId(key, name)
       yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
@@ -595,13 +658,19 @@ const make = Effect.gen(function* () {
       // Created and not written down, it would outlive this.
       const info = yield* Effect.uninterruptibleMask((restore) =>
         restore(leases.create(request, quotas)(driver.create(request, onProgress))).pipe(
-          Effect.tap((info) => Effect.sync(() => created.set(id, info))),
+          Effect.tap((info) =>
+            Effect.sync(() => {
+              created.set(id, info)
+              secretsOf.set(info.instanceId, secrets)
+            }),
+          ),
         ),
       )
       return handle(info)
     })
 
-    const get: SandboxSession["get"] = Effect.fnUntraced(function* (reference) {
+    const get: SandboxSession["get"] = Effect.fnUntraced(function* (reference, options = {}) {
+      const secrets = options.secrets && (yield* checkSecrets(options.secrets))
       const id = resolveSandboxId(key, reference)
       const unknown = new SandboxNotFound({ sandbox: reference })
       if (id === undefined) return yield* unknown
@@ -610,6 +679,7 @@ const make = Effect.gen(function* () {
         .pipe(Effect.catchTag("SandboxNotFound", () => Effect.fail(unknown)))
       // The ID holds only a part of the key: what decides is the whole one.
       if (info.session !== key) return yield* unknown
+      if (secrets !== undefined) secretsOf.set(info.instanceId, secrets)
       return handle(info)
     })
 

@@ -14,6 +14,7 @@ import {
   type Sandbox as EffectSandbox,
   type ReadOptions,
   Sandboxes,
+  type Secrets,
   type WriteOptions,
 } from "./Sandboxes.ts"
 import type { SessionFiles } from "./SessionFiles.ts"
@@ -33,7 +34,13 @@ import type { TerminalOptions } from "./sandbox/terminal.ts"
 import { sessionFilesMemory } from "./session-files/memory.ts"
 import type { TransferReport } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
-import type { ExecEvent, ExecRequest, ExecResult, TerminalSize } from "./values/Exec.ts"
+import type {
+  ExecEvent,
+  ExecRequest,
+  ExecResult,
+  OutputEvent,
+  TerminalSize,
+} from "./values/Exec.ts"
 import type { FileEntry, FileStat } from "./values/Files.ts"
 import type { CreateOptions, SandboxInfo, SnapshotInfo } from "./values/Sandbox.ts"
 
@@ -45,7 +52,12 @@ export interface Abortable {
   readonly signal?: AbortSignal
 }
 
-export interface PromiseExecOptions extends Omit<EffectExecOptions, "stdin">, Abortable {
+export interface PromiseExecOptions
+  extends Omit<EffectExecOptions, "stdin" | "onOutput">,
+    Abortable {
+  /** Gets `exec`'s and `run`'s standard output as it comes, as text. */
+  readonly onStdout?: (text: string) => void
+  readonly onStderr?: (text: string) => void
   /** Fed to standard input, which is empty by default. */
   readonly stdin?: Content
 }
@@ -206,10 +218,16 @@ export interface PromiseSandboxes extends AsyncDisposable {
   readonly sessionId: string
   readonly create: (
     options?: CreateOptions &
-      Abortable & { readonly onProgress?: (progress: PullProgress) => void },
+      Abortable & {
+        readonly secrets?: Secrets
+        readonly onProgress?: (progress: PullProgress) => void
+      },
   ) => Promise<PromiseSandbox>
-  /** Finds a sandbox by its name or ID. */
-  readonly get: (reference: string, options?: Abortable) => Promise<PromiseSandbox>
+  /** Finds a sandbox by its name or ID; secrets that are given replace those it had here. */
+  readonly get: (
+    reference: string,
+    options?: { readonly secrets?: Secrets } & Abortable,
+  ) => Promise<PromiseSandbox>
   /** Oldest first. */
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<SandboxInfo>>
   readonly snapshots: PromiseSnapshots
@@ -304,6 +322,19 @@ const iterable = <A, E>(
   },
 })
 
+/** Hands pieces of output on as text; a character may begin in one and end in the next. */
+const textOutput = (
+  onStdout: ((text: string) => void) | undefined,
+  onStderr: ((text: string) => void) | undefined,
+) => {
+  const decoders = { Stdout: new TextDecoder(), Stderr: new TextDecoder() }
+  return ({ _tag, bytes }: OutputEvent) =>
+    Effect.sync(() => {
+      const text = decoders[_tag].decode(bytes, { stream: true })
+      if (text !== "") (_tag === "Stdout" ? onStdout : onStderr)?.(text)
+    })
+}
+
 /** A source that throws must end the call with what it threw. */
 const contentStream = (content: Content) =>
   typeof content === "string" || content instanceof Uint8Array
@@ -329,7 +360,7 @@ const sessionOf = (runtime: Runtime, sessionId: string): PromiseSandboxes => {
         runtime,
         await run(
           runtime,
-          Effect.flatMap(session, (session) => session.get(reference)),
+          Effect.flatMap(session, (session) => session.get(reference, options)),
           options,
         ),
       ),
@@ -376,8 +407,17 @@ const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
     kill: (options) => run(runtime, process.kill(options), options),
     remove: (options) => run(runtime, process.remove, options),
   })
-  const execOptions = ({ stdin, signal: _, ...options }: PromiseExecOptions = {}) => ({
+  const execOptions = ({
+    stdin,
+    signal: _,
+    onStdout,
+    onStderr,
+    ...options
+  }: PromiseExecOptions = {}) => ({
     ...options,
+    ...(onStdout === undefined && onStderr === undefined
+      ? {}
+      : { onOutput: textOutput(onStdout, onStderr) }),
     ...(stdin === undefined ? {} : { stdin: contentStream(stdin) }),
   })
   return {

@@ -38,6 +38,9 @@ export type ExecEvent = Data.TaggedEnum<{
 }>
 export const ExecEvent = Data.taggedEnum<ExecEvent>()
 
+/** A piece of one of a command's outputs. */
+export type OutputEvent = Extract<ExecEvent, { readonly _tag: "Stdout" | "Stderr" }>
+
 /** A finished command. */
 export interface ExecResult {
   /** UTF-8; head and tail with a note between them where it was cut. */

@@ -1,0 +1,75 @@
+// What a sandbox can do beyond commands and single files. Needs Docker.
+// Run: node --conditions=@cordon/source examples/features.ts
+import { createSandboxes } from "@cordon/core"
+import { docker } from "@cordon/driver-docker"
+
+await using sandboxes = createSandboxes({ driver: docker() })
+
+// A token that commands need and nobody else shall see.
+await using sandbox = await sandboxes.create({
+  network: "none",
+  secrets: { API_TOKEN: process.env["API_TOKEN"] ?? "made-up" },
+})
+const { stdout } = await sandbox.run("printf %s $API_TOKEN | wc -c")
+console.log(`a token of ${stdout.trim()} characters`)
+
+// Output as it comes.
+await sandbox.run("for n in 1 2 3; do echo step $n; done", {
+  onStdout: (text) => process.stdout.write(text),
+})
+
+// Folders and searching.
+await sandbox.files.write("src/a.txt", "one\nneedle\n")
+await sandbox.files.makeDirectory("out")
+await sandbox.files.move("src/a.txt", "out/b.txt")
+for (const { path, kind } of await sandbox.files.list(".", { depth: 2 })) {
+  console.log(kind, path)
+}
+const { matches } = await sandbox.files.search("needle", { include: "*.txt" })
+for (const { path, line, text } of matches) console.log(`${path}:${line}: ${text}`)
+
+// A server in the background, and the way to it.
+await sandbox.files.write(
+  "server.pl",
+  `use IO::Socket::INET;
+my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1:8080", Listen => 8, ReuseAddr => 1);
+while (my $client = $server->accept) {
+  while (<$client>) { last if /^\\r?$/ }
+  print $client "HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\nHello from the server";
+  close $client;
+}`,
+)
+const server = await sandbox.processes.start("perl server.pl", { name: "server" })
+await sandbox.ports.wait(8080)
+{
+  await using port = await sandbox.ports.expose(8080)
+  console.log(await (await fetch(port.url)).text())
+}
+console.log((await sandbox.processes.list()).map(({ name, status }) => `${name} ${status}`))
+await server.kill()
+console.log("the server ended with", await server.wait())
+
+// A terminal.
+{
+  await using terminal = await sandbox.terminal({ size: { columns: 100, rows: 30 } })
+  await terminal.resize({ columns: 132, rows: 43 })
+  await terminal.write("stty size; exit\n")
+  let shown = ""
+  for await (const bytes of terminal.output) shown += Buffer.from(bytes).toString()
+  console.log("the terminal has", /43 132/.exec(shown)?.[0])
+}
+
+// A snapshot, and two sandboxes that go on from it.
+await sandbox.snapshot("prepared")
+{
+  await using left = await sandboxes.create({ snapshot: "prepared", network: "none" })
+  await using right = await sandboxes.create({ snapshot: "prepared", network: "none" })
+  await left.files.write(`${sandbox.info.workdir}/out/b.txt`, "changed")
+  console.log((await right.files.readText(`${sandbox.info.workdir}/out/b.txt`)).split("\n")[1])
+}
+await sandboxes.snapshots.remove("prepared")
+
+// Paused, it keeps its processes and what they hold in memory, and takes no CPU time.
+await sandbox.pause()
+console.log((await sandbox.inspect()).status)
+await sandbox.resume()
