@@ -1,4 +1,4 @@
-// npm run bench -- [name...] [--quick] [--page]: measures and prints; results go to bench/results.
+// npm run bench -- [name...] [--quick] [--rounds N] [--page]: measures and prints; results go to bench/results.
 import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -13,6 +13,8 @@ const { values, positionals } = parseArgs({
   options: {
     /** One try of everything: shows that the benchmarks run, and measures nothing. */
     quick: { type: "boolean", default: false },
+    /** Instead of each benchmark's own number. */
+    rounds: { type: "string" },
     /** Only makes docs/performance.md from the results that are there. */
     page: { type: "boolean", default: false },
   },
@@ -34,7 +36,7 @@ const chosen = cases.filter(
 
 if (!values.page) {
   await using stack = new AsyncDisposableStack()
-  const stage = await makeStage(values.quick, stack)
+  const stage = await makeStage(values, stack)
   console.log(stage.host)
   for (const benchmark of chosen) {
     const result = await measure(benchmark, stage)

@@ -1,4 +1,12 @@
-import { createSandboxes, SandboxDriver, Sandboxes, sessionFilesMemory } from "@cordon/core"
+import {
+  createSandboxes,
+  SandboxDriver,
+  Sandboxes,
+  SessionFiles,
+  StorageFailed,
+  sessionFilesMemory,
+  type TransferProgress,
+} from "@cordon/core"
 import * as memory from "@cordon/driver-memory"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Stream } from "effect"
@@ -158,7 +166,12 @@ describe("createSandboxes", () => {
       assert.strictEqual(await sandbox.files.readText("dir/a.txt"), "text")
       const { files } = await sandbox.files.download("dir", "out")
       assert.strictEqual(files, 1)
-      assert.strictEqual((await sandbox.files.upload("out/a.txt", "/tmp/b.txt")).bytes, 4)
+      let told = 0
+      const onProgress = ({ bytes }: TransferProgress) => {
+        told = bytes
+      }
+      const up = await sandbox.files.upload("out/a.txt", "/tmp/b.txt", { onProgress })
+      assert.deepStrictEqual([up.bytes, told], [4, 4])
       assert.strictEqual((await sandbox.exec("cat", { stdin: "in" })).stdout, "in")
       const seen: Array<string> = []
       for await (const event of sandbox.execStream("echo out; exit 4")) {
@@ -237,6 +250,62 @@ describe("interruption", () => {
         yield* Fiber.interrupt(fiber)
         assert.strictEqual((yield* sandbox.run("echo on")).stdout, "on\n")
       }),
+    ),
+  )
+})
+
+describe("transfers", () => {
+  it.live("tell how far they are, and carry many small files in their order", () =>
+    withSandboxes(
+      {},
+      Effect.gen(function* () {
+        const session = yield* (yield* Sandboxes).session("a")
+        const sandbox = yield* session.create()
+        const files = yield* SessionFiles
+        const text = (n: number) => `file ${n}\n`.repeat(n)
+        yield* Effect.forEach(Array.from({ length: 300 }).keys(), (n) =>
+          files.write(`in/${n % 7}/${n}`, Stream.succeed(new TextEncoder().encode(text(n)))),
+        )
+        const seen: Array<TransferProgress> = []
+        const onProgress = (progress: TransferProgress) =>
+          Effect.sync(() => void seen.push(progress))
+        const up = yield* sandbox.files.upload("in", "in", onProgress)
+        assert.deepInclude(seen.at(-1), { bytes: up.bytes, files: 300 })
+        const down = yield* sandbox.files.download("in", "out", onProgress)
+        assert.deepInclude(seen.at(-1), { bytes: up.bytes, files: 300 })
+        assert.strictEqual(down.bytes, up.bytes)
+        for (let n = 0; n < 300; n++) {
+          const chunks = yield* Stream.runCollect(files.read(`out/${n % 7}/${n}`))
+          assert.strictEqual(Buffer.concat(chunks).toString(), text(n))
+        }
+        yield* sandbox.files.upload("in/1/8", "one", onProgress)
+        const last = seen.at(-1)
+        assert.deepInclude(last, { bytes: text(8).length, total: text(8).length, files: 1 })
+        assert.isAbove(last?.rate ?? 0, 0)
+      }).pipe(Effect.provide(sessionFilesMemory)),
+    ),
+  )
+
+  it.live("end with the first file that can't be written", () =>
+    withSandboxes(
+      {},
+      Effect.gen(function* () {
+        const session = yield* (yield* Sandboxes).session("a")
+        const sandbox = yield* session.create()
+        yield* sandbox.run("mkdir -p many && for n in $(seq 1 50); do echo $n > many/$n; done")
+        const files = yield* SessionFiles
+        const full = SessionFiles.of({
+          ...files,
+          write: (path, content, mode) =>
+            path.endsWith("/30")
+              ? Effect.fail(new StorageFailed({ path, reason: "no space is left" }))
+              : files.write(path, content, mode),
+        })
+        const error = yield* Effect.flip(
+          Effect.provideService(sandbox.files.download("many", "out"), SessionFiles, full),
+        )
+        assert.strictEqual(error._tag, "StorageFailed")
+      }).pipe(Effect.provide(sessionFilesMemory)),
     ),
   )
 })

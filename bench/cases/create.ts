@@ -1,3 +1,4 @@
+import type { WarmPoolOptions } from "@cordon/driver-docker"
 import Docker from "dockerode"
 import type { Case, Subject } from "../harness/Case.ts"
 import type { Stage } from "../harness/stage.ts"
@@ -82,29 +83,81 @@ const peers = (stage: Stage): ReadonlyArray<Subject> => {
   ]
 }
 
-export const createCold: Case = {
-  name: "create-cold",
-  title: "Create a sandbox",
-  about:
-    "From nothing to a sandbox that runs commands: its network, its container, started. `raw` makes the same network and the same container with three calls in a row. Removing them is not counted.",
-  unit: "ms",
-  rounds: 15,
-  warmUp: 2,
-  targets: [{ peer: "raw", ratio: 1 }],
-  subjects: async (stage, stack) => {
-    const sandboxes = stage.sandboxes(stack)
+const until = async (ready: () => Promise<boolean>) => {
+  while (!(await ready())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+/** How many containers and networks of a kind the engine has. */
+const counted = async (stage: Stage, path: string, label: string) => {
+  const filters = encodeURIComponent(JSON.stringify({ label: [label] }))
+  const found: ReadonlyArray<{ State?: string }> = JSON.parse(
+    await stage.raw.call("GET", `${path}?all=true&filters=${filters}`),
+  )
+  return found.filter(({ State }) => State === undefined || State === "running").length
+}
+
+const creation =
+  (
+    warmPool: WarmPoolOptions | undefined,
+    ready: (stage: Stage) => Promise<boolean>,
+  ): Case["subjects"] =>
+  async (stage, stack) => {
+    const sandboxes = stage.sandboxes(stack, {}, warmPool === undefined ? {} : { warmPool })
+    if (warmPool !== undefined) await (await sandboxes.create()).remove()
     return [
       {
         name: "cordon",
         run: async ({ time }) => {
+          await until(() => ready(stage))
           const sandbox = await time(() => sandboxes.create())
           await sandbox.remove()
         },
       },
       ...peers(stage),
     ]
+  }
+
+export const createCases: ReadonlyArray<Case> = [
+  {
+    name: "create-cold",
+    title: "Create a sandbox, nothing made ahead",
+    about:
+      "From nothing to a sandbox that runs commands: its network, its container, started. `raw` makes the same network and the same container with three calls in a row. Cordon makes the two side by side; starting the container is most of it for everybody. Removing them is not counted.",
+    unit: "ms",
+    rounds: 15,
+    warmUp: 2,
+    targets: [{ peer: "raw", ratio: 1 }],
+    subjects: creation(undefined, async () => true),
   },
-}
+  {
+    name: "create-networks-ahead",
+    title: "Create a sandbox, networks made ahead",
+    about:
+      "As above, with `warmPool: { size: 0, networks: 1 }`: a network waits for its sandbox, the container does not. What sandboxes with an environment of their own get from a warm pool.",
+    unit: "ms",
+    rounds: 15,
+    warmUp: 2,
+    targets: [{ peer: "raw", ratio: 0.8 }],
+    subjects: creation(
+      { size: 0, networks: 1 },
+      async (stage) => (await counted(stage, "/networks", "dev.cordon.spec")) === 1,
+    ),
+  },
+  {
+    name: "create-warm",
+    title: "Create a sandbox from a warm pool",
+    about:
+      "With `warmPool: { size: 1 }`: a started container waits, and a rename gives it to the session. The pool is given the time to fill up between tries.",
+    unit: "ms",
+    rounds: 15,
+    warmUp: 2,
+    targets: [{ peer: "raw", ratio: 0.04 }],
+    subjects: creation(
+      { size: 1, networks: 0 },
+      async (stage) => (await counted(stage, "/containers/json", "dev.cordon.ahead")) === 1,
+    ),
+  },
+]
 
 export const remove: Case = {
   name: "remove",

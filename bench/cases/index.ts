@@ -1,6 +1,6 @@
 import type { Case } from "../harness/Case.ts"
 import { concurrent, eventLoop } from "./concurrent.ts"
-import { createCold, remove } from "./create.ts"
+import { createCases, remove } from "./create.ts"
 import { execEcho, execOutput, execTrue } from "./exec.ts"
 import { fileCases } from "./files.ts"
 import { list } from "./list.ts"
@@ -14,7 +14,7 @@ export const cases: ReadonlyArray<Case> = [
   execEcho,
   execOutput,
   concurrent,
-  createCold,
+  ...createCases,
   remove,
   ...fileCases,
   ...transferCases,

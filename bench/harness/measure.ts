@@ -66,7 +66,9 @@ export const measure = async (benchmark: Case, stage: Stage): Promise<Result> =>
   await using stack = new AsyncDisposableStack()
   const subjects = await benchmark.subjects(stage, stack)
   const samples = new Map(subjects.map(({ name }) => [name, [] as number[]]))
-  const [warmUp, rounds] = stage.quick ? [0, 1] : [benchmark.warmUp, benchmark.rounds]
+  const [warmUp, rounds] = stage.quick
+    ? [0, 1]
+    : [benchmark.warmUp, stage.rounds ?? benchmark.rounds]
   for (let round = 0; round < warmUp + rounds; round++) {
     for (const subject of subjects) {
       const sample = await tryOnce(subject)

@@ -45,6 +45,7 @@ export const plot = ({ subjects, title, unit }: Result): string => {
   })
   const height = 40 + entries.length * rowHeight + 26
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="13">
+<title>${escaped(title.replaceAll("`", ""))}</title>
 <rect width="${width}" height="${height}" fill="#ffffff"/>
 <text x="${labelWidth}" y="24" font-weight="600">${escaped(title.replaceAll("`", ""))}</text>
 ${rows.join("\n")}

@@ -16,6 +16,8 @@ import { RawEngine } from "../peers/RawEngine.ts"
 export interface Stage {
   /** Whether it only has to be shown that the benchmarks run. */
   readonly quick: boolean
+  /** Rounds that count, where not each benchmark's own number of them. */
+  readonly rounds: number | undefined
   readonly image: string
   readonly socketPath: string
   readonly host: string
@@ -32,7 +34,10 @@ export interface Stage {
   ) => PromiseSandboxes
 }
 
-export const makeStage = async (quick: boolean, stack: AsyncDisposableStack): Promise<Stage> => {
+export const makeStage = async (
+  { quick, rounds }: { readonly quick: boolean; readonly rounds?: string | undefined },
+  stack: AsyncDisposableStack,
+): Promise<Stage> => {
   const { host } = await Effect.runPromise(findEndpoint())
   if (!host.startsWith("unix://")) throw new Error(`${host} is no local socket`)
   const socketPath = host.replace("unix://", "")
@@ -45,6 +50,7 @@ export const makeStage = async (quick: boolean, stack: AsyncDisposableStack): Pr
   const cores = cpus()
   return {
     quick,
+    rounds: rounds === undefined ? undefined : Number(rounds),
     image,
     socketPath,
     host: `${cores.length} cores (${cores[0]?.model.trim() ?? "unknown"}), ${Math.round(totalmem() / 2 ** 30)} GiB, Docker Engine ${version}, Node ${process.versions.node}, image ${image}`,

@@ -63,7 +63,13 @@ import {
   type TerminalError,
   type TerminalOptions,
 } from "./sandbox/terminal.ts"
-import { download, type TransferError, type TransferReport, upload } from "./Transfer.ts"
+import {
+  download,
+  type OnTransfer,
+  type TransferError,
+  type TransferReport,
+  upload,
+} from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, OutputEvent } from "./values/Exec.ts"
 import { sandboxPath } from "./values/FilePath.ts"
@@ -165,11 +171,13 @@ export interface SandboxFiles {
   readonly upload: (
     from: string,
     to: string,
+    onProgress?: OnTransfer,
   ) => Effect.Effect<TransferReport, TransferError | LeaseError, SessionFiles>
   /** Copies a file or folder from the sandbox into session storage. */
   readonly download: (
     from: string,
     to: string,
+    onProgress?: OnTransfer,
   ) => Effect.Effect<TransferReport, TransferError | LeaseError, SessionFiles>
 }
 
@@ -489,11 +497,12 @@ const make = Effect.gen(function* () {
         const size = options.size === undefined ? {} : { size: options.size }
         yield* use(driver.writeFile(id, target, { bytes: content, ...size, ...mode }))
       }),
-      upload: Effect.fnUntraced(function* (from, to) {
-        return yield* use(upload(driver, id, from, yield* at(to)))
+      upload: Effect.fnUntraced(function* (from, to, onProgress) {
+        return yield* use(upload(driver, id, from, yield* at(to), onProgress))
       }),
-      download: Effect.fnUntraced(function* (from, to) {
-        return yield* use(download(driver, id, yield* at(from), to, settings.transferLimit))
+      download: Effect.fnUntraced(function* (from, to, onProgress) {
+        const limit = settings.transferLimit
+        return yield* use(download(driver, id, yield* at(from), to, limit, onProgress))
       }),
     }
 

@@ -1,4 +1,4 @@
-import { Effect, Stream } from "effect"
+import { Clock, Effect, Fiber, FiberMap, type Scope, Semaphore, Stream } from "effect"
 import { type ArchiveEntry, packArchive, unpackArchive } from "./Archive.ts"
 import { type FileError, FileTooLarge, NotAFile } from "./errors.ts"
 import type { SandboxDriver } from "./SandboxDriver.ts"
@@ -16,10 +16,55 @@ export interface TransferReport {
   readonly skipped: ReadonlyArray<{ readonly path: string; readonly reason: string }>
 }
 
+/** How far a transfer has come. */
+export interface TransferProgress {
+  /** Of file contents, so far. */
+  readonly bytes: number
+  /** Files that are done. */
+  readonly files: number
+  /** Bytes in all, where it is one file. */
+  readonly total?: number
+  /** Bytes per second, since it began. */
+  readonly rate: number
+}
+
+export type OnTransfer = (progress: TransferProgress) => Effect.Effect<void>
+
 export type TransferError = FileError | SessionFilesError | FileTooLarge
 
 // Far beyond honest folders; below what would exhaust a file system's inodes.
 const mostEntries = 500_000
+
+// Files of this size and less are read and written several at once: each costs the disk's and the
+// thread pool's time to answer, not to carry.
+const smallFile = 64 * 1024
+const atOnce = 8
+
+const progressInterval = 200
+
+/** Counts what a transfer carries and tells about it: now and then, and once in the end. */
+const makeMeter = Effect.fnUntraced(function* (onProgress: OnTransfer | undefined, total?: number) {
+  const began = yield* Clock.currentTimeMillis
+  const counted = { bytes: 0, files: 0 }
+  let told = began
+  const tell = (now: number) => {
+    if (onProgress === undefined) return Effect.void
+    told = now
+    const rate = (counted.bytes / Math.max(1, now - began)) * 1000
+    return onProgress({ ...counted, ...(total === undefined ? {} : { total }), rate })
+  }
+  const now = Clock.currentTimeMillis
+  return {
+    counted,
+    bytes: (count: number) => {
+      counted.bytes += count
+      return onProgress === undefined
+        ? Effect.void
+        : Effect.flatMap(now, (now) => (now - told < progressInterval ? Effect.void : tell(now)))
+    },
+    done: Effect.flatMap(now, tell),
+  }
+})
 
 /** Copies a file or a whole folder from session storage into a sandbox. */
 export const upload = Effect.fn("upload")(function* (
@@ -27,19 +72,43 @@ export const upload = Effect.fn("upload")(function* (
   id: SandboxId,
   from: string,
   to: FilePath,
+  onProgress?: OnTransfer,
 ): Effect.fn.Return<TransferReport, TransferError, SessionFiles> {
   const files = yield* SessionFiles
   const stat = yield* files.stat(from)
+  const total = stat.kind === "file" ? stat.size : undefined
+  const meter = yield* makeMeter(onProgress, total)
+  const metered = <E>(content: Stream.Stream<Uint8Array, E>) =>
+    onProgress === undefined ? content : Stream.tap(content, ({ length }) => meter.bytes(length))
   if (stat.kind === "file") {
     const { size, mode } = stat
-    yield* driver.writeFile(id, to, { bytes: files.read(from), size, mode: mode & 0o777 })
+    const bytes = metered(files.read(from))
+    yield* driver.writeFile(id, to, { bytes, size, mode: mode & 0o777 })
+    meter.counted.files = 1
+    yield* meter.done
     return { files: 1, directories: 0, bytes: size, skipped: [] }
   }
   if (stat.kind !== "directory") return yield* new NotAFile({ path: from, kind: stat.kind })
   const report = { files: 0, directories: 0, bytes: 0 }
   const skipped: Array<TransferReport["skipped"][number]> = []
+  const contentOf = (path: string, size: number) => {
+    const content = files.read(path)
+    return size > smallFile
+      ? Effect.succeed(content)
+      : Effect.map(Stream.runCollect(content), Stream.fromIterable)
+  }
   const prefix = from === "" || from.endsWith("/") ? from : `${from}/`
   const entries = files.walk(from).pipe(
+    Stream.mapEffect(
+      (entry) =>
+        Effect.map(
+          entry.kind === "file"
+            ? contentOf(`${prefix}${entry.path}`, entry.size)
+            : Effect.succeed(Stream.empty),
+          (content) => ({ ...entry, content }),
+        ),
+      { concurrency: atOnce },
+    ),
     Stream.map((entry): ArchiveEntry<SessionFilesError> => {
       if (entry.kind === "file") {
         report.files += 1
@@ -49,11 +118,12 @@ export const upload = Effect.fn("upload")(function* (
       } else if (entry.kind === "other") {
         skipped.push({ path: entry.path, reason: "it is neither a file, a folder nor a link" })
       }
-      const content = entry.kind === "file" ? files.read(`${prefix}${entry.path}`) : Stream.empty
-      return { ...entry, mode: entry.mode & 0o777, content }
+      meter.counted.files = report.files
+      return { ...entry, mode: entry.mode & 0o777, content: metered(entry.content) }
     }),
   )
   yield* driver.putArchive(id, to, packArchive(entries))
+  yield* meter.done
   return { ...report, skipped }
 })
 
@@ -71,7 +141,8 @@ export const download = Effect.fn("download")(function* (
   from: FilePath,
   to: string,
   limit: number,
-): Effect.fn.Return<TransferReport, TransferError, SessionFiles> {
+  onProgress?: OnTransfer,
+): Effect.fn.Return<TransferReport, TransferError, SessionFiles | Scope.Scope> {
   const files = yield* SessionFiles
   const report = { files: 0, directories: 0, bytes: 0 }
   const skipped: Array<TransferReport["skipped"][number]> = []
@@ -80,19 +151,42 @@ export const download = Effect.fn("download")(function* (
       report.bytes += chunk.length
       return report.bytes > limit
         ? Effect.fail(new FileTooLarge({ path: from, size: report.bytes, limit }))
-        : Effect.void
+        : meter.bytes(chunk.length)
     })
   const stat = yield* driver.stat(id, from)
+  const total = stat.kind === "file" ? stat.size : undefined
+  const meter = yield* makeMeter(onProgress, total)
   if (stat.kind === "file") {
     if (stat.size > limit) return yield* new FileTooLarge({ path: from, size: stat.size, limit })
     yield* files.write(to, bounded(driver.readFile(id, from)), stat.mode & 0o777)
+    meter.counted.files = 1
+    yield* meter.done
     return { ...report, files: 1, skipped }
   }
   if (stat.kind !== "directory") return yield* new NotAFile({ path: from, kind: stat.kind })
   const root = yield* storagePath(to === "" ? "." : to)
   yield* files.makeDirectory(root)
   let entries = 0
-  yield* unpackArchive(driver.getArchive(id, from), (entry) =>
+  // Small files are written while the next ones are read; of two with one path the later stays.
+  const writing = yield* FiberMap.make<string, void, SessionFilesError>()
+  const room = Semaphore.makeUnsafe(atOnce)
+  const write = (path: string, entry: ArchiveEntry<FileError>) => {
+    const content = bounded(entry.content)
+    const mode = entry.mode & 0o777
+    if (entry.size > smallFile) return files.write(path, content, mode)
+    return Effect.gen(function* () {
+      const whole = Stream.fromIterable(yield* Stream.runCollect(content))
+      const before = FiberMap.getUnsafe(writing, path)
+      if (before._tag === "Some") yield* Fiber.await(before.value)
+      yield* room.take(1)
+      yield* FiberMap.run(
+        writing,
+        path,
+        Effect.ensuring(files.write(path, whole, mode), room.release(1)),
+      )
+    })
+  }
+  const unpacked = unpackArchive(driver.getArchive(id, from), (entry) =>
     Effect.gen(function* () {
       entries += 1
       if (entries > mostEntries) {
@@ -112,10 +206,17 @@ export const download = Effect.fn("download")(function* (
         yield* files.makeDirectory(target)
         report.directories += 1
       } else {
-        yield* files.write(target, bounded(entry.content), entry.mode & 0o777)
+        yield* write(target, entry)
         report.files += 1
+        meter.counted.files = report.files
       }
     }),
   )
+  // The first write that fails ends all of it.
+  yield* Effect.raceFirst(
+    Effect.andThen(unpacked, FiberMap.awaitEmpty(writing)),
+    Effect.andThen(FiberMap.join(writing), Effect.never),
+  )
+  yield* meter.done
   return { ...report, skipped }
-})
+}, Effect.scoped)

@@ -32,7 +32,7 @@ import type {
 } from "./sandbox/processes.ts"
 import type { TerminalOptions } from "./sandbox/terminal.ts"
 import { sessionFilesMemory } from "./session-files/memory.ts"
-import type { TransferReport } from "./Transfer.ts"
+import type { TransferProgress, TransferReport } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
 import type {
   ExecEvent,
@@ -60,6 +60,11 @@ export interface PromiseExecOptions
   readonly onStderr?: (text: string) => void
   /** Fed to standard input, which is empty by default. */
   readonly stdin?: Content
+}
+
+export interface TransferOptions extends Abortable {
+  /** Called some times a second while the transfer runs, and once when it is done. */
+  readonly onProgress?: (progress: TransferProgress) => void
 }
 
 /** The files of a sandbox. Relative paths start at its working directory. */
@@ -92,9 +97,13 @@ export interface PromiseSandboxFiles {
   /** Finds lines that hold the pattern in text files; symlinks are not followed. */
   readonly search: (pattern: string, options?: SearchOptions & Abortable) => Promise<SearchResult>
   /** Copies a file or folder from session storage into the sandbox. */
-  readonly upload: (from: string, to: string, options?: Abortable) => Promise<TransferReport>
+  readonly upload: (from: string, to: string, options?: TransferOptions) => Promise<TransferReport>
   /** Copies a file or folder from the sandbox into session storage. */
-  readonly download: (from: string, to: string, options?: Abortable) => Promise<TransferReport>
+  readonly download: (
+    from: string,
+    to: string,
+    options?: TransferOptions,
+  ) => Promise<TransferReport>
 }
 
 /** A process that outlives the command that started it, with all that it starts. */
@@ -341,6 +350,9 @@ const contentStream = (content: Content) =>
     ? content
     : Stream.orDie(Stream.fromAsyncIterable(content, (cause) => cause))
 
+const onTransfer = ({ onProgress }: TransferOptions = {}) =>
+  onProgress && ((progress: TransferProgress) => Effect.sync(() => onProgress(progress)))
+
 const sessionOf = (runtime: Runtime, sessionId: string): PromiseSandboxes => {
   const session = Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.session(sessionId))
   const close = () => runtime.dispose()
@@ -442,8 +454,10 @@ const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
       move: (from, to, options) => run(runtime, files.move(from, to), options),
       remove: (path, options) => run(runtime, files.remove(path, options), options),
       search: (pattern, options) => run(runtime, files.search(pattern, options), options),
-      upload: (from, to, options) => run(runtime, files.upload(from, to), options),
-      download: (from, to, options) => run(runtime, files.download(from, to), options),
+      upload: (from, to, options) =>
+        run(runtime, files.upload(from, to, onTransfer(options)), options),
+      download: (from, to, options) =>
+        run(runtime, files.download(from, to, onTransfer(options)), options),
     },
     processes: {
       start: (command, options) =>

@@ -139,23 +139,33 @@ export const layerDriver = (
           }),
         )
 
+      // What an ID stood for when it was last looked at: a command then costs no look of its own.
+      // The container's own ID is used from there on, so an old entry can't reach another one.
+      const seen = new Map<SandboxId, Target>()
+
       /** The container of that name, if it is wholly the sandbox's and not just called so. */
       const look = Effect.fnUntraced(function* (id: SandboxId) {
         const missing = new SandboxNotFound({ sandbox: id })
-        const [found] = yield* engine.containerList({ name: [nameFilter(id)] })
-        if (found === undefined) return yield* missing
-        const container = yield* engine
-          .containerInspect(found.Id)
-          .pipe(Effect.catchIf(isEngineError(404), () => Effect.fail(missing)))
+        const find = Effect.gen(function* () {
+          const [found] = yield* engine.containerList({ name: [nameFilter(id)] })
+          return found === undefined ? yield* missing : yield* engine.containerInspect(found.Id)
+        })
+        const known = seen.get(id)
+        const container = yield* (
+          known === undefined
+            ? find
+            : Effect.catchIf(
+                engine.containerInspect(known.instanceId),
+                isEngineError(404),
+                () => find,
+              )
+        ).pipe(Effect.catchIf(isEngineError(404), () => Effect.fail(missing)))
         const sandbox = toInfo(container)
         if (Option.isNone(sandbox) || sandbox.value.id !== id) return yield* missing
         return { sandbox: sandbox.value, network: container.HostConfig?.NetworkMode }
       })
       const inspect = (id: SandboxId) => Effect.map(look(id), ({ sandbox }) => sandbox)
 
-      // What an ID stood for when it was last looked at: a command then costs no look of its own.
-      // The container's own ID is used from there on, so an old entry can't reach another one.
-      const seen = new Map<SandboxId, Target>()
       const locate = (id: SandboxId) =>
         Effect.suspend(() => {
           const known = seen.get(id)
@@ -316,7 +326,6 @@ export const layerDriver = (
 
       const remove: SandboxDriver["Service"]["remove"] = Effect.fn("DockerDriver.remove")(
         function* (id, instanceId) {
-          yield* forget(id)
           const { sandbox, network } = yield* look(id).pipe(
             // Whoever removes what is not there finishes what was broken off: nobody makes it now.
             Effect.tapErrorTag("SandboxNotFound", () => sweepNetworks(Duration.zero, id)),
@@ -324,6 +333,7 @@ export const layerDriver = (
           if (instanceId !== undefined && sandbox.instanceId !== instanceId) {
             return yield* new SandboxNotFound({ sandbox: id })
           }
+          yield* forget(id)
           yield* Effect.uninterruptible(
             Effect.andThen(
               dropLanes(sandbox.instanceId),

@@ -8,7 +8,12 @@ import { SessionFiles, type SessionFilesEntry, type SessionFilesError } from "..
 import { storagePath } from "../values/FilePath.ts"
 import type { FileKind, FileStat } from "../values/Files.ts"
 
-const chunkBytes = 256 * 1024
+// Many small pieces with one call: larger ones would be mapped and cleared anew by the allocator,
+// each for itself, and each call waits for its turn in the thread pool.
+const chunkBytes = 64 * 1024
+const readBytes = 1024 * 1024
+// Pieces that gather while the ones before them are being written.
+const writeAhead = 64
 
 const kindOf = (stats: Stats): FileKind =>
   stats.isFile()
@@ -47,6 +52,15 @@ const refusal = (path: string, cause: unknown): SessionFilesError => {
       return new StorageFailed({ path, reason: String(code ?? cause) })
   }
 }
+
+const writeAll = async (handle: fs.FileHandle, chunks: ReadonlyArray<Uint8Array>) => {
+  const { bytesWritten } = await handle.writev([...chunks])
+  const rest = Buffer.concat(bytesWritten < sizeOf(chunks) ? chunks : []).subarray(bytesWritten)
+  if (rest.length > 0) await handle.writeFile(rest)
+}
+
+const sizeOf = (chunks: ReadonlyArray<Uint8Array>) =>
+  chunks.reduce((sum, { length }) => sum + length, 0)
 
 /**
  * Session storage in a local folder, which is made where it is missing.
@@ -121,13 +135,27 @@ export const sessionFilesDirectory = (
               const handle = yield* open(path, real, constants.O_RDONLY | constants.O_NONBLOCK)
               const stats = yield* attempt(path, () => handle.stat())
               if (!stats.isFile()) return yield* new NotAFile({ path, kind: kindOf(stats) })
+              // Exactly the file as it was when it was opened. What says that it is empty may not
+              // be (files of /proc): it is read to its end.
+              let left = stats.size === 0 ? Number.POSITIVE_INFINITY : stats.size
               const next = attempt(path, async () => {
-                const buffer = Buffer.allocUnsafe(chunkBytes)
-                const { bytesRead } = await handle.read(buffer, 0, chunkBytes, null)
-                return buffer.subarray(0, bytesRead)
+                const length = Math.min(readBytes, left)
+                const { bytesRead, buffer } = await handle.read(
+                  Buffer.allocUnsafeSlow(length),
+                  0,
+                  length,
+                  null,
+                )
+                left = bytesRead === 0 ? 0 : left - bytesRead
+                const chunks: Array<Uint8Array> = []
+                for (let at = 0; at < bytesRead; at += chunkBytes) {
+                  chunks.push(buffer.subarray(at, Math.min(at + chunkBytes, bytesRead)))
+                }
+                return chunks
               })
               return Stream.fromEffectRepeat(next).pipe(
-                Stream.takeWhile((chunk) => chunk.length > 0),
+                Stream.takeUntil(() => left <= 0),
+                Stream.flattenIterable,
               )
             }),
           ),
@@ -137,7 +165,10 @@ export const sessionFilesDirectory = (
           const parts = relative.split("/")
           const name = parts.pop() ?? ""
           if (name === "") return yield* new NotAFile({ path, kind: "directory" })
-          const parent = yield* makeDirectories(path, parts)
+          // Where all of it is there, one look says so; else each is looked at and made in turn.
+          const parent = yield* resolve(parts.join("/")).pipe(
+            Effect.catchTag("FileNotFound", () => makeDirectories(path, parts)),
+          )
           const target = nodePath.join(parent, name)
           const temporary = nodePath.join(parent, `.${randomBytes(8).toString("hex")}.part`)
           const existing = yield* attempt(path, () => fs.lstat(target)).pipe(
@@ -148,8 +179,9 @@ export const sessionFilesDirectory = (
           yield* Effect.scoped(
             Effect.gen(function* () {
               const handle = yield* open(path, temporary, flags, mode ?? 0o644)
-              yield* Stream.runForEach(content, (chunk) =>
-                attempt(path, () => handle.writeFile(chunk)),
+              yield* content.pipe(
+                Stream.buffer({ capacity: writeAhead }),
+                Stream.runForEachArray((chunks) => attempt(path, () => writeAll(handle, chunks))),
               )
               if (mode !== undefined) yield* attempt(path, () => handle.chmod(mode & 0o777))
             }),
@@ -176,12 +208,18 @@ export const sessionFilesDirectory = (
             Stream.fromIterableEffect(
               attempt(path, async () => (await fs.readdir(real)).sort()),
             ).pipe(
-              Stream.flatMap((name) =>
+              Stream.mapEffect(
+                Effect.fnUntraced(function* (name) {
+                  const at = nodePath.join(real, name)
+                  const relative = `${prefix}${name}`
+                  const stat = statOf(yield* attempt(relative, () => fs.lstat(at)))
+                  return { at, relative, stat }
+                }),
+                { concurrency: 8 },
+              ),
+              Stream.flatMap(({ at, relative, stat }) =>
                 Stream.unwrap(
                   Effect.gen(function* () {
-                    const at = nodePath.join(real, name)
-                    const relative = `${prefix}${name}`
-                    const stat = statOf(yield* attempt(relative, () => fs.lstat(at)))
                     if (stat.kind === "symlink") {
                       const linkTarget = yield* attempt(relative, () => fs.readlink(at))
                       return Stream.succeed({ ...stat, path: relative, linkTarget })

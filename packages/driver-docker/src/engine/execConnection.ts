@@ -3,6 +3,9 @@ import type { HostError } from "@cordon/core"
 import { Effect, Stream } from "effect"
 import type { ExecConnection } from "../DockerEngine.ts"
 
+// Bytes of standard input that wait to be sent before the sender has to.
+const mostWaiting = 1024 * 1024
+
 /** The attachment of a command over the raw connection that the engine upgraded to it. */
 export const execConnection = (
   socket: Duplex,
@@ -22,7 +25,8 @@ export const execConnection = (
     write: (bytes) =>
       Effect.callback((resume) => {
         if (!writable) return resume(Effect.void)
-        if (socket.write(bytes)) return resume(Effect.void)
+        // What waits is then sent with one call; each wait costs a turn of the event loop.
+        if (socket.write(bytes) || socket.writableLength < mostWaiting) return resume(Effect.void)
         const ready = () => {
           for (const event of ["drain", "close", "error"]) socket.off(event, ready)
           resume(Effect.void)
