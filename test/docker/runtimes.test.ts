@@ -3,22 +3,14 @@ import { docker } from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { secondEngine } from "../support/daemon.ts"
-import { engine, freshSession, needing } from "./support.ts"
+import { freshSession, needing } from "./support.ts"
 
 /** The session of a program on an engine of its own, which is given the image that it needs. */
 const onRuntimes = Effect.fnUntraced(function* (
   image: string,
   runtimes: Readonly<Record<string, { path: string; runtimeArgs?: ReadonlyArray<string> }>>,
 ) {
-  const second = yield* secondEngine({ runtimes })
-  yield* Effect.promise(async () => {
-    const loading = await second.engine.loadImage(await engine.getImage(image).get())
-    await new Promise((resolve, reject) =>
-      second.engine.modem.followProgress(loading, (error, done) =>
-        error ? reject(error) : resolve(done),
-      ),
-    )
-  })
+  const second = yield* secondEngine({ runtimes }, [image])
   const layer = Sandboxes.layer({ image, network: "none", limits: { memory: "64MiB" } }).pipe(
     Layer.provide(docker({ host: second.host })),
   )

@@ -4,12 +4,16 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import Dockerode from "dockerode"
 import { Effect } from "effect"
+import { socketPath as firstSocket } from "./docker.ts"
 
 /**
- * A second Docker Engine beside the first, with a configuration of its own. It has no network to
- * offer: it would have to share the first one's firewall.
+ * A second Docker Engine beside the first, with a configuration of its own and some of the first
+ * one's images. Its networks lead nowhere: it would have to share the first one's firewall.
  */
-export const secondEngine = (config: Readonly<Record<string, unknown>>) =>
+export const secondEngine = (
+  config: Readonly<Record<string, unknown>>,
+  images: ReadonlyArray<string> = [],
+) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const root = mkdtempSync(join(tmpdir(), "cordon-engine-"))
@@ -53,6 +57,15 @@ export const secondEngine = (config: Readonly<Record<string, unknown>>) =>
         }
         if (await engine.ping().then(Boolean, () => false)) break
         await new Promise((resolve) => setTimeout(resolve, 200))
+      }
+      for (const image of images) {
+        const first = new Dockerode({ socketPath: firstSocket })
+        const loading = await engine.loadImage(await first.getImage(image).get())
+        await new Promise((resolve, reject) =>
+          engine.modem.followProgress(loading, (error, done) =>
+            error ? reject(error) : resolve(done),
+          ),
+        )
       }
       return { engine, host: `unix://${socketPath}`, stop }
     }),

@@ -34,6 +34,8 @@ export const EngineInfo = Schema.Struct({
       Schema.Struct({ runtimeArgs: optional(Schema.Array(Schema.String)) }),
     ),
   ),
+  CgroupVersion: optional(Schema.String),
+  CgroupDriver: optional(Schema.String),
   SecurityOptions: optional(Schema.Array(Schema.String)),
 })
 export type EngineInfo = typeof EngineInfo.Type
@@ -107,6 +109,8 @@ export const ContainerInspect = Schema.Struct({
     Running: Schema.Boolean,
     OOMKilled: optional(Schema.Boolean),
     ExitCode: optional(Schema.Number),
+    /** RFC 3339. */
+    FinishedAt: optional(Schema.String),
   }),
   Config: Schema.Struct({
     Image: Schema.String,

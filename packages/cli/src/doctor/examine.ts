@@ -1,0 +1,175 @@
+import { type RuntimeOffer, SandboxDriver } from "@cordon/core"
+import { DockerEngine, findEndpoint } from "@cordon/driver-docker"
+import { capacityOf, freeSubnets, parsePool } from "@cordon/driver-docker/engine"
+import { Effect, Option } from "effect"
+import { connected, defaultSubnetPool } from "../flags.ts"
+import { findOrphans } from "../orphans.ts"
+import { checkLimits } from "./limits.ts"
+import type { Check, DoctorReport } from "./report.ts"
+import { checkRuntimes } from "./runtimes.ts"
+
+type Findings = Omit<DoctorReport, "verdict">
+
+const nothing: Findings = {
+  runtimes: [],
+  limits: { memory: "unknown", cpus: "unknown", pids: "unknown" },
+  orphans: [],
+  checks: [],
+}
+
+const verdictOf = (checks: ReadonlyArray<Check>): DoctorReport["verdict"] =>
+  checks.some(({ status }) => status === "failed")
+    ? "broken"
+    : checks.some(({ status }) => status !== "ok")
+      ? "limping"
+      : "healthy"
+
+const checkAddresses = Effect.gen(function* () {
+  const engine = yield* DockerEngine
+  const pool = yield* parsePool(defaultSubnetPool)
+  const networks = yield* engine.networkList()
+  const used = networks.flatMap(({ IPAM }) =>
+    (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
+  )
+  const addresses = {
+    pool: defaultSubnetPool,
+    total: capacityOf(pool),
+    free: [...freeSubnets(pool, used, 0)].length,
+  }
+  const detail = `${addresses.free} of ${addresses.total} subnets of ${addresses.pool} are free`
+  const mend = "Remove what is abandoned with cordon gc, or give the driver a larger subnetPool."
+  const scarce = addresses.free < addresses.total / 10
+  const check: Check = {
+    name: "addresses",
+    status: addresses.free === 0 ? "failed" : scarce ? "warning" : "ok",
+    detail,
+    ...(scarce ? { mend } : {}),
+  }
+  return { addresses, check }
+})
+
+const checkOrphans = Effect.map(findOrphans(), ({ orphans }) => ({
+  orphans,
+  check: (orphans.length === 0
+    ? { name: "orphans", status: "ok", detail: "nothing is abandoned" }
+    : {
+        name: "orphans",
+        status: "warning",
+        detail: `${orphans.length} abandoned: ${orphans
+          .slice(0, 5)
+          .map(({ kind, name }) => `${kind} ${name}`)
+          .join(", ")}${orphans.length > 5 ? ", ..." : ""}`,
+        mend: "Remove them with cordon gc.",
+      }) satisfies Check,
+}))
+
+/** What containers show; the offers without them where there is no image to run. */
+const checkInside = Effect.fnUntraced(function* (image: string) {
+  const engine = yield* DockerEngine
+  const present = yield* Effect.option(engine.imageInspect(image))
+  if (Option.isSome(present)) {
+    const runtimes = yield* checkRuntimes(image)
+    const limits = yield* checkLimits(image)
+    const enforced = Object.fromEntries(
+      limits.map(({ limit, enforcement }) => [limit, enforcement]),
+    )
+    return {
+      runtimes: runtimes.map(({ offer, check }) => ({
+        ...offer,
+        works: check.status !== "failed",
+      })),
+      limits: { ...nothing.limits, ...enforced },
+      checks: [...runtimes, ...limits].map(({ check }) => check),
+    }
+  }
+  const offers: ReadonlyArray<RuntimeOffer> = (yield* (yield* SandboxDriver).capabilities).runtimes
+  const check: Check = {
+    name: "limits and runtimes",
+    status: "skipped",
+    detail: `the engine does not have the image ${image} to try them with`,
+    mend: `Pull it (docker pull ${image}), or name one that the engine has with --image.`,
+  }
+  return { runtimes: offers, limits: nothing.limits, checks: [check] }
+})
+
+const examineEngine = Effect.fnUntraced(function* (image: string) {
+  const engine = yield* DockerEngine
+  const version = yield* engine.version
+  const info = yield* engine.info
+  const cgroup = info.CgroupVersion ?? "1"
+  const checks: ReadonlyArray<Check> = [
+    {
+      name: "engine",
+      status: "ok",
+      detail: `version ${version.Version}, API ${version.ApiVersion}, ${version.Os}/${version.Arch}`,
+    },
+    {
+      name: "cgroups",
+      status: "ok",
+      detail: `version ${cgroup}${info.CgroupDriver ? ` through ${info.CgroupDriver}` : ""}`,
+    },
+  ]
+  const inside = yield* checkInside(image)
+  const { addresses, check: addressCheck } = yield* checkAddresses
+  const { orphans, check: orphanCheck } = yield* checkOrphans
+  return {
+    engine: {
+      version: version.Version,
+      apiVersion: version.ApiVersion,
+      platform: `${version.Os}/${version.Arch}`,
+      cgroupVersion: cgroup,
+      ...(info.CgroupDriver ? { cgroupDriver: info.CgroupDriver } : {}),
+    },
+    runtimes: inside.runtimes,
+    limits: inside.limits,
+    addresses,
+    orphans,
+    checks: [...checks, ...inside.checks, addressCheck, orphanCheck],
+  }
+})
+
+/** Looks at everything that sandboxes need, and never fails: what went wrong is in the report. */
+export const examine = Effect.fnUntraced(function* (
+  host: Option.Option<string>,
+  image: string,
+): Effect.fn.Return<DoctorReport> {
+  const report = (findings: Findings): DoctorReport => ({
+    verdict: verdictOf(findings.checks),
+    ...findings,
+  })
+  const found = yield* Effect.result(findEndpoint(Option.getOrUndefined(host)))
+  if (found._tag === "Failure") {
+    const check: Check = {
+      name: "endpoint",
+      status: "failed",
+      detail: "no engine was found anywhere",
+      mend: found.failure.message,
+    }
+    return report({ ...nothing, checks: [check] })
+  }
+  // What could hold a password is not repeated.
+  const endpoint = {
+    host: found.success.host.replace(/\/\/[^/@]*@/, "//"),
+    source: found.success.source,
+  }
+  const check: Check = {
+    name: "endpoint",
+    status: "ok",
+    detail: `${endpoint.host}, because ${endpoint.source}`,
+  }
+  return yield* examineEngine(image).pipe(
+    Effect.provide(connected(host)),
+    Effect.map((findings) =>
+      report({ endpoint, ...findings, checks: [check, ...findings.checks] }),
+    ),
+    Effect.catch((error) => {
+      const failed: Check = {
+        name: "engine",
+        status: "failed",
+        detail: error.message,
+        mend: "Start the engine (systemctl start docker), let this user open its socket (usermod -aG docker USER), or name another one with --host or CONTAINER_SANDBOX_DOCKER_HOST.",
+      }
+      return Effect.succeed(report({ ...nothing, endpoint, checks: [check, failed] }))
+    }),
+  )
+})

@@ -1,0 +1,51 @@
+import { Isolation, Runtime } from "@cordon/core"
+import { Schema } from "effect"
+import { Orphan } from "../orphans.ts"
+
+/** One thing that was looked at. */
+export const Check = Schema.Struct({
+  name: Schema.String,
+  /** `warning`: sandboxes work, but not as well as they could. `skipped`: it could not be tried. */
+  status: Schema.Literals(["ok", "warning", "failed", "skipped"]),
+  detail: Schema.String,
+  /** What to do about it; there for all but `ok`. */
+  mend: Schema.optionalKey(Schema.String),
+})
+export type Check = typeof Check.Type
+
+/** `unknown` where no container could be run to see. */
+const Enforcement = Schema.Literals(["enforced", "ignored", "unknown"])
+export type Enforcement = typeof Enforcement.Type
+
+/** What `cordon doctor --json` prints. */
+export const DoctorReport = Schema.Struct({
+  /** The worst of the checks: `broken` where one failed, `limping` where one warned. */
+  verdict: Schema.Literals(["healthy", "limping", "broken"]),
+  endpoint: Schema.optionalKey(Schema.Struct({ host: Schema.String, source: Schema.String })),
+  engine: Schema.optionalKey(
+    Schema.Struct({
+      version: Schema.String,
+      apiVersion: Schema.String,
+      platform: Schema.String,
+      cgroupVersion: Schema.optionalKey(Schema.String),
+      cgroupDriver: Schema.optionalKey(Schema.String),
+    }),
+  ),
+  runtimes: Schema.Array(
+    Schema.Struct({
+      runtime: Runtime,
+      isolation: Isolation,
+      keepsFiles: Schema.Boolean,
+      /** Whether a sandbox ran with it; absent where none could be tried. */
+      works: Schema.optionalKey(Schema.Boolean),
+    }),
+  ),
+  limits: Schema.Struct({ memory: Enforcement, cpus: Enforcement, pids: Enforcement }),
+  /** Subnets for sandboxes' networks. */
+  addresses: Schema.optionalKey(
+    Schema.Struct({ pool: Schema.String, total: Schema.Int, free: Schema.Int }),
+  ),
+  orphans: Schema.Array(Orphan),
+  checks: Schema.Array(Check),
+})
+export type DoctorReport = typeof DoctorReport.Type

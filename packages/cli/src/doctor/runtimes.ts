@@ -1,0 +1,46 @@
+import { type RuntimeOffer, SandboxDriver } from "@cordon/core"
+import { Effect } from "effect"
+import { probe } from "./probe.ts"
+import type { Check } from "./report.ts"
+
+const isGvisor = "Starting gVisor"
+
+const judge = (offer: RuntimeOffer, saw: string): Check => {
+  const name = `runtime ${offer.runtime}`
+  if (offer.runtime === "gvisor" && !saw.includes(isGvisor)) {
+    return {
+      name,
+      status: "failed",
+      detail: "a sandbox ran with it, but not on gVisor's kernel",
+      mend: "Point the runtime of that name at runsc in the engine's daemon.json.",
+    }
+  }
+  if (!offer.keepsFiles) {
+    return {
+      name,
+      status: "warning",
+      detail: `a sandbox ran with it (${offer.isolation}); its files are lost by a stop, so that none is stopped`,
+      mend: 'Register runsc with "runtimeArgs": ["--overlay2=none"] in the engine\'s daemon.json.',
+    }
+  }
+  return { name, status: "ok", detail: `a sandbox ran with it (${offer.isolation})` }
+}
+
+/** Runs a sandbox with each runtime that the engine has registered: some are only registered. */
+export const checkRuntimes = Effect.fnUntraced(function* (image: string) {
+  const { runtimes } = yield* (yield* SandboxDriver).capabilities
+  return yield* Effect.forEach(runtimes, (offer) =>
+    probe(image, "dmesg 2>/dev/null | head -n 1; true", {}, offer.runtime).pipe(
+      Effect.map(({ stdout }) => judge(offer, stdout)),
+      Effect.catch((error) =>
+        Effect.succeed<Check>({
+          name: `runtime ${offer.runtime}`,
+          status: "failed",
+          detail: `registered, but no sandbox runs with it: ${error.message}`,
+          mend: "Install the runtime, or take it out of the engine's daemon.json.",
+        }),
+      ),
+      Effect.map((check) => ({ offer, check })),
+    ),
+  )
+})

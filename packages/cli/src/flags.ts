@@ -1,0 +1,30 @@
+import type { EngineUnreachable, InvalidInput, SandboxDriver } from "@cordon/core"
+import { type DockerEngine, layerDriver } from "@cordon/driver-docker"
+import { layerEngine } from "@cordon/driver-docker-remote"
+import { Layer, Option } from "effect"
+import { Flag } from "effect/cli"
+
+/** The flags that every subcommand has. */
+export const common = {
+  host: Flag.String("host").pipe(
+    Flag.withDescription(
+      "Engine: unix:///var/run/docker.sock, tcp://host:2376, https://host:2376; found by itself by default",
+    ),
+    Flag.optional,
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print JSON for programs"),
+    Flag.withDefault(false),
+  ),
+}
+
+/** Addresses that the drivers cut sandboxes' networks from, where a program sets nothing else. */
+export const defaultSubnetPool = "10.213.0.0/16"
+
+/** The engine at a host, and the driver over it. */
+export const connected = (
+  host: Option.Option<string>,
+): Layer.Layer<SandboxDriver | DockerEngine, EngineUnreachable | InvalidInput> =>
+  layerDriver().pipe(
+    Layer.provideMerge(layerEngine(Option.isSome(host) ? { host: host.value } : {})),
+  )

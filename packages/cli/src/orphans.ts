@@ -1,0 +1,93 @@
+import { SandboxDriver, SandboxNotFound } from "@cordon/core"
+import { DockerEngine } from "@cordon/driver-docker"
+import { label } from "@cordon/driver-docker/engine"
+import { Duration, Effect, Schema } from "effect"
+
+/** Something of ours on the engine that nobody can have a use for any more. */
+export const Orphan = Schema.Struct({
+  kind: Schema.Literals(["network", "sandbox"]),
+  name: Schema.String,
+  reason: Schema.String,
+})
+export type Orphan = typeof Orphan.Type
+
+/** What `cordon gc --json` prints. */
+export const GcReport = Schema.Struct({
+  dryRun: Schema.Boolean,
+  removed: Schema.Array(Orphan),
+})
+
+// A network without a container may be one that a process holds ready, for eight minutes at most.
+export const settledAge = Duration.minutes(10)
+
+/**
+ * Networks without a container that are older than `olderThan`, and sandboxes that have been stopped for longer than their lease
+ * lets them be: a program that still lived would have removed them. What runs is left alone, since
+ * only the program that uses it knows when it was used.
+ */
+export const findOrphans = Effect.fnUntraced(function* (olderThan: Duration.Duration = settledAge) {
+  const engine = yield* DockerEngine
+  const driver = yield* SandboxDriver
+  const networks = yield* engine.networkList({ label: [label.version], driver: ["bridge"] })
+  const containers = yield* engine.containerList({ label: [label.version] })
+  const { SystemTime } = yield* engine.info
+  const now = SystemTime ? Date.parse(SystemTime) : Date.now()
+  const inUse = new Set(containers.map(({ HostConfig }) => HostConfig?.NetworkMode))
+  const abandoned = networks
+    .filter(
+      ({ Name, Created }) =>
+        !inUse.has(Name) && now - Date.parse(Created) >= Duration.toMillis(olderThan),
+    )
+    .map(({ Name }): Orphan => ({ kind: "network", name: Name, reason: "it has no sandbox" }))
+  const stopped = (yield* driver.list()).filter(({ status }) => status === "stopped")
+  const overdue = yield* Effect.filter(stopped, ({ instanceId, lease }) =>
+    engine.containerInspect(instanceId).pipe(
+      Effect.map(
+        ({ State }) =>
+          !State.Running &&
+          State.FinishedAt != null &&
+          now - Date.parse(State.FinishedAt) > lease.removeTimeout,
+      ),
+      // Just removed by somebody else.
+      Effect.orElseSucceed(() => false),
+    ),
+  )
+  return {
+    orphans: [
+      ...overdue.map(
+        ({ id }): Orphan => ({
+          kind: "sandbox",
+          name: id,
+          reason: "it has been stopped for longer than its lease allows",
+        }),
+      ),
+      ...abandoned,
+    ],
+    overdue,
+  }
+})
+
+/** Removes what `findOrphans` finds, and what a warm pool's dead process had made ahead. */
+export const removeOrphans = Effect.fnUntraced(function* (olderThan: Duration.Duration) {
+  const driver = yield* SandboxDriver
+  const { orphans, overdue } = yield* findOrphans(olderThan)
+  yield* Effect.forEach(
+    overdue,
+    ({ id, instanceId }) =>
+      driver.remove(id, instanceId).pipe(
+        Effect.catchIf(
+          (error) => error instanceof SandboxNotFound,
+          () => Effect.void,
+        ),
+      ),
+    { concurrency: 8, discard: true },
+  )
+  const swept = yield* driver.sweep(olderThan)
+  const known = new Set(orphans.map(({ name }) => name))
+  return [
+    ...orphans.filter(({ kind, name }) => kind === "sandbox" || swept.includes(name)),
+    ...swept
+      .filter((name) => !known.has(name))
+      .map((name): Orphan => ({ kind: "network", name, reason: "its process is gone" })),
+  ]
+})

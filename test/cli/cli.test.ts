@@ -1,0 +1,301 @@
+import { DoctorReport, GcReport, PsReport } from "@cordon/cli"
+import {
+  defaultLimits,
+  SandboxDriver,
+  SandboxName,
+  SessionId,
+  sandboxId,
+  sessionKey,
+} from "@cordon/core"
+import { docker } from "@cordon/driver-docker"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { freshSession, image, needing, onEngine, textOf, withSession } from "../docker/support.ts"
+import { secondEngine } from "../support/daemon.ts"
+import { socketPath } from "../support/docker.ts"
+import { run, runOnTerminal, start } from "./support.ts"
+
+const host = ["--host", `unix://${socketPath}`]
+const nowhere = ["--host", "unix:///nonexistent.sock"]
+const decode = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+  schema: S,
+  text: string,
+) => Schema.decodeUnknownSync(Schema.fromJsonString(schema))(text)
+
+const cordon = (...args: ReadonlyArray<string>) => Effect.promise(() => run(args))
+const coloured = "\u001b["
+
+describe("cordon without an engine", { timeout: 300_000 }, () => {
+  it("says what is wrong and what to do, and fails", async () => {
+    for (const args of [["ps"], ["gc"], ["exec", "box", "true"]]) {
+      const { code, stdout, stderr } = await run([...args, ...nowhere])
+      assert.strictEqual(code, args[0] === "exec" ? 125 : 1, stderr)
+      assert.strictEqual(stdout, "")
+      assert.match(
+        stderr,
+        /^cordon: .*unix:\/\/\/nonexistent\.sock does not answer: there is no such socket/,
+      )
+    }
+  })
+
+  it("is diagnosed by the doctor, for people and for programs", async () => {
+    const text = await run(["doctor", ...nowhere])
+    assert.strictEqual(text.code, 1)
+    assert.match(text.stdout, /^ok +endpoint: .*host option is set$/m)
+    assert.match(text.stdout, /^failed +engine: .*no such socket/m)
+    assert.match(text.stdout, /Start the engine/)
+    const json = await run(["doctor", "--json", ...nowhere])
+    assert.strictEqual(json.code, 1)
+    const report = decode(DoctorReport, json.stdout)
+    assert.strictEqual(report.verdict, "broken")
+    assert.deepStrictEqual(
+      report.checks.map(({ status }) => status),
+      ["ok", "failed"],
+    )
+    const tcp = await run(["doctor", "--json", "--host", "tcp://user:s3cret@127.0.0.1:1"])
+    assert.strictEqual(decode(DoctorReport, tcp.stdout).verdict, "broken")
+    assert.notInclude(tcp.stdout + tcp.stderr, "s3cret")
+  })
+
+  it("knows its commands, and refuses others", async () => {
+    const help = await run(["--help"])
+    assert.strictEqual(help.code, 0)
+    for (const name of ["doctor", "ps", "exec", "gc"]) assert.include(help.stdout, name)
+    assert.notStrictEqual((await run(["nonsense"])).code, 0)
+    assert.match((await run(["--version"])).stdout, /\d+\.\d+\.\d+/)
+  })
+
+  it("has colours on a terminal that wants them", async () => {
+    const args = ["doctor", ...nowhere]
+    const wanted = { NO_COLOR: undefined, FORCE_COLOR: undefined }
+    assert.include(await runOnTerminal(args, wanted), coloured)
+    assert.notInclude(await runOnTerminal(args, { ...wanted, NO_COLOR: "1" }), coloured)
+    assert.notInclude((await run(args)).stdout, coloured)
+  })
+})
+
+describe("cordon doctor", () => {
+  onEngine(
+    "proves on real containers which limits and runtimes work",
+    () =>
+      Effect.gen(function* () {
+        const { code, stdout, stderr } = yield* cordon(
+          "doctor",
+          "--json",
+          "--image",
+          image,
+          ...host,
+        )
+        const report = decode(DoctorReport, stdout)
+        assert.deepStrictEqual(
+          report.checks.filter(({ status, name }) => status !== "ok" && name !== "orphans"),
+          [],
+          stderr,
+        )
+        assert.strictEqual(code, 0)
+        assert.deepStrictEqual(report.limits, {
+          memory: "enforced",
+          cpus: "enforced",
+          pids: "enforced",
+        })
+        assert.isTrue(report.runtimes.some(({ runtime, works }) => runtime === "runc" && works))
+        assert.isAbove(report.addresses?.free ?? 0, 7000)
+        assert.match(report.endpoint?.source ?? "", /host option/)
+        const left = decode(PsReport, (yield* cordon("ps", "--json", ...host)).stdout)
+        assert.isFalse(left.some(({ name }) => name === "probe"))
+      }),
+    300_000,
+  )
+
+  onEngine("says which image is missing rather than guess", () =>
+    Effect.gen(function* () {
+      const { code, stdout } = yield* cordon("doctor", "--json", "--image", "no/such:1", ...host)
+      const report = decode(DoctorReport, stdout)
+      assert.strictEqual(code, 0)
+      assert.strictEqual(report.verdict, "limping")
+      assert.strictEqual(report.limits.memory, "unknown")
+      const skipped = report.checks.find(({ status }) => status === "skipped")
+      assert.match(skipped?.detail ?? "", /no\/such:1/)
+      assert.match(skipped?.mend ?? "", /docker pull/)
+    }),
+  )
+
+  needing(
+    "CORDON_TEST_BUSYBOX_IMAGE",
+    "tells a runtime that is registered from one that runs",
+    (busybox) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const runtimes = { kata: { path: "/no/such/runtime" }, runsc: { path: "runc" } }
+          const second = yield* secondEngine({ runtimes }, [busybox])
+          const args = ["--json", "--image", busybox, "--host", second.host]
+          const { code, stdout } = yield* cordon("doctor", ...args)
+          const report = decode(DoctorReport, stdout)
+          assert.strictEqual(code, 1)
+          assert.strictEqual(report.verdict, "broken")
+          const works = Object.fromEntries(
+            report.runtimes.map(({ runtime, works }) => [runtime, works]),
+          )
+          // One does not start, the other is not what its name says.
+          assert.deepStrictEqual(works, { runc: true, kata: false, gvisor: false })
+          const failed = report.checks.filter(({ status }) => status === "failed")
+          assert.isTrue(failed.every(({ mend }) => mend !== undefined))
+        }),
+      ),
+    300_000,
+  )
+})
+
+describe("cordon ps and exec", () => {
+  onEngine(
+    "list sandboxes and run commands in them as if they ran here",
+    () =>
+      withSession((session) =>
+        Effect.gen(function* () {
+          const box = yield* session.create({ network: "none" })
+          const listed = decode(PsReport, (yield* cordon("ps", "--json", ...host)).stdout)
+          assert.strictEqual(listed.find(({ id }) => id === box.id)?.status, "running")
+          const table = (yield* cordon("ps", ...host)).stdout
+          assert.match(table, /^NAME +STATUS +IMAGE/)
+          assert.include(table, box.id)
+          assert.include((yield* cordon("ps", "-q", ...host)).stdout.split("\n"), box.id)
+
+          const exec = (...args: ReadonlyArray<string>) => cordon("exec", ...host, box.id, ...args)
+          const both = yield* exec("echo out; echo err >&2; exit 7")
+          assert.deepStrictEqual(both, { code: 7, stdout: "out\n", stderr: "err\n" })
+          const argv = yield* exec("--", "printf", "%s|", "-n", "a b", "$HOME")
+          assert.deepStrictEqual(argv, { code: 0, stdout: "-n|a b|$HOME|", stderr: "" })
+          const bytes = "x".repeat(300_000)
+          const fed = yield* Effect.promise(() =>
+            run(["exec", ...host, box.name, "wc -c"], { stdin: bytes }),
+          )
+          assert.strictEqual(fed.stdout.trim(), String(bytes.length))
+          assert.strictEqual((yield* exec("no-such-command")).code, 127)
+          const where = yield* cordon(
+            "exec",
+            ...host,
+            "-w",
+            "/tmp",
+            "-u",
+            "65534",
+            box.id,
+            "pwd; id -u",
+          )
+          assert.strictEqual(where.stdout, "/tmp\n65534\n")
+          const unknown = yield* cordon("exec", ...host, "no-such-box", "true")
+          assert.strictEqual(unknown.code, 125)
+          assert.match(unknown.stderr, /^cordon: There is no sandbox "no-such-box"/)
+        }),
+      ),
+    300_000,
+  )
+
+  onEngine(
+    "bring output as it comes, and end the command inside on Ctrl-C",
+    () =>
+      withSession((session) =>
+        Effect.gen(function* () {
+          const box = yield* session.create({ network: "none" })
+          const running = start(["exec", ...host, box.id, "echo here; exec sleep 4242"])
+          yield* Effect.promise(async () => {
+            while (!running.stdout().includes("here\n")) {
+              await new Promise((resolve) => setTimeout(resolve, 50))
+            }
+          })
+          const sleeping =
+            "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c 'sleep 4242' || true"
+          // The search itself holds these words too.
+          const before = Number(yield* textOf(box, sleeping))
+          running.child.kill("SIGINT")
+          const { code } = yield* Effect.promise(() => running.done)
+          assert.strictEqual(code, 130)
+          const alive = yield* box.exec(
+            "for p in /proc/[0-9]*; do read -r c <$p/comm; [ $c = sleep ] && tr '\\0' ' ' <$p/cmdline; done; true",
+          )
+          assert.isAtLeast(before, 1)
+          assert.notInclude(alive.stdout, "4242")
+        }),
+      ),
+    300_000,
+  )
+})
+
+describe("cordon gc", () => {
+  needing(
+    "CORDON_TEST_BUSYBOX_IMAGE",
+    "removes what is abandoned, and nothing else",
+    (busybox) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          // An engine of its own: elsewhere other tests' networks would be abandoned, too.
+          const second = yield* secondEngine({}, [busybox])
+          const driver = yield* Effect.provide(
+            Effect.service(SandboxDriver),
+            docker({ host: second.host }),
+          )
+          const session = sessionKey(SessionId.make(freshSession()))
+          const make = (text: string, removeTimeout: number) => {
+            const name = SandboxName.make(text)
+            const id = sandboxId(session, name)
+            return driver.create({
+              id,
+              session,
+              spec: {
+                name,
+                image: busybox,
+                runtime: "runc",
+                limits: { ...defaultLimits, memory: 64 * 1024 ** 2 },
+                network: "none",
+                lease: { idleTimeout: removeTimeout, removeTimeout },
+                env: {},
+              },
+            })
+          }
+          const overdue = yield* make("overdue", 1000)
+          const kept = yield* make("kept", 600_000)
+          const running = yield* make("running", 1000)
+          for (const { id } of [overdue, kept]) yield* driver.stop(id)
+          yield* Effect.promise(() =>
+            second.engine.createNetwork({
+              Name: "left-behind",
+              Labels: { "dev.cordon.spec": "1" },
+            }),
+          )
+          yield* Effect.promise(() => second.engine.createNetwork({ Name: "foreign" }))
+          yield* Effect.sleep("2 seconds")
+          const gc = (...more: ReadonlyArray<string>) =>
+            Effect.map(
+              cordon("gc", "--json", "--older-than", "1 second", ...more, "--host", second.host),
+              ({ code, stdout, stderr }) => {
+                assert.strictEqual(code, 0, stderr)
+                return decode(GcReport, stdout).removed.map(({ kind, name }) => `${kind} ${name}`)
+              },
+            )
+          const expected = [`sandbox ${overdue.id}`, "network left-behind"]
+          const doctor = yield* cordon("gc", "--dry-run", "--host", second.host)
+          // By default a network that is not ten minutes old may be one that a program holds ready.
+          assert.include(doctor.stdout, overdue.id)
+          assert.notInclude(doctor.stdout, "left-behind")
+          assert.deepStrictEqual(yield* gc("--dry-run"), expected)
+          assert.lengthOf(yield* driver.list(session), 3)
+          assert.deepStrictEqual(yield* gc(), expected)
+          assert.deepStrictEqual(yield* gc(), [])
+          assert.sameMembers(
+            (yield* driver.list(session)).map(({ id }) => id),
+            [kept.id, running.id],
+          )
+          const networks = yield* Effect.promise(() => second.engine.listNetworks())
+          assert.include(
+            networks.map(({ Name }) => Name),
+            "foreign",
+          )
+          assert.notInclude(
+            networks.map(({ Name }) => Name),
+            "left-behind",
+          )
+          for (const { id } of [kept, running]) yield* driver.remove(id)
+        }),
+      ),
+    300_000,
+  )
+})
