@@ -24,7 +24,8 @@ import type { SessionKey } from "./values/Session.ts"
 
 /**
  * What a driver may lack: `processes` that outlive the command that started them (which background
- * processes, git and ports need), `pause`, `terminals`, `snapshots`, `egress` (allow-lists of destinations).
+ * processes and ports need), `pause`, `terminals`, `snapshots`, `egress` (allow-lists of
+ * destinations).
  */
 export type Feature = "processes" | "pause" | "terminals" | "snapshots" | "egress"
 
