@@ -115,8 +115,8 @@ const withSandbox = (use: (id: SandboxId) => Effect.Effect<unknown, unknown, San
     )
   })
 
-/** What changes something; a question that got lost is just asked again. */
-const isChange = (request: string) => /^(POST|DELETE) /.test(request)
+/** What is sent once; removals are sent again, and those of another sandbox come in between. */
+const isChange = (request: string) => request.startsWith("POST ")
 const kindOf = (request: string) =>
   request.replace(/\/v[\d.]+/, "").replace(/(containers|exec|networks)\/(?!create)[\w.-]+/, "$1/ID")
 
@@ -162,7 +162,8 @@ describe("a network that fails", () => {
             assert.include(["EngineError", "EngineUnreachable"], result.failure._tag, seen[n - 1])
             assert.match(result.failure.message, /reset|closed the connection/)
           }
-          yield* removed(id)
+          // What failed must have left nothing to remove.
+          if (Result.isSuccess(result)) yield* removed(id)
           assert.deepStrictEqual(yield* leftInTheEnd, [], `${fate} ${seen[n - 1]}`)
         }
       }),
