@@ -4,15 +4,7 @@ import type { ImageInspect } from "../engine/schemas.ts"
 
 // What package managers and ordinary builds need as root: owning, reading and dropping to other
 // users' files, and signalling what runs as them. Nothing that reaches the kernel or the network.
-export const capabilities = [
-  "CHOWN",
-  "DAC_OVERRIDE",
-  "FOWNER",
-  "FSETID",
-  "SETGID",
-  "SETUID",
-  "KILL",
-]
+const capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID", "KILL"]
 
 /** Keeps the container alive, with nothing but a POSIX shell, and ends at once when told to stop. */
 const keeper = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done"

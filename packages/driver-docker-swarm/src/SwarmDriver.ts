@@ -1,0 +1,765 @@
+import { randomBytes } from "node:crypto"
+import {
+  type CreateError,
+  collectOutput,
+  type DriverCapabilities,
+  EngineError,
+  EngineUnreachable,
+  type FileError,
+  type HostError,
+  ImageUnusable,
+  isolationOf,
+  Runtime,
+  RuntimeUnavailable,
+  requireIncarnation,
+  SandboxDriver,
+  SandboxEvent,
+  SandboxId,
+  type SandboxInfo,
+  SandboxNameTaken,
+  SandboxNotFound,
+  SandboxNotRunning,
+  type SandboxSpec,
+  type SandboxStatus,
+  type SessionKey,
+  Unsupported,
+} from "@cordon/core"
+import {
+  defaultRuntimeNames,
+  identityOf,
+  infoOf,
+  isEngineError,
+  label,
+  labelsOf,
+  parsePool,
+  type Target,
+  undo,
+} from "@cordon/driver-docker/sandbox"
+import type { ConnectionOptions } from "@cordon/driver-docker-remote"
+import { Duration, Effect, Option, RcMap, Schedule, Schema, Stream } from "effect"
+import type { Manager } from "./manager/Manager.ts"
+import { Container, type Node, type Service, type Task } from "./manager/schemas.ts"
+import { endpointOf, makeNodeEngines, type NodeEngine } from "./NodeEngines.ts"
+import { createNetwork, networkLabel, removeNetwork } from "./sandbox/network.ts"
+import { awaitTask, isReady, nodesFor, statusOf } from "./sandbox/placement.ts"
+import { attemptLabel, nodeRuntime, serviceSpec, stateLabel, userLabel } from "./sandbox/service.ts"
+
+export interface SwarmDriverOptions {
+  readonly connection: Omit<ConnectionOptions, "host">
+  readonly subnetPool: string
+  readonly runtimeNames: Partial<Record<Runtime, string>>
+}
+
+/** Where a sandbox was last seen to run. */
+interface Place extends Target {
+  readonly service: string
+  /** The endpoint of its node's engine. */
+  readonly host: string
+}
+
+// Before this a network without a service may be one that is just being given its service.
+const settledAge = Duration.minutes(1)
+const isRuntime = Schema.is(Runtime)
+const decodeId = Schema.decodeUnknownOption(SandboxId)
+const none = Effect.void
+
+/** Sandboxes as services of a swarm, which places them; used through the engine of their node. */
+export const makeSwarmDriver = Effect.fnUntraced(function* (
+  manager: Manager,
+  options: SwarmDriverOptions,
+) {
+  const pool = yield* parsePool(options.subnetPool)
+  const engines = yield* makeNodeEngines(options.connection)
+  const driver = "docker-swarm"
+
+  /** A service as a sandbox; none where it is not wholly ours, whatever its name. */
+  const toInfo = (
+    service: Service,
+    task: Task | undefined,
+    node: Node | undefined,
+  ): Option.Option<SandboxInfo> => {
+    const labels = service.Spec.Labels ?? {}
+    const status = statusOf(task, node)
+    const state = labels[stateLabel]
+    return infoOf({
+      instanceId: service.ID,
+      image: service.Spec.TaskTemplate.ContainerSpec.Image,
+      createdAt: new Date(service.CreatedAt),
+      status: "created",
+      labels,
+    }).pipe(
+      Option.filter(({ id }) => id === service.Spec.Name),
+      Option.map((info) => ({
+        ...info,
+        status:
+          status === "running" && (state === "stopped" || state === "paused") ? state : status,
+      })),
+    )
+  }
+
+  /** Reads a "no such service" as ours. */
+  const settled =
+    (id: SandboxId) =>
+    <A>(call: Effect.Effect<A, HostError>): Effect.Effect<A, SandboxNotFound | HostError> =>
+      Effect.catchIf(call, isEngineError(404), () =>
+        Effect.fail(new SandboxNotFound({ sandbox: id })),
+      )
+
+  const look = Effect.fnUntraced(function* (id: SandboxId) {
+    const missing = new SandboxNotFound({ sandbox: id })
+    const found = settled(id)
+    const service = yield* found(manager.serviceInspect(id))
+    const [[task], nodes] = yield* Effect.all(
+      [found(manager.taskList({ service: [service.ID] })), manager.nodes],
+      { concurrency: 2 },
+    )
+    const node = nodes.find(({ ID }) => ID === task?.NodeID)
+    const sandbox = toInfo(service, task, node)
+    const container = task?.Status.ContainerStatus?.ContainerID
+    if (Option.isNone(sandbox)) return yield* missing
+    const user = service.Spec.Labels?.[userLabel]
+    const place: Place | undefined =
+      node === undefined || !container
+        ? undefined
+        : {
+            id,
+            service: service.ID,
+            host: endpointOf(node),
+            instanceId: container,
+            user: user || "0",
+            cwd: sandbox.value.workdir,
+          }
+    return { sandbox: sandbox.value, task, node, place }
+  })
+
+  const seen = new Map<SandboxId, Place>()
+  const forget = (id: SandboxId) => Effect.sync(() => void seen.delete(id))
+  const requireSame = ({ id, service }: Place) => requireIncarnation({ id, instanceId: service })
+
+  const locate = (
+    id: SandboxId,
+  ): Effect.Effect<Place, SandboxNotFound | SandboxNotRunning | HostError> =>
+    Effect.suspend(() => {
+      const known = seen.get(id)
+      if (known !== undefined) return Effect.as(requireSame(known), known)
+      return Effect.flatMap(look(id), ({ sandbox, place }) => {
+        const { status } = sandbox
+        if (place === undefined || status !== "running") {
+          return Effect.andThen(
+            requireIncarnation(sandbox),
+            Effect.fail(new SandboxNotRunning({ sandbox: id, status })),
+          )
+        }
+        seen.set(id, place)
+        return Effect.as(requireSame(place), place)
+      })
+    })
+
+  /** A refusal of the node's engine, in the words of the swarm, which knows more. */
+  const explain = <E>(
+    id: SandboxId,
+    error: E,
+  ): Effect.Effect<never, E | SandboxNotFound | SandboxNotRunning | HostError> =>
+    Effect.gen(function* () {
+      yield* forget(id)
+      const unreachable = error instanceof EngineUnreachable
+      if (
+        !(unreachable || error instanceof SandboxNotFound || error instanceof SandboxNotRunning)
+      ) {
+        return yield* Effect.fail(error)
+      }
+      const { sandbox, node } = yield* look(id).pipe(
+        Effect.catchTag(["EngineUnreachable", "EngineError"], () => Effect.fail(error)),
+      )
+      if (unreachable && node !== undefined) {
+        const lost = `node ${node.Description.Hostname} of the swarm is ${node.Status.State}`
+        const reason = `${error.reason} (${lost}, and what ran there may be lost)`
+        return yield* new EngineUnreachable({ endpoint: error.endpoint, reason })
+      }
+      if (sandbox.status === "running") return yield* Effect.fail(error)
+      return yield* new SandboxNotRunning({ sandbox: id, status: sandbox.status })
+    })
+
+  /** Uses the engine of a place for as long as the scope lives. */
+  const at = (host: string) => RcMap.get(engines, host)
+
+  /** Runs at the place of an ID, once more if the one that was known is gone. */
+  const on = <A, E>(
+    id: SandboxId,
+    f: (node: NodeEngine, place: Place) => Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | SandboxNotFound | SandboxNotRunning | HostError> =>
+    Effect.suspend(() => {
+      const known = seen.has(id)
+      const once = Effect.flatMap(locate(id), (place) =>
+        Effect.scoped(Effect.flatMap(at(place.host), (node) => f(node, place))),
+      )
+      return known
+        ? Effect.catchIf(
+            once,
+            (error) => error instanceof SandboxNotFound,
+            () => Effect.andThen(forget(id), once),
+          )
+        : once
+    }).pipe(Effect.catch((error) => explain(id, error)))
+
+  const streamOn = <A, E>(
+    id: SandboxId,
+    f: (node: NodeEngine, place: Place) => Stream.Stream<A, E>,
+  ) =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        const place = yield* locate(id)
+        const node = yield* at(place.host)
+        return f(node, place)
+      }),
+    ).pipe(Stream.catch((error) => Stream.fromEffect(explain(id, error))))
+
+  const runtimesOf = (nodes: ReadonlyArray<Node>): ReadonlyArray<Runtime> =>
+    Runtime.literals.filter((runtime) => nodesFor(nodes, runtime).length > 0)
+
+  const namesOf = (runtime: Runtime): ReadonlyArray<string> => {
+    const own = options.runtimeNames[runtime]
+    return own === undefined ? defaultRuntimeNames[runtime] : [own]
+  }
+
+  // Whether new privileges are refused, by the endpoint of the node: the engine does not say.
+  const hardened = new Map<string, boolean>()
+  const checkHardened = Effect.fnUntraced(function* (node: NodeEngine, place: Place) {
+    if (hardened.has(place.host)) return
+    const command =
+      'while read -r key value; do [ "$key" != NoNewPrivs: ] || echo "$value"; done </proc/self/status'
+    const { stdout } = yield* collectOutput(node.exec(place, { command, cwd: "/" }), 1024)
+    // gVisor does not say, and gives no privileges of the host to anybody.
+    const is = stdout.trim() !== "0"
+    hardened.set(place.host, is)
+    if (!is) {
+      yield* Effect.logWarning(
+        `The engine at ${place.host} lets programs gain privileges; set "no-new-privileges": true in its daemon.json`,
+      )
+    }
+  })
+
+  /** What services have no words for, done before anybody uses the sandbox. */
+  const finish = Effect.fnUntraced(function* (
+    node: NodeEngine,
+    place: Place,
+    spec: SandboxSpec,
+    name: string,
+  ) {
+    const path = `/containers/${place.instanceId}`
+    const container = yield* node.http.ask(
+      { operation: "inspect a container", method: "GET", path: `${path}/json` },
+      Container,
+    )
+    if (!namesOf(spec.runtime).includes(container.HostConfig.Runtime)) {
+      yield* Effect.logError(
+        `Node ${name} is labelled ${nodeRuntime}=${spec.runtime}, but its engine runs ${container.HostConfig.Runtime}`,
+      )
+      return yield* new RuntimeUnavailable({ runtime: spec.runtime, available: [] })
+    }
+    if (spec.network === "none") {
+      for (const network of Object.keys(container.NetworkSettings.Networks ?? {})) {
+        yield* node.http.run({
+          operation: "leave a network",
+          method: "POST",
+          path: `/networks/${encodeURIComponent(network)}/disconnect`,
+          body: { Container: place.instanceId, Force: true },
+        })
+      }
+    }
+    const { memory } = spec.limits
+    yield* node.http
+      .run({
+        operation: "limit swap",
+        method: "POST",
+        path: `${path}/update`,
+        body: { Memory: memory, MemorySwap: memory },
+        idempotent: true,
+      })
+      .pipe(
+        Effect.catchTag("EngineError", (error) =>
+          Effect.logWarning(`Swap is not limited on node ${name}`, { error: error.message }),
+        ),
+      )
+    yield* Effect.ignore(checkHardened(node, place))
+    const identity = identityOf(spec, yield* node.engine.imageInspect(container.Image))
+    if (!identity.root && spec.workdir !== undefined) {
+      yield* Effect.ignore(node.files.ownWorkdir(place, identity.workdir, identity.user))
+    }
+    return identity
+  })
+
+  const takeAway = (what: string, service: string) =>
+    undo(what, Effect.andThen(manager.serviceRemove(service), gone(service)))
+
+  /** Waits until no task of a service is left, but for those on nodes that are lost. */
+  const gone = Effect.fnUntraced(function* (service: string) {
+    const left = Effect.gen(function* () {
+      const tasks = yield* manager
+        .taskList({ label: [label.id] })
+        .pipe(Effect.map((tasks) => tasks.filter(({ ServiceID }) => ServiceID === service)))
+      if (tasks.length === 0) return false
+      const nodes = yield* manager.nodes
+      return tasks.some(({ NodeID }) =>
+        nodes.some(({ ID, Status }) => ID === NodeID && Status.State !== "down"),
+      )
+    })
+    yield* left.pipe(
+      Effect.repeat({
+        schedule: Schedule.max([
+          Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("500 millis")]),
+          Schedule.recurs(80),
+        ]),
+        until: (left) => !left,
+      }),
+    )
+  })
+
+  const makeService = Effect.fnUntraced(function* (
+    id: SandboxId,
+    session: SessionKey,
+    spec: SandboxSpec,
+    onPreparing: (node: string) => Effect.Effect<void>,
+    attempt: string,
+  ): Effect.fn.Return<SandboxInfo, CreateError> {
+    // What the image says is known on the node only; it is set right there where this is not it.
+    const guess = identityOf(spec, { Id: "" })
+    const labels = {
+      ...labelsOf(id, session, spec, guess.workdir),
+      [userLabel]: guess.user,
+      [attemptLabel]: attempt,
+    }
+    const network = spec.network === "none" ? undefined : id
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const service = yield* manager
+          .serviceCreate(serviceSpec({ id, spec, workdir: guess.workdir, labels, network }))
+          .pipe(
+            Effect.catchIf(isEngineError(409), () =>
+              Effect.flatMap(manager.serviceInspect(id), ({ ID, Spec }) =>
+                // Ours, made by a call whose answer got lost.
+                Spec.Labels?.[attemptLabel] === attempt
+                  ? Effect.succeed(ID)
+                  : Effect.fail(new SandboxNameTaken({ sandbox: spec.name })),
+              ),
+            ),
+          )
+        return yield* restore(
+          Effect.gen(function* () {
+            const task = yield* awaitTask(manager, service, spec, onPreparing).pipe(
+              Effect.catchTag("EngineError", (error) => unusable(service, spec, error)),
+            )
+            const { sandbox, place, node } = yield* Effect.mapError(look(id), (error) =>
+              error instanceof SandboxNotFound
+                ? new EngineError({
+                    operation: "create a sandbox",
+                    status: 0,
+                    detail: "it was removed",
+                  })
+                : error,
+            )
+            if (place === undefined) {
+              const detail = `its task ${task.ID} is lost`
+              return yield* new EngineError({ operation: "create a sandbox", status: 0, detail })
+            }
+            const engine = yield* at(place.host)
+            const { workdir, user } = yield* finish(
+              engine,
+              place,
+              spec,
+              node?.Description.Hostname ?? place.host,
+            )
+            if (workdir !== guess.workdir || user !== guess.user) {
+              yield* manager.serviceLabel(service, { [label.workdir]: workdir, [userLabel]: user })
+            }
+            seen.set(id, { ...place, user: user || "0", cwd: workdir })
+            return { ...sandbox, workdir, status: "running" as const, busy: false }
+          }),
+        ).pipe(
+          Effect.scoped,
+          Effect.onError(() => takeAway(`service ${id}`, service)),
+        )
+      }),
+    )
+  })
+
+  /** A task that ended at once: for lack of a shell, if its container has none. */
+  const unusable = (service: string, spec: SandboxSpec, error: EngineError) =>
+    Effect.gen(function* () {
+      if (error.operation !== "start a sandbox") return yield* error
+      const [task] = yield* manager.taskList({ service: [service] })
+      const node = (yield* manager.nodes).find(({ ID }) => ID === task?.NodeID)
+      const container = task?.Status.ContainerStatus?.ContainerID
+      if (node === undefined || !container) return yield* error
+      const { engine } = yield* at(endpointOf(node))
+      if (yield* engine.containerHasPath(container, "/bin/sh")) return yield* error
+      return yield* new ImageUnusable({ image: spec.image, reason: "it has no /bin/sh" })
+    }).pipe(Effect.scoped)
+
+  const makeNetwork = Effect.fnUntraced(function* (
+    id: SandboxId,
+    spec: SandboxSpec,
+    attempt: string,
+  ) {
+    const make = createNetwork(manager, pool, id, spec.network, attempt)
+    return yield* make.pipe(
+      Effect.catchIf(isEngineError(409), () =>
+        Effect.gen(function* () {
+          const taken = new SandboxNameTaken({ sandbox: spec.name })
+          if (Option.isSome(yield* Effect.option(look(id)))) return yield* taken
+          // A crash left it, or another process is just making the same sandbox.
+          const swept = yield* sweep(settledAge, id)
+          return yield* swept.length > 0 ? make : taken
+        }),
+      ),
+    )
+  })
+
+  const create: SandboxDriver["Service"]["create"] = Effect.fn("SwarmDriver.create")(function* (
+    { id, session, spec },
+    onProgress = () => none,
+  ) {
+    yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
+    if (spec.egress !== undefined) {
+      return yield* new Unsupported({ feature: "egress", driver })
+    }
+    const nodes = yield* manager.nodes
+    const available = runtimesOf(nodes)
+    if (!available.includes(spec.runtime)) {
+      return yield* new RuntimeUnavailable({ runtime: spec.runtime, available })
+    }
+    const onPreparing = (node: string) => {
+      const name = nodes.find(({ ID }) => ID === node)?.Description.Hostname ?? node
+      return onProgress({ image: spec.image, status: `Preparing on node ${name}` })
+    }
+    const attempt = randomBytes(8).toString("hex")
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const network = spec.network === "none" ? undefined : yield* makeNetwork(id, spec, attempt)
+        return yield* restore(makeService(id, session, spec, onPreparing, attempt)).pipe(
+          Effect.onError(() =>
+            network === undefined ? none : undo(`network ${id}`, removeNetwork(manager, network)),
+          ),
+        )
+      }),
+    )
+  })
+
+  const ended = (name: string | undefined, task: Task | undefined) =>
+    new EngineError({
+      operation: "start a sandbox",
+      status: 0,
+      detail: `its task on node ${name ?? "unknown"} has ended (${task?.Status.Err || task?.Status.Message || "its node was drained or lost"}), and a swarm starts no task again; remove the sandbox and create it anew`,
+    })
+
+  /** Acts on the processes of a sandbox whose task runs, whatever was done to them before. */
+  const turn = <E>(
+    id: SandboxId,
+    act: (
+      node: NodeEngine,
+      container: string,
+      status: SandboxStatus,
+    ) => Effect.Effect<"stopped" | "paused" | undefined, E | HostError>,
+    refuse: (
+      status: SandboxStatus,
+      name: string | undefined,
+      task: Task | undefined,
+    ) => Effect.Effect<void, E>,
+  ) =>
+    Effect.gen(function* () {
+      yield* forget(id)
+      const { sandbox, place, task, node } = yield* look(id)
+      yield* requireIncarnation(sandbox)
+      if (place === undefined || node === undefined || statusOf(task, node) !== "running") {
+        return yield* refuse(sandbox.status, node?.Description.Hostname, task)
+      }
+      const state = yield* Effect.flatMap(at(place.host), (engine) =>
+        act(engine, place.instanceId, sandbox.status),
+      )
+      const wanted = state ?? "running"
+      if (wanted !== sandbox.status) {
+        yield* settled(id)(manager.serviceLabel(place.service, { [stateLabel]: state }))
+      }
+      yield* forget(id)
+    }).pipe(Effect.scoped, Effect.uninterruptible)
+
+  const start: SandboxDriver["Service"]["start"] = Effect.fn("SwarmDriver.start")((id) =>
+    turn(
+      id,
+      (node, container) => Effect.as(node.processes.thaw(container), undefined),
+      (_, name, task) => Effect.fail(ended(name, task)),
+    ),
+  )
+
+  const stop: SandboxDriver["Service"]["stop"] = Effect.fn("SwarmDriver.stop")((id) =>
+    turn(
+      id,
+      (node, container, status) =>
+        Effect.as(status === "stopped" ? none : node.processes.stop(container), "stopped" as const),
+      () => none,
+    ),
+  )
+
+  const frozen = (id: SandboxId, wanted: "paused" | undefined) =>
+    turn<SandboxNotRunning>(
+      id,
+      (node, container, status) =>
+        Effect.gen(function* () {
+          if (status === "stopped") return yield* new SandboxNotRunning({ sandbox: id, status })
+          const { freeze, thaw } = node.processes
+          yield* wanted === "paused" ? freeze(container) : thaw(container)
+          return wanted
+        }),
+      (status) => Effect.fail(new SandboxNotRunning({ sandbox: id, status })),
+    )
+
+  const remove: SandboxDriver["Service"]["remove"] = Effect.fn("SwarmDriver.remove")(
+    function* (id, instanceId) {
+      yield* forget(id)
+      const { sandbox, place, node } = yield* look(id).pipe(
+        // Whoever removes what is not there finishes what was broken off.
+        Effect.tapErrorTag("SandboxNotFound", () => sweep(Duration.zero, id)),
+      )
+      if (instanceId !== undefined && sandbox.instanceId !== instanceId) {
+        return yield* new SandboxNotFound({ sandbox: id })
+      }
+      const service = sandbox.instanceId
+      yield* Effect.uninterruptible(
+        Effect.gen(function* () {
+          yield* settled(id)(manager.serviceRemove(service))
+          yield* gone(service)
+          if (sandbox.network !== "none") yield* removeNetwork(manager, id)
+          // The task goes from the managers first, its container from the node just after.
+          if (place !== undefined && node !== undefined && isReady(node)) {
+            const { engine } = yield* at(place.host)
+            yield* engine
+              .containerInspect(place.instanceId)
+              .pipe(
+                Effect.repeat(Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(100)])),
+                Effect.ignore,
+              )
+          }
+        }).pipe(Effect.scoped),
+      )
+    },
+  )
+
+  const inspect: SandboxDriver["Service"]["inspect"] = Effect.fn("SwarmDriver.inspect")(
+    function* (id) {
+      const { sandbox, place } = yield* look(id)
+      if (place === undefined || sandbox.status !== "running") return sandbox
+      const container = yield* Effect.flatMap(at(place.host), ({ engine }) =>
+        engine.containerInspect(place.instanceId),
+      ).pipe(Effect.scoped, Effect.option)
+      if (Option.isNone(container)) return sandbox
+      return { ...sandbox, busy: (container.value.ExecIDs ?? []).length > 0 }
+    },
+  )
+
+  const list: SandboxDriver["Service"]["list"] = Effect.fn("SwarmDriver.list")(function* (session) {
+    const filter = session === undefined ? label.session : `${label.session}=${session}`
+    const [services, tasks, nodes] = yield* Effect.all(
+      [
+        manager.serviceList({ label: [filter] }),
+        manager.taskList({ label: [label.id] }),
+        manager.nodes,
+      ],
+      { concurrency: "unbounded" },
+    )
+    const taskOf = new Map(tasks.map((task) => [task.ServiceID, task]))
+    const nodeOf = new Map(nodes.map((node) => [node.ID, node]))
+    return services
+      .flatMap((service) => {
+        const task = taskOf.get(service.ID)
+        return Option.toArray(toInfo(service, task, nodeOf.get(task?.NodeID ?? "")))
+      })
+      .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
+  })
+
+  const sweep = Effect.fnUntraced(function* (olderThan: Duration.Duration, only?: SandboxId) {
+    const filter = only === undefined ? networkLabel : `${networkLabel}=${only}`
+    // Networks first: one that gets its service in between is then seen with it.
+    const networks = yield* manager.networkList({ label: [filter] })
+    const services = yield* manager.serviceList({ label: [label.version] })
+    const inUse = new Set(services.map(({ Spec }) => Spec.Name))
+    // The managers' clock: ours may be minutes away from the one that dates networks.
+    const { SystemTime } = yield* manager.info
+    const now = SystemTime ? Date.parse(SystemTime) : Date.now()
+    const oldest = now - Duration.toMillis(olderThan)
+    const abandoned = networks.filter(
+      ({ Name, Created }) => !inUse.has(Name) && Date.parse(Created) <= oldest,
+    )
+    yield* Effect.forEach(
+      abandoned,
+      ({ Id }) =>
+        manager.networkRemove(Id).pipe(
+          // In use after all, or already gone.
+          Effect.catchIf(isEngineError(400, 403, 404, 409), () => none),
+        ),
+      { discard: true },
+    )
+    return abandoned.map(({ Name }) => Name)
+  })
+
+  /** The engines of all nodes that take sandboxes and can be reached. */
+  const reachable = Effect.fnUntraced(function* (nodes: ReadonlyArray<Node>) {
+    const able = nodes.filter(
+      (node) => isRuntime(node.Spec.Labels?.[nodeRuntime]) && node.Status.State === "ready",
+    )
+    return yield* Effect.forEach(
+      able,
+      (node) =>
+        Effect.map(at(endpointOf(node)), (engine) => ({ node, host: endpointOf(node), ...engine })),
+      { concurrency: 8 },
+    )
+  })
+
+  const capabilities = Effect.gen(function* () {
+    const [swarm, version, nodes] = yield* Effect.all(
+      [manager.swarm, manager.version, manager.nodes],
+      { concurrency: "unbounded" },
+    )
+    const engines = yield* reachable(nodes)
+    const infos = yield* Effect.forEach(
+      engines,
+      ({ engine, node, host }) =>
+        Effect.map(Effect.option(engine.info), (info) => ({ info, node, host })),
+      { concurrency: 8 },
+    )
+    const answered = infos.flatMap(({ info }) => Option.toArray(info))
+    const enforced = {
+      memory: answered.every(({ MemoryLimit }) => MemoryLimit === true),
+      cpus: answered.every(({ CpuCfsQuota }) => CpuCfsQuota === true),
+      pids: answered.every(({ PidsLimit }) => PidsLimit === true),
+      disk: false,
+    }
+    const silent = infos.filter(({ info }) => Option.isNone(info))
+    const soft = infos.filter(({ host }) => hardened.get(host) === false)
+    const hostnames = (of: typeof infos) =>
+      of.map(({ node }) => node.Description.Hostname).join(", ")
+    const largest = (of: (node: Node) => number | null | undefined) =>
+      Math.max(0, ...engines.map(({ node }) => of(node) ?? 0))
+    const memory = largest(({ Description }) => Description.Resources.MemoryBytes)
+    const cpus = largest(({ Description }) => Description.Resources.NanoCPUs) / 1e9
+    const capabilities: DriverCapabilities = {
+      driver,
+      hostId: swarm.ID,
+      host: `Docker swarm of ${nodes.length} nodes, ${engines.length} of them ready for sandboxes (Engine ${version.Version}, API ${version.ApiVersion}), managed at ${manager.endpoint}`,
+      runtimes: runtimesOf(nodes).map((runtime) => ({
+        runtime,
+        isolation: isolationOf(runtime),
+        // A stopped one is frozen, not gone.
+        keepsFiles: true,
+      })),
+      enforced,
+      capacity: engines.length === 0 ? {} : { memory, cpus },
+      features: ["processes", "pause", "terminals"],
+      caveats: [
+        "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
+        "Who may inspect the swarm can read the environment variables of every sandbox.",
+        "A sandbox ends, with its files, when its node is lost or drained or when its first process ends; it is then listed as stopped and can only be removed.",
+        "A stopped sandbox keeps its place: what it reserved of its node's memory and CPU is free again when it is removed.",
+        "Traffic between nodes is not encrypted; a sandbox has a network of its own, and no peer in it.",
+        "Disk space is not limited.",
+        ...(soft.length === 0
+          ? []
+          : [
+              `Programs may gain privileges on ${hostnames(soft)}: set "no-new-privileges": true in daemon.json there.`,
+            ]),
+        ...(silent.length === 0
+          ? []
+          : [`The engines of ${hostnames(silent)} do not answer: sandboxes there can't be used.`]),
+        ...Object.entries(enforced)
+          .filter(([limit, is]) => !is && limit !== "disk")
+          .map(([limit]) => `Not every node enforces the limit of ${limit}.`),
+      ],
+    }
+    return capabilities
+  }).pipe(Effect.scoped)
+
+  // Services come and go by the managers' word, what happens in between by that of the nodes.
+  const events: SandboxDriver["Service"]["events"] = Stream.unwrap(
+    Effect.gen(function* () {
+      const engines = yield* reachable(yield* manager.nodes)
+      const ofNodes = engines.map(({ hub }) =>
+        hub.events.pipe(
+          Stream.filter((event) => event._tag !== "Created" && event._tag !== "Removed"),
+        ),
+      )
+      const ofSwarm = manager.events.pipe(
+        Stream.flatMap((event): Stream.Stream<SandboxEvent, HostError> => {
+          if (event.Type === "node") {
+            // Another set of nodes to watch: whoever listens begins anew.
+            return event.Action === "create" || event.Action === "remove"
+              ? Stream.fail(
+                  new EngineError({
+                    operation: "watch events",
+                    status: 0,
+                    detail: "the swarm's nodes changed",
+                  }),
+                )
+              : Stream.empty
+          }
+          const id = Option.getOrUndefined(decodeId(event.Actor.Attributes?.["name"]))
+          if (id === undefined) return Stream.empty
+          if (event.Action === "create") return Stream.succeed(SandboxEvent.Created({ id }))
+          if (event.Action === "remove") return Stream.succeed(SandboxEvent.Removed({ id }))
+          return Stream.empty
+        }),
+      )
+      return Stream.mergeAll([ofSwarm, ...ofNodes], { concurrency: "unbounded" })
+    }),
+  )
+
+  const file = <A, E>(
+    id: SandboxId,
+    f: (node: NodeEngine, place: Place) => Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | FileError> => on(id, f)
+
+  /** Not twice: what feeds it may be read but once. */
+  const once = <A, E>(
+    id: SandboxId,
+    f: (node: NodeEngine, place: Place) => Effect.Effect<A, E | FileError>,
+  ): Effect.Effect<A, E | FileError> =>
+    Effect.flatMap(locate(id), (place) =>
+      Effect.flatMap(at(place.host), (node) => f(node, place)),
+    ).pipe(
+      Effect.scoped,
+      Effect.onError(() => forget(id)),
+    )
+
+  return SandboxDriver.of({
+    capabilities,
+    create,
+    start,
+    stop,
+    pause: Effect.fn("SwarmDriver.pause")((id) => frozen(id, "paused")),
+    resume: Effect.fn("SwarmDriver.resume")((id) => frozen(id, undefined)),
+    egressAttempts: () => Effect.fail(new Unsupported({ feature: "egress", driver })),
+    remove,
+    inspect,
+    list,
+    exec: (id, request) => streamOn(id, (node, place) => node.exec(place, request)),
+    terminal: (id, request) =>
+      Effect.gen(function* () {
+        const place = yield* locate(id)
+        const node = yield* at(place.host)
+        const { user, cwd } = place
+        return yield* node.terminal(place, {
+          ...(user === undefined ? {} : { user }),
+          ...(cwd === undefined ? {} : { cwd }),
+          ...request,
+        })
+      }).pipe(Effect.catch((error) => explain(id, error))),
+    stat: (id, path) => file(id, (node, place) => node.files.stat(place, path)),
+    readFile: (id, path, range) =>
+      streamOn(id, (node, place) => node.files.readFile(place, path, range)),
+    writeFile: (id, path, content) =>
+      once(id, (node, place) => node.files.writeFile(place, path, content)),
+    getArchive: (id, path) => streamOn(id, (node, place) => node.files.getArchive(place, path)),
+    putArchive: (id, path, archive) =>
+      once(id, (node, place) => node.files.putArchive(place, path, archive)),
+    events,
+    sweep: Effect.fn("SwarmDriver.sweep")((olderThan) => sweep(olderThan)),
+  })
+})

@@ -1,0 +1,47 @@
+import { type EngineUnreachable, InvalidInput, type Runtime, SandboxDriver } from "@cordon/core"
+import type { ConnectionOptions } from "@cordon/driver-docker-remote"
+import { connect } from "@cordon/driver-docker-remote/http"
+import { Effect, Layer } from "effect"
+import { makeManager } from "./manager/Manager.ts"
+import { makeSwarmDriver } from "./SwarmDriver.ts"
+
+export interface DockerSwarmOptions extends Omit<ConnectionOptions, "host"> {
+  /** Endpoints of the swarm's managers, `tcp://manager-1:2376` and the like; the first that answers is used. */
+  readonly managers: ReadonlyArray<string>
+  /** Addresses that sandboxes' overlay networks are cut from: `10.214.0.0/16`, which holds 8,192. */
+  readonly subnetPool?: string
+  /** What the nodes' daemons call a runtime, where it is not one of the usual names. */
+  readonly runtimeNames?: Partial<Record<Runtime, string>>
+}
+
+/**
+ * Sandboxes over the nodes of a Docker swarm. The swarm places them, on nodes whose label
+ * `dev.cordon.runtime` says which runtime their engine runs; commands and files go straight to the
+ * engine of the node, at the endpoint that its label `dev.cordon.engine` says, or else at its
+ * address and port 2376, with the same certificates as the managers.
+ */
+export const layer = (
+  options: DockerSwarmOptions,
+): Layer.Layer<SandboxDriver, EngineUnreachable | InvalidInput> =>
+  Layer.effect(
+    SandboxDriver,
+    Effect.gen(function* () {
+      const { managers, subnetPool = "10.214.0.0/16", runtimeNames = {}, ...connection } = options
+      const [first, ...rest] = managers
+      if (first === undefined) {
+        return yield* new InvalidInput({
+          subject: "managers of the swarm",
+          issue: "none is given; name at least one, such as tcp://manager-1:2376",
+        })
+      }
+      // With others to ask, one that is gone is left soon.
+      const retries = rest.length > 0 ? 1 : undefined
+      const settings = { ...(retries === undefined ? {} : { retries }), ...connection }
+      const reach = (host: string) => connect({ ...settings, host })
+      const manager = makeManager([yield* reach(first), ...(yield* Effect.forEach(rest, reach))])
+      return yield* makeSwarmDriver(manager, { connection, subnetPool, runtimeNames })
+    }),
+  )
+
+/** The driver for `createSandboxes({ driver: dockerSwarm({ managers }) })`; the same as {@link layer}. */
+export const dockerSwarm = layer

@@ -1,0 +1,156 @@
+import { EngineError, type HostError } from "@cordon/core"
+import type { Filters } from "@cordon/driver-docker"
+import { schemas as engine, messages } from "@cordon/driver-docker/engine"
+import type { EngineCall, EngineHttp } from "@cordon/driver-docker-remote/http"
+import { Effect, Schedule, Schema, type Stream } from "effect"
+import * as schemas from "./schemas.ts"
+
+const filtered = (filters: Filters) => ({ filters: JSON.stringify(filters) })
+const of = encodeURIComponent
+
+// What managers answer while they elect a leader, or pass a call on to one that is just gone.
+const leaderless = (error: HostError) =>
+  error instanceof EngineError &&
+  error.status >= 500 &&
+  /does not have a leader|code = Unavailable|deadline ?exceeded|transport is closing|connection (refused|error)|lost leadership|raft/i.test(
+    error.detail,
+  )
+
+// An election takes a few seconds; half a minute without one means that most managers are gone.
+const electing = Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs(60)])
+
+/**
+ * The swarm's side of the Engine API, through whichever manager answers: each passes on to the
+ * leader. A call may so be made twice; names and versions keep that from doing anything twice.
+ */
+export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<EngineHttp>]) => {
+  let current = 0
+
+  const through = <A>(call: (http: EngineHttp) => Effect.Effect<A, HostError>) => {
+    const attempt = (left: number): Effect.Effect<A, HostError> =>
+      Effect.suspend(() => {
+        const tried = current
+        return call(managers[tried] ?? managers[0]).pipe(
+          Effect.catchTag("EngineUnreachable", (error) => {
+            // Whoever comes first moves on for all.
+            if (current === tried) current = (tried + 1) % managers.length
+            return left > 1 ? attempt(left - 1) : Effect.fail(error)
+          }),
+        )
+      })
+    return attempt(managers.length).pipe(Effect.retry({ schedule: electing, while: leaderless }))
+  }
+
+  const ask = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+    call: EngineCall,
+    schema: S,
+  ) => through((http) => http.ask(call, schema))
+  const run = (call: EngineCall) => through((http) => http.run(call))
+
+  return {
+    /** Where it is, for people. */
+    endpoint: managers.map(({ endpoint }) => endpoint).join(", "),
+    version: ask(
+      { operation: "read the engine's version", method: "GET", path: "/version" },
+      engine.EngineVersion,
+    ),
+    info: ask(
+      { operation: "read the engine's capabilities", method: "GET", path: "/info" },
+      engine.EngineInfo,
+    ),
+    swarm: ask({ operation: "look at the swarm", method: "GET", path: "/swarm" }, schemas.Swarm),
+    nodes: ask(
+      { operation: "list the swarm's nodes", method: "GET", path: "/nodes" },
+      Schema.Array(schemas.Node),
+    ),
+    /** @returns the service's ID */
+    serviceCreate: (spec: { readonly Name: string }) =>
+      Effect.map(
+        ask(
+          { operation: "create a service", method: "POST", path: "/services/create", body: spec },
+          schemas.ServiceCreated,
+        ),
+        ({ ID }) => ID,
+      ),
+    serviceInspect: (id: string) =>
+      ask(
+        { operation: "inspect a service", method: "GET", path: `/services/${of(id)}` },
+        schemas.Service,
+      ),
+    serviceList: (filters: Filters) =>
+      ask(
+        { operation: "list services", method: "GET", path: "/services", query: filtered(filters) },
+        Schema.Array(schemas.Service),
+      ),
+    /** Sets labels of a service, or takes them away where undefined; its task goes on untouched. */
+    serviceLabel: (id: string, labels: Readonly<Record<string, string | undefined>>) =>
+      Effect.gen(function* () {
+        const service = yield* ask(
+          { operation: "inspect a service", method: "GET", path: `/services/${of(id)}` },
+          schemas.WholeService,
+        )
+        const { Labels: own } = yield* Schema.decodeUnknownEffect(
+          Schema.Struct({ Labels: Schema.NullishOr(Schema.Record(Schema.String, Schema.String)) }),
+        )(service.Spec).pipe(Effect.orElseSucceed(() => ({ Labels: null })))
+        const wanted = Object.entries({ ...own, ...labels }).filter(
+          ([, value]) => value !== undefined,
+        )
+        yield* run({
+          operation: "label a service",
+          method: "POST",
+          path: `/services/${of(service.ID)}/update`,
+          query: { version: String(service.Version.Index) },
+          body: { ...service.Spec, Labels: Object.fromEntries(wanted) },
+        })
+      }).pipe(
+        // Somebody else changed it between the look and the update.
+        Effect.retry({
+          times: 10,
+          while: (error) => error._tag === "EngineError" && /out of sequence/.test(error.detail),
+        }),
+      ),
+    serviceRemove: (id: string) =>
+      run({ operation: "remove a service", method: "DELETE", path: `/services/${of(id)}` }),
+    taskList: (filters: Filters) =>
+      ask(
+        { operation: "list tasks", method: "GET", path: "/tasks", query: filtered(filters) },
+        Schema.Array(schemas.Task),
+      ),
+    taskInspect: (id: string) =>
+      ask({ operation: "inspect a task", method: "GET", path: `/tasks/${of(id)}` }, schemas.Task),
+    /** @returns the network's ID */
+    networkCreate: (spec: { readonly Name: string }) =>
+      Effect.map(
+        ask(
+          { operation: "create a network", method: "POST", path: "/networks/create", body: spec },
+          engine.Created,
+        ),
+        ({ Id }) => Id,
+      ),
+    networkInspect: (id: string) =>
+      ask(
+        { operation: "inspect a network", method: "GET", path: `/networks/${of(id)}` },
+        schemas.Network,
+      ),
+    networkList: (filters: Filters) =>
+      ask(
+        { operation: "list networks", method: "GET", path: "/networks", query: filtered(filters) },
+        Schema.Array(schemas.Network),
+      ),
+    networkRemove: (id: string) =>
+      run({ operation: "remove a network", method: "DELETE", path: `/networks/${of(id)}` }),
+    /** Of services and nodes, until the connection to the manager breaks. */
+    get events(): Stream.Stream<engine.EngineEvent, HostError> {
+      const operation = "watch the swarm's events"
+      const call = {
+        operation,
+        method: "GET",
+        path: "/events",
+        query: filtered({ scope: ["swarm"], type: ["service", "node"] }),
+      } as const
+      const http = managers[current] ?? managers[0]
+      return messages(http.stream(call, "unbounded"), operation, engine.EngineEvent)
+    },
+  }
+}
+export type Manager = ReturnType<typeof makeManager>

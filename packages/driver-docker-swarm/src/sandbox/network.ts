@@ -1,0 +1,98 @@
+import { EngineError, type HostError, QuotaExceeded, type SandboxSpec } from "@cordon/core"
+import {
+  capacityOf,
+  freeSubnets,
+  isEngineError,
+  label,
+  type Range,
+} from "@cordon/driver-docker/sandbox"
+import { Effect, Random, Schedule } from "effect"
+import type { Manager } from "../manager/Manager.ts"
+import { attemptLabel } from "./service.ts"
+
+/** On our overlay networks: not the label that sandboxes' networks on one engine have. */
+export const networkLabel = "dev.cordon.swarm"
+
+// Each loss is another process's network that came between our look and our request.
+const mostAttempts = 64
+const allotting = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(600)])
+
+/**
+ * Makes the sandbox's own overlay network on a free subnet. The managers take every request and
+ * allot addresses afterwards, one network after the other: one whose subnet overlaps stays without.
+ *
+ * @returns the network's ID
+ */
+export const createNetwork = Effect.fnUntraced(function* (
+  manager: Manager,
+  pool: Range,
+  name: string,
+  mode: SandboxSpec["network"],
+  attempt: string,
+): Effect.fn.Return<string, HostError | QuotaExceeded> {
+  const used = Effect.map(manager.networkList({}), (networks) =>
+    networks.flatMap(({ Name, IPAM }) =>
+      Name === name ? [] : (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
+    ),
+  )
+  let attempts = 0
+  for (const Subnet of freeSubnets(pool, yield* used, yield* Random.next)) {
+    if (++attempts > mostAttempts) break
+    const id = yield* manager
+      .networkCreate({
+        Name: name,
+        Driver: "overlay",
+        CheckDuplicate: true,
+        Internal: mode === "internal",
+        Attachable: false,
+        Labels: { [networkLabel]: name, [label.version]: "1", [attemptLabel]: attempt },
+        IPAM: { Config: [{ Subnet }] },
+      } as { readonly Name: string })
+      .pipe(
+        // Ours, made by a call whose answer got lost.
+        Effect.catchIf(isEngineError(409), (taken) =>
+          Effect.flatMap(manager.networkInspect(name), ({ Id, Labels }) =>
+            Labels?.[attemptLabel] === attempt ? Effect.succeed(Id) : Effect.fail(taken),
+          ),
+        ),
+      )
+    const allotted = yield* manager.networkInspect(id).pipe(
+      Effect.flatMap(({ Driver }) =>
+        Driver !== ""
+          ? Effect.succeed(true)
+          : // Lost, if another has the addresses; else the managers have not come to it yet.
+            Effect.map(used, (others) =>
+              [...freeSubnets(pool, others, 0)].includes(Subnet) ? undefined : false,
+            ),
+      ),
+      Effect.repeat({ schedule: allotting, until: (decided) => decided !== undefined }),
+      Effect.onError(() => Effect.ignore(removeNetwork(manager, id))),
+    )
+    if (allotted) return id
+    yield* removeNetwork(manager, id)
+    if (allotted === undefined) {
+      return yield* new EngineError({
+        operation: "create a network",
+        status: 0,
+        detail: "the managers allotted no addresses to it within 30 s",
+      })
+    }
+  }
+  return yield* new QuotaExceeded({
+    resource: "sandbox networks (subnets of the driver's pool)",
+    limit: capacityOf(pool),
+  })
+})
+
+const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(100)])
+
+/** Removes a network; one that is gone is as good. */
+export const removeNetwork = (manager: Manager, id: string): Effect.Effect<void, HostError> =>
+  manager.networkRemove(id).pipe(
+    // Just after its service's removal a task may still count.
+    Effect.retry({
+      schedule: settling,
+      while: (error) => error._tag === "EngineError" && /in use/i.test(error.detail),
+    }),
+    Effect.catchIf(isEngineError(404), () => Effect.void),
+  )

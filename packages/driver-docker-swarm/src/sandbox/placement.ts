@@ -1,0 +1,117 @@
+import {
+  type CreateError,
+  EngineError,
+  formatMemory,
+  ImageNotFound,
+  ImagePullFailed,
+  QuotaExceeded,
+  type SandboxSpec,
+} from "@cordon/core"
+import { Effect, Schedule } from "effect"
+import type { Manager } from "../manager/Manager.ts"
+import type { Node, Task } from "../manager/schemas.ts"
+import { nodeRuntime } from "./service.ts"
+
+/** What the swarm wants to go on. */
+const wanted = (task: Task) => ["running", "ready", "accepted"].includes(task.DesiredState)
+
+const underWay = [
+  "new",
+  "allocated",
+  "pending",
+  "assigned",
+  "accepted",
+  "preparing",
+  "ready",
+  "starting",
+]
+
+/** Where a task is in its life, in the words of sandboxes. */
+export const statusOf = (task: Task | undefined, node: Node | undefined) => {
+  if (task === undefined) return "created"
+  // Not only `down`: just after an election the new leader has not heard of any node.
+  if (!wanted(task) || node?.Status.State === "down") return "stopped"
+  if (task.Status.State === "running") return "running"
+  return underWay.includes(task.Status.State) ? "created" : "stopped"
+}
+
+/** Nodes that take sandboxes of a runtime, now or when they are back. */
+export const nodesFor = (nodes: ReadonlyArray<Node>, runtime: string) =>
+  nodes.filter(({ Spec }) => Spec.Labels?.[nodeRuntime] === runtime)
+
+export const isReady = ({ Spec, Status }: Node) =>
+  Spec.Availability === "active" && Status.State === "ready"
+
+/** A swarm whose nodes that run this have no room for one more. */
+const full = (spec: SandboxSpec, nodes: ReadonlyArray<Node>) => {
+  const able = nodesFor(nodes, spec.runtime).filter(isReady)
+  const sum = (of: (node: Node) => number | null | undefined) =>
+    able.reduce((total, node) => total + (of(node) ?? 0), 0)
+  const cores = sum(({ Description }) => Description.Resources.NanoCPUs) / 1e9
+  const memory = sum(({ Description }) => Description.Resources.MemoryBytes)
+  return new QuotaExceeded({
+    resource: `cores and ${formatMemory(memory)} of memory of the swarm's ${able.length} nodes for ${spec.runtime} (this one asked for ${spec.limits.cpus} and ${formatMemory(spec.limits.memory)})`,
+    limit: cores,
+  })
+}
+
+const notNow = (spec: SandboxSpec, detail: string) =>
+  new EngineError({
+    operation: "place a sandbox",
+    status: 0,
+    detail: `the swarm has no node for ${spec.runtime} that takes one now: ${detail}`,
+  })
+
+const refused = (spec: SandboxSpec, task: Task): CreateError => {
+  const { image } = spec
+  const { Err, Message, State } = task.Status
+  const detail = (Err ?? "") || (Message ?? "") || `its task is ${State}`
+  if (/no such image|manifest unknown|pull access denied|repository does not exist/i.test(detail)) {
+    return new ImageNotFound({ image })
+  }
+  if (/pull|registry|image/i.test(detail)) return new ImagePullFailed({ image, reason: detail })
+  return new EngineError({ operation: "start a sandbox", status: 0, detail })
+}
+
+// Nodes are out of the schedulers' sight for some seconds after an election, and no longer.
+const patience = 10_000
+
+/** Waits until a service's task runs, or fails with why it will not. */
+export const awaitTask = Effect.fn("awaitTask")(function* (
+  manager: Manager,
+  service: string,
+  spec: SandboxSpec,
+  onPreparing: (node: string) => Effect.Effect<void>,
+): Effect.fn.Return<Task, CreateError> {
+  let preparing = false
+  let homeless: number | undefined
+  const look = Effect.gen(function* () {
+    const [task] = yield* manager.taskList({ service: [service] })
+    if (task === undefined) return undefined
+    const { State, Err } = task.Status
+    if (State === "running") return task
+    if (!underWay.includes(State) || !wanted(task)) return yield* refused(spec, task)
+    if (State === "preparing" && !preparing) {
+      preparing = true
+      yield* onPreparing(task.NodeID ?? "")
+    }
+    if (State !== "pending" || !/no suitable node/i.test(Err ?? "")) return undefined
+    const nodes = yield* manager.nodes
+    const lacksRoom = /insufficient resources/i.test(Err ?? "")
+    const able = nodesFor(nodes, spec.runtime).filter(isReady)
+    homeless ??= Date.now()
+    const waited = Date.now() - homeless
+    // Each node that could take it was asked, or there was time enough for it to be.
+    const asked = !/not available/i.test(Err ?? "") || able.length < 1 || waited > patience
+    if (lacksRoom && (asked || waited > 2000)) return yield* full(spec, nodes)
+    if (asked && waited > 1000) return yield* notNow(spec, Err ?? "")
+    return undefined
+  })
+  const task = yield* look.pipe(
+    Effect.repeat({
+      schedule: Schedule.min([Schedule.exponential("30 millis"), Schedule.spaced("500 millis")]),
+      until: (task) => task !== undefined,
+    }),
+  )
+  return task ?? (yield* notNow(spec, "its task is gone"))
+})

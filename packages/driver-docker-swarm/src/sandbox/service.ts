@@ -1,0 +1,79 @@
+import type { SandboxId, SandboxSpec } from "@cordon/core"
+import { containerSpec, label } from "@cordon/driver-docker/sandbox"
+import { resettable } from "./processes.ts"
+
+/** On a service: what was done to its sandbox (`stopped`, `paused`), and whom commands run as. */
+export const stateLabel = "dev.cordon.state"
+export const userLabel = "dev.cordon.user"
+/** Which creation made it: whose answer got lost knows its own again. */
+export const attemptLabel = "dev.cordon.attempt"
+
+/** A label of nodes: which runtime their engine runs containers with; one without takes no sandbox. */
+export const nodeRuntime = label.runtime
+
+/**
+ * A sandbox as a service: the container is a Docker sandbox's own, in the words that services have
+ * for it. What they have no words for (swap, no network at all) is done to the container once it
+ * runs, before anything but our shell runs in it.
+ */
+export const serviceSpec = (options: {
+  readonly id: SandboxId
+  readonly spec: SandboxSpec
+  readonly workdir: string
+  readonly labels: Readonly<Record<string, string>>
+  /** The name of its network; none where it has no network. */
+  readonly network: string | undefined
+}) => {
+  const { id, spec, workdir, labels, network } = options
+  const { HostConfig: host, ...container } = containerSpec({
+    spec,
+    runtime: "",
+    workdir,
+    labels,
+    network,
+  })
+  const [shell = "", flag = "", keeper = ""] = container.Cmd
+  const room = { NanoCPUs: host.NanoCpus, MemoryBytes: host.Memory }
+  return {
+    Name: id,
+    Labels: labels,
+    TaskTemplate: {
+      ContainerSpec: {
+        Image: container.Image,
+        Hostname: container.Hostname,
+        Command: [shell, flag, resettable + keeper],
+        Env: container.Env,
+        Dir: container.WorkingDir,
+        // The first shell's alone: commands name their user. See `resettable`.
+        User: "0",
+        // Not the sandbox's own labels: a driver on the node's engine would take it for one of its.
+        Labels: { [label.id]: id },
+        // A signal that is not this one leaves a frozen container frozen.
+        StopSignal: "SIGTERM",
+        StopGracePeriod: container.StopTimeout * 1e9,
+        Healthcheck: container.Healthcheck,
+        Init: host.Init,
+        CapabilityDrop: host.CapDrop,
+        CapabilityAdd: host.CapAdd.map((capability) => `CAP_${capability}`),
+        Ulimits: host.Ulimits,
+        // Engines before 25 (API 1.44) pass over it: there it is a setting of the node's daemon.
+        Privileges: { NoNewPrivileges: true },
+        ...(host.Dns === undefined ? {} : { DNSConfig: { Nameservers: host.Dns } }),
+      },
+      Resources: {
+        Limits: { ...room, Pids: host.PidsLimit },
+        // Equal to the limits: what a node has promised it can keep.
+        Reservations: room,
+      },
+      // At least one attempt is kept whatever the swarm's history limit says: with a task that is
+      // forgotten its container goes.
+      RestartPolicy: { Condition: "none", MaxAttempts: 1 },
+      Placement: { Constraints: [`node.labels.${nodeRuntime}==${spec.runtime}`] },
+      LogDriver: { Name: host.LogConfig.Type, Options: host.LogConfig.Config },
+      ...(network === undefined ? {} : { Networks: [{ Target: network }] }),
+    },
+    Mode: { Replicated: { Replicas: 1 } },
+    // No virtual address: nobody calls a sandbox through one.
+    EndpointSpec: { Mode: "dnsrr" },
+  }
+}
