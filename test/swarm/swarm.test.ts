@@ -1,21 +1,349 @@
+import {
+  collectOutput,
+  SandboxDriver,
+  type SandboxId,
+  SandboxName,
+  type SandboxSpec,
+  SessionId,
+  sandboxId,
+  sessionKey,
+} from "@cordon/core"
 import { dockerSwarm } from "@cordon/driver-docker-swarm"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Fiber, type Layer, type Scope } from "effect"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
-import { noSwarm, startSwarm } from "./cluster.ts"
+import { skipped } from "../support/skipped.ts"
+import { type Cluster, changeNode, nodesOf, noSwarm, startSwarm, until } from "./cluster.ts"
 
 const image = process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04"
 const small = process.env["CORDON_TEST_BUSYBOX_IMAGE"] ?? image
 const cluster = noSwarm === undefined ? await startSwarm([image, small]) : undefined
 afterAll(() => cluster?.stop(), 120_000)
 
-const live = dockerSwarm({
-  managers: [cluster?.manager.endpoint ?? "tcp://127.0.0.1:1"],
-  tls: cluster?.tls ?? {},
-})
+const driverAt = (managers: ReadonlyArray<string>) =>
+  dockerSwarm({ managers, tls: cluster?.tls ?? {} })
+const one = driverAt([cluster?.manager.endpoint ?? "tcp://127.0.0.1:1"])
 
 driverContract("docker-swarm on three engines", {
-  layer: live,
+  layer: one,
   image,
   unavailable: noSwarm,
   runs: 3,
+})
+
+const session = sessionKey(SessionId.make(`swarm-${process.pid}-${Date.now()}`))
+let counter = 0
+
+const specOf = (more: Partial<SandboxSpec> = {}): SandboxSpec => ({
+  name: SandboxName.make(`box-${++counter}`),
+  image: small,
+  runtime: "runc",
+  limits: { memory: 32 * 1024 ** 2, cpus: 0.1, pids: 32 },
+  network: "none",
+  lease: { idleTimeout: 600_000, removeTimeout: 1_200_000 },
+  env: {},
+  ...more,
+})
+
+const create = Effect.fnUntraced(function* (more: Partial<SandboxSpec> = {}) {
+  const driver = yield* SandboxDriver
+  const spec = specOf(more)
+  const id = sandboxId(session, spec.name)
+  yield* Effect.acquireRelease(driver.create({ id, session, spec }), () =>
+    Effect.ignore(driver.remove(id)),
+  )
+  return id
+})
+
+const exec = Effect.fnUntraced(function* (id: SandboxId, command: string, timeout = 60) {
+  const driver = yield* SandboxDriver
+  const request = { command, timeout: Duration.seconds(timeout) }
+  return yield* collectOutput(driver.exec(id, request), 1024 * 1024)
+})
+const out = (id: SandboxId, command: string) =>
+  Effect.map(exec(id, command), ({ stdout }) => stdout.trim())
+
+/** Everything of ours that the swarm and its engines still have. */
+const leftOf = async ({ manager, nodes }: Cluster) => {
+  const filters = { label: ["dev.cordon.spec"] }
+  const services = await manager.engine.listServices({ filters })
+  const networks = await manager.engine.listNetworks({ filters })
+  const containers = await Promise.all(
+    nodes.map(({ engine }) => engine.listContainers({ all: true, filters })),
+  )
+  return {
+    services: services.length,
+    networks: networks.length,
+    containers: containers.flat().length,
+  }
+}
+const nothing = { services: 0, networks: 0, containers: 0 }
+
+/** The host name of the node that runs a sandbox, by the managers' word. */
+const nodeOf = async ({ manager }: Cluster, id: SandboxId) => {
+  const tasks: ReadonlyArray<{ readonly NodeID: string }> = await manager.engine.listTasks({
+    filters: { label: [`dev.cordon.id=${id}`] },
+  })
+  const nodes = await nodesOf(manager)
+  return [...nodes].find(([, { ID }]) => ID === tasks[0]?.NodeID)?.[0] ?? ""
+}
+
+describe("a swarm of three engines", () => {
+  const check = <E>(
+    name: string,
+    body: (cluster: Cluster) => Effect.Effect<unknown, E, SandboxDriver | Scope.Scope>,
+    timeout = 120_000,
+    layer: Layer.Layer<SandboxDriver, { readonly message: string }> = one,
+  ) =>
+    cluster === undefined
+      ? skipped(name, noSwarm ?? "there is no swarm")
+      : it.live(
+          name,
+          () => body(cluster).pipe(Effect.scoped, Effect.provide(layer), Effect.asVoid),
+          timeout,
+        )
+
+  check("hardens and limits a sandbox as one engine does", ({ workers }) =>
+    Effect.gen(function* () {
+      const id = yield* create({ network: "none" })
+      assert.strictEqual(yield* out(id, "ls /sys/class/net"), "lo")
+      const status = yield* out(id, "cat /proc/self/status")
+      assert.match(status, /NoNewPrivs:\t1/)
+      assert.match(status, /CapBnd:\t00000000000000fb\n/)
+      const containers = yield* Effect.promise(async () => {
+        const found = await Promise.all(
+          workers.map(async ({ engine }) => {
+            const filters = { label: [`dev.cordon.id=${id}`] }
+            const list = await engine.listContainers({ filters })
+            return Promise.all(list.map(({ Id }) => engine.getContainer(Id).inspect()))
+          }),
+        )
+        return found.flat()
+      })
+      const host = containers[0]?.HostConfig
+      assert.strictEqual(host?.Memory, 32 * 1024 ** 2)
+      assert.strictEqual(host?.MemorySwap, 32 * 1024 ** 2)
+      assert.strictEqual(host?.NanoCpus, 1e8)
+      assert.strictEqual(host?.PidsLimit, 32)
+      const eater = yield* exec(id, "head -c 100m /dev/zero | tail -c 100m | wc -c")
+      assert.isTrue(eater.oomKilled || eater.exitCode !== 0 || eater.stdout.trim() === "0")
+      assert.strictEqual(yield* out(id, "echo on"), "on")
+    }),
+  )
+
+  check("keeps two sandboxes of one node apart, and lets out who may go out", (cluster) =>
+    Effect.gen(function* () {
+      const boxes = yield* Effect.forEach([1, 2, 3], () => create({ network: "bridge" }), {
+        concurrency: 3,
+      })
+      const inside = yield* create({ network: "internal" })
+      const hosts = yield* Effect.promise(() => Promise.all(boxes.map((id) => nodeOf(cluster, id))))
+      const [a, b] = boxes.flatMap((id, n) =>
+        hosts.some((host, m) => n !== m && host === hosts[n]) ? [id] : [],
+      )
+      assert.isDefined(a)
+      assert.isDefined(b)
+      if (a === undefined || b === undefined) return
+      const port = 8000
+      yield* exec(b, `nc -ll -p ${port} -e echo peer >/dev/null 2>&1 &`)
+      const talk = (id: SandboxId, address: string, to: number) =>
+        out(id, `nc -w 2 ${address} ${to} </dev/null 2>/dev/null `)
+      assert.match(yield* talk(b, "127.0.0.1", port), /peer/)
+      const addresses = (yield* out(b, "ip -4 -o addr | awk '{print $4}'")).split("\n")
+      const peers = addresses.map((address) => address.replace(/\/.*/, ""))
+      assert.isAtLeast(peers.length, 3)
+      for (const peer of peers.filter((address) => address !== "127.0.0.1")) {
+        assert.notInclude(yield* talk(a, peer, port), "peer", peer)
+      }
+      // The manager's engine is beyond the way out.
+      const { hostname } = new URL(cluster.manager.endpoint)
+      const reach = `nc -z -w 5 ${hostname} 2376`
+      assert.strictEqual((yield* exec(a, reach)).exitCode, 0)
+      assert.notStrictEqual((yield* exec(inside, reach)).exitCode, 0)
+      assert.notInclude(yield* out(inside, "ip route"), "default")
+    }),
+  )
+
+  check("ends a bomb that holds every process slot, in place", () =>
+    Effect.gen(function* () {
+      const id = yield* create({ image, limits: { memory: 128 * 1024 ** 2, cpus: 1, pids: 32 } })
+      const bomb = `perl -e 'while (1) { fork }'`
+      yield* exec(id, "echo kept > /tmp/kept")
+      const result = yield* exec(id, bomb, 2)
+      assert.isTrue(result.timedOut)
+      assert.strictEqual(yield* out(id, "cat /tmp/kept"), "kept")
+    }),
+  )
+
+  check("says that it is full, and leaves nothing pending", (cluster) =>
+    Effect.gen(function* () {
+      const driver = yield* SandboxDriver
+      const { capacity } = yield* driver.capabilities
+      const limits = { memory: 64 * 1024 ** 2, cpus: capacity.cpus ?? 0, pids: 32 }
+      yield* Effect.forEach([1, 2], () => create({ limits }), { concurrency: 2 })
+      for (const network of ["none", "bridge"] as const) {
+        const error = yield* Effect.flip(create({ limits, network }))
+        assert.strictEqual(error._tag, "QuotaExceeded")
+        assert.match(error.message, /cores and .* of memory of the swarm's 2 nodes for runc/)
+      }
+      const { services, networks } = yield* Effect.promise(() => leftOf(cluster))
+      assert.deepStrictEqual({ services, networks }, { services: 2, networks: 0 })
+      // What is beyond the largest node is refused by limits; what the others use is not.
+      const more = yield* create({ limits: { ...limits, cpus: 0.01 } }).pipe(Effect.result)
+      assert.strictEqual(more._tag, "Failure")
+    }),
+  )
+
+  check(
+    "spreads 100 sandboxes over its nodes",
+    (cluster) =>
+      Effect.gen(function* () {
+        const limits = { memory: 16 * 1024 ** 2, cpus: 0.02, pids: 16 }
+        const ids = yield* Effect.scoped(
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const ids = yield* Effect.forEach(
+              Array.from({ length: 100 }, (_, n) => n),
+              // Each fifth with an overlay network of its own.
+              (n) => create({ limits, network: n % 5 === 0 ? "internal" : "none" }),
+              { concurrency: 8 },
+            )
+            const listed = yield* driver.list(session)
+            assert.strictEqual(listed.filter(({ status }) => status === "running").length, 100)
+            const on = yield* Effect.promise(() =>
+              Promise.all(
+                cluster.workers.map(({ engine }) =>
+                  engine.listContainers({ filters: { label: ["dev.cordon.spec"] } }),
+                ),
+              ),
+            )
+            assert.deepStrictEqual(
+              on.map((containers) => containers.length),
+              [50, 50],
+            )
+            const answers = yield* Effect.forEach(
+              ids.filter((_, n) => n % 10 === 0),
+              (id) => out(id, "echo works"),
+              { concurrency: 4 },
+            )
+            assert.deepStrictEqual(
+              answers,
+              Array.from({ length: 10 }, () => "works"),
+            )
+            yield* Effect.forEach(ids, (id) => driver.remove(id), { concurrency: 8 })
+            return ids
+          }),
+        )
+        assert.strictEqual(new Set(ids).size, 100)
+        assert.deepStrictEqual(yield* Effect.promise(() => leftOf(cluster)), nothing)
+      }),
+    600_000,
+  )
+
+  check("leaves a drained node alone, and says what became of its sandboxes", (cluster) =>
+    Effect.gen(function* () {
+      const driver = yield* SandboxDriver
+      const [a, b] = [yield* create(), yield* create()]
+      const host = yield* Effect.promise(() => nodeOf(cluster, a))
+      assert.notStrictEqual(yield* Effect.promise(() => nodeOf(cluster, b)), host)
+      const available = (Availability: string) =>
+        Effect.promise(() =>
+          changeNode(cluster.manager, host, (spec) => ({ ...spec, Availability })),
+        )
+      yield* available("drain")
+      yield* Effect.addFinalizer(() => available("active"))
+      yield* Effect.promise(() =>
+        until("the end of the drained sandbox", 30, async () => {
+          const info = await Effect.runPromise(driver.inspect(a))
+          const used = await Effect.runPromise(
+            exec(a, "true").pipe(Effect.provideService(SandboxDriver, driver), Effect.result),
+          )
+          const refused = used._tag === "Failure" && used.failure._tag === "SandboxNotRunning"
+          return info.status === "stopped" && refused
+        }),
+      )
+      assert.match((yield* Effect.flip(driver.start(a))).message, /create it anew/)
+      assert.strictEqual(yield* out(b, "echo on"), "on")
+      const next = yield* create()
+      assert.notStrictEqual(yield* Effect.promise(() => nodeOf(cluster, next)), host)
+      yield* driver.remove(a)
+      assert.strictEqual((yield* Effect.flip(driver.inspect(a)))._tag, "SandboxNotFound")
+    }),
+  )
+
+  check(
+    "says that a node is lost, goes on with the others, and cleans up when it is back",
+    (cluster) =>
+      Effect.gen(function* () {
+        const driver = yield* SandboxDriver
+        const [a, b] = [yield* create({ network: "internal" }), yield* create()]
+        const host = yield* Effect.promise(() => nodeOf(cluster, a))
+        const node = cluster.nodes.find(({ name }) => name === host)
+        assert.isDefined(node)
+        const state = (wanted: string) =>
+          Effect.promise(() =>
+            until(`${host} ${wanted}`, 90, async () => {
+              const { Status } = (await nodesOf(cluster.manager)).get(host) ?? {}
+              return Status?.State === wanted
+            }),
+          )
+        yield* exec(a, "true")
+        node.cable(false)
+        yield* Effect.addFinalizer(() => Effect.sync(() => node.cable(true)))
+        yield* state("down")
+        const lost = yield* Effect.flip(exec(a, "true"))
+        assert.include(["EngineUnreachable", "SandboxNotRunning"], lost._tag)
+        assert.strictEqual((yield* driver.inspect(a)).status, "stopped")
+        assert.strictEqual(yield* out(b, "echo on"), "on")
+        const next = yield* create()
+        assert.notStrictEqual(yield* Effect.promise(() => nodeOf(cluster, next)), host)
+        yield* driver.remove(a)
+        for (const id of [b, next]) yield* driver.remove(id)
+        node.cable(true)
+        yield* state("ready")
+        yield* Effect.promise(() =>
+          until("nothing is left", 60, async () => {
+            assert.deepStrictEqual(await leftOf(cluster), nothing)
+            return true
+          }),
+        )
+      }),
+    240_000,
+  )
+
+  check(
+    "goes on when the leader of three managers is killed",
+    (cluster) =>
+      Effect.gen(function* () {
+        const driver = yield* SandboxDriver
+        for (const { name } of cluster.workers) {
+          yield* Effect.promise(() =>
+            changeNode(cluster.manager, name, (spec) => ({ ...spec, Role: "manager" })),
+          )
+        }
+        yield* Effect.promise(() =>
+          until("three managers", 60, async () => {
+            const nodes = [...(await nodesOf(cluster.manager)).values()]
+            return nodes.every(({ ManagerStatus }) => ManagerStatus?.Reachability === "reachable")
+          }),
+        )
+        const [a, b] = [yield* create(), yield* create()]
+        yield* exec(a, "echo kept > /tmp/kept")
+        // One creation is under way when the leader goes.
+        const creating = yield* Effect.forkChild(create())
+        yield* Effect.promise(() => cluster.manager.kill())
+        const c = yield* Fiber.join(creating)
+        assert.strictEqual(yield* out(a, "cat /tmp/kept"), "kept")
+        for (const id of [b, c]) assert.strictEqual(yield* out(id, "echo on"), "on")
+        const d = yield* create({ network: "internal" })
+        yield* driver.stop(d)
+        yield* driver.start(d)
+        assert.strictEqual(yield* out(d, "echo again"), "again")
+        for (const id of [a, b, c, d]) yield* driver.remove(id)
+        assert.deepStrictEqual(yield* driver.list(session), [])
+      }),
+    240_000,
+    driverAt(cluster?.nodes.map(({ endpoint }) => endpoint) ?? []),
+  )
 })

@@ -5,7 +5,6 @@
 export { infoOf, label, labelsOf } from "./Labels.ts"
 export { defaultRuntimeNames } from "./Runtimes.ts"
 export { capacityOf, freeSubnets, parsePool, type Range } from "./Subnets.ts"
-export { makeBackground } from "./sandbox/background.ts"
 export { containerSpec, identityOf } from "./sandbox/container.ts"
 export { isEngineError, undo } from "./sandbox/creation.ts"
 export { type EventHub, makeEventHub } from "./sandbox/events.ts"

@@ -8,6 +8,12 @@ import * as schemas from "./schemas.ts"
 const filtered = (filters: Filters) => ({ filters: JSON.stringify(filters) })
 const of = encodeURIComponent
 
+/** As the Engine API has it; the name is what decides races. */
+export interface Specification {
+  readonly Name: string
+  readonly [field: string]: unknown
+}
+
 // What managers answer while they elect a leader, or pass a call on to one that is just gone.
 const leaderless = (error: HostError) =>
   error instanceof EngineError &&
@@ -64,7 +70,7 @@ export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<Eng
       Schema.Array(schemas.Node),
     ),
     /** @returns the service's ID */
-    serviceCreate: (spec: { readonly Name: string }) =>
+    serviceCreate: (spec: Specification) =>
       Effect.map(
         ask(
           { operation: "create a service", method: "POST", path: "/services/create", body: spec },
@@ -119,7 +125,7 @@ export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<Eng
     taskInspect: (id: string) =>
       ask({ operation: "inspect a task", method: "GET", path: `/tasks/${of(id)}` }, schemas.Task),
     /** @returns the network's ID */
-    networkCreate: (spec: { readonly Name: string }) =>
+    networkCreate: (spec: Specification) =>
       Effect.map(
         ask(
           { operation: "create a network", method: "POST", path: "/networks/create", body: spec },

@@ -47,7 +47,7 @@ export const createNetwork = Effect.fnUntraced(function* (
         Attachable: false,
         Labels: { [networkLabel]: name, [label.version]: "1", [attemptLabel]: attempt },
         IPAM: { Config: [{ Subnet }] },
-      } as { readonly Name: string })
+      })
       .pipe(
         // Ours, made by a call whose answer got lost.
         Effect.catchIf(isEngineError(409), (taken) =>

@@ -47,7 +47,7 @@ export const serviceSpec = (options: {
         // The first shell's alone: commands name their user. See `resettable`.
         User: "0",
         // Not the sandbox's own labels: a driver on the node's engine would take it for one of its.
-        Labels: { [label.id]: id },
+        Labels: { [label.id]: id, [label.version]: "1" },
         // A signal that is not this one leaves a frozen container frozen.
         StopSignal: "SIGTERM",
         StopGracePeriod: container.StopTimeout * 1e9,
