@@ -158,7 +158,7 @@ describe("a swarm of three engines", () => {
       }
       // The manager's engine is beyond the way out.
       const { hostname } = new URL(cluster.manager.endpoint)
-      const reach = `nc -z -w 5 ${hostname} 2376`
+      const reach = `nc -w 5 ${hostname} 2376 </dev/null`
       assert.strictEqual((yield* exec(a, reach)).exitCode, 0)
       assert.notStrictEqual((yield* exec(inside, reach)).exitCode, 0)
       assert.notInclude(yield* out(inside, "ip route"), "default")
