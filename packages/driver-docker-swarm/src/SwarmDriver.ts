@@ -7,6 +7,7 @@ import {
   EngineUnreachable,
   type FileError,
   type HostError,
+  ImageNotFound,
   ImageUnusable,
   isolationOf,
   Runtime,
@@ -23,12 +24,14 @@ import {
   type SandboxStatus,
   type SessionKey,
   Unsupported,
+  unsupportedFeatures,
 } from "@cordon/core"
 import {
   defaultRuntimeNames,
   identityOf,
   infoOf,
   isEngineError,
+  isForeign,
   label,
   labelsOf,
   parsePool,
@@ -243,6 +246,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
   const finish = Effect.fnUntraced(function* (
     node: NodeEngine,
     place: Place,
+    session: SessionKey,
     spec: SandboxSpec,
     name: string,
   ) {
@@ -282,7 +286,10 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
         ),
       )
     yield* Effect.ignore(checkHardened(node, place))
-    const identity = identityOf(spec, yield* node.engine.imageInspect(container.Image))
+    const image = yield* node.engine.imageInspect(container.Image)
+    // Another session's snapshot on that node does not exist to this one.
+    if (isForeign(image, session)) return yield* new ImageNotFound({ image: spec.image })
+    const identity = identityOf(spec, image)
     if (!identity.root && spec.workdir !== undefined) {
       yield* Effect.ignore(node.files.ownWorkdir(place, identity.workdir, identity.user))
     }
@@ -366,6 +373,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
             const { workdir, user } = yield* finish(
               engine,
               place,
+              session,
               spec,
               node?.Description.Hostname ?? place.host,
             )
@@ -729,13 +737,14 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     )
 
   return SandboxDriver.of({
+    // No snapshots either: they would be images of one node.
+    ...unsupportedFeatures(driver),
     capabilities,
     create,
     start,
     stop,
     pause: Effect.fn("SwarmDriver.pause")((id) => frozen(id, "paused")),
     resume: Effect.fn("SwarmDriver.resume")((id) => frozen(id, undefined)),
-    egressAttempts: () => Effect.fail(new Unsupported({ feature: "egress", driver })),
     remove,
     inspect,
     list,
