@@ -82,6 +82,50 @@ describe("Sandboxes", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("keep what sandboxes may have together within the quotas of session and host", () =>
+    withSandboxes(
+      {
+        limits: { memory: "64MiB", cpus: 0.1, disk: "1GiB" },
+        sessionQuota: { memory: "256MiB", disk: "3GiB" },
+        hostQuota: { cpus: 0.5, sandboxes: 9 },
+      },
+      Effect.gen(function* () {
+        const sandboxes = yield* Sandboxes
+        const session = yield* sandboxes.session("a")
+        const refused = (options: Parameters<typeof session.create>[0]) =>
+          Effect.map(Effect.flip(session.create(options)), (error) => {
+            assert(error._tag === "QuotaExceeded", error._tag)
+            return error.message
+          })
+        const first = yield* session.create({ limits: { memory: "200MiB" } })
+        assert.match(yield* refused({}), /268435456 bytes of memory for sandboxes of a session/)
+        // A stopped one keeps its place: its next use must not fail for want of one.
+        yield* first.stop
+        assert.match(yield* refused({}), /memory/)
+        yield* first.remove
+        yield* Effect.forEach([1, 2, 3], () => session.create())
+        assert.match(yield* refused({}), /3221225472 bytes of disk space/)
+        const other = yield* sandboxes.session("b")
+        yield* Effect.forEach([1, 2], () => other.create())
+        const error = yield* Effect.flip(other.create())
+        assert.match(error.message, /limit of 0.5 CPU cores for sandboxes of a host/)
+      }),
+    ),
+  )
+
+  it.live("want a limit of disk space where there is a quota of it", () =>
+    withSandboxes(
+      { hostQuota: { disk: "3GiB" } },
+      Effect.gen(function* () {
+        const session = yield* (yield* Sandboxes).session("a")
+        const error = yield* Effect.flip(session.create())
+        assert.strictEqual(error._tag, "InvalidLimits")
+        assert.match(error.message, /Limit disk is missing, but must be a size/)
+        yield* session.create({ limits: { disk: "2GiB" } })
+      }),
+    ),
+  )
+
   it.live("remove what they created when they close, and only that", () =>
     Effect.gen(function* () {
       const driver = Context.get(yield* Layer.build(memory.layer()), SandboxDriver)
@@ -150,6 +194,8 @@ describe("Sandboxes", () => {
       assert.match(error.message, /idleTimeout/)
       assert.strictEqual((yield* tag({ limits: { pids: 0 } }))._tag, "InvalidLimits")
       assert.match((yield* tag({ outputLimit: -1 })).message, /outputLimit/)
+      const quota = yield* tag({ hostQuota: { memory: "a lot" } })
+      assert.match(quota.message, /hostQuota[^]*memory/)
     }),
   )
 })

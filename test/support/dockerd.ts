@@ -50,6 +50,8 @@ export const startDockerd = async (options: {
   readonly liveRestore: boolean
   readonly image: string
   readonly from: Dockerode
+  /** Where it keeps images and containers, which also decides its storage driver. */
+  readonly dataRoot?: string
 }): Promise<Dockerd> => {
   const folder = mkdtempSync(join(tmpdir(), "cordon-dockerd-"))
   const socketPath = join(folder, "docker.sock")
@@ -66,7 +68,12 @@ export const startDockerd = async (options: {
       [
         ...["--net", "--target", String(holder.pid), "dockerd", "--config-file", config],
         ...["--host", `unix://${socketPath}`, "--pidfile", join(folder, "dockerd.pid")],
-        ...["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec")],
+        ...[
+          "--data-root",
+          options.dataRoot ?? join(folder, "data"),
+          "--exec-root",
+          join(folder, "exec"),
+        ],
       ],
       { stdio: "ignore" },
     )

@@ -30,6 +30,7 @@ import { parsePool } from "./Subnets.ts"
 import { makeBackground } from "./sandbox/background.ts"
 import { identityOf } from "./sandbox/container.ts"
 import { isEngineError, makeCreation, undo } from "./sandbox/creation.ts"
+import { makeDiskLimits } from "./sandbox/diskLimits.ts"
 import { type EgressOptions, makeEgress } from "./sandbox/egress.ts"
 import { makeEventHub } from "./sandbox/events.ts"
 import { makeExec, type Target } from "./sandbox/exec.ts"
@@ -41,6 +42,7 @@ import { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
 import { makeTerminal } from "./sandbox/terminal.ts"
 import {
   aheadSince,
+  type Kind,
   makeWarmPool,
   removeAhead,
   type WarmPoolOptions,
@@ -100,6 +102,7 @@ export const layerDriver = (
       const info = yield* Effect.cachedWithTTL(engine.info, (exit) =>
         Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
       )
+      const diskLimits = makeDiskLimits()
       // An engine that answers with another ID each time (Podman) is known by its name and folder.
       const hostId = yield* Effect.cachedWithTTL(
         Effect.map(
@@ -233,10 +236,13 @@ export const layerDriver = (
           return yield* Effect.uninterruptibleMask((restore) =>
             Effect.gen(function* () {
               if (spec.egress !== undefined) yield* restore(egress.prepare(onProgress))
+              const { disk } = spec.limits
+              const limited = disk !== undefined && diskLimits.worthAsking(yield* info)
               const kind = {
                 spec,
                 runtime: runtime.name,
                 image: yield* restore(image(spec, onProgress)),
+                ...(limited ? { disk } : {}),
               }
               // Another session's snapshot does not exist to this one.
               if (isForeign(kind.image, session)) {
@@ -247,14 +253,22 @@ export const layerDriver = (
                 ? yield* pooled.claim(kind, id, session, spec.name)
                 : Option.none()
               const { workdir } = identityOf(spec, kind.image)
-              const cold = make({
-                ...kind,
-                id,
-                name: containerName(id, session),
-                labels: labelsOf(id, session, spec, workdir),
-                networkLabels: { [label.id]: id, [label.session]: session },
-              }).pipe(Effect.catchIf(isEngineError(409), () => Effect.fail(taken)))
+              const { disk: _, ...unlimited } = kind
+              const makeCold = (kind: Kind) =>
+                make({
+                  ...kind,
+                  id,
+                  name: containerName(id, session),
+                  labels: labelsOf(id, session, spec, workdir),
+                  networkLabels: { [label.id]: id, [label.session]: session },
+                })
+              const cold = makeCold(kind).pipe(
+                // Recorded and not enforced, then, as the capabilities say from now on.
+                Effect.catchIf(diskLimits.refused, () => makeCold(unlimited)),
+                Effect.catchIf(isEngineError(409), () => Effect.fail(taken)),
+              )
               const container = Option.isSome(claimed) ? claimed.value : yield* restore(cold)
+              if (limited) diskLimits.worked()
               if (pooled) yield* pooled.want(kind)
               const sandbox = toInfo(container)
               if (Option.isNone(sandbox)) {
@@ -436,7 +450,7 @@ export const layerDriver = (
           memory: host.MemoryLimit === true,
           cpus: host.CpuCfsQuota === true,
           pids: host.PidsLimit === true,
-          disk: false,
+          disk: diskLimits.enforced(host),
         }
         const capabilities: DriverCapabilities = {
           driver: "docker",

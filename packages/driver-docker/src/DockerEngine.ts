@@ -62,6 +62,8 @@ export interface ContainerSpec {
     /** Billionths of a core. */
     readonly NanoCpus: number
     readonly PidsLimit: number
+    /** Bytes, as text. */
+    readonly StorageOpt?: { readonly size: string }
     readonly Init: true
     readonly CapDrop: ReadonlyArray<string>
     readonly CapAdd: ReadonlyArray<string>

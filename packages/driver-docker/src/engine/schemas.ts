@@ -19,6 +19,9 @@ export const EngineInfo = Schema.Struct({
   ID: optional(Schema.String),
   Name: optional(Schema.String),
   DockerRootDir: optional(Schema.String),
+  /** The storage driver. */
+  Driver: optional(Schema.String),
+  DriverStatus: optional(Schema.Array(Schema.Array(Schema.String))),
   /** The engine's clock, as an RFC 3339 date. */
   SystemTime: optional(Schema.String),
   /** CPU cores. */

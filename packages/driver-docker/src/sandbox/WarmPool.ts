@@ -59,6 +59,8 @@ export interface Kind {
   /** What the daemon calls the runtime. */
   readonly runtime: string
   readonly image: ImageInspect
+  /** Bytes; see `Creation`. */
+  readonly disk?: number
 }
 
 interface Ready {

@@ -41,8 +41,10 @@ export const containerSpec = (options: {
   readonly labels: Readonly<Record<string, string>>
   /** The name of its network, which need not be there yet; none where it has no network. */
   readonly network: string | undefined
+  /** Bytes; not limited where absent. */
+  readonly disk?: number | undefined
 }): ContainerSpec => {
-  const { spec, runtime, workdir, labels, network } = options
+  const { spec, runtime, workdir, labels, network, disk } = options
   const { memory, cpus, pids } = spec.limits
   const gvisor = spec.runtime === "gvisor"
   return {
@@ -68,6 +70,7 @@ export const containerSpec = (options: {
       MemorySwap: memory,
       NanoCpus: Math.round(cpus * 1e9),
       PidsLimit: gvisor ? gvisorThreads(pids) : pids,
+      ...(disk === undefined ? {} : { StorageOpt: { size: String(disk) } }),
       Init: true,
       CapDrop: ["ALL"],
       CapAdd: capabilities,

@@ -29,6 +29,8 @@ export interface Creation {
   /** What the daemon calls the runtime. */
   readonly runtime: string
   readonly image: ImageInspect
+  /** Bytes that it may write, where the engine is to see to that. */
+  readonly disk?: number
   readonly labels: Readonly<Record<string, string>>
   readonly networkLabels: Readonly<Record<string, string>>
 }
@@ -98,7 +100,7 @@ export const makeCreation = (options: {
 
   /** The steps, on a network that is there (`ahead`) or that is made meanwhile. */
   const make = (request: Creation, network: string | undefined, ahead: boolean) => {
-    const { name, id, spec, runtime, labels, image } = request
+    const { name, id, spec, runtime, labels, image, disk } = request
     const { workdir, root, user } = identityOf(spec, image)
     let made: string | undefined
     const takeAway = Effect.suspend(() =>
@@ -128,6 +130,7 @@ export const makeCreation = (options: {
         workdir,
         labels: { ...labels, [creationLabel]: token },
         network,
+        disk,
       })
       const create = Effect.uninterruptible(
         Effect.tap(
