@@ -32,7 +32,7 @@ if (missing !== undefined) {
 const image =
   process.env["CORDON_TEST_BUSYBOX_IMAGE"] ?? process.env["CORDON_TEST_IMAGE"] ?? "busybox:latest"
 const sessionId = `soak-${process.pid}-${Date.now()}`
-const terms = { idleTimeout: 20_000, removeTimeout: 45_000 }
+const terms = { idleTimeout: 20_000, removeTimeout: 90_000 }
 // As many commands at a time, for each worker.
 const lanes = 6
 const killEvery = 12_000
