@@ -1,5 +1,6 @@
 import { type InvalidInput, Sandboxes, SessionFiles } from "@cordon/core"
 import { Effect, Record } from "effect"
+import { makeAudit } from "./AuditTrail.ts"
 import type { Tool, ToolInfo, ToolResult } from "./Tool.ts"
 import { sandboxTools, type ToolName } from "./tools.ts"
 
@@ -43,9 +44,13 @@ export const makeToolset = Effect.fnUntraced(function* (options: {
   const sandboxes = yield* Sandboxes
   const files = yield* SessionFiles
   const session = yield* sandboxes.session(options.sessionId)
+  const audited = yield* makeAudit(options.sessionId)
   return mapTools((tool, name) => ({
     ...infoOf(tool),
     name,
-    handle: (input) => Effect.provideService(tool.call(session, input), SessionFiles, files),
+    handle: (input) =>
+      tool
+        .call(session, input)
+        .pipe(Effect.provideService(SessionFiles, files), audited(name, input)),
   }))
 })

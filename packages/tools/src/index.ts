@@ -1,10 +1,16 @@
+export { AuditTrail, type ToolCall } from "./AuditTrail.ts"
 export { type Capability, containerSandbox, containerSandboxCapability } from "./capability.ts"
 export { BinaryFile, type ToolError } from "./errors.ts"
 export { containerSandboxEnabled } from "./featureFlag.ts"
 export { codingContainer, codingContainerHarness, type Harness } from "./harness.ts"
 export type { ObjectSchema } from "./jsonSchema.ts"
 export { OnToolProgress, type ToolProgress } from "./progress.ts"
-export { createTools, type PromiseTool, type PromiseToolset } from "./promise.ts"
+export {
+  type CreateToolsOptions,
+  createTools,
+  type PromiseTool,
+  type PromiseToolset,
+} from "./promise.ts"
 export type {
   Tool,
   ToolAnnotations,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { type CreateSandboxesOptions, layerSandboxes } from "@cordon/core"
-import { Effect, Exit, ManagedRuntime } from "effect"
+import { Effect, Exit, Layer, ManagedRuntime, Stream } from "effect"
+import { AuditTrail, type ToolCall } from "./AuditTrail.ts"
 import { OnToolProgress, type ToolProgress } from "./progress.ts"
 import { asResult, type ToolInfo, type ToolResult } from "./Tool.ts"
 import { infoOf, makeToolset, mapTools } from "./Toolset.ts"
@@ -32,6 +33,21 @@ export interface PromiseToolset extends AsyncDisposable {
   readonly close: () => Promise<void>
 }
 
+export interface CreateToolsOptions extends CreateSandboxesOptions {
+  /** Told of every call of a tool when it has ended: an audit trail, without contents. */
+  readonly onToolCall?: (call: ToolCall) => void
+}
+
+/** An audit trail that calls back; what the program throws there is its own, and in its log. */
+const layerAudit = (onToolCall: (call: ToolCall) => void) =>
+  Layer.succeed(AuditTrail, {
+    record: (call) =>
+      Effect.sync(() => onToolCall(call)).pipe(
+        Effect.catchDefect((defect) => Effect.logError("onToolCall threw", defect)),
+      ),
+    calls: Stream.never,
+  })
+
 /**
  * The eight tools, for programs that do not use Effect.
  *
@@ -40,9 +56,10 @@ export interface PromiseToolset extends AsyncDisposable {
  * const result = await toolset.byName.sandbox_create.execute({ name: "web-1" })
  * console.log(result.text)
  */
-export const createTools = (options: CreateSandboxesOptions): PromiseToolset => {
+export const createTools = ({ onToolCall, ...options }: CreateToolsOptions): PromiseToolset => {
   const { sessionId = randomUUID() } = options
-  const runtime = ManagedRuntime.make(layerSandboxes(options))
+  const audit = onToolCall === undefined ? Layer.empty : layerAudit(onToolCall)
+  const runtime = ManagedRuntime.make(Layer.merge(layerSandboxes(options), audit))
   const toolset = makeToolset({ sessionId })
   const close = () => runtime.dispose()
   const { tools, byName } = mapTools<PromiseTool>((tool, name) => ({

@@ -1,6 +1,7 @@
 import { Sandboxes, SessionFiles } from "@cordon/core"
 import { Effect, Schema } from "effect"
 import { Prompt, Tool, Toolkit } from "effect/ai"
+import { makeAudit } from "../AuditTrail.ts"
 import { asFailure, type TypedTool } from "../Tool.ts"
 import { sandboxTools } from "../tools.ts"
 
@@ -60,11 +61,13 @@ export const layerSandboxToolkit = (options: { readonly sessionId: string }) =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       const session = yield* (yield* Sandboxes).session(options.sessionId)
+      const audited = yield* makeAudit(options.sessionId)
       const run =
         <Input extends Fields, Output extends Fields>(tool: TypedTool<string, Input, Output>) =>
         (input: Input) =>
           asFailure(tool.name, tool.handler(input, session)).pipe(
             Effect.provideService(SessionFiles, files),
+            audited(tool.name, input),
             Effect.withSpan(tool.name, { attributes: { "tool.name": tool.name } }),
           )
       return {

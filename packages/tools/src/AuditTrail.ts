@@ -1,0 +1,89 @@
+import { SandboxName } from "@cordon/core"
+import { Cause, Clock, Context, Effect, Exit, Layer, Option, PubSub, Schema, Stream } from "effect"
+
+/** One call of a tool: who, what, when, and how it ended. Never what was in it or came of it. */
+export interface ToolCall {
+  readonly sessionId: string
+  readonly tool: string
+  /** The name of the sandbox that it was about, where it named one. */
+  readonly sandbox?: string
+  readonly startedAt: Date
+  /** Milliseconds. */
+  readonly duration: number
+  /** `ok`, `interrupted`, or the tag of the failure that the model was told. */
+  readonly outcome: string
+}
+
+/** Where calls of tools are written down; a program that provides none has none. */
+export class AuditTrail extends Context.Service<
+  AuditTrail,
+  {
+    readonly record: (call: ToolCall) => Effect.Effect<void>
+    /**
+     * Every call that ends from now on. Who reads slowly is given the last 10,000: tools never wait
+     * for who watches them.
+     */
+    readonly calls: Stream.Stream<ToolCall>
+  }
+>()("@cordon/tools/AuditTrail") {
+  static readonly layer: Layer.Layer<AuditTrail> = Layer.effect(
+    AuditTrail,
+    Effect.map(PubSub.sliding<ToolCall>(10_000), (calls) =>
+      AuditTrail.of({
+        record: (call) => Effect.asVoid(PubSub.publish(calls, call)),
+        calls: Stream.fromPubSub(calls),
+      }),
+    ),
+  )
+}
+
+const isName = Schema.is(SandboxName)
+
+/** What a call says of the sandbox it is about, if that is a name and nothing else. */
+const sandboxOf = (input: unknown) => {
+  if (typeof input !== "object" || input === null) return {}
+  const named = "sandbox" in input ? input.sandbox : "name" in input ? input.name : undefined
+  return isName(named) ? { sandbox: named } : {}
+}
+
+/** The tag of a failure, whether it is a result or an error; `ok` for everything else. */
+const failureOf = (value: unknown): string | undefined => {
+  if (typeof value !== "object" || value === null) return undefined
+  if ("tag" in value && typeof value.tag === "string") return value.tag
+  return "ok" in value && value.ok === false && "error" in value
+    ? failureOf(value.error)
+    : undefined
+}
+
+const outcomeOf = <A, E>(exit: Exit.Exit<A, E>): string => {
+  if (Exit.isSuccess(exit)) return failureOf(exit.value) ?? "ok"
+  if (Cause.hasInterruptsOnly(exit.cause)) return "interrupted"
+  return failureOf(Cause.squash(exit.cause)) ?? "InternalError"
+}
+
+/** Writes the calls of a session's tools down when they have ended, however they did. */
+export const makeAudit = (sessionId: string) =>
+  Effect.map(
+    Effect.serviceOption(AuditTrail),
+    (trail) =>
+      (tool: string, input: unknown) =>
+      <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+        Option.match(trail, {
+          onNone: () => call,
+          onSome: ({ record }) =>
+            Effect.flatMap(Clock.currentTimeMillis, (started) =>
+              Effect.onExit(call, (exit) =>
+                Effect.flatMap(Clock.currentTimeMillis, (now) =>
+                  record({
+                    sessionId,
+                    tool,
+                    ...sandboxOf(input),
+                    startedAt: new Date(started),
+                    duration: now - started,
+                    outcome: outcomeOf(exit),
+                  }),
+                ),
+              ),
+            ),
+        }),
+  )
