@@ -195,7 +195,7 @@ describe("Sandboxes", () => {
       assert.strictEqual((yield* tag({ limits: { pids: 0 } }))._tag, "InvalidLimits")
       assert.match((yield* tag({ outputLimit: -1 })).message, /outputLimit/)
       const quota = yield* tag({ hostQuota: { memory: "a lot" } })
-      assert.match(quota.message, /hostQuota[^]*memory/)
+      assert.match(quota.message, /hostQuota[\s\S]*memory/)
     }),
   )
 })
