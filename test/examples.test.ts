@@ -62,6 +62,13 @@ for (const driver of ["memory", "docker"]) {
         ))
     }
 
+    test("telemetry.ts", (output) => {
+      assert.match(output, /^\/v1\/logs$/m)
+      assert.match(output, /^\/v1\/metrics .*cordon\.sandbox\.create\.duration/m)
+      assert.match(output, /^\/v1\/traces Sandbox\.exec .*agent$/m)
+      assert.match(output, /^contents sent: none$/m)
+    })
+
     test("mcp-client.ts", (output) => {
       assert.match(output, /^sandbox_exec: Run command$/m)
       assert.match(output, /^Hello from MCP$/m)

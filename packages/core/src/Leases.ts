@@ -1,4 +1,4 @@
-import { Clock, Context, Duration, Effect, Layer, Option, Schedule, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Metric, Option, Schedule, Stream } from "effect"
 import {
   type HostError,
   type LeaseError,
@@ -14,6 +14,7 @@ import { makeKeyedLock } from "./KeyedLock.ts"
 import { type Excess, type Lease, LeaseStore, type Quotas } from "./LeaseStore.ts"
 import { makeHostLeases } from "./leases/HostLeases.ts"
 import { makeReaper } from "./leases/reaper.ts"
+import { leaseLosses } from "./metrics.ts"
 import { SandboxDriver } from "./SandboxDriver.ts"
 import { Settings } from "./Settings.ts"
 import type { SandboxInfo, SandboxSpec } from "./values/Sandbox.ts"
@@ -134,6 +135,7 @@ const make = Effect.gen(function* () {
     if (now?.instanceId === instanceId && now.phase === "stopped") {
       return yield* new SandboxNotRunning({ sandbox: id, status: "stopped" })
     }
+    yield* Metric.update(leaseLosses, 1)
     return yield* new LeaseLost({ sandbox: id })
   })
 

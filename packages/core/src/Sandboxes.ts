@@ -37,6 +37,7 @@ import {
 } from "./errors.ts"
 import { type LeaseStore, leaseStoreMemory } from "./LeaseStore.ts"
 import { Leases } from "./Leases.ts"
+import { createDuration, execDuration } from "./metrics.ts"
 import { collectOutput } from "./Output.ts"
 import {
   type DriverCapabilities,
@@ -446,6 +447,7 @@ const make = Effect.gen(function* () {
         return yield* use(collectOutput(watched, outputLimit))
       },
       Effect.annotateSpans({ "sandbox.id": id }),
+      Effect.trackDuration(execDuration),
     )
 
     const stream: SandboxFiles["stream"] = (path, options) =>
@@ -674,7 +676,7 @@ const make = Effect.gen(function* () {
             }),
           ),
         ),
-      )
+      ).pipe(Effect.trackDuration(createDuration))
       return handle(info)
     })
 

@@ -1,6 +1,7 @@
 import { Duration, Effect, Option } from "effect"
 import type { HostError, LeaseError, LeaseStoreFailed } from "../errors.ts"
 import type { Lease, LeaseStore } from "../LeaseStore.ts"
+import { countReap, countSandboxes } from "../metrics.ts"
 import type { SandboxDriver, SandboxEvent } from "../SandboxDriver.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
 import type { HostLeases } from "./HostLeases.ts"
@@ -72,6 +73,7 @@ export const makeReaper = (
       const removing = { phase: "removing", claim, unusedFor: removeTimeout } as const
       const claimed = yield* leases.change(lease, removing)
       if (Option.isNone(claimed)) return
+      yield* countReap("remove")
       yield* lease.phase === "creating"
         ? Effect.logInfo("Removing what a broken-off creation left", { sandbox: id, unusedFor })
         : Effect.logInfo("Removing an abandoned sandbox", { sandbox: id, unusedFor })
@@ -79,6 +81,7 @@ export const makeReaper = (
     }
     const idle = yield* leases.change(lease, { phase: "idle", claim, unusedFor: idleTimeout })
     if (Option.isNone(idle)) return
+    yield* countReap("stop")
     yield* Effect.logInfo("Stopping an idle sandbox", { sandbox: id, unusedFor })
     yield* stop(idle.value)
   })
@@ -133,6 +136,7 @@ export const makeReaper = (
     // Read before the host is asked: a sandbox created in between is then missing from both.
     const known = yield* store.list(yield* leases.host)
     const present = yield* driver.list()
+    yield* countSandboxes(present)
     const leaseOf = new Map(known.map((lease) => [lease.id, lease]))
     const infoOf = new Map(present.map((info) => [info.id, info]))
     for (const info of present) {
