@@ -20,6 +20,13 @@ const run = async (name: string, driver: string) => {
   return (await promisify(execFile)(process.execPath, args, { env })).stdout
 }
 
+it("run a driver of one's own: spread-driver.ts", async () => {
+  const output = await run("spread-driver.ts", "memory")
+  assert.match(output, /^ada has a sandbox\ngrace has a sandbox\nbarbara has a sandbox\n$/)
+  const source = await readFile(join(examples, "spread-driver.ts"), "utf8")
+  assert.isBelow(source.split("\n").length, 100)
+})
+
 for (const driver of ["memory", "docker"]) {
   const missing = driver === "docker" ? noEngine : undefined
   const test = (name: string, body: (output: string) => Promise<void> | void) =>
@@ -67,6 +74,17 @@ for (const driver of ["memory", "docker"]) {
       assert.match(output, /^\/v1\/metrics .*cordon\.sandbox\.create\.duration/m)
       assert.match(output, /^\/v1\/traces Sandbox\.exec .*agent$/m)
       assert.match(output, /^contents sent: none$/m)
+
+    test("effect.ts", (output) => {
+      assert.match(output, /^the smallest is 1$/m)
+      assert.match(output, /^a failure is a value: exit code 3$/m)
+    })
+
+    test("data-analysis.ts", async (output) => {
+      const [mean = "", plot = "", path = ""] = output.split("\n")
+      assert.strictEqual(mean, "mean 7.375")
+      assert.match(plot, /^1 file of \d+ bytes, 8 bars:$/)
+      assert.match(await readFile(path, "utf8"), /^<svg .*<rect .*<\/svg>/s)
     })
 
     test("mcp-client.ts", (output) => {

@@ -1,14 +1,4 @@
-import { memory } from "@cordon/driver-memory"
 import { driverContract } from "./driverContract.ts"
+import { inMemory, lacks } from "./memory.ts"
 
-driverContract("memory", {
-  layer: memory({ images: { "ubuntu:24.04": { "/opt/tool/readme": "from the image" } } }),
-  image: "ubuntu:24.04",
-  lacks: {
-    processes: "the in-memory driver has no processes, as its capabilities say",
-    permissions: "the in-memory driver runs everything as root, as its capabilities say",
-    specialFiles: "the in-memory driver has no special files",
-    floods: "the in-memory driver's interpreter holds a command's whole output",
-  },
-  runs: 200,
-})
+driverContract("memory", { layer: inMemory(), image: "ubuntu:24.04", lacks, runs: 200 })

@@ -1,0 +1,83 @@
+/**
+ * A driver of your own: several hosts as one, each sandbox on the host that its session falls to.
+ * Because IDs begin with the session's key, every process finds it again with no shared state.
+ *
+ *     node --conditions=@cordon/source examples/spread-driver.ts
+ */
+import { createHash } from "node:crypto"
+import { createSandboxes, SandboxDriver, type SandboxId } from "@cordon/core"
+import { memory } from "@cordon/driver-memory"
+import { Array, Context, Effect, Layer, Stream } from "effect"
+
+type Driver = SandboxDriver["Service"]
+type AnyDriver<E> = Layer.Layer<SandboxDriver, E>
+
+/** The hosts' number in the order given must stay as it is for as long as there are sandboxes. */
+export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDriver<E>>]) =>
+  Layer.effect(
+    SandboxDriver,
+    Effect.gen(function* () {
+      const built = yield* Effect.forEach(layers, (layer) => Layer.build(layer))
+      const drivers = Array.map(built, (context): Driver => Context.get(context, SandboxDriver))
+      /** By the part of the ID that is its session's: `cordon-<session>-<name>`. */
+      const of = (id: SandboxId): Driver => {
+        const digest = createHash("sha256").update(id.split("-").slice(0, 2).join("-")).digest()
+        return drivers[digest.readUInt32BE() % drivers.length] ?? drivers[0]
+      }
+      const onAll = <A, E2>(f: (driver: Driver) => Effect.Effect<ReadonlyArray<A>, E2>) =>
+        Effect.map(Effect.forEach(drivers, f, { concurrency: "unbounded" }), Array.flatten)
+
+      return SandboxDriver.of({
+        // What all of them have: nobody knows yet where a sandbox will go.
+        capabilities: Effect.map(
+          Effect.forEach(drivers, (driver) => driver.capabilities),
+          (all) => ({
+            ...all[0],
+            driver: "spread",
+            host: all.map(({ host }) => host).join(", "),
+            hostId: all.map(({ hostId }) => hostId).join(","),
+            runtimes: all[0].runtimes.filter(({ runtime }) =>
+              all.every(({ runtimes }) => runtimes.some((offer) => offer.runtime === runtime)),
+            ),
+            features: all[0].features.filter((feature) =>
+              all.every(({ features }) => features.includes(feature)),
+            ),
+            caveats: Array.dedupe(all.flatMap(({ caveats }) => caveats)),
+          }),
+        ),
+        create: (request, onProgress) => of(request.id).create(request, onProgress),
+        start: (id) => of(id).start(id),
+        stop: (id) => of(id).stop(id),
+        pause: (id) => of(id).pause(id),
+        resume: (id) => of(id).resume(id),
+        remove: (id, instanceId) => of(id).remove(id, instanceId),
+        inspect: (id) => of(id).inspect(id),
+        list: (session) =>
+          Effect.map(
+            onAll((driver) => driver.list(session)),
+            (all) => all.toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime()),
+          ),
+        exec: (id, request) => of(id).exec(id, request),
+        terminal: (id, request) => of(id).terminal(id, request),
+        stat: (id, path) => of(id).stat(id, path),
+        readFile: (id, path, range) => of(id).readFile(id, path, range),
+        writeFile: (id, path, content) => of(id).writeFile(id, path, content),
+        getArchive: (id, path) => of(id).getArchive(id, path),
+        putArchive: (id, path, archive) => of(id).putArchive(id, path, archive),
+        egressAttempts: (id) => of(id).egressAttempts(id),
+        events: Stream.mergeAll(
+          drivers.map((driver) => driver.events),
+          { concurrency: "unbounded" },
+        ),
+        sweep: (olderThan) => onAll((driver) => driver.sweep(olderThan)),
+      })
+    }),
+  )
+
+if (import.meta.main) {
+  await using sandboxes = createSandboxes({ driver: spread([memory(), memory(), memory()]) })
+  for (const user of ["ada", "grace", "barbara"]) {
+    const sandbox = await sandboxes.session(user).create({ name: "box" })
+    console.log((await sandbox.run(`echo "${user} has a sandbox"`)).stdout.trim())
+  }
+}
