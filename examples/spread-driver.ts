@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto"
 import { createSandboxes, SandboxDriver, type SandboxId } from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
-import { Array, Context, Effect, Layer, Stream } from "effect"
+import { Array as Arrays, Context, Effect, Layer, Stream } from "effect"
 
 type Driver = SandboxDriver["Service"]
 type AnyDriver<E> = Layer.Layer<SandboxDriver, E>
@@ -18,14 +18,14 @@ export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDr
     SandboxDriver,
     Effect.gen(function* () {
       const built = yield* Effect.forEach(layers, (layer) => Layer.build(layer))
-      const drivers = Array.map(built, (context): Driver => Context.get(context, SandboxDriver))
+      const drivers = Arrays.map(built, (context): Driver => Context.get(context, SandboxDriver))
       /** By the part of the ID that is its session's: `cordon-<session>-<name>`. */
       const of = (id: SandboxId): Driver => {
         const digest = createHash("sha256").update(id.split("-").slice(0, 2).join("-")).digest()
         return drivers[digest.readUInt32BE() % drivers.length] ?? drivers[0]
       }
       const onAll = <A, E2>(f: (driver: Driver) => Effect.Effect<ReadonlyArray<A>, E2>) =>
-        Effect.map(Effect.forEach(drivers, f, { concurrency: "unbounded" }), Array.flatten)
+        Effect.map(Effect.forEach(drivers, f, { concurrency: "unbounded" }), Arrays.flatten)
 
       return SandboxDriver.of({
         // What all of them have: nobody knows yet where a sandbox will go.
@@ -42,7 +42,7 @@ export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDr
             features: all[0].features.filter((feature) =>
               all.every(({ features }) => features.includes(feature)),
             ),
-            caveats: Array.dedupe(all.flatMap(({ caveats }) => caveats)),
+            caveats: Arrays.dedupe(all.flatMap(({ caveats }) => caveats)),
           }),
         ),
         create: (request, onProgress) => of(request.id).create(request, onProgress),

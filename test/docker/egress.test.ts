@@ -18,11 +18,13 @@ const hosts = {
   "metadata.test": "169.254.169.254",
 }
 
+let worlds = 0
+
 /** Serves HTTP on port 80 of the world; says which host it was asked for. */
 const serving = Effect.acquireRelease(
   Effect.promise(async () => {
-    const name = `cordon-world-${process.pid}`
-    const wire = `ce${process.pid}`.slice(0, 12)
+    const name = `cordon-world-${process.pid}-${++worlds}`
+    const wire = `ce${process.pid}-${worlds}`
     const ip = (line: string) => execFileSync("ip", line.split(" "))
     ip(`netns add ${name}`)
     ip(`link add ${wire} type veth peer name eth0 netns ${name}`)
@@ -38,12 +40,14 @@ const serving = Effect.acquireRelease(
       stdio: ["ignore", "pipe", "inherit"],
     })
     await once(child.stdout, "data")
-    return { name, child }
+    return { name, wire, child }
   }),
-  ({ name, child }) =>
+  ({ name, wire, child }) =>
     Effect.promise(async () => {
       child.kill("SIGKILL")
       await once(child, "exit")
+      // The kernel takes its time to free a namespace, and the wire's address with it.
+      execFileSync("ip", ["link", "del", wire])
       execFileSync("ip", ["netns", "del", name])
     }),
 )
