@@ -4,7 +4,6 @@
  *
  *     node --conditions=@cordon/source examples/spread-driver.ts
  */
-import { createHash } from "node:crypto"
 import { createSandboxes, SandboxDriver, type SandboxId } from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
 import { Array as Arrays, Context, Effect, Layer, Stream } from "effect"
@@ -19,11 +18,10 @@ export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDr
     Effect.gen(function* () {
       const built = yield* Effect.forEach(layers, (layer) => Layer.build(layer))
       const drivers = Arrays.map(built, (context): Driver => Context.get(context, SandboxDriver))
+      const ofSession = (key: string): Driver =>
+        drivers[Number.parseInt(key.slice(0, 8), 16) % drivers.length] ?? drivers[0]
       /** By the part of the ID that is its session's: `cordon-<session>-<name>`. */
-      const of = (id: SandboxId): Driver => {
-        const digest = createHash("sha256").update(id.split("-").slice(0, 2).join("-")).digest()
-        return drivers[digest.readUInt32BE() % drivers.length] ?? drivers[0]
-      }
+      const of = (id: SandboxId): Driver => ofSession(id.split("-")[1] ?? "")
       const onAll = <A, E2>(f: (driver: Driver) => Effect.Effect<ReadonlyArray<A>, E2>) =>
         Effect.map(Effect.forEach(drivers, f, { concurrency: "unbounded" }), Arrays.flatten)
 
@@ -58,6 +56,9 @@ export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDr
             (all) => all.toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime()),
           ),
         exec: (id, request) => of(id).exec(id, request),
+        snapshot: (id, name) => of(id).snapshot(id, name),
+        snapshots: (session) => onAll((driver) => driver.snapshots(session)),
+        removeSnapshot: (session, name) => ofSession(session).removeSnapshot(session, name),
         terminal: (id, request) => of(id).terminal(id, request),
         stat: (id, path) => of(id).stat(id, path),
         readFile: (id, path, range) => of(id).readFile(id, path, range),
