@@ -74,6 +74,7 @@ for (const driver of ["memory", "docker"]) {
       assert.match(output, /^\/v1\/metrics .*cordon\.sandbox\.create\.duration/m)
       assert.match(output, /^\/v1\/traces Sandbox\.exec .*agent$/m)
       assert.match(output, /^contents sent: none$/m)
+    })
 
     test("effect.ts", (output) => {
       assert.match(output, /^the smallest is 1$/m)

@@ -121,7 +121,9 @@ export const ContainerInspect = Schema.Struct({
     Env: optional(Schema.Array(Schema.String)),
     WorkingDir: optional(Schema.String),
   }),
-  HostConfig: optional(Schema.Struct({ NetworkMode: optional(Schema.String) })),
+  HostConfig: optional(
+    Schema.Struct({ NetworkMode: optional(Schema.String), Runtime: optional(Schema.String) }),
+  ),
 })
 export type ContainerInspect = typeof ContainerInspect.Type
 

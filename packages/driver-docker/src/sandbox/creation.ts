@@ -5,6 +5,7 @@ import {
   EngineError,
   type HostError,
   ImageUnusable,
+  RuntimeUnavailable,
   type SandboxId,
   type SandboxSpec,
 } from "@cordon/core"
@@ -154,6 +155,11 @@ export const makeCreation = (options: {
         ),
       )
       const [[created]] = yield* Effect.all([prepare, connect], { concurrency: 2 })
+      // Engines that only look like Docker's may take a runtime's name and use their own: weaker
+      // isolation than was asked for is no sandbox at all.
+      if (spec.runtime !== "runc" && created.HostConfig?.Runtime !== runtime) {
+        return yield* new RuntimeUnavailable({ runtime: spec.runtime, available: ["runc"] })
+      }
       yield* Effect.uninterruptible(engine.containerStart(created.Id))
       if (!root && spec.workdir !== undefined) {
         const target = { id, instanceId: created.Id }
