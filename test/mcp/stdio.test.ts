@@ -7,7 +7,7 @@ import { createInterface } from "node:readline"
 import { assert, describe, it } from "@effect/vitest"
 import { engine, freshSession, ownedBy } from "../docker/support.ts"
 import type { Where } from "../frameworks/suite.ts"
-import { noEngine } from "../support/docker.ts"
+import { noEngine, socketPath } from "../support/docker.ts"
 import { skipped } from "../support/skipped.ts"
 import { type Connection, connectModernStdio, connectStdio, serverProcess } from "./clients.ts"
 
@@ -149,6 +149,45 @@ describe("standard output", () => {
       assert.deepStrictEqual(await exited, [0, null])
       assert.isTrue((await lines.next()).done)
     }))
+})
+
+describe("cordon mcp", () => {
+  const bin = join(import.meta.dirname, "..", "..", "packages", "cli", "src", "bin.ts")
+  const cordon = (...args: ReadonlyArray<string>) => {
+    const child = spawn(process.execPath, ["--conditions=@cordon/source", bin, "mcp", ...args])
+    return { child, exited: once(child, "exit") }
+  }
+
+  if (noEngine !== undefined) skipped("serves on stdio", noEngine)
+  else {
+    it("serves on stdio", async () => {
+      const { child, exited } = cordon("--host", `unix://${socketPath}`)
+      const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+      const ask = async (message: object) => {
+        child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`)
+        return JSON.parse((await lines.next()).value ?? "null")
+      }
+      const clientInfo = { name: "raw", version: "1" }
+      const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo }
+      await ask({ id: 1, method: "initialize", params })
+      const list = { name: "sandbox_list", arguments: {} }
+      const { result } = await ask({ id: 2, method: "tools/call", params: list })
+      assert.deepStrictEqual(result.structuredContent, { sandboxes: [] })
+      child.stdin.end()
+      assert.deepStrictEqual(await exited, [0, null])
+    })
+  }
+
+  it("refuses to serve other machines without a token, in one line", async () => {
+    const host = ["--host", "unix:///nonexistent.sock"]
+    const { child, exited } = cordon(...host, "--http", "0", "--listen", "0.0.0.0")
+    const stderr = Buffer.concat(await child.stderr.toArray()).toString()
+    assert.deepStrictEqual(await exited, [1, null])
+    assert.match(
+      stderr,
+      /^cordon: .*0\.0\.0\.0 can be reached from other machines: give a token.*\n$/,
+    )
+  })
 })
 
 describe("a server that can't have what it needs", () => {

@@ -1,0 +1,67 @@
+import { join } from "node:path"
+import { Sandboxes, sessionFilesDirectory } from "@cordon/core"
+import { serveHttp, serveStdio } from "@cordon/mcp"
+import { Config, Effect, Layer, Option } from "effect"
+import { Command, Flag } from "effect/cli"
+import { common, connected } from "../flags.ts"
+import { ending, write } from "../output.ts"
+
+export const mcp = Command.make(
+  "mcp",
+  {
+    host: common.host,
+    http: Flag.Int("http").pipe(
+      Flag.withDescription("Serve streamable HTTP at this port (0: any) instead of stdio"),
+      Flag.optional,
+    ),
+    listen: Flag.String("listen").pipe(
+      Flag.withDescription(
+        "Address to serve HTTP on; one that is not loopback needs CORDON_MCP_TOKEN to be set",
+      ),
+      Flag.withDefault("127.0.0.1"),
+    ),
+    files: Flag.String("files").pipe(
+      Flag.withDescription(
+        "Folder that sandboxes get files from and leave files in (over HTTP one below it for each session); none by default",
+      ),
+      Flag.optional,
+    ),
+    session: Flag.String("session").pipe(
+      Flag.withDescription("Keep the sandboxes for the next process with the same session"),
+      Flag.optional,
+    ),
+  },
+  ({ host, http, listen, files, session }) =>
+    Effect.gen(function* () {
+      // Not a flag: what a process was started with others can read.
+      const token = yield* Config.option(Config.String("CORDON_MCP_TOKEN"))
+      const options = {
+        keep: Option.isSome(session),
+        ...(Option.isSome(session) ? { sessionId: session.value } : {}),
+      }
+      if (Option.isNone(http)) {
+        const folder = Option.map(files, (root) => ({ files: () => sessionFilesDirectory(root) }))
+        yield* serveStdio({ ...options, ...Option.getOrElse(folder, () => ({})) })
+        return 0
+      }
+      const folders = Option.map(files, (root) => ({
+        files: (sessionId: string) => sessionFilesDirectory(join(root, sessionId)),
+      }))
+      const { url } = yield* serveHttp({
+        ...options,
+        host: listen,
+        port: http.value,
+        ...(Option.isSome(token) ? { token: token.value } : {}),
+        ...Option.getOrElse(folders, () => ({})),
+      })
+      yield* write(process.stderr, `MCP is served at ${url}\n`)
+      return yield* Effect.never
+    }).pipe(
+      Effect.scoped,
+      // The sessions themselves remove what they are not to keep.
+      Effect.provide(
+        Sandboxes.layer({ removeOnClose: false }).pipe(Layer.provide(connected(host))),
+      ),
+      ending,
+    ),
+).pipe(Command.withDescription("Serves the sandbox tools to MCP clients, on stdio or HTTP"))
