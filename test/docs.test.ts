@@ -1,14 +1,15 @@
 import { existsSync } from "node:fs"
-import { readFile } from "node:fs/promises"
-import { join } from "node:path"
+import { readdir, readFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 
 const root = join(import.meta.dirname, "..")
 
 /** What other tests run: `test/examples.test.ts` and `test/frameworks`. */
-const tested = /^examples\/(?:frameworks\/[a-z-]+|agent|features|mcp-client|mcp-server)\.ts$/
+const tested =
+  /^examples\/(?:frameworks\/[a-z-]+|agent|features|mcp-client|mcp-server|spread-driver)\.ts$/
 
-describe.each(["docs/features.md", "docs/frameworks.md", "docs/mcp.md"])(
+describe.each(["docs/drivers.md", "docs/features.md", "docs/frameworks.md", "docs/mcp.md"])(
   "the programs in %s",
   (guide) => {
     it("are parts of files that other tests run", async () => {
@@ -20,12 +21,19 @@ describe.each(["docs/features.md", "docs/frameworks.md", "docs/mcp.md"])(
         assert.include(await readFile(join(root, file), "utf8"), code, file)
       }
     })
-
-    it("lead to files that are there", async () => {
-      const text = await readFile(join(root, guide), "utf8")
-      for (const [, link = ""] of text.matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
-        assert.isTrue(existsSync(join(root, "docs", link)), link)
-      }
-    })
   },
 )
+
+describe("the documentation", () => {
+  it("leads to files that are there", async () => {
+    const pages = await readdir(join(root, "docs"), { recursive: true })
+    const guides = pages.filter((name) => name.endsWith(".md")).map((name) => join("docs", name))
+    assert.isAbove(guides.length, 20)
+    for (const guide of [...guides, "README.md", "CHANGELOG.md"]) {
+      const text = await readFile(join(root, guide), "utf8")
+      for (const [, link = ""] of text.matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
+        assert.isTrue(existsSync(join(root, dirname(guide), link)), `${guide}: ${link}`)
+      }
+    }
+  })
+})
