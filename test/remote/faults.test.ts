@@ -10,6 +10,7 @@ import {
   sandboxId,
   sessionKey,
 } from "@cordon/core"
+import type { DockerDriverOptions } from "@cordon/driver-docker"
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Result, Schedule, Stream } from "effect"
@@ -78,6 +79,7 @@ const leftInTheEnd = Effect.promise(left).pipe(
 const through = (
   name: string,
   body: (proxy: FaultProxy) => Effect.Effect<unknown, unknown, SandboxDriver>,
+  options: DockerDriverOptions = {},
 ) =>
   engine === undefined
     ? skipped(name, noEngineContainers ?? "")
@@ -92,6 +94,7 @@ const through = (
                   dockerRemote({
                     host: `tcp://127.0.0.1:${proxy.port}`,
                     headersTimeout: "20 seconds",
+                    ...options,
                   }),
                 ),
               ),
@@ -169,27 +172,35 @@ describe("a network that fails", () => {
       }),
     )
 
-    through(`at any step of a command (${fate}) never runs it twice`, (proxy) =>
-      withSandbox((id) =>
-        Effect.gen(function* () {
-          for (const step of ["POST /containers/ID/exec ", "POST /exec/ID/start "]) {
-            yield* run(id, "rm -f /work/count")
-            let met = 0
-            proxy.fate = (request) =>
-              kindOf(request).startsWith(step) && met++ === 0 ? fate : "pass"
-            const error = yield* Effect.flip(run(id, counting("sleep 0.2")))
-            proxy.fate = () => "pass"
-            assert.isAtLeast(met, 1)
-            assert.strictEqual(error._tag, "EngineError", step)
-            assert.match(error.message, /before it answered, so this may or may not have been done/)
-            const times = yield* timesRun(id)
-            assert.isAtMost(times, 1, step)
-            if (fate === "lose request" || step.includes("containers")) assert.strictEqual(times, 0)
-            // Whatever started was ended: its marker is on no process any more.
-            assert.strictEqual((yield* run(id, "pgrep -c sleep")).stdout, "1\n")
-          }
-        }),
-      ),
+    through(
+      `at any step of a command (${fate}) never runs it twice`,
+      (proxy) =>
+        withSandbox((id) =>
+          Effect.gen(function* () {
+            for (const step of ["POST /containers/ID/exec ", "POST /exec/ID/start "]) {
+              yield* run(id, "rm -f /work/count")
+              let met = 0
+              proxy.fate = (request) =>
+                kindOf(request).startsWith(step) && met++ === 0 ? fate : "pass"
+              const error = yield* Effect.flip(run(id, counting("sleep 0.2")))
+              proxy.fate = () => "pass"
+              assert.isAtLeast(met, 1)
+              assert.strictEqual(error._tag, "EngineError", step)
+              assert.match(
+                error.message,
+                /before it answered, so this may or may not have been done/,
+              )
+              const times = yield* timesRun(id)
+              assert.isAtMost(times, 1, step)
+              if (fate === "lose request" || step.includes("containers"))
+                assert.strictEqual(times, 0)
+              // Whatever started was ended: its marker is on no process any more.
+              assert.strictEqual((yield* run(id, "pgrep -c sleep")).stdout, "1\n")
+            }
+          }),
+        ),
+      // On a channel the engine starts no command, and so has no step of it.
+      { execChannel: false },
     )
 
     through(`at any step of an archive (${fate}) is told, and the next one arrives`, (proxy) =>

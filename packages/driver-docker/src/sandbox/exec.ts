@@ -347,7 +347,15 @@ export const makeExec = (
     // It never says more than this, and says it first.
     const refusal = `${sign}${declined}`
     let said: string | undefined = ""
-    const outcome = yield* Effect.raceFirst(
+    // The lane's connection tells of the command's end, and of its own; not of an engine that is gone
+    // without a word.
+    const watch = Effect.sleep("1 second").pipe(
+      Effect.andThen(watchExit(lane.execId)),
+      Effect.andThen(Effect.sleep("5 seconds")),
+      Effect.mapError(refuse(target)),
+      Effect.as<Outcome>({ _tag: "Lost", error: undefined }),
+    )
+    const outcome = yield* Effect.raceAllFirst([
       lane.run(message, (all) => {
         const events = all.filter((event) => !tellsLoss(event))
         if (events.length < all.length) loss.push(...all.filter(tellsLoss))
@@ -367,7 +375,8 @@ export const makeExec = (
         )
       }),
       Deferred.await(overdue),
-    )
+      watch,
+    ])
     if (outcome._tag === "Exited") {
       over = true
       if (said === refusal && !timedOut) return undefined
