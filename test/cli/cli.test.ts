@@ -67,7 +67,13 @@ describe("cordon without an engine", { timeout: 300_000 }, () => {
 
   it("has colours on a terminal that wants them", async () => {
     const args = ["doctor", ...nowhere]
-    const wanted = { NO_COLOR: undefined, FORCE_COLOR: undefined }
+    // A terminal as a person has it: Node takes CI for one without colours.
+    const wanted = {
+      NO_COLOR: undefined,
+      FORCE_COLOR: undefined,
+      CI: undefined,
+      TERM: "xterm-256color",
+    }
     assert.include(await runOnTerminal(args, wanted), coloured)
     assert.notInclude(await runOnTerminal(args, { ...wanted, NO_COLOR: "1" }), coloured)
     assert.notInclude((await run(args)).stdout, coloured)
