@@ -10,7 +10,7 @@ import {
   type Terminal,
   type TerminalRequest,
 } from "@cordon/core"
-import { Deferred, Effect, Schedule, type Scope, type Stream } from "effect"
+import { Deferred, Effect, Fiber, Schedule, type Scope, type Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { EventHub } from "./events.ts"
 import type { Target } from "./exec.ts"
@@ -93,7 +93,7 @@ export const makeTerminal =
 
       const resize = (size: TerminalRequest["size"]) => engine.execResize(execId, size)
       // The engine has the terminal only once the process runs.
-      yield* resize(size).pipe(
+      const sized = yield* resize(size).pipe(
         Effect.retry({ schedule: soon, while: (error) => error._tag === "EngineError" }),
         Effect.ignore,
         Effect.forkScoped,
@@ -116,5 +116,11 @@ export const makeTerminal =
           ),
         ),
       )
-      return { output: connection.output, write: connection.write, resize, exit }
+      return {
+        output: connection.output,
+        write: connection.write,
+        // After the first size, which would otherwise have the last word.
+        resize: (size) => Effect.andThen(Fiber.await(sized), resize(size)),
+        exit,
+      }
     })
