@@ -28,13 +28,15 @@ export interface EgressOptions {
   readonly hosts?: Readonly<Record<string, string>>
 }
 
+const defaultImage = "ubuntu/squid:latest"
+
 const proxySpec = (
   options: EgressOptions,
   runtime: string,
   policy: EgressPolicy,
   address: string,
 ): ContainerSpec => ({
-  Image: options.image ?? "ubuntu/squid:latest",
+  Image: options.image ?? defaultImage,
   Hostname: "egress",
   Entrypoint: [],
   Cmd: ["/bin/sh", "-c", proxyScript],
@@ -72,7 +74,7 @@ export const makeEgress = (engine: Engine, options: EgressOptions = {}) => ({
   prepare: (
     onProgress: (progress: PullProgress) => Effect.Effect<void>,
   ): Effect.Effect<void, ImageNotFound | ImagePullFailed | HostError> =>
-    Effect.asVoid(provideImage(engine, options.image ?? "ubuntu/squid:latest", onProgress)),
+    Effect.asVoid(provideImage(engine, options.image ?? defaultImage, onProgress)),
 
   /**
    * Starts the proxy of a network. What it leaves where it fails goes with the network.
