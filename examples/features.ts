@@ -28,6 +28,16 @@ for (const { path, kind } of await sandbox.files.list(".", { depth: 2 })) {
 const { matches } = await sandbox.files.search("needle", { include: "*.txt" })
 for (const { path, line, text } of matches) console.log(`${path}:${line}: ${text}`)
 
+// What changes in a folder, as it does. Leaving the loop ends it.
+for await (const event of sandbox.files.watch("out", { interval: 200 })) {
+  if (event._tag === "Ready") {
+    await sandbox.files.write("out/c.txt", "new")
+  } else {
+    console.log(event._tag, event.entry.path)
+    break
+  }
+}
+
 // A server in the background, and the way to it.
 await sandbox.files.write(
   "server.pl",

@@ -1,7 +1,7 @@
 /** A model that knows one task by heart: what a real one might do, mistake and all. */
 import { MockLanguageModelV4 } from "ai/test"
 
-type Answer = Awaited<ReturnType<MockLanguageModelV4["doGenerate"]>>
+export type Answer = Awaited<ReturnType<MockLanguageModelV4["doGenerate"]>>
 
 const usage = {
   inputTokens: { total: 0, noCache: 0, cacheRead: 0, cacheWrite: 0 },
@@ -9,7 +9,7 @@ const usage = {
 }
 
 let calls = 0
-const calling = (...tools: ReadonlyArray<readonly [string, object]>): Answer => ({
+export const calling = (...tools: ReadonlyArray<readonly [string, object]>): Answer => ({
   content: tools.map(([toolName, input]) => ({
     type: "tool-call",
     toolCallId: `call-${++calls}`,
@@ -21,7 +21,7 @@ const calling = (...tools: ReadonlyArray<readonly [string, object]>): Answer => 
   warnings: [],
 })
 
-const saying = (text: string): Answer => ({
+export const saying = (text: string): Answer => ({
   content: [{ type: "text", text }],
   finishReason: { unified: "stop", raw: undefined },
   usage,

@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, "..")
 
 /** What other tests run: `test/examples.test.ts` and `test/frameworks`. */
 const tested =
-  /^examples\/(?:frameworks\/[a-z-]+|agent|features|mcp-client|mcp-server|spread-driver)\.ts$/
+  /^examples\/(?:frameworks\/[a-z-]+|agent|code-review|features|mcp-client|mcp-server|spread-driver)\.ts$/
 
 describe.each(["docs/drivers.md", "docs/features.md", "docs/frameworks.md", "docs/mcp.md"])(
   "the programs in %s",

@@ -9,9 +9,8 @@ import { skipped } from "./support/skipped.ts"
 const examples = join(import.meta.dirname, "..", "examples")
 
 /** Runs an example as its first line says; it must end with exit code 0. */
-const run = async (name: string, driver: string) => {
+const run = async (name: string, driver: string, image = process.env["CORDON_TEST_IMAGE"]) => {
   const args = ["--conditions=@cordon/source", join(examples, name)]
-  const image = process.env["CORDON_TEST_IMAGE"]
   const env = {
     ...process.env,
     CORDON_DRIVER: driver,
@@ -26,6 +25,22 @@ it("run a driver of one's own: spread-driver.ts", async () => {
   const source = await readFile(join(examples, "spread-driver.ts"), "utf8")
   assert.isBelow(source.split("\n").length, 100)
 })
+
+const gitImage = process.env["CORDON_TEST_GIT_IMAGE"]
+const noGit = gitImage === undefined ? "CORDON_TEST_GIT_IMAGE is not set, as CI does" : undefined
+const review = async () => {
+  const output = await run("code-review.ts", "docker", gitImage)
+  assert.match(output, /^cloned [0-9a-f]{40}$/m)
+  assert.match(output, /^sandbox_exec .*git show/m)
+  const [, file = ""] = /^the review is in (.*)$/m.exec(output) ?? []
+  const text = await readFile(file, "utf8")
+  assert.match(text, /^# Review of Sum in one pass/)
+  assert.match(text, /wanted 10, got 6.*exit code 1/s)
+  assert.match(text, /^Do not merge\.$/m)
+}
+const reviewTest = "review a repository: code-review.ts"
+if (noEngine ?? noGit) skipped(reviewTest, noEngine ?? noGit ?? "")
+else it(reviewTest, review)
 
 for (const driver of ["memory", "docker"]) {
   const missing = driver === "docker" ? noEngine : undefined
@@ -58,6 +73,7 @@ for (const driver of ["memory", "docker"]) {
             "file /workspace/out/b.txt",
             "directory /workspace/src",
             "/workspace/out/b.txt:2: needle",
+            "Created /workspace/out/c.txt",
             "Hello from the server",
             "[ 'server running' ]",
             "the server ended with 143",

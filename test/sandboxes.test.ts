@@ -254,6 +254,38 @@ describe("createSandboxes", () => {
     assert.strictEqual((await sandbox.exec("echo on")).stdout, "on\n")
   })
 
+  it("watches until the loop is left, or the signal says so", async () => {
+    await using sandboxes = open()
+    await using sandbox = await sandboxes.create()
+    await sandbox.files.write("there", "")
+    const seen: Array<string> = []
+    for await (const event of sandbox.files.watch(".", { interval: 100 })) {
+      if (event._tag === "Ready") {
+        seen.push(...event.entries.map(({ name }) => name))
+        await sandbox.files.write("new", "")
+      } else {
+        seen.push(event._tag, event.entry.name)
+        break
+      }
+    }
+    assert.deepStrictEqual(seen, ["there", "Created", "new"])
+    const controller = new AbortController()
+    const watch = async (signal: AbortSignal) => {
+      for await (const _ of sandbox.files.watch(".", { signal })) {
+        // Nothing changes any more: only the signal can end it.
+        controller.abort(new Error("enough"))
+      }
+    }
+    for (const signal of [controller.signal, AbortSignal.abort(new Error("enough"))]) {
+      const error = await watch(signal).catch((error: unknown) => error)
+      assert.propertyVal(error, "message", "enough")
+    }
+    const refused = await sandbox.files.watch("none")[Symbol.asyncIterator]().next().catch(String)
+    assert.match(String(refused), /There is no file at/)
+    const cloned = await sandbox.git.clone("https://example.com/p").catch(String)
+    assert.match(String(cloned), /memory driver has no git/)
+  })
+
   it("keeps sessions apart", async () => {
     await using a = open()
     const b = a.session("another")

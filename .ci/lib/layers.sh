@@ -46,3 +46,15 @@ download_packages() {
   tail -n 20 "$work/log" >&2
   die "could not download: $*"
 }
+
+# build_layered IMAGE TAR: the test image with a layer and nothing else.
+build_layered() (
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  ln -s "$2" "$work/root.tar"
+  printf 'FROM cordon-test/debian:12\nADD root.tar /\n' >"$work/Dockerfile"
+  tar -C "$work" -chf "$work.tar" Dockerfile root.tar
+  api_stream POST "/build?t=$1&rm=1&forcerm=1" -H 'Content-Type: application/x-tar' -T "$work.tar"
+  rm -f "$work.tar"
+  printf '%s: built\n' "$1"
+)

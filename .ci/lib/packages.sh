@@ -2,7 +2,7 @@
 # Debian packages, without starting the services that some of them bring.
 set -euo pipefail
 
-SYSTEM_PACKAGES=(btrfs-progs busybox-static ca-certificates curl debootstrap docker-registry iproute2 iptables jq postgresql)
+SYSTEM_PACKAGES=(btrfs-progs busybox-static ca-certificates curl debootstrap docker-registry git iproute2 iptables jq postgresql)
 
 install_system_packages() {
   local package wanted=("${SYSTEM_PACKAGES[@]}") missing=()

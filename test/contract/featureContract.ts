@@ -1,5 +1,6 @@
 import {
   type Feature,
+  type FileEvent,
   type Sandbox,
   type SandboxDriver,
   Sandboxes,
@@ -10,6 +11,7 @@ import {
 import { assert, describe, layer as withLayer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Redacted, Schedule, type Scope, Stream } from "effect"
 import { skipped } from "../support/skipped.ts"
+import { gitContract } from "./gitContract.ts"
 
 /** What the features are tested on, and where a driver may differ. */
 export interface FeatureOptions {
@@ -18,6 +20,8 @@ export interface FeatureOptions {
   /** Why none of it can run here; undefined where it can. */
   readonly unavailable?: string | undefined
   readonly settings?: SettingsInput
+  /** An image with git, whose sandboxes have a way out to this machine. */
+  readonly gitImage?: string | undefined
   /** What a driver may lack, with the reason that its skipped tests give. */
   readonly lacks?: { readonly [feature in Feature]?: string } & {
     readonly permissions?: string
@@ -238,6 +242,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
               session.create({ snapshot: "x" }),
             ],
             pause: [sandbox.pause, sandbox.resume],
+            git: [sandbox.git.clone("https://example.com/project.git")],
           }
           for (const [feature, calls_] of Object.entries(calls)) {
             const lacking = !features.some((listed) => listed === feature)
@@ -663,6 +668,153 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
         )
       })
 
+      describe("watching", () => {
+        /** What a watch tells, gathered as it comes, in signs. */
+        const signs = { Created: "+", Changed: "*", Removed: "-" } as const
+        const watching = (
+          sandbox: Sandbox,
+          path?: string,
+          options: Parameters<Sandbox["files"]["watch"]>[1] = {},
+        ) =>
+          Effect.gen(function* () {
+            const seen: Array<string> = []
+            const told = (event: FileEvent) =>
+              event._tag === "Ready" ? "Ready" : `${signs[event._tag]} ${event.entry.path}`
+            const fiber = yield* sandbox.files.watch(path, { interval: 100, ...options }).pipe(
+              Stream.runForEach((event) => Effect.sync(() => void seen.push(told(event)))),
+              Effect.forkScoped,
+            )
+            const sees = (...events: ReadonlyArray<string>) =>
+              // One that fails must not be waited for.
+              Effect.raceFirst(
+                until(Effect.sync(() => events.every((event) => seen.includes(event)))),
+                Effect.andThen(Fiber.join(fiber), Effect.never),
+              )
+            yield* sees("Ready")
+            return { seen, sees, fiber, forget: () => void seen.splice(0) }
+          })
+
+        check("tells what is created, changed and removed, from the first look on", () =>
+          Effect.gen(function* () {
+            const sandbox = yield* make()
+            const { files } = sandbox
+            yield* files.write("before/deep", "there already")
+            yield* files.write("sub/gone", "")
+            const flat = yield* watching(sandbox)
+            const deep = yield* watching(sandbox, "/work/", { recursive: true })
+            yield* files.write("new", "1")
+            yield* flat.sees("+ /work/new")
+            yield* deep.sees("+ /work/new")
+            yield* files.write("new", "12")
+            yield* flat.sees("* /work/new")
+            yield* deep.sees("* /work/new")
+            deep.forget()
+            yield* files.move("sub/gone", "sub/come")
+            yield* deep.sees("- /work/sub/gone", "+ /work/sub/come")
+            yield* sandbox.run("chmod 700 sub/come")
+            yield* deep.sees("* /work/sub/come")
+            // Leaves go before what they were in, and come after it.
+            deep.forget()
+            yield* files.remove("sub", { recursive: true })
+            yield* deep.sees("- /work/sub")
+            assert.deepStrictEqual(deep.seen.slice(-1), ["- /work/sub"])
+            // What is a folder now is another one than the file it was.
+            yield* sandbox.run("rm new; mkdir new; echo >new/in")
+            yield* deep.sees("- /work/new", "+ /work/new", "+ /work/new/in")
+            assert.isEmpty(flat.seen.filter((event) => event.includes("deep")))
+            assert.isEmpty(deep.seen.filter((event) => event.includes("before")))
+          }),
+        )
+
+        check("knows names of every kind, and passes over what it is told to", () =>
+          Effect.gen(function* () {
+            const sandbox = yield* make()
+            const { files } = sandbox
+            const { seen, sees } = yield* watching(sandbox, ".", {
+              recursive: true,
+              exclude: ["skipped", "*.log"],
+            })
+            const odd = [
+              "with space",
+              "-dash",
+              "new\nline",
+              "a//b 1 644 1 file",
+              "quote'\"$x`y",
+              "ünï 日",
+            ]
+            yield* files.write("skipped/x", "")
+            yield* files.write("a.log", "")
+            for (const name of odd) yield* files.write(`sub/${name}`, "")
+            yield* sees(...odd.map((name) => `+ /work/sub/${name.replace("//", "/")}`))
+            yield* files.remove("sub", { recursive: true })
+            yield* sees("- /work/sub")
+            yield* files.makeDirectory(".git/refs")
+            yield* sees("+ /work/.git/refs")
+            assert.isEmpty(seen.filter((event) => /skipped|log/.test(event)))
+          }),
+        )
+
+        check("goes on while its folder is away, and ends with its sandbox", () =>
+          Effect.gen(function* () {
+            const sandbox = yield* make()
+            const { files } = sandbox
+            yield* files.write("out/a", "")
+            const { sees, fiber } = yield* watching(sandbox, "out")
+            yield* files.remove("out", { recursive: true })
+            yield* sees("- /work/out/a")
+            yield* files.write("out/b", "")
+            yield* sees("+ /work/out/b")
+            yield* sandbox.stop
+            yield* Fiber.join(fiber)
+            const refused = Stream.runDrain(files.watch("out"))
+            assert.strictEqual(yield* tagOf(refused), "SandboxNotRunning")
+            yield* sandbox.start
+            const again = yield* watching(sandbox, "out")
+            yield* sandbox.remove
+            yield* Fiber.join(again.fiber)
+          }),
+        )
+
+        check("is bounded in entries, and refused by what is in the way", () =>
+          Effect.gen(function* () {
+            const sandbox = yield* make()
+            const { files } = sandbox
+            for (const name of ["a", "b"]) yield* files.write(name, "")
+            const fails = (path: string, options: Parameters<typeof files.watch>[1] = {}) =>
+              tagOf(Stream.runDrain(files.watch(path, options)))
+            assert.strictEqual(yield* fails(".", { limit: 1 }), "TooManyFiles")
+            const { fiber } = yield* watching(sandbox, ".", { limit: 2 })
+            yield* files.write("c", "")
+            assert.strictEqual(yield* tagOf(Fiber.join(fiber)), "TooManyFiles")
+            assert.strictEqual(yield* fails("none"), "FileNotFound")
+            assert.strictEqual(yield* fails("a"), "NotAFile")
+            assert.strictEqual(yield* fails("x\0"), "InvalidPath")
+            for (const options of [{ limit: 0 }, { interval: 99 }, { exclude: ["a\nb"] }]) {
+              assert.strictEqual(yield* fails(".", options), "InvalidInput")
+            }
+          }),
+        )
+
+        check(
+          "leaves no process behind",
+          () =>
+            Effect.gen(function* () {
+              const sandbox = yield* make()
+              const looking = Effect.map(
+                sandbox.run(
+                  `for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q '^sleep 3[.]5' && echo; done; true`,
+                ),
+                ({ stdout }) => stdout.length,
+              )
+              const { fiber } = yield* watching(sandbox, ".", { interval: 3500 })
+              yield* until(Effect.map(looking, (count) => count === 1))
+              yield* Fiber.interrupt(fiber)
+              assert.strictEqual(yield* looking, 0)
+            }),
+          lacks.processes,
+        )
+      })
+
       describe("search", () => {
         check("finds lines by text and by expression, whatever the names", () =>
           Effect.gen(function* () {
@@ -735,6 +887,30 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           lacks.specialFiles,
         )
       })
+
+      check(
+        "git is missed where the image has none",
+        () =>
+          Effect.gen(function* () {
+            const sandbox = yield* make()
+            const error = yield* Effect.flip(sandbox.git.clone("https://example.com/project.git"))
+            assert.strictEqual(error._tag, "GitMissing")
+            assert.deepStrictEqual(yield* sandbox.files.list(), [])
+          }),
+        lacks.git,
+      )
+
+      const { gitImage: image } = options
+      if ("gitImage" in options || lacks.git !== undefined) {
+        gitContract({
+          check,
+          make: (create = {}) =>
+            make({ ...(image === undefined ? {} : { image }), network: "bridge", ...create }),
+          lack:
+            lacks.git ??
+            (image === undefined ? "CORDON_TEST_GIT_IMAGE is not set, as CI does" : undefined),
+        })
+      }
     })
   })
 }

@@ -13,6 +13,7 @@ featureContract("memory", {
     snapshots: "the in-memory driver has no snapshots, as its capabilities say",
     terminals: "the in-memory driver has no terminals, as its capabilities say",
     pause: "the in-memory driver has nothing to pause, as its capabilities say",
+    git: "the in-memory driver's interpreter has no git, as its capabilities say",
     linkRemoval: "the in-memory driver's interpreter can't remove a symlink",
   },
 })
@@ -20,6 +21,7 @@ featureContract("memory", {
 featureContract("docker", {
   layer: docker(),
   image: process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
+  gitImage: process.env["CORDON_TEST_GIT_IMAGE"],
   unavailable: noEngine,
 })
 

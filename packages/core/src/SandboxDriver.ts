@@ -25,9 +25,9 @@ import type { SessionKey } from "./values/Session.ts"
 /**
  * What a driver may lack: `processes` that outlive the command that started them (which background
  * processes and ports need), `pause`, `terminals`, `snapshots`, `egress` (allow-lists of
- * destinations).
+ * destinations), `git` (the image's own, which cloning needs).
  */
-export type Feature = "processes" | "pause" | "terminals" | "snapshots" | "egress"
+export type Feature = "processes" | "pause" | "terminals" | "snapshots" | "egress" | "git"
 
 /** A runtime on offer, as the host has it registered. */
 export interface RuntimeOffer {

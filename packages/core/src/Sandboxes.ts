@@ -54,6 +54,7 @@ import {
   type SearchOptions,
   type SearchResult,
 } from "./sandbox/folders.ts"
+import { type Git, makeGit } from "./sandbox/git.ts"
 import { makePorts, type Ports } from "./sandbox/ports.ts"
 import { makeProcesses, type Processes } from "./sandbox/processes.ts"
 import type { RunCommand, ScriptError } from "./sandbox/shell.ts"
@@ -64,6 +65,7 @@ import {
   type TerminalError,
   type TerminalOptions,
 } from "./sandbox/terminal.ts"
+import { makeWatch, type WatchError, type WatchOptions } from "./sandbox/watch.ts"
 import {
   download,
   type OnTransfer,
@@ -74,7 +76,7 @@ import {
 import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, OutputEvent } from "./values/Exec.ts"
 import { sandboxPath } from "./values/FilePath.ts"
-import type { FileEntry, FileStat } from "./values/Files.ts"
+import type { FileEntry, FileEvent, FileStat } from "./values/Files.ts"
 import { resolveLimits } from "./values/Limits.ts"
 import { chooseRuntime } from "./values/Runtime.ts"
 import {
@@ -168,6 +170,13 @@ export interface SandboxFiles {
     pattern: string,
     options?: SearchOptions,
   ) => Effect.Effect<SearchResult, ScriptError | InvalidInput>
+  /**
+   * What is created, changed and removed in a folder (the working directory by default), once
+   * `Ready` has come. It looks from time to time: what comes and goes between two looks is not seen.
+   * It ends when the sandbox is stopped or removed; a folder that goes away counts as empty. It is a
+   * use of the sandbox for as long as it runs, as any command is.
+   */
+  readonly watch: (path?: string, options?: WatchOptions) => Stream.Stream<FileEvent, WatchError>
   /** Copies a file or folder from session storage into the sandbox. */
   readonly upload: (
     from: string,
@@ -208,6 +217,7 @@ export interface Sandbox {
     options?: ExecOptions,
   ) => Stream.Stream<ExecEvent, ExecError | LeaseError>
   readonly files: SandboxFiles
+  readonly git: Git
   readonly processes: Processes
   readonly ports: Ports
   /** Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease. */
@@ -396,6 +406,15 @@ const make = Effect.gen(function* () {
     const runHelper: RunCommand = (request) =>
       runOn({ ...(Duration.isFinite(execTimeout) ? { timeout: execTimeout } : {}), ...request })
 
+    const timeoutOf = Effect.fnUntraced(function* (given: Duration.Input = execTimeout) {
+      const timeout = Duration.fromInput(given)
+      if (timeout._tag === "Some" && Duration.toMillis(timeout.value) > 0) return timeout.value
+      return yield* new InvalidInput({
+        subject: "timeout",
+        issue: "it must be a duration of more than zero, in milliseconds or such as '30 seconds'",
+      })
+    })
+
     const prepare = Effect.fnUntraced(function* (
       command: ExecRequest["command"],
       options: ExecOptions,
@@ -411,13 +430,7 @@ const make = Effect.gen(function* () {
         ...(user === undefined ? {} : { user }),
         ...(outputLimit === undefined ? {} : { outputLimit }),
       }).pipe(Effect.mapError(invalidInput("exec options")))
-      const timeout = Duration.fromInput(options.timeout ?? settings.execTimeout)
-      if (timeout._tag === "None" || Duration.toMillis(timeout.value) <= 0) {
-        return yield* new InvalidInput({
-          subject: "timeout",
-          issue: "it must be a duration of more than zero, in milliseconds or such as '30 seconds'",
-        })
-      }
+      const timeout = yield* timeoutOf(options.timeout)
       const request: ExecRequest = {
         command,
         ...(options.cwd === undefined ? {} : { cwd: yield* at(options.cwd) }),
@@ -426,12 +439,12 @@ const make = Effect.gen(function* () {
           : { env: { ...secrets, ...checked.env } }),
         ...(checked.user === undefined ? {} : { user: checked.user }),
         ...(options.stdin === undefined ? {} : { stdin: stdinStream(options.stdin) }),
-        ...(Duration.isFinite(timeout.value) ? { timeout: timeout.value } : {}),
+        ...(Duration.isFinite(timeout) ? { timeout } : {}),
       }
       return {
         request,
         outputLimit: checked.outputLimit ?? settings.outputLimit,
-        timeout: timeout.value,
+        timeout,
       }
     })
 
@@ -472,8 +485,23 @@ const make = Effect.gen(function* () {
       return yield* use(driver.stat(id, yield* at(path)))
     })
 
+    const has = (feature: Feature) =>
+      Effect.map(capabilities, ({ features }) => features.includes(feature))
+
     const files: SandboxFiles = {
       ...makeFolders(runHelper, at),
+      watch: makeWatch({
+        run: runHelper,
+        runOn,
+        at,
+        streams: has("processes"),
+        running: driver.inspect(id).pipe(
+          Effect.map(
+            ({ instanceId, status }) => instanceId === info.instanceId && status === "running",
+          ),
+          Effect.catch(({ _tag }) => Effect.succeed(_tag !== "SandboxNotFound")),
+        ),
+      }),
       stream,
       read,
       stat,
@@ -542,6 +570,15 @@ const make = Effect.gen(function* () {
       name: info.name,
       info,
       processes,
+      git: makeGit({
+        run: runHelper,
+        runOn,
+        at,
+        timeoutOf,
+        available: need("git"),
+        image: info.image,
+        name: info.name,
+      }),
       ports: makePorts({ run: runHelper, runOn, available: need("processes") }),
       terminal,
       inspect: driver.inspect(id),

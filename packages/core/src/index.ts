@@ -17,6 +17,13 @@ export type {
   SearchOptions,
   SearchResult,
 } from "./sandbox/folders.ts"
+export type {
+  ClonedRepository,
+  CloneOptions,
+  Git,
+  GitCredentials,
+  GitError,
+} from "./sandbox/git.ts"
 export { killProcessesScript } from "./sandbox/killScript.ts"
 export type {
   ExposedPort,
@@ -38,6 +45,7 @@ export type {
 } from "./sandbox/processes.ts"
 export type { RunCommand, ScriptError } from "./sandbox/shell.ts"
 export type { SandboxTerminal, TerminalError, TerminalOptions } from "./sandbox/terminal.ts"
+export type { WatchError, WatchOptions } from "./sandbox/watch.ts"
 export { sessionFilesDirectory } from "./session-files/directory.ts"
 export { sessionFilesMemory } from "./session-files/memory.ts"
 export type { OnTransfer, TransferError, TransferProgress, TransferReport } from "./Transfer.ts"

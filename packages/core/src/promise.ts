@@ -20,6 +20,7 @@ import {
 import type { SessionFiles } from "./SessionFiles.ts"
 import type { SettingsInput } from "./Settings.ts"
 import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "./sandbox/folders.ts"
+import type { ClonedRepository, CloneOptions } from "./sandbox/git.ts"
 import type { ExposedPort, ExposeOptions, WaitOptions } from "./sandbox/ports.ts"
 import type {
   BackgroundProcess,
@@ -31,6 +32,7 @@ import type {
   StartOptions,
 } from "./sandbox/processes.ts"
 import type { TerminalOptions } from "./sandbox/terminal.ts"
+import type { WatchOptions } from "./sandbox/watch.ts"
 import { sessionFilesMemory } from "./session-files/memory.ts"
 import type { TransferProgress, TransferReport } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
@@ -41,7 +43,7 @@ import type {
   OutputEvent,
   TerminalSize,
 } from "./values/Exec.ts"
-import type { FileEntry, FileStat } from "./values/Files.ts"
+import type { FileEntry, FileEvent, FileStat } from "./values/Files.ts"
 import type { CreateOptions, SandboxInfo, SnapshotInfo } from "./values/Sandbox.ts"
 
 /** Bytes or text, whole or as they come. */
@@ -96,6 +98,13 @@ export interface PromiseSandboxFiles {
   readonly remove: (path: string, options?: RemoveOptions & Abortable) => Promise<void>
   /** Finds lines that hold the pattern in text files; symlinks are not followed. */
   readonly search: (pattern: string, options?: SearchOptions & Abortable) => Promise<SearchResult>
+  /**
+   * What is created, changed and removed in a folder (the working directory by default), once
+   * `Ready` has come. It looks from time to time: what comes and goes between two looks is not seen.
+   * It ends when the sandbox is stopped or removed, or the loop is left; the signal rejects it. It is
+   * a use of the sandbox for as long as it runs, as any command is.
+   */
+  readonly watch: (path?: string, options?: WatchOptions & Abortable) => AsyncIterable<FileEvent>
   /** Copies a file or folder from session storage into the sandbox. */
   readonly upload: (from: string, to: string, options?: TransferOptions) => Promise<TransferReport>
   /** Copies a file or folder from the sandbox into session storage. */
@@ -104,6 +113,15 @@ export interface PromiseSandboxFiles {
     to: string,
     options?: TransferOptions,
   ) => Promise<TransferReport>
+}
+
+/** Git in a sandbox, with the git of its image. */
+export interface PromiseGit {
+  /**
+   * Clones a repository over HTTPS (or HTTP), as the sandbox's user. It is there whole or not at all.
+   * Credentials may also stand in the URL, and do not stay in it.
+   */
+  readonly clone: (url: string, options?: CloneOptions & Abortable) => Promise<ClonedRepository>
 }
 
 /** A process that outlives the command that started it, with all that it starts. */
@@ -194,6 +212,7 @@ export interface PromiseSandbox extends AsyncDisposable {
     options?: Omit<PromiseExecOptions, "signal">,
   ) => AsyncIterable<ExecEvent>
   readonly files: PromiseSandboxFiles
+  readonly git: PromiseGit
   readonly processes: PromiseProcesses
   readonly ports: PromisePorts
   /** Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease. */
@@ -324,12 +343,23 @@ const scoped = async <A, E>(
 const iterable = <A, E>(
   runtime: Runtime,
   stream: Stream.Stream<A, E, Services>,
+  { signal }: Abortable = {},
 ): AsyncIterable<A> => ({
   [Symbol.asyncIterator]: async function* () {
     const context = await runtime.context()
-    yield* Stream.toAsyncIterable(Stream.provideContext(stream, context))
+    const abortable = signal === undefined ? stream : Stream.interruptWhen(stream, aborted(signal))
+    yield* Stream.toAsyncIterable(Stream.provideContext(abortable, context))
   },
 })
+
+/** Fails with the signal's reason. */
+const aborted = (signal: AbortSignal) =>
+  Effect.callback<never, unknown>((resume) => {
+    const abort = () => resume(Effect.fail(signal.reason))
+    if (signal.aborted) return abort()
+    signal.addEventListener("abort", abort)
+    return Effect.sync(() => signal.removeEventListener("abort", abort))
+  })
 
 /** Hands pieces of output on as text; a character may begin in one and end in the next. */
 const textOutput = (
@@ -409,7 +439,7 @@ const sessionOf = (runtime: Runtime, sessionId: string): PromiseSandboxes => {
 }
 
 const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
-  const { files, processes, ports } = sandbox
+  const { files, git, processes, ports } = sandbox
   const processOf = (process: BackgroundProcess): PromiseProcess => ({
     name: process.name,
     inspect: (options) => run(runtime, process.inspect, options),
@@ -454,11 +484,13 @@ const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
       move: (from, to, options) => run(runtime, files.move(from, to), options),
       remove: (path, options) => run(runtime, files.remove(path, options), options),
       search: (pattern, options) => run(runtime, files.search(pattern, options), options),
+      watch: (path, options) => iterable(runtime, files.watch(path, options), options),
       upload: (from, to, options) =>
         run(runtime, files.upload(from, to, onTransfer(options)), options),
       download: (from, to, options) =>
         run(runtime, files.download(from, to, onTransfer(options)), options),
     },
+    git: { clone: (url, options) => run(runtime, git.clone(url, options), options) },
     processes: {
       start: (command, options) =>
         run(runtime, Effect.map(processes.start(command, options), processOf), options),

@@ -661,7 +661,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
       })),
       enforced,
       capacity: engines.length === 0 ? {} : { memory, cpus },
-      features: ["processes", "pause", "terminals"],
+      features: ["processes", "pause", "terminals", "git"],
       caveats: [
         "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
         "Who may inspect the swarm can read the environment variables of every sandbox.",

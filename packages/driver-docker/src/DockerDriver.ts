@@ -459,7 +459,7 @@ export const layerDriver = (
           runtimes: [...offered.values()].map(({ name: _, ...runtime }) => runtime),
           enforced,
           capacity: { memory: host.MemTotal, cpus: host.NCPU },
-          features: ["processes", "pause", "terminals", "snapshots", "egress"],
+          features: ["processes", "pause", "terminals", "snapshots", "egress", "git"],
           caveats: [
             "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
             "Who may inspect the engine can read the environment variables of every sandbox.",

@@ -61,7 +61,7 @@ export const defaultExclude: ReadonlyArray<string> = [".git", "node_modules"]
 const exit = { ...fileExit, exists: 82, notEmpty: 83 } as const
 
 /** Makes the folder $dir with those above it, or says why that can't be done. */
-const ensureFolder = `
+export const ensureFolder = `
 above=$dir
 while [ ! -e "$above" ] && [ -n "$above" ]; do above=\${above%/*}; done
 [ -d "\${above:-/}" ] || exit ${exit.notDirectory}
@@ -103,7 +103,7 @@ const ListOptionsChecked = Schema.Struct({
   limit: Schema.optionalKey(Positive),
 })
 /** Text that can stand in a command, on a line of its own. */
-const Line = Schema.String.pipe(
+export const Line = Schema.String.pipe(
   Schema.check(
     Schema.isPattern(/^[^\0\n]+$/, { expected: "text without line breaks and NUL characters" }),
     Schema.isMaxLength(4096),
@@ -124,10 +124,10 @@ const checked = <S extends Schema.Constraint & { readonly DecodingServices: neve
   Effect.mapError(Schema.decodeUnknownEffect(schema)(input), invalidInput(subject))
 
 /** The path without what says nothing; `..` stays, since a link may be before it. */
-const tidy = (path: string) => path.replace(/\/(\.?\/)+/g, "/").replace(/(?<=.)\/\.?$/, "")
+export const tidy = (path: string) => path.replace(/\/(\.?\/)+/g, "/").replace(/(?<=.)\/\.?$/, "")
 
 /** The path without slashes at its end: they would have a link at its end followed. */
-const bare = (path: string) => path.replace(/(?<=.)\/+$/, "")
+export const bare = (path: string) => path.replace(/(?<=.)\/+$/, "")
 
 const refuseRoot = (path: string): Effect.Effect<void, InvalidPath> =>
   posix.normalize(path) === "/"

@@ -1,3 +1,5 @@
+import { Data } from "effect"
+
 /** What a path names. */
 export type FileKind = "file" | "directory" | "symlink" | "other"
 
@@ -29,3 +31,18 @@ export interface FileMatch {
   /** The line without its end, at most 1,000 characters of it. */
   readonly text: string
 }
+
+/**
+ * What happened in a folder that is watched, each with the entry as it was last seen:
+ *
+ * - `Ready`: the first one, with what is there. What changes from then on is told of.
+ * - `Created`, `Removed`: also of what was renamed, by its new and its old path.
+ * - `Changed`: its content or its mode; of a folder only its mode.
+ */
+export type FileEvent = Data.TaggedEnum<{
+  Ready: { readonly entries: ReadonlyArray<FileEntry> }
+  Created: { readonly entry: FileEntry }
+  Changed: { readonly entry: FileEntry }
+  Removed: { readonly entry: FileEntry }
+}>
+export const FileEvent = Data.taggedEnum<FileEvent>()
