@@ -2,7 +2,10 @@
 # Debian packages, without starting the services that some of them bring.
 set -euo pipefail
 
-SYSTEM_PACKAGES=(btrfs-progs busybox-static ca-certificates curl debootstrap docker-registry git iproute2 iptables jq postgresql)
+SYSTEM_PACKAGES=(
+  aardvark-dns btrfs-progs busybox-static ca-certificates catatonit curl debootstrap docker-registry git iproute2
+  iptables jq netavark podman postgresql
+)
 
 install_system_packages() {
   local package wanted=("${SYSTEM_PACKAGES[@]}") missing=()

@@ -1,6 +1,6 @@
 import { SandboxDriver, SandboxNotFound } from "@cordon/core"
 import { DockerEngine } from "@cordon/driver-docker"
-import { label } from "@cordon/driver-docker/engine"
+import { label, networkOf } from "@cordon/driver-docker/engine"
 import { Duration, Effect, Schema } from "effect"
 
 /** Something of ours on the engine that nobody can have a use for any more. */
@@ -32,7 +32,7 @@ export const findOrphans = Effect.fnUntraced(function* (olderThan: Duration.Dura
   const containers = yield* engine.containerList({ label: [label.version] })
   const { SystemTime } = yield* engine.info
   const now = SystemTime ? Date.parse(SystemTime) : Date.now()
-  const inUse = new Set(containers.map(({ HostConfig }) => HostConfig?.NetworkMode))
+  const inUse = new Set(containers.map(networkOf))
   const abandoned = networks
     .filter(
       ({ Name, Created }) =>

@@ -23,9 +23,10 @@ import {
 import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
 import { makeChannels } from "./channel/Channels.ts"
 import { DockerEngine } from "./DockerEngine.ts"
+import { familiar, isPodman, networkOf } from "./engine/podman.ts"
 import type { ContainerInspect } from "./engine/schemas.ts"
 import { containerName, label, labelsOf, nameFilter, sandboxOf, sessionFilter } from "./Labels.ts"
-import { defaultRuntimeNames, offeredRuntimes } from "./Runtimes.ts"
+import { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
 import { parsePool } from "./Subnets.ts"
 import { makeBackground } from "./sandbox/background.ts"
 import { identityOf } from "./sandbox/container.ts"
@@ -48,6 +49,7 @@ import {
   type WarmPoolOptions,
   warmPoolOptions,
 } from "./sandbox/WarmPool.ts"
+import { type Ulimits, ulimitsOf } from "./Ulimits.ts"
 
 /** What can be set about a driver over any Docker Engine. */
 export interface DockerDriverOptions {
@@ -67,10 +69,21 @@ export interface DockerDriverOptions {
    * engine starts one: true. Where a sandbox can't have that, a warning says why.
    */
   readonly execChannel?: boolean
+  /**
+   * Open files and processes that each process may have: `CONTAINER_SANDBOX_ULIMITS`
+   * (`nofile=16384,nproc=32768`) where absent, and the engine's defaults where that is absent too.
+   */
+  readonly ulimits?: Ulimits
 }
 
 const losesFiles =
   "this host's gVisor loses a sandbox's files when it stops, so that none is stopped; remove it instead, or register runsc with --overlay2=none"
+
+const leakyProxies = new EngineError({
+  operation: "create a sandbox",
+  status: 0,
+  detail: "Podman's networks lead to the host past the proxy of an allow-list of destinations",
+})
 
 /**
  * What a Docker sandbox is, over whatever reaches an engine: one container and one network, found
@@ -87,7 +100,11 @@ export const layerDriver = (
       const channels = (options.execChannel ?? true) ? yield* makeChannels(engine) : undefined
       const dropLanes = (instanceId: string) => channels?.drop(instanceId) ?? Effect.void
       const hub = yield* makeEventHub(engine, dropLanes)
-      const exec = makeExec(engine, hub, undefined, channels)
+      const info = yield* Effect.cachedWithTTL(engine.info, (exit) =>
+        Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
+      )
+      const podman = Effect.map(info, isPodman)
+      const exec = makeExec(engine, hub, undefined, channels, podman)
       const terminal = makeTerminal(engine, hub, exec)
       const files = makeFiles(exec)
       const pulling = makeKeyedLock<string>()
@@ -99,9 +116,6 @@ export const layerDriver = (
       const names = Object.fromEntries(
         Object.entries(options.runtimeNames ?? {}).map(([runtime, name]) => [runtime, [name]]),
       )
-      const info = yield* Effect.cachedWithTTL(engine.info, (exit) =>
-        Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
-      )
       const diskLimits = makeDiskLimits()
       // An engine that answers with another ID each time (Podman) is known by its name and folder.
       const hostId = yield* Effect.cachedWithTTL(
@@ -112,8 +126,8 @@ export const layerDriver = (
         ),
         (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),
       )
-      const runtimes = Effect.map(info, ({ Runtimes }) =>
-        offeredRuntimes(Runtimes ?? {}, { ...defaultRuntimeNames, ...names }),
+      const runtimes = Effect.map(info, (host) =>
+        runtimesOf(host, { ...defaultRuntimeNames, ...names }),
       )
       const egress = makeEgress(engine, options.egress)
       const make = makeCreation({
@@ -123,24 +137,40 @@ export const layerDriver = (
         egress,
         proxyRuntime: Effect.map(runtimes, (offered) => offered.get("runc")?.name),
         networkAhead: networks.take,
+        ulimits: yield* ulimitsOf(options.ulimits),
+        leakyInternal: podman,
       })
       const warmPool = warm && (yield* makeWarmPool(engine, make, networks, warm))
 
-      const toInfo = (container: ContainerInspect): Option.Option<SandboxInfo> =>
+      const toInfo = (container: ContainerInspect, busy: boolean): Option.Option<SandboxInfo> =>
         Option.map(
           sandboxOf({
             name: container.Name,
             instanceId: container.Id,
             status: container.State.Status,
-            image: container.Config.Image,
+            image: familiar(container.Config.Image),
             createdAt: new Date(container.Created),
             labels: container.Config.Labels ?? {},
           }),
-          (sandbox) => ({
-            ...sandbox,
-            busy: (container.ExecIDs ?? []).some((id) => !channels?.isIdle(id)),
-          }),
+          (sandbox) => ({ ...sandbox, busy }),
         )
+
+      /** Whether it runs a command that is not only a lane of ours that waits. */
+      const isBusy = Effect.fnUntraced(function* ({ ExecIDs }: ContainerInspect) {
+        const ids = (ExecIDs ?? []).filter((id) => !channels?.isIdle(id))
+        // Podman still lists commands for minutes after they have ended.
+        if (ids.length === 0 || !(yield* podman)) return ids.length > 0
+        const running = yield* Effect.forEach(
+          ids,
+          (id) =>
+            engine.execInspect(id).pipe(
+              Effect.map(({ Running }) => Running),
+              Effect.catchIf(isEngineError(404), () => Effect.succeed(false)),
+            ),
+          { concurrency: 4 },
+        )
+        return running.includes(true)
+      })
 
       // What an ID stood for when it was last looked at: a command then costs no look of its own.
       // The container's own ID is used from there on, so an old entry can't reach another one.
@@ -163,9 +193,9 @@ export const layerDriver = (
                 () => find,
               )
         ).pipe(Effect.catchIf(isEngineError(404), () => Effect.fail(missing)))
-        const sandbox = toInfo(container)
+        const sandbox = toInfo(container, yield* isBusy(container))
         if (Option.isNone(sandbox) || sandbox.value.id !== id) return yield* missing
-        return { sandbox: sandbox.value, network: container.HostConfig?.NetworkMode }
+        return { sandbox: sandbox.value, network: networkOf(container) }
       })
       const inspect = (id: SandboxId) => Effect.map(look(id), ({ sandbox }) => sandbox)
 
@@ -235,7 +265,10 @@ export const layerDriver = (
           const taken = new SandboxNameTaken({ sandbox: spec.name })
           return yield* Effect.uninterruptibleMask((restore) =>
             Effect.gen(function* () {
-              if (spec.egress !== undefined) yield* restore(egress.prepare(onProgress))
+              if (spec.egress !== undefined) {
+                if (yield* podman) return yield* leakyProxies
+                yield* restore(egress.prepare(onProgress))
+              }
               const { disk } = spec.limits
               const limited = disk !== undefined && diskLimits.worthAsking(yield* info)
               const kind = {
@@ -270,7 +303,7 @@ export const layerDriver = (
               const container = Option.isSome(claimed) ? claimed.value : yield* restore(cold)
               if (limited) diskLimits.worked()
               if (pooled) yield* pooled.want(kind)
-              const sandbox = toInfo(container)
+              const sandbox = toInfo(container, false)
               if (Option.isNone(sandbox)) {
                 return yield* Effect.die(new Error("A container that was just made is not ours"))
               }
@@ -297,7 +330,7 @@ export const layerDriver = (
           settled(id)(
             engine.containerStart(instanceId).pipe(
               Effect.catchIf(
-                (error) => isEngineError(409)(error) && /paused/i.test(error.detail),
+                (error) => isEngineError(409)(error) && /paused|state improper/i.test(error.detail),
                 () => engine.containerUnpause(instanceId),
               ),
             ),
@@ -316,7 +349,16 @@ export const layerDriver = (
           })
         }
         yield* dropLanes(instanceId)
-        yield* settled(id)(engine.containerStop(instanceId))
+        const stopping = engine.containerStop(instanceId)
+        yield* settled(id)(
+          stopping.pipe(
+            // Podman stops nothing that is paused.
+            Effect.catchIf(
+              (error) => isEngineError(409)(error) && status === "paused",
+              () => Effect.andThen(engine.containerUnpause(instanceId), stopping),
+            ),
+          ),
+        )
       })
 
       /** Pauses or resumes; a refusal is none where the container is as it was wanted. */
@@ -386,7 +428,7 @@ export const layerDriver = (
                   name: container.Names[0] ?? "",
                   instanceId: container.Id,
                   status: container.State,
-                  image: container.Image,
+                  image: familiar(container.Image),
                   createdAt: new Date(container.Created * 1000),
                   labels: container.Labels,
                 }),
@@ -405,7 +447,7 @@ export const layerDriver = (
         // Networks first: one that gets its container in between is then seen with it.
         const networks = yield* engine.networkList({ label: [filter], driver: ["bridge"] })
         const containers = yield* engine.containerList({ label: [label.version] })
-        const inUse = new Set(containers.map(({ HostConfig }) => HostConfig?.NetworkMode))
+        const inUse = new Set(containers.map(networkOf))
         // The engine's own clock: ours may be minutes away from the one that it dates networks by.
         const { SystemTime } = yield* engine.info
         const now = SystemTime ? Date.parse(SystemTime) : Date.now()
@@ -434,8 +476,8 @@ export const layerDriver = (
         )
         yield* Effect.forEach(
           abandoned,
-          ({ Names: [name = ""], HostConfig }) =>
-            removeAhead(engine, name.replace("/", ""), HostConfig?.NetworkMode),
+          (container) =>
+            removeAhead(engine, (container.Names[0] ?? "").replace("/", ""), networkOf(container)),
           { discard: true },
         )
         return abandoned.map(({ Names: [name = ""] }) => name.replace("/", ""))
@@ -455,11 +497,17 @@ export const layerDriver = (
         const capabilities: DriverCapabilities = {
           driver: "docker",
           hostId: yield* hostId,
-          host: `Docker Engine ${version.Version} (API ${version.ApiVersion}, ${version.Os}/${version.Arch}) at ${engine.endpoint}`,
+          host: `${isPodman(host) ? "Podman" : "Docker Engine"} ${version.Version} (API ${version.ApiVersion}, ${version.Os}/${version.Arch}) at ${engine.endpoint}`,
           runtimes: [...offered.values()].map(({ name: _, ...runtime }) => runtime),
           enforced,
           capacity: { memory: host.MemTotal, cpus: host.NCPU },
-          features: ["processes", "pause", "terminals", "snapshots", "egress", "git"],
+          features: [
+            "processes",
+            "pause",
+            "terminals",
+            "snapshots",
+            ...(isPodman(host) ? [] : (["egress", "git"] as const)),
+          ],
           caveats: [
             "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
             "Who may inspect the engine can read the environment variables of every sandbox.",
@@ -470,6 +518,12 @@ export const layerDriver = (
                   "gvisor: the limit of processes is set inside, where root may lift it and users other than root do not have it; the host ends a sandbox that goes far past it.",
                 ]),
             ...(gvisor?.keepsFiles === false ? [`gvisor: ${losesFiles}.`] : []),
+            ...(isPodman(host)
+              ? [
+                  "Podman: an internal network would lead to the host, so that such a sandbox has none.",
+                  "Podman: sandboxes with a bridge network reach containers of others on Podman networks without the option isolate.",
+                ]
+              : []),
             ...Object.entries(enforced)
               .filter(([, is]) => !is)
               .map(([limit]) => `This engine does not enforce the limit of ${limit}.`),

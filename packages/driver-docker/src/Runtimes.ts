@@ -1,4 +1,5 @@
 import { isolationOf, Runtime, type RuntimeOffer } from "@cordon/core"
+import { isPodman } from "./engine/podman.ts"
 import type { EngineInfo } from "./engine/schemas.ts"
 
 /** What daemons call the runtimes, likeliest first. Register others through the driver's options. */
@@ -33,3 +34,15 @@ export const offeredRuntimes = (
       return [[runtime, { runtime, isolation, keepsFiles, name }] as const]
     }),
   )
+
+/** What an engine has on offer for sandboxes. */
+export const runtimesOf = (
+  host: EngineInfo,
+  names: Readonly<Record<Runtime, ReadonlyArray<string>>>,
+): ReadonlyMap<Runtime, OfferedRuntime> => {
+  if (!isPodman(host)) return offeredRuntimes(host.Runtimes ?? {}, names)
+  // Whatever is asked for, Podman runs its default (crun, mostly), and does not tell which that was;
+  // it lists others that may not be there. So no more is promised than every runtime gives.
+  const name = host.DefaultRuntime ?? "runc"
+  return offeredRuntimes({ [name]: {} }, { runc: [name], "sysbox-runc": [], kata: [], gvisor: [] })
+}

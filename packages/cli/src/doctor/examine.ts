@@ -1,6 +1,6 @@
 import { type RuntimeOffer, SandboxDriver } from "@cordon/core"
 import { DockerEngine, findEndpoint } from "@cordon/driver-docker"
-import { capacityOf, freeSubnets, parsePool } from "@cordon/driver-docker/engine"
+import { capacityOf, freeSubnets, isPodman, parsePool } from "@cordon/driver-docker/engine"
 import { Effect, Option } from "effect"
 import { connected, defaultSubnetPool } from "../flags.ts"
 import { findOrphans } from "../orphans.ts"
@@ -101,7 +101,7 @@ const examineEngine = Effect.fnUntraced(function* (image: string) {
     {
       name: "engine",
       status: "ok",
-      detail: `version ${version.Version}, API ${version.ApiVersion}, ${version.Os}/${version.Arch}`,
+      detail: `${isPodman(info) ? "Podman " : ""}version ${version.Version}, API ${version.ApiVersion}, ${version.Os}/${version.Arch}`,
     },
     {
       name: "cgroups",

@@ -1,5 +1,6 @@
 import { EngineError } from "@cordon/core"
 import { Predicate, Schema } from "effect"
+import { statusOf } from "./podman.ts"
 
 const EngineMessage = Schema.Struct({ message: Schema.String })
 const isEngineMessage = Schema.is(EngineMessage)
@@ -10,12 +11,10 @@ export const refusal = (
   status: number,
   answer: unknown,
   otherwise: string,
-): EngineError =>
-  new EngineError({
-    operation,
-    status,
-    detail: isEngineMessage(answer) ? answer.message.trim() : otherwise,
-  })
+): EngineError => {
+  const detail = isEngineMessage(answer) ? answer.message.trim() : otherwise
+  return new EngineError({ operation, status: statusOf(status, detail), detail })
+}
 
 /** What the system's codes mean to somebody who wants to reach an engine. */
 export const systemReasons: Readonly<Record<string, string>> = {

@@ -6,6 +6,10 @@ import { Effect, Schema } from "effect"
 const optional = <S extends Schema.Constraint>(schema: S) =>
   Schema.optionalKey(Schema.NullishOr(schema))
 const Labels = Schema.Record(Schema.String, Schema.String)
+/** By the networks' names. */
+const NetworkSettings = Schema.Struct({
+  Networks: optional(Schema.Record(Schema.String, Schema.Unknown)),
+})
 
 export const EngineVersion = Schema.Struct({
   Version: Schema.String,
@@ -37,6 +41,9 @@ export const EngineInfo = Schema.Struct({
       Schema.Struct({ runtimeArgs: optional(Schema.Array(Schema.String)) }),
     ),
   ),
+  DefaultRuntime: optional(Schema.String),
+  /** Only on Podman. */
+  BuildahVersion: optional(Schema.String),
   CgroupVersion: optional(Schema.String),
   CgroupDriver: optional(Schema.String),
   SecurityOptions: optional(Schema.Array(Schema.String)),
@@ -99,6 +106,7 @@ export const ContainerSummary = Schema.Struct({
   State: Schema.String,
   Labels: Labels,
   HostConfig: optional(Schema.Struct({ NetworkMode: optional(Schema.String) })),
+  NetworkSettings: optional(NetworkSettings),
 })
 export type ContainerSummary = typeof ContainerSummary.Type
 
@@ -124,6 +132,7 @@ export const ContainerInspect = Schema.Struct({
   HostConfig: optional(
     Schema.Struct({ NetworkMode: optional(Schema.String), Runtime: optional(Schema.String) }),
   ),
+  NetworkSettings: optional(NetworkSettings),
 })
 export type ContainerInspect = typeof ContainerInspect.Type
 

@@ -9,6 +9,7 @@ import {
 } from "@cordon/core"
 import { Clock, Config, Duration, Effect, Latch, Option, Schema } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { networkOf } from "../engine/podman.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
 import { containerName, labelsAhead } from "../Labels.ts"
 import { identityOf } from "./container.ts"
@@ -124,13 +125,13 @@ export const makeWarmPool = Effect.fnUntraced(function* (
   { size = 2, kinds: mostKinds = 4 }: WarmPoolOptions,
 ) {
   const kinds = new Map<string, { readonly kind: Kind; readonly ready: Array<Ready> }>()
-  const networkOf = new Map<string, string | null | undefined>()
+  const networkNames = new Map<string, string | null | undefined>()
   const wake = yield* Latch.make(true)
 
   const destroy = ({ name, instanceId }: Ready) =>
     Effect.suspend(() => {
-      const network = networkOf.get(instanceId)
-      networkOf.delete(instanceId)
+      const network = networkNames.get(instanceId)
+      networkNames.delete(instanceId)
       return removeAhead(engine, name, network)
     })
 
@@ -165,7 +166,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
         const container = yield* restore(
           create({ ...held.kind, name, id: nobody, labels, networkLabels: {} }),
         )
-        networkOf.set(container.Id, container.HostConfig?.NetworkMode)
+        networkNames.set(container.Id, networkOf(container))
         held.ready.push({ name, instanceId: container.Id, renewedAt })
       }),
     )
@@ -254,13 +255,13 @@ export const makeWarmPool = Effect.fnUntraced(function* (
           Effect.fail(new SandboxNameTaken({ sandbox: name })),
         ),
       )
-      networkOf.delete(next.instanceId)
+      networkNames.delete(next.instanceId)
       if (!renamed) continue
       const container = yield* engine.containerInspect(next.instanceId)
       if (container.State.Running) return Option.some(container)
       // It died while it waited (an engine that was started anew, perhaps).
       yield* undo(`container ${id}`, engine.containerRemove(container.Id))
-      const network = container.HostConfig?.NetworkMode
+      const network = networkOf(container)
       if (isNetworkName(network)) {
         yield* undo(`network ${network}`, removeNetwork(engine, network))
       }

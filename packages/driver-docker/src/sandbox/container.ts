@@ -1,6 +1,7 @@
 import type { SandboxSpec } from "@cordon/core"
 import type { ContainerSpec } from "../DockerEngine.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
+import type { Ulimits } from "../Ulimits.ts"
 
 // What package managers and ordinary builds need as root: owning, reading and dropping to other
 // users' files, and signalling what runs as them. Nothing that reaches the kernel or the network.
@@ -43,8 +44,9 @@ export const containerSpec = (options: {
   readonly network: string | undefined
   /** Bytes; not limited where absent. */
   readonly disk?: number | undefined
+  readonly ulimits?: Ulimits
 }): ContainerSpec => {
-  const { spec, runtime, workdir, labels, network, disk } = options
+  const { spec, runtime, workdir, labels, network, disk, ulimits = {} } = options
   const { memory, cpus, pids } = spec.limits
   const gvisor = spec.runtime === "gvisor"
   return {
@@ -78,8 +80,11 @@ export const containerSpec = (options: {
       IpcMode: "private",
       RestartPolicy: { Name: "no" },
       LogConfig: { Type: "json-file", Config: { "max-size": "1m", "max-file": "1" } },
-      // Core dumps of crashing processes would only fill the disk.
-      Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
+      Ulimits: [
+        // Core dumps of crashing processes would only fill the disk.
+        { Name: "core", Soft: 0, Hard: 0 },
+        ...Object.entries(ulimits).map(([Name, Hard]) => ({ Name, Soft: Hard, Hard })),
+      ],
     },
   }
 }

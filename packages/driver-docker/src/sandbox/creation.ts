@@ -13,6 +13,7 @@ import { Deferred, Effect, Schedule } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
 import type { Range } from "../Subnets.ts"
+import type { Ulimits } from "../Ulimits.ts"
 import { containerSpec, identityOf } from "./container.ts"
 import type { Egress } from "./egress.ts"
 import type { makeFiles } from "./files.ts"
@@ -54,6 +55,15 @@ export const undo = (what: string, effect: Effect.Effect<void, HostError>): Effe
     ),
   )
 
+/** An engine without CAP_SYS_RESOURCE may refuse its own defaults. */
+const adviseOnUlimits = (error: HostError) =>
+  error._tag === "EngineError" && /setting rlimit/.test(error.detail)
+    ? new EngineError({
+        ...error,
+        detail: `${error.detail}. The engine may not raise its own limits that far: set the driver's option ulimits, or CONTAINER_SANDBOX_ULIMITS, to what /proc/PID/limits says of its process, such as nofile=1024,nproc=4096`,
+      })
+    : error
+
 /** Tells the container of one request from any other of that name. */
 const creationLabel = "dev.cordon.creation"
 
@@ -82,8 +92,11 @@ export const makeCreation = (options: {
   readonly proxyRuntime: Effect.Effect<string | undefined, HostError>
   /** A network that was made ahead, if there is one. */
   readonly networkAhead: (mode: SandboxSpec["network"]) => string | undefined
+  readonly ulimits: Ulimits
+  /** Whether a network without a way out still leads to the host. */
+  readonly leakyInternal: Effect.Effect<boolean, HostError>
 }) => {
-  const { engine, files, subnets, egress, proxyRuntime, networkAhead } = options
+  const { engine, files, subnets, egress, proxyRuntime, networkAhead, ulimits } = options
   // Images, by ID, that have been seen to hold a shell.
   const usable = new Set<string>()
 
@@ -132,6 +145,7 @@ export const makeCreation = (options: {
         labels: { ...labels, [creationLabel]: token },
         network,
         disk,
+        ulimits,
       })
       const create = Effect.uninterruptible(
         Effect.tap(
@@ -160,7 +174,9 @@ export const makeCreation = (options: {
       if (spec.runtime !== "runc" && created.HostConfig?.Runtime !== runtime) {
         return yield* new RuntimeUnavailable({ runtime: spec.runtime, available: ["runc"] })
       }
-      yield* Effect.uninterruptible(engine.containerStart(created.Id))
+      yield* Effect.uninterruptible(engine.containerStart(created.Id)).pipe(
+        Effect.mapError(adviseOnUlimits),
+      )
       if (!root && spec.workdir !== undefined) {
         const target = { id, instanceId: created.Id }
         yield* Effect.ignore(files.ownWorkdir(target, workdir, user))
@@ -191,13 +207,17 @@ export const makeCreation = (options: {
     )
 
   return (request: Creation): Effect.Effect<ContainerInspect, CreateError> =>
-    Effect.suspend(() => {
+    Effect.gen(function* () {
       const { network, egress } = request.spec
-      if (egress !== undefined) return makeProxied(request, egress)
-      if (network === "none") return make(request, undefined, false)
+      if (egress !== undefined) return yield* makeProxied(request, egress)
+      if (network === "none") return yield* make(request, undefined, false)
+      // It has nobody to talk to but the host, and is kept from that too.
+      if (network === "internal" && (yield* options.leakyInternal)) {
+        return yield* make(request, undefined, false)
+      }
       const ahead = networkAhead(network)
-      if (ahead === undefined) return make(request, networkName(), false)
-      return make(request, ahead, true).pipe(
+      if (ahead === undefined) return yield* make(request, networkName(), false)
+      return yield* make(request, ahead, true).pipe(
         // Swept while this process slept, perhaps: then without it.
         Effect.catchIf(
           (error) => error._tag === "EngineError" && needsNetwork(error),

@@ -1,6 +1,7 @@
 import { type HostError, SandboxEvent, SandboxId } from "@cordon/core"
 import { Deferred, Effect, Option, PubSub, Schedule, Schema, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { actionOf } from "../engine/podman.ts"
 import type { EngineEvent } from "../engine/schemas.ts"
 import { label, ownerOf } from "../Labels.ts"
 
@@ -11,6 +12,8 @@ export interface EventHub {
   readonly forget: (execId: string) => Effect.Effect<void>
   /** How often a container's memory limit has killed a process since the driver started. */
   readonly oomKills: (instanceId: string) => number
+  /** Takes what was learnt otherwise of how often that was. */
+  readonly countOoms: (instanceId: string, ooms: number) => void
   /** How often a container has ended since the driver started. */
   readonly deaths: (instanceId: string) => number
   readonly events: Stream.Stream<SandboxEvent, HostError>
@@ -27,8 +30,7 @@ const idOf = (attributes: Readonly<Record<string, string>>): Option.Option<Sandb
 const toSandboxEvents = (event: EngineEvent): ReadonlyArray<SandboxEvent> => {
   const id = Option.getOrUndefined(idOf(event.Actor.Attributes ?? {}))
   if (id === undefined) return []
-  // The action of an exec holds the whole command after a colon.
-  switch (event.Action.split(":")[0]) {
+  switch (actionOf(event)) {
     case "create":
       return [SandboxEvent.Created({ id })]
     case "rename":
@@ -71,7 +73,7 @@ export const makeEventHub = Effect.fnUntraced(function* (
   const published = yield* PubSub.unbounded<Effect.Effect<SandboxEvent, HostError>>()
 
   const handle = Effect.fnUntraced(function* (event: EngineEvent) {
-    const action = event.Action.split(":")[0]
+    const action = actionOf(event)
     if (action === "exec_die") {
       const execId = event.Actor.Attributes?.["execID"] ?? ""
       const death = waiting.get(execId)
@@ -85,13 +87,13 @@ export const makeEventHub = Effect.fnUntraced(function* (
     } else if (action === "destroy") {
       counts.delete(event.Actor.ID)
     }
-    if (["die", "pause", "destroy"].includes(action ?? "")) yield* onHalt(event.Actor.ID)
+    if (["die", "pause", "destroy"].includes(action)) yield* onHalt(event.Actor.ID)
     for (const sandboxEvent of toSandboxEvents(event)) {
       yield* PubSub.publish(published, Effect.succeed(sandboxEvent))
     }
   })
 
-  yield* engine.events({ type: ["container"], label: [label.version] }).pipe(
+  yield* engine.events({ type: ["container"], label: [`${label.version}=1`] }).pipe(
     Stream.runForEach(handle),
     // Who watches must know that events may be missing from here on.
     Effect.tapError((error) => PubSub.publish(published, Effect.fail(error))),
@@ -108,6 +110,9 @@ export const makeEventHub = Effect.fnUntraced(function* (
       }),
     forget: (execId) => Effect.sync(() => waiting.delete(execId)),
     oomKills: (instanceId) => countsOf(instanceId).ooms,
+    countOoms: (instanceId, ooms) => {
+      counts.set(instanceId, { ...countsOf(instanceId), ooms })
+    },
     deaths: (instanceId) => countsOf(instanceId).deaths,
     events: Stream.fromPubSub(published).pipe(Stream.mapEffect((event) => event)),
   }

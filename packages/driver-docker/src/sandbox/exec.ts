@@ -19,9 +19,10 @@ import { peek } from "../channel/peek.ts"
 import { mostInlineStdin, sign } from "../channel/script.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { FrameParser, type OutputEvent } from "../engine/frames.ts"
+import { isStartFailure } from "../engine/podman.ts"
 import type { ExecInspect } from "../engine/schemas.ts"
 import type { EventHub } from "./events.ts"
-import { killScript, marker } from "./scripts.ts"
+import { killScript, marker, oomScript } from "./scripts.ts"
 
 type Engine = DockerEngine["Service"]
 type Emit = (events: ReadonlyArray<OutputEvent>) => Effect.Effect<void>
@@ -56,7 +57,7 @@ const mostAfterExit = 64 * 1024 * 1024
 // message is short: a longer output is the command's own.
 const mostFailureText = 8 * 1024
 const failurePattern =
-  /^(OCI runtime exec failed|unable to find user|rpc error|cannot exec|.{0,80}no matching entries)/
+  /^(OCI runtime exec failed|unable to find user|rpc error|cannot exec|Error: (runc|crun): |.{0,80}no matching entries)/
 
 // What gVisor says on a command's stderr when a limit ended the sandbox, command and all.
 const lossPattern =
@@ -88,7 +89,7 @@ export const judgeStartFailure = (
   const program = typeof request.command === "string" ? "/bin/sh" : request.command[0]
   const { cwd, user } = request
   if (
-    /resource temporarily unavailable|cannot allocate memory|pthread_create|newosproc|fork\/exec.*unavailable/i.test(
+    /resource temporarily unavailable|cannot allocate memory|pthread_create|newosproc|fork\/exec.*unavailable|read init-p: connection reset/i.test(
       detail,
     )
   ) {
@@ -129,12 +130,15 @@ const seen = (look: () => boolean, times: number) =>
  * keeps its files; the container is started anew where absent
  * @param channels run what they can without the engine's help; the engine starts each command
  * where absent
+ * @param podman whether the engine is one, and tells neither whether a command that has ended was
+ * ever started nor what the kernel killed for the memory limit
  */
 export const makeExec = (
   engine: Engine,
   hub: EventHub,
   reset?: (target: Target) => Effect.Effect<void, HostError>,
   channels?: Channels,
+  podman: Effect.Effect<boolean, HostError> = Effect.succeed(false),
 ) => {
   const refuse = (target: Target) => (error: HostError) => {
     if (error._tag !== "EngineError") return error
@@ -434,7 +438,16 @@ export const makeExec = (
         ),
       ),
     )
-    const connection = yield* engine.execStart(execId).pipe(Effect.mapError(refused))
+    const started = yield* Effect.result(engine.execStart(execId))
+    if (started._tag === "Failure") {
+      const error = started.failure
+      if (error._tag !== "EngineError" || !failurePattern.test(error.detail)) {
+        return yield* Effect.fail(refused(error))
+      }
+      over = true
+      return judgeStartFailure(error.detail, { command, cwd, user })
+    }
+    const connection = started.success
 
     if (stdin !== undefined) {
       yield* Stream.runForEach(stdin, connection.write).pipe(
@@ -528,7 +541,13 @@ export const makeExec = (
       ),
     )
     over = true
-    if (state.pid === 0 && state.exitCode >= 125 && heldText !== "" && !timedOut) {
+    if (
+      state.pid === 0 &&
+      state.exitCode >= 125 &&
+      heldText !== "" &&
+      !timedOut &&
+      (isStartFailure(heldText) || !(yield* podman))
+    ) {
       return judgeStartFailure(heldText.trim(), { command, cwd, user })
     }
     yield* emit(held)
@@ -544,9 +563,35 @@ export const makeExec = (
     })
   }, Effect.scoped)
 
+  /** How many processes of a container the kernel has killed for its memory limit, as it says inside. */
+  const kernelOoms = Effect.fnUntraced(function* (target: Target) {
+    const execId = yield* engine.execCreate(target.instanceId, {
+      Cmd: ["/bin/sh", "-c", oomScript],
+      Env: [],
+      WorkingDir: "/",
+      AttachStdin: false,
+      AttachStdout: true,
+      AttachStderr: true,
+      Tty: false,
+    })
+    const { output } = yield* engine.execStart(execId)
+    const [piece = new Uint8Array()] = yield* Stream.runCollect(Stream.take(output, 1))
+    const [, count = "0"] = /oom_kill (\d+)\n/.exec(Buffer.from(piece).toString("latin1")) ?? []
+    return Number(count)
+  }, Effect.scoped)
+
   /** Whether the memory limit struck; the news may come a little after the command's end. */
-  const sawOom = (target: Target, before: number, likely: boolean) =>
-    seen(() => hub.oomKills(target.instanceId) > before, likely ? 12 : 0)
+  const sawOom = Effect.fnUntraced(function* (target: Target, before: number, likely: boolean) {
+    if (yield* seen(() => hub.oomKills(target.instanceId) > before, likely ? 12 : 0)) return true
+    if (!likely || !(yield* Effect.orElseSucceed(podman, () => false))) return false
+    const count = yield* kernelOoms(target).pipe(
+      Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.succeed(before) }),
+      // It has ended too, and says of itself why.
+      Effect.orElseSucceed(() => before),
+    )
+    hub.countOoms(target.instanceId, count)
+    return count > 0 && count !== before
+  })
 
   /** Whether the container ended under a command, started anew since or not. */
   const sawDeath = (target: Target, before: number) =>

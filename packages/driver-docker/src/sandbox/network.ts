@@ -45,6 +45,8 @@ export const createNetwork = Effect.fnUntraced(function* (
         Labels: { ...labels, [label.version]: "1" },
         Options: {
           "com.docker.network.bridge.enable_icc": mode === "proxied" ? "true" : "false",
+          // Podman's networks reach each other unless they say this; Docker's never do.
+          isolate: "true",
           // Without a way out there is none to the host either: the bridge gets no address, by
           // which everything that listens on all of the host's addresses could be reached.
           ...(internal ? { "com.docker.network.bridge.inhibit_ipv4": "true" } : {}),
@@ -56,7 +58,7 @@ export const createNetwork = Effect.fnUntraced(function* (
         Effect.catchIf(
           (error) =>
             error._tag === "EngineError" &&
-            /overlap|in use|conflicts with/i.test(error.detail) &&
+            /overlap|in use|already used on|conflicts with/i.test(error.detail) &&
             !/already exists/i.test(error.detail),
           () => Effect.succeed(false),
         ),
@@ -69,6 +71,9 @@ export const createNetwork = Effect.fnUntraced(function* (
   })
 })
 
+const inUse = (error: HostError) =>
+  error._tag === "EngineError" && /active endpoints|is being used/i.test(error.detail)
+
 const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50)])
 
 /** The container of the proxy on a network, if it has one. */
@@ -78,14 +83,12 @@ export const proxyName = (network: string): string => `${network}.egress`
 export const removeNetwork = (engine: Engine, name: string): Effect.Effect<void, HostError> =>
   engine.networkRemove(name).pipe(
     Effect.tapError((error) =>
-      error._tag === "EngineError" && /active endpoints/i.test(error.detail)
-        ? Effect.ignore(engine.containerRemove(proxyName(name)))
-        : Effect.void,
+      inUse(error) ? Effect.ignore(engine.containerRemove(proxyName(name))) : Effect.void,
     ),
     // Just after its container's removal the engine may still count the endpoint.
     Effect.retry({
       schedule: settling,
-      while: (error) => error._tag === "EngineError" && /active endpoints/i.test(error.detail),
+      while: inUse,
     }),
     Effect.catchIf(
       (error) => error._tag === "EngineError" && error.status === 404,

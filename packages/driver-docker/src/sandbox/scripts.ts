@@ -10,6 +10,14 @@ export const marker = "CORDON_EXEC_ID"
 /** $1: the marker's value. Kills the command; exit code 0: none of it is left. */
 export const killScript = killProcessesScript(marker)
 
+/** Prints `oom_kill`, and how often that was, of the container's memory limit. */
+export const oomScript = `cd /sys/fs/cgroup || exit
+for file in memory.events memory/memory.oom_control; do
+  [ -r $file ] || continue
+  while read -r name count; do [ $name != oom_kill ] || echo "$name $count"; done <$file
+done
+`
+
 /** $1: path. Prints kind, size in bytes and permission bits in octal. */
 export const statScript = `${explain}
 [ -e "$1" ] || { explain "$1"; exit ${fileExit.notFound}; }

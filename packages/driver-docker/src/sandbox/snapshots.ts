@@ -13,6 +13,7 @@ import {
 } from "@cordon/core"
 import { Effect, Option, Schema } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { familiar } from "../engine/podman.ts"
 import type { ImageInspect, ImageSummary } from "../engine/schemas.ts"
 import { label, snapshotLabel } from "../Labels.ts"
 import type { Target } from "./exec.ts"
@@ -34,6 +35,7 @@ const decodeName = Schema.decodeUnknownOption(SandboxName)
 const infoOf = (image: ImageSummary): Option.Option<SnapshotInfo> =>
   Option.gen(function* () {
     const [, tag = ""] = (image.RepoTags ?? [])
+      .map(familiar)
       .filter((reference) => reference.startsWith(`${repository}:`))
       .flatMap((reference) => reference.split(":"))
     const session = yield* decodeKey(tag.slice(0, 64))

@@ -1,0 +1,90 @@
+import { assert, describe, it } from "vitest"
+import { refusal } from "../src/engine/failures.ts"
+import {
+  actionOf,
+  familiar,
+  isPodman,
+  isStartFailure,
+  networkOf,
+  statusOf,
+} from "../src/engine/podman.ts"
+import type { EngineInfo } from "../src/engine/schemas.ts"
+import { defaultRuntimeNames, runtimesOf } from "../src/Runtimes.ts"
+
+// As Podman 4.3.1 answered.
+const podman: EngineInfo = {
+  NCPU: 2,
+  MemTotal: 8 * 1024 ** 3,
+  BuildahVersion: "1.28.2",
+  DefaultRuntime: "crun",
+  Runtimes: { crun: {}, kata: {}, krun: {}, runc: {}, runj: {}, runsc: {} },
+}
+
+describe("Podman", () => {
+  it("is told from Docker, and offers what it runs whatever it lists", () => {
+    const { BuildahVersion: _, ...docker } = podman
+    assert.isTrue(isPodman(podman))
+    assert.isFalse(isPodman(docker))
+    const offered = (host: EngineInfo) =>
+      [...runtimesOf(host, defaultRuntimeNames)].map(([ours, { name }]) => [ours, name])
+    assert.deepStrictEqual(offered(podman), [["runc", "crun"]])
+    assert.deepStrictEqual(offered(docker), [
+      ["runc", "runc"],
+      ["kata", "kata"],
+      ["gvisor", "runsc"],
+    ])
+  })
+
+  it("refuses with Docker's statuses", () => {
+    const taken =
+      'container create: creating container storage: the container name "t7636" is already in use by a2a8. You have to remove that container to be able to reuse that name: that name is already in use'
+    assert.strictEqual(refusal("", 500, { message: taken }, "").status, 409)
+    assert.strictEqual(
+      statusOf(
+        500,
+        "can only create exec sessions on running containers: container state improper",
+      ),
+      409,
+    )
+    assert.strictEqual(
+      statusOf(500, '"n1" has associated containers with it: network is being used'),
+      403,
+    )
+    assert.strictEqual(statusOf(500, "unable to find user nobody"), 500)
+    assert.strictEqual(statusOf(404, "that name is already in use"), 404)
+  })
+
+  it("has other words for what happens", () => {
+    assert.strictEqual(actionOf({ Action: "exec_died" }), "exec_die")
+    assert.strictEqual(actionOf({ Action: "exec" }), "exec_start")
+    assert.strictEqual(actionOf({ Action: "remove" }), "destroy")
+    assert.strictEqual(actionOf({ Action: "exec_start: sh -c exec" }), "exec_start")
+    assert.strictEqual(actionOf({ Action: "die" }), "die")
+  })
+
+  it("tells a container's network only by its addresses", () => {
+    const on = { NetworkSettings: { Networks: { "cordon-net-1": {} } } }
+    assert.strictEqual(networkOf({ ...on, HostConfig: { NetworkMode: "bridge" } }), "cordon-net-1")
+    assert.strictEqual(networkOf(on), "cordon-net-1")
+    assert.strictEqual(networkOf({ ...on, HostConfig: { NetworkMode: "own" } }), "own")
+    assert.strictEqual(networkOf({ HostConfig: { NetworkMode: "bridge" } }), "bridge")
+    assert.isUndefined(networkOf({ NetworkSettings: { Networks: null } }))
+  })
+
+  it("names images in full", () => {
+    assert.strictEqual(familiar("docker.io/library/debian:12"), "debian:12")
+    assert.strictEqual(familiar("docker.io/a/b:1"), "a/b:1")
+    assert.strictEqual(familiar("localhost/docker.io/b:1"), "localhost/docker.io/b:1")
+  })
+
+  it("says what it could not start, and no command is taken for that", () => {
+    const prefix = "Error: runc: exec failed: unable to start container process"
+    assert.isTrue(
+      isStartFailure(
+        `${prefix}: exec: "nosuch": executable file not found in $PATH: OCI runtime attempted to invoke a command that was not found\nError: read unixpacket @->/proc/self/fd/14/attach: read: connection reset by peer`,
+      ),
+    )
+    assert.isFalse(isStartFailure("Error: runc: no such subcommand\n"))
+    assert.isFalse(isStartFailure(`log: ${prefix}: OCI runtime error`))
+  })
+})
