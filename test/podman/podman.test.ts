@@ -3,7 +3,7 @@ import { type Sandbox, Sandboxes, type SandboxSession, type SettingsInput } from
 import { docker } from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
 import Dockerode from "dockerode"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Fiber, Layer, Schema } from "effect"
 import { run } from "../cli/support.ts"
 import { freshSession, textOf } from "../docker/support.ts"
 import { noPodman, podman } from "../support/podman.ts"
@@ -141,12 +141,12 @@ describe("Podman", () => {
       const sandbox = yield* session.create()
       const busy = Effect.map(sandbox.inspect, (info) => info.busy)
       assert.isFalse(yield* busy)
-      const running = yield* Effect.forkScoped(sandbox.exec("until [ -e go ]; do sleep 0.1; done"))
+      const running = yield* Effect.forkChild(sandbox.exec("until [ -e go ]; do sleep 0.1; done"))
       while (!(yield* busy)) yield* Effect.sleep("100 millis")
       yield* sandbox.run("touch go")
-      yield* Effect.fromFiber(running)
+      yield* Fiber.join(running)
       assert.isFalse(yield* busy)
-    }).pipe(Effect.scoped),
+    }),
   )
 
   onPodman("gives each process the limits that the driver is told", (session) =>

@@ -24,8 +24,16 @@ import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
 import { makeChannels } from "./channel/Channels.ts"
 import { DockerEngine } from "./DockerEngine.ts"
 import { familiar, isPodman, networkOf } from "./engine/podman.ts"
-import type { ContainerInspect } from "./engine/schemas.ts"
-import { containerName, label, labelsOf, nameFilter, sandboxOf, sessionFilter } from "./Labels.ts"
+import type { ContainerInspect, ContainerSummary } from "./engine/schemas.ts"
+import {
+  containerName,
+  creationLabel,
+  label,
+  labelsOf,
+  nameFilter,
+  sandboxOf,
+  sessionFilter,
+} from "./Labels.ts"
 import { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
 import { parsePool } from "./Subnets.ts"
 import { makeBackground } from "./sandbox/background.ts"
@@ -85,6 +93,11 @@ const leakyProxies = new EngineError({
   detail: "Podman's networks lead to the host past the proxy of an allow-list of destinations",
 })
 
+/** Engines tell whole seconds only, and not all of them in an order of their own. */
+const oldestFirst = (a: ContainerSummary, b: ContainerSummary) =>
+  a.Created - b.Created ||
+  ((a.Labels[creationLabel] ?? "") < (b.Labels[creationLabel] ?? "") ? -1 : 1)
+
 /**
  * What a Docker sandbox is, over whatever reaches an engine: one container and one network, found
  * again by their labels, used through commands that run inside.
@@ -138,7 +151,7 @@ export const layerDriver = (
         proxyRuntime: Effect.map(runtimes, (offered) => offered.get("runc")?.name),
         networkAhead: networks.take,
         ulimits: yield* ulimitsOf(options.ulimits),
-        leakyInternal: podman,
+        podman,
       })
       const warmPool = warm && (yield* makeWarmPool(engine, make, networks, warm))
 
@@ -420,8 +433,8 @@ export const layerDriver = (
             label: [label.version],
             ...(session === undefined ? {} : { name: [sessionFilter(session)] }),
           })
-          return containers
-            .toReversed() // The engine has the newest first, but tells whole seconds only.
+          return [...containers]
+            .sort(oldestFirst)
             .flatMap((container) =>
               Option.toArray(
                 sandboxOf({
@@ -435,7 +448,6 @@ export const layerDriver = (
               ),
             )
             .filter((sandbox) => session === undefined || sandbox.session === session)
-            .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
         },
       )
 

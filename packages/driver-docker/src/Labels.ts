@@ -29,6 +29,9 @@ export const label = {
   workdir: "dev.cordon.workdir",
 } as const
 
+/** Tells the container of one request from any other of its name; later ones have a greater one. */
+export const creationLabel = "dev.cordon.creation"
+
 /** On snapshots: their names, and the names of the sandboxes that they were taken of. */
 export const snapshotLabel = {
   name: "dev.cordon.snapshot",

@@ -1,3 +1,4 @@
+import { ConfigProvider, Effect, Result } from "effect"
 import { assert, describe, it } from "vitest"
 import { refusal } from "../src/engine/failures.ts"
 import {
@@ -10,6 +11,7 @@ import {
 } from "../src/engine/podman.ts"
 import type { EngineInfo } from "../src/engine/schemas.ts"
 import { defaultRuntimeNames, runtimesOf } from "../src/Runtimes.ts"
+import { ulimitsOf } from "../src/Ulimits.ts"
 
 // As Podman 4.3.1 answered.
 const podman: EngineInfo = {
@@ -86,5 +88,34 @@ describe("Podman", () => {
     )
     assert.isFalse(isStartFailure("Error: runc: no such subcommand\n"))
     assert.isFalse(isStartFailure(`log: ${prefix}: OCI runtime error`))
+  })
+})
+
+describe("ulimits", () => {
+  const read = (option?: { nofile?: number; nproc?: number }, text?: string) =>
+    Effect.runPromise(
+      Effect.result(ulimitsOf(option)).pipe(
+        Effect.provideService(
+          ConfigProvider.ConfigProvider,
+          ConfigProvider.fromEnv({
+            env: text === undefined ? {} : { CONTAINER_SANDBOX_ULIMITS: text },
+          }),
+        ),
+      ),
+    )
+
+  it("come from the program, then from its environment, and may be absent", async () => {
+    const nofile = 4096
+    assert.deepStrictEqual(await read(), Result.succeed({}))
+    assert.deepStrictEqual(await read({ nofile }, "nofile=1"), Result.succeed({ nofile }))
+    const both = { nofile, nproc: 1024 }
+    assert.deepStrictEqual(await read(undefined, "nofile=4096, nproc=1024"), Result.succeed(both))
+  })
+
+  it("are refused where they are none", async () => {
+    for (const text of ["nofile", "nofile=x", "nofile=0", "nofile=1.5", "memlock=1", "4096"]) {
+      const refused = await read(undefined, text)
+      assert.isTrue(Result.isFailure(refused) && refused.failure._tag === "InvalidInput", text)
+    }
   })
 })

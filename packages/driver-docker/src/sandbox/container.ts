@@ -45,8 +45,10 @@ export const containerSpec = (options: {
   /** Bytes; not limited where absent. */
   readonly disk?: number | undefined
   readonly ulimits?: Ulimits
+  /** Without any capability, even for root. */
+  readonly incapable?: boolean
 }): ContainerSpec => {
-  const { spec, runtime, workdir, labels, network, disk, ulimits = {} } = options
+  const { spec, runtime, workdir, labels, network, disk, ulimits = {}, incapable } = options
   const { memory, cpus, pids } = spec.limits
   const gvisor = spec.runtime === "gvisor"
   return {
@@ -75,7 +77,7 @@ export const containerSpec = (options: {
       ...(disk === undefined ? {} : { StorageOpt: { size: String(disk) } }),
       Init: true,
       CapDrop: ["ALL"],
-      CapAdd: capabilities,
+      CapAdd: incapable ? [] : capabilities,
       SecurityOpt: ["no-new-privileges"],
       IpcMode: "private",
       RestartPolicy: { Name: "no" },

@@ -12,6 +12,7 @@ import {
 import { Deferred, Effect, Schedule } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
+import { creationLabel } from "../Labels.ts"
 import type { Range } from "../Subnets.ts"
 import type { Ulimits } from "../Ulimits.ts"
 import { containerSpec, identityOf } from "./container.ts"
@@ -64,9 +65,6 @@ const adviseOnUlimits = (error: HostError) =>
       })
     : error
 
-/** Tells the container of one request from any other of that name. */
-const creationLabel = "dev.cordon.creation"
-
 /** What a request made whose answer got lost: the engine may take its time to have made it. */
 const findCreated = (engine: Engine, name: string, token: string, lost: EngineError) =>
   engine.containerInspect(name).pipe(
@@ -93,10 +91,10 @@ export const makeCreation = (options: {
   /** A network that was made ahead, if there is one. */
   readonly networkAhead: (mode: SandboxSpec["network"]) => string | undefined
   readonly ulimits: Ulimits
-  /** Whether a network without a way out still leads to the host. */
-  readonly leakyInternal: Effect.Effect<boolean, HostError>
+  /** Whether the engine is one: see `docs/podman.md`. */
+  readonly podman: Effect.Effect<boolean, HostError>
 }) => {
-  const { engine, files, subnets, egress, proxyRuntime, networkAhead, ulimits } = options
+  const { engine, files, subnets, egress, proxyRuntime, networkAhead, ulimits, podman } = options
   // Images, by ID, that have been seen to hold a shell.
   const usable = new Set<string>()
 
@@ -137,7 +135,7 @@ export const makeCreation = (options: {
           : Effect.uninterruptible(makeNetwork(network, request)).pipe(
               Effect.andThen(Deferred.succeed(attached, undefined)),
             )
-      const token = randomBytes(12).toString("hex")
+      const token = `${Date.now().toString(16).padStart(12, "0")}${randomBytes(8).toString("hex")}`
       const container = containerSpec({
         spec,
         runtime,
@@ -146,6 +144,8 @@ export const makeCreation = (options: {
         network,
         disk,
         ulimits,
+        // What is added there is also had by users who are not root.
+        incapable: !root && (yield* podman),
       })
       const create = Effect.uninterruptible(
         Effect.tap(
@@ -211,8 +211,8 @@ export const makeCreation = (options: {
       const { network, egress } = request.spec
       if (egress !== undefined) return yield* makeProxied(request, egress)
       if (network === "none") return yield* make(request, undefined, false)
-      // It has nobody to talk to but the host, and is kept from that too.
-      if (network === "internal" && (yield* options.leakyInternal)) {
+      // It would have nobody to talk to but the host, to which such a network leads there.
+      if (network === "internal" && (yield* podman)) {
         return yield* make(request, undefined, false)
       }
       const ahead = networkAhead(network)

@@ -69,6 +69,7 @@ const tellsLoss = (event: OutputEvent) =>
 // How it ends when its own kernel could not go on; whoever stops a sandbox leaves another code.
 const gvisorCrash = 2
 
+const justNow = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(20)])
 const soon = Schedule.min([Schedule.exponential("4 millis"), Schedule.spaced("500 millis")])
 
 type Verdict =
@@ -485,7 +486,18 @@ export const makeExec = (
     }
 
     const parser = new FrameParser()
-    const pull = yield* Stream.toPull(connection.output)
+    /** Podman resets the connection of a command that ends without reading all of its input. */
+    const ended = Effect.fnUntraced(function* (error: HostError) {
+      if (stdin === undefined || error._tag !== "EngineUnreachable" || !(yield* podman)) {
+        return yield* Effect.fail(error)
+      }
+      const { Running } = yield* awaitExit(execId, justNow)
+      if (Running) return yield* Effect.fail(error)
+    })
+    const pull = yield* connection.output.pipe(
+      Stream.catch((error) => Stream.fromEffectDrain(ended(error))),
+      Stream.toPull,
+    )
     let held: Array<OutputEvent> = []
     let heldText = ""
     let first = true
