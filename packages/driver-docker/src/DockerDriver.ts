@@ -518,7 +518,8 @@ export const layerDriver = (
             "pause",
             "terminals",
             "snapshots",
-            ...(isPodman(host) ? [] : (["egress", "git"] as const)),
+            "git",
+            ...(isPodman(host) ? [] : (["egress"] as const)),
           ],
           caveats: [
             "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
