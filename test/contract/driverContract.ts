@@ -667,6 +667,22 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
           }),
         )
 
+        check("are not run by being read", () =>
+          Effect.gen(function* () {
+            const id = yield* make()
+            const line = "echo ran >> /work/ran; exit 0\n"
+            // Larger than any pipe: who reads its beginning leaves the rest of it unread.
+            yield* write(id, "/work/f", line.repeat(20_000))
+            for (const offset of [0, 10 * line.length, 300_000]) {
+              assert.strictEqual(
+                yield* read(id, "/work/f", { offset, length: line.length }),
+                line.repeat(2).slice(offset % line.length).slice(0, line.length),
+              )
+            }
+            assert.strictEqual((yield* exec(id, "test ! -e /work/ran")).exitCode, 0)
+          }),
+        )
+
         check("keep their mode when overwritten, and are written through links", () =>
           Effect.gen(function* () {
             const driver = yield* SandboxDriver

@@ -136,7 +136,8 @@ export const commandMessage = ({ command, cwd, env, stdin, declined }: Message):
 
 /**
  * A helper of ours, run by the armed shell itself. It finds its arguments in `$@`, its input by
- * calling `content`.
+ * calling `content`. The shell ends with it: it must not take what a helper opened as its standard
+ * input, a file that is being read, for more to run.
  */
 export const helperMessage = (
   script: string,
@@ -146,5 +147,6 @@ export const helperMessage = (
   `{ exec </dev/null
 set -- ${args.map(quote).join(" ")}
 ${content === undefined ? script : script.replace(contentOfStdin, () => `content() { printf ${printfFormat(content)}; }; whole=1`)}
+exit
 }
 `
