@@ -1,14 +1,14 @@
 import { OnToolProgress } from "@cordon/tools"
-import { Clock, Effect, Ref } from "effect"
+import { Clock, Effect, Latch, Option, Ref } from "effect"
 
-/** Milliseconds between two looks at whether there is something to tell. */
+/** Milliseconds between two notifications. */
 const interval = 500
 /** Milliseconds after which a silent call is told of all the same: clients take silence for death. */
 const heartbeat = 5000
 
 /**
- * Tells how a call gets on: the latest thing it said, at most twice a second, and how long it has run
- * where it says nothing.
+ * Tells how a call gets on: the first thing it says at once, then the latest at most twice a second,
+ * and how long it has run where it says nothing.
  */
 export const withProgress = <A, E, R>(
   call: Effect.Effect<A, E, R>,
@@ -16,20 +16,23 @@ export const withProgress = <A, E, R>(
 ): Effect.Effect<A, E, R> =>
   Effect.gen(function* () {
     const latest = yield* Ref.make<string | undefined>(undefined)
+    const news = yield* Latch.make()
     const began = yield* Clock.currentTimeMillis
-    let told = began
     let count = 0
     const look = Effect.gen(function* () {
+      const woken = yield* Effect.timeoutOption(news.await, heartbeat)
+      yield* news.close
       const said = yield* Ref.getAndSet(latest, undefined)
-      const now = yield* Clock.currentTimeMillis
-      if (said === undefined && now - told < heartbeat) return
-      told = now
+      // Told with what was said just before it.
+      if (said === undefined && Option.isSome(woken)) return
+      const seconds = Math.round(((yield* Clock.currentTimeMillis) - began) / 1000)
       // It must grow with each notification; how much there is to do is not known.
       count += 1
-      yield* tell(count, said ?? `Running for ${Math.round((now - began) / 1000)} s`)
+      yield* tell(count, said ?? `Running for ${seconds} s`)
+      yield* Effect.sleep(interval)
     })
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(interval), look)))
+    yield* Effect.forkScoped(Effect.forever(look))
     return yield* Effect.provideService(call, OnToolProgress, ({ message }) =>
-      Ref.set(latest, message),
+      Effect.andThen(Ref.set(latest, message), news.open),
     )
   }).pipe(Effect.scoped)
