@@ -44,7 +44,7 @@ import type { Manager } from "./manager/Manager.ts"
 import { Container, type Node, type Service, type Task } from "./manager/schemas.ts"
 import { endpointOf, makeNodeEngines, type NodeEngine } from "./NodeEngines.ts"
 import { createNetwork, networkLabel, removeNetwork } from "./sandbox/network.ts"
-import { awaitTask, isReady, nodesFor, statusOf } from "./sandbox/placement.ts"
+import { awaitTask, isReady, isTakenBack, nodesFor, statusOf } from "./sandbox/placement.ts"
 import { attemptLabel, nodeRuntime, serviceSpec, stateLabel, userLabel } from "./sandbox/service.ts"
 
 export interface SwarmDriverOptions {
@@ -444,7 +444,8 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const network = spec.network === "none" ? undefined : yield* makeNetwork(id, spec, attempt)
-        return yield* restore(makeService(id, session, spec, onPreparing, attempt)).pipe(
+        const place = makeService(id, session, spec, onPreparing, attempt)
+        return yield* restore(Effect.retry(place, { while: isTakenBack, times: 3 })).pipe(
           Effect.onError(() =>
             network === undefined ? none : undo(`network ${id}`, removeNetwork(manager, network)),
           ),

@@ -55,6 +55,15 @@ const full = (spec: SandboxSpec, nodes: ReadonlyArray<Node>) => {
   })
 }
 
+const takenBack = "begin a sandbox"
+
+/**
+ * Whether a swarm changed its mind about a sandbox of which nothing ran: a leader that was just
+ * elected knows of no node for a moment, and takes back what it finds assigned to one.
+ */
+export const isTakenBack = (error: CreateError): boolean =>
+  error._tag === "EngineError" && error.operation === takenBack
+
 const notNow = (spec: SandboxSpec, detail: string) =>
   new EngineError({
     operation: "place a sandbox",
@@ -65,6 +74,10 @@ const notNow = (spec: SandboxSpec, detail: string) =>
 const refused = (spec: SandboxSpec, task: Task): CreateError => {
   const { image } = spec
   const { Err, Message, State } = task.Status
+  if (underWay.includes(State)) {
+    const detail = `the swarm took its task back before it began (${State} on node ${task.NodeID ?? "none"}); try again`
+    return new EngineError({ operation: takenBack, status: 0, detail })
+  }
   const detail = (Err ?? "") || (Message ?? "") || `its task is ${State}`
   if (/no such image|manifest unknown|pull access denied|repository does not exist/i.test(detail)) {
     return new ImageNotFound({ image })
