@@ -219,10 +219,9 @@ describe("an allow-list on a real engine", () => {
           assert.match((yield* sandbox.exec(bash(fetching("http://evil.test/")))).stdout, /403/)
           yield* sandbox.remove
           for (let delay = 0; delay <= 1500; delay += 300) {
-            yield* session.create({ egress }).pipe(
-              Effect.flatMap((made) => made.remove),
-              Effect.timeoutOption(delay),
-            )
+            yield* Effect.uninterruptibleMask((restore) =>
+              Effect.flatMap(restore(session.create({ egress })), (made) => made.remove),
+            ).pipe(Effect.timeoutOption(delay))
           }
           assert.deepStrictEqual(yield* session.list, [])
           // Networks go in the background, their proxies with them.
