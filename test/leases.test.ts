@@ -10,7 +10,7 @@ import {
 } from "@cordon/core"
 import * as memory from "@cordon/driver-memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Scope } from "effect"
+import { Context, Effect, Fiber, Layer, Metric, Scope } from "effect"
 import { TestClock } from "effect/testing"
 
 type Driver = SandboxDriver["Service"]
@@ -118,7 +118,9 @@ describe("Leases", () => {
       yield* store.change(lease, lease.token, { instanceId: "another" })
       yield* pass(4)
       assert.strictEqual((yield* Fiber.join(use))._tag, "LeaseLost")
-    }),
+      const losses = (yield* Metric.snapshot).find(({ id }) => id === "cordon.lease.losses")
+      assert.deepInclude(losses?.state, { count: 1 })
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
   )
 
   it.effect("find the orphans of a crashed process and reap them in time", () =>

@@ -1,25 +1,9 @@
 import { Sandboxes } from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Metric } from "effect"
+import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
-
-/** What a metric counts, by the value of its one attribute. */
-const valuesOf = (id: string) =>
-  Effect.map(Metric.snapshot, (snapshots) =>
-    Object.fromEntries(
-      snapshots
-        .filter((snapshot) => snapshot.id === id)
-        .map(({ attributes = {}, state }) => [
-          Object.values(attributes).join(),
-          "count" in state
-            ? Number(state.count)
-            : "value" in state
-              ? Number(state.value)
-              : undefined,
-        ]),
-    ),
-  )
+import { valuesOf } from "./support/metrics.ts"
 
 /** Lets time pass in steps, and what runs in the background act after each. */
 const pass = Effect.fnUntraced(function* (minutes: number) {

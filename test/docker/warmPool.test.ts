@@ -4,8 +4,9 @@ import { join } from "node:path"
 import { SandboxDriver, Sandboxes, type SandboxSession } from "@cordon/core"
 import * as docker from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
-import { Duration, Effect, Layer } from "effect"
+import { Duration, Effect, Layer, Metric } from "effect"
 import { socketPath } from "../support/docker.ts"
+import { valuesOf } from "../support/metrics.ts"
 import { containerOf, engine, freshSession, image, onEngine, textOf } from "./support.ts"
 
 // By this limit what these tests make ahead is told apart from what others do meanwhile.
@@ -73,7 +74,12 @@ describe("a warm pool on a real engine", () => {
         Effect.gen(function* () {
           yield* session.create({ name: "cold" })
           const ready = yield* until(({ running }) => running === 2)
+          yield* valuesOf("cordon.pool.ready").pipe(
+            Effect.delay("50 millis"),
+            Effect.repeat({ until: ({ container }) => container === 2 }),
+          )
           const warm = yield* session.create({ name: "warm" })
+          assert.deepStrictEqual(yield* valuesOf("cordon.pool.claims"), { miss: 1, hit: 1 })
           assert.include(ready.containers, warm.info.instanceId)
           assert.strictEqual(yield* textOf(warm, "echo $PWD; hostname"), "/workspace\nsandbox")
           const { Config } = yield* containerOf(warm)
@@ -114,7 +120,8 @@ describe("a warm pool on a real engine", () => {
       const names = yield* networkNames
       assert.isNotEmpty(last.networks)
       for (const network of last.networks) assert.notInclude(names, network)
-    }),
+      assert.deepInclude(yield* valuesOf("cordon.pool.ready"), { container: 0 })
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
   )
 
   onEngine("takes the whole key of a session for its owner, not the part that its ID holds", () =>

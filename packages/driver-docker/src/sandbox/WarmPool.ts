@@ -16,6 +16,7 @@ import { identityOf } from "./container.ts"
 import { type Create, isEngineError, undo } from "./creation.ts"
 import { isNetworkName, removeNetwork } from "./network.ts"
 import type { NetworksAhead } from "./networksAhead.ts"
+import { countClaim, makeReadyCount } from "./poolMetrics.ts"
 
 type Engine = DockerEngine["Service"]
 
@@ -127,6 +128,12 @@ export const makeWarmPool = Effect.fnUntraced(function* (
   const kinds = new Map<string, { readonly kind: Kind; readonly ready: Array<Ready> }>()
   const networkNames = new Map<string, string | null | undefined>()
   const wake = yield* Latch.make(true)
+  const countReady = Effect.andThen(
+    makeReadyCount("container", () =>
+      [...kinds.values()].reduce((sum, { ready }) => sum + ready.length, 0),
+    ),
+    makeReadyCount("network", networks.ready),
+  )
 
   const destroy = ({ name, instanceId }: Ready) =>
     Effect.suspend(() => {
@@ -204,12 +211,13 @@ export const makeWarmPool = Effect.fnUntraced(function* (
         Effect.forEach(all, destroy, { concurrency: 4, discard: true }),
         networks.drain,
       )
-    }),
+    }).pipe(Effect.ensuring(countReady)),
   )
   yield* wake.await.pipe(
     Effect.timeoutOption(renewal),
     Effect.andThen(wake.close),
     Effect.andThen(replenish),
+    Effect.andThen(countReady),
     Effect.forever,
     Effect.forkScoped,
   )
@@ -231,8 +239,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
     yield* wake.open
   })
 
-  /** Gives a ready container to a session; none where none is ready. Not to be interrupted. */
-  const claim = Effect.fnUntraced(function* (
+  const find = Effect.fnUntraced(function* (
     kind: Kind,
     id: SandboxId,
     session: SessionKey,
@@ -267,6 +274,13 @@ export const makeWarmPool = Effect.fnUntraced(function* (
       }
     }
   })
+
+  /** Gives a ready container to a session; none where none is ready. Not to be interrupted. */
+  const claim = (...asked: Parameters<typeof find>) =>
+    find(...asked).pipe(
+      Effect.tap((found) => countClaim(Option.isSome(found) ? "hit" : "miss")),
+      Effect.ensuring(countReady),
+    )
 
   return { claim, want }
 })

@@ -31,6 +31,9 @@ export const makeNetworksAhead = (
   const destroy = ({ name }: Spare) => undo(`network ${name}`, removeNetwork(engine, name))
 
   return {
+    /** How many are ready. */
+    ready: (): number => [...spares.values()].reduce((sum, held) => sum + held.length, 0),
+
     /** A name that the caller now has for itself; none where none is ready. */
     take: (mode: NetworkMode): string | undefined =>
       mode === "none" ? undefined : spares.get(mode)?.shift()?.name,
