@@ -42,6 +42,9 @@ export const nodesFor = (nodes: ReadonlyArray<Node>, runtime: string) =>
 export const isReady = ({ Spec, Status }: Node) =>
   Spec.Availability === "active" && Status.State === "ready"
 
+const mayBecomeReady = ({ Spec, Status }: Node) =>
+  Spec.Availability === "active" && ["ready", "unknown"].includes(Status.State)
+
 /** A swarm whose nodes that run this have no room for one more. */
 const full = (spec: SandboxSpec, nodes: ReadonlyArray<Node>) => {
   const able = nodesFor(nodes, spec.runtime).filter(isReady)
@@ -86,8 +89,8 @@ const refused = (spec: SandboxSpec, task: Task): CreateError => {
   return new EngineError({ operation: "start a sandbox", status: 0, detail })
 }
 
-// Nodes are out of the schedulers' sight for some seconds after an election, and no longer.
-const patience = 10_000
+// A new leader has not heard of its nodes for some seconds ("unknown"), then they are back or "down".
+const patience = 20_000
 
 /** Waits until a service's task runs, or fails with why it will not. */
 export const awaitTask = Effect.fn("awaitTask")(function* (
@@ -111,7 +114,7 @@ export const awaitTask = Effect.fn("awaitTask")(function* (
     if (State !== "pending" || !/no suitable node/i.test(Err ?? "")) return undefined
     const nodes = yield* manager.nodes
     const lacksRoom = /insufficient resources/i.test(Err ?? "")
-    const able = nodesFor(nodes, spec.runtime).filter(isReady)
+    const able = nodesFor(nodes, spec.runtime).filter(mayBecomeReady)
     homeless ??= Date.now()
     const waited = Date.now() - homeless
     // Each node that could take it was asked, or there was time enough for it to be.
