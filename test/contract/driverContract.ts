@@ -676,7 +676,10 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
             for (const offset of [0, 10 * line.length, 300_000]) {
               assert.strictEqual(
                 yield* read(id, "/work/f", { offset, length: line.length }),
-                line.repeat(2).slice(offset % line.length).slice(0, line.length),
+                line
+                  .repeat(2)
+                  .slice(offset % line.length)
+                  .slice(0, line.length),
               )
             }
             assert.strictEqual((yield* exec(id, "test ! -e /work/ran")).exitCode, 0)

@@ -65,7 +65,10 @@ export class SummaryReporter implements Reporter {
     }
     const file = process.env["CORDON_TEST_SUMMARY"]
     if (file !== undefined && file !== "") {
-      writeFileSync(file, `${JSON.stringify({ ...counts, failedTests, secondTries, skippedTests }, null, 2)}\n`)
+      writeFileSync(
+        file,
+        `${JSON.stringify({ ...counts, failedTests, secondTries, skippedTests }, null, 2)}\n`,
+      )
     }
     console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
   }
