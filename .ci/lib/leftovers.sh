@@ -20,3 +20,15 @@ no_leftovers() {
   fi
   echo 'nothing left on the engine'
 }
+
+# Takes away what processes left that had to be killed, and their networks.
+remove_leftovers() {
+  local filter id
+  filter=$(jq -rn --arg name "$OWN_LABEL" '{label: [$name]} | @json | @uri')
+  for id in $(api GET "/containers/json?all=1&filters=$filter" | jq -r '.[].Id'); do
+    api DELETE "/containers/$id?force=1&v=1"
+  done
+  for id in $(api GET "/networks?filters=$filter" | jq -r '.[].Id'); do
+    api DELETE "/networks/$id"
+  done
+}

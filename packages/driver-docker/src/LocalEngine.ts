@@ -30,19 +30,38 @@ const bytesOf = (chunk: string | Uint8Array) =>
 const toMutable = (filters: Filters): Record<string, Array<string>> =>
   Object.fromEntries(Object.entries(filters).map(([key, values]) => [key, [...values]]))
 
-/** Reaches an engine through a local socket, with dockerode. */
-export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
+/**
+ * What a call comes to, or a failure once its time is up: an engine that hangs (20.10 does at times:
+ * https://github.com/moby/moby/issues/46661) answers nobody any more. Not an Effect's timeout, which
+ * would wait for the call where it can't be interrupted.
+ */
+const within = <A>(milliseconds: number, answer: Promise<A>): Promise<A> => {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const reason = `it did not answer within ${milliseconds / 1000} s; if it answers nothing at all any more, restart it`
+  const timer = setTimeout(() => reject(new Error(reason)), milliseconds)
+  return Promise.race([answer, promise]).finally(() => clearTimeout(timer))
+}
+
+/**
+ * Reaches an engine through a local socket, with dockerode.
+ *
+ * @param patience milliseconds that it has to answer a call
+ */
+export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer<DockerEngine> =>
   Layer.sync(DockerEngine, () => {
     const docker = new Docker({ socketPath })
     const endpoint = `${process.platform === "win32" ? "npipe" : "unix"}://${socketPath}`
 
-    const call = <A>(operation: string, f: (abortSignal: AbortSignal) => Promise<A>) =>
-      Effect.tryPromise({ try: f, catch: toHostError(endpoint, operation) })
+    const call = <A>(operation: string, f: () => Promise<A>) =>
+      Effect.tryPromise({
+        try: () => within(patience, f()),
+        catch: toHostError(endpoint, operation),
+      })
 
     const ask = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
       operation: string,
       schema: S,
-      f: (abortSignal: AbortSignal) => Promise<unknown>,
+      f: () => Promise<unknown>,
     ) => Effect.flatMap(call(operation, f), schemas.decodeAnswer(operation, schema))
 
     /** A long answer; leaving it closes its connection. */
@@ -54,7 +73,11 @@ export const localEngine = (socketPath: string): Layer.Layer<DockerEngine> =>
         Effect.gen(function* () {
           const connection = new AbortController()
           yield* Effect.addFinalizer(() => Effect.sync(() => connection.abort()))
-          const stream = yield* call(operation, () => open(connection.signal))
+          // It begins to answer with the first thing that it has to say.
+          const stream = yield* Effect.tryPromise({
+            try: () => open(connection.signal),
+            catch: toHostError(endpoint, operation),
+          })
           return Stream.fromAsyncIterable(stream, toHostError(endpoint, operation)).pipe(
             Stream.map(bytesOf),
           )
