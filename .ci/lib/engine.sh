@@ -46,5 +46,7 @@ stop_engine() {
   stop_pid "$DOCKERD_PID" dockerd 60
   if [[ -n $containerd ]] && ! wait_for 10 process_gone "$containerd"; then
     kill -KILL "$containerd" 2>/dev/null || true
+    # The next engine would take it for alive as long as nobody has reaped it.
+    rm -f "$spawned"
   fi
 }
