@@ -28,9 +28,11 @@ start_podman() {
     write_podman_config "$driver"
     if podman_here info >"$log" 2>&1; then break; fi
   done
+  # In its own folder: conmon leaves a file named oom where it runs.
   # shellcheck disable=SC2016 # expanded by the inner shell
-  "${PODMAN_ENVIRONMENT[@]}" setsid nohup unshare --net sh -c 'ip link set lo up && exec podman system service --time 0 "$1"' \
-    sh "unix://$PODMAN_SOCKET" </dev/null >"$log" 2>&1 &
+  "${PODMAN_ENVIRONMENT[@]}" setsid nohup unshare --net sh -c '
+    cd "$1" && ip link set lo up && exec podman system service --time 0 "$2"
+  ' sh "$PODMAN_ROOT" "unix://$PODMAN_SOCKET" </dev/null >"$log" 2>&1 &
   printf '%d\n' "$!" >"$PODMAN_PID"
   if ! wait_for 60 podman_answers; then
     tail -n 40 "$log" >&2
@@ -81,7 +83,19 @@ stop_podman() {
   [[ -d $PODMAN_ROOT ]] || return 0
   podman_there rm --all --force --time 0 >/dev/null 2>&1 || podman_here rm --all --force --time 0 >/dev/null 2>&1 || true
   stop_pid "$PODMAN_PID" podman 20
+  # One for each command of the last minutes waits to clean up after it, in files that are then gone.
+  kill_conmons
   while read -r mount; do umount --lazy "$mount" || true; done \
     < <(awk -v root="$PODMAN_ROOT/" 'index($2, root) == 1 {print $2}' /proc/mounts | sort -r)
   rm -rf --one-file-system "$PODMAN_ROOT"
+}
+
+kill_conmons() {
+  local process name
+  for process in /proc/[0-9]*; do
+    name=$(cat "$process/comm" 2>/dev/null) || continue
+    if [[ $name == conmon ]] && tr '\0' '\n' 2>/dev/null <"$process/cmdline" | grep -q "^$PODMAN_ROOT/"; then
+      kill -KILL "${process#/proc/}" 2>/dev/null || true
+    fi
+  done
 }
