@@ -15,7 +15,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Each engine test keeps containers busy; more files at once would only wait for each other.
     maxWorkers: 2,
-    // A second try is no secret: see docs/decisions/0021.
+    // A second try is no secret: see docs/decisions/0023.
     retry: process.env["CI"] === undefined ? 0 : 1,
     reporters: ["default", new SummaryReporter()],
   },
