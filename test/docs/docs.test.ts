@@ -1,0 +1,157 @@
+import { existsSync } from "node:fs"
+import { readdir, readFile, writeFile } from "node:fs/promises"
+import { basename, dirname, join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { noEngine } from "../support/docker.ts"
+import { skipped } from "../support/skipped.ts"
+import { type Block, blocksOf, pages, readPage, root } from "./blocks.ts"
+import { compile, ended, problems, withFolder } from "./check.ts"
+
+/** Pages that `scripts/install-check.ts` follows word for word, from an empty folder. */
+const walked = ["docs/getting-started.md"]
+
+const names = await pages()
+const blocks = (
+  await Promise.all(names.map(async (page) => blocksOf(page, await readPage(page))))
+).flat()
+const elsewhere = ({ page }: Block) => walked.includes(page)
+/** A part of a file of the repository, and no file that a reader makes. */
+const isExcerpt = ({ file = "" }: Block) => file.includes("/")
+
+const block = (language: string, code: string, more: Partial<Block> = {}): Block => ({
+  page: "broken.md",
+  line: 7,
+  language,
+  code,
+  ...more,
+})
+
+describe("the code blocks of the documentation", () => {
+  it("are all found, and in languages that are checked", async () => {
+    assert.isAbove(blocks.length, 30)
+    assert.includeMembers(
+      ["ts", "sh", "json", "text"],
+      [...new Set(blocks.map(({ language }) => language))],
+    )
+    for (const page of names) {
+      const fences = (await readPage(page)).match(/^\s*(?:```|~~~)/gm) ?? []
+      const found = blocks.filter((other) => other.page === page)
+      assert.strictEqual(fences.length, 2 * found.length, page)
+    }
+  })
+
+  it("are parts of the files that they name, which other tests run", async () => {
+    const tests = (await readdir(join(root, "test"), { recursive: true })).filter((name) =>
+      name.endsWith(".ts"),
+    )
+    const texts = await Promise.all(tests.map((name) => readFile(join(root, "test", name), "utf8")))
+    const taken = blocks.filter(isExcerpt)
+    assert.isAbove(taken.length, 20)
+    for (const { page, line, file = "", code } of taken) {
+      assert.include(await readFile(join(root, file), "utf8"), code, `${page}:${line}`)
+      assert.isTrue(
+        texts.some((text) => text.includes(basename(file))),
+        `no test runs ${file}`,
+      )
+    }
+  })
+
+  it("on the first screen are those of the page that goes on from there", async () => {
+    const readme = blocks.filter(({ page }) => page === "README.md")
+    const [first, , program] = readme
+    const page = await readPage("docs/getting-started.md")
+    assert.strictEqual(first?.language, "sh")
+    assert.include(page, first?.code ?? "")
+    assert.strictEqual(program?.language, "ts")
+    assert.include(page, program?.code ?? "")
+  })
+
+  it("compile", { timeout: 300_000 }, async () => {
+    const programs = blocks.filter((one) => one.language === "ts" && !isExcerpt(one))
+    assert.isNotEmpty(programs)
+    // What must be found, so that nothing to find means something.
+    const broken = block(
+      "ts",
+      'import { docker } from "@cordon/driver-docker"\ndocker({ hots: "" })\n',
+    )
+    const found = await compile([...programs, broken])
+    assert.deepStrictEqual(
+      found.filter((problem) => !problem.startsWith("broken.md:8: error TS2353")),
+      [],
+    )
+    assert.lengthOf(found, 1)
+  })
+
+  it("of commands and JSON do what they say, or say why not", { timeout: 300_000 }, async () => {
+    const found = await problems(
+      blocks.filter((one) => ["sh", "json"].includes(one.language) && !elsewhere(one)),
+    )
+    assert.deepStrictEqual(found, [])
+  })
+
+  it("are refused when they are broken", async () => {
+    const found = await problems([
+      block("sh", "true\n"),
+      block("sh", "false\ntrue\n"),
+      block("sh", "no-such-command\n"),
+      block("sh", "exit 1\n", { comment: "not run: needs a swarm of three" }),
+      block("sh", "true\n", { comment: "not run: later" }),
+      block("sh", "if true\n", { comment: "not run: needs a swarm of three" }),
+      block("json", '{ "a": 1, }\n'),
+    ])
+    assert.deepStrictEqual(
+      found.map((problem) => problem.split("\n")[0]?.slice(0, 40)),
+      [
+        "broken.md:7: exit code 1",
+        "broken.md:7: exit code 127",
+        "broken.md:7: the reason for not running it says too little".slice(0, 40),
+        found[3]?.slice(0, 40),
+        found[4]?.slice(0, 40),
+      ],
+    )
+    assert.match(found[3] ?? "", /syntax error/i)
+    assert.match(found[4] ?? "", /SyntaxError/)
+  })
+})
+
+/** Pages whose programs need no more than an engine and its default image. */
+const run = [
+  "README.md",
+  ...["observability", "runtimes", "sessions", "warm-pool"].map((page) => `docs/${page}.md`),
+]
+
+describe("the programs of the documentation", () => {
+  const programs = blocks.filter(
+    (one) => one.language === "ts" && run.includes(one.page) && !isExcerpt(one),
+  )
+
+  for (const { page, line, code } of programs) {
+    const name = `run on an engine: ${page}:${line}`
+    if (noEngine !== undefined) {
+      skipped(name, noEngine)
+      continue
+    }
+    it(name, { timeout: 300_000 }, () =>
+      withFolder(async (folder) => {
+        await writeFile(join(folder, "main.ts"), code)
+        const args = ["--conditions=@cordon/source", "main.ts"]
+        const { code: exitCode, output } = await ended(process.execPath, args, folder)
+        assert.strictEqual(exitCode, 0, output)
+        // What a program prints stands in a comment beside it.
+        const printed = /console\.log\(.*\) \/\/ (.*)$/m.exec(code)?.[1]
+        if (printed !== undefined) assert.include(output, printed)
+      }),
+    )
+  }
+})
+
+describe("the documentation", () => {
+  it("leads to files that are there", async () => {
+    assert.isAbove(names.length, 20)
+    for (const page of names) {
+      for (const [, link = ""] of (await readPage(page)).matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
+        assert.isTrue(existsSync(join(root, dirname(page), link)), `${page}: ${link}`)
+      }
+    }
+  })
+})
