@@ -19,6 +19,7 @@ const commands = {
   soak: ["node", ["--conditions=@cordon/source", "test/faults/soak.ts"]],
   check: ["pnpm", ["run", "run:check"]],
   "install-check": ["node", ["scripts/install-check.ts"]],
+  registry: ["node", ["scripts/registry.ts"]],
 }
 
 /** Runs a program to its end; what a quiet one printed is shown only where it failed. */

@@ -1,105 +1,27 @@
-// Installs the packed tarballs into an empty project, as a user does: types resolve whatever
-// `moduleResolution` the project has, a program runs on each Node that we support, and what comes
-// along is told in a table.
-import { execFileSync } from "node:child_process"
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs"
+// Installs the packed tarballs into empty projects, as users do, from a registry of their own: types
+// resolve whatever `moduleResolution` a project has, a program runs on each Node that we support, what
+// `cordon init` writes and what the first page says works word for word, and nothing grows unseen.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { noEngine } from "../test/support/docker.ts"
+import { type Packed, packAll, root, run } from "./install/pack.ts"
+import { serveRegistry } from "./install/registry.ts"
+import { checkSizes, weigh } from "./install/sizes.ts"
+import { walk } from "./install/walk.ts"
 
-const root = join(import.meta.dirname, "..")
 const work = mkdtempSync(join(tmpdir(), "cordon-install-"))
-const tarballs = join(work, "tarballs")
-
-const run = (program: string, args: ReadonlyArray<string>, cwd: string) =>
-  execFileSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
 
 const json = (file: string, content: object) =>
   writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`)
-
-/** Name and tarball of each package that would be published. */
-const pack = () => {
-  mkdirSync(tarballs)
-  const packed = readdirSync(join(root, "packages")).map((folder) => {
-    const manifest: { readonly name: string } = JSON.parse(
-      readFileSync(join(root, "packages", folder, "package.json"), "utf8"),
-    )
-    const before = new Set(readdirSync(tarballs))
-    run("pnpm", ["pack", "--pack-destination", tarballs], join(root, "packages", folder))
-    const file = readdirSync(tarballs).find((name) => !before.has(name)) ?? ""
-    return [manifest.name, `file:${join(tarballs, file)}`] as const
-  })
-  return Object.fromEntries(packed)
-}
 
 const versionOf = (name: string): string => {
   const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
   return manifest.devDependencies[name]
 }
 
-const sizeOf = (folder: string): number =>
-  readdirSync(folder, { withFileTypes: true }).reduce((sum, entry) => {
-    const path = join(folder, entry.name)
-    return sum + (entry.isDirectory() ? sizeOf(path) : entry.isFile() ? statSync(path).size : 0)
-  }, 0)
-
-interface Locked {
-  readonly dependencies?: Readonly<Record<string, string>>
-  readonly optionalDependencies?: Readonly<Record<string, string>>
-}
-
-/** The folders of a package and all that it brings, as npm resolved them. */
-const broughtBy = (
-  path: string,
-  packages: Readonly<Record<string, Locked>>,
-  found = new Set<string>(),
-): ReadonlySet<string> => {
-  if (found.has(path)) return found
-  found.add(path)
-  const { dependencies, optionalDependencies } = packages[path] ?? {}
-  for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-    // In the own folder first, then in that of each one around it.
-    let around = path
-    while (around !== "" && !(`${around}/node_modules/${name}` in packages)) {
-      around = around.slice(0, Math.max(0, around.lastIndexOf("/node_modules/")))
-    }
-    const place = `${around}${around === "" ? "" : "/"}node_modules/${name}`
-    if (place in packages) broughtBy(place, packages, found)
-  }
-  return found
-}
-
-const framework =
-  /node_modules\/(?:ai|openai|langchain|@(?:anthropic-ai|langchain|mastra|openai)\/.*)$/
-
-/** What comes along with each package, itself included; effect, which all need, left out. */
-const weigh = (packed: Readonly<Record<string, string>>, folder: string) => {
-  const { packages } = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8"))
-  console.log("package                          packed  brings  installed")
-  for (const [name, tarball] of Object.entries(packed)) {
-    const brought = [...broughtBy(`node_modules/${name}`, packages)]
-    const frameworks = brought.filter((path) => framework.test(path))
-    if (frameworks.length > 0) throw new Error(`${name} brings ${frameworks.join(", ")}`)
-    const nested = (path: string) => brought.some((other) => path.startsWith(`${other}/`))
-    const installed = brought
-      // npm leaves an optional one out that it can't build.
-      .filter((path) => !nested(path) && existsSync(join(folder, path)))
-      .reduce((sum, path) => sum + sizeOf(join(folder, path)), 0)
-    const kilobytes = `${(statSync(new URL(tarball)).size / 1000).toFixed(0)} kB`
-    const megabytes = `${(installed / 1e6).toFixed(1)} MB`
-    console.log(
-      `${name.padEnd(32)} ${kilobytes.padStart(6)} ${String(brought.length - 1).padStart(7)} ${megabytes.padStart(10)}`,
-    )
-  }
-}
+const npmInstall = (folder: string, env: NodeJS.ProcessEnv, ...more: ReadonlyArray<string>) =>
+  run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", ...more], folder, env)
 
 /** The oldest that we support, and the newest of each line since. */
 const nodes = ["22.19.0", "24", "26"]
@@ -125,7 +47,7 @@ console.log(stdout.trim(), typeof sandbox_list.execute, typeof wrong, new URL(ur
 `
 
 /** An empty project with all our packages, and with what one needs to write a program with them. */
-const install = (packed: Readonly<Record<string, string>>) => {
+const install = async (packages: ReadonlyArray<Packed>, env: NodeJS.ProcessEnv) => {
   const folder = join(work, "project")
   mkdirSync(folder)
   const others = ["ai", "effect", "typescript", "@types/node", "zod"]
@@ -134,15 +56,15 @@ const install = (packed: Readonly<Record<string, string>>) => {
     private: true,
     type: "module",
     dependencies: {
-      ...packed,
+      ...Object.fromEntries(packages.map(({ name, version }) => [name, version])),
       ...Object.fromEntries(others.map((name) => [name, versionOf(name)])),
     },
   })
-  run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+  await npmInstall(folder, env)
   return folder
 }
 
-const use = (folder: string) => {
+const use = async (folder: string, env: NodeJS.ProcessEnv) => {
   writeFileSync(join(folder, "main.ts"), program)
   for (const [moduleResolution, module] of [
     ["node16", "node16"],
@@ -162,7 +84,7 @@ const use = (folder: string) => {
       },
       include: ["main.ts"],
     })
-    run("npx", ["tsc"], folder)
+    await run("npx", ["tsc"], folder)
     console.log(`ok types with moduleResolution ${moduleResolution}`)
   }
   const expected = "installed function object 127.0.0.1\n"
@@ -170,19 +92,58 @@ const use = (folder: string) => {
     const place = join(work, `node-${version}`)
     mkdirSync(place)
     json(join(place, "package.json"), { private: true })
-    run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", `node@${version}`], place)
+    await npmInstall(place, env, `node@${version}`)
     const node = join(place, "node_modules", "node", "bin", "node")
-    const output = run(node, ["dist/main.js"], folder)
+    const output = await run(node, ["dist/main.js"], folder)
     if (output !== expected) throw new Error(`the program printed ${JSON.stringify(output)}`)
-    console.log(`ok runs on Node ${run(node, ["--version"], folder).trim()}`)
+    console.log(`ok runs on Node ${(await run(node, ["--version"], folder)).trim()}`)
+  }
+}
+
+/** What the starters print in the end, each on the real engine. */
+const starters = {
+  plain: /primes: 2 3 5 7 11 13 17 19 23 29\nexit code 1: .*missing\.txt.*\n$/,
+  effect: /primes: 2 3 5 7 11 13 17 19 23 29\nexit code 1: .*missing\.txt.*\n$/,
+} as const
+
+/** Installs and starts what `cordon init` writes. The agent's starter is that of the first page. */
+const start = async (project: string, env: NodeJS.ProcessEnv) => {
+  for (const [template, expected] of Object.entries(starters)) {
+    const folder = join(work, template)
+    await run("npx", ["cordon", "init", folder, "--template", template], project)
+    await npmInstall(folder, env)
+    if (noEngine !== undefined) {
+      await run("npx", ["tsc"], folder)
+      console.log(`ok cordon init --template ${template} compiles; not run: ${noEngine}`)
+      continue
+    }
+    const output = await run("npm", ["start"], folder, env)
+    if (!expected.test(output)) throw new Error(`the starter ${template} printed\n${output}`)
+    console.log(`ok cordon init --template ${template} runs`)
   }
 }
 
 try {
-  const packed = pack()
-  const folder = install(packed)
-  use(folder)
-  weigh(packed, folder)
+  const tarballs = join(work, "tarballs")
+  mkdirSync(tarballs)
+  const packages = await packAll(tarballs)
+  await using registry = await serveRegistry(packages, work)
+  const env = {
+    ...process.env,
+    NPM_CONFIG_USERCONFIG: registry.npmrc,
+    // A reader says yes where npx asks whether it may install.
+    npm_config_yes: "true",
+    // What one project has fetched the next one need not ask for again.
+    npm_config_prefer_offline: "true",
+  }
+  const folder = await install(packages, env)
+  await use(folder, env)
+  await start(folder, env)
+  if (noEngine === undefined) {
+    await walk("docs/getting-started.md", join(work, "newcomer"), env)
+    console.log("ok docs/getting-started.md, word for word")
+  } else console.log(`skipped docs/getting-started.md: ${noEngine}`)
+  checkSizes(weigh(packages, folder), process.argv.includes("--update-sizes"))
 } finally {
   rmSync(work, { recursive: true })
 }

@@ -11,9 +11,13 @@ export interface Ran {
 }
 
 /** Starts the real command. */
-export const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) => {
+export const start = (
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {},
+  cwd = process.cwd(),
+) => {
   const [node, ...rest] = command
-  const child = spawn(node, [...rest, ...args], { env: { ...process.env, ...env } })
+  const child = spawn(node, [...rest, ...args], { cwd, env: { ...process.env, ...env } })
   let stdout = ""
   let stderr = ""
   child.stdout.on("data", (chunk) => {
@@ -31,9 +35,13 @@ export const start = (args: ReadonlyArray<string>, env: Readonly<Record<string, 
 /** Runs the real command to its end, with standard input closed or with text in it. */
 export const run = (
   args: ReadonlyArray<string>,
-  { stdin = "", env = {} }: { stdin?: string; env?: Readonly<Record<string, string>> } = {},
+  {
+    stdin = "",
+    env = {},
+    cwd,
+  }: { stdin?: string; env?: Readonly<Record<string, string>>; cwd?: string } = {},
 ): Promise<Ran> => {
-  const { child, done } = start(args, env)
+  const { child, done } = start(args, env, cwd)
   child.stdin.on("error", () => {})
   child.stdin.end(stdin)
   return done

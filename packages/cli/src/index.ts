@@ -1,3 +1,4 @@
+export { InitReport } from "./commands/init.ts"
 export { PsReport } from "./commands/ps.ts"
 export { cordon } from "./cordon.ts"
 export { DoctorReport } from "./doctor/report.ts"

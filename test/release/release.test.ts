@@ -1,0 +1,105 @@
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { run } from "../../scripts/install/pack.ts"
+import { repositoryOf } from "../../scripts/install/repository.ts"
+import { outgrown } from "../../scripts/install/sizes.ts"
+
+const root = join(import.meta.dirname, "../..")
+const folders = readdirSync(join(root, "packages"))
+const manifestOf = (folder: string, base = root) =>
+  JSON.parse(readFileSync(join(base, "packages", folder, "package.json"), "utf8"))
+
+describe("the packages", () => {
+  it("are ready to be published with provenance", () => {
+    for (const folder of folders) {
+      const manifest = manifestOf(folder)
+      const { name, license, description, engines, files, publishConfig, repository } = manifest
+      assert.match(name, /^@cordon\/[a-z-]+$/)
+      assert.strictEqual(license, "Apache-2.0", name)
+      assert.isNotEmpty(description, name)
+      assert.match(engines.node, /^>=22\.19/, name)
+      assert.includeMembers(files, ["dist", "src"], name)
+      assert.deepStrictEqual(publishConfig, { access: "public", provenance: true }, name)
+      assert.isTrue(existsSync(join(root, "packages", folder, "README.md")), name)
+      if (repository !== undefined) assert.strictEqual(repository.directory, `packages/${folder}`)
+    }
+  })
+
+  it("get one new version together, and their changes told", { timeout: 300_000 }, async () => {
+    const copy = mkdtempSync(join(tmpdir(), "cordon-release-"))
+    try {
+      for (const file of ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ".changeset"]) {
+        cpSync(join(root, file), join(copy, file), { recursive: true })
+      }
+      for (const folder of folders) {
+        const file = join("packages", folder, "package.json")
+        cpSync(join(root, file), join(copy, file))
+      }
+      writeFileSync(
+        join(copy, ".changeset", "a-change.md"),
+        '---\n"@cordon/core": minor\n---\n\nSomething that users notice.\n',
+      )
+      const before: string = manifestOf("core").version
+      const [major = 0, minor = 0] = before.split(".").map(Number)
+      await run("git", ["init", "-q", "-b", "main"], copy)
+      const changeset = join(root, "node_modules/.bin/changeset")
+      await run(changeset, ["version"], copy)
+      const versions = new Set(folders.map((folder) => manifestOf(folder, copy).version))
+      assert.deepStrictEqual([...versions], [`${major}.${minor + 1}.0`])
+      const log = readFileSync(join(copy, "packages/core/CHANGELOG.md"), "utf8")
+      assert.match(log, /Something that users notice/)
+    } finally {
+      rmSync(copy, { recursive: true })
+    }
+  })
+})
+
+describe("the release", () => {
+  it("knows a repository by what git calls it", () => {
+    const expected = "git+https://git.example.com/team/cordon.git"
+    for (const remote of [
+      "https://git.example.com/team/cordon",
+      "https://git.example.com/team/cordon.git",
+      "git@git.example.com:team/cordon.git",
+      "ssh://git@git.example.com/team/cordon.git",
+    ]) {
+      assert.strictEqual(repositoryOf(remote), expected, remote)
+    }
+    for (const remote of ["", "/srv/cordon", "file:///srv/cordon", "../cordon.git"]) {
+      assert.isUndefined(repositoryOf(remote), remote)
+    }
+  })
+
+  it("sees a package that has outgrown its budget", () => {
+    const page = readFileSync(join(root, "docs/sizes.md"), "utf8")
+    const rows = [...page.matchAll(/^\| `(\S+)` \| (\d+) kB \| (\d+) \| ([\d.]+) MB \|$/gm)]
+    const sizes = rows.map(([, name = "", packed, brings, installed]) => ({
+      name,
+      packed: Number(packed),
+      brings: Number(brings),
+      installed: Number(installed),
+    }))
+    assert.sameMembers(
+      sizes.map(({ name }) => name),
+      folders.map((folder) => manifestOf(folder).name),
+    )
+    assert.deepStrictEqual(outgrown(sizes, page), [])
+    const [first] = sizes
+    assert.exists(first)
+    const grown = { ...first, packed: first.packed * 2 + 20, brings: first.brings * 2 + 5 }
+    assert.lengthOf(outgrown([grown], page), 2)
+    assert.deepStrictEqual(outgrown([{ ...first, name: "@cordon/new" }], page), [
+      "@cordon/new is not in the table",
+    ])
+  })
+})
