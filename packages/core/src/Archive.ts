@@ -1,6 +1,7 @@
-import { Deferred, Effect, Predicate, Stream } from "effect"
+import { Effect, Predicate, Stream } from "effect"
 import tar from "tar-stream"
 import { InvalidArchive } from "./errors.ts"
+import { archiveEnd, padding, tarHeader } from "./tarHeader.ts"
 
 /** An entry of a tar archive. Its path and link target are as the archive says: not to be trusted. */
 export interface ArchiveEntry<E = never> {
@@ -15,6 +16,8 @@ export interface ArchiveEntry<E = never> {
   readonly linkTarget?: string
   /** Empty unless a file. */
   readonly content: Stream.Stream<Uint8Array, E>
+  /** All of a file's content where it is at hand; `content` is not asked then. */
+  readonly whole?: Uint8Array
 }
 
 const kinds: Readonly<Record<string, ArchiveEntry["kind"]>> = {
@@ -55,46 +58,57 @@ const write = (sink: Writable, chunk: Uint8Array): Effect.Effect<void> =>
     })
   })
 
-const append = <E>(
-  pack: tar.Pack,
-  entry: ArchiveEntry<E>,
-): Effect.Effect<void, E | InvalidArchive> => {
-  const header = { name: entry.path, mode: entry.mode, mtime: new Date(0) }
-  switch (entry.kind) {
-    case "directory":
-      return Effect.sync(() => {
-        pack.entry({ ...header, type: "directory" })
-      })
-    case "symlink":
-    case "hardlink":
-      return Effect.sync(() => {
-        const type = entry.kind === "symlink" ? "symlink" : "link"
-        pack.entry({ ...header, type, linkname: entry.linkTarget ?? "" })
-      })
-    case "other":
-      return Effect.void
-    case "file":
-      return Effect.gen(function* () {
-        let written = 0
-        const finished = yield* Deferred.make<void, InvalidArchive>()
-        const body = pack.entry({ ...header, type: "file", size: entry.size }, (error) => {
-          Deferred.doneUnsafe(finished, error ? Effect.fail(toInvalidArchive(error)) : Effect.void)
-        })
-        yield* Stream.runForEach(entry.content, (chunk) => {
-          written += chunk.length
-          return written > entry.size ? Effect.fail(changed(entry, written)) : write(body, chunk)
-        })
-        if (written !== entry.size) return yield* changed(entry, written)
-        body.end(null)
-        yield* Deferred.await(finished)
-      })
-  }
-}
-
-const changed = (entry: { readonly path: string; readonly size: number }, written: number) =>
+const changed = (entry: { readonly path: string; readonly size: number }, found: number) =>
   new InvalidArchive({
-    reason: `${JSON.stringify(entry.path)} changed while it was read: ${entry.size} bytes announced, ${written} or more found`,
+    reason: `${JSON.stringify(entry.path)} changed while it was read: ${entry.size} bytes announced, ${found} or more found`,
   })
+
+/** A file's content, which has to be as long as it was said to be. */
+const exactly = <E>(entry: ArchiveEntry<E>): Stream.Stream<Uint8Array, E | InvalidArchive> =>
+  Stream.suspend(() => {
+    let found = 0
+    return entry.content.pipe(
+      Stream.tap(({ length }) => {
+        found += length
+        return found > entry.size ? Effect.fail(changed(entry, found)) : Effect.void
+      }),
+      Stream.concat(
+        Stream.fromEffectDrain(
+          Effect.suspend(() =>
+            found === entry.size ? Effect.void : Effect.fail(changed(entry, found)),
+          ),
+        ),
+      ),
+    )
+  })
+
+/** The bytes of entries in a row, as few pieces as may be: what is at hand goes with its headers. */
+const packed = <E>(
+  entries: ReadonlyArray<ArchiveEntry<E>>,
+): Stream.Stream<Uint8Array, E | InvalidArchive> => {
+  const streams: Array<Stream.Stream<Uint8Array, E | InvalidArchive>> = []
+  let pieces: Array<Uint8Array> = []
+  const flush = () => {
+    if (pieces.length > 0) streams.push(Stream.succeed(Buffer.concat(pieces)))
+    pieces = []
+  }
+  for (const entry of entries) {
+    const { kind, whole } = entry
+    if (kind === "other") continue
+    const size = kind === "file" ? entry.size : 0
+    if (whole !== undefined && whole.length !== size) {
+      return Stream.fail(changed(entry, whole.length))
+    }
+    pieces.push(tarHeader({ ...entry, kind, size }))
+    if (kind === "file" && whole === undefined) {
+      flush()
+      streams.push(exactly(entry))
+    } else if (whole !== undefined) pieces.push(whole)
+    pieces.push(padding(size))
+  }
+  flush()
+  return Stream.flatten(Stream.fromIterable(streams))
+}
 
 /**
  * Streams a tar archive (POSIX pax where ustar does not suffice) of the entries, in their order.
@@ -103,18 +117,7 @@ const changed = (entry: { readonly path: string; readonly size: number }, writte
 export const packArchive = <E, E2>(
   entries: Stream.Stream<ArchiveEntry<E>, E2>,
 ): Stream.Stream<Uint8Array, E | E2 | InvalidArchive> =>
-  Stream.unwrap(
-    Effect.gen(function* () {
-      const pack = yield* Effect.acquireRelease(
-        Effect.sync(() => tar.pack()),
-        (pack) => Effect.sync(() => pack.destroy()),
-      )
-      const feed = Stream.runForEach(entries, (entry) => append(pack, entry)).pipe(
-        Effect.andThen(Effect.sync(() => pack.finalize())),
-      )
-      return Stream.merge(bytesOf(pack), Stream.fromEffectDrain(feed))
-    }),
-  )
+  Stream.chunks(entries).pipe(Stream.flatMap(packed), Stream.concat(Stream.sync(archiveEnd)))
 
 /**
  * Reads a tar archive and hands each entry to `f`, one after the other; what `f` leaves of an

@@ -21,6 +21,8 @@ export interface SessionFilesEntry extends FileStat {
   readonly path: string
   /** Of a symlink; never followed by `walk`. */
   readonly linkTarget?: string
+  /** All of a file's content, where it was asked for and is at hand. */
+  readonly content?: Uint8Array
 }
 
 /**
@@ -41,7 +43,15 @@ export class SessionFiles extends Context.Service<
     ) => Effect.Effect<void, SessionFilesError | E>
     /** Makes a folder and its parents; no effect on one that exists. */
     readonly makeDirectory: (path: string) => Effect.Effect<void, SessionFilesError>
-    /** Everything below a folder, parents before children, in the order of their names. */
-    readonly walk: (path: string) => Stream.Stream<SessionFilesEntry, SessionFilesError>
+    /**
+     * Everything below a folder, parents before children, in the order of their names.
+     *
+     * `contents`: files of so many bytes and less may come with their content, where that is quicker
+     * than to read each by itself; none where absent.
+     */
+    readonly walk: (
+      path: string,
+      options?: { readonly contents?: number },
+    ) => Stream.Stream<SessionFilesEntry, SessionFilesError>
   }
 >()("@cordon/core/SessionFiles") {}

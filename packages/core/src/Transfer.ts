@@ -1,8 +1,8 @@
-import { Clock, Effect, Fiber, FiberMap, type Scope, Semaphore, Stream } from "effect"
+import { Array as Arr, Clock, Effect, Fiber, FiberMap, type Scope, Semaphore, Stream } from "effect"
 import { type ArchiveEntry, packArchive, unpackArchive } from "./Archive.ts"
 import { type FileError, FileTooLarge, NotAFile } from "./errors.ts"
 import type { SandboxDriver } from "./SandboxDriver.ts"
-import { SessionFiles, type SessionFilesError } from "./SessionFiles.ts"
+import { SessionFiles, type SessionFilesEntry, type SessionFilesError } from "./SessionFiles.ts"
 import { type FilePath, storagePath } from "./values/FilePath.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
 
@@ -91,35 +91,29 @@ export const upload = Effect.fn("upload")(function* (
   if (stat.kind !== "directory") return yield* new NotAFile({ path: from, kind: stat.kind })
   const report = { files: 0, directories: 0, bytes: 0 }
   const skipped: Array<TransferReport["skipped"][number]> = []
-  const contentOf = (path: string, size: number) => {
-    const content = files.read(path)
-    return size > smallFile
-      ? Effect.succeed(content)
-      : Effect.map(Stream.runCollect(content), Stream.fromIterable)
-  }
   const prefix = from === "" || from.endsWith("/") ? from : `${from}/`
-  const entries = files.walk(from).pipe(
-    Stream.mapEffect(
-      (entry) =>
-        Effect.map(
-          entry.kind === "file"
-            ? contentOf(`${prefix}${entry.path}`, entry.size)
-            : Effect.succeed(Stream.empty),
-          (content) => ({ ...entry, content }),
-        ),
-      { concurrency: atOnce },
-    ),
-    Stream.map((entry): ArchiveEntry<SessionFilesError> => {
-      if (entry.kind === "file") {
-        report.files += 1
-        report.bytes += entry.size
-      } else if (entry.kind === "directory") {
-        report.directories += 1
-      } else if (entry.kind === "other") {
-        skipped.push({ path: entry.path, reason: "it is neither a file, a folder nor a link" })
-      }
+  const toEntry = (entry: SessionFilesEntry): ArchiveEntry<SessionFilesError> => {
+    if (entry.kind === "file") {
+      report.files += 1
+      report.bytes += entry.size
+    } else if (entry.kind === "directory") {
+      report.directories += 1
+    } else if (entry.kind === "other") {
+      skipped.push({ path: entry.path, reason: "it is neither a file, a folder nor a link" })
+    }
+    const { content: whole, ...rest } = entry
+    const mode = entry.mode & 0o777
+    if (whole !== undefined) return { ...rest, mode, content: Stream.empty, whole }
+    const content =
+      entry.kind === "file" ? metered(files.read(`${prefix}${entry.path}`)) : Stream.empty
+    return { ...rest, mode, content }
+  }
+  const entries = files.walk(from, { contents: smallFile }).pipe(
+    Stream.mapArrayEffect((found) => {
+      const batch = Arr.map(found, toEntry)
       meter.counted.files = report.files
-      return { ...entry, mode: entry.mode & 0o777, content: metered(entry.content) }
+      const bytes = batch.reduce((sum, { whole }) => sum + (whole?.length ?? 0), 0)
+      return Effect.as(meter.bytes(bytes), batch)
     }),
   )
   yield* driver.putArchive(id, to, packArchive(entries))

@@ -78,13 +78,46 @@ describe("Archive", () => {
     }),
   )
 
+  it.effect("packs what is at hand as it packs what comes in pieces", () =>
+    Effect.gen(function* () {
+      const empty = { size: 0, content: Stream.empty }
+      const long = "a name of fifty letters, and not one of them fewer/"
+      const paths = ["x", `${long.repeat(3)}x`, `${long.repeat(6)}x`, `${"é".repeat(60)}/x`]
+      const entries = paths.flatMap(
+        (path, n): Array<ArchiveEntry> => [
+          { ...empty, path: `${path}.d`, kind: "directory", mode: 0o750 },
+          file(path, new Uint8Array(n * 511).fill(n)),
+          { ...empty, path: `${path}.s`, kind: "symlink", mode: 0o777, linkTarget: path },
+          { ...empty, path: `${path}.h`, kind: "hardlink", mode: 0o644, linkTarget: path },
+        ],
+      )
+      const atHand = yield* Effect.forEach(entries, (entry) =>
+        Effect.map(Stream.runCollect(entry.content), (pieces) =>
+          entry.kind === "file"
+            ? { ...entry, content: Stream.die("asked for"), whole: Buffer.concat(pieces) }
+            : entry,
+        ),
+      )
+      const bytes = yield* Effect.forEach([entries, atHand], (all) =>
+        Effect.map(Stream.runCollect(packArchive(Stream.fromArray(all))), (p) => Buffer.concat(p)),
+      )
+      assert.isTrue(bytes[0]?.equals(bytes[1] ?? Buffer.alloc(0)))
+      const found = yield* read(packArchive(Stream.fromArray(atHand)))
+      assert.deepStrictEqual(
+        found.map(({ path, kind, linkTarget = "" }) => [path.replace(/\/$/, ""), kind, linkTarget]),
+        entries.map(({ path, kind, linkTarget = "" }) => [path, kind, linkTarget]),
+      )
+    }),
+  )
+
   it.effect("refuses a file that is shorter or longer than it said", () =>
     Effect.gen(function* () {
+      const bytes = new Uint8Array([1, 2, 3])
       for (const size of [2, 4]) {
-        const error = yield* packArchive(
-          Stream.make(file("x", new Uint8Array([1, 2, 3]), size)),
-        ).pipe(Stream.runDrain, Effect.flip)
-        assert.instanceOf(error, InvalidArchive)
+        for (const entry of [file("x", bytes, size), { ...file("x", bytes, size), whole: bytes }]) {
+          const error = yield* Effect.flip(Stream.runDrain(packArchive(Stream.make(entry))))
+          assert.instanceOf(error, InvalidArchive)
+        }
       }
     }),
   )

@@ -39,6 +39,34 @@ describe.each([
     }).pipe(Effect.provide(layer)),
   )
 
+  it.effect("walks with the contents of small files", () =>
+    Effect.gen(function* () {
+      const files = yield* SessionFiles
+      yield* files.write("a/small", bytes("12345"), 0o755)
+      yield* files.write("a/large", bytes("123456"))
+      yield* files.write("a/none", Stream.empty)
+      const found = yield* Stream.runCollect(files.walk("a", { contents: 5 }))
+      assert.deepStrictEqual(
+        found.map(({ path, size, content }) => [
+          path,
+          size,
+          content && Buffer.from(content).toString(),
+        ]),
+        [
+          ["large", 6, undefined],
+          ["none", 0, ""],
+          ["small", 5, "12345"],
+        ],
+      )
+      const bare = yield* Stream.runCollect(files.walk("a"))
+      assert.isTrue(bare.every(({ content }) => content === undefined))
+      assert.deepStrictEqual(
+        bare.map(({ path, mode }) => [path, mode]),
+        found.map(({ path, mode }) => [path, mode]),
+      )
+    }).pipe(Effect.provide(layer)),
+  )
+
   it.effect("refuses what is not there, not a file, or not inside", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
@@ -112,6 +140,27 @@ describe("SessionFiles in a directory", () => {
         assert.strictEqual(secret, "secret")
         assert.deepStrictEqual(names, ["secret"])
         assert.strictEqual(yield* text(files.read("file")), "mine")
+      }),
+    ),
+  )
+
+  it.effect("walks with no content from behind a folder that became a link", () =>
+    withRoot((root, outside) =>
+      Effect.gen(function* () {
+        const files = yield* SessionFiles
+        yield* files.write("a/first", bytes("1"))
+        yield* files.write("a/folder/secret", bytes("mine"))
+        const walked = files.walk("a", { contents: 100 }).pipe(
+          Stream.tap(({ path }) =>
+            path !== "folder"
+              ? Effect.void
+              : Effect.promise(async () => {
+                  await fs.rm(join(root, "a/folder"), { recursive: true })
+                  await fs.symlink(outside, join(root, "a/folder"))
+                }),
+          ),
+        )
+        assert.strictEqual((yield* Effect.flip(Stream.runDrain(walked)))._tag, "InvalidPath")
       }),
     ),
   )

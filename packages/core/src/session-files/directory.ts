@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto"
-import { constants, type Stats } from "node:fs"
+import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as nodePath from "node:path"
 import { Effect, Exit, Layer, Stream } from "effect"
-import { FileNotFound, InvalidPath, NotAFile, PermissionDenied, StorageFailed } from "../errors.ts"
-import { SessionFiles, type SessionFilesEntry, type SessionFilesError } from "../SessionFiles.ts"
+import { InvalidPath, NotAFile } from "../errors.ts"
+import { SessionFiles, type SessionFilesError } from "../SessionFiles.ts"
 import { storagePath } from "../values/FilePath.ts"
-import type { FileKind, FileStat } from "../values/Files.ts"
+import { kindOf, refusal, statOf } from "./posix.ts"
+import { walkDirectory } from "./walk.ts"
 
 // Many small pieces with one call: larger ones would be mapped and cleared anew by the allocator,
 // each for itself, and each call waits for its turn in the thread pool.
@@ -14,44 +15,6 @@ const chunkBytes = 64 * 1024
 const readBytes = 1024 * 1024
 // Pieces that gather while the ones before them are being written.
 const writeAhead = 64
-
-const kindOf = (stats: Stats): FileKind =>
-  stats.isFile()
-    ? "file"
-    : stats.isDirectory()
-      ? "directory"
-      : stats.isSymbolicLink()
-        ? "symlink"
-        : "other"
-
-const statOf = (stats: Stats): FileStat => ({
-  kind: kindOf(stats),
-  size: stats.isFile() ? stats.size : 0,
-  mode: stats.mode & 0o7777,
-})
-
-/** Maps what the operating system refused to the error a caller can act on. */
-const refusal = (path: string, cause: unknown): SessionFilesError => {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
-  switch (code) {
-    case "ENOENT":
-      return new FileNotFound({ path })
-    case "ENOTDIR":
-    case "EEXIST":
-      return new NotAFile({ path, kind: "file where a folder is needed" })
-    case "EISDIR":
-      return new NotAFile({ path, kind: "directory" })
-    case "EACCES":
-    case "EPERM":
-      return new PermissionDenied({ path })
-    case "ELOOP":
-      return new InvalidPath({ path, reason: "its symlinks form a loop or may not be followed" })
-    case "ENAMETOOLONG":
-      return new InvalidPath({ path, reason: "it is too long" })
-    default:
-      return new StorageFailed({ path, reason: String(code ?? cause) })
-  }
-}
 
 const writeAll = async (handle: fs.FileHandle, chunks: ReadonlyArray<Uint8Array>) => {
   const { bytesWritten } = await handle.writev([...chunks])
@@ -200,49 +163,17 @@ export const sessionFilesDirectory = (
           yield* makeDirectories(path, relative === "" ? [] : relative.split("/"))
         }),
 
-        walk: (path) => {
-          const below = (
-            real: string,
-            prefix: string,
-          ): Stream.Stream<SessionFilesEntry, SessionFilesError> =>
-            Stream.fromIterableEffect(
-              attempt(path, async () => (await fs.readdir(real)).sort()),
-            ).pipe(
-              Stream.mapEffect(
-                Effect.fnUntraced(function* (name) {
-                  const at = nodePath.join(real, name)
-                  const relative = `${prefix}${name}`
-                  const stat = statOf(yield* attempt(relative, () => fs.lstat(at)))
-                  return { at, relative, stat }
-                }),
-                { concurrency: 8 },
-              ),
-              Stream.flatMap(({ at, relative, stat }) =>
-                Stream.unwrap(
-                  Effect.gen(function* () {
-                    if (stat.kind === "symlink") {
-                      const linkTarget = yield* attempt(relative, () => fs.readlink(at))
-                      return Stream.succeed({ ...stat, path: relative, linkTarget })
-                    }
-                    const entry = Stream.succeed({ ...stat, path: relative })
-                    return stat.kind === "directory"
-                      ? Stream.concat(entry, below(at, `${relative}/`))
-                      : entry
-                  }),
-                ),
-              ),
-            )
-          return Stream.unwrap(
+        walk: (path, { contents = -1 } = {}) =>
+          Stream.unwrap(
             Effect.gen(function* () {
               const real = yield* resolve(path)
               const stats = yield* attempt(path, () => fs.lstat(real))
               if (!stats.isDirectory()) {
                 return yield* new NotAFile({ path, kind: "file where a folder is needed" })
               }
-              return below(real, "")
+              return walkDirectory(real, contents)
             }),
-          )
-        },
+          ),
       })
     }),
   )

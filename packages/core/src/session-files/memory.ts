@@ -66,7 +66,7 @@ export const sessionFilesMemory: Layer.Layer<SessionFiles> = Layer.sync(SessionF
       yield* makeDirectories([...parentsOf(at), at])
     }),
 
-    walk: (path) =>
+    walk: (path, { contents = -1 } = {}) =>
       Stream.unwrap(
         Effect.gen(function* () {
           const { at, node } = yield* find(path)
@@ -79,7 +79,13 @@ export const sessionFilesMemory: Layer.Layer<SessionFiles> = Layer.sync(SessionF
             .map(([other, found]): SessionFilesEntry => {
               const relative = other.slice(below.length)
               return found.kind === "file"
-                ? { path: relative, kind: "file", size: found.bytes.length, mode: found.mode }
+                ? {
+                    path: relative,
+                    kind: "file",
+                    size: found.bytes.length,
+                    mode: found.mode,
+                    ...(found.bytes.length <= contents ? { content: found.bytes } : {}),
+                  }
                 : { path: relative, kind: "directory", size: 0, mode: 0o755 }
             })
             // By parts, so that a folder's own contents follow it directly.

@@ -1,0 +1,42 @@
+import type { Stats } from "node:fs"
+import { FileNotFound, InvalidPath, NotAFile, PermissionDenied, StorageFailed } from "../errors.ts"
+import type { SessionFilesError } from "../SessionFiles.ts"
+import type { FileKind, FileStat } from "../values/Files.ts"
+
+export const kindOf = (stats: Stats): FileKind =>
+  stats.isFile()
+    ? "file"
+    : stats.isDirectory()
+      ? "directory"
+      : stats.isSymbolicLink()
+        ? "symlink"
+        : "other"
+
+export const statOf = (stats: Stats): FileStat => ({
+  kind: kindOf(stats),
+  size: stats.isFile() ? stats.size : 0,
+  mode: stats.mode & 0o7777,
+})
+
+/** Maps what the operating system refused to the error a caller can act on. */
+export const refusal = (path: string, cause: unknown): SessionFilesError => {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
+  switch (code) {
+    case "ENOENT":
+      return new FileNotFound({ path })
+    case "ENOTDIR":
+    case "EEXIST":
+      return new NotAFile({ path, kind: "file where a folder is needed" })
+    case "EISDIR":
+      return new NotAFile({ path, kind: "directory" })
+    case "EACCES":
+    case "EPERM":
+      return new PermissionDenied({ path })
+    case "ELOOP":
+      return new InvalidPath({ path, reason: "its symlinks form a loop or may not be followed" })
+    case "ENAMETOOLONG":
+      return new InvalidPath({ path, reason: "it is too long" })
+    default:
+      return new StorageFailed({ path, reason: String(code ?? cause) })
+  }
+}
