@@ -39,6 +39,11 @@ if (!values.page) {
   const stage = await makeStage(values, stack)
   console.log(stage.host)
   for (const benchmark of chosen) {
+    const { name, runtime } = benchmark
+    if (runtime !== undefined && !stage.runtimes.includes(runtime)) {
+      console.log(`\n${name} is left out: the engine has no runtime ${runtime}`)
+      continue
+    }
     const result = await measure(benchmark, stage)
     printTable(result)
     if (values.quick) continue

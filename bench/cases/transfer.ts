@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import tar from "tar-stream"
-import type { Case, Stopwatch, Subject } from "../harness/Case.ts"
+import type { Case, Subject } from "../harness/Case.ts"
 import type { Stage } from "../harness/stage.ts"
 import { dockerCli } from "../peers/cli.ts"
 import { drain } from "../peers/RawEngine.ts"
@@ -44,14 +44,38 @@ const manyFiles = async (stage: Stage): Promise<string> => {
   return path
 }
 
+/** A sandbox to transfer from and to, and what takes away what a try left in it. */
+const destination = async (stage: Stage, stack: AsyncDisposableStack) => {
+  const sandbox = stack.use(await stage.sandboxes(stack).create({ workdir: "/workspace" }))
+  const { instanceId } = sandbox.info
+  return { sandbox, instanceId, clear: () => sandbox.run("rm -rf /workspace/*") }
+}
+
+/** As the command line copies from and to containers, where it is there. */
+const copied = (
+  stage: Stage,
+  from: string,
+  to: string,
+  clear: () => Promise<unknown>,
+): ReadonlyArray<Subject> =>
+  stage.hasCli
+    ? [
+        {
+          name: "docker",
+          run: async ({ time }) => {
+            await time(() => dockerCli("cp", from, to))
+            await clear()
+          },
+        },
+      ]
+    : []
+
 const uploadBig = async (
   stage: Stage,
   stack: AsyncDisposableStack,
 ): Promise<ReadonlyArray<Subject>> => {
-  const sandbox = stack.use(await stage.sandboxes(stack).create({ workdir: "/workspace" }))
-  const { instanceId } = sandbox.info
+  const { sandbox, instanceId, clear } = await destination(stage, stack)
   const { path, size } = await bigFile(stage)
-  const clear = () => sandbox.run("rm -rf /workspace/*")
   return [
     {
       name: "cordon",
@@ -79,17 +103,7 @@ const uploadBig = async (
         await clear()
       },
     },
-    ...(stage.hasCli
-      ? [
-          {
-            name: "docker",
-            run: async ({ time }: Stopwatch) => {
-              await time(() => dockerCli("cp", path, `${instanceId}:/workspace/big`))
-              await clear()
-            },
-          },
-        ]
-      : []),
+    ...copied(stage, path, `${instanceId}:/workspace/big`, clear),
   ]
 }
 
@@ -97,8 +111,7 @@ const downloadBig = async (
   stage: Stage,
   stack: AsyncDisposableStack,
 ): Promise<ReadonlyArray<Subject>> => {
-  const sandbox = stack.use(await stage.sandboxes(stack).create({ workdir: "/workspace" }))
-  const { instanceId } = sandbox.info
+  const { sandbox, instanceId } = await destination(stage, stack)
   await bigFile(stage)
   await sandbox.files.upload("big", "big")
   const target = join(stage.folder, "back")
@@ -126,17 +139,7 @@ const downloadBig = async (
         await clear()
       },
     },
-    ...(stage.hasCli
-      ? [
-          {
-            name: "docker",
-            run: async ({ time }: Stopwatch) => {
-              await time(() => dockerCli("cp", `${instanceId}:/workspace/big`, target))
-              await clear()
-            },
-          },
-        ]
-      : []),
+    ...copied(stage, `${instanceId}:/workspace/big`, target, clear),
   ]
 }
 
@@ -144,10 +147,8 @@ const uploadMany = async (
   stage: Stage,
   stack: AsyncDisposableStack,
 ): Promise<ReadonlyArray<Subject>> => {
-  const sandbox = stack.use(await stage.sandboxes(stack).create({ workdir: "/workspace" }))
-  const { instanceId } = sandbox.info
+  const { sandbox, instanceId, clear } = await destination(stage, stack)
   const path = await manyFiles(stage)
-  const clear = () => sandbox.run("rm -rf /workspace/*")
   return [
     {
       name: "cordon",
@@ -157,17 +158,7 @@ const uploadMany = async (
         await clear()
       },
     },
-    ...(stage.hasCli
-      ? [
-          {
-            name: "docker",
-            run: async ({ time }: Stopwatch) => {
-              await time(() => dockerCli("cp", path, `${instanceId}:/workspace/many`))
-              await clear()
-            },
-          },
-        ]
-      : []),
+    ...copied(stage, path, `${instanceId}:/workspace/many`, clear),
   ]
 }
 
@@ -175,8 +166,7 @@ const downloadMany = async (
   stage: Stage,
   stack: AsyncDisposableStack,
 ): Promise<ReadonlyArray<Subject>> => {
-  const sandbox = stack.use(await stage.sandboxes(stack).create({ workdir: "/workspace" }))
-  const { instanceId } = sandbox.info
+  const { sandbox, instanceId } = await destination(stage, stack)
   await manyFiles(stage)
   await sandbox.files.upload("many", "many")
   const target = join(stage.folder, "back")
@@ -190,17 +180,7 @@ const downloadMany = async (
         await clear()
       },
     },
-    ...(stage.hasCli
-      ? [
-          {
-            name: "docker",
-            run: async ({ time }: Stopwatch) => {
-              await time(() => dockerCli("cp", `${instanceId}:/workspace/many`, target))
-              await clear()
-            },
-          },
-        ]
-      : []),
+    ...copied(stage, `${instanceId}:/workspace/many`, target, clear),
   ]
 }
 

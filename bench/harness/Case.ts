@@ -1,3 +1,4 @@
+import type { Runtime } from "@cordon/core"
 import type { Stage } from "./stage.ts"
 
 /** What a try is measured with. */
@@ -35,6 +36,8 @@ export interface Case {
   readonly unit: "ms" | "MiB" | "KiB"
   /** How much one try does, where a rate says more than a time. */
   readonly work?: (quick: boolean) => { readonly amount: number; readonly unit: string }
+  /** Which runtime it needs, where not every engine has it. */
+  readonly runtime?: Runtime
   /** Rounds that count, after the warm-up. In each, every subject has one try. */
   readonly rounds: number
   readonly warmUp: number

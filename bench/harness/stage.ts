@@ -6,6 +6,7 @@ import {
   type CreateSandboxesOptions,
   createSandboxes,
   type PromiseSandboxes,
+  type Runtime,
   sessionFilesDirectory,
 } from "@cordon/core"
 import { type DockerOptions, docker, findEndpoint } from "@cordon/driver-docker"
@@ -21,6 +22,7 @@ export interface Stage {
   readonly image: string
   readonly socketPath: string
   readonly host: string
+  readonly runtimes: ReadonlyArray<Runtime>
   /** A folder of this run, and session storage for those who transfer. */
   readonly folder: string
   /** Whether there is a `docker` command to compare with. */
@@ -47,6 +49,8 @@ export const makeStage = async (
   const raw = new RawEngine(socketPath)
   stack.defer(() => raw.close())
   const version = await raw.version()
+  await using probe = createSandboxes({ driver: docker({ host }) })
+  const { runtimes } = await probe.capabilities()
   const cores = cpus()
   return {
     quick,
@@ -57,6 +61,7 @@ export const makeStage = async (
     folder,
     hasCli: spawnSync("docker", ["--version"]).status === 0,
     raw,
+    runtimes: runtimes.map(({ runtime }) => runtime),
     sandboxes: (stack, options = {}, driver = {}) =>
       stack.use(
         createSandboxes({
