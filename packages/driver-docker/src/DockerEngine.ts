@@ -17,6 +17,15 @@ import type {
 export interface ExecConnection {
   /** Multiplexed frames of stdout and stderr (or what a terminal shows), as the engine sends them; ends with the command's output. */
   readonly output: Stream.Stream<Uint8Array, HostError>
+  /**
+   * In place of `output`: hands each piece to `take` at once, which costs no turn of the event loop.
+   * `take` says whether it wants the next one; if not, none comes until `resume`.
+   */
+  readonly receive: (take: (piece: Uint8Array) => boolean) => {
+    readonly resume: () => void
+    /** Waits for the end of the output. */
+    readonly end: Effect.Effect<void, HostError>
+  }
   /** Writes to standard input; has no effect once the command no longer reads. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void>
   /** Closes standard input and leaves the output open. */

@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto"
 import { EngineError, type ExecRequest, type HostError } from "@cordon/core"
 import { Deferred, Duration, Effect, Option, type Scope } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { ContainerInspect } from "../engine/schemas.ts"
 import { sandboxOf } from "../Labels.ts"
 import { Lane } from "./Lane.ts"
+import type { Round } from "./Round.ts"
 import { commandMessage, helperMessage, mostInlineStdin } from "./script.ts"
 
 /** What a command needs to be run on a channel. */
@@ -22,10 +22,8 @@ export interface ChannelRequest {
 /** A lane that was taken for one command. */
 export interface Seat {
   readonly lane: Lane
-  readonly mark: string
+  readonly round: Round
   readonly message: string
-  /** What the shell says on stderr, before anything else, if it can't begin the command. */
-  readonly declined: string
 }
 
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
@@ -51,6 +49,16 @@ export interface Channels {
 const mostMessage = 48 * 1024
 const mostLanes = 8
 const processesOfLane = 4
+// All lanes together hold a quarter of a sandbox's process slots at most.
+const slotsOfLane = 4 * processesOfLane
+
+// Who finds no lane free, and may open none, waits for one that took its command less than this
+// ago: most are short, and the engine would not be quicker. Milliseconds.
+const shortCommand = 50
+// When a spent lane arms if nobody wants it sooner: once its result was read, and later where other
+// commands run, which arming would slow down. Milliseconds.
+const pause = 1
+const pauseAmongOthers = 25
 
 // What shells set, drop or keep to themselves can't pass through one unchanged.
 const awkwardName =
@@ -84,7 +92,7 @@ const termsOf = (container: ContainerInspect): Terms => {
     // Other processes see by the start of a lane that the sandbox is used, and take a lane that
     // runs for use: both has to be true often enough for their leases.
     age: Math.min(60_000, (sandbox?.lease.idleTimeout ?? 0) / 4),
-    lanes: Math.min(mostLanes, Math.floor(pids / (8 * processesOfLane))),
+    lanes: Math.min(mostLanes, Math.floor(pids / slotsOfLane)),
     unable:
       awkward !== undefined
         ? `a shell can't pass on the environment variable ${awkward}`
@@ -129,8 +137,30 @@ class Pool {
   notBefore = 0
   unable: string | undefined
 
+  #count(f: (lane: Lane) => boolean): number {
+    let count = 0
+    for (const lane of this.lanes) if (f(lane)) count++
+    return count
+  }
+
+  get arming(): number {
+    return this.#count(({ state }) => state === "settling")
+  }
+
+  /** How many lanes are free as soon as they have armed. */
   get settling(): number {
-    return [...this.lanes].filter(({ state }) => state === "settling").length
+    return this.#count(({ state }) => state === "settling" || state === "spent")
+  }
+
+  /** How many lanes run what may well be over soon. */
+  get hurrying(): number {
+    const since = Date.now() - shortCommand
+    return this.#count(({ state, usedAt }) => state === "busy" && usedAt > since)
+  }
+
+  /** Has a spent lane arm at once, if there is one. */
+  arm(): void {
+    ;[...this.lanes].find(({ state }) => state === "spent")?.arm()
   }
 }
 
@@ -145,6 +175,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
     }),
   )
   const idle = new Set<string>()
+  const busy = new Set<Lane>()
 
   const poolOf = (instanceId: string, user: string | undefined) => {
     const key = keyOf(instanceId, user)
@@ -153,20 +184,25 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
     return pool
   }
 
-  const onState = (pool: Pool) => (lane: Lane, state: "ready" | "closed") => {
+  const onState = (pool: Pool) => (lane: Lane, state: "spent" | "ready" | "closed") => {
+    busy.delete(lane)
+    idle.add(lane.execId)
     if (state === "closed") {
       pool.lanes.delete(lane)
       // The engine lists it until it has noticed.
-      idle.add(lane.execId)
       setTimeout(() => idle.delete(lane.execId), 30_000).unref()
       const at = pool.ready.indexOf(lane)
       if (at !== -1) pool.ready.splice(at, 1)
       return
     }
-    idle.add(lane.execId)
     lane.usedAt = Date.now()
     if (lane.usedAt - lane.openedAt > (pool.terms?.age ?? 0)) {
       return void Effect.runFork(lane.close)
+    }
+    if (state === "spent") {
+      if (pool.waiting.length > pool.arming) return lane.arm()
+      setTimeout(() => lane.arm(), busy.size > 0 ? pauseAmongOthers : pause).unref()
+      return
     }
     pool.ready.push(lane)
     const waiter = pool.waiting.shift()
@@ -181,6 +217,9 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
     if (lane === undefined) return undefined
     lane.take()
     idle.delete(lane.execId)
+    busy.add(lane)
+    // Who runs one command right after the other finds it armed.
+    if (pool.ready.length === 0) pool.arm()
     return lane
   }
 
@@ -224,6 +263,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
     )
     if (opened instanceof Lane) {
       pool.lanes.add(opened)
+      busy.add(opened)
       yield* Effect.forkIn(janitor(opened, pool.terms?.age ?? 0), scope)
       return opened
     }
@@ -267,19 +307,19 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
       )
     })
 
+  /** A lane that has to be waited for, or opened. */
   const laneFor = Effect.fnUntraced(function* (
     target: { readonly id: string; readonly instanceId: string },
+    pool: Pool,
     user: string | undefined,
     restore: Restore,
   ) {
-    const pool = poolOf(target.instanceId, user)
-    if (pool.unable !== undefined) return undefined
-    const found = pick(pool)
-    if (found !== undefined) return found
     const mayOpen = () =>
       Date.now() >= pool.notBefore &&
       pool.lanes.size + pool.opening < (pool.terms?.lanes ?? mostLanes)
-    if (pool.settling > pool.waiting.length) {
+    const soon = pool.settling + (mayOpen() ? 0 : pool.hurrying)
+    if (soon > pool.waiting.length) {
+      pool.arm()
       // Who runs one command right after the other is quicker with two lanes: one arms meanwhile.
       if (pool.lanes.size + pool.opening < 2 && mayOpen()) {
         const spare = Effect.uninterruptibleMask((waiting) =>
@@ -296,14 +336,22 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
   })
 
   const channels: Channels = {
-    take: Effect.fnUntraced(function* (target, request, restore) {
-      if (closed || !fits(request)) return undefined
-      const lane = yield* laneFor(target, request.user, restore)
-      if (lane === undefined) return undefined
-      const declined = randomBytes(16).toString("hex")
-      const cwd = request.cwd ?? poolOf(target.instanceId, request.user).terms?.cwd ?? "/"
-      return { lane, mark: lane.mark, message: messageOf(request, cwd, declined), declined }
-    }),
+    take: (target, request, restore) =>
+      Effect.suspend(() => {
+        if (closed || !fits(request)) return Effect.undefined
+        const pool = poolOf(target.instanceId, request.user)
+        if (pool.unable !== undefined) return Effect.undefined
+        const seat = (lane: Lane | undefined): Seat | undefined => {
+          if (lane === undefined) return undefined
+          const { round } = lane
+          const cwd = request.cwd ?? pool.terms?.cwd ?? "/"
+          return { lane, round, message: messageOf(request, cwd, round.declined) }
+        }
+        const lane = pick(pool)
+        return lane === undefined
+          ? Effect.map(laneFor(target, pool, request.user, restore), seat)
+          : Effect.succeed(seat(lane))
+      }),
     isIdle: (execId) => idle.has(execId),
     drop: (instanceId) =>
       Effect.forEach(

@@ -1,10 +1,13 @@
-import type { Duplex } from "node:stream"
+import { type Duplex, finished } from "node:stream"
 import type { HostError } from "@cordon/core"
-import { Effect, Stream } from "effect"
+import { Deferred, Effect, Stream } from "effect"
 import type { ExecConnection } from "../DockerEngine.ts"
 
 // Bytes of standard input that wait to be sent before the sender has to.
 const mostWaiting = 1024 * 1024
+
+const bytesOf = (chunk: Uint8Array | string) =>
+  typeof chunk === "string" ? Buffer.from(chunk) : chunk
 
 /** The attachment of a command over the raw connection that the engine upgraded to it. */
 export const execConnection = (
@@ -20,8 +23,18 @@ export const execConnection = (
   socket.on("close", stopWriting)
   return {
     output: Stream.fromAsyncIterable<Uint8Array | string, HostError>(socket, toHostError).pipe(
-      Stream.map((chunk) => (typeof chunk === "string" ? Buffer.from(chunk) : chunk)),
+      Stream.map(bytesOf),
     ),
+    receive: (take) => {
+      const ended = Deferred.makeUnsafe<void, HostError>()
+      finished(socket, { writable: false }, (cause) =>
+        Deferred.doneUnsafe(ended, cause ? Effect.fail(toHostError(cause)) : Effect.void),
+      )
+      socket.on("data", (chunk: Uint8Array | string) => {
+        if (!take(bytesOf(chunk))) socket.pause()
+      })
+      return { resume: () => void socket.resume(), end: Deferred.await(ended) }
+    },
     write: (bytes) =>
       Effect.callback((resume) => {
         if (!writable) return resume(Effect.void)

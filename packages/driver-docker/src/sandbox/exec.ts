@@ -12,19 +12,32 @@ import {
   SandboxNotFound,
   SandboxNotRunning,
 } from "@cordon/core"
-import { Cause, Deferred, Duration, Effect, Queue, Schedule, Stream } from "effect"
+import {
+  Array as Arr,
+  Cause,
+  Deferred,
+  Duration,
+  Effect,
+  type Pull,
+  Queue,
+  Schedule,
+  Scope,
+  Stream,
+} from "effect"
 import type { Channels, Seat } from "../channel/Channels.ts"
-import type { Outcome } from "../channel/Lane.ts"
 import { peek } from "../channel/peek.ts"
+import type { Outcome } from "../channel/Round.ts"
 import { mostInlineStdin, sign } from "../channel/script.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { FrameParser, type OutputEvent } from "../engine/frames.ts"
 import { isStartFailure } from "../engine/podman.ts"
 import type { ExecInspect } from "../engine/schemas.ts"
 import type { EventHub } from "./events.ts"
+import { later } from "./later.ts"
 import { killScript, marker, oomScript } from "./scripts.ts"
 
 type Engine = DockerEngine["Service"]
+type Output = Arr.NonEmptyReadonlyArray<ExecEvent>
 type Emit = (events: ReadonlyArray<OutputEvent>) => Effect.Effect<void>
 
 /** A command as drivers of Docker sandboxes run it. */
@@ -177,8 +190,15 @@ export const makeExec = (
       .execInspect(execId)
       .pipe(Effect.repeat({ schedule, while: (state: ExecInspect) => state.Running }))
 
-  /** Asks every second whether a command has ended; fails where the engine has gone silent. */
-  const watchExit = (execId: string) =>
+  /**
+   * Asks each second whether a command has ended, and says so by an effect; by another one that the
+   * engine has gone silent. An attachment tells of neither where the engine is gone without a word.
+   */
+  const watch = (
+    execId: string,
+    onEnd: Effect.Effect<unknown>,
+    onSilence: (error: HostError) => Effect.Effect<unknown>,
+  ) =>
     engine.execInspect(execId).pipe(
       Effect.timeoutOrElse({
         duration: "5 seconds",
@@ -201,6 +221,8 @@ export const makeExec = (
         (error) => error._tag === "EngineError" && error.status === 404,
         () => Effect.void,
       ),
+      Effect.matchEffect({ onSuccess: () => onEnd, onFailure: onSilence }),
+      (watching) => later("1 second", watching),
     )
 
   /** Runs the script that kills a command; false where that could not be done. */
@@ -269,6 +291,12 @@ export const makeExec = (
     return true
   })
 
+  /** Kills where nobody is left to hear that it could not be done. */
+  const reported = (target: Target, kill: Effect.Effect<unknown, HostError>) =>
+    Effect.catch(kill, (error) =>
+      Effect.logWarning("Could not kill a command", { sandbox: target.id, error: error.message }),
+    )
+
   /** Tells of the sandbox's end where the command's came with it. */
   const endOf = Effect.fnUntraced(function* (
     target: Target,
@@ -285,6 +313,14 @@ export const makeExec = (
   ) {
     const { exitCode, timedOut, isLost, oomsBefore, look } = state
     let { restarted } = state
+    if (exitCode === 0 && !isLost && !look) {
+      return ExecEvent.Exit({
+        exitCode: timedOut ? 137 : 0,
+        timedOut,
+        restarted,
+        oomKilled: false,
+      })
+    }
     const container = yield* engine
       .containerInspect(target.instanceId)
       .pipe(Effect.mapError(refuse(target)), Effect.when(Effect.succeed(isLost || look)))
@@ -307,97 +343,101 @@ export const makeExec = (
   })
 
   /**
-   * Runs a command on a lane of the sandbox's channel.
-   *
-   * @returns its end; undefined where it was not begun, and the engine has to start it
+   * Runs a command on a lane of the sandbox's channel, and the way that the engine does where the
+   * shell there could not begin it.
    */
   const onLane = Effect.fnUntraced(function* (
     target: Target,
-    { user = target.user, timeout }: ExecRequest,
-    { lane, mark, message, declined }: Seat,
-    emit: Emit,
-  ) {
+    request: Command,
+    { lane, round, message }: Seat,
+  ): Effect.fn.Return<Pull.Pull<Output, ExecError>, never, Scope.Scope> {
+    const { user = target.user, timeout } = request
     const oomsBefore = hub.oomKills(target.instanceId)
     const deathsBefore = hub.deaths(target.instanceId)
-    const loss: Array<OutputEvent> = []
+    const scope = yield* Effect.scope
+    const kill = Effect.andThen(lane.leave(round), terminate(target, round.mark, user))
     let over = false
     let timedOut = false
     let restarted = false
     yield* Effect.addFinalizer(() =>
-      Effect.suspend(() =>
-        over ? Effect.void : Effect.andThen(lane.close, terminate(target, mark, user)),
-      ).pipe(
-        Effect.catch((error) =>
-          Effect.logWarning("Could not kill a command", {
-            sandbox: target.id,
-            error: error.message,
-          }),
-        ),
-      ),
+      over || round.outcome?._tag === "Exited" ? Effect.void : reported(target, kill),
     )
-    const overdue = yield* Deferred.make<Outcome, ExecError>()
     if (timeout !== undefined) {
-      yield* Effect.gen(function* () {
-        yield* Effect.sleep(timeout)
+      const strike = Effect.gen(function* () {
         timedOut = true
-        restarted = yield* terminate(target, mark, user)
+        restarted = yield* terminate(target, round.mark, user)
         // Its end and the last of its output are on the way.
         yield* Effect.sleep("5 seconds")
-        yield* lane.close
-      }).pipe(
-        Effect.catch((error) => Deferred.fail(overdue, error)),
-        Effect.forkScoped,
+        yield* lane.leave(round)
+      })
+      yield* later(
+        timeout,
+        Effect.catch(strike, (error) => Effect.sync(() => round.finish({ _tag: "Lost", error }))),
       )
     }
-    // It never says more than this, and says it first.
-    const refusal = `${sign}${declined}`
-    let said: string | undefined = ""
-    // The lane's connection tells of the command's end, and of its own; not of an engine that is gone
-    // without a word.
-    const watch = Effect.sleep("1 second").pipe(
-      Effect.andThen(watchExit(lane.execId)),
-      Effect.andThen(Effect.sleep("5 seconds")),
-      Effect.mapError(refuse(target)),
-      Effect.as<Outcome>({ _tag: "Lost", error: undefined }),
+    yield* watch(
+      lane.execId,
+      Effect.andThen(Effect.sleep("5 seconds"), lane.leave(round)),
+      (error) => Effect.sync(() => round.finish({ _tag: "Lost", error })),
     )
-    const outcome = yield* Effect.raceAllFirst([
-      lane.run(message, (all) => {
-        const events = all.filter((event) => !tellsLoss(event))
-        if (events.length < all.length) loss.push(...all.filter(tellsLoss))
-        if (said === undefined) return emit(events)
-        const [event] = events
-        const text = said + Buffer.from(event?.bytes ?? []).toString("latin1")
-        if (event?._tag === "Stderr" && refusal.startsWith(text)) {
-          said = text
-          return Effect.void
-        }
-        const held = said
-        said = undefined
-        return emit(
-          held === ""
-            ? events
-            : [ExecEvent.Stderr({ bytes: Buffer.from(held, "latin1") }), ...events],
-        )
-      }),
-      Deferred.await(overdue),
-      watch,
-    ])
-    if (outcome._tag === "Exited") {
-      over = true
-      if (said === refusal && !timedOut) return undefined
-      if (said) yield* emit([ExecEvent.Stderr({ bytes: Buffer.from(said, "latin1") })])
-    } else {
-      if (outcome.error !== undefined) return yield* refuse(target)(outcome.error)
-      // Its processes may go on without the shell that would have told of their end.
-      restarted = (yield* terminate(target, mark, user)) || restarted
-      over = true
+    // It never says more than this, and says it first.
+    const refusal = `${sign}${round.declined}`
+    let said: string | undefined = ""
+    const loss: Array<OutputEvent> = []
+
+    /** What of its output is the command's own, as far as that can be told. */
+    const sift = (all: ReadonlyArray<OutputEvent>): ReadonlyArray<OutputEvent> => {
+      let events = all
+      if (all.some(tellsLoss)) {
+        events = all.filter((event) => !tellsLoss(event))
+        loss.push(...all.filter(tellsLoss))
+      }
+      if (said === undefined) return events
+      const [event] = events
+      if (event === undefined) return events
+      const text = said + Buffer.from(event.bytes).toString("latin1")
+      if (event._tag === "Stderr" && refusal.startsWith(text)) {
+        said = text
+        return []
+      }
+      const held = said
+      said = undefined
+      return held === ""
+        ? events
+        : [ExecEvent.Stderr({ bytes: Buffer.from(held, "latin1") }), ...events]
     }
-    const lost = outcome._tag === "Lost"
-    const exitCode = lost ? 137 : outcome.exitCode
-    const isLost = loss.length > 0 && (yield* sawDeath(target, deathsBefore))
-    if (!isLost) yield* emit(loss)
-    return yield* endOf(target, { exitCode, timedOut, restarted, isLost, oomsBefore, look: lost })
-  }, Effect.scoped)
+
+    const end = Effect.fnUntraced(function* (outcome: Outcome) {
+      if (outcome._tag === "Exited") {
+        over = true
+        if (said === refusal && !timedOut) {
+          current = yield* Stream.toPull(throughEngine(target, request)).pipe(Scope.provide(scope))
+          return yield* current
+        }
+      } else {
+        if (outcome.error !== undefined) return yield* refuse(target)(outcome.error)
+        // Its processes may go on without the shell that would have told of their end.
+        restarted = (yield* terminate(target, round.mark, user)) || restarted
+        over = true
+      }
+      current = Cause.done()
+      const lost = outcome._tag === "Lost"
+      const exitCode = lost ? 137 : outcome.exitCode
+      const isLost = loss.length > 0 && (yield* sawDeath(target, deathsBefore))
+      const state = { exitCode, timedOut, restarted, isLost, oomsBefore, look: lost }
+      const held = said ? [ExecEvent.Stderr({ bytes: Buffer.from(said, "latin1") })] : []
+      return Arr.append([...held, ...(isLost ? [] : loss)], yield* endOf(target, state))
+    })
+
+    const step: Pull.Pull<Output, ExecError> = Effect.flatMap(round.next, (got) => {
+      if ("_tag" in got) return end(got)
+      const events = sift(got)
+      return Arr.isReadonlyArrayNonEmpty(events) ? Effect.succeed(events) : step
+    })
+    let current = step
+    yield* lane.run(message)
+    return Effect.suspend(() => current)
+  })
 
   /** One try: emits the command's output and returns its end, or why the engine did not start it. */
   const attempt = Effect.fnUntraced(function* (target: Target, request: ExecRequest, emit: Emit) {
@@ -429,16 +469,7 @@ export const makeExec = (
     const stop = Effect.suspend(() =>
       over ? Effect.succeed(false) : terminate(target, token, user),
     )
-    yield* Effect.addFinalizer(() =>
-      stop.pipe(
-        Effect.catch((error) =>
-          Effect.logWarning("Could not kill a command", {
-            sandbox: target.id,
-            error: error.message,
-          }),
-        ),
-      ),
-    )
+    yield* Effect.addFinalizer(() => reported(target, stop))
     const started = yield* Effect.result(engine.execStart(execId))
     if (started._tag === "Failure") {
       const error = started.failure
@@ -456,16 +487,10 @@ export const makeExec = (
         Effect.forkScoped,
       )
     }
-    const exited = yield* Deferred.make<void>()
     const overdue = yield* Deferred.make<never, ExecError>()
-    yield* Effect.raceFirst(
-      Deferred.await(death),
-      // Only where the events are interrupted: they are the quicker news.
-      watchExit(execId),
-    ).pipe(
-      Effect.andThen(Deferred.succeed(exited, undefined)),
-      Effect.catch((error) => Deferred.fail(overdue, error)),
-      Effect.forkScoped,
+    // Only where the events are interrupted: they are the quicker news.
+    yield* watch(execId, Deferred.succeed(death, undefined), (error) =>
+      Deferred.fail(overdue, error),
     )
     if (timeout !== undefined) {
       yield* Effect.sleep(timeout).pipe(
@@ -503,7 +528,7 @@ export const makeExec = (
     let first = true
     let afterExit = 0
     const loss: Array<OutputEvent> = []
-    const quiet = Deferred.await(exited).pipe(
+    const quiet = Deferred.await(death).pipe(
       Effect.andThen(Effect.sleep(silence)),
       Effect.andThen(Effect.ignore(engine.execInspect(execId))),
       Effect.andThen(Cause.done()),
@@ -521,7 +546,7 @@ export const makeExec = (
       })
       const events = parsed.filter((event) => !tellsLoss(event))
       if (events.length < parsed.length) loss.push(...parsed.filter(tellsLoss))
-      if (yield* Deferred.isDone(exited)) {
+      if (yield* Deferred.isDone(death)) {
         for (const { bytes } of events) afterExit += bytes.length
         if (afterExit > mostAfterExit) return yield* Cause.done()
       }
@@ -609,57 +634,16 @@ export const makeExec = (
   const sawDeath = (target: Target, before: number) =>
     seen(() => hub.deaths(target.instanceId) > before, 120)
 
-  /**
-   * Runs a command on the sandbox's channel where it has one that fits.
-   *
-   * @returns its end, or the command that the engine has to start instead
-   */
-  const throughChannel = Effect.fnUntraced(function* (
-    target: Target,
-    request: Command,
-    emit: Emit,
-  ) {
-    if (channels === undefined || request.once) return request
-    const { command, cwd = target.cwd, env = {}, user = target.user, helper = false } = request
-    // A helper's input is known. Another's goes with the command where that is short and at hand.
-    const peeked =
-      request.stdin === undefined || helper
-        ? undefined
-        : yield* peek(request.stdin, mostInlineStdin)
-    const later = peeked === undefined ? request : { ...request, stdin: peeked.all }
-    if (helper ? request.stdin && !request.content : peeked && !peeked.whole) return later
-    const stdin = helper ? request.content : peeked?.whole
-    const seat = yield* Effect.uninterruptibleMask((restore) =>
-      channels
-        .take(target, { command, cwd, env, user, stdin, helper }, restore)
-        .pipe(
-          Effect.tap((taken) =>
-            taken === undefined
-              ? Effect.void
-              : Effect.addFinalizer(() => taken.lane.leave(taken.mark)),
-          ),
-        ),
-    )
-    if (seat === undefined) return later
-    return (yield* onLane(target, request, seat, emit)) ?? later
-  })
-
-  /** See `SandboxDriver.exec`. */
-  return (target: Target, request: Command): Stream.Stream<ExecEvent, ExecError> =>
+  /** Runs a command by the engine's own means. */
+  const throughEngine = (target: Target, request: ExecRequest) =>
     Stream.callback<ExecEvent, ExecError>(
       (queue) =>
         Effect.gen(function* () {
           const emit = (events: ReadonlyArray<ExecEvent>) =>
             Effect.asVoid(Queue.offerAll(queue, events))
           const patience = 4
-          const early = yield* throughChannel(target, request, emit)
-          if ("_tag" in early) {
-            yield* emit([early])
-            yield* Queue.end(queue)
-            return
-          }
           for (let tries = 0; ; tries++) {
-            const end = yield* attempt(target, early, emit)
+            const end = yield* attempt(target, request, emit)
             if (end._tag === "Exit") {
               yield* emit([tries > patience ? { ...end, restarted: true } : end])
               break
@@ -693,4 +677,40 @@ export const makeExec = (
         }),
       { bufferSize: 16, strategy: "suspend" },
     )
+
+  /** Runs a command on the sandbox's channel where it has one that fits, else by the engine. */
+  const throughChannel = Effect.fnUntraced(function* (
+    target: Target,
+    request: Command,
+    channels: Channels,
+  ) {
+    const { command, cwd = target.cwd, env = {}, user = target.user, helper = false } = request
+    // A helper's input is known. Another's goes with the command where that is short and at hand.
+    const peeked =
+      request.stdin === undefined || helper
+        ? undefined
+        : yield* peek(request.stdin, mostInlineStdin)
+    const whole = peeked === undefined ? request : { ...request, stdin: peeked.all }
+    const fed = helper ? request.stdin && !request.content : peeked && !peeked.whole
+    if (fed) return throughEngine(target, whole)
+    const stdin = helper ? request.content : peeked?.whole
+    const seat = yield* Effect.uninterruptibleMask((restore) =>
+      Effect.tap(
+        channels.take(target, { command, cwd, env, user, stdin, helper }, restore),
+        (taken) =>
+          taken === undefined
+            ? Effect.void
+            : Effect.addFinalizer(() => taken.lane.leave(taken.round)),
+      ),
+    )
+    return seat === undefined
+      ? throughEngine(target, whole)
+      : Stream.fromPull(Effect.succeed(yield* onLane(target, whole, seat)))
+  })
+
+  /** See `SandboxDriver.exec`. */
+  return (target: Target, request: Command): Stream.Stream<ExecEvent, ExecError> =>
+    channels === undefined || request.once
+      ? throughEngine(target, request)
+      : Stream.unwrap(throughChannel(target, request, channels))
 }
