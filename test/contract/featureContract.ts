@@ -20,6 +20,8 @@ export interface FeatureOptions {
   /** Why none of it can run here; undefined where it can. */
   readonly unavailable?: string | undefined
   readonly settings?: SettingsInput
+  /** Milliseconds for each test, where the usual ones are too few. */
+  readonly timeout?: number
   /** An image with git, whose sandboxes have a way out to this machine. */
   readonly gitImage?: string | undefined
   /** What a driver may lack, with the reason that its skipped tests give. */
@@ -27,6 +29,7 @@ export interface FeatureOptions {
     readonly permissions?: string
     readonly specialFiles?: string
     readonly linkRemoval?: string
+    readonly keptLogs?: string
   }
 }
 
@@ -74,7 +77,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
       ) => {
         const reason = options.unavailable ?? lack
         if (reason !== undefined) return skipped(name, reason)
-        it.effect(name, () => Effect.asVoid(Effect.scoped(body())))
+        it.effect(name, () => Effect.asVoid(Effect.scoped(body())), options.timeout)
       }
 
       describe("folders", () => {
@@ -450,7 +453,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
               assert.deepStrictEqual([status, exitCode], ["exited", 137])
               assert.strictEqual((yield* process.logs()).stdout, "before\n")
             }),
-          lacks.processes,
+          lacks.processes ?? lacks.keptLogs,
         )
 
         check(

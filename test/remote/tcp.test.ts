@@ -1,6 +1,7 @@
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
+import { featureContract } from "../contract/featureContract.ts"
 import { runOnlyOn } from "../e2e/stage.ts"
 import { noEngineContainers, startEngine } from "../support/engineContainer.ts"
 
@@ -10,12 +11,10 @@ afterAll(() => engine?.stop())
 const name = "docker-remote over plain TCP"
 const layer = dockerRemote({ host: `tcp://127.0.0.1:${engine?.port}` })
 
-driverContract(name, {
-  layer,
-  image: process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
-  unavailable: noEngineContainers,
-  runs: 5,
-})
+const image = process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04"
+
+driverContract(name, { layer, image, unavailable: noEngineContainers, runs: 5 })
+featureContract(name, { layer, image, unavailable: noEngineContainers })
 
 // The tools' tests read it: another engine reaches the registry by another way.
 if (engine?.registry !== undefined) process.env["CORDON_TEST_REGISTRY"] = engine.registry

@@ -362,16 +362,9 @@ export const layerDriver = (
           })
         }
         yield* dropLanes(instanceId)
-        const stopping = engine.containerStop(instanceId)
-        yield* settled(id)(
-          stopping.pipe(
-            // Podman stops nothing that is paused.
-            Effect.catchIf(
-              (error) => isEngineError(409)(error) && status === "paused",
-              () => Effect.andThen(engine.containerUnpause(instanceId), stopping),
-            ),
-          ),
-        )
+        // Podman stops nothing that is paused, and gVisor lets such a one not start again.
+        if (status === "paused") yield* Effect.ignore(engine.containerUnpause(instanceId))
+        yield* settled(id)(engine.containerStop(instanceId))
       })
 
       /** Pauses or resumes; a refusal is none where the container is as it was wanted. */
