@@ -1,3 +1,8 @@
+import { execFile } from "node:child_process"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { promisify } from "node:util"
 import {
   collectOutput,
   SandboxDriver,
@@ -129,6 +134,33 @@ describe("a swarm of three engines", () => {
       const eater = yield* exec(id, "head -c 100m /dev/zero | tail -c 100m | wc -c")
       assert.isTrue(eater.oomKilled || eater.exitCode !== 0 || eater.stdout.trim() === "0")
       assert.strictEqual(yield* out(id, "echo on"), "on")
+    }),
+  )
+
+  check("runs examples/swarm.ts", (cluster) =>
+    Effect.promise(async () => {
+      const folder = await mkdtemp(join(tmpdir(), "cordon-swarm-example-"))
+      try {
+        for (const [file, pem] of Object.entries(cluster.tls)) {
+          await writeFile(join(folder, `${file}.pem`), pem, { mode: 0o600 })
+        }
+        const example = join(import.meta.dirname, "../../examples/swarm.ts")
+        const args = ["--conditions=@cordon/source", example, cluster.manager.endpoint]
+        const env = {
+          ...process.env,
+          DOCKER_CERT_PATH: folder,
+          CONTAINER_SANDBOX_IMAGE: small,
+        }
+        const { stdout } = await promisify(execFile)(process.execPath, args, { env })
+        assert.match(stdout, /^all: 180001$/m)
+        assert.lengthOf(stdout.match(/^\d+ to \d+: \d+$/gm) ?? [], 4)
+      } finally {
+        await rm(folder, { recursive: true })
+      }
+      await until("the end of its sandboxes", 60, async () => {
+        const { services, containers } = await leftOf(cluster)
+        return services === 0 && containers === 0
+      })
     }),
   )
 
