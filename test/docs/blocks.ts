@@ -41,7 +41,8 @@ export const pages = async (): Promise<ReadonlyArray<string>> => {
   const below = async (folder: string) =>
     (await readdir(join(root, folder), { recursive: true }))
       .filter(
-        (name) => name.endsWith(".md") && !/(?:^|\/)(?:node_modules|dist|templates)\//.test(name),
+        (name) =>
+          name.endsWith(".md") && !/(?:^|\/)(?:node_modules|dist|templates|api)\//.test(name),
       )
       .map((name) => join(folder, name))
   return ["README.md", "CHANGELOG.md", ...(await below("docs")), ...(await below("packages"))]

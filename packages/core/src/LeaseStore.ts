@@ -47,6 +47,7 @@ export interface Lease extends NewLease {
   readonly claimedFor: number
 }
 
+/** What a change of a lease is to make of it. */
 export interface LeaseChange {
   readonly phase?: LeasePhase
   readonly instanceId?: string
@@ -69,8 +70,10 @@ export interface Quota {
   /** Bytes. */
   readonly disk?: number
 }
+/** What a quota limits. */
 export type QuotaResource = keyof Quota
 
+/** The quotas that a new lease has to keep. */
 export interface Quotas {
   /** Of all sandboxes of the lease's session, on whatever host. */
   readonly session?: Quota
@@ -78,11 +81,13 @@ export interface Quotas {
   readonly host?: Quota
 }
 
+/** What became of a new lease: it is there, the name is taken, or a quota is exceeded. */
 export type Insertion =
   | { readonly _tag: "Inserted"; readonly lease: Lease }
   | { readonly _tag: "Exists" }
   | { readonly _tag: "QuotaExceeded"; readonly excess: Excess }
 
+/** The quota that a new sandbox would go past: whose, of what, and its limit. */
 export interface Excess {
   readonly of: keyof Quotas
   readonly resource: QuotaResource

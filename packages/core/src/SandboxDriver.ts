@@ -83,8 +83,10 @@ export type SandboxEvent = Data.TaggedEnum<{
 }>
 export const SandboxEvent = Data.taggedEnum<SandboxEvent>()
 
+/** What pausing and resuming may fail with. */
 export type PauseError = SandboxNotFound | SandboxNotRunning | Unsupported | HostError
 
+/** A file on its way into a sandbox. */
 export interface FileContent<E> {
   readonly bytes: Stream.Stream<Uint8Array, E>
   /** Bytes; give it where it is known: a shorter or longer stream is then refused as a whole. */

@@ -115,6 +115,7 @@ export interface ExecOptions {
  */
 export type Secrets = Readonly<Record<string, string | Redacted.Redacted<string>>>
 
+/** The part of a file that is read; all of it by default. */
 export interface ReadOptions {
   /** Bytes. */
   readonly offset?: number
@@ -122,6 +123,7 @@ export interface ReadOptions {
   readonly length?: number
 }
 
+/** How a file is written. */
 export interface WriteOptions {
   /** Permission bits of a new file, 0o644 by default. */
   readonly mode?: number

@@ -8,6 +8,7 @@ import type {
 } from "./errors.ts"
 import type { FileStat } from "./values/Files.ts"
 
+/** What a session's files may fail with. */
 export type SessionFilesError =
   | InvalidPath
   | FileNotFound

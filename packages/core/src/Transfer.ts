@@ -28,8 +28,10 @@ export interface TransferProgress {
   readonly rate: number
 }
 
+/** Told how far a transfer is. */
 export type OnTransfer = (progress: TransferProgress) => Effect.Effect<void>
 
+/** What an upload or a download may fail with. */
 export type TransferError = FileError | SessionFilesError | FileTooLarge
 
 // Far beyond honest folders; below what would exhaust a file system's inodes.

@@ -13,6 +13,7 @@ export class SandboxNotFound extends Schema.TaggedError<SandboxNotFound>()("Sand
   }
 }
 
+/** The sandbox is stopped, paused or being removed: only a running one can do that. */
 export class SandboxNotRunning extends Schema.TaggedError<SandboxNotRunning>()(
   "SandboxNotRunning",
   { sandbox: Schema.String, status: Schema.String },
@@ -22,6 +23,7 @@ export class SandboxNotRunning extends Schema.TaggedError<SandboxNotRunning>()(
   }
 }
 
+/** The session has a sandbox of that name already. */
 export class SandboxNameTaken extends Schema.TaggedError<SandboxNameTaken>()("SandboxNameTaken", {
   sandbox: Schema.String,
 }) {
@@ -30,6 +32,7 @@ export class SandboxNameTaken extends Schema.TaggedError<SandboxNameTaken>()("Sa
   }
 }
 
+/** Neither the host nor the registry has an image of that name. */
 export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNotFound", {
   image: Schema.String,
 }) {
@@ -68,6 +71,7 @@ export class RuntimeUnavailable extends Schema.TaggedError<RuntimeUnavailable>()
   }
 }
 
+/** A limit is not a positive amount, or is more than the host has. */
 export class InvalidLimits extends Schema.TaggedError<InvalidLimits>()("InvalidLimits", {
   limit: Schema.Literals(["memory", "cpus", "pids", "disk"]),
   given: Schema.String,
@@ -88,6 +92,7 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInp
   }
 }
 
+/** A path that no file in a sandbox can have, or that leaves where it has to stay. */
 export class InvalidPath extends Schema.TaggedError<InvalidPath>()("InvalidPath", {
   path: Schema.String,
   reason: Schema.String,
@@ -97,6 +102,7 @@ export class InvalidPath extends Schema.TaggedError<InvalidPath>()("InvalidPath"
   }
 }
 
+/** There is no such file or folder in the sandbox. */
 export class FileNotFound extends Schema.TaggedError<FileNotFound>()("FileNotFound", {
   path: Schema.String,
 }) {
@@ -115,6 +121,7 @@ export class NotAFile extends Schema.TaggedError<NotAFile>()("NotAFile", {
   }
 }
 
+/** A file is bigger than may be read at once (`fileLimit`); read a part of it, or stream it. */
 export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()("FileTooLarge", {
   path: Schema.String,
   /** Bytes. */
@@ -127,6 +134,7 @@ export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()("FileTooLar
   }
 }
 
+/** The sandbox's user may not do that with this file. */
 export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", {
   path: Schema.String,
 }) {
@@ -144,6 +152,7 @@ export class AlreadyExists extends Schema.TaggedError<AlreadyExists>()("AlreadyE
   }
 }
 
+/** A folder that was to be removed has something in it; removing it all takes `recursive: true`. */
 export class DirectoryNotEmpty extends Schema.TaggedError<DirectoryNotEmpty>()(
   "DirectoryNotEmpty",
   { path: Schema.String },
@@ -255,6 +264,7 @@ export class ProcessNotFound extends Schema.TaggedError<ProcessNotFound>()("Proc
   }
 }
 
+/** A background process of that name is in the sandbox already. */
 export class ProcessNameTaken extends Schema.TaggedError<ProcessNameTaken>()("ProcessNameTaken", {
   process: Schema.String,
 }) {
@@ -263,6 +273,7 @@ export class ProcessNameTaken extends Schema.TaggedError<ProcessNameTaken>()("Pr
   }
 }
 
+/** Nothing in the sandbox listens on the port, or nothing in its image can pass on what comes. */
 export class PortUnreachable extends Schema.TaggedError<PortUnreachable>()("PortUnreachable", {
   port: Schema.Number,
   reason: Schema.String,
@@ -272,6 +283,7 @@ export class PortUnreachable extends Schema.TaggedError<PortUnreachable>()("Port
   }
 }
 
+/** The session has no snapshot of that name. */
 export class SnapshotNotFound extends Schema.TaggedError<SnapshotNotFound>()("SnapshotNotFound", {
   snapshot: Schema.String,
 }) {
@@ -280,6 +292,7 @@ export class SnapshotNotFound extends Schema.TaggedError<SnapshotNotFound>()("Sn
   }
 }
 
+/** The session has a snapshot of that name already. */
 export class SnapshotNameTaken extends Schema.TaggedError<SnapshotNameTaken>()(
   "SnapshotNameTaken",
   { snapshot: Schema.String },
@@ -298,6 +311,7 @@ export class SnapshotInUse extends Schema.TaggedError<SnapshotInUse>()("Snapshot
   }
 }
 
+/** The image has no `git`; nothing can be cloned in it. */
 export class GitMissing extends Schema.TaggedError<GitMissing>()("GitMissing", {
   image: Schema.String,
 }) {
@@ -319,6 +333,7 @@ export class GitAuthFailed extends Schema.TaggedError<GitAuthFailed>()("GitAuthF
   }
 }
 
+/** There is no such repository, or the credentials may not see it. */
 export class RepositoryNotFound extends Schema.TaggedError<RepositoryNotFound>()(
   "RepositoryNotFound",
   { url: Schema.String },
@@ -389,6 +404,7 @@ export type LeaseError =
 /** What any call to a host may fail with. */
 export type HostError = EngineUnreachable | EngineError
 
+/** What a creation may fail with; nothing of the sandbox is left then. */
 export type CreateError =
   | SandboxNameTaken
   | ImageNotFound
@@ -400,8 +416,10 @@ export type CreateError =
   | Unsupported
   | HostError
 
+/** What a command may fail with before it has an exit code. */
 export type ExecError = SandboxNotFound | SandboxNotRunning | InvalidPath | InvalidInput | HostError
 
+/** What reading, writing or changing files may fail with. */
 export type FileError =
   | SandboxNotFound
   | SandboxNotRunning

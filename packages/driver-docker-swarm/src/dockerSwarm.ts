@@ -5,6 +5,7 @@ import { Effect, Layer } from "effect"
 import { makeManager } from "./manager/Manager.ts"
 import { makeSwarmDriver } from "./SwarmDriver.ts"
 
+/** Which swarm, how its managers and nodes are reached, and what its networks are cut from. */
 export interface DockerSwarmOptions extends Omit<ConnectionOptions, "host"> {
   /** Endpoints of the swarm's managers, `tcp://manager-1:2376` and the like; the first that answers is used. */
   readonly managers: ReadonlyArray<string>

@@ -32,6 +32,7 @@ export interface ExecConnection {
   readonly end: Effect.Effect<void>
 }
 
+/** A network as the engine makes it. */
 export interface NetworkSpec {
   readonly Name: string
   readonly Driver: "bridge"
@@ -91,6 +92,7 @@ export interface ContainerSpec {
   }
 }
 
+/** A command as the engine takes it. */
 export interface ExecSpec {
   readonly Cmd: ReadonlyArray<string>
   readonly Env: ReadonlyArray<string>

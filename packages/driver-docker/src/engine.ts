@@ -8,6 +8,7 @@ export { execConnection } from "./engine/execConnection.ts"
 export { codeOf, refusal, systemReasons } from "./engine/failures.ts"
 export { messages } from "./engine/jsonLines.ts"
 export { isPodman, networkOf } from "./engine/podman.ts"
+/** What the drivers read of the engine's answers. */
 export * as schemas from "./engine/schemas.ts"
 export { label } from "./Labels.ts"
 export { capacityOf, freeSubnets, parsePool } from "./Subnets.ts"

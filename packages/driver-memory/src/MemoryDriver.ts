@@ -21,6 +21,7 @@ import { getArchive, putArchive } from "./archive.ts"
 import { FileTree } from "./FileTree.ts"
 import { runCommand } from "./interpreter.ts"
 
+/** What images there are, and how much a sandbox may hold. */
 export interface MemoryOptions {
   /**
    * Images that exist, each with files by absolute path; any other is `ImageNotFound` then. By

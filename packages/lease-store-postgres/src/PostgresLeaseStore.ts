@@ -5,6 +5,7 @@ import { Config, Effect, Layer, Redacted } from "effect"
 import type { SqlClient } from "effect/sql"
 import { migrations } from "./migrations.ts"
 
+/** How the database is reached; what is left out comes from its usual environment variables. */
 export interface PostgresOptions extends Omit<PgClient.PgPoolConfig, "url" | "password"> {
   /** `postgres://user:password@host:5432/database`; each part may be given by itself instead. */
   readonly url?: string | Redacted.Redacted

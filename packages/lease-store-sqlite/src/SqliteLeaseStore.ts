@@ -5,6 +5,7 @@ import type { SqlClient } from "effect/sql"
 import { layerClient } from "./client.ts"
 import { migrations } from "./migrations.ts"
 
+/** Where the database is. */
 export interface SqliteOptions {
   /** A file on a local disk, made where it is missing (its folder is not); or `:memory:`. */
   readonly filename: string

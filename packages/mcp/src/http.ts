@@ -25,6 +25,7 @@ export interface HttpOptions extends McpOptions, GuardOptions {
   readonly sessionTimeout?: Duration.Input
 }
 
+/** Where a server can be reached. */
 export interface HttpEndpoint {
   /** Where clients connect to: `http://127.0.0.1:40123/mcp`. */
   readonly url: string

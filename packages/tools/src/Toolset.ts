@@ -34,9 +34,8 @@ export const mapTools = <A>(f: (tool: Tool, name: ToolName) => A) => {
 }
 
 /**
- * Binds the eight tools to a session; other sessions' sandboxes do not exist to them.
- *
- * @param options.sessionId who owns the sandboxes: 1 to 256 characters
+ * Binds the eight tools to a session, whose ID has 1 to 256 characters; other sessions' sandboxes do
+ * not exist to them.
  */
 export const makeToolset = Effect.fnUntraced(function* (options: {
   readonly sessionId: string

@@ -19,6 +19,7 @@ export const sandboxTools = {
   sandbox_manage: sandboxManage,
 } as const
 
+/** The names of the eight tools. */
 export type ToolName = keyof typeof sandboxTools
 
 /** What a tool takes, decoded. */

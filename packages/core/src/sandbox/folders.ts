@@ -22,6 +22,7 @@ import {
   streamScript,
 } from "./shell.ts"
 
+/** How deep a folder is listed, and how much of it. */
 export interface ListOptions {
   /** How many folders deep: 1, the folder's own entries, by default. */
   readonly depth?: number
@@ -29,11 +30,13 @@ export interface ListOptions {
   readonly limit?: number
 }
 
+/** Whether a folder is removed with what is in it. */
 export interface RemoveOptions {
   /** Whether a folder goes with all that is in it: false by default. */
   readonly recursive?: boolean
 }
 
+/** What is searched for and where. */
 export interface SearchOptions {
   /** The folder to look in, with all below it: the working directory by default. */
   readonly path?: string
@@ -49,6 +52,7 @@ export interface SearchOptions {
   readonly limit?: number
 }
 
+/** Lines that match, and whether there are more. */
 export interface SearchResult {
   readonly matches: ReadonlyArray<FileMatch>
   /** Whether there were more matches than the limit. */

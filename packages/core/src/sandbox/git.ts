@@ -31,6 +31,7 @@ export interface GitCredentials {
   readonly password: string | Redacted.Redacted<string>
 }
 
+/** What of a repository is cloned, and with whose credentials. */
 export interface CloneOptions {
   /** Where to: the repository's own name, in the working directory, by default. */
   readonly directory?: string
@@ -51,6 +52,7 @@ export interface CloneOptions {
   readonly timeout?: Duration.Input
 }
 
+/** What a clone has brought. */
 export interface ClonedRepository {
   /** Where it is. */
   readonly path: string
@@ -60,6 +62,7 @@ export interface ClonedRepository {
   readonly branch: string | undefined
 }
 
+/** What cloning a repository may fail with. */
 export type GitError =
   | ScriptError
   | InvalidInput

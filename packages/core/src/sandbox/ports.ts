@@ -16,11 +16,13 @@ import {
 } from "./portScripts.ts"
 import { type RunCommand, runScript, type ScriptError, scriptCommand } from "./shell.ts"
 
+/** Where an exposed port listens on this machine. */
 export interface ExposeOptions {
   /** The port on this machine; any free one by default. */
   readonly localPort?: number
 }
 
+/** How long a port is waited for. */
 export interface WaitOptions {
   /** 30 seconds by default. */
   readonly timeout?: Duration.Input
@@ -36,6 +38,7 @@ export interface ExposedPort {
   readonly url: string
 }
 
+/** What waiting for a port, or exposing it, may fail with. */
 export type PortError = ScriptError | InvalidInput | PortUnreachable | Unsupported
 
 /** The TCP ports of a sandbox, whatever its network: also with none. */

@@ -15,6 +15,7 @@ import { killProcessesScript } from "./killScript.ts"
 import * as scripts from "./processScripts.ts"
 import { type Judge, type RunCommand, runScript, type ScriptError, scriptCommand } from "./shell.ts"
 
+/** How a background process is called and run. */
 export interface StartOptions {
   /** Lower-case letters, digits and hyphens; a random one by default. */
   readonly name?: string
@@ -34,11 +35,13 @@ export interface ProcessInfo {
   readonly startedAt: Date
 }
 
+/** How much of what a process has written is given. */
 export interface LogOptions {
   /** Bytes of each output, counted from its end; see `Settings.outputLimit` for the default. */
   readonly tail?: number
 }
 
+/** The ends of what a process has written. */
 export interface ProcessLogs {
   /** UTF-8. */
   readonly stdout: string
@@ -47,16 +50,19 @@ export interface ProcessLogs {
   readonly truncated: boolean
 }
 
+/** Where in what a process has written the following starts. */
 export interface FollowOptions {
   /** From where: all that was ever written by default, or only what comes. */
   readonly from?: "start" | "now"
 }
 
+/** How long a process may take to end by itself. */
 export interface KillOptions {
   /** How long it may take to end by itself after SIGTERM; 5 seconds by default, 0 for no time. */
   readonly grace?: Duration.Input
 }
 
+/** What starting, watching or ending a background process may fail with. */
 export type ProcessError = ScriptError | InvalidInput | ProcessNotFound | Unsupported
 
 /** A process that outlives the command that started it, with all that it starts. */

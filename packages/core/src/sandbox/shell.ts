@@ -7,6 +7,7 @@ import { fileError } from "./fileScripts.ts"
 /** Runs commands in one sandbox, renewing its lease. */
 export type RunCommand = (request: ExecRequest) => Stream.Stream<ExecEvent, ExecError | LeaseError>
 
+/** What the small programs that Cordon runs inside a sandbox may fail with. */
 export type ScriptError = FileError | LeaseError
 
 /** A helper script with its arguments, as a command. */

@@ -8,6 +8,7 @@ import {
 } from "../errors.ts"
 import type { ExecRequest, TerminalSize } from "../values/Exec.ts"
 
+/** What runs on a terminal, as whom, and how big it is. */
 export interface TerminalOptions {
   /** The image's bash, else sh, by default. A string is a script for `/bin/sh -c`. */
   readonly command?: ExecRequest["command"]
@@ -31,6 +32,7 @@ export interface SandboxTerminal {
   readonly exit: Effect.Effect<number, HostError>
 }
 
+/** What a terminal may fail with. */
 export type TerminalError = ExecError | LeaseError
 
 /** The shell that people expect, where the image has it. */

@@ -14,6 +14,7 @@ import { defaultExclude, Line, tidy } from "./folders.ts"
 import { enterFolder, ListingParser, leaveOut, printEntries } from "./listing.ts"
 import { type RunCommand, type ScriptError, scriptCommand, streamScript } from "./shell.ts"
 
+/** What is watched, and how often it is looked at. */
 export interface WatchOptions {
   /** Whether all folders below are watched too: false by default. */
   readonly recursive?: boolean
@@ -25,6 +26,7 @@ export interface WatchOptions {
   readonly limit?: number
 }
 
+/** What watching a folder may fail with. */
 export type WatchError = ScriptError | TooManyFiles | InvalidInput
 
 /**

@@ -26,5 +26,6 @@ export const systemReasons: Readonly<Record<string, string>> = {
   ETIMEDOUT: "it timed out",
 }
 
+/** The code of a failed system call, such as `ECONNREFUSED`; empty where there is none. */
 export const codeOf = (cause: unknown): string =>
   Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : ""

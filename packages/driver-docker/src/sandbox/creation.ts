@@ -42,6 +42,7 @@ export interface Creation {
 const needsNetwork = (error: HostError) =>
   error._tag === "EngineError" && /network .*not found|unable to find network/i.test(error.detail)
 
+/** Recognises what an engine refused, by the status that it answered with. */
 export const isEngineError =
   (...statuses: ReadonlyArray<number>) =>
   (error: { readonly _tag: string }): error is EngineError =>

@@ -60,8 +60,7 @@ const reconnecting = Schedule.min([
 
 /**
  * Watches the engine for as long as the scope lives, and reconnects where the connection breaks.
- *
- * @param onHalt is called for a container whose processes do not go on: ended, paused or removed
+ * `onHalt` is called for a container whose processes do not go on: ended, paused or removed.
  */
 export const makeEventHub = Effect.fnUntraced(function* (
   engine: DockerEngine["Service"],
