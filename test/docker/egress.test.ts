@@ -1,4 +1,3 @@
-import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { createServer } from "node:http"
 import { Sandboxes, type SandboxSession } from "@cordon/core"
@@ -6,8 +5,9 @@ import * as docker from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Schedule } from "effect"
 import { engine, freshSession, image, needing } from "./support.ts"
+import { serving } from "./world.ts"
 
-// A host behind the engine's, in a network namespace of its own, as the world that is allowed.
+// The world that is allowed.
 const world = "10.251.9.2"
 const hosts = {
   "good.test": world,
@@ -18,43 +18,9 @@ const hosts = {
   "metadata.test": "169.254.169.254",
 }
 
-let worlds = 0
-
-/** Serves HTTP on port 80 of the world; says which host it was asked for. */
-const serving = Effect.acquireRelease(
-  Effect.promise(async () => {
-    const name = `cordon-world-${process.pid}-${++worlds}`
-    const wire = `ce${process.pid}-${worlds}`
-    const ip = (line: string) => execFileSync("ip", line.split(" "))
-    ip(`netns add ${name}`)
-    ip(`link add ${wire} type veth peer name eth0 netns ${name}`)
-    ip(`addr add 10.251.9.1/30 dev ${wire}`)
-    ip(`link set ${wire} up`)
-    ip(`-n ${name} addr add ${world}/30 dev eth0`)
-    ip(`-n ${name} link set eth0 up`)
-    ip(`-n ${name} route add default via 10.251.9.1`)
-    const script = `
-      const { createServer } = require("node:http")
-      createServer((request, response) => response.end("served " + request.headers.host)).listen(80, () => console.log("up"))`
-    const child = spawn("ip", ["netns", "exec", name, process.execPath, "-e", script], {
-      stdio: ["ignore", "pipe", "inherit"],
-    })
-    await once(child.stdout, "data")
-    return { name, wire, child }
-  }),
-  ({ name, wire, child }) =>
-    Effect.promise(async () => {
-      child.kill("SIGKILL")
-      await once(child, "exit")
-      // The kernel takes its time to free a namespace, and the wire's address with it.
-      execFileSync("ip", ["link", "del", wire])
-      execFileSync("ip", ["netns", "del", name])
-    }),
-)
-
 const withProxies = <A, E>(proxy: string, f: (session: SandboxSession) => Effect.Effect<A, E>) =>
   Effect.gen(function* () {
-    yield* serving
+    yield* serving(world, "10.251.9.1")
     const sandboxes = yield* Sandboxes
     return yield* f(yield* sandboxes.session(freshSession()))
   }).pipe(

@@ -73,6 +73,12 @@ export interface DockerDriverOptions {
   /** The proxies of sandboxes with an allow-list of destinations. */
   readonly egress?: EgressOptions
   /**
+   * Whether sandboxes with the network `bridge` reach link-local addresses (169.254.0.0/16), where
+   * clouds serve metadata and credentials: false. On Google Cloud the name server is there as well:
+   * give the engine another one (`dns` in its `daemon.json`), or set this.
+   */
+  readonly linkLocal?: boolean
+  /**
    * Whether a sandbox's commands are run by a shell that stays attached to it, far quicker than the
    * engine starts one: true. Where a sandbox can't have that, a warning says why.
    */
@@ -152,6 +158,7 @@ export const layerDriver = (
         networkAhead: networks.take,
         ulimits: yield* ulimitsOf(options.ulimits),
         podman,
+        linkLocal: options.linkLocal,
       })
       const warmPool = warm && (yield* makeWarmPool(engine, make, networks, warm))
 
@@ -527,6 +534,7 @@ export const layerDriver = (
             ...(isPodman(host)
               ? [
                   "Podman: an internal network would lead to the host, so that such a sandbox has none.",
+                  "Podman: sandboxes with a bridge network reach a cloud's metadata service, where its host does.",
                   "Podman: sandboxes with a bridge network reach containers of others on Podman networks without the option isolate.",
                 ]
               : []),

@@ -56,6 +56,12 @@ export interface ContainerSpec {
   readonly Healthcheck: { readonly Test: ["NONE"] }
   /** Seconds. */
   readonly StopTimeout: number
+  /** What is said of the network that `NetworkMode` names. */
+  readonly NetworkingConfig?: {
+    readonly EndpointsConfig: Readonly<
+      Record<string, { readonly IPAMConfig: { readonly LinkLocalIPs: [string] } }>
+    >
+  }
   readonly HostConfig: {
     readonly Runtime: string
     readonly NetworkMode: string

@@ -19,6 +19,10 @@ const gvisorKeeper = (pids: number) =>
   `(echo ${pids} >/sys/fs/cgroup/pids/pids.max) 2>/dev/null; ${keeper}`
 const gvisorThreads = (pids: number) => 128 + 3 * pids
 
+// Where clouds serve metadata and credentials. Who has the address itself sends nothing there, and
+// nothing to any other link-local one beyond its own network.
+const metadataAddress = "169.254.169.254"
+
 const isRoot = (user: string) => ["", "root", "0"].includes(user.split(":")[0] ?? "")
 
 /** Whom commands run as, and where: what was asked for, else what the image says. */
@@ -47,8 +51,11 @@ export const containerSpec = (options: {
   readonly ulimits?: Ulimits
   /** Without any capability, even for root. */
   readonly incapable?: boolean
+  /** Whether a way out also leads to link-local addresses. */
+  readonly linkLocal?: boolean | undefined
 }): ContainerSpec => {
   const { spec, runtime, workdir, labels, network, disk, ulimits = {}, incapable } = options
+  const shadowed = network !== undefined && spec.network === "bridge" && options.linkLocal !== true
   const { memory, cpus, pids } = spec.limits
   const gvisor = spec.runtime === "gvisor"
   return {
@@ -63,6 +70,13 @@ export const containerSpec = (options: {
     ...(spec.user === undefined ? {} : { User: spec.user }),
     Healthcheck: { Test: ["NONE"] },
     StopTimeout: 2,
+    ...(shadowed
+      ? {
+          NetworkingConfig: {
+            EndpointsConfig: { [network]: { IPAMConfig: { LinkLocalIPs: [metadataAddress] } } },
+          },
+        }
+      : {}),
     HostConfig: {
       Runtime: runtime,
       NetworkMode: network ?? "none",

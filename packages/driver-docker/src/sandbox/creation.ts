@@ -94,6 +94,7 @@ export const makeCreation = (options: {
   readonly ulimits: Ulimits
   /** Whether the engine is one: see `docs/podman.md`. */
   readonly podman: Effect.Effect<boolean, HostError>
+  readonly linkLocal: boolean | undefined
 }) => {
   const { engine, files, subnets, egress, proxyRuntime, networkAhead, ulimits, podman } = options
   // Images, by ID, that have been seen to hold a shell.
@@ -147,6 +148,7 @@ export const makeCreation = (options: {
         ulimits,
         // What is added there is also had by users who are not root.
         incapable: !root && (yield* podman),
+        linkLocal: options.linkLocal,
       })
       const create = Effect.uninterruptible(
         Effect.tap(
