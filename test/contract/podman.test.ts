@@ -1,6 +1,7 @@
 import { docker } from "@cordon/driver-docker"
 import { noPodman, podman } from "../support/podman.ts"
 import { driverContract } from "./driverContract.ts"
+import { featureContract } from "./featureContract.ts"
 
 const { host, image, ulimits } = podman
 
@@ -9,4 +10,17 @@ driverContract("podman", {
   image,
   unavailable: noPodman,
   runs: 5,
+})
+
+driverContract("podman without exec channels", {
+  layer: docker({ host, ulimits, subnetPool: "10.214.0.0/16", execChannel: false }),
+  image,
+  unavailable: noPodman,
+  runs: 3,
+})
+
+featureContract("podman", {
+  layer: docker({ host, ulimits, subnetPool: "10.214.0.0/16" }),
+  image,
+  unavailable: noPodman,
 })

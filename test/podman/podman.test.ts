@@ -1,6 +1,6 @@
 import { DoctorReport } from "@cordon/cli"
 import { type Sandbox, Sandboxes, type SandboxSession, type SettingsInput } from "@cordon/core"
-import { docker } from "@cordon/driver-docker"
+import { type DockerOptions, docker } from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
 import Dockerode from "dockerode"
 import { Effect, Fiber, Layer, Schema } from "effect"
@@ -17,6 +17,7 @@ const onPodman = <E>(
   name: string,
   body: (session: SandboxSession, sandboxes: Sandboxes["Service"]) => Effect.Effect<unknown, E>,
   settings: SettingsInput = {},
+  driver: DockerOptions = {},
 ) =>
   noPodman === undefined
     ? it.live(name, () =>
@@ -25,7 +26,9 @@ const onPodman = <E>(
           yield* body(yield* sandboxes.session(freshSession()), sandboxes)
         }).pipe(
           Effect.provide(
-            Sandboxes.layer({ image, ...settings }).pipe(Layer.provide(docker(options))),
+            Sandboxes.layer({ image, ...settings }).pipe(
+              Layer.provide(docker({ ...options, ...driver })),
+            ),
           ),
           Effect.scoped,
         ),
@@ -71,6 +74,26 @@ describe("Podman", () => {
     { network: "internal" },
   )
 
+  onPodman("gives no capability to who is not root", (session) =>
+    Effect.gen(function* () {
+      const effective = (sandbox: Sandbox, user: string) =>
+        Effect.map(sandbox.run("grep CapEff /proc/self/status", { user }), ({ stdout }) =>
+          Number.parseInt(stdout.replace("CapEff:", ""), 16),
+        )
+      const user = "1234:1234"
+      const plain = yield* session.create({ user, workdir: "/home/somebody/work" })
+      for (const who of [user, "1234", "99:99", "0"]) {
+        assert.strictEqual(yield* effective(plain, who), 0, who)
+      }
+      yield* plain.files.write("own", "mine")
+      assert.strictEqual(yield* textOf(plain, "stat -c %u . own"), "1234\n1234")
+      const rooted = yield* session.create()
+      // CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID.
+      assert.strictEqual(yield* effective(rooted, "0"), 0xfb)
+      assert.strictEqual(yield* effective(rooted, user), 0)
+    }),
+  )
+
   onPodman("says what it lacks, and refuses it", (session, sandboxes) =>
     Effect.gen(function* () {
       const { features, runtimes, host, caveats } = yield* sandboxes.capabilities
@@ -103,21 +126,22 @@ describe("Podman", () => {
     }),
   )
 
-  onPodman("takes no command's failure for its own", (session) =>
-    Effect.gen(function* () {
-      const sandbox = yield* session.create()
-      for (const text of ["rpc error: x", "Error: runc: x", "unable to find user x", "plain"]) {
-        const said = yield* sandbox.exec(["sh", "-c", 'echo "$1" >&2; exit 126', "sh", text], {
-          // Not on a channel.
-          user: "1234:1234",
-        })
-        assert.strictEqual(said.exitCode, 126)
-        assert.strictEqual(said.stderr, `${text}\n`)
-      }
-      const nobody = yield* Effect.flip(sandbox.exec("true", { user: "nosuch" }))
-      assert.strictEqual(nobody._tag, "InvalidInput")
-      assert.strictEqual((yield* sandbox.exec(["/no/such"])).exitCode, 127)
-    }),
+  onPodman(
+    "takes no command's failure for its own",
+    (session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create()
+        for (const text of ["rpc error: x", "Error: runc: x", "unable to find user x", "plain"]) {
+          const said = yield* sandbox.exec(["sh", "-c", 'echo "$1" >&2; exit 126', "sh", text])
+          assert.strictEqual(said.exitCode, 126)
+          assert.strictEqual(said.stderr, `${text}\n`)
+        }
+        const nobody = yield* Effect.flip(sandbox.exec("true", { user: "nosuch" }))
+        assert.strictEqual(nobody._tag, "InvalidInput")
+        assert.strictEqual((yield* sandbox.exec(["/no/such"])).exitCode, 127)
+      }),
+    {},
+    { execChannel: false },
   )
 
   onPodman("stops and starts what is paused", (session) =>

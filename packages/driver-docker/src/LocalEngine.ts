@@ -229,7 +229,13 @@ export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer
       execStart,
       execResize: (id, { columns, rows }) =>
         Effect.asVoid(
-          call("resize a terminal", () => docker.getExec(id).resize({ w: columns, h: rows })),
+          call("resize a terminal", () => docker.getExec(id).resize({ w: columns, h: rows })).pipe(
+            // So Podman says that it is done, which dockerode takes for a refusal.
+            Effect.catchIf(
+              (error) => error._tag === "EngineError" && error.status === 201,
+              () => Effect.void,
+            ),
+          ),
         ),
       execInspect: (id) =>
         ask("inspect a command", schemas.ExecInspect, () => docker.getExec(id).inspect()),

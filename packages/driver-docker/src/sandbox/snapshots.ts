@@ -68,10 +68,8 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
   const list = (session?: SessionKey) =>
     engine
       .imageList({
-        label: [
-          snapshotLabel.name,
-          ...(session === undefined ? [] : [`${label.session}=${session}`]),
-        ],
+        // Of two Podman finds nothing.
+        label: [session === undefined ? snapshotLabel.name : `${label.session}=${session}`],
       })
       .pipe(
         Effect.map((images) =>
@@ -107,9 +105,10 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
               repo: repository,
               tag: image.slice(repository.length + 1),
               // Values of letters, digits and hyphens: they need no quotes.
-              changes: `LABEL ${Object.entries(labels)
-                .map(([key, value]) => `${key}=${value}`)
-                .join(" ")}`,
+              // One to a line: Podman takes all of a line for one.
+              changes: Object.entries(labels)
+                .map(([key, value]) => `LABEL ${key}=${value}`)
+                .join("\n"),
             })
             .pipe(
               Effect.catchIf(status(404), () =>
