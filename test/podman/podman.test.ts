@@ -160,17 +160,20 @@ describe("Podman", () => {
     }),
   )
 
-  onPodman("counts a sandbox as busy only while a command runs", (session) =>
-    Effect.gen(function* () {
-      const sandbox = yield* session.create()
-      const busy = Effect.map(sandbox.inspect, (info) => info.busy)
-      assert.isFalse(yield* busy)
-      const running = yield* Effect.forkChild(sandbox.exec("until [ -e go ]; do sleep 0.1; done"))
-      while (!(yield* busy)) yield* Effect.sleep("100 millis")
-      yield* sandbox.run("touch go")
-      yield* Fiber.join(running)
-      assert.isFalse(yield* busy)
-    }),
+  onPodman(
+    "counts a sandbox as busy only while a command runs",
+    (session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create()
+        const busy = Effect.map(sandbox.inspect, (info) => info.busy)
+        const running = yield* Effect.forkChild(sandbox.exec("until [ -e go ]; do sleep 0.1; done"))
+        while (!(yield* busy)) yield* Effect.sleep("100 millis")
+        yield* sandbox.run("touch go")
+        yield* Fiber.join(running)
+        assert.isFalse(yield* busy)
+      }),
+    {},
+    { execChannel: false },
   )
 
   onPodman("gives each process the limits that the driver is told", (session) =>
