@@ -72,6 +72,15 @@ describe("what git said", () => {
     ] as const) {
       assert.strictEqual(error(said)._tag, tag, said)
     }
+    const asking =
+      "fatal: could not read Username for 'https://other.test:8443': terminal prompts disabled"
+    assert.propertyVal(error(asking), "url", "https://other.test:8443")
+    assert.propertyVal(error(asking), "given", false)
+    assert.propertyVal(
+      error("fatal: Authentication failed for 'https://example.com/project/'"),
+      "given",
+      true,
+    )
     const missing = "fatal: Remote branch none not found in upstream origin"
     assert.strictEqual(error(missing, "none")._tag, "BranchNotFound")
   })

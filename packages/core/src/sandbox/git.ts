@@ -227,18 +227,23 @@ const environment = ({ credentials }: Target): Readonly<Record<string, string>> 
 
 /** What git says went wrong. The lines of the server's own are not believed. */
 export const cloneError = (
-  { url, credentials }: Target,
+  { url, origin, credentials }: Target,
   branch: string | undefined,
   path: string,
   said: string,
 ): FileError | GitAuthFailed | RepositoryNotFound | BranchNotFound | CloneFailed => {
-  const lines = said
+  // The server knows the password, and may have said it.
+  const lines = (credentials?.password ? said.replaceAll(credentials.password, "***") : said)
     .split(/[\r\n]+/)
     .map((line) => line.replace(/\p{Cc}/gu, "").trim())
     .filter((line) => line !== "" && !/^(?:remote:|Cloning into|Submodule path)/.test(line))
   const own = lines.join("\n")
   if (/Authentication failed|could not read (?:Username|Password)|returned error: 403/.test(own)) {
-    return new GitAuthFailed({ url, given: credentials !== undefined })
+    const [, asking = url] = /(?:failed|Username|Password) for '(https?:[^']+)'/.exec(own) ?? []
+    // Who is not the host that they are for was not given any.
+    return URL.canParse(asking) && new URL(asking).origin !== origin
+      ? new GitAuthFailed({ url: asking, given: false })
+      : new GitAuthFailed({ url, given: credentials !== undefined })
   }
   if (branch !== undefined && /Remote branch .* not found/.test(own)) {
     return new BranchNotFound({ url, branch })
@@ -250,11 +255,7 @@ export const cloneError = (
   if (failure._tag === "StorageFailed" && /no space/.test(failure.reason)) return failure
   const told = lines.filter((line) => /^(?:fatal|error):/.test(line))
   const reason = (told.length > 0 ? told : lines).join("; ").slice(-500) || "git told nothing"
-  return new CloneFailed({
-    url,
-    // The server knows them, and may have said them.
-    reason: credentials?.password ? reason.replaceAll(credentials.password, "***") : reason,
-  })
+  return new CloneFailed({ url, reason })
 }
 
 export const makeGit = (needs: {
