@@ -147,12 +147,27 @@ describe("the programs of the documentation", () => {
   }
 })
 
+/** The anchors of a page's headings, as they are made where it is shown. */
+const anchorsOf = (text: string) =>
+  [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, "")
+      .replaceAll(" ", "-"),
+  )
+
 describe("the documentation", () => {
-  it("leads to files that are there", async () => {
+  it("leads to files and headings that are there", async () => {
     assert.isAbove(names.length, 20)
     for (const page of names) {
-      for (const [, link = ""] of (await readPage(page)).matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
-        assert.isTrue(existsSync(join(root, dirname(page), link)), `${page}: ${link}`)
+      const text = await readPage(page)
+      for (const [, file = "", anchor] of text.matchAll(
+        /\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g,
+      )) {
+        const target = file === "" ? page : join(dirname(page), file)
+        assert.isTrue(existsSync(join(root, target)), `${page}: ${file}`)
+        if (anchor === undefined) continue
+        assert.include(anchorsOf(await readPage(target)), anchor, `${page}: ${file}#${anchor}`)
       }
     }
   })
