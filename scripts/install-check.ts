@@ -64,7 +64,7 @@ const install = async (packages: ReadonlyArray<Packed>, env: NodeJS.ProcessEnv) 
   return folder
 }
 
-const use = async (folder: string, env: NodeJS.ProcessEnv) => {
+const use = async (folder: string) => {
   writeFileSync(join(folder, "main.ts"), program)
   for (const [moduleResolution, module] of [
     ["node16", "node16"],
@@ -92,7 +92,7 @@ const use = async (folder: string, env: NodeJS.ProcessEnv) => {
     const place = join(work, `node-${version}`)
     mkdirSync(place)
     json(join(place, "package.json"), { private: true })
-    await npmInstall(place, env, `node@${version}`)
+    await npmInstall(place, process.env, `node@${version}`)
     const node = join(place, "node_modules", "node", "bin", "node")
     const output = await run(node, ["dist/main.js"], folder)
     if (output !== expected) throw new Error(`the program printed ${JSON.stringify(output)}`)
@@ -137,7 +137,7 @@ try {
     npm_config_prefer_offline: "true",
   }
   const folder = await install(packages, env)
-  await use(folder, env)
+  await use(folder)
   await start(folder, env)
   if (noEngine === undefined) {
     // The page speaks of Node 24, whatever Node this is.

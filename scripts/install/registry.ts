@@ -40,7 +40,9 @@ export const serveRegistry = async (
   const userconfig = (await run("npm", ["config", "get", "userconfig"], folder)).trim()
   const usual = existsSync(userconfig) ? readFileSync(userconfig, "utf8") : ""
   const npmrc = join(folder, "npmrc")
-  writeFileSync(npmrc, `${usual}\n@cordon:registry=${address()}/\n`, { mode: 0o600 })
+  // A cache of its own: the usual one may hold our packages as they were, under the same version.
+  const ours = [`@cordon:registry=${address()}/`, `cache=${join(folder, "cache")}`]
+  writeFileSync(npmrc, [usual, ...ours, ""].join("\n"), { mode: 0o600 })
   return {
     npmrc,
     [Symbol.asyncDispose]: async () => {
