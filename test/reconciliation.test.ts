@@ -93,6 +93,26 @@ describe("what store and host disagree about", () => {
     }),
   )
 
+  it.effect("a container that somebody else is just making: it is not stopped when it runs", () =>
+    Effect.gen(function* () {
+      const { driver: real, store, host } = yield* makeHost
+      let started = false
+      const list: typeof real.list = (session) =>
+        Effect.map(real.list(session), (all) =>
+          all.map((info) => (started ? info : { ...info, status: "created" as const })),
+        )
+      const { session, log } = yield* startProcess({ ...real, list }, store)
+      const sandbox = yield* session.create()
+      const lease = only(yield* store.list(host))
+      yield* store.delete(lease, lease.token)
+      yield* pass(30)
+      assert.include(log, "Found a sandbox without a lease")
+      started = true
+      yield* pass(60)
+      assert.strictEqual((yield* real.inspect(sandbox.id)).status, "running")
+    }),
+  )
+
   it.effect("a lease without a container: it is forgotten, and its name and place are free", () =>
     Effect.gen(function* () {
       const { driver, store, host } = yield* makeHost

@@ -37,7 +37,8 @@ const leaseOf = (host: string, info: SandboxInfo): NewLease => ({
   id: info.id,
   session: info.session,
   instanceId: info.instanceId,
-  phase: info.status === "running" ? "active" : "idle",
+  // One that was just made, by a process with a store of its own perhaps, is about to be started.
+  phase: info.status === "stopped" ? "idle" : "active",
   memory: info.limits.memory,
   cpus: info.limits.cpus,
   disk: info.limits.disk ?? 0,

@@ -107,7 +107,7 @@ export const makeReaper = (
     const running = info.status === "running"
     const about = { sandbox: lease.id, phase: lease.phase, status: info.status }
     if (lease.instanceId !== info.instanceId) {
-      const phase = running ? "active" : "idle"
+      const phase = info.status === "stopped" ? "idle" : "active"
       const { instanceId, lease: terms } = info
       const adopted = yield* leases.change(lease, { instanceId, terms, phase, used: true })
       if (Option.isSome(adopted)) {
