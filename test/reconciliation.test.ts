@@ -93,6 +93,31 @@ describe("what store and host disagree about", () => {
     }),
   )
 
+  it.effect("a container of another store: whoever has that one looks after it", () =>
+    Effect.gen(function* () {
+      const { driver, store, host } = yield* makeHost
+      const theirs = yield* serviceOf(LeaseStore, leaseStoreMemory)
+      const other = yield* startProcess(driver, { ...theirs, shared: true, id: "other" })
+      const made = yield* other.session.create({ name: "theirs" })
+      const { session, log } = yield* startProcess(driver, { ...store, id: "own" })
+      const own = yield* session.create({ name: "own" })
+      assert.deepStrictEqual([made.info.lease.store, own.info.lease.store], ["other", "own"])
+      // They use it, which nobody else hears of.
+      const use = yield* Effect.forkScoped(
+        Effect.forever(Effect.delay(made.exec("true"), "1 minute")),
+      )
+      yield* pass(15 * 60)
+      assert.notInclude(log, "Found a sandbox without a lease")
+      assert.deepStrictEqual(
+        (yield* store.list(host)).map(({ id }) => id),
+        [own.id],
+      )
+      assert.strictEqual((yield* driver.inspect(made.id)).status, "running")
+      assert.strictEqual((yield* driver.inspect(own.id)).status, "stopped")
+      yield* Fiber.interrupt(use)
+    }),
+  )
+
   it.effect("a container that somebody else is just making: it is not stopped when it runs", () =>
     Effect.gen(function* () {
       const { driver: real, store, host } = yield* makeHost

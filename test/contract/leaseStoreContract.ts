@@ -32,6 +32,9 @@ export interface Harness {
 
 const minute = 60_000
 
+/** IDs of stores. */
+const known = new Set<string | undefined>()
+
 const lease = (name: string, overrides: Partial<NewLease> & { readonly owner?: string } = {}) => {
   const { owner = "s", ...rest } = overrides
   const session = sessionKey(SessionId.make(owner))
@@ -290,14 +293,21 @@ export const leaseStoreContract = (name: string, { shared, test }: Harness): voi
 
     testShared("keeps what one process wrote for the next one", ({ open }) =>
       Effect.gen(function* () {
+        known.add((yield* open).id)
         yield* Effect.scoped(Effect.flatMap(open, (store) => store.insert(lease("a"))))
         assert.deepStrictEqual(names(yield* (yield* open).list("host-1")), ["a"])
       }),
     )
 
-    testShared("is made by many processes that start at once", ({ open }) =>
+    testShared("is made by many processes that start at once, and known to them", ({ open }) =>
       Effect.gen(function* () {
         const stores = yield* many(8, () => open)
+        const [id, ...others] = new Set(stores.map(({ id }) => id))
+        assert.deepStrictEqual(others, [])
+        assert.match(id ?? "", /^[-0-9a-f]{32,}$/)
+        // Each test has a store of its own.
+        assert.isFalse(stores.some(({ id }) => known.has(id)))
+        known.add(id)
         yield* Effect.forEach(stores, (store, n) => store.insert(lease(`box-${n}`)))
         assert.strictEqual((yield* (stores[0] ?? (yield* open)).list("host-1")).length, 8)
       }),

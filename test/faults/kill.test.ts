@@ -9,6 +9,7 @@ import {
 import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
 import { freshSession } from "../docker/support.ts"
+import type { Answer } from "./protocol.ts"
 import {
   layerHere,
   makeStage,
@@ -52,6 +53,13 @@ const each = <A, E, R>(steps: number, f: (step: number) => Effect.Effect<A, E, R
     { concurrency: 3 },
   )
 
+/** Some take a step more than others, by a renewal: that one is then not there for all. */
+const assertDied = (answer: Answer | "killed", step: number) => {
+  if (answer === "killed") return
+  assert.isAbove(step, 4)
+  assert.isBelow(answer.steps, step, JSON.stringify(answer))
+}
+
 describe("a worker that is killed (SIGKILL)", () => {
   onBoth("at each step of create leaves nothing behind for long", () =>
     Effect.gen(function* () {
@@ -69,7 +77,7 @@ describe("a worker that is killed (SIGKILL)", () => {
             const answer = yield* Effect.promise(() =>
               dying.order({ op: "create", name: `box-${step}`, dieAt: step }),
             )
-            assert.strictEqual(answer, "killed")
+            assertDied(answer, step)
           }),
         ),
       )
@@ -113,7 +121,7 @@ describe("a worker that is killed (SIGKILL)", () => {
               const answer = yield* Effect.promise(() =>
                 dying.order({ op: "exec", name: `box-${step}`, script, dieAt: step }),
               )
-              assert.strictEqual(answer, "killed")
+              assertDied(answer, step)
               return sandbox
             }),
           ),
@@ -163,7 +171,7 @@ describe("a worker that is killed (SIGKILL)", () => {
               const answer = yield* Effect.promise(() =>
                 dying.order({ op: "remove", name, dieAt: step }),
               )
-              assert.strictEqual(answer, "killed")
+              assertDied(answer, step)
               const second = yield* Effect.result(session.create({ name }))
               if (second._tag === "Failure") {
                 assert.strictEqual(second.failure._tag, "SandboxNameTaken")

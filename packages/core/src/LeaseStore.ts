@@ -106,6 +106,8 @@ export class LeaseStore extends Context.Service<
      * do is seen on the host only.
      */
     readonly shared: boolean
+    /** By which a shared store is known from others that are used on the same host. */
+    readonly id: string | undefined
     readonly get: (key: LeaseKey) => Effect.Effect<Option.Option<Lease>, LeaseStoreFailed>
     /** All leases on a host. */
     readonly list: (host: string) => Effect.Effect<ReadonlyArray<Lease>, LeaseStoreFailed>
@@ -206,6 +208,7 @@ export const leaseStoreMemory: Layer.Layer<LeaseStore> = Layer.sync(LeaseStore, 
 
   return LeaseStore.of({
     shared: false,
+    id: undefined,
     get: (key) =>
       at((now) =>
         Option.map(Option.fromUndefinedOr(entries.get(keyOf(key))), (entry) => read(entry, now)),

@@ -70,6 +70,9 @@ export class Leases extends Context.Service<
     readonly start: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
     readonly remove: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
 
+    /** `LeaseStore.id`, which goes with the terms of what is made. */
+    readonly store: string | undefined
+
     /** One pass of the reaper, which otherwise runs by itself. */
     readonly reap: Effect.Effect<void, HostError | LeaseStoreFailed>
   }
@@ -424,6 +427,7 @@ const make = Effect.gen(function* () {
     stop: Effect.fn("Leases.stop")(exclusive(stopNow)),
     start: Effect.fn("Leases.start")(exclusive(startNow)),
     remove: Effect.fn("Leases.remove")(exclusive(removeNow)),
+    store: store.id,
     reap: Effect.andThen(reaper.settleDue, reaper.compare),
   })
 })

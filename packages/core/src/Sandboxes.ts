@@ -699,6 +699,7 @@ const make = Effect.gen(function* () {
             keepsFiles ? settings.idleTimeout : settings.removeTimeout,
           ),
           removeTimeout: Duration.toMillis(settings.removeTimeout),
+          ...(leases.store === undefined ? {} : { store: leases.store }),
         },
         env: wanted.env ?? {},
         ...(wanted.workdir === undefined ? {} : { workdir: wanted.workdir }),

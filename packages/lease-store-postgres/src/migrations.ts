@@ -25,4 +25,9 @@ export const migrations = Migrator.fromRecord({
     yield* sql`CREATE INDEX cordon_leases_session ON cordon_leases (session)`
     yield* sql`CREATE TABLE cordon_turns (host text PRIMARY KEY, until double precision NOT NULL)`
   }),
+  "2_store": Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`CREATE TABLE cordon_store (id text NOT NULL)`
+    yield* sql`INSERT INTO cordon_store (id) VALUES (gen_random_uuid()::text)`
+  }),
 })

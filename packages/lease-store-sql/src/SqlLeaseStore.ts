@@ -149,8 +149,18 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
   const limited = (quota: Quota | undefined) =>
     Object.values(quota ?? {}).some((limit) => limit !== undefined)
 
+  const { id } = yield* again(
+    "read its ID",
+    SqlSchema.findOne({
+      Request: Schema.Void,
+      Result: Schema.Struct({ id: Schema.String }),
+      execute: () => sql`SELECT id FROM cordon_store`,
+    })().pipe(Effect.catchTag("NoSuchElementError", Effect.die)),
+  )
+
   return LeaseStore.of({
     shared: true,
+    id,
     get: (key) =>
       again("read a lease", lease(sql`SELECT ${columns} FROM cordon_leases WHERE ${keyIs(key)}`)),
     list: (host) =>

@@ -31,4 +31,9 @@ export const migrations = Migrator.fromRecord({
         UPDATE cordon_fence SET token = max(token, old.token);
       END`
   }),
+  "2_store": Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`CREATE TABLE cordon_store (id TEXT NOT NULL)`
+    yield* sql`INSERT INTO cordon_store (id) VALUES (lower(hex(randomblob(16))))`
+  }),
 })

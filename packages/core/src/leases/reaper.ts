@@ -140,7 +140,8 @@ export const makeReaper = (
     const leaseOf = new Map(known.map((lease) => [lease.id, lease]))
     const infoOf = new Map(present.map((info) => [info.id, info]))
     for (const info of present) {
-      if (leaseOf.has(info.id)) continue
+      // Another store's lease is not missing here.
+      if (leaseOf.has(info.id) || info.lease.store !== store.id) continue
       if (Option.isSome(yield* leases.adopt(info))) {
         const { id: sandbox, status } = info
         yield* Effect.logInfo("Found a sandbox without a lease", { sandbox, status })

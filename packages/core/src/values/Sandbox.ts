@@ -76,6 +76,11 @@ export const LeaseTerms = Schema.Struct({
   idleTimeout: Schema.Finite,
   /** Milliseconds after which it is removed. */
   removeTimeout: Schema.Finite,
+  /**
+   * `LeaseStore.id` of the store that its lease is in: who has another one does not see its uses, and
+   * so does not judge it. Absent where each process has a store of its own.
+   */
+  store: Schema.optionalKey(Schema.String),
 })
 export type LeaseTerms = typeof LeaseTerms.Type
 
