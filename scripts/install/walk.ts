@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { blocksOf, root } from "../../test/docs/blocks.ts"
 import { run } from "./pack.ts"
 
@@ -13,7 +13,7 @@ export const walk = async (page: string, folder: string, env: NodeJS.ProcessEnv)
   let output = ""
   for (const { line, language, file, comment, code } of blocksOf(
     page,
-    readFileSync(join(root, page), "utf8"),
+    readFileSync(resolve(root, page), "utf8"),
   )) {
     const place = `${page}:${line}`
     if (comment?.startsWith("not run: ")) continue

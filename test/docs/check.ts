@@ -79,8 +79,8 @@ const runCommands = async ({ comment, code }: Block): Promise<string | undefined
   return result.code === 0 ? undefined : `exit code ${result.code}\n${result.output}`
 }
 
-/** What is wrong with a block of commands or JSON, which are run or parsed where they can be. */
-export const problemOf = async (block: Block): Promise<string | undefined> => {
+/** What is wrong with a block, which is run or parsed where it can be. */
+const problemOf = async (block: Block): Promise<string | undefined> => {
   if (block.language === "json") {
     try {
       JSON.parse(block.code)
@@ -103,7 +103,7 @@ export const problemOf = async (block: Block): Promise<string | undefined> => {
   return code === 0 ? undefined : output
 }
 
-/** As `problemOf`, with the block's place. */
+/** What is wrong with blocks of commands and JSON, as `page:line: problem`. */
 export const problems = async (blocks: ReadonlyArray<Block>): Promise<ReadonlyArray<string>> => {
   const found: Array<string> = []
   for (const block of blocks) {
