@@ -35,7 +35,7 @@ const onPodman = <E>(
       )
     : skipped(name, noPodman)
 
-describe("Podman", () => {
+describe("Podman", { timeout: 300_000 }, () => {
   onPodman("keeps sandboxes apart on networks that lead out", (session) =>
     Effect.gen(function* () {
       const [one, two] = yield* Effect.all([session.create(), session.create()])

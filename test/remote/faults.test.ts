@@ -240,22 +240,29 @@ describe("a network that fails", () => {
     )
   }
 
+  /** Runs a command, and strikes when it has begun. */
+  const striking = (id: SandboxId, strike: Effect.Effect<unknown>) =>
+    Effect.result(
+      Effect.raceFirst(
+        run(id, counting("sleep 50")),
+        timesRun(id).pipe(
+          Effect.repeat({
+            schedule: Schedule.spaced("200 millis"),
+            while: (times) => times === 0,
+          }),
+          Effect.andThen(strike),
+          Effect.andThen(Effect.never),
+        ),
+      ),
+    )
+  const messageOf = (end: Result.Result<unknown, { readonly message: string }>) =>
+    Result.isFailure(end) ? end.failure.message : "it ended"
+
   through("in the middle of a command tells so, and ends the command", (proxy) =>
     withSandbox((id) =>
       Effect.gen(function* () {
-        const error = yield* Effect.flip(
-          Effect.raceFirst(
-            run(id, counting("sleep 50")),
-            Effect.andThen(
-              Effect.sleep("1 second"),
-              Effect.andThen(
-                Effect.sync(() => proxy.reset()),
-                Effect.never,
-              ),
-            ),
-          ),
-        )
-        assert.match(error.message, /reset|closed the connection/)
+        const reset = Effect.sync(() => proxy.reset())
+        assert.match(messageOf(yield* striking(id, reset)), /reset|closed the connection/)
         assert.strictEqual(yield* timesRun(id), 1)
         assert.strictEqual((yield* run(id, "pgrep -fc 'sleep 5[0]'")).stdout, "0\n")
       }),
@@ -265,26 +272,16 @@ describe("a network that fails", () => {
   through("goes silent without closing: the command is given up with the reason", (proxy) =>
     withSandbox((id) =>
       Effect.gen(function* () {
-        const error = yield* Effect.flip(
-          Effect.raceFirst(
-            run(id, counting("sleep 50")),
-            Effect.andThen(
-              Effect.sleep("1 second"),
-              Effect.andThen(
-                Effect.sync(() => {
-                  proxy.fate = () => "hang"
-                  proxy.freeze()
-                  setTimeout(() => {
-                    proxy.fate = () => "pass"
-                  }, 25_000)
-                }),
-                Effect.never,
-              ),
-            ),
-          ),
-        )
-        assert.strictEqual(error._tag, "EngineUnreachable")
-        assert.match(error.message, /went silent|did not answer in time/)
+        const silence = Effect.sync(() => {
+          proxy.fate = () => "hang"
+          proxy.freeze()
+          setTimeout(() => {
+            proxy.fate = () => "pass"
+          }, 25_000)
+        })
+        const end = yield* striking(id, silence)
+        assert.strictEqual(Result.isFailure(end) && end.failure._tag, "EngineUnreachable")
+        assert.match(messageOf(end), /went silent|did not answer in time/)
         proxy.fate = () => "pass"
         assert.strictEqual(yield* timesRun(id), 1)
       }),
@@ -295,26 +292,13 @@ describe("a network that fails", () => {
     withSandbox((id) =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver
-        const end = yield* Effect.result(
-          Effect.raceFirst(
-            run(id, counting("sleep 50")),
-            Effect.andThen(
-              Effect.sleep("1 second"),
-              Effect.andThen(
-                Effect.promise(async () => {
-                  await engine?.container.exec(["sh", "-c", "kill -KILL $(pidof dockerd)"])
-                }),
-                Effect.never,
-              ),
-            ),
-          ),
-        )
-        if (Result.isFailure(end)) {
-          assert.match(end.failure.message, /reset|closed the connection|nothing listens/)
-        } else {
-          // The engine came back so soon that it could tell: it had killed the command.
-          assert.strictEqual(end.success.exitCode, 137)
-        }
+        const kill = Effect.promise(async () => {
+          await engine?.container.exec(["sh", "-c", "kill -KILL $(pidof dockerd)"])
+        })
+        const end = yield* striking(id, kill)
+        // The engine may come back so soon that it can tell: it had killed the command.
+        if (Result.isSuccess(end)) assert.strictEqual(end.success.exitCode, 137)
+        else assert.match(messageOf(end), /reset|closed the connection|nothing listens/)
         yield* driver.start(id).pipe(
           Effect.retry({
             schedule: Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs(20)]),

@@ -156,6 +156,8 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       method: "POST",
       path: "/commit",
       query: { container, ...image },
+      // Podman wants one.
+      body: {},
     }),
   containerPause: (id) =>
     http.run({

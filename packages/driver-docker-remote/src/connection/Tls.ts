@@ -67,13 +67,14 @@ const material = Effect.fnUntraced(function* (
   )
 })
 
+const locked = "the key is encrypted and no passphrase is given"
 const reasons: Readonly<Record<string, string>> = {
   ERR_OSSL_X509_KEY_VALUES_MISMATCH: "the key does not belong to the certificate",
   ERR_OSSL_PEM_NO_START_LINE: "one of ca, cert and key is not a PEM text",
   ERR_OSSL_BAD_DECRYPT: "the passphrase does not open the key",
   ERR_OSSL_EVP_BAD_DECRYPT: "the passphrase does not open the key",
-  ERR_MISSING_PASSPHRASE: "the key is encrypted and no passphrase is given",
-  ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: "the key is encrypted and no passphrase is given",
+  ERR_MISSING_PASSPHRASE: locked,
+  ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: locked,
 }
 
 /** Reads certificates and key, and sees that they fit together before anything connects. */
@@ -106,6 +107,8 @@ export const loadTls = Effect.fn("loadTls")(function* (
     try: () => createSecureContext(loaded),
     catch: (cause) => {
       const code = codeOf(cause)
+      // Node tries an empty one.
+      if (passphrase === undefined && code.endsWith("BAD_DECRYPT")) return invalid(locked)
       return invalid(reasons[code] ?? `they can't be used${code === "" ? "" : ` (${code})`}`)
     },
   })
