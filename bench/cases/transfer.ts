@@ -184,13 +184,18 @@ const downloadMany = async (
   ]
 }
 
-const program = fileURLToPath(new URL("../programs/transfer.ts", import.meta.url))
+const root = fileURLToPath(new URL("../../", import.meta.url))
+const program = fileURLToPath(new URL("../programs/transfer.mjs", import.meta.url))
 
-/** Runs a program that does nothing else, and says how much memory it was resident with at most. */
+/**
+ * Runs a program that does nothing else, and says how much memory it was resident with at most. As
+ * programs do, it takes the packages as they were built: reading TypeScript would take some itself.
+ */
 const transferMemory = async (
   stage: Stage,
   stack: AsyncDisposableStack,
 ): Promise<ReadonlyArray<Subject>> => {
+  await promisify(execFile)("pnpm", ["exec", "tsc", "-b"], { cwd: root })
   const sandboxes = stage.sandboxes(stack)
   const sandbox = await sandboxes.create({ workdir: "/workspace" })
   await bigFile(stage)
@@ -199,8 +204,7 @@ const transferMemory = async (
     name,
     run: async ({ record }) => {
       const { stdout } = await promisify(execFile)(process.execPath, [
-        ...["--conditions=@cordon/source", program],
-        ...[direction, stage.folder, sandboxes.sessionId, sandbox.name],
+        ...[program, direction, stage.folder, sandboxes.sessionId, sandbox.name],
       ])
       record(Number(stdout))
     },

@@ -35,7 +35,14 @@ export class SessionFiles extends Context.Service<
   {
     /** Symlinks are followed as far as they stay inside. */
     readonly stat: (path: string) => Effect.Effect<FileStat, SessionFilesError>
-    readonly read: (path: string) => Stream.Stream<Uint8Array, SessionFilesError>
+    /**
+     * `lent`: the pieces are the reader's only until he has done with them, as `giveBack` says. Their
+     * memory may be used again then, where it would else pile up until it is collected.
+     */
+    readonly read: (
+      path: string,
+      options?: { readonly lent?: boolean },
+    ) => Stream.Stream<Uint8Array, SessionFilesError>
     /** Writes a file whole or not at all; parents are made, a link in its place is replaced. */
     readonly write: <E>(
       path: string,

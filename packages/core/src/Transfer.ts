@@ -84,7 +84,7 @@ export const upload = Effect.fn("upload")(function* (
     onProgress === undefined ? content : Stream.tap(content, ({ length }) => meter.bytes(length))
   if (stat.kind === "file") {
     const { size, mode } = stat
-    const bytes = metered(files.read(from))
+    const bytes = metered(files.read(from, { lent: true }))
     yield* driver.writeFile(id, to, { bytes, size, mode: mode & 0o777 })
     meter.counted.files = 1
     yield* meter.done
@@ -107,7 +107,9 @@ export const upload = Effect.fn("upload")(function* (
     const mode = entry.mode & 0o777
     if (whole !== undefined) return { ...rest, mode, content: Stream.empty, whole }
     const content =
-      entry.kind === "file" ? metered(files.read(`${prefix}${entry.path}`)) : Stream.empty
+      entry.kind === "file"
+        ? metered(files.read(`${prefix}${entry.path}`, { lent: true }))
+        : Stream.empty
     return { ...rest, mode, content }
   }
   const entries = files.walk(from, { contents: smallFile }).pipe(

@@ -4,6 +4,7 @@ export { Incarnation, requireIncarnation, type SandboxTarget } from "./Incarnati
 export { makeKeyedLock } from "./KeyedLock.ts"
 export * from "./LeaseStore.ts"
 export { Leases } from "./Leases.ts"
+export { giveBack } from "./Lent.ts"
 export { collectOutput } from "./Output.ts"
 export * from "./promise.ts"
 export * from "./SandboxDriver.ts"

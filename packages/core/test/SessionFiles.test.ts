@@ -1,7 +1,7 @@
 import * as fs from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { SessionFiles, sessionFilesDirectory, sessionFilesMemory } from "@cordon/core"
+import { giveBack, SessionFiles, sessionFilesDirectory, sessionFilesMemory } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import * as fc from "fast-check"
@@ -140,6 +140,31 @@ describe("SessionFiles in a directory", () => {
         assert.strictEqual(secret, "secret")
         assert.deepStrictEqual(names, ["secret"])
         assert.strictEqual(yield* text(files.read("file")), "mine")
+      }),
+    ),
+  )
+
+  it.effect("reads into memory that was given back, and into no other", () =>
+    withRoot((root) =>
+      Effect.gen(function* () {
+        const files = yield* SessionFiles
+        const content = Buffer.alloc(3_000_000, "0123456789abcdefghijklmnopqrstuvwxyz")
+        yield* Effect.promise(() => fs.writeFile(join(root, "big"), content))
+        for (const returning of [true, false]) {
+          const copies: Array<Buffer> = []
+          const pieces: Array<Uint8Array> = []
+          yield* Stream.runForEach(files.read("big", { lent: true }), (piece) =>
+            Effect.sync(() => {
+              copies.push(Buffer.from(piece))
+              pieces.push(piece)
+              if (returning) giveBack(piece)
+            }),
+          )
+          assert.isTrue(Buffer.concat(copies).equals(content))
+          const memory = new Set(pieces.map(({ buffer }) => buffer))
+          if (returning) assert.isBelow(memory.size, pieces.length / 2)
+          else assert.isTrue(Buffer.concat(pieces).equals(content))
+        }
       }),
     ),
   )

@@ -4,6 +4,7 @@ import * as fs from "node:fs/promises"
 import * as nodePath from "node:path"
 import { Effect, Exit, Layer, Stream } from "effect"
 import { InvalidPath, NotAFile } from "../errors.ts"
+import { lend } from "../Lent.ts"
 import { SessionFiles, type SessionFilesError } from "../SessionFiles.ts"
 import { storagePath } from "../values/FilePath.ts"
 import { kindOf, refusal, statOf } from "./posix.ts"
@@ -13,6 +14,8 @@ import { walkDirectory } from "./walk.ts"
 // each for itself, and each call waits for its turn in the thread pool.
 const chunkBytes = 64 * 1024
 const readBytes = 1024 * 1024
+// Of memory that is used again.
+const lentBytes = 256 * 1024
 // Pieces that gather while the ones before them are being written.
 const writeAhead = 64
 
@@ -90,7 +93,7 @@ export const sessionFilesDirectory = (
           return statOf(yield* attempt(path, () => fs.lstat(real)))
         }),
 
-        read: (path) =>
+        read: (path, { lent = false } = {}) =>
           Stream.unwrap(
             Effect.gen(function* () {
               const real = yield* resolve(path)
@@ -101,15 +104,15 @@ export const sessionFilesDirectory = (
               // Exactly the file as it was when it was opened. What says that it is empty may not
               // be (files of /proc): it is read to its end.
               let left = stats.size === 0 ? Number.POSITIVE_INFINITY : stats.size
+              const free: Array<Buffer> = []
               const next = attempt(path, async () => {
-                const length = Math.min(readBytes, left)
-                const { bytesRead, buffer } = await handle.read(
-                  Buffer.allocUnsafeSlow(length),
-                  0,
-                  length,
-                  null,
-                )
+                const most = lent ? lentBytes : readBytes
+                const memory =
+                  free.pop() ?? Buffer.allocUnsafeSlow(lent ? most : Math.min(most, left))
+                const length = Math.min(most, left)
+                const { bytesRead, buffer } = await handle.read(memory, 0, length, null)
                 left = bytesRead === 0 ? 0 : left - bytesRead
+                if (lent) return [lend(buffer.subarray(0, bytesRead), () => free.push(buffer))]
                 const chunks: Array<Uint8Array> = []
                 for (let at = 0; at < bytesRead; at += chunkBytes) {
                   chunks.push(buffer.subarray(at, Math.min(at + chunkBytes, bytesRead)))

@@ -1,5 +1,5 @@
 import { type Duplex, finished } from "node:stream"
-import type { HostError } from "@cordon/core"
+import { giveBack, type HostError } from "@cordon/core"
 import { Deferred, Effect, Stream } from "effect"
 import type { ExecConnection } from "../DockerEngine.ts"
 
@@ -37,9 +37,15 @@ export const execConnection = (
     },
     write: (bytes) =>
       Effect.callback((resume) => {
-        if (!writable) return resume(Effect.void)
+        const sent = () => giveBack(bytes)
+        if (!writable) {
+          sent()
+          return resume(Effect.void)
+        }
         // What waits is then sent with one call; each wait costs a turn of the event loop.
-        if (socket.write(bytes) || socket.writableLength < mostWaiting) return resume(Effect.void)
+        if (socket.write(bytes, sent) || socket.writableLength < mostWaiting) {
+          return resume(Effect.void)
+        }
         const ready = () => {
           for (const event of ["drain", "close", "error"]) socket.off(event, ready)
           resume(Effect.void)
