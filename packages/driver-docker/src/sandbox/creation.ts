@@ -165,20 +165,20 @@ export const makeCreation = (options: {
       )
       const prepare = create.pipe(
         Effect.catchIf(needsNetwork, () => Effect.andThen(Deferred.await(attached), create)),
-        Effect.flatMap((instanceId) =>
-          Effect.all([engine.containerInspect(instanceId), checkShell(instanceId, request)], {
-            concurrency: 2,
-          }),
-        ),
+        Effect.tap((instanceId) => checkShell(instanceId, request)),
       )
-      const [[created]] = yield* Effect.all([prepare, connect], { concurrency: 2 })
+      const [instanceId] = yield* Effect.all([prepare, connect], { concurrency: 2 })
+      const inspect = engine.containerInspect(instanceId)
+      const looked = spec.runtime === "runc" ? undefined : yield* inspect
       // Engines that only look like Docker's may take a runtime's name and use their own: weaker
       // isolation than was asked for is no sandbox at all.
-      if (spec.runtime !== "runc" && created.HostConfig?.Runtime !== runtime) {
+      if (looked !== undefined && looked.HostConfig?.Runtime !== runtime) {
         return yield* new RuntimeUnavailable({ runtime: spec.runtime, available: ["runc"] })
       }
-      yield* Effect.uninterruptible(engine.containerStart(created.Id)).pipe(
-        Effect.mapError(adviseOnUlimits),
+      const start = Effect.mapError(engine.containerStart(instanceId), adviseOnUlimits)
+      const [created] = yield* Effect.all(
+        [looked === undefined ? inspect : Effect.succeed(looked), Effect.uninterruptible(start)],
+        { concurrency: 2 },
       )
       if (!root && spec.workdir !== undefined) {
         const target = { id, instanceId: created.Id }
