@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process"
 import {
   type Sandbox,
   type SandboxDriver,
@@ -84,10 +83,6 @@ export const withSession = <A, E>(
 
 export const textOf = (sandbox: Sandbox, command: string) =>
   Effect.map(sandbox.run(command), (result) => result.stdout.trim())
-
-/** Resident memory of this process in bytes, as the kernel has it. */
-export const resident = (pid = process.pid) =>
-  Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" })) * 1024
 
 export const collect = <E, R>(stream: Stream.Stream<Uint8Array, E, R>) =>
   Effect.map(Stream.runCollect(stream), (chunks) => Buffer.concat(chunks))

@@ -5,12 +5,14 @@ import { join } from "node:path"
 import { SessionFiles, sessionFilesDirectory } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Stream } from "effect"
-import { onEngine, resident, textOf, withSession } from "./support.ts"
+import { onEngine, textOf, withSession } from "./support.ts"
 
 const temporary = Effect.acquireRelease(
   Effect.promise(() => fs.mkdtemp(join(tmpdir(), "cordon-transfer-"))),
   (path) => Effect.promise(() => fs.rm(path, { recursive: true })),
 )
+
+const resident = () => process.memoryUsage.rss()
 
 /** Watches this process's resident memory, in bytes above where it stood, until the effect ends. */
 const peakOf = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
