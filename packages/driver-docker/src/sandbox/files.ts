@@ -128,20 +128,23 @@ export const makeFiles = (exec: Exec) => {
       bits,
       size === undefined ? "" : String(size),
     )
+    // The script takes its temporary file away, but not if it was killed or could not commit it.
+    const discard = Effect.ignore(run(target, path, command(scripts.discardScript, path, tag)))
     if (size !== undefined && size <= mostInlineContent) {
       const whole = yield* gather(path, content.bytes, size)
       const stdin = Stream.succeed(whole)
-      return yield* Effect.asVoid(run(target, path, { ...request, stdin, content: whole }))
+      yield* run(target, path, { ...request, stdin, content: whole }).pipe(
+        Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : discard)),
+      )
+      return
     }
-    const discard = run(target, path, command(scripts.discardScript, path, tag))
     yield* feed(content.bytes, (stdin) => run(target, path, { ...request, stdin })).pipe(
       Effect.tap(() =>
         size === undefined
           ? run(target, path, command(scripts.commitScript, path, tag))
           : Effect.void,
       ),
-      // The script takes its temporary file away unless it was killed before it could.
-      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.ignore(discard))),
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : discard)),
     )
   })
 

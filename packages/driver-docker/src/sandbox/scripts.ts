@@ -33,7 +33,8 @@ export const readScript = `${explain}
 [ -r "$1" ] || exit ${fileExit.denied}
 exec <"$1" || exit ${fileExit.denied}
 [ "$2" -ne 0 ] || [ -n "$3" ] || exec cat
-if [ "$2" -eq 0 ]; then skip() { cat; }; else skip() { tail -c +"$(($2 + 1))"; }; fi
+[ "$2" -ne 0 ] || exec head -c "$3"
+skip() { tail -c +"$(($2 + 1))"; }
 if [ -z "$3" ]; then skip "$@"; else skip "$@" 2>/dev/null | head -c "$3"; fi || exit ${fileExit.failed}
 `
 
@@ -67,7 +68,8 @@ export const contentOfStdin = "content() { cat; }; whole="
 
 /**
  * $1: path, $2: tag of the temporary file, $3: permission bits in octal or empty, $4: size or
- * empty. Stages its content, and commits it where the size is known and right.
+ * empty. Stages its content, and commits it where the size is known and right. Where that
+ * fails, the temporary file may stay.
  */
 export const writeScript = `${prepare}
 ${contentOfStdin}
@@ -96,7 +98,9 @@ content >"$temporary" || exit ${fileExit.failed}
 [ -z "$mode" ] || chmod "$mode" "$temporary" || exit ${fileExit.failed}
 if [ -n "$size" ]; then
   [ -n "$whole" ] || [ "$(($(wc -c <"$temporary")))" -eq "$size" ] || exit ${fileExit.size}
-  mv -f "$temporary" "$target" || exit ${fileExit.failed}
+  # Instead of the shell, which would only wait for it.
+  trap - EXIT
+  exec mv -f "$temporary" "$target"
 fi
 trap - EXIT
 `
