@@ -137,31 +137,34 @@ describe("a swarm of three engines", () => {
     }),
   )
 
-  check("runs examples/swarm.ts", (cluster) =>
-    Effect.promise(async () => {
-      const folder = await mkdtemp(join(tmpdir(), "cordon-swarm-example-"))
-      try {
-        for (const [file, pem] of Object.entries(cluster.tls)) {
-          await writeFile(join(folder, `${file}.pem`), pem, { mode: 0o600 })
+  check(
+    "runs examples/swarm.ts",
+    (cluster) =>
+      Effect.promise(async () => {
+        const folder = await mkdtemp(join(tmpdir(), "cordon-swarm-example-"))
+        try {
+          for (const [file, pem] of Object.entries(cluster.tls)) {
+            await writeFile(join(folder, `${file}.pem`), pem, { mode: 0o600 })
+          }
+          const example = join(import.meta.dirname, "../../examples/swarm.ts")
+          const args = ["--conditions=@cordon/source", example, cluster.manager.endpoint]
+          const env = {
+            ...process.env,
+            DOCKER_CERT_PATH: folder,
+            CONTAINER_SANDBOX_IMAGE: small,
+          }
+          const { stdout } = await promisify(execFile)(process.execPath, args, { env })
+          assert.match(stdout, /^all: 180001$/m)
+          assert.lengthOf(stdout.match(/^\d+ to \d+: \d+$/gm) ?? [], 4)
+        } finally {
+          await rm(folder, { recursive: true })
         }
-        const example = join(import.meta.dirname, "../../examples/swarm.ts")
-        const args = ["--conditions=@cordon/source", example, cluster.manager.endpoint]
-        const env = {
-          ...process.env,
-          DOCKER_CERT_PATH: folder,
-          CONTAINER_SANDBOX_IMAGE: small,
-        }
-        const { stdout } = await promisify(execFile)(process.execPath, args, { env })
-        assert.match(stdout, /^all: 180001$/m)
-        assert.lengthOf(stdout.match(/^\d+ to \d+: \d+$/gm) ?? [], 4)
-      } finally {
-        await rm(folder, { recursive: true })
-      }
-      await until("the end of its sandboxes", 60, async () => {
-        const { services, containers } = await leftOf(cluster)
-        return services === 0 && containers === 0
-      })
-    }),
+        await until("the end of its sandboxes", 60, async () => {
+          const { services, containers } = await leftOf(cluster)
+          return services === 0 && containers === 0
+        })
+      }),
+    240_000,
   )
 
   check("keeps two sandboxes of one node apart, and lets out who may go out", (cluster) =>
