@@ -24,3 +24,6 @@ featureContract("podman", {
   image,
   unavailable: noPodman,
 })
+
+// In this file too: the contract sweeps what nobody uses, also of tests beside it.
+await import("../podman/sandboxes.ts")

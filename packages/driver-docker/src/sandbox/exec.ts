@@ -622,7 +622,7 @@ export const makeExec = (
     if (yield* seen(() => hub.oomKills(target.instanceId) > before, likely ? 12 : 0)) return true
     if (!likely || !(yield* Effect.orElseSucceed(podman, () => false))) return false
     const count = yield* kernelOoms(target).pipe(
-      Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.succeed(before) }),
+      Effect.timeoutOrElse({ duration: "20 seconds", orElse: () => Effect.succeed(before) }),
       // It has ended too, and says of itself why.
       Effect.orElseSucceed(() => before),
     )
