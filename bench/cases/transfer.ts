@@ -224,7 +224,7 @@ export const transferCases: ReadonlyArray<Case> = [
     name: "upload-256m",
     title: "Upload a file of 256 MiB",
     about:
-      "From a file on this machine to a file in the sandbox. `raw` packs it into an archive as it is read and puts that to the engine, which unpacks it as root, through whatever links lie there. Cordon writes as the sandbox's user, so that the bytes go through a command's standard input: dockerd, containerd's shim and a `cat` each copy them. That way has a floor of its own: a constant buffer written to a bare `cat` took 933 ms where the engine's archive call took 692 with the same buffer, Node at work for 0.1 s of it. With the file read as well, Cordon was at that floor (950 to 1150 ms, 0.2 s of them Node's); `raw` spends more of Node on its archive, which is why the two come close.",
+      "From a file on this machine to a file in the sandbox. `raw` packs it into an archive as it is read and puts that to the engine, which unpacks it as root, through whatever links lie there. Cordon writes as the sandbox's user, so that the bytes go through a command's standard input: dockerd, containerd's shim and a `cat` each copy them. That way has a floor of its own: a constant buffer written to a bare `cat` took 933 ms where the engine's archive call took 692 with the same buffer, Node at work for 0.1 s of it. With the file read as well the bare way took 1094 ms, and Cordon 953 to 1149 a little later, 0.2 to 0.3 s of them Node's; `raw` spends more of Node on its archive, which is why the two come close.",
     unit: "ms",
     work: bytes,
     rounds: 7,
