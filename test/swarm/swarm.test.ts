@@ -358,12 +358,15 @@ describe("a swarm of three engines", () => {
             changeNode(cluster.manager, name, (spec) => ({ ...spec, Role: "manager" })),
           )
         }
-        yield* Effect.promise(() =>
-          until("three managers", 60, async () => {
-            const nodes = [...(await nodesOf(cluster.manager)).values()]
-            return nodes.every(({ ManagerStatus }) => ManagerStatus?.Reachability === "reachable")
-          }),
-        )
+        // Each by its own account: one that was just made a manager does not answer as one at once.
+        for (const node of cluster.nodes) {
+          yield* Effect.promise(() =>
+            until("three managers", 60, async () => {
+              const nodes = [...(await nodesOf(node)).values()]
+              return nodes.every(({ ManagerStatus }) => ManagerStatus?.Reachability === "reachable")
+            }),
+          )
+        }
         const [a, b] = [yield* create(), yield* create()]
         yield* exec(a, "echo kept > /tmp/kept")
         // One creation is under way when the leader goes.

@@ -22,6 +22,13 @@ const leaderless = (error: HostError) =>
     error.detail,
   )
 
+/** It can't be asked: it is away, or no manager (any more, or yet). */
+const isElsewhere = (error: HostError) =>
+  error._tag === "EngineUnreachable" ||
+  (error instanceof EngineError &&
+    error.status === 503 &&
+    /not a swarm manager/i.test(error.detail))
+
 // An election takes a few seconds; half a minute without one means that most managers are gone.
 const electing = Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs(60)])
 
@@ -37,7 +44,7 @@ export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<Eng
       Effect.suspend(() => {
         const tried = current
         return call(managers[tried] ?? managers[0]).pipe(
-          Effect.catchTag("EngineUnreachable", (error) => {
+          Effect.catchIf(isElsewhere, (error) => {
             // Whoever comes first moves on for all.
             if (current === tried) current = (tried + 1) % managers.length
             return left > 1 ? attempt(left - 1) : Effect.fail(error)
