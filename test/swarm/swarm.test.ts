@@ -109,6 +109,19 @@ describe("a swarm of three engines", () => {
           timeout,
         )
 
+  check(
+    "passes by who is no manager",
+    () =>
+      Effect.gen(function* () {
+        const driver = yield* SandboxDriver
+        assert.strictEqual((yield* driver.capabilities).driver, "docker-swarm")
+        const id = yield* create({ network: "none" })
+        yield* driver.remove(id)
+      }),
+    120_000,
+    driverAt(cluster?.nodes.map(({ endpoint }) => endpoint).toReversed() ?? []),
+  )
+
   check("hardens and limits a sandbox as one engine does", ({ workers }) =>
     Effect.gen(function* () {
       const id = yield* create({ network: "none" })
