@@ -190,7 +190,9 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
     if (state === "closed") {
       pool.lanes.delete(lane)
       // The engine lists it until it has noticed.
-      setTimeout(() => idle.delete(lane.execId), 30_000).unref()
+      // By its ID: a lane holds its buffers as long as somebody holds the lane.
+      const { execId } = lane
+      setTimeout(() => idle.delete(execId), 30_000).unref()
       const at = pool.ready.indexOf(lane)
       if (at !== -1) pool.ready.splice(at, 1)
       return
