@@ -31,14 +31,18 @@ export interface HostLeases {
   readonly finishRemoval: (claimed: Lease) => Effect.Effect<void, HostError | LeaseStoreFailed>
 }
 
+/** What its host says of a sandbox that nothing else is known of. */
+export const phaseOf = ({ status }: SandboxInfo) =>
+  // One that was just made, by a process with a store of its own perhaps, is about to be started.
+  status === "stopped" ? "idle" : "active"
+
 /** The lease that a sandbox as its host has it would have if it were used now. */
 const leaseOf = (host: string, info: SandboxInfo): NewLease => ({
   host,
   id: info.id,
   session: info.session,
   instanceId: info.instanceId,
-  // One that was just made, by a process with a store of its own perhaps, is about to be started.
-  phase: info.status === "stopped" ? "idle" : "active",
+  phase: phaseOf(info),
   memory: info.limits.memory,
   cpus: info.limits.cpus,
   disk: info.limits.disk ?? 0,

@@ -4,7 +4,7 @@ import type { Lease, LeaseStore } from "../LeaseStore.ts"
 import { countReap, countSandboxes } from "../metrics.ts"
 import type { SandboxDriver, SandboxEvent } from "../SandboxDriver.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
-import type { HostLeases } from "./HostLeases.ts"
+import { type HostLeases, phaseOf } from "./HostLeases.ts"
 
 /** What a crashed `create` left is removed once it is this old: none takes as long. */
 const halfMade = Duration.minutes(15)
@@ -107,9 +107,9 @@ export const makeReaper = (
     const running = info.status === "running"
     const about = { sandbox: lease.id, phase: lease.phase, status: info.status }
     if (lease.instanceId !== info.instanceId) {
-      const phase = info.status === "stopped" ? "idle" : "active"
       const { instanceId, lease: terms } = info
-      const adopted = yield* leases.change(lease, { instanceId, terms, phase, used: true })
+      const change = { instanceId, terms, phase: phaseOf(info), used: true } as const
+      const adopted = yield* leases.change(lease, change)
       if (Option.isSome(adopted)) {
         yield* Effect.logInfo("A sandbox was made anew without its lease", about)
       }
