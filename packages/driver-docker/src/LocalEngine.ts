@@ -52,11 +52,10 @@ export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer
     const docker = new Docker({ socketPath })
     const endpoint = `${process.platform === "win32" ? "npipe" : "unix"}://${socketPath}`
 
+    const attempt = <A>(operation: string, f: () => Promise<A>) =>
+      Effect.tryPromise({ try: f, catch: toHostError(endpoint, operation) })
     const call = <A>(operation: string, f: () => Promise<A>) =>
-      Effect.tryPromise({
-        try: () => within(patience, f()),
-        catch: toHostError(endpoint, operation),
-      })
+      attempt(operation, () => within(patience, f()))
 
     const ask = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
       operation: string,
@@ -74,10 +73,7 @@ export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer
           const connection = new AbortController()
           yield* Effect.addFinalizer(() => Effect.sync(() => connection.abort()))
           // It begins to answer with the first thing that it has to say.
-          const stream = yield* Effect.tryPromise({
-            try: () => open(connection.signal),
-            catch: toHostError(endpoint, operation),
-          })
+          const stream = yield* attempt(operation, () => open(connection.signal))
           return Stream.fromAsyncIterable(stream, toHostError(endpoint, operation)).pipe(
             Stream.map(bytesOf),
           )
