@@ -4,10 +4,13 @@ set -euo pipefail
 
 OWN_LABEL=dev.cordon.spec
 
+# What the engine's lists are filtered by.
+own_filter() { jq -rn --arg name "$OWN_LABEL" '{label: [$name]} | @json | @uri'; }
+
 # Lists what is left on the engine, one to a line; fails if there is anything.
 no_leftovers() {
   local filter found
-  filter=$(jq -rn --arg name "$OWN_LABEL" '{label: [$name]} | @json | @uri')
+  filter=$(own_filter)
   found=$(
     api GET "/containers/json?all=1&filters=$filter" | jq -r '.[] | "container \(.Names[0]) (\(.Status))"'
     api GET "/networks?filters=$filter" | jq -r '.[] | "network \(.Name)"'
@@ -24,7 +27,7 @@ no_leftovers() {
 # Takes away what processes left that had to be killed, and their networks.
 remove_leftovers() {
   local filter id
-  filter=$(jq -rn --arg name "$OWN_LABEL" '{label: [$name]} | @json | @uri')
+  filter=$(own_filter)
   for id in $(api GET "/containers/json?all=1&filters=$filter" | jq -r '.[].Id'); do
     api DELETE "/containers/$id?force=1&v=1"
   done
