@@ -35,6 +35,15 @@ export interface FeatureOptions {
 
 let counter = 0
 
+/** How many processes of a sandbox have a command line that matches a basic regular expression. */
+const running = (sandbox: Sandbox, pattern: string) =>
+  Effect.map(
+    sandbox.run(
+      `for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q '${pattern}' && echo; done; true`,
+    ),
+    ({ stdout }) => stdout.length,
+  )
+
 /** What agents expect of a sandbox beyond commands and single files, on every driver. */
 export const featureContract = (driverName: string, options: FeatureOptions) => {
   const { lacks = {} } = options
@@ -398,12 +407,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
             Effect.gen(function* () {
               const sandbox = yield* make()
               const { processes } = sandbox
-              const sleeping = Effect.map(
-                sandbox.run(
-                  `for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q "^sleep 70" && echo; done; true`,
-                ),
-                ({ stdout }) => stdout.length,
-              )
+              const sleeping = running(sandbox, "^sleep 70")
               const gentle = yield* processes.start(
                 'trap "echo cleaned; exit 3" TERM; sleep 7001 & echo ready; wait',
                 { name: "gentle" },
@@ -529,12 +533,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           () =>
             Effect.gen(function* () {
               const sandbox = yield* make()
-              const sleeping = Effect.map(
-                sandbox.run(
-                  `for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q "^sleep 71" && echo; done; true`,
-                ),
-                ({ stdout }) => stdout.length,
-              )
+              const sleeping = running(sandbox, "^sleep 71")
               yield* Effect.scoped(
                 Effect.gen(function* () {
                   const terminal = yield* sandbox.terminal()
@@ -803,12 +802,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           () =>
             Effect.gen(function* () {
               const sandbox = yield* make()
-              const looking = Effect.map(
-                sandbox.run(
-                  `for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -q '^sleep 3[.]5' && echo; done; true`,
-                ),
-                ({ stdout }) => stdout.length,
-              )
+              const looking = running(sandbox, "^sleep 3[.]5")
               const { fiber } = yield* watching(sandbox, ".", { interval: 3500 })
               yield* until(Effect.map(looking, (count) => count === 1))
               yield* Fiber.interrupt(fiber)
