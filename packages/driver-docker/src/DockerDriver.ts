@@ -406,7 +406,13 @@ export const layerDriver = (
           yield* Effect.uninterruptible(
             Effect.andThen(
               dropLanes(sandbox.instanceId),
-              settled(id)(engine.containerRemove(sandbox.instanceId)),
+              Effect.andThen(
+                // Engine 20.10 finds gVisor's dead process a zombie where it kills a paused one.
+                sandbox.status === "paused"
+                  ? Effect.ignore(engine.containerUnpause(sandbox.instanceId))
+                  : Effect.void,
+                settled(id)(engine.containerRemove(sandbox.instanceId)),
+              ),
             ).pipe(
               // Another removal is under way: wait until it is done.
               Effect.catchIf(isEngineError(409), () =>
