@@ -238,7 +238,10 @@ const make = Effect.gen(function* () {
     })
 
   const enter = Effect.fnUntraced(function* (target: SandboxTarget) {
-    const lease = yield* exclusively(target.id)(takePart(target))
+    const known = seen.get(target.id)
+    // A renewal by the token says by itself that nobody has done anything to the lease.
+    const renewed = known?.instanceId === target.instanceId && (yield* renew(known))
+    const lease = renewed ? known : yield* exclusively(target.id)(takePart(target))
     const held: Held = { lease, renewedAt: yield* elapsed }
     return held
   })

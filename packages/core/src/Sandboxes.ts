@@ -326,6 +326,7 @@ const ExecOptionsChecked = Schema.Struct({
   user: Schema.optionalKey(User),
   outputLimit: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))),
 })
+const decodeExecOptions = Schema.decodeUnknownEffect(ExecOptionsChecked)
 
 /** Looks at the values itself: a schema's refusal may repeat what it refuses. */
 const checkSecrets = Effect.fnUntraced(function* (secrets: Secrets) {
@@ -427,7 +428,7 @@ const make = Effect.gen(function* () {
       }
       const { env, user, outputLimit } = options
       const secrets = secretsOf.get(info.instanceId)
-      const checked = yield* Schema.decodeUnknownEffect(ExecOptionsChecked)({
+      const checked = yield* decodeExecOptions({
         ...(env === undefined ? {} : { env }),
         ...(user === undefined ? {} : { user }),
         ...(outputLimit === undefined ? {} : { outputLimit }),

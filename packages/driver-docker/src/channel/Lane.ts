@@ -136,7 +136,7 @@ export class Lane {
     if (this.#state !== "spent") return
     this.#state = "settling"
     this.#looks = 0
-    this.#ask()
+    this.#ask(this.#newRound())
   }
 
   /** Ends the lane; the shell ends by itself once nobody feeds it. Also safe within its own fibers. */
@@ -163,8 +163,9 @@ export class Lane {
     Deferred.doneUnsafe(this.#opened, Effect.succeed({ unable: "" }))
   }
 
-  #ask(): void {
-    Effect.runFork(this.#connection.write(Buffer.from(this.#round.line)))
+  #ask(round: Round): void {
+    this.#round = round
+    Effect.runFork(this.#connection.write(Buffer.from(round.line)))
   }
 
   /** Reads for as long as the lane lives. Who does not take a command's output stops it here. */
@@ -173,7 +174,7 @@ export class Lane {
       const { end, resume } = this.#connection.receive((piece) => {
         for (const event of this.#parse(piece)) this.#handle(event)
         this.#round.flush()
-        return !this.#round.isFull
+        return this.#state !== "busy" || !this.#round.isFull
       })
       this.#resume = resume
       return end
@@ -222,10 +223,7 @@ export class Lane {
   #held(): void {
     const wait = patience[this.#looks++]
     if (wait === undefined) return void Effect.runFork(this.close)
-    this.#timer = setTimeout(() => {
-      this.#round = this.#newRound()
-      this.#ask()
-    }, wait)
+    this.#timer = setTimeout(() => this.#ask(this.#newRound()), wait)
   }
 
   #busy(event: OutputEvent): void {
@@ -267,9 +265,7 @@ export class Lane {
 
   #finish(exitCode: number): void {
     clearTimeout(this.#timer)
-    const round = this.#round
-    this.#round = this.#newRound()
     this.#enter("spent")
-    round.finish({ _tag: "Exited", exitCode })
+    this.#round.finish({ _tag: "Exited", exitCode })
   }
 }

@@ -199,6 +199,17 @@ export const makeExec = (
     onEnd: Effect.Effect<unknown>,
     onSilence: (error: HostError) => Effect.Effect<unknown>,
   ) =>
+    // Hardly a command runs for as long as a second: nothing is put together for the others.
+    later(
+      "1 second",
+      Effect.suspend(() => watching(execId, onEnd, onSilence)),
+    )
+
+  const watching = (
+    execId: string,
+    onEnd: Effect.Effect<unknown>,
+    onSilence: (error: HostError) => Effect.Effect<unknown>,
+  ) =>
     engine.execInspect(execId).pipe(
       Effect.timeoutOrElse({
         duration: "5 seconds",
@@ -222,7 +233,6 @@ export const makeExec = (
         () => Effect.void,
       ),
       Effect.matchEffect({ onSuccess: () => onEnd, onFailure: onSilence }),
-      (watching) => later("1 second", watching),
     )
 
   /** Runs the script that kills a command; false where that could not be done. */
@@ -355,7 +365,7 @@ export const makeExec = (
     const oomsBefore = hub.oomKills(target.instanceId)
     const deathsBefore = hub.deaths(target.instanceId)
     const scope = yield* Effect.scope
-    const kill = Effect.andThen(lane.leave(round), terminate(target, round.mark, user))
+    const kill = Effect.andThen(lane.leave(round), () => terminate(target, round.mark, user))
     let over = false
     let timedOut = false
     let restarted = false
