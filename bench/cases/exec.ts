@@ -52,13 +52,26 @@ export const execTrue: Case = {
   about:
     "The smallest command there is: what remains is what running a command costs. `raw` is the same three Engine calls (prepare, start, exit code) with nothing around them, so what is quicker than it does without them. Cordon's time has three parts, here with their shares on a busy machine, of 3.9 ms in all: 0.8 until the command is written to its channel and 0.6 after its end has been read, which is Node's; and 2.0 for one way to the container and back through dockerd and containerd, a shell that becomes `true`, and its end. Of these, a shell on the host that does the same needs 1.9: the engine and the container add little.",
   unit: "ms",
-  rounds: 40,
-  warmUp: 3,
+  rounds: 8,
+  warmUp: 2,
+  series: 10,
+  pause: 5,
   targets: [
     { peer: "dockerode", ratio: 0.05 },
     { peer: "docker", ratio: 0.04 },
   ],
   subjects: subjects(["true"]),
+}
+
+export const execTrueAlone: Case = {
+  ...execTrue,
+  name: "exec-true-alone",
+  title: "Run `true` once in a while",
+  about: "",
+  rounds: 40,
+  warmUp: 3,
+  series: 1,
+  pause: 0,
 }
 
 export const execGvisor: Case = {
@@ -68,6 +81,9 @@ export const execGvisor: Case = {
   about:
     "The same command in a sandbox of runtime `gvisor`, whose kernel is a program. What is left when a command arrives is one `exec` of an armed shell and the answers through its pipes; no fork, all of which are done beforehand. But in one run where a fork took Linux 0.8 ms it took gVisor 14 and a whole loop of `/bin/true` 10 for each, and the quickest command through our channel took 9.7 against 3.2 on runc: that difference is gVisor's, and alone more than the target leaves.",
   runtime: "gvisor",
+  rounds: 30,
+  series: 1,
+  pause: 100,
   targets: [{ peer: "dockerode", ratio: 0.05 }],
   subjects: subjects(["true"], "gvisor"),
 }
@@ -77,8 +93,10 @@ export const execEcho: Case = {
   title: "Run `echo` and read what it says",
   about: "As `true`, with a line of output to bring back, through a shell.",
   unit: "ms",
-  rounds: 30,
-  warmUp: 3,
+  rounds: 6,
+  warmUp: 2,
+  series: 10,
+  pause: 5,
   subjects: subjects(["/bin/sh", "-c", "echo hello"]),
 }
 

@@ -128,7 +128,7 @@ const reading =
 const about =
   "The others go through the engine's archive call, as root and past the sandbox's user; Cordon reads and writes with the rights of the sandbox's own user, and a write takes effect whole or not at all. A read becomes one program (`head`); a write needs one (`mv`), and where it replaces a file whose mode it has to keep, another one before it (`stat`): each is a millisecond and more."
 
-const settings = { unit: "ms", rounds: 20, warmUp: 2 } as const
+const settings = { unit: "ms", rounds: 5, warmUp: 2, series: 10, pause: 5 } as const
 
 export const fileCases: ReadonlyArray<Case> = [
   {

@@ -1,7 +1,7 @@
 import type { Case } from "../harness/Case.ts"
 import { concurrent, eventLoop } from "./concurrent.ts"
 import { createCases, remove } from "./create.ts"
-import { execEcho, execGvisor, execOutput, execTrue } from "./exec.ts"
+import { execEcho, execGvisor, execOutput, execTrue, execTrueAlone } from "./exec.ts"
 import { fileCases } from "./files.ts"
 import { list } from "./list.ts"
 import { memoryHeld } from "./memory.ts"
@@ -11,6 +11,7 @@ import { transferCases } from "./transfer.ts"
 /** In the order of the page. */
 export const cases: ReadonlyArray<Case> = [
   execTrue,
+  execTrueAlone,
   execGvisor,
   execEcho,
   execOutput,

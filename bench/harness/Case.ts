@@ -38,8 +38,12 @@ export interface Case {
   readonly work?: (quick: boolean) => { readonly amount: number; readonly unit: string }
   /** Which runtime it needs, where not every engine has it. */
   readonly runtime?: Runtime
-  /** Rounds that count, after the warm-up. In each, every subject has one try. */
+  /** Rounds that count, after the warm-up. In each, every subject has its turn. */
   readonly rounds: number
+  /** Tries in a row that make up a turn; one where absent. */
+  readonly series?: number
+  /** Milliseconds before each try, for what the last one left to the engine to be done; none where absent. */
+  readonly pause?: number
   readonly warmUp: number
   readonly targets?: ReadonlyArray<Target>
   /** Makes ready; what the stack holds is taken away afterwards. */

@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks"
+import { setTimeout } from "node:timers/promises"
 import type { Case, Stopwatch, Subject, Target } from "./Case.ts"
 import type { Stage } from "./stage.ts"
 import { type Summary, summarize } from "./statistics.ts"
@@ -59,7 +60,7 @@ const judge = (
 }
 
 /**
- * Measures the subjects of a case side by side: round by round, each has one try, so that whatever
+ * Measures the subjects of a case side by side: round by round, each has its turn, so that whatever
  * slows the machine for a while slows all of them. The first rounds only warm up.
  */
 export const measure = async (benchmark: Case, stage: Stage): Promise<Result> => {
@@ -71,8 +72,11 @@ export const measure = async (benchmark: Case, stage: Stage): Promise<Result> =>
     : [benchmark.warmUp, stage.rounds ?? benchmark.rounds]
   for (let round = 0; round < warmUp + rounds; round++) {
     for (const subject of subjects) {
-      const sample = await tryOnce(subject)
-      if (round >= warmUp) samples.get(subject.name)?.push(sample)
+      for (let nth = 0; nth < (stage.quick ? 1 : (benchmark.series ?? 1)); nth++) {
+        if (benchmark.pause) await setTimeout(benchmark.pause)
+        const sample = await tryOnce(subject)
+        if (round >= warmUp) samples.get(subject.name)?.push(sample)
+      }
     }
   }
   const summaries = Object.fromEntries(

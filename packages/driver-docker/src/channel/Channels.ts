@@ -70,6 +70,8 @@ interface Terms {
   /** Milliseconds after which a lane that waits ends, and one that works is replaced. */
   readonly age: number
   readonly lanes: number
+  /** Whether a lane arms sooner than the engine starts a command. */
+  readonly quick: boolean
   readonly unable: string | undefined
 }
 
@@ -93,6 +95,8 @@ const termsOf = (container: ContainerInspect): Terms => {
     // runs for use: both has to be true often enough for their leases.
     age: Math.min(60_000, (sandbox?.lease.idleTimeout ?? 0) / 4),
     lanes: Math.min(mostLanes, Math.floor(pids / slotsOfLane)),
+    // A lane arms by three forks, each of which takes gVisor a fifth of what a command does.
+    quick: sandbox?.runtime !== "gvisor",
     unable:
       awkward !== undefined
         ? `a shell can't pass on the environment variable ${awkward}`
@@ -320,6 +324,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
       Date.now() >= pool.notBefore &&
       pool.lanes.size + pool.opening < (pool.terms?.lanes ?? mostLanes)
     const soon = pool.settling + (mayOpen() ? 0 : pool.hurrying)
+    if (pool.terms?.quick === false && pool.lanes.size + pool.opening > 0) return undefined
     if (soon > pool.waiting.length) {
       pool.arm()
       // Who runs one command right after the other is quicker with two lanes: one arms meanwhile.
