@@ -3,7 +3,7 @@ import { type Sandbox, Sandboxes, type SandboxSession, type SettingsInput } from
 import { type DockerOptions, docker } from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
 import Dockerode from "dockerode"
-import { Effect, Fiber, Layer, Schema } from "effect"
+import { Effect, Fiber, Layer, Schema, Stream } from "effect"
 import { run } from "../cli/support.ts"
 import { freshSession, textOf } from "../docker/support.ts"
 import { noPodman, podman } from "../support/podman.ts"
@@ -72,6 +72,19 @@ describe("Podman", { timeout: 300_000 }, () => {
         assert.strictEqual(yield* textOf(sandbox, "ls /sys/class/net"), "lo")
       }),
     { network: "internal" },
+  )
+
+  onPodman("loses nothing of a command that leaves its input unread", (session) =>
+    Effect.gen(function* () {
+      const sandbox = yield* session.create()
+      const stdin = Stream.forever(Stream.succeed(Buffer.alloc(256 * 1024, "0123456789abcdef")))
+      for (let turn = 0; turn < 10; turn++) {
+        const ran = yield* sandbox.exec("head -c 5; printf '\\036' >&2; exit 3", { stdin })
+        assert.deepStrictEqual([ran.stdout, ran.stderr, ran.exitCode], ["01234", "\x1e", 3])
+      }
+      const killed = yield* sandbox.exec("kill -9 $$", { stdin })
+      assert.deepStrictEqual([killed.exitCode, killed.stderr], [137, ""])
+    }),
   )
 
   onPodman("gives no capability to who is not root", (session) =>

@@ -22,6 +22,11 @@ export class MarkerScanner {
     this.#longest = Math.max(...patterns.map((pattern) => pattern.length))
   }
 
+  /** What is held back because a word may begin with it: output, where nothing more comes. */
+  get held(): Uint8Array {
+    return this.#held
+  }
+
   /** @returns output and words in the order in which they came */
   push(bytes: Uint8Array): Array<Uint8Array | Word> {
     let data =

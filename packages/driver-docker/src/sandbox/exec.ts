@@ -25,6 +25,7 @@ import {
   Stream,
 } from "effect"
 import type { Channels, Seat } from "../channel/Channels.ts"
+import { MarkerScanner } from "../channel/MarkerScanner.ts"
 import { peek } from "../channel/peek.ts"
 import type { Outcome } from "../channel/Round.ts"
 import { mostInlineStdin, sign } from "../channel/script.ts"
@@ -34,7 +35,7 @@ import { isStartFailure } from "../engine/podman.ts"
 import type { ExecInspect } from "../engine/schemas.ts"
 import type { EventHub } from "./events.ts"
 import { later } from "./later.ts"
-import { killScript, marker, oomScript } from "./scripts.ts"
+import { killScript, marker, oomScript, readOnScript } from "./scripts.ts"
 
 type Engine = DockerEngine["Service"]
 type Output = Arr.NonEmptyReadonlyArray<ExecEvent>
@@ -456,9 +457,11 @@ export const makeExec = (
     const deathsBefore = hub.deaths(target.instanceId)
     const refused = refuse(target)
     const { command, cwd = target.cwd, env = {}, user = target.user, stdin, timeout } = request
+    const words = typeof command === "string" ? ["/bin/sh", "-c", command] : command
+    const readsOn = stdin !== undefined && (yield* Effect.mapError(podman, refused))
     const execId = yield* engine
       .execCreate(target.instanceId, {
-        Cmd: typeof command === "string" ? ["/bin/sh", "-c", command] : command,
+        Cmd: readsOn ? ["/bin/sh", "-c", readOnScript, "sh", token, ...words] : words,
         Env: [
           ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
           `${marker}=${token}`,
@@ -491,12 +494,24 @@ export const makeExec = (
     }
     const connection = started.success
 
+    const unwanted = Deferred.makeUnsafe<void>()
     if (stdin !== undefined) {
-      yield* Stream.runForEach(stdin, connection.write).pipe(
+      const feed = Stream.runForEach(stdin, connection.write)
+      yield* (readsOn ? Effect.raceFirst(feed, Deferred.await(unwanted)) : feed).pipe(
         Effect.andThen(connection.end),
         Effect.forkScoped,
       )
     }
+    const scanner = new MarkerScanner(`${sign}${token}`)
+    /** Takes out of the output that its end was told. */
+    const ownOf = (event: OutputEvent): ReadonlyArray<OutputEvent> =>
+      event._tag === "Stdout"
+        ? [event]
+        : scanner.push(event.bytes).flatMap((part) => {
+            if (part instanceof Uint8Array) return [ExecEvent.Stderr({ bytes: part })]
+            Deferred.doneUnsafe(unwanted, Effect.void)
+            return []
+          })
     const overdue = yield* Deferred.make<never, ExecError>()
     // Only where the events are interrupted: they are the quicker news.
     yield* watch(execId, Deferred.succeed(death, undefined), (error) =>
@@ -546,7 +561,10 @@ export const makeExec = (
     const step = Effect.gen(function* () {
       const pieces = yield* Effect.raceAllFirst([pull, quiet, Deferred.await(overdue)])
       const parsed = yield* Effect.try({
-        try: () => pieces.flatMap((piece) => parser.push(piece)),
+        try: () => {
+          const events = pieces.flatMap((piece) => parser.push(piece))
+          return readsOn ? events.flatMap(ownOf) : events
+        },
         catch: (cause) =>
           new EngineError({
             operation: "read a command's output",
@@ -575,6 +593,7 @@ export const makeExec = (
       Effect.forever,
       Effect.catchIf(Cause.isDone, () => Effect.void),
     )
+    if (scanner.held.length > 0) held.push(ExecEvent.Stderr({ bytes: scanner.held }))
 
     const state = yield* Effect.raceFirst(
       Effect.andThen(Deferred.await(death), awaitExit(execId, soon)),

@@ -18,6 +18,21 @@ for file in memory.events memory/memory.oom_control; do
 done
 `
 
+/**
+ * $1: a word, and a command. Says on stderr by the word that the command has ended, and reads what
+ * that left of its input: Podman can't be rid of it, and loses what the command wrote.
+ */
+export const readOnScript = `word=$1
+shift
+exec 3>&2 2>/dev/null
+# In parentheses, or the shell puts its own "Killed" among the output.
+(exec "$@" 2>&3 3>&-)
+code=$?
+printf '\\036%s\\n' "$word" >&3
+cat >/dev/null
+exit $code
+`
+
 /** $1: path. Prints kind, size in bytes and permission bits in octal. */
 export const statScript = `${explain}
 [ -e "$1" ] || { explain "$1"; exit ${fileExit.notFound}; }
