@@ -12,7 +12,7 @@ const plotsFolder = join(root, "docs", "performance")
 
 const introduction = `# Performance
 
-Made by \`pnpm bench\`, which measures us and others on the same engine in the same run, one try of each
+Made by \`pnpm bench\`, which measures us and others on the same engine in the same run, each
 in turn. Ratios are of medians: below 1 we take less. Absolute times depend on the machine, ratios much
 less so.
 

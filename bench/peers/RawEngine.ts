@@ -1,6 +1,6 @@
 import { once } from "node:events"
 import { Agent, type IncomingMessage, request } from "node:http"
-import { Readable } from "node:stream"
+import { type Duplex, Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 
 /** The floor: calls of the Engine API with nothing around them but a kept connection. */
@@ -66,6 +66,36 @@ export class RawEngine {
     const { Id } = JSON.parse(prepared)
     const output = await this.send("POST", `/exec/${Id}/start`, { Detach: false, Tty: false })
     await drain(output)
+    const { ExitCode } = JSON.parse(await this.call("GET", `/exec/${Id}/json`))
+    if (ExitCode !== 0) throw new Error(`exit code ${ExitCode}`)
+  }
+
+  /** Runs a command that reads its standard input to the end, over the connection that becomes it. */
+  async feed(container: string, command: ReadonlyArray<string>, content: Readable): Promise<void> {
+    const prepared = await this.call("POST", `/containers/${container}/exec`, {
+      Cmd: command,
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+    })
+    const { Id } = JSON.parse(prepared)
+    const body = JSON.stringify({ Detach: false, Tty: false })
+    const outgoing = request({
+      socketPath: this.#socketPath,
+      method: "POST",
+      path: `/v1.41/exec/${Id}/start`,
+      headers: {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(body),
+        connection: "Upgrade",
+        upgrade: "tcp",
+      },
+    })
+    const upgraded = once(outgoing, "upgrade")
+    outgoing.end(body)
+    const [, socket]: Array<Duplex> = await upgraded
+    if (socket === undefined) throw new Error("no connection")
+    await Promise.all([pipeline(content, socket, { end: true }), drain(socket)])
     const { ExitCode } = JSON.parse(await this.call("GET", `/exec/${Id}/json`))
     if (ExitCode !== 0) throw new Error(`exit code ${ExitCode}`)
   }
