@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import {
   collectOutput,
   type ExecError,
@@ -118,7 +118,7 @@ export const makeFiles = (exec: Exec) => {
     path: FilePath,
     content: FileContent<E>,
   ): Effect.fn.Return<void, FileError | E> {
-    const tag = randomBytes(8).toString("hex")
+    const tag = randomUUID()
     const { size, mode } = content
     const bits = mode === undefined ? "" : (mode & 0o777).toString(8)
     const request = command(
