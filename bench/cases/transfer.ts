@@ -293,7 +293,7 @@ export const transferCases: ReadonlyArray<Case> = [
     name: "transfer-memory",
     title: "Memory while 256 MiB are transferred",
     about:
-      "The most that a whole program (Node, the SDK and what it transfers) was resident with: one that only looks at its sandbox, one that uploads, one that downloads. `raw-download` gets the same file with nothing but Node, which itself has 41 MiB, and a parser of archives. An upload reads the file into memory that is used again as soon as it was sent. A download has its pieces from Node, which reads each into new memory and has no way to be given any for a connection that was upgraded from HTTP: what a download takes on top of its program, in `raw-download` as in ours, is such pieces that wait to be collected, and V8 lets some 64 MiB of them come together. Ours starts from more: Effect and dockerode.",
+      "The most that a whole program (Node, the SDK and what it transfers) was resident with: one that only looks at its sandbox, one that uploads, one that downloads. `raw-download` gets the same file with nothing but Node, which itself has 41 MiB, and a parser of archives. An upload reads the file into memory that is used again as soon as it was sent. A download has its pieces from Node, which reads each into new memory and has no way to be given any for a connection that was upgraded from HTTP: what a download takes on top of its program, in `raw-download` as in ours, is such pieces that wait to be collected: at most 69 to 81 MiB of `arrayBuffers` by `process.memoryUsage`, of which 1 was there before. Ours starts from more: Effect and dockerode.",
     unit: "MiB",
     rounds: 3,
     warmUp: 0,

@@ -53,6 +53,6 @@ export const writePage = async (cases: ReadonlyArray<Case>): Promise<void> => {
   }
   await writeFile(
     join(root, "docs", "performance.md"),
-    `${[introduction, ...sections].join("\n")}\n`,
+    `${[introduction.trim(), ...sections].join("\n\n")}\n`,
   )
 }

@@ -4,7 +4,7 @@ import { contentOfStdin, marker } from "../sandbox/scripts.ts"
 export const sign = "\x1e"
 
 /**
- * A lane: a shell that runs one command after the other (docs/decisions/0014). It takes a line with
+ * A lane: a shell that runs one command after the other (docs/decisions/0015). It takes a line with
  * three words from its standard input, says that it is ready, and arms: a fresh shell in a session
  * of its own waits for what to run on the same standard input, its outputs two new pipes that a
  * `cat` each carries to the lane's own. When that has ended, the lane tells its exit code past the
