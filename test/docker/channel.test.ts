@@ -271,6 +271,16 @@ describe("exec channels", () => {
     }),
   )
 
+  check("tell how the command ended that they were too old to survive", () =>
+    Effect.gen(function* () {
+      const id = yield* make({ lease: { idleTimeout: 2000, removeTimeout: 60_000 } })
+      for (let turn = 0; turn < 2; turn++) {
+        const { stdout, exitCode } = yield* exec(id, "sleep 1; echo done; exit 3")
+        assert.deepStrictEqual([stdout, exitCode], ["done\n", 3])
+      }
+    }),
+  )
+
   check("keep nobody from seeing that a sandbox is idle", () =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver

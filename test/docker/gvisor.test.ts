@@ -38,6 +38,25 @@ describe("gVisor on a real engine", () => {
       ),
   )
 
+  onGvisor("lets the engine start a command that would have to wait for the exec channel", () =>
+    withSession(
+      (session) =>
+        Effect.gen(function* () {
+          const sandbox = yield* session.create()
+          // The parent of what the engine starts is nobody in the sandbox.
+          const parent = textOf(sandbox, "echo $PPID")
+          assert.notStrictEqual(yield* parent, "0")
+          assert.strictEqual(yield* parent, "0")
+          const later = Effect.repeat(Effect.delay(parent, "500 millis"), {
+            schedule: persistently,
+            until: (pid) => pid !== "0",
+          })
+          assert.notStrictEqual(yield* later, "0")
+        }),
+      settings,
+    ),
+  )
+
   onGvisor("ends as a whole at the memory limit, says so, and goes on with its files", () =>
     withSession(
       (session) =>

@@ -265,7 +265,10 @@ export class Lane {
 
   #finish(exitCode: number): void {
     clearTimeout(this.#timer)
+    const round = this.#round
+    // First of all: a lane that is old enough is closed at once.
+    round.settle({ _tag: "Exited", exitCode })
     this.#enter("spent")
-    this.#round.finish({ _tag: "Exited", exitCode })
+    round.finish({ _tag: "Exited", exitCode })
   }
 }

@@ -55,8 +55,13 @@ export class Round {
   }
 
   /** The first outcome counts: a command whose end is known can't be lost any more. */
-  finish(outcome: Outcome): void {
+  settle(outcome: Outcome): void {
     this.#outcome ??= outcome
+  }
+
+  /** Settles it, and tells who waits. */
+  finish(outcome: Outcome): void {
+    this.settle(outcome)
     this.#wake?.()
   }
 
