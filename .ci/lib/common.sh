@@ -56,6 +56,13 @@ stop_pid() {
   rm -f "$file"
 }
 
+# unmount_below FOLDER: lets go of what is mounted in it, the innermost first.
+unmount_below() {
+  local mount
+  while read -r mount; do umount --lazy "$mount" || true; done \
+    < <(awk -v root="$1/" 'index($2, root) == 1 {print $2}' /proc/mounts | sort -r)
+}
+
 process_gone() {
   # A zombie has ended too; only its parent has not looked yet.
   [[ ! -e /proc/$1 ]] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null

@@ -79,14 +79,12 @@ podman_ulimits() {
 }
 
 stop_podman() {
-  local mount
   [[ -d $PODMAN_ROOT ]] || return 0
   podman_there rm --all --force --time 0 >/dev/null 2>&1 || podman_here rm --all --force --time 0 >/dev/null 2>&1 || true
   stop_pid "$PODMAN_PID" podman 20
   # One for each command of the last minutes waits to clean up after it, in files that are then gone.
   kill_conmons
-  while read -r mount; do umount --lazy "$mount" || true; done \
-    < <(awk -v root="$PODMAN_ROOT/" 'index($2, root) == 1 {print $2}' /proc/mounts | sort -r)
+  unmount_below "$PODMAN_ROOT"
   rm -rf --one-file-system "$PODMAN_ROOT"
 }
 

@@ -58,32 +58,19 @@ export class RawEngine {
 
   /** Runs a command: prepare, start, read to the end, ask for the exit code. */
   async exec(container: string, command: ReadonlyArray<string>): Promise<void> {
-    const prepared = await this.call("POST", `/containers/${container}/exec`, {
-      Cmd: command,
-      AttachStdout: true,
-      AttachStderr: true,
-    })
-    const { Id } = JSON.parse(prepared)
-    const output = await this.send("POST", `/exec/${Id}/start`, { Detach: false, Tty: false })
-    await drain(output)
-    const { ExitCode } = JSON.parse(await this.call("GET", `/exec/${Id}/json`))
-    if (ExitCode !== 0) throw new Error(`exit code ${ExitCode}`)
+    const id = await this.#prepare(container, command)
+    await drain(await this.send("POST", `/exec/${id}/start`, { Detach: false, Tty: false }))
+    await this.#ended(id)
   }
 
   /** Runs a command that reads its standard input to the end, over the connection that becomes it. */
   async feed(container: string, command: ReadonlyArray<string>, content: Readable): Promise<void> {
-    const prepared = await this.call("POST", `/containers/${container}/exec`, {
-      Cmd: command,
-      AttachStdin: true,
-      AttachStdout: true,
-      AttachStderr: true,
-    })
-    const { Id } = JSON.parse(prepared)
+    const id = await this.#prepare(container, command, { AttachStdin: true })
     const body = JSON.stringify({ Detach: false, Tty: false })
     const outgoing = request({
       socketPath: this.#socketPath,
       method: "POST",
-      path: `/v1.41/exec/${Id}/start`,
+      path: `/v1.41/exec/${id}/start`,
       headers: {
         "content-type": "application/json",
         "content-length": Buffer.byteLength(body),
@@ -95,8 +82,19 @@ export class RawEngine {
     outgoing.end(body)
     const [, socket]: Array<Duplex> = await upgraded
     if (socket === undefined) throw new Error("no connection")
-    await Promise.all([pipeline(content, socket, { end: true }), drain(socket)])
-    const { ExitCode } = JSON.parse(await this.call("GET", `/exec/${Id}/json`))
+    await Promise.all([pipeline(content, socket), drain(socket)])
+    await this.#ended(id)
+  }
+
+  async #prepare(container: string, command: ReadonlyArray<string>, more = {}): Promise<string> {
+    const attached = { AttachStdout: true, AttachStderr: true, ...more }
+    const path = `/containers/${container}/exec`
+    const { Id } = JSON.parse(await this.call("POST", path, { Cmd: command, ...attached }))
+    return String(Id)
+  }
+
+  async #ended(id: string): Promise<void> {
+    const { ExitCode } = JSON.parse(await this.call("GET", `/exec/${id}/json`))
     if (ExitCode !== 0) throw new Error(`exit code ${ExitCode}`)
   }
 
