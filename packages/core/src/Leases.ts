@@ -213,11 +213,17 @@ const make = Effect.gen(function* () {
       failed: { phase: claimed.phase },
     })
 
+  /** Renews the lease as it was last seen, by whose token nobody has done anything to it since. */
+  const renewKnown = Effect.fnUntraced(function* ({ id, instanceId }: SandboxTarget) {
+    const known = seen.get(id)
+    return known?.instanceId === instanceId && (yield* renew(known)) ? known : undefined
+  })
+
   /** Takes part in the lease: renews it, and starts the sandbox where it was idle. */
   const takePart = (target: SandboxTarget): Effect.Effect<Lease, LeaseError> =>
     Effect.gen(function* () {
-      const known = seen.get(target.id)
-      if (known?.instanceId === target.instanceId && (yield* renew(known))) return known
+      const known = yield* renewKnown(target)
+      if (known !== undefined) return known
       yield* forget(target.id)
       const lease = yield* settled(target)
       if (lease.phase === "stopped") {
@@ -238,10 +244,7 @@ const make = Effect.gen(function* () {
     })
 
   const enter = Effect.fnUntraced(function* (target: SandboxTarget) {
-    const known = seen.get(target.id)
-    // A renewal by the token says by itself that nobody has done anything to the lease.
-    const renewed = known?.instanceId === target.instanceId && (yield* renew(known))
-    const lease = renewed ? known : yield* exclusively(target.id)(takePart(target))
+    const lease = (yield* renewKnown(target)) ?? (yield* exclusively(target.id)(takePart(target)))
     const held: Held = { lease, renewedAt: yield* elapsed }
     return held
   })

@@ -358,8 +358,17 @@ export const layerDriver = (
         ),
       )
 
+      /**
+       * Lets a paused container go on, for it to be ended: Podman stops nothing that is paused, gVisor
+       * lets such a one not start again, and Engine 20.10, which kills it, finds gVisor's dead process
+       * a zombie.
+       */
+      const thaw = ({ instanceId, status }: SandboxInfo) =>
+        status === "paused" ? Effect.ignore(engine.containerUnpause(instanceId)) : Effect.void
+
       const stop: SandboxDriver["Service"]["stop"] = Effect.fn("DockerDriver.stop")(function* (id) {
-        const { instanceId, runtime, status } = yield* inspect(id)
+        const sandbox = yield* inspect(id)
+        const { instanceId, runtime, status } = sandbox
         const keepsFiles = (yield* runtimes).get(runtime)?.keepsFiles ?? true
         if (!keepsFiles && (status === "running" || status === "paused")) {
           return yield* new EngineError({
@@ -369,8 +378,7 @@ export const layerDriver = (
           })
         }
         yield* dropLanes(instanceId)
-        // Podman stops nothing that is paused, and gVisor lets such a one not start again.
-        if (status === "paused") yield* Effect.ignore(engine.containerUnpause(instanceId))
+        yield* thaw(sandbox)
         yield* settled(id)(engine.containerStop(instanceId))
       })
 
@@ -404,16 +412,9 @@ export const layerDriver = (
           }
           yield* forget(id)
           yield* Effect.uninterruptible(
-            Effect.andThen(
-              dropLanes(sandbox.instanceId),
-              Effect.andThen(
-                // Engine 20.10 finds gVisor's dead process a zombie where it kills a paused one.
-                sandbox.status === "paused"
-                  ? Effect.ignore(engine.containerUnpause(sandbox.instanceId))
-                  : Effect.void,
-                settled(id)(engine.containerRemove(sandbox.instanceId)),
-              ),
-            ).pipe(
+            dropLanes(sandbox.instanceId).pipe(
+              Effect.andThen(thaw(sandbox)),
+              Effect.andThen(settled(id)(engine.containerRemove(sandbox.instanceId))),
               // Another removal is under way: wait until it is done.
               Effect.catchIf(isEngineError(409), () =>
                 inspect(id).pipe(

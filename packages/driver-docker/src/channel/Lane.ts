@@ -266,9 +266,10 @@ export class Lane {
   #finish(exitCode: number): void {
     clearTimeout(this.#timer)
     const round = this.#round
+    const outcome = { _tag: "Exited", exitCode } as const
     // First of all: a lane that is old enough is closed at once.
-    round.settle({ _tag: "Exited", exitCode })
+    round.settle(outcome)
     this.#enter("spent")
-    round.finish({ _tag: "Exited", exitCode })
+    round.finish(outcome)
   }
 }

@@ -1,4 +1,4 @@
-import { contentOfStdin, marker } from "../sandbox/scripts.ts"
+import { argvOf, contentOfStdin, marker } from "../sandbox/scripts.ts"
 
 /** Begins what a channel says of itself: a character that text hardly ever ends with. */
 export const sign = "\x1e"
@@ -108,7 +108,7 @@ export interface Message {
 
 /** The shell becomes the command: from then on nothing of the channel is in its process. */
 export const commandMessage = ({ command, cwd, env, stdin, declined }: Message): string => {
-  const [program = "", ...args] = typeof command === "string" ? ["/bin/sh", "-c", command] : command
+  const [program, ...args] = argvOf(command)
   const runnable = program.includes("/")
     ? `[ -f ${quote(program)} ] && [ -x ${quote(program)} ]`
     : `command -v ${quote(program)} >/dev/null`

@@ -35,7 +35,7 @@ import { isStartFailure } from "../engine/podman.ts"
 import type { ExecInspect } from "../engine/schemas.ts"
 import type { EventHub } from "./events.ts"
 import { later } from "./later.ts"
-import { killScript, marker, oomScript, readOnScript } from "./scripts.ts"
+import { argvOf, killScript, marker, oomScript, readOnScript } from "./scripts.ts"
 
 type Engine = DockerEngine["Service"]
 type Output = Arr.NonEmptyReadonlyArray<ExecEvent>
@@ -200,40 +200,35 @@ export const makeExec = (
     onEnd: Effect.Effect<unknown>,
     onSilence: (error: HostError) => Effect.Effect<unknown>,
   ) =>
-    // Hardly a command runs for as long as a second: nothing is put together for the others.
     later(
       "1 second",
-      Effect.suspend(() => watching(execId, onEnd, onSilence)),
-    )
-
-  const watching = (
-    execId: string,
-    onEnd: Effect.Effect<unknown>,
-    onSilence: (error: HostError) => Effect.Effect<unknown>,
-  ) =>
-    engine.execInspect(execId).pipe(
-      Effect.timeoutOrElse({
-        duration: "5 seconds",
-        orElse: () =>
-          Effect.fail(
-            new EngineUnreachable({
-              endpoint: engine.endpoint,
-              reason: "it went silent while a command ran, which may still be running",
-            }),
+      // Hardly a command runs for as long: nothing is put together for the others.
+      Effect.suspend(() =>
+        engine.execInspect(execId).pipe(
+          Effect.timeoutOrElse({
+            duration: "5 seconds",
+            orElse: () =>
+              Effect.fail(
+                new EngineUnreachable({
+                  endpoint: engine.endpoint,
+                  reason: "it went silent while a command ran, which may still be running",
+                }),
+              ),
+          }),
+          // A passing interruption loses nothing: the output has a connection of its own.
+          Effect.retry({
+            schedule: Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(2)]),
+            while: ({ _tag }) => _tag === "EngineUnreachable",
+          }),
+          Effect.repeat({ schedule: Schedule.spaced("1 second"), while: ({ Running }) => Running }),
+          // An engine that no longer knows it: the container is gone.
+          Effect.catchIf(
+            (error) => error._tag === "EngineError" && error.status === 404,
+            () => Effect.void,
           ),
-      }),
-      // A passing interruption loses nothing: the output has a connection of its own.
-      Effect.retry({
-        schedule: Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(2)]),
-        while: ({ _tag }) => _tag === "EngineUnreachable",
-      }),
-      Effect.repeat({ schedule: Schedule.spaced("1 second"), while: ({ Running }) => Running }),
-      // An engine that no longer knows it: the container is gone.
-      Effect.catchIf(
-        (error) => error._tag === "EngineError" && error.status === 404,
-        () => Effect.void,
+          Effect.matchEffect({ onSuccess: () => onEnd, onFailure: onSilence }),
+        ),
       ),
-      Effect.matchEffect({ onSuccess: () => onEnd, onFailure: onSilence }),
     )
 
   /** Runs the script that kills a command; false where that could not be done. */
@@ -457,11 +452,11 @@ export const makeExec = (
     const deathsBefore = hub.deaths(target.instanceId)
     const refused = refuse(target)
     const { command, cwd = target.cwd, env = {}, user = target.user, stdin, timeout } = request
-    const words = typeof command === "string" ? ["/bin/sh", "-c", command] : command
+    const argv = argvOf(command)
     const readsOn = stdin !== undefined && (yield* Effect.mapError(podman, refused))
     const execId = yield* engine
       .execCreate(target.instanceId, {
-        Cmd: readsOn ? ["/bin/sh", "-c", readOnScript, "sh", token, ...words] : words,
+        Cmd: readsOn ? ["/bin/sh", "-c", readOnScript, "sh", token, ...argv] : argv,
         Env: [
           ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
           `${marker}=${token}`,

@@ -14,7 +14,7 @@ import { Deferred, Effect, Fiber, Schedule, type Scope, type Stream } from "effe
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { EventHub } from "./events.ts"
 import type { Target } from "./exec.ts"
-import { killScript, marker } from "./scripts.ts"
+import { argvOf, killScript, marker } from "./scripts.ts"
 
 type Exec = (target: Target, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
 
@@ -44,7 +44,7 @@ export const makeTerminal =
       const token = randomBytes(12).toString("hex")
       const execId = yield* engine
         .execCreate(target.instanceId, {
-          Cmd: typeof command === "string" ? ["/bin/sh", "-c", command] : command,
+          Cmd: argvOf(command),
           Env: [
             ...Object.entries({ TERM: "xterm-256color", ...env }).map(
               ([name, value]) => `${name}=${value}`,
