@@ -1,0 +1,185 @@
+import type { ReadOptions, WriteOptions } from "../Sandboxes.ts"
+import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "../sandbox/folders.ts"
+import type { ClonedRepository, CloneOptions } from "../sandbox/git.ts"
+import type { ExposedPort, ExposeOptions, WaitOptions } from "../sandbox/ports.ts"
+import type {
+  FollowOptions,
+  KillOptions,
+  LogOptions,
+  ProcessInfo,
+  ProcessLogs,
+  StartOptions,
+} from "../sandbox/processes.ts"
+import type { TerminalOptions } from "../sandbox/terminal.ts"
+import type { WatchOptions } from "../sandbox/watch.ts"
+import type { TransferReport } from "../Transfer.ts"
+import type { EgressAttempt } from "../values/Egress.ts"
+import type { ExecEvent, ExecRequest, ExecResult, TerminalSize } from "../values/Exec.ts"
+import type { FileEntry, FileEvent, FileStat } from "../values/Files.ts"
+import type { SandboxInfo, SnapshotInfo } from "../values/Sandbox.ts"
+
+import type { Abortable, Content, PromiseExecOptions, TransferOptions } from "./options.ts"
+
+/** The files of a sandbox. Relative paths start at its working directory. */
+export interface PromiseSandboxFiles {
+  /** Reads a file whole, or a part of it; rejects with `FileTooLarge` beyond the `fileLimit`. */
+  readonly read: (path: string, options?: ReadOptions & Abortable) => Promise<Uint8Array>
+  /** As `read`, decoded as UTF-8. */
+  readonly readText: (path: string, options?: Abortable) => Promise<string>
+  /** A file of any size, in pieces. */
+  readonly stream: (path: string, options?: ReadOptions) => AsyncIterable<Uint8Array>
+  /** Writes a file whole or not at all; parent folders are made. */
+  readonly write: (
+    path: string,
+    content: Content,
+    options?: WriteOptions & Abortable,
+  ) => Promise<void>
+  readonly stat: (path: string, options?: Abortable) => Promise<FileStat>
+  readonly exists: (path: string, options?: Abortable) => Promise<boolean>
+  /** The entries of a folder (the working directory by default), ordered by path. */
+  readonly list: (
+    path?: string,
+    options?: ListOptions & Abortable,
+  ) => Promise<ReadonlyArray<FileEntry>>
+  /** Makes a folder and those above it; no effect where it is there. */
+  readonly makeDirectory: (path: string, options?: Abortable) => Promise<void>
+  /** Renames a file or folder; a file in its new place is replaced, a folder is not. */
+  readonly move: (from: string, to: string, options?: Abortable) => Promise<void>
+  /** Removes a file, a symlink (not what it leads to) or a folder. */
+  readonly remove: (path: string, options?: RemoveOptions & Abortable) => Promise<void>
+  /** Finds lines that hold the pattern in text files; symlinks are not followed. */
+  readonly search: (pattern: string, options?: SearchOptions & Abortable) => Promise<SearchResult>
+  /**
+   * What is created, changed and removed in a folder (the working directory by default), once
+   * `Ready` has come. It looks from time to time: what comes and goes between two looks is not seen.
+   * It ends when the sandbox is stopped or removed, or the loop is left; the signal rejects it. It is
+   * a use of the sandbox for as long as it runs, as any command is.
+   */
+  readonly watch: (path?: string, options?: WatchOptions & Abortable) => AsyncIterable<FileEvent>
+  /** Copies a file or folder from session storage into the sandbox. */
+  readonly upload: (from: string, to: string, options?: TransferOptions) => Promise<TransferReport>
+  /** Copies a file or folder from the sandbox into session storage. */
+  readonly download: (
+    from: string,
+    to: string,
+    options?: TransferOptions,
+  ) => Promise<TransferReport>
+}
+
+/** Git in a sandbox, with the git of its image. */
+export interface PromiseGit {
+  /**
+   * Clones a repository over HTTPS (or HTTP), as the sandbox's user. It is there whole or not at all.
+   * Credentials may also stand in the URL, and do not stay in it.
+   */
+  readonly clone: (url: string, options?: CloneOptions & Abortable) => Promise<ClonedRepository>
+}
+
+/** A process that outlives the command that started it, with all that it starts. */
+export interface PromiseProcess {
+  readonly name: string
+  readonly inspect: (options?: Abortable) => Promise<ProcessInfo>
+  /** The ends of what it wrote so far. */
+  readonly logs: (options?: LogOptions & Abortable) => Promise<ProcessLogs>
+  /** What it writes as it comes, then its exit. Leaving the loop leaves the process alone. */
+  readonly follow: (options?: FollowOptions) => AsyncIterable<ExecEvent>
+  /** Waits for its end. @returns its exit code */
+  readonly wait: (options?: Abortable) => Promise<number>
+  /** Ends it and all that it started: SIGTERM, and SIGKILL for what is left after the grace. */
+  readonly kill: (options?: KillOptions & Abortable) => Promise<void>
+  /** Kills it and removes its logs. */
+  readonly remove: (options?: Abortable) => Promise<void>
+}
+
+/**
+ * Background processes. Their state and logs are in the sandbox: whoever finds the sandbox finds
+ * them, and a stop of the sandbox ends them. They do not count as use of the sandbox.
+ */
+export interface PromiseProcesses {
+  readonly start: (
+    command: ExecRequest["command"],
+    options?: StartOptions & Abortable,
+  ) => Promise<PromiseProcess>
+  readonly get: (name: string, options?: Abortable) => Promise<PromiseProcess>
+  /** Oldest first, the ended ones too. */
+  readonly list: (options?: Abortable) => Promise<ReadonlyArray<ProcessInfo>>
+}
+
+/** A port of a sandbox that this machine can connect to. `await using` closes it. */
+export interface PromiseExposedPort extends ExposedPort, AsyncDisposable {
+  /** Ends its connections and listens no longer. */
+  readonly close: () => Promise<void>
+}
+
+/** The TCP ports of a sandbox, whatever its network: also with none. */
+export interface PromisePorts {
+  /** Those that something listens on, in order. */
+  readonly list: (options?: Abortable) => Promise<ReadonlyArray<number>>
+  /** Waits until something listens on the port. */
+  readonly wait: (port: number, options?: WaitOptions & Abortable) => Promise<void>
+  /**
+   * Listens on 127.0.0.1 and passes each connection's bytes on to the loopback interface of the
+   * sandbox: HTTP, WebSocket, whatever is spoken there. Every program of this machine can connect.
+   */
+  readonly expose: (
+    port: number,
+    options?: ExposeOptions & Abortable,
+  ) => Promise<PromiseExposedPort>
+}
+
+/** A command on a terminal of its own. `await using` ends it at the end of the block. */
+export interface PromiseTerminal extends AsyncDisposable {
+  /** What the terminal shows, control sequences and all; ends with the command. */
+  readonly output: AsyncIterable<Uint8Array>
+  /** Types: `"ls\n"`, or `"\x03"` for control-C. */
+  readonly write: (data: string | Uint8Array) => Promise<void>
+  readonly resize: (size: TerminalSize) => Promise<void>
+  /** Waits for the command's end. @returns its exit code */
+  readonly wait: (options?: Abortable) => Promise<number>
+  /** Kills the command and all that it started. */
+  readonly close: () => Promise<void>
+}
+
+/** A sandbox. `await using` removes it at the end of the block. */
+export interface PromiseSandbox extends AsyncDisposable {
+  readonly id: string
+  readonly name: string
+  /** As it was when this handle was made; `inspect` asks again. */
+  readonly info: SandboxInfo
+  readonly inspect: (options?: Abortable) => Promise<SandboxInfo>
+  /** Runs a command to its end, whatever its exit code. A string is a script for `/bin/sh -c`. */
+  readonly exec: (
+    command: ExecRequest["command"],
+    options?: PromiseExecOptions,
+  ) => Promise<ExecResult>
+  /** As `exec`, but rejects unless the command ends with exit code 0. */
+  readonly run: (
+    command: ExecRequest["command"],
+    options?: PromiseExecOptions,
+  ) => Promise<ExecResult>
+  /** Output as it comes, uncut; leaving the loop kills the command. */
+  readonly execStream: (
+    command: ExecRequest["command"],
+    options?: Omit<PromiseExecOptions, "signal">,
+  ) => AsyncIterable<ExecEvent>
+  readonly files: PromiseSandboxFiles
+  readonly git: PromiseGit
+  readonly processes: PromiseProcesses
+  readonly ports: PromisePorts
+  /** Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease. */
+  readonly terminal: (options?: TerminalOptions & Abortable) => Promise<PromiseTerminal>
+  /**
+   * Keeps its files as a snapshot of the session, which `create` can make sandboxes from, any number
+   * of times. It outlives the sandbox and this program: remove it when it is no longer needed.
+   */
+  readonly snapshot: (name?: string, options?: Abortable) => Promise<SnapshotInfo>
+  /** Freezes it with all its processes and their memory; the lease runs on. */
+  readonly pause: (options?: Abortable) => Promise<void>
+  /** Lets it go on after a pause. */
+  readonly resume: (options?: Abortable) => Promise<void>
+  /** Where it tried to go under its allow-list, oldest first. */
+  readonly egressAttempts: (options?: Abortable) => Promise<ReadonlyArray<EgressAttempt>>
+  readonly start: (options?: Abortable) => Promise<void>
+  readonly stop: (options?: Abortable) => Promise<void>
+  readonly remove: (options?: Abortable) => Promise<void>
+}

@@ -1,0 +1,56 @@
+import type { Layer } from "effect"
+import type { CordonError } from "../errors.ts"
+import type { LeaseStore } from "../LeaseStore.ts"
+import type { DriverCapabilities, PullProgress, SandboxDriver } from "../SandboxDriver.ts"
+import type { Secrets } from "../Sandboxes.ts"
+import type { SessionFiles } from "../SessionFiles.ts"
+import type { SettingsInput } from "../Settings.ts"
+import type { CreateOptions, SandboxInfo, SnapshotInfo } from "../values/Sandbox.ts"
+
+import type { Abortable } from "./options.ts"
+import type { PromiseSandbox } from "./PromiseSandbox.ts"
+
+/** The snapshots of one session. */
+export interface PromiseSnapshots {
+  /** Oldest first. */
+  readonly list: (options?: Abortable) => Promise<ReadonlyArray<SnapshotInfo>>
+  /** Rejects with `SnapshotInUse` while there are sandboxes that were made from it. */
+  readonly remove: (name: string, options?: Abortable) => Promise<void>
+}
+
+/** The sandboxes of one session. Every rejection is a {@link CordonError}: look at its `_tag`. */
+export interface PromiseSandboxes extends AsyncDisposable {
+  readonly sessionId: string
+  readonly create: (
+    options?: CreateOptions &
+      Abortable & {
+        readonly secrets?: Secrets
+        readonly onProgress?: (progress: PullProgress) => void
+      },
+  ) => Promise<PromiseSandbox>
+  /** Finds a sandbox by its name or ID; secrets that are given replace those it had here. */
+  readonly get: (
+    reference: string,
+    options?: { readonly secrets?: Secrets } & Abortable,
+  ) => Promise<PromiseSandbox>
+  /** Oldest first. */
+  readonly list: (options?: Abortable) => Promise<ReadonlyArray<SandboxInfo>>
+  readonly snapshots: PromiseSnapshots
+  readonly capabilities: (options?: Abortable) => Promise<DriverCapabilities>
+  /** Another session on the same driver; closing this one closes it too. */
+  readonly session: (sessionId: string) => PromiseSandboxes
+  /** Removes the sandboxes that were created here (unless `removeOnClose` is false) and lets go. */
+  readonly close: () => Promise<void>
+}
+
+/** What sandboxes run on, and how they are made and kept. */
+export interface CreateSandboxesOptions extends SettingsInput {
+  /** A driver's layer: `memory()`, `docker()`. */
+  readonly driver: Layer.Layer<SandboxDriver, CordonError>
+  /** Who owns the sandboxes; a random one by default. Give your own to find them again later. */
+  readonly sessionId?: string
+  /** Where uploads come from and downloads go to; memory by default. */
+  readonly files?: Layer.Layer<SessionFiles, CordonError>
+  /** Where leases are kept; memory by default. */
+  readonly leaseStore?: Layer.Layer<LeaseStore, CordonError>
+}

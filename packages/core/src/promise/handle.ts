@@ -1,0 +1,108 @@
+import { Effect } from "effect"
+import { SandboxNotFound } from "../errors.ts"
+import type { Sandbox as EffectSandbox } from "../Sandboxes.ts"
+import type { BackgroundProcess } from "../sandbox/processes.ts"
+import { contentStream, onTransfer, textOutput } from "./convert.ts"
+import type { PromiseExecOptions } from "./options.ts"
+import type { PromiseProcess, PromiseSandbox } from "./PromiseSandbox.ts"
+import { iterable, type Runtime, run, scoped } from "./runtime.ts"
+
+/** The face of one sandbox. */
+export const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
+  const { files, git, processes, ports } = sandbox
+  const processOf = (process: BackgroundProcess): PromiseProcess => ({
+    name: process.name,
+    inspect: (options) => run(runtime, process.inspect, options),
+    logs: (options) => run(runtime, process.logs(options), options),
+    follow: (options) => iterable(runtime, process.follow(options)),
+    wait: (options) => run(runtime, process.wait, options),
+    kill: (options) => run(runtime, process.kill(options), options),
+    remove: (options) => run(runtime, process.remove, options),
+  })
+  const execOptions = ({
+    stdin,
+    signal: _,
+    onStdout,
+    onStderr,
+    ...options
+  }: PromiseExecOptions = {}) => ({
+    ...options,
+    ...(onStdout === undefined && onStderr === undefined
+      ? {}
+      : { onOutput: textOutput(onStdout, onStderr) }),
+    ...(stdin === undefined ? {} : { stdin: contentStream(stdin) }),
+  })
+  return {
+    id: sandbox.id,
+    name: sandbox.name,
+    info: sandbox.info,
+    inspect: (options) => run(runtime, sandbox.inspect, options),
+    exec: (command, options) => run(runtime, sandbox.exec(command, execOptions(options)), options),
+    run: (command, options) => run(runtime, sandbox.run(command, execOptions(options)), options),
+    execStream: (command, options) =>
+      iterable(runtime, sandbox.execStream(command, execOptions(options))),
+    files: {
+      read: (path, options) => run(runtime, files.read(path, options), options),
+      readText: (path, options) => run(runtime, files.readText(path), options),
+      stream: (path, options) => iterable(runtime, files.stream(path, options)),
+      write: (path, content, options) =>
+        run(runtime, files.write(path, contentStream(content), options), options),
+      stat: (path, options) => run(runtime, files.stat(path), options),
+      exists: (path, options) => run(runtime, files.exists(path), options),
+      list: (path, options) => run(runtime, files.list(path, options), options),
+      makeDirectory: (path, options) => run(runtime, files.makeDirectory(path), options),
+      move: (from, to, options) => run(runtime, files.move(from, to), options),
+      remove: (path, options) => run(runtime, files.remove(path, options), options),
+      search: (pattern, options) => run(runtime, files.search(pattern, options), options),
+      watch: (path, options) => iterable(runtime, files.watch(path, options), options),
+      upload: (from, to, options) =>
+        run(runtime, files.upload(from, to, onTransfer(options)), options),
+      download: (from, to, options) =>
+        run(runtime, files.download(from, to, onTransfer(options)), options),
+    },
+    git: { clone: (url, options) => run(runtime, git.clone(url, options), options) },
+    processes: {
+      start: (command, options) =>
+        run(runtime, Effect.map(processes.start(command, options), processOf), options),
+      get: (name, options) => run(runtime, Effect.map(processes.get(name), processOf), options),
+      list: (options) => run(runtime, processes.list, options),
+    },
+    ports: {
+      list: (options) => run(runtime, ports.list, options),
+      wait: (port, options) => run(runtime, ports.wait(port, options), options),
+      expose: async (port, options) => {
+        const { value, close } = await scoped(runtime, ports.expose(port, options), options)
+        return { ...value, close, [Symbol.asyncDispose]: close }
+      },
+    },
+    terminal: async (options) => {
+      const { value, close } = await scoped(runtime, sandbox.terminal(options), options)
+      return {
+        output: iterable(runtime, value.output),
+        write: (data) => run(runtime, value.write(data)),
+        resize: (size) => run(runtime, value.resize(size)),
+        wait: (options) => run(runtime, value.exit, options),
+        close,
+        [Symbol.asyncDispose]: close,
+      }
+    },
+    snapshot: (name, options) => run(runtime, sandbox.snapshot(name), options),
+    pause: (options) => run(runtime, sandbox.pause, options),
+    resume: (options) => run(runtime, sandbox.resume, options),
+    egressAttempts: (options) => run(runtime, sandbox.egressAttempts, options),
+    start: (options) => run(runtime, sandbox.start, options),
+    stop: (options) => run(runtime, sandbox.stop, options),
+    remove: (options) => run(runtime, sandbox.remove, options),
+    [Symbol.asyncDispose]: () =>
+      run(
+        runtime,
+        // Already gone is as good as removed.
+        sandbox.remove.pipe(
+          Effect.catchIf(
+            (error) => error instanceof SandboxNotFound,
+            () => Effect.void,
+          ),
+        ),
+      ),
+  }
+}
