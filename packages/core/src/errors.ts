@@ -393,8 +393,19 @@ export class LeaseStoreFailed extends Schema.TaggedError<LeaseStoreFailed>()("Le
   }
 }
 
-/** What taking or keeping a sandbox's lease may fail with. */
+/** It was closed, and takes no more calls; those that were under way were broken off. */
+export class Closed extends Schema.TaggedError<Closed>()("Closed", {
+  /** What was closed: `session "ada"`. */
+  subject: Schema.String,
+}) {
+  override get message() {
+    return `The ${this.subject} was closed. Open another one, and close it only when all is done.`
+  }
+}
+
+/** What a use of a sandbox may fail with before it is reached. */
 export type LeaseError =
+  | Closed
   | SandboxNotFound
   | SandboxNotRunning
   | LeaseLost
