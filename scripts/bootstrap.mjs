@@ -20,6 +20,7 @@ const commands = {
   check: ["pnpm", ["run", "run:check"]],
   "install-check": ["node", ["scripts/install-check.ts"]],
   registry: ["node", ["scripts/registry.ts"]],
+  mutate: ["pnpm", ["exec", "stryker", "run"]],
 }
 
 /** Runs a program to its end; what a quiet one printed is shown only where it failed. */

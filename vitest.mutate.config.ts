@@ -1,0 +1,17 @@
+import { defineConfig } from "vitest/config"
+import config from "./vitest.config.ts"
+
+export default defineConfig({
+  ...config,
+  test: {
+    ...config.test,
+    // What a mutation run repeats for each change: the tests of the core that need no engine.
+    include: [
+      "packages/core/test/**/*.test.ts",
+      "test/{sandboxes,leases,reconciliation,metrics}.test.ts",
+      "test/contract/leaseStores.test.ts",
+    ],
+    retry: 0,
+    reporters: ["default"],
+  },
+})
