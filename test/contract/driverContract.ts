@@ -31,6 +31,7 @@ export interface ContractOptions {
   readonly lacks?: {
     readonly processes?: string
     readonly permissions?: string
+    readonly checkedFolders?: string
     readonly specialFiles?: string
     readonly binaryOutput?: string
     readonly floods?: string
@@ -430,6 +431,44 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
             assert.strictEqual(yield* out(id, 'pwd; echo "[$X]"'), "/work\n[]\n")
             assert.strictEqual(yield* tagOf(exec(id, "true", { cwd: "/no/such" })), "InvalidPath")
           }),
+        )
+
+        check("takes no program's name for a missing folder", () =>
+          Effect.gen(function* () {
+            const id = yield* make()
+            assert.strictEqual(yield* tagOf(exec(id, ["true"], { cwd: "/no/cwd" })), "InvalidPath")
+            assert.strictEqual((yield* exec(id, ["chdir to cwd"])).exitCode, 127)
+          }),
+        )
+
+        check(
+          "runs in no file in place of a folder",
+          () =>
+            Effect.gen(function* () {
+              const id = yield* make()
+              const inFile = exec(id, "true", { cwd: "/etc/passwd" })
+              assert.strictEqual(yield* tagOf(inFile), "InvalidPath")
+            }),
+          lacks.checkedFolders,
+        )
+
+        check(
+          "refuses a user that the sandbox or its image does not have",
+          () =>
+            Effect.gen(function* () {
+              const driver = yield* SandboxDriver
+              const id = yield* make()
+              for (const user of ["nosuch", "root:nosuch", "4294967296", "0:4294967296"]) {
+                assert.strictEqual(yield* tagOf(exec(id, "true", { user })), "InvalidInput", user)
+              }
+              assert.strictEqual(yield* out(id, "id -u", { user: "65534:65534" }), "65534\n")
+              const spec = specOf("nobodys", { user: "nosuch", workdir: "/tmp" })
+              const nobodys = sandboxId(session, spec.name)
+              const made = driver.create({ id: nobodys, session, spec })
+              assert.strictEqual(yield* tagOf(made), "InvalidInput")
+              assert.strictEqual(yield* tagOf(driver.inspect(nobodys)), "SandboxNotFound")
+            }),
+          lacks.permissions,
         )
 
         check("runs programs of the sandbox's own, and says why it can't", () =>

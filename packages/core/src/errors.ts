@@ -423,6 +423,7 @@ export type CreateError =
   | ImageUnusable
   | RuntimeUnavailable
   | InvalidLimits
+  | InvalidInput
   | QuotaExceeded
   | Unsupported
   | HostError

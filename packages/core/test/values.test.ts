@@ -15,6 +15,7 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
 import * as fc from "fast-check"
+import { User } from "../src/values/Sandbox.ts"
 
 const name = fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,36}[a-z0-9])?$/)
 const keyOf = (session: string) => sessionKey(SessionId.make(session))
@@ -47,6 +48,24 @@ describe("memory sizes", () => {
         assert.isAtMost(Math.abs(read - bytes) / bytes, 0.01)
       }),
     ))
+})
+
+describe("users", () => {
+  const valid = Schema.is(User)
+  it.each(["root", "1000", "1000:1000", "node:2147483647", "4294967296x"])("takes %s", (user) =>
+    assert.isTrue(valid(user)),
+  )
+  it.each([
+    "",
+    "-1",
+    "+0",
+    ":0",
+    "a:b:c",
+    "2147483648",
+    "4294967296",
+    "0:4294967295",
+    "9".repeat(60),
+  ])("refuses %j", (user) => assert.isFalse(valid(user)))
 })
 
 describe("limits", () => {

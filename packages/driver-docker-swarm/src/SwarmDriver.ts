@@ -290,6 +290,17 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     // Another session's snapshot on that node does not exist to this one.
     if (isForeign(image, session)) return yield* new ImageNotFound({ image: spec.image })
     const identity = identityOf(spec, image)
+    if (!identity.root) {
+      // The first shell runs as root, so that nothing has looked for the user yet.
+      const nothing = { command: ":", cwd: "/", user: identity.user }
+      yield* collectOutput(node.exec(place, nothing), 1024).pipe(
+        Effect.catchTag(["SandboxNotFound", "SandboxNotRunning", "InvalidPath"], (error) =>
+          Effect.fail(
+            new EngineError({ operation: "create a sandbox", status: 0, detail: error.message }),
+          ),
+        ),
+      )
+    }
     if (!identity.root && spec.workdir !== undefined) {
       yield* Effect.ignore(node.files.ownWorkdir(place, identity.workdir, identity.user))
     }

@@ -1,5 +1,6 @@
 import {
   defaultLimits,
+  EngineError,
   fileError,
   fileExit,
   SandboxName,
@@ -10,9 +11,9 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import * as fc from "fast-check"
+import { judgePreparation, judgeStartFailure } from "../src/engine/startFailures.ts"
 import { containerName, infoOf, label, labelsAhead, labelsOf, sandboxOf } from "../src/Labels.ts"
 import { defaultRuntimeNames, offeredRuntimes } from "../src/Runtimes.ts"
-import { judgeStartFailure } from "../src/sandbox/exec.ts"
 
 describe("labels", () => {
   const session = sessionKey(SessionId.make("s"))
@@ -150,6 +151,24 @@ describe("a command that the engine could not start", () => {
     [`${prefix}fork/exec /proc/self/exe: resource temporarily unavailable: unknown`, "NotNow"],
     ["runtime/cgo: pthread_create failed: Resource temporarily unavailable", "NotNow"],
     [`${prefix}something new`, "EngineError"],
+    // crun 1.28
+    [
+      "Error: crun: chdir to `/no/such`: No such file or directory: OCI runtime error",
+      "InvalidPath",
+    ],
+    ["crun: chdir to `/no/such`: Not a directory", "InvalidPath"],
+    ["crun: chdir to `/no/such`: Permission denied: OCI permission denied", "InvalidPath"],
+    [
+      "Error: crun: executable file `nosuch` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a command that was not found",
+      "127",
+    ],
+    // runc 1.2 and later
+    [
+      `${prefix}current working directory is outside of container mount namespace root`,
+      "InvalidPath",
+    ],
+    ["uids and gids must be in range 0-2147483647", "InvalidInput"],
+    ["no users found", "InvalidInput"],
   ])("is judged by what the engine says: %s", (detail, expected) => {
     const request = { command: ["nosuch"] as const, cwd: "/no/such", user: "nobodyhere" }
     const verdict = judgeStartFailure(detail, request)
@@ -160,6 +179,31 @@ describe("a command that the engine could not start", () => {
           ? verdict.error._tag
           : verdict._tag
     assert.strictEqual(got, expected)
+  })
+
+  it.each([["cwd"], ["chdir"], ["unable to find user x"], ["working directory"]])(
+    "is not judged by the name of its program: %s",
+    (program) => {
+      const said = [
+        `${prefix}exec: ${JSON.stringify(program)}: executable file not found in $PATH: unknown`,
+        `crun: executable file \`${program}\` not found in $PATH: No such file or directory`,
+      ]
+      for (const detail of said) {
+        const verdict = judgeStartFailure(detail, { command: [program] })
+        assert.strictEqual(verdict._tag === "Said" ? verdict.exitCode : verdict._tag, 127)
+      }
+    },
+  )
+
+  it("is the user's fault where the engine will not prepare it", () => {
+    const refusal = (status: number, detail: string) =>
+      judgePreparation(new EngineError({ operation: "prepare a command", status, detail }), "x")
+    const unknown = "unable to find user x: no matching entries in passwd file"
+    assert.strictEqual(refusal(400, unknown)._tag, "InvalidInput")
+    assert.strictEqual(refusal(500, unknown)._tag, "InvalidInput")
+    assert.strictEqual(refusal(400, "worded anew")._tag, "InvalidInput")
+    assert.strictEqual(refusal(500, "out of disk")._tag, "EngineError")
+    assert.strictEqual(refusal(409, "container is paused")._tag, "EngineError")
   })
 })
 

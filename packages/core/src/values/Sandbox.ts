@@ -55,12 +55,20 @@ export const Environment = Schema.Record(Schema.String, withoutNul).pipe(
 )
 export type Environment = typeof Environment.Type
 
+const greatestUserId = 2 ** 31 - 1
+
 /** A user inside the sandbox: a name or number, optionally with a group (`1000:1000`). */
 export const User = Schema.String.pipe(
   Schema.check(
     Schema.isPattern(/^[A-Za-z0-9_][\w.-]{0,63}(?::[A-Za-z0-9_][\w.-]{0,63})?$/, {
       expected: "a user such as root, 1000 or 1000:1000",
     }),
+    // Linux has no greater ones, and engines disagree about what to say of them.
+    Schema.makeFilter(
+      (user) =>
+        user.split(":").every((part) => !/^\d+$/.test(part) || Number(part) <= greatestUserId) ||
+        `a user or group number up to ${greatestUserId}`,
+    ),
   ),
 )
 

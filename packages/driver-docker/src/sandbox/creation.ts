@@ -12,6 +12,7 @@ import {
 import { Deferred, Effect, Schedule } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
+import { judgeContainerStart, requireUserNumbers } from "../engine/startFailures.ts"
 import { creationLabel } from "../Labels.ts"
 import type { Range } from "../Subnets.ts"
 import type { Ulimits } from "../Ulimits.ts"
@@ -175,7 +176,10 @@ export const makeCreation = (options: {
       if (looked !== undefined && looked.HostConfig?.Runtime !== runtime) {
         return yield* new RuntimeUnavailable({ runtime: spec.runtime, available: ["runc"] })
       }
-      const start = Effect.mapError(engine.containerStart(instanceId), adviseOnUlimits)
+      const start = Effect.mapError(engine.containerStart(instanceId), (error) => {
+        const judged = judgeContainerStart(error, user)
+        return judged._tag === "InvalidInput" ? judged : adviseOnUlimits(judged)
+      })
       const [created] = yield* Effect.all(
         [looked === undefined ? inspect : Effect.succeed(looked), Effect.uninterruptible(start)],
         { concurrency: 2 },
@@ -211,6 +215,7 @@ export const makeCreation = (options: {
 
   return (request: Creation): Effect.Effect<ContainerInspect, CreateError> =>
     Effect.gen(function* () {
+      yield* requireUserNumbers(identityOf(request.spec, request.image).user)
       const { network, egress } = request.spec
       if (egress !== undefined) return yield* makeProxied(request, egress)
       if (network === "none") return yield* make(request, undefined, false)

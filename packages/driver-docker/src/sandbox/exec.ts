@@ -6,8 +6,6 @@ import {
   ExecEvent,
   type ExecRequest,
   type HostError,
-  InvalidInput,
-  InvalidPath,
   type SandboxId,
   SandboxNotFound,
   SandboxNotRunning,
@@ -33,6 +31,12 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { FrameParser, type OutputEvent } from "../engine/frames.ts"
 import { isStartFailure } from "../engine/podman.ts"
 import type { ExecInspect } from "../engine/schemas.ts"
+import {
+  judgePreparation,
+  judgeStartFailure,
+  mayBeFailure,
+  requireUserNumbers,
+} from "../engine/startFailures.ts"
 import type { EventHub } from "./events.ts"
 import { later } from "./later.ts"
 import { argvOf, killScript, marker, oomScript, readOnScript } from "./scripts.ts"
@@ -67,12 +71,6 @@ export interface Target {
 const silence = Duration.seconds(2)
 const mostAfterExit = 64 * 1024 * 1024
 
-// The engine reports that it could not start a command as if the command had said so. Such a
-// message is short: a longer output is the command's own.
-const mostFailureText = 8 * 1024
-const failurePattern =
-  /^(OCI runtime exec failed|unable to find user|rpc error|cannot exec|Error: (runc|crun): |.{0,80}no matching entries)/
-
 // What gVisor says on a command's stderr when a limit ended the sandbox, command and all.
 const lossPattern =
   /^waiting on pid \d+: waiting on PID \d+ in sandbox "[0-9a-f]+": urpc method "[\w.]+" failed: EOF\n$/
@@ -85,49 +83,6 @@ const gvisorCrash = 2
 
 const justNow = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(20)])
 const soon = Schedule.min([Schedule.exponential("4 millis"), Schedule.spaced("500 millis")])
-
-type Verdict =
-  /** It did not run, and may soon: no process slot is free, or the container is just ending. */
-  | { readonly _tag: "NotNow"; readonly detail: string }
-  | { readonly _tag: "Said"; readonly exitCode: number; readonly text: string }
-  | { readonly _tag: "Refused"; readonly error: ExecError }
-
-/** What the engine meant when it could not start a command. */
-export const judgeStartFailure = (
-  detail: string,
-  request: {
-    readonly command: ExecRequest["command"]
-    readonly cwd?: string | undefined
-    readonly user?: string | undefined
-  },
-): Verdict => {
-  const program = typeof request.command === "string" ? "/bin/sh" : request.command[0]
-  const { cwd, user } = request
-  if (
-    /resource temporarily unavailable|cannot allocate memory|pthread_create|newosproc|fork\/exec.*unavailable|read init-p: connection reset/i.test(
-      detail,
-    )
-  ) {
-    return { _tag: "NotNow", detail }
-  }
-  if (/in a stopped state|in state stopped/i.test(detail)) return { _tag: "NotNow", detail }
-  if (/chdir to cwd|working directory|\bcwd\b/i.test(detail)) {
-    const reason = "it is not a folder that commands can run in"
-    return { _tag: "Refused", error: new InvalidPath({ path: cwd ?? "", reason }) }
-  }
-  if (/unable to find (user|group)|no matching entries/i.test(detail)) {
-    const issue = `the sandbox has no user or group ${JSON.stringify(user ?? "")}`
-    return { _tag: "Refused", error: new InvalidInput({ subject: "user", issue }) }
-  }
-  if (/permission denied/i.test(detail)) {
-    return { _tag: "Said", exitCode: 126, text: `${program}: permission denied\n` }
-  }
-  if (/not found|no such file|error finding executable/i.test(detail)) {
-    return { _tag: "Said", exitCode: 127, text: `${program}: not found\n` }
-  }
-  const error = new EngineError({ operation: "start a command", status: 0, detail })
-  return { _tag: "Refused", error }
-}
 
 /** Looks until it is so, at most `times` more, 25 ms apart. */
 const seen = (look: () => boolean, times: number) =>
@@ -281,6 +236,11 @@ export const makeExec = (
       runKiller(target, token, as).pipe(
         Effect.timeoutOption("10 seconds"),
         Effect.map((done) => done._tag === "Some" && done.value),
+        // A user that the sandbox no longer has: an engine that looks for it refuses to prepare this.
+        Effect.catchIf(
+          (error) => error._tag === "EngineError" && error.status === 400,
+          () => Effect.succeed(false),
+        ),
       )
     const killed = yield* attempt(user).pipe(
       Effect.flatMap((done) => (done ? Effect.succeed(true) : attempt("0"))),
@@ -452,6 +412,7 @@ export const makeExec = (
     const deathsBefore = hub.deaths(target.instanceId)
     const refused = refuse(target)
     const { command, cwd = target.cwd, env = {}, user = target.user, stdin, timeout } = request
+    yield* requireUserNumbers(user)
     const argv = argvOf(command)
     const readsOn = stdin !== undefined && (yield* Effect.mapError(podman, refused))
     const execId = yield* engine
@@ -468,7 +429,12 @@ export const makeExec = (
         AttachStderr: true,
         Tty: false,
       })
-      .pipe(Effect.mapError(refused))
+      .pipe(
+        Effect.mapError((error) => {
+          const judged = judgePreparation(error, user)
+          return judged._tag === "InvalidInput" ? judged : refused(judged)
+        }),
+      )
 
     const death = yield* Effect.acquireRelease(hub.death(execId), () => hub.forget(execId))
     let over = false
@@ -481,11 +447,12 @@ export const makeExec = (
     const started = yield* Effect.result(engine.execStart(execId))
     if (started._tag === "Failure") {
       const error = started.failure
-      if (error._tag !== "EngineError" || !failurePattern.test(error.detail)) {
-        return yield* Effect.fail(refused(error))
-      }
+      // Newer engines answer the call with what older ones put among the output.
+      const judged =
+        error._tag === "EngineError" && (error.status === 400 || mayBeFailure(error.detail))
+      if (!judged) return yield* Effect.fail(refused(error))
       over = true
-      return judgeStartFailure(error.detail, { command, cwd, user })
+      return judgeStartFailure(error.detail, { command, cwd, user }, error.status)
     }
     const connection = started.success
 
@@ -577,7 +544,7 @@ export const makeExec = (
         held.push(...events)
         heldText += events.map(({ bytes }) => Buffer.from(bytes).toString()).join("")
         first = heldText === ""
-        if (first || (heldText.length < mostFailureText && failurePattern.test(heldText))) return
+        if (first || mayBeFailure(heldText)) return
         yield* emit(held)
         held = []
         return

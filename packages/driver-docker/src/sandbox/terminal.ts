@@ -12,6 +12,7 @@ import {
 } from "@cordon/core"
 import { Deferred, Effect, Fiber, Schedule, type Scope, type Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { judgePreparation } from "../engine/startFailures.ts"
 import type { EventHub } from "./events.ts"
 import type { Target } from "./exec.ts"
 import { argvOf, killScript, marker } from "./scripts.ts"
@@ -58,7 +59,12 @@ export const makeTerminal =
           AttachStderr: true,
           Tty: true,
         })
-        .pipe(Effect.mapError(refused))
+        .pipe(
+          Effect.mapError((error) => {
+            const judged = judgePreparation(error, user)
+            return judged._tag === "InvalidInput" ? judged : refused(judged)
+          }),
+        )
       const death = yield* Effect.acquireRelease(hub.death(execId), () => hub.forget(execId))
       let ended = false
       const kill = (as: string | undefined) =>
