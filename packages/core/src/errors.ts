@@ -3,9 +3,10 @@
  * what to do next, and is fit to be shown to a model; none carries a secret.
  */
 import { Schema } from "effect"
+import { TaggedError } from "./TaggedError.ts"
 
 /** No sandbox of that name or ID in this session (another session's sandboxes do not exist to it). */
-export class SandboxNotFound extends Schema.TaggedError<SandboxNotFound>()("SandboxNotFound", {
+export class SandboxNotFound extends TaggedError<SandboxNotFound>()("SandboxNotFound", {
   sandbox: Schema.String,
 }) {
   override get message() {
@@ -14,17 +15,17 @@ export class SandboxNotFound extends Schema.TaggedError<SandboxNotFound>()("Sand
 }
 
 /** The sandbox is stopped, paused or being removed: only a running one can do that. */
-export class SandboxNotRunning extends Schema.TaggedError<SandboxNotRunning>()(
-  "SandboxNotRunning",
-  { sandbox: Schema.String, status: Schema.String },
-) {
+export class SandboxNotRunning extends TaggedError<SandboxNotRunning>()("SandboxNotRunning", {
+  sandbox: Schema.String,
+  status: Schema.String,
+}) {
   override get message() {
     return `Sandbox ${quote(this.sandbox)} is ${this.status}, not running. Start it first.`
   }
 }
 
 /** The session has a sandbox of that name already. */
-export class SandboxNameTaken extends Schema.TaggedError<SandboxNameTaken>()("SandboxNameTaken", {
+export class SandboxNameTaken extends TaggedError<SandboxNameTaken>()("SandboxNameTaken", {
   sandbox: Schema.String,
 }) {
   override get message() {
@@ -33,7 +34,7 @@ export class SandboxNameTaken extends Schema.TaggedError<SandboxNameTaken>()("Sa
 }
 
 /** Neither the host nor the registry has an image of that name. */
-export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNotFound", {
+export class ImageNotFound extends TaggedError<ImageNotFound>()("ImageNotFound", {
   image: Schema.String,
 }) {
   override get message() {
@@ -42,7 +43,7 @@ export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNot
 }
 
 /** The registry or the way to it failed; the image may well exist. */
-export class ImagePullFailed extends Schema.TaggedError<ImagePullFailed>()("ImagePullFailed", {
+export class ImagePullFailed extends TaggedError<ImagePullFailed>()("ImagePullFailed", {
   image: Schema.String,
   reason: Schema.String,
 }) {
@@ -52,7 +53,7 @@ export class ImagePullFailed extends Schema.TaggedError<ImagePullFailed>()("Imag
 }
 
 /** The image exists but can't carry a sandbox. */
-export class ImageUnusable extends Schema.TaggedError<ImageUnusable>()("ImageUnusable", {
+export class ImageUnusable extends TaggedError<ImageUnusable>()("ImageUnusable", {
   image: Schema.String,
   reason: Schema.String,
 }) {
@@ -62,17 +63,17 @@ export class ImageUnusable extends Schema.TaggedError<ImageUnusable>()("ImageUnu
 }
 
 /** The host does not offer the runtime that was asked for. */
-export class RuntimeUnavailable extends Schema.TaggedError<RuntimeUnavailable>()(
-  "RuntimeUnavailable",
-  { runtime: Schema.String, available: Schema.Array(Schema.String) },
-) {
+export class RuntimeUnavailable extends TaggedError<RuntimeUnavailable>()("RuntimeUnavailable", {
+  runtime: Schema.String,
+  available: Schema.Array(Schema.String),
+}) {
   override get message() {
     return `Runtime ${quote(this.runtime)} is not available on this host, which offers: ${this.available.join(", ") || "none"}. Choose one of those, or register it with the engine.`
   }
 }
 
 /** A limit is not a positive amount, or is more than the host has. */
-export class InvalidLimits extends Schema.TaggedError<InvalidLimits>()("InvalidLimits", {
+export class InvalidLimits extends TaggedError<InvalidLimits>()("InvalidLimits", {
   limit: Schema.Literals(["memory", "cpus", "pids", "disk"]),
   given: Schema.String,
   expected: Schema.String,
@@ -83,7 +84,7 @@ export class InvalidLimits extends Schema.TaggedError<InvalidLimits>()("InvalidL
 }
 
 /** Input that does not have the documented shape. */
-export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
+export class InvalidInput extends TaggedError<InvalidInput>()("InvalidInput", {
   subject: Schema.String,
   issue: Schema.String,
 }) {
@@ -93,7 +94,7 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInp
 }
 
 /** A path that no file in a sandbox can have, or that leaves where it has to stay. */
-export class InvalidPath extends Schema.TaggedError<InvalidPath>()("InvalidPath", {
+export class InvalidPath extends TaggedError<InvalidPath>()("InvalidPath", {
   path: Schema.String,
   reason: Schema.String,
 }) {
@@ -103,7 +104,7 @@ export class InvalidPath extends Schema.TaggedError<InvalidPath>()("InvalidPath"
 }
 
 /** There is no such file or folder in the sandbox. */
-export class FileNotFound extends Schema.TaggedError<FileNotFound>()("FileNotFound", {
+export class FileNotFound extends TaggedError<FileNotFound>()("FileNotFound", {
   path: Schema.String,
 }) {
   override get message() {
@@ -112,7 +113,7 @@ export class FileNotFound extends Schema.TaggedError<FileNotFound>()("FileNotFou
 }
 
 /** Something else stands where a regular file (or a directory) is needed. */
-export class NotAFile extends Schema.TaggedError<NotAFile>()("NotAFile", {
+export class NotAFile extends TaggedError<NotAFile>()("NotAFile", {
   path: Schema.String,
   kind: Schema.String,
 }) {
@@ -122,7 +123,7 @@ export class NotAFile extends Schema.TaggedError<NotAFile>()("NotAFile", {
 }
 
 /** A file is bigger than may be read at once (`fileLimit`); read a part of it, or stream it. */
-export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()("FileTooLarge", {
+export class FileTooLarge extends TaggedError<FileTooLarge>()("FileTooLarge", {
   path: Schema.String,
   /** Bytes. */
   size: Schema.Number,
@@ -135,7 +136,7 @@ export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()("FileTooLar
 }
 
 /** The sandbox's user may not do that with this file. */
-export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", {
+export class PermissionDenied extends TaggedError<PermissionDenied>()("PermissionDenied", {
   path: Schema.String,
 }) {
   override get message() {
@@ -144,7 +145,7 @@ export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("Pe
 }
 
 /** Something is already where something new was to be. */
-export class AlreadyExists extends Schema.TaggedError<AlreadyExists>()("AlreadyExists", {
+export class AlreadyExists extends TaggedError<AlreadyExists>()("AlreadyExists", {
   path: Schema.String,
 }) {
   override get message() {
@@ -153,17 +154,16 @@ export class AlreadyExists extends Schema.TaggedError<AlreadyExists>()("AlreadyE
 }
 
 /** A folder that was to be removed has something in it; removing it all takes `recursive: true`. */
-export class DirectoryNotEmpty extends Schema.TaggedError<DirectoryNotEmpty>()(
-  "DirectoryNotEmpty",
-  { path: Schema.String },
-) {
+export class DirectoryNotEmpty extends TaggedError<DirectoryNotEmpty>()("DirectoryNotEmpty", {
+  path: Schema.String,
+}) {
   override get message() {
     return `The folder ${quote(this.path)} is not empty. Remove it with recursive: true to remove all that is in it.`
   }
 }
 
 /** A folder holds more files than are listed at once. */
-export class TooManyFiles extends Schema.TaggedError<TooManyFiles>()("TooManyFiles", {
+export class TooManyFiles extends TaggedError<TooManyFiles>()("TooManyFiles", {
   path: Schema.String,
   limit: Schema.Number,
 }) {
@@ -173,7 +173,7 @@ export class TooManyFiles extends Schema.TaggedError<TooManyFiles>()("TooManyFil
 }
 
 /** The disk (of the sandbox, or of session storage) refused: full, read-only, or broken. */
-export class StorageFailed extends Schema.TaggedError<StorageFailed>()("StorageFailed", {
+export class StorageFailed extends TaggedError<StorageFailed>()("StorageFailed", {
   path: Schema.String,
   reason: Schema.String,
 }) {
@@ -183,7 +183,7 @@ export class StorageFailed extends Schema.TaggedError<StorageFailed>()("StorageF
 }
 
 /** An archive that is cut short, malformed, or holds what must not be unpacked. */
-export class InvalidArchive extends Schema.TaggedError<InvalidArchive>()("InvalidArchive", {
+export class InvalidArchive extends TaggedError<InvalidArchive>()("InvalidArchive", {
   reason: Schema.String,
 }) {
   override get message() {
@@ -192,7 +192,7 @@ export class InvalidArchive extends Schema.TaggedError<InvalidArchive>()("Invali
 }
 
 /** A command that had to succeed ended with another exit code than 0. */
-export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", {
+export class CommandFailed extends TaggedError<CommandFailed>()("CommandFailed", {
   exitCode: Schema.Number,
   stdout: Schema.String,
   stderr: Schema.String,
@@ -203,7 +203,7 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandF
 }
 
 /** A command that had to succeed was killed when its time was up. */
-export class ExecTimedOut extends Schema.TaggedError<ExecTimedOut>()("ExecTimedOut", {
+export class ExecTimedOut extends TaggedError<ExecTimedOut>()("ExecTimedOut", {
   /** Milliseconds. */
   timeout: Schema.Number,
   stdout: Schema.String,
@@ -215,7 +215,7 @@ export class ExecTimedOut extends Schema.TaggedError<ExecTimedOut>()("ExecTimedO
 }
 
 /** The sandbox's memory limit killed a process (or, with some runtimes, the sandbox). */
-export class OutOfMemory extends Schema.TaggedError<OutOfMemory>()("OutOfMemory", {
+export class OutOfMemory extends TaggedError<OutOfMemory>()("OutOfMemory", {
   sandbox: Schema.String,
 }) {
   override get message() {
@@ -224,7 +224,7 @@ export class OutOfMemory extends Schema.TaggedError<OutOfMemory>()("OutOfMemory"
 }
 
 /** Something countable is used up: what a session or a host may have, subnets of the pool. */
-export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()("QuotaExceeded", {
+export class QuotaExceeded extends TaggedError<QuotaExceeded>()("QuotaExceeded", {
   resource: Schema.String,
   limit: Schema.Number,
 }) {
@@ -234,17 +234,17 @@ export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()("QuotaExc
 }
 
 /** Nothing that speaks the engine's protocol answered at the endpoint. */
-export class EngineUnreachable extends Schema.TaggedError<EngineUnreachable>()(
-  "EngineUnreachable",
-  { endpoint: Schema.String, reason: Schema.String },
-) {
+export class EngineUnreachable extends TaggedError<EngineUnreachable>()("EngineUnreachable", {
+  endpoint: Schema.String,
+  reason: Schema.String,
+}) {
   override get message() {
     return `The container engine at ${this.endpoint} does not answer: ${this.reason}. Check that it runs and that this program may use it.`
   }
 }
 
 /** The engine answered with an error that has no class of its own. */
-export class EngineError extends Schema.TaggedError<EngineError>()("EngineError", {
+export class EngineError extends TaggedError<EngineError>()("EngineError", {
   operation: Schema.String,
   /** HTTP status of the engine's answer; 0 where the answer was broken off or not understood. */
   status: Schema.Number,
@@ -256,7 +256,7 @@ export class EngineError extends Schema.TaggedError<EngineError>()("EngineError"
 }
 
 /** No background process of that name in the sandbox. */
-export class ProcessNotFound extends Schema.TaggedError<ProcessNotFound>()("ProcessNotFound", {
+export class ProcessNotFound extends TaggedError<ProcessNotFound>()("ProcessNotFound", {
   process: Schema.String,
 }) {
   override get message() {
@@ -265,7 +265,7 @@ export class ProcessNotFound extends Schema.TaggedError<ProcessNotFound>()("Proc
 }
 
 /** A background process of that name is in the sandbox already. */
-export class ProcessNameTaken extends Schema.TaggedError<ProcessNameTaken>()("ProcessNameTaken", {
+export class ProcessNameTaken extends TaggedError<ProcessNameTaken>()("ProcessNameTaken", {
   process: Schema.String,
 }) {
   override get message() {
@@ -274,7 +274,7 @@ export class ProcessNameTaken extends Schema.TaggedError<ProcessNameTaken>()("Pr
 }
 
 /** Nothing in the sandbox listens on the port, or nothing in its image can pass on what comes. */
-export class PortUnreachable extends Schema.TaggedError<PortUnreachable>()("PortUnreachable", {
+export class PortUnreachable extends TaggedError<PortUnreachable>()("PortUnreachable", {
   port: Schema.Number,
   reason: Schema.String,
 }) {
@@ -284,7 +284,7 @@ export class PortUnreachable extends Schema.TaggedError<PortUnreachable>()("Port
 }
 
 /** The session has no snapshot of that name. */
-export class SnapshotNotFound extends Schema.TaggedError<SnapshotNotFound>()("SnapshotNotFound", {
+export class SnapshotNotFound extends TaggedError<SnapshotNotFound>()("SnapshotNotFound", {
   snapshot: Schema.String,
 }) {
   override get message() {
@@ -293,17 +293,16 @@ export class SnapshotNotFound extends Schema.TaggedError<SnapshotNotFound>()("Sn
 }
 
 /** The session has a snapshot of that name already. */
-export class SnapshotNameTaken extends Schema.TaggedError<SnapshotNameTaken>()(
-  "SnapshotNameTaken",
-  { snapshot: Schema.String },
-) {
+export class SnapshotNameTaken extends TaggedError<SnapshotNameTaken>()("SnapshotNameTaken", {
+  snapshot: Schema.String,
+}) {
   override get message() {
     return `A snapshot named ${quote(this.snapshot)} already exists in this session. Use it, remove it, or choose another name.`
   }
 }
 
 /** A snapshot that a sandbox was made from. */
-export class SnapshotInUse extends Schema.TaggedError<SnapshotInUse>()("SnapshotInUse", {
+export class SnapshotInUse extends TaggedError<SnapshotInUse>()("SnapshotInUse", {
   snapshot: Schema.String,
 }) {
   override get message() {
@@ -312,7 +311,7 @@ export class SnapshotInUse extends Schema.TaggedError<SnapshotInUse>()("Snapshot
 }
 
 /** The image has no `git`; nothing can be cloned in it. */
-export class GitMissing extends Schema.TaggedError<GitMissing>()("GitMissing", {
+export class GitMissing extends TaggedError<GitMissing>()("GitMissing", {
   image: Schema.String,
 }) {
   override get message() {
@@ -321,7 +320,7 @@ export class GitMissing extends Schema.TaggedError<GitMissing>()("GitMissing", {
 }
 
 /** The server of a repository wants credentials, or others. */
-export class GitAuthFailed extends Schema.TaggedError<GitAuthFailed>()("GitAuthFailed", {
+export class GitAuthFailed extends TaggedError<GitAuthFailed>()("GitAuthFailed", {
   url: Schema.String,
   /** Whether credentials were given. */
   given: Schema.Boolean,
@@ -334,17 +333,16 @@ export class GitAuthFailed extends Schema.TaggedError<GitAuthFailed>()("GitAuthF
 }
 
 /** There is no such repository, or the credentials may not see it. */
-export class RepositoryNotFound extends Schema.TaggedError<RepositoryNotFound>()(
-  "RepositoryNotFound",
-  { url: Schema.String },
-) {
+export class RepositoryNotFound extends TaggedError<RepositoryNotFound>()("RepositoryNotFound", {
+  url: Schema.String,
+}) {
   override get message() {
     return `There is no repository at ${quote(this.url)}, or none that these credentials may see. Check the URL.`
   }
 }
 
 /** The repository is there, the branch or tag is not. */
-export class BranchNotFound extends Schema.TaggedError<BranchNotFound>()("BranchNotFound", {
+export class BranchNotFound extends TaggedError<BranchNotFound>()("BranchNotFound", {
   url: Schema.String,
   branch: Schema.String,
 }) {
@@ -354,7 +352,7 @@ export class BranchNotFound extends Schema.TaggedError<BranchNotFound>()("Branch
 }
 
 /** Git failed in a way that has no class of its own: no way to the server, a broken repository. */
-export class CloneFailed extends Schema.TaggedError<CloneFailed>()("CloneFailed", {
+export class CloneFailed extends TaggedError<CloneFailed>()("CloneFailed", {
   url: Schema.String,
   reason: Schema.String,
 }) {
@@ -364,7 +362,7 @@ export class CloneFailed extends Schema.TaggedError<CloneFailed>()("CloneFailed"
 }
 
 /** The driver can't do this for any sandbox. */
-export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported", {
+export class Unsupported extends TaggedError<Unsupported>()("Unsupported", {
   /** As a driver's capabilities name it. */
   feature: Schema.String,
   driver: Schema.String,
@@ -375,7 +373,7 @@ export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported"
 }
 
 /** Another holder took the sandbox over, or its lease ran out and it was removed. */
-export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
+export class LeaseLost extends TaggedError<LeaseLost>()("LeaseLost", {
   sandbox: Schema.String,
 }) {
   override get message() {
@@ -384,7 +382,7 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
 }
 
 /** The store that keeps the leases failed; the sandboxes themselves may be well. */
-export class LeaseStoreFailed extends Schema.TaggedError<LeaseStoreFailed>()("LeaseStoreFailed", {
+export class LeaseStoreFailed extends TaggedError<LeaseStoreFailed>()("LeaseStoreFailed", {
   operation: Schema.String,
   reason: Schema.String,
 }) {
@@ -394,12 +392,29 @@ export class LeaseStoreFailed extends Schema.TaggedError<LeaseStoreFailed>()("Le
 }
 
 /** It was closed, and takes no more calls; those that were under way were broken off. */
-export class Closed extends Schema.TaggedError<Closed>()("Closed", {
+export class Closed extends TaggedError<Closed>()("Closed", {
   /** What was closed: `session "ada"`. */
   subject: Schema.String,
 }) {
   override get message() {
     return `The ${this.subject} was closed. Open another one, and close it only when all is done.`
+  }
+}
+
+/** Something failed in a way that nothing here foresees; `cause` is what did. */
+export class Unexpected extends TaggedError<Unexpected>()("Unexpected", {
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Something failed that should not: ${this.reason}. This is a fault of Cordon, or of a driver. Please report it with its cause.`
+  }
+
+  /** Of anything that was thrown. */
+  static of(cause: unknown): Unexpected {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const error = new Unexpected({ reason })
+    Object.defineProperty(error, "cause", { value: cause, configurable: true, writable: true })
+    return error
   }
 }
 
@@ -468,6 +483,7 @@ export type CordonError =
   | SnapshotNameTaken
   | SnapshotInUse
   | LeaseError
+  | Unexpected
 
 /** Turns a schema's refusal into {@link InvalidInput}, without repeating the input. */
 export const invalidInput =

@@ -49,6 +49,7 @@ export type { SandboxTerminal, TerminalError, TerminalOptions } from "./sandbox/
 export type { WatchError, WatchOptions } from "./sandbox/watch.ts"
 export { sessionFilesDirectory } from "./session-files/directory.ts"
 export { sessionFilesMemory } from "./session-files/memory.ts"
+export { TaggedError } from "./TaggedError.ts"
 export type { OnTransfer, TransferError, TransferProgress, TransferReport } from "./Transfer.ts"
 export * from "./values/Egress.ts"
 export * from "./values/Exec.ts"

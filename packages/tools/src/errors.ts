@@ -1,8 +1,8 @@
-import type { CordonError, TransferError } from "@cordon/core"
+import { type CordonError, TaggedError, type TransferError } from "@cordon/core"
 import { Schema } from "effect"
 
 /** A file was asked for as text, but is not UTF-8 text. */
-export class BinaryFile extends Schema.TaggedError<BinaryFile>()("BinaryFile", {
+export class BinaryFile extends TaggedError<BinaryFile>()("BinaryFile", {
   path: Schema.String,
   /** Bytes. */
   size: Schema.Number,

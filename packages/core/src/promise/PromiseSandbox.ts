@@ -18,7 +18,13 @@ import type { ExecEvent, ExecRequest, ExecResult, TerminalSize } from "../values
 import type { FileEntry, FileEvent, FileStat } from "../values/Files.ts"
 import type { SandboxInfo, SnapshotInfo } from "../values/Sandbox.ts"
 
-import type { Abortable, Content, PromiseExecOptions, TransferOptions } from "./options.ts"
+import type {
+  Abortable,
+  Content,
+  PromiseExecOptions,
+  PromiseExecStreamOptions,
+  TransferOptions,
+} from "./options.ts"
 
 /** The files of a sandbox. Relative paths start at its working directory. */
 export interface PromiseSandboxFiles {
@@ -27,7 +33,7 @@ export interface PromiseSandboxFiles {
   /** As `read`, decoded as UTF-8. */
   readonly readText: (path: string, options?: Abortable) => Promise<string>
   /** A file of any size, in pieces. */
-  readonly stream: (path: string, options?: ReadOptions) => AsyncIterable<Uint8Array>
+  readonly stream: (path: string, options?: ReadOptions & Abortable) => AsyncIterable<Uint8Array>
   /** Writes a file whole or not at all; parent folders are made. */
   readonly write: (
     path: string,
@@ -82,7 +88,7 @@ export interface PromiseProcess {
   /** The ends of what it wrote so far. */
   readonly logs: (options?: LogOptions & Abortable) => Promise<ProcessLogs>
   /** What it writes as it comes, then its exit. Leaving the loop leaves the process alone. */
-  readonly follow: (options?: FollowOptions) => AsyncIterable<ExecEvent>
+  readonly follow: (options?: FollowOptions & Abortable) => AsyncIterable<ExecEvent>
   /** Waits for its end. @returns its exit code */
   readonly wait: (options?: Abortable) => Promise<number>
   /** Ends it and all that it started: SIGTERM, and SIGKILL for what is left after the grace. */
@@ -157,16 +163,19 @@ export interface PromiseSandbox extends AsyncDisposable {
     command: ExecRequest["command"],
     options?: PromiseExecOptions,
   ) => Promise<ExecResult>
-  /** Output as it comes, uncut; leaving the loop kills the command. */
+  /** Output as it comes, uncut; leaving the loop kills the command, and so does the signal. */
   readonly execStream: (
     command: ExecRequest["command"],
-    options?: Omit<PromiseExecOptions, "signal">,
+    options?: PromiseExecStreamOptions,
   ) => AsyncIterable<ExecEvent>
   readonly files: PromiseSandboxFiles
   readonly git: PromiseGit
   readonly processes: PromiseProcesses
   readonly ports: PromisePorts
-  /** Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease. */
+  /**
+   * Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease.
+   * The signal closes it, also when it is open: `output` then rejects with the signal's reason.
+   */
   readonly terminal: (options?: TerminalOptions & Abortable) => Promise<PromiseTerminal>
   /**
    * Keeps its files as a snapshot of the session, which `create` can make sandboxes from, any number

@@ -1,8 +1,7 @@
 import { Effect, Stream } from "effect"
-import type { TransferProgress } from "../Transfer.ts"
 import type { OutputEvent } from "../values/Exec.ts"
-
-import type { Content, TransferOptions } from "./options.ts"
+import type { Content } from "./options.ts"
+import { callback, thrown } from "./rejection.ts"
 
 /** Hands pieces of output on as text; a character may begin in one and end in the next. */
 export const textOutput = (
@@ -13,7 +12,7 @@ export const textOutput = (
   return ({ _tag, bytes }: OutputEvent) =>
     Effect.sync(() => {
       const text = decoders[_tag].decode(bytes, { stream: true })
-      if (text !== "") (_tag === "Stdout" ? onStdout : onStderr)?.(text)
+      if (text !== "") callback(() => (_tag === "Stdout" ? onStdout : onStderr)?.(text))
     })
 }
 
@@ -21,8 +20,8 @@ export const textOutput = (
 export const contentStream = (content: Content) =>
   typeof content === "string" || content instanceof Uint8Array
     ? content
-    : Stream.orDie(Stream.fromAsyncIterable(content, (cause) => cause))
+    : Stream.orDie(Stream.fromAsyncIterable(content, thrown))
 
-/** Hands the progress of a transfer on. */
-export const onTransfer = ({ onProgress }: TransferOptions = {}) =>
-  onProgress && ((progress: TransferProgress) => Effect.sync(() => onProgress(progress)))
+/** Hands each step of something long on. */
+export const onStep = <Step>(tell: ((step: Step) => void) | undefined) =>
+  tell && ((step: Step) => Effect.sync(() => callback(() => tell(step))))

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto"
-import { Layer, Logger, ManagedRuntime } from "effect"
+import { Layer, Logger } from "effect"
 import { leaseStoreMemory } from "../LeaseStore.ts"
 import { Sandboxes } from "../Sandboxes.ts"
 import { sessionFilesMemory } from "../session-files/memory.ts"
 import type { CreateSandboxesOptions, PromiseSandboxes } from "./PromiseSandboxes.ts"
+import { makePromiseRuntime } from "./runtime.ts"
 import { sessionOf } from "./session.ts"
 
 /**
@@ -15,7 +16,9 @@ import { sessionOf } from "./session.ts"
  * const { stdout } = await sandbox.run("echo hello")
  */
 export const createSandboxes = (options: CreateSandboxesOptions): PromiseSandboxes => {
-  return sessionOf(ManagedRuntime.make(layerSandboxes(options)), options.sessionId ?? randomUUID())
+  const { sessionId = randomUUID() } = options
+  const subject = `session ${JSON.stringify(sessionId)}`
+  return sessionOf(makePromiseRuntime(layerSandboxes(options), subject), sessionId)
 }
 
 /**

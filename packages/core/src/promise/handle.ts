@@ -2,19 +2,20 @@ import { Effect } from "effect"
 import { SandboxNotFound } from "../errors.ts"
 import type { Sandbox as EffectSandbox } from "../Sandboxes.ts"
 import type { BackgroundProcess } from "../sandbox/processes.ts"
-import { contentStream, onTransfer, textOutput } from "./convert.ts"
+import { contentStream, onStep, textOutput } from "./convert.ts"
+import { iterable } from "./iterable.ts"
 import type { PromiseExecOptions } from "./options.ts"
 import type { PromiseProcess, PromiseSandbox } from "./PromiseSandbox.ts"
-import { iterable, type Runtime, run, scoped } from "./runtime.ts"
+import { type PromiseRuntime, run, scoped } from "./runtime.ts"
 
 /** The face of one sandbox. */
-export const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandbox => {
+export const handleOf = (runtime: PromiseRuntime, sandbox: EffectSandbox): PromiseSandbox => {
   const { files, git, processes, ports } = sandbox
   const processOf = (process: BackgroundProcess): PromiseProcess => ({
     name: process.name,
     inspect: (options) => run(runtime, process.inspect, options),
     logs: (options) => run(runtime, process.logs(options), options),
-    follow: (options) => iterable(runtime, process.follow(options)),
+    follow: (options) => iterable(runtime, process.follow(options), options),
     wait: (options) => run(runtime, process.wait, options),
     kill: (options) => run(runtime, process.kill(options), options),
     remove: (options) => run(runtime, process.remove, options),
@@ -40,11 +41,11 @@ export const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandb
     exec: (command, options) => run(runtime, sandbox.exec(command, execOptions(options)), options),
     run: (command, options) => run(runtime, sandbox.run(command, execOptions(options)), options),
     execStream: (command, options) =>
-      iterable(runtime, sandbox.execStream(command, execOptions(options))),
+      iterable(runtime, sandbox.execStream(command, execOptions(options)), options),
     files: {
       read: (path, options) => run(runtime, files.read(path, options), options),
       readText: (path, options) => run(runtime, files.readText(path), options),
-      stream: (path, options) => iterable(runtime, files.stream(path, options)),
+      stream: (path, options) => iterable(runtime, files.stream(path, options), options),
       write: (path, content, options) =>
         run(runtime, files.write(path, contentStream(content), options), options),
       stat: (path, options) => run(runtime, files.stat(path), options),
@@ -56,9 +57,9 @@ export const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandb
       search: (pattern, options) => run(runtime, files.search(pattern, options), options),
       watch: (path, options) => iterable(runtime, files.watch(path, options), options),
       upload: (from, to, options) =>
-        run(runtime, files.upload(from, to, onTransfer(options)), options),
+        run(runtime, files.upload(from, to, onStep(options?.onProgress)), options),
       download: (from, to, options) =>
-        run(runtime, files.download(from, to, onTransfer(options)), options),
+        run(runtime, files.download(from, to, onStep(options?.onProgress)), options),
     },
     git: { clone: (url, options) => run(runtime, git.clone(url, options), options) },
     processes: {
@@ -75,10 +76,12 @@ export const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandb
         return { ...value, close, [Symbol.asyncDispose]: close }
       },
     },
-    terminal: async (options) => {
+    terminal: async (options = {}) => {
       const { value, close } = await scoped(runtime, sandbox.terminal(options), options)
+      const { signal } = options
+      signal?.addEventListener("abort", () => void close(), { once: true })
       return {
-        output: iterable(runtime, value.output),
+        output: iterable(runtime, value.output, options),
         write: (data) => run(runtime, value.write(data)),
         resize: (size) => run(runtime, value.resize(size)),
         wait: (options) => run(runtime, value.exit, options),
@@ -93,16 +96,14 @@ export const handleOf = (runtime: Runtime, sandbox: EffectSandbox): PromiseSandb
     start: (options) => run(runtime, sandbox.start, options),
     stop: (options) => run(runtime, sandbox.stop, options),
     remove: (options) => run(runtime, sandbox.remove, options),
-    [Symbol.asyncDispose]: () =>
-      run(
+    // Already gone is as good as removed; and what was closed has removed it, unless it was to stay.
+    [Symbol.asyncDispose]: async () => {
+      if (runtime.closed()) return
+      const gone = (error: unknown) => error instanceof SandboxNotFound
+      await run(
         runtime,
-        // Already gone is as good as removed.
-        sandbox.remove.pipe(
-          Effect.catchIf(
-            (error) => error instanceof SandboxNotFound,
-            () => Effect.void,
-          ),
-        ),
-      ),
+        Effect.catchIf(sandbox.remove, gone, () => Effect.void),
+      )
+    },
   }
 }

@@ -12,12 +12,19 @@ export interface Abortable {
 export interface PromiseExecOptions
   extends Omit<EffectExecOptions, "stdin" | "onOutput">,
     Abortable {
-  /** Gets `exec`'s and `run`'s standard output as it comes, as text. */
+  /** Gets standard output as it comes, as text. A throw of it ends the call, which rejects with it. */
   readonly onStdout?: (text: string) => void
+  /** As `onStdout`, for standard error. */
   readonly onStderr?: (text: string) => void
   /** Fed to standard input, which is empty by default. */
   readonly stdin?: Content
 }
+
+/** As of `exec`, but for what the events of `execStream` tell anyway. */
+export type PromiseExecStreamOptions = Omit<
+  PromiseExecOptions,
+  "onStdout" | "onStderr" | "outputLimit"
+>
 
 export interface TransferOptions extends Abortable {
   /** Called some times a second while the transfer runs, and once when it is done. */

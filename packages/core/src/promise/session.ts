@@ -1,19 +1,19 @@
 import { Effect } from "effect"
 import type { PullProgress } from "../SandboxDriver.ts"
 import { Sandboxes } from "../Sandboxes.ts"
+import { onStep } from "./convert.ts"
 import { handleOf } from "./handle.ts"
 import type { PromiseSandboxes } from "./PromiseSandboxes.ts"
-import { type Runtime, run } from "./runtime.ts"
+import { type PromiseRuntime, run } from "./runtime.ts"
 
 /** The face of one session. */
-export const sessionOf = (runtime: Runtime, sessionId: string): PromiseSandboxes => {
+export const sessionOf = (runtime: PromiseRuntime, sessionId: string): PromiseSandboxes => {
   const session = Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.session(sessionId))
-  const close = () => runtime.dispose()
+  const { close } = runtime
   return {
     sessionId,
     create: async ({ signal, onProgress, ...options } = {}) => {
-      const report =
-        onProgress && ((progress: PullProgress) => Effect.sync(() => onProgress(progress)))
+      const report = onStep<PullProgress>(onProgress)
       return await run(
         runtime,
         Effect.flatMap(session, (session) => session.create(options, report)),
