@@ -58,13 +58,13 @@ describe("Sandboxes", () => {
           },
         })
       const session = (features: ReadonlyArray<"egress">) =>
-        Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.session("a")).pipe(
-          Effect.provide(
+        Layer.build(
+          Layer.fresh(
             Sandboxes.layer({ egress: { allow: ["pypi.org"] } }).pipe(
               Layer.provide(watched(features)),
             ),
           ),
-        )
+        ).pipe(Effect.flatMap((services) => Context.get(services, Sandboxes).session("a")))
       const able = yield* session(["egress"])
       yield* able.create({ name: "default" })
       yield* able.create({ name: "own", egress: { allow: [] } })

@@ -9,6 +9,7 @@ import {
   SandboxNotFound,
   SandboxNotRunning,
 } from "./errors.ts"
+import { handOver } from "./handOver.ts"
 import { Incarnation, type SandboxTarget } from "./Incarnation.ts"
 import { makeKeyedLock } from "./KeyedLock.ts"
 import { type Excess, type Lease, LeaseStore, type Quotas } from "./LeaseStore.ts"
@@ -379,13 +380,29 @@ const make = Effect.gen(function* () {
           const begun = yield* leases.change(reserved, change)
           if (Option.isNone(begun)) return yield* lost
           yield* remember(begun.value)
-        }).pipe(Effect.onError(() => Effect.ignore(driver.remove(info.id, info.instanceId))))
-      // From the driver's success to the lease nothing may interrupt: it would be an orphan.
-      return yield* Effect.uninterruptibleMask((restore) =>
-        restore(Effect.raceFirst(make, stillHeld)).pipe(
-          Effect.tap(begin),
-          Effect.onError(() => Effect.ignore(store.delete(reserved, reserved.token))),
+        })
+      let made: SandboxInfo | undefined
+      // Kept here, since who is interrupted gets no result: that it was made must be known then.
+      const making = Effect.uninterruptibleMask((restore) =>
+        Effect.tap(restore(make), (info) =>
+          Effect.sync(() => {
+            made = info
+          }),
         ),
+      )
+      const undo = Effect.suspend(() =>
+        Effect.ignore(
+          made === undefined ? Effect.void : driver.remove(made.id, made.instanceId),
+        ).pipe(Effect.andThen(Effect.ignore(store.delete(reserved, reserved.token)))),
+      )
+      return yield* handOver(
+        (restore) =>
+          restore(Effect.raceFirst(making, stillHeld)).pipe(
+            Effect.tap(begin),
+            Effect.onError(() => undo),
+          ),
+        // It has begun its lease by then.
+        (info) => Effect.ignore(exclusive(removeNow)(info)),
       )
     })
 

@@ -4,14 +4,17 @@ import {
   Duration,
   Effect,
   Exit,
+  flow,
   Layer,
   Redacted,
   Schema,
   type Scope,
+  Semaphore,
   Stream,
 } from "effect"
 import {
   type AlreadyExists,
+  type Closed,
   CommandFailed,
   type CreateError,
   type DirectoryNotEmpty,
@@ -66,6 +69,7 @@ import {
   type TerminalOptions,
 } from "./sandbox/terminal.ts"
 import { makeWatch, type WatchError, type WatchOptions } from "./sandbox/watch.ts"
+import { type Owner, openOwner } from "./session/Owner.ts"
 import {
   download,
   type OnTransfer,
@@ -88,7 +92,7 @@ import {
 } from "./values/Sandbox.ts"
 import { resolveSandboxId, type SandboxId, sandboxId } from "./values/SandboxId.ts"
 import { SandboxName } from "./values/SandboxName.ts"
-import { SessionId, sessionKey } from "./values/Session.ts"
+import { SessionId, type SessionKey, sessionKey } from "./values/Session.ts"
 
 /** How a command runs; every part has a default. */
 export interface ExecOptions {
@@ -199,7 +203,7 @@ export interface Sandbox {
   readonly name: SandboxName
   /** As it was when this handle was made; `inspect` asks again. */
   readonly info: SandboxInfo
-  readonly inspect: Effect.Effect<SandboxInfo, SandboxNotFound | HostError>
+  readonly inspect: Effect.Effect<SandboxInfo, SandboxNotFound | HostError | Closed>
   /** Runs a command to its end, whatever its exit code. A string is a script for `/bin/sh -c`. */
   readonly exec: (
     command: ExecRequest["command"],
@@ -240,7 +244,7 @@ export interface Sandbox {
   /** Where it tried to go under its allow-list (see `CreateOptions.egress`), oldest first. */
   readonly egressAttempts: Effect.Effect<
     ReadonlyArray<EgressAttempt>,
-    SandboxNotFound | HostError | Unsupported
+    SandboxNotFound | HostError | Unsupported | Closed
   >
   readonly start: Effect.Effect<void, LeaseError>
   readonly stop: Effect.Effect<void, LeaseError>
@@ -250,13 +254,13 @@ export interface Sandbox {
 /** The snapshots of one session; others' do not exist to it. */
 export interface Snapshots {
   /** Oldest first. */
-  readonly list: Effect.Effect<ReadonlyArray<SnapshotInfo>, Unsupported | HostError>
+  readonly list: Effect.Effect<ReadonlyArray<SnapshotInfo>, Unsupported | HostError | Closed>
   /** Fails with `SnapshotInUse` while there are sandboxes that were made from it. */
   readonly remove: (
     name: string,
   ) => Effect.Effect<
     void,
-    InvalidInput | SnapshotNotFound | SnapshotInUse | Unsupported | HostError
+    InvalidInput | SnapshotNotFound | SnapshotInUse | Unsupported | HostError | Closed
   >
 }
 
@@ -267,24 +271,43 @@ export interface SandboxSession {
     onProgress?: (progress: PullProgress) => Effect.Effect<void>,
   ) => Effect.Effect<
     Sandbox,
-    CreateError | InvalidInput | SnapshotNotFound | LeaseLost | LeaseStoreFailed
+    CreateError | InvalidInput | SnapshotNotFound | LeaseLost | LeaseStoreFailed | Closed
   >
   /** Finds a sandbox by its name or ID; secrets that are given replace those it had here. */
   readonly get: (
     reference: string,
     options?: { readonly secrets?: Secrets },
-  ) => Effect.Effect<Sandbox, SandboxNotFound | InvalidInput | HostError>
+  ) => Effect.Effect<Sandbox, SandboxNotFound | InvalidInput | HostError | Closed>
   /** Oldest first. */
-  readonly list: Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
+  readonly list: Effect.Effect<ReadonlyArray<SandboxInfo>, HostError | Closed>
   readonly snapshots: Snapshots
+}
+
+/** How a session is opened. */
+export interface SessionOptions {
+  /** Whether closing it removes what was created through it; as `Settings` say by default. */
+  readonly removeOnClose?: boolean
 }
 
 /** What a program uses: sandboxes by session. */
 export class Sandboxes extends Context.Service<
   Sandboxes,
   {
+    /**
+     * The sandboxes of a session, however many sessions there are. What is created through it is
+     * removed when these `Sandboxes` close, unless `removeOnClose` is false.
+     */
     readonly session: (id: string) => Effect.Effect<SandboxSession, InvalidInput>
-    readonly capabilities: Effect.Effect<DriverCapabilities, HostError>
+    /**
+     * As `session`, until the scope closes: that breaks off its calls, removes what was created
+     * through it and nothing else, and refuses what comes later with `Closed`. The same ID may be
+     * opened again and again, also at the same time: each owns what was created through it.
+     */
+    readonly openSession: (
+      id: string,
+      options?: SessionOptions,
+    ) => Effect.Effect<SandboxSession, InvalidInput, Scope.Scope>
+    readonly capabilities: Effect.Effect<DriverCapabilities, HostError | Closed>
   }
 >()("@cordon/core/Sandboxes") {
   /** Over a lease store and leases of the program's own. */
@@ -374,35 +397,30 @@ const make = Effect.gen(function* () {
   const capabilities = yield* Effect.cachedWithTTL(driver.capabilities, (exit) =>
     Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
   )
-  const created = new Map<SandboxId, SandboxInfo>()
   // By incarnation: a sandbox that is made anew under the same name has none of them.
   const secretsOf = new Map<string, Environment>()
   const { quotas } = settings
   const diskQuota = quotas.session.disk !== undefined || quotas.host.disk !== undefined
 
-  yield* Effect.addFinalizer(() =>
-    settings.removeOnClose
-      ? Effect.forEach(
-          created.values(),
-          (info) =>
-            leases.remove(info).pipe(
-              Effect.catchTag("SandboxNotFound", () => Effect.void),
-              Effect.catch((error) =>
-                Effect.logWarning("Could not remove a sandbox on closing", {
-                  sandbox: info.id,
-                  error,
-                }),
-              ),
-            ),
-          { concurrency: 8, discard: true },
-        )
-      : Effect.void,
-  )
+  const removing = yield* Semaphore.make(8)
+  const removeOnClosing = (info: SandboxInfo) =>
+    removing.withPermit(leases.remove(info)).pipe(
+      Effect.ensuring(Effect.sync(() => secretsOf.delete(info.instanceId))),
+      Effect.catchTag("SandboxNotFound", () => Effect.void),
+      Effect.catch((error) =>
+        Effect.logWarning("Could not remove a sandbox on closing", { sandbox: info.id, error }),
+      ),
+    )
+  const root = yield* openOwner("scope of these sandboxes", settings.removeOnClose, removeOnClosing)
 
-  const handle = (info: SandboxInfo): Sandbox => {
+  const handle = (info: SandboxInfo, owner: Owner): Sandbox => {
     const { id, workdir } = info
-    const use = leases.use(info)
-    const useStream = leases.useStream(info)
+    const { whileOpen } = owner
+    const use: ReturnType<typeof leases.use> = flow(leases.use(info), whileOpen)
+    const useStream: ReturnType<typeof leases.useStream> = flow(
+      leases.useStream(info),
+      owner.streamWhileOpen,
+    )
     const at = (path: string) => sandboxPath(path, workdir)
     const { execTimeout } = settings
     const runOn: RunCommand = (request) => useStream(driver.exec(id, request))
@@ -584,7 +602,7 @@ const make = Effect.gen(function* () {
       }),
       ports: makePorts({ run: runHelper, runOn, available: need("processes") }),
       terminal,
-      inspect: driver.inspect(id),
+      inspect: whileOpen(driver.inspect(id)),
       exec,
       run: Effect.fnUntraced(function* (command, options = {}) {
         const result = yield* exec(command, options)
@@ -610,13 +628,13 @@ const make = Effect.gen(function* () {
       }),
       pause: use(driver.pause(id)),
       resume: use(driver.resume(id)),
-      egressAttempts: driver.egressAttempts(id),
-      start: leases.start(info),
-      stop: leases.stop(info),
-      remove: leases.remove(info).pipe(
+      egressAttempts: whileOpen(driver.egressAttempts(id)),
+      start: whileOpen(leases.start(info)),
+      stop: whileOpen(leases.stop(info)),
+      remove: whileOpen(leases.remove(info)).pipe(
         Effect.tap(() =>
           Effect.sync(() => {
-            created.delete(id)
+            owner.disown(info)
             secretsOf.delete(info.instanceId)
           }),
         ),
@@ -624,12 +642,8 @@ const make = Effect.gen(function* () {
     }
   }
 
-  const session = Effect.fnUntraced(function* (sessionId: string) {
-    const key = sessionKey(
-      yield* Schema.decodeUnknownEffect(SessionId)(sessionId).pipe(
-        Effect.mapError(invalidInput("session ID")),
-      ),
-    )
+  const sessionOf = (key: SessionKey, owner: Owner): SandboxSession => {
+    const { whileOpen } = owner
 
     const findSnapshot = (name: SandboxName) =>
       Effect.gen(function* () {
@@ -707,18 +721,11 @@ const make = Effect.gen(function* () {
         ...(wanted.user === undefined ? {} : { user: wanted.user }),
       }
       const request = { id, session: key, spec }
-      // Created and not written down, it would outlive this.
-      const info = yield* Effect.uninterruptibleMask((restore) =>
-        restore(leases.create(request, quotas)(driver.create(request, onProgress))).pipe(
-          Effect.tap((info) =>
-            Effect.sync(() => {
-              created.set(id, info)
-              secretsOf.set(info.instanceId, secrets)
-            }),
-          ),
-        ),
-      ).pipe(Effect.trackDuration(createDuration))
-      return handle(info)
+      const info = yield* owner
+        .creating(leases.create(request, quotas)(driver.create(request, onProgress)))
+        .pipe(Effect.trackDuration(createDuration))
+      secretsOf.set(info.instanceId, secrets)
+      return handle(info, owner)
     })
 
     const get: SandboxSession["get"] = Effect.fnUntraced(function* (reference, options = {}) {
@@ -732,18 +739,37 @@ const make = Effect.gen(function* () {
       // The ID holds only a part of the key: what decides is the whole one.
       if (info.session !== key) return yield* unknown
       if (secrets !== undefined) secretsOf.set(info.instanceId, secrets)
-      return handle(info)
+      return handle(info, owner)
     })
 
     const snapshots: Snapshots = {
-      list: driver.snapshots(key),
+      list: whileOpen(driver.snapshots(key)),
       remove: Effect.fnUntraced(function* (name) {
-        yield* driver.removeSnapshot(key, yield* snapshotName(name))
+        yield* whileOpen(driver.removeSnapshot(key, yield* snapshotName(name)))
       }),
     }
 
-    return { create, get, list: driver.list(key), snapshots }
-  })
+    return {
+      create,
+      get: (reference, options) => whileOpen(get(reference, options)),
+      list: whileOpen(driver.list(key)),
+      snapshots,
+    }
+  }
 
-  return Sandboxes.of({ session, capabilities })
+  const keyOf = (id: string) =>
+    Schema.decodeUnknownEffect(SessionId)(id).pipe(
+      Effect.mapBoth({ onFailure: invalidInput("session ID"), onSuccess: sessionKey }),
+    )
+
+  return Sandboxes.of({
+    session: (id) => Effect.map(keyOf(id), (key) => sessionOf(key, root)),
+    openSession: Effect.fnUntraced(function* (id, options = {}) {
+      const key = yield* keyOf(id)
+      const subject = `session ${JSON.stringify(id.slice(0, 100))}`
+      const removeOnClose = options.removeOnClose ?? settings.removeOnClose
+      return sessionOf(key, yield* root.open(subject, removeOnClose))
+    }),
+    capabilities: root.whileOpen(capabilities),
+  })
 })

@@ -1,5 +1,6 @@
 export { type ArchiveEntry, packArchive, unpackArchive } from "./Archive.ts"
 export * from "./errors.ts"
+export { handOver } from "./handOver.ts"
 export { Incarnation, requireIncarnation, type SandboxTarget } from "./Incarnation.ts"
 export { makeKeyedLock } from "./KeyedLock.ts"
 export * from "./LeaseStore.ts"

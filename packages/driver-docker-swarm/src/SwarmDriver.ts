@@ -7,6 +7,7 @@ import {
   EngineUnreachable,
   type FileError,
   type HostError,
+  handOver,
   ImageNotFound,
   ImageUnusable,
   isolationOf,
@@ -452,16 +453,19 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
       return onProgress({ image: spec.image, status: `Preparing on node ${name}` })
     }
     const attempt = randomBytes(8).toString("hex")
-    return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        const network = spec.network === "none" ? undefined : yield* makeNetwork(id, spec, attempt)
-        const place = makeService(id, session, spec, onPreparing, attempt)
-        return yield* restore(Effect.retry(place, { while: isTakenBack, times: 3 })).pipe(
-          Effect.onError(() =>
-            network === undefined ? none : undo(`network ${id}`, removeNetwork(manager, network)),
-          ),
-        )
-      }),
+    return yield* handOver(
+      (restore) =>
+        Effect.gen(function* () {
+          const network =
+            spec.network === "none" ? undefined : yield* makeNetwork(id, spec, attempt)
+          const place = makeService(id, session, spec, onPreparing, attempt)
+          return yield* restore(Effect.retry(place, { while: isTakenBack, times: 3 })).pipe(
+            Effect.onError(() =>
+              network === undefined ? none : undo(`network ${id}`, removeNetwork(manager, network)),
+            ),
+          )
+        }),
+      (made) => Effect.ignore(remove(made.id, made.instanceId)),
     )
   })
 

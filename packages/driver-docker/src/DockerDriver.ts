@@ -4,6 +4,7 @@ import {
   EngineError,
   type FileError,
   type HostError,
+  handOver,
   ImageNotFound,
   type ImagePullFailed,
   type InvalidInput,
@@ -283,53 +284,55 @@ export const layerDriver = (
             })
           }
           const taken = new SandboxNameTaken({ sandbox: spec.name })
-          return yield* Effect.uninterruptibleMask((restore) =>
-            Effect.gen(function* () {
-              if (spec.egress !== undefined) {
-                if (yield* podman) return yield* leakyProxies
-                yield* restore(egress.prepare(onProgress))
-              }
-              const { disk } = spec.limits
-              const limited = disk !== undefined && diskLimits.worthAsking(yield* info)
-              const kind = {
-                spec,
-                runtime: runtime.name,
-                image: yield* restore(image(spec, onProgress)),
-                ...(limited ? { disk } : {}),
-              }
-              // Another session's snapshot does not exist to this one.
-              if (isForeign(kind.image, session)) {
-                return yield* new ImageNotFound({ image: spec.image })
-              }
-              const pooled = isSnapshot(kind.image) ? undefined : warmPool
-              const claimed = pooled
-                ? yield* pooled.claim(kind, id, session, spec.name)
-                : Option.none()
-              const { workdir } = identityOf(spec, kind.image)
-              const { disk: _, ...unlimited } = kind
-              const makeCold = (kind: Kind) =>
-                make({
-                  ...kind,
-                  id,
-                  name: containerName(id, session),
-                  labels: labelsOf(id, session, spec, workdir),
-                  networkLabels: { [label.id]: id, [label.session]: session },
-                })
-              const cold = makeCold(kind).pipe(
-                // Recorded and not enforced, then, as the capabilities say from now on.
-                Effect.catchIf(diskLimits.refused, () => makeCold(unlimited)),
-                Effect.catchIf(isEngineError(409), () => Effect.fail(taken)),
-              )
-              const container = Option.isSome(claimed) ? claimed.value : yield* restore(cold)
-              if (limited) diskLimits.worked()
-              if (pooled) yield* pooled.want(kind)
-              const sandbox = toInfo(container, false)
-              if (Option.isNone(sandbox)) {
-                return yield* Effect.die(new Error("A container that was just made is not ours"))
-              }
-              seen.set(id, { id, instanceId: container.Id })
-              return sandbox.value
-            }),
+          return yield* handOver(
+            (restore) =>
+              Effect.gen(function* () {
+                if (spec.egress !== undefined) {
+                  if (yield* podman) return yield* leakyProxies
+                  yield* restore(egress.prepare(onProgress))
+                }
+                const { disk } = spec.limits
+                const limited = disk !== undefined && diskLimits.worthAsking(yield* info)
+                const kind = {
+                  spec,
+                  runtime: runtime.name,
+                  image: yield* restore(image(spec, onProgress)),
+                  ...(limited ? { disk } : {}),
+                }
+                // Another session's snapshot does not exist to this one.
+                if (isForeign(kind.image, session)) {
+                  return yield* new ImageNotFound({ image: spec.image })
+                }
+                const pooled = isSnapshot(kind.image) ? undefined : warmPool
+                const claimed = pooled
+                  ? yield* pooled.claim(kind, id, session, spec.name)
+                  : Option.none()
+                const { workdir } = identityOf(spec, kind.image)
+                const { disk: _, ...unlimited } = kind
+                const makeCold = (kind: Kind) =>
+                  make({
+                    ...kind,
+                    id,
+                    name: containerName(id, session),
+                    labels: labelsOf(id, session, spec, workdir),
+                    networkLabels: { [label.id]: id, [label.session]: session },
+                  })
+                const cold = makeCold(kind).pipe(
+                  // Recorded and not enforced, then, as the capabilities say from now on.
+                  Effect.catchIf(diskLimits.refused, () => makeCold(unlimited)),
+                  Effect.catchIf(isEngineError(409), () => Effect.fail(taken)),
+                )
+                const container = Option.isSome(claimed) ? claimed.value : yield* restore(cold)
+                if (limited) diskLimits.worked()
+                if (pooled) yield* pooled.want(kind)
+                const sandbox = toInfo(container, false)
+                if (Option.isNone(sandbox)) {
+                  return yield* Effect.die(new Error("A container that was just made is not ours"))
+                }
+                seen.set(id, { id, instanceId: container.Id })
+                return sandbox.value
+              }),
+            (made) => Effect.ignore(remove(made.id, made.instanceId)),
           )
         },
       )

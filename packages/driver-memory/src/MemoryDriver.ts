@@ -3,6 +3,7 @@ import {
   type DriverCapabilities,
   type ExecError,
   type FileError,
+  handOver,
   ImageNotFound,
   RuntimeUnavailable,
   requireIncarnation,
@@ -139,10 +140,27 @@ export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> =
           const env = { HOME: "/root", HOSTNAME: spec.name, ...spec.env }
           // Again, since others had their turn meanwhile.
           if (boxes.has(id)) return yield* taken
-          boxes.set(id, { info, tree, env, running: 0 })
-          yield* publish(SandboxEvent.Created({ id }))
-          yield* publish(SandboxEvent.Started({ id }))
-          return info
+          return yield* handOver(
+            () =>
+              Effect.gen(function* () {
+                boxes.set(id, { info, tree, env, running: 0 })
+                yield* publish(SandboxEvent.Created({ id }))
+                yield* publish(SandboxEvent.Started({ id }))
+                return info
+              }),
+            () => Effect.ignore(remove(id, info.instanceId)),
+          )
+        },
+      )
+
+      const remove: SandboxDriver["Service"]["remove"] = Effect.fn("MemoryDriver.remove")(
+        function* (id, instanceId) {
+          const box = yield* find(id)
+          if (instanceId !== undefined && box.info.instanceId !== instanceId) {
+            return yield* new SandboxNotFound({ sandbox: id })
+          }
+          boxes.delete(id)
+          yield* publish(SandboxEvent.Removed({ id }))
         },
       )
 
@@ -170,14 +188,7 @@ export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> =
         create,
         start: (id) => setStatus(id, "running", SandboxEvent.Started({ id })),
         stop: (id) => setStatus(id, "stopped", SandboxEvent.Stopped({ id })),
-        remove: Effect.fn("MemoryDriver.remove")(function* (id, instanceId) {
-          const box = yield* find(id)
-          if (instanceId !== undefined && box.info.instanceId !== instanceId) {
-            return yield* new SandboxNotFound({ sandbox: id })
-          }
-          boxes.delete(id)
-          yield* publish(SandboxEvent.Removed({ id }))
-        }),
+        remove,
         inspect: (id) => Effect.map(find(id), seen),
         list: (session) =>
           Effect.sync(() =>
