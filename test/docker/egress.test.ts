@@ -1,10 +1,12 @@
+import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { createServer } from "node:http"
-import { Sandboxes, type SandboxSession } from "@cordon/core"
+import { type Sandbox, SandboxDriver, Sandboxes, type SandboxSession } from "@cordon/core"
 import * as docker from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Layer, Schedule } from "effect"
-import { engine, freshSession, image, needing } from "./support.ts"
+import type Dockerode from "dockerode"
+import { Duration, Effect, Layer, Schedule } from "effect"
+import { engine, freshSession, image, needing, networkOf } from "./support.ts"
 import { serving } from "./world.ts"
 
 // The world that is allowed.
@@ -38,6 +40,17 @@ const fetching = (url: string, method = "GET") => {
   return `exec 3<>"/dev/tcp/$(echo "$HTTP_PROXY" | sed 's,http://,,; s,:,/,')" && printf '${method} ${method === "GET" ? url : host} HTTP/1.0\\r\\nHost: ${host}\\r\\n\\r\\n' >&3 && timeout 20 cat <&3`
 }
 const bash = (script: string) => ["bash", "-c", script] as const
+
+/** The proxy of a sandbox's network. */
+const proxyOf = (sandbox: Sandbox) =>
+  Effect.map(networkOf(sandbox), ({ Name }) => engine.getContainer(`${Name}.egress`))
+
+/** Networks go in the background, their proxies with them. */
+const isGone = (container: Dockerode.Container) =>
+  Effect.tryPromise(() => container.inspect()).pipe(
+    Effect.flip,
+    Effect.retry(Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(100)])),
+  )
 
 describe("an allow-list on a real engine", () => {
   needing(
@@ -158,6 +171,92 @@ describe("an allow-list on a real engine", () => {
             yield* reached(open, `timeout 5 bash -c 'echo > /dev/tcp/${outside}/3128'`),
             "",
           )
+        }).pipe(Effect.scoped),
+      ),
+    180_000,
+  )
+
+  needing(
+    "CORDON_TEST_PROXY_IMAGE",
+    "leaves no proxy that was stopped or removed, and makes it anew at the next start",
+    (proxy) =>
+      withProxies(proxy, (session) =>
+        Effect.gen(function* () {
+          const ask = (made: Sandbox) =>
+            Effect.map(made.exec(bash(fetching("http://evil.test/"))), ({ stdout }) => stdout)
+          for (const how of ["stop", "kill", "remove"] as const) {
+            const sandbox = yield* session.create({ egress: { allow: ["good.test"] } })
+            const proxied = yield* proxyOf(sandbox)
+            const disturb = Effect.promise(() =>
+              how === "stop"
+                ? proxied.stop({ t: 1 })
+                : how === "kill"
+                  ? proxied.kill()
+                  : proxied.remove({ force: true }),
+            )
+            yield* disturb
+            assert.strictEqual(yield* ask(sandbox), "", how)
+            yield* sandbox.stop
+            yield* sandbox.start
+            assert.match(yield* ask(sandbox), /^HTTP\/1\.1 403/, how)
+            yield* disturb
+            yield* sandbox.remove
+            yield* isGone(proxied)
+          }
+        }),
+      ),
+    180_000,
+  )
+
+  needing("CORDON_TEST_PROXY_IMAGE", "has its proxies swept whose networks are gone", (proxy) =>
+    Effect.gen(function* () {
+      const driver = yield* SandboxDriver
+      const name = `cordon-net-${randomBytes(12).toString("hex")}.egress`
+      const left = yield* Effect.promise(() =>
+        engine.createContainer({
+          name,
+          Image: proxy,
+          Cmd: ["true"],
+          Labels: { "dev.cordon.spec": "1" },
+        }),
+      )
+      assert.notInclude(yield* driver.sweep(Duration.minutes(5)), name)
+      // Engines tell whole seconds.
+      const sweep = driver.sweep(Duration.seconds(1))
+      yield* Effect.flatMap(sweep, (swept) =>
+        swept.includes(name) ? Effect.void : Effect.fail("it is not old enough yet"),
+      ).pipe(Effect.retry(Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs(20)])))
+      yield* isGone(left)
+    }).pipe(Effect.provide(docker.layer())),
+  )
+
+  needing(
+    "CORDON_TEST_PROXY_IMAGE",
+    "is no part of a snapshot",
+    (proxy) =>
+      withProxies(proxy, (session) =>
+        Effect.gen(function* () {
+          const variables = "env | grep -i proxy | sort"
+          const env = { KEPT: "of the sandbox", NO_PROXY: "own.test" }
+          const sandbox = yield* session.create({ env, egress: { allow: ["good.test"] } })
+          yield* sandbox.snapshot("proxied")
+          yield* Effect.addFinalizer(() => Effect.ignore(session.snapshots.remove("proxied")))
+          const open = yield* session.create({ snapshot: "proxied" })
+          const variablesOf = (made: Sandbox, script: string) =>
+            Effect.map(made.exec(script), ({ stdout }) => stdout)
+          assert.strictEqual(yield* variablesOf(open, variables), "NO_PROXY=own.test\n")
+          assert.strictEqual(yield* variablesOf(open, "echo $KEPT"), "of the sandbox\n")
+          const listed = yield* session.create({
+            snapshot: "proxied",
+            egress: { allow: ["evil.test"] },
+          })
+          const found = yield* variablesOf(listed, "echo $HTTP_PROXY")
+          assert.match(found, /^http:/)
+          assert.notStrictEqual(found, yield* variablesOf(sandbox, "echo $HTTP_PROXY"))
+          // Its label came along, and gives the fork nothing.
+          yield* open.stop
+          yield* open.start
+          for (const made of [open, listed, sandbox]) yield* made.remove
         }).pipe(Effect.scoped),
       ),
     180_000,

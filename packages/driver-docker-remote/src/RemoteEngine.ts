@@ -150,14 +150,14 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       method: "POST",
       path: `/containers/${of(id)}/kill`,
     }),
-  containerCommit: (container, image) =>
+  containerCommit: (container, { environment, ...image }) =>
     http.run({
       operation: "snapshot a container",
       method: "POST",
       path: "/commit",
       query: { container, ...image },
       // Podman wants one.
-      body: {},
+      body: environment === undefined ? {} : { Env: environment },
     }),
   containerPause: (id) =>
     http.run({

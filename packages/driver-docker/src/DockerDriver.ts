@@ -46,7 +46,7 @@ import { makeEventHub } from "./sandbox/events.ts"
 import { makeExec, type Target } from "./sandbox/exec.ts"
 import { makeFiles } from "./sandbox/files.ts"
 import { provideImage } from "./sandbox/image.ts"
-import { isNetworkName, removeNetwork } from "./sandbox/network.ts"
+import { isNetworkName, networkOfProxy, removeNetwork } from "./sandbox/network.ts"
 import { makeNetworksAhead } from "./sandbox/networksAhead.ts"
 import { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
 import { makeTerminal } from "./sandbox/terminal.ts"
@@ -348,10 +348,16 @@ export const layerDriver = (
             ),
           )
 
+      const restoreProxy = Effect.fnUntraced(function* (instanceId: string) {
+        const container = yield* engine.containerInspect(instanceId)
+        const runtime = (yield* runtimes).get("runc")?.name ?? container.HostConfig?.Runtime ?? ""
+        yield* egress.restore(container, runtime)
+      })
+
       const start: SandboxDriver["Service"]["start"] = Effect.fn("DockerDriver.start")((id) =>
         on(id, ({ instanceId }) =>
           settled(id)(
-            engine.containerStart(instanceId).pipe(
+            Effect.andThen(restoreProxy(instanceId), engine.containerStart(instanceId)).pipe(
               Effect.catchIf(
                 (error) => isEngineError(409)(error) && /paused|state improper/i.test(error.detail),
                 () => engine.containerUnpause(instanceId),
@@ -469,7 +475,10 @@ export const layerDriver = (
         // Networks first: one that gets its container in between is then seen with it.
         const networks = yield* engine.networkList({ label: [filter], driver: ["bridge"] })
         const containers = yield* engine.containerList({ label: [label.version] })
-        const inUse = new Set(containers.map(networkOf))
+        const sandboxes = containers.filter(
+          ({ Names: [name = ""] }) => networkOfProxy(name) === undefined,
+        )
+        const inUse = new Set(sandboxes.map(networkOf))
         // The engine's own clock: ours may be minutes away from the one that it dates networks by.
         const { SystemTime } = yield* engine.info
         const now = SystemTime ? Date.parse(SystemTime) : Date.now()
@@ -486,7 +495,8 @@ export const layerDriver = (
             ),
           { discard: true },
         )
-        return abandoned.map((network) => network.Name)
+        const proxies = only === undefined ? yield* egress.sweep(containers, inUse, oldest) : []
+        return [...abandoned.map((network) => network.Name), ...proxies]
       })
 
       /** Removes what was made ahead by processes that no longer hold it. */

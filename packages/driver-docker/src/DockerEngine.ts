@@ -174,6 +174,11 @@ export class DockerEngine extends Context.Service<
         readonly tag: string
         /** Instructions of a Dockerfile. */
         readonly changes: string
+        /**
+         * Variables that the image has otherwise than the container: `NAME=value`, or a name alone
+         * for one that is not set. Podman passes over them.
+         */
+        readonly environment?: ReadonlyArray<string>
       },
     ) => Effect.Effect<void, HostError>
     readonly containerPause: (id: string) => Effect.Effect<void, HostError>

@@ -27,6 +27,8 @@ export const label = {
   limits: "dev.cordon.limits",
   lease: "dev.cordon.lease",
   workdir: "dev.cordon.workdir",
+  /** The network and the allow-list of a sandbox whose way out is a proxy. */
+  egress: "dev.cordon.egress",
 } as const
 
 /** Tells the container of one request from any other of its name; later ones have a greater one. */

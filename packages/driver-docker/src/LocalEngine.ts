@@ -198,9 +198,14 @@ export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer
         Effect.asVoid(call("stop a container", () => docker.getContainer(id).stop())),
       containerKill: (id) =>
         Effect.asVoid(call("kill a container", () => docker.getContainer(id).kill())),
-      containerCommit: (id, image) =>
+      containerCommit: (id, { environment, ...image }) =>
         Effect.asVoid(
-          call("snapshot a container", () => docker.getContainer(id).commit({ ...image })),
+          call("snapshot a container", () =>
+            docker.getContainer(id).commit({
+              _query: { container: id, ...image },
+              _body: environment === undefined ? {} : { Env: environment },
+            }),
+          ),
         ),
       containerPause: (id) =>
         Effect.asVoid(call("pause a container", () => docker.getContainer(id).pause())),

@@ -57,6 +57,8 @@ export const ImageInspect = Schema.Struct({
       User: optional(Schema.String),
       WorkingDir: optional(Schema.String),
       Labels: optional(Labels),
+      /** `NAME=value`, or a name alone: a variable that is not set. */
+      Env: optional(Schema.Array(Schema.String)),
     }),
   ),
 })
@@ -114,6 +116,8 @@ export const ContainerInspect = Schema.Struct({
   Id: Schema.String,
   Name: Schema.String,
   Created: Schema.String,
+  /** The ID of its image. */
+  Image: optional(Schema.String),
   ExecIDs: optional(Schema.Array(Schema.String)),
   State: Schema.Struct({
     Status: Schema.String,

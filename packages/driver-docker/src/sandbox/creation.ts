@@ -17,7 +17,7 @@ import { creationLabel } from "../Labels.ts"
 import type { Range } from "../Subnets.ts"
 import type { Ulimits } from "../Ulimits.ts"
 import { containerSpec, identityOf } from "./container.ts"
-import type { Egress } from "./egress.ts"
+import { type Egress, egressLabel } from "./egress.ts"
 import type { makeFiles } from "./files.ts"
 import { createNetwork, networkName, removeNetwork } from "./network.ts"
 
@@ -207,7 +207,8 @@ export const makeCreation = (options: {
               egress.start(network, subnet, runtime, policy),
             )
             const env = { ...proxy, ...spec.env }
-            return yield* make({ ...request, spec: { ...spec, env } }, network, true)
+            const labels = { ...request.labels, ...egressLabel(network, policy) }
+            return yield* make({ ...request, labels, spec: { ...spec, env } }, network, true)
           }),
         ).pipe(Effect.onError(() => undo(`network ${network}`, removeNetwork(engine, network))))
       }),

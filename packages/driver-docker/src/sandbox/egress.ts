@@ -1,20 +1,22 @@
 import {
   type EgressAttempt,
-  type EgressPolicy,
+  EgressPolicy,
   EngineError,
   type HostError,
   type ImageNotFound,
   type ImagePullFailed,
   type PullProgress,
 } from "@cordon/core"
-import { Effect, Stream } from "effect"
+import { Effect, Option, Schema, Stream } from "effect"
 import type { ContainerSpec, DockerEngine } from "../DockerEngine.ts"
 import { FrameParser } from "../engine/frames.ts"
+import { networkOf } from "../engine/podman.ts"
+import type { ContainerInspect, ContainerSummary } from "../engine/schemas.ts"
 import { label } from "../Labels.ts"
 import { formatAddress } from "../Subnets.ts"
 import { provideImage } from "./image.ts"
-import { isNetworkName, proxyName } from "./network.ts"
-import { parseAttempts, proxyEnvironment, proxyScript, squidConfig } from "./squid.ts"
+import { isNetworkName, networkOfProxy, proxyName, removeProxy } from "./network.ts"
+import { parseAttempts, proxyEnvironment, proxyPort, proxyScript, squidConfig } from "./squid.ts"
 
 type Engine = DockerEngine["Service"]
 
@@ -68,20 +70,50 @@ const proxySpec = (
   },
 })
 
+const Recorded = Schema.fromJsonString(
+  Schema.Struct({ network: Schema.String, policy: EgressPolicy }),
+)
+const encodeRecord = Schema.encodeSync(Recorded)
+const decodeRecord = Schema.decodeUnknownOption(Recorded)
+
+/** What a sandbox is labelled with for its proxy to be made anew. */
+export const egressLabel = (network: string, policy: EgressPolicy) => ({
+  [label.egress]: encodeRecord({ network, policy }),
+})
+
+/** The allow-list of a sandbox; none where its label came with its image, of another sandbox. */
+const policyOf = (container: ContainerInspect) =>
+  decodeRecord(container.Config.Labels?.[label.egress]).pipe(
+    Option.filter(({ network }) => network === networkOf(container)),
+  )
+
+/**
+ * The variables by which a container's programs find the proxy of its network, as an image of it is
+ * to have them: as the image has them that the container was made from.
+ */
+export const withoutProxy = (
+  container: ContainerInspect,
+  image: ReadonlyArray<string>,
+): ReadonlyArray<string> => {
+  if (Option.isNone(policyOf(container))) return []
+  const own = container.Config.Env ?? []
+  const [, address = ""] = own.flatMap((entry) => proxyAddress.exec(entry) ?? [])
+  return Object.entries(proxyEnvironment(address))
+    .filter(([name, value]) => own.includes(`${name}=${value}`))
+    .map(([name]) => image.find((entry) => entry.startsWith(`${name}=`)) ?? name)
+}
+const proxyAddress = new RegExp(`^https?_proxy=http://([\\d.]+):${proxyPort}$`, "i")
+
+const is404 = (error: HostError) => error._tag === "EngineError" && error.status === 404
+
 /** Proxies by the networks that they are on: one each, removed with its network. */
-export const makeEgress = (engine: Engine, options: EgressOptions = {}) => ({
-  /** Makes the proxy's image available, before anything is made that would have to be undone. */
-  prepare: (
+export const makeEgress = (engine: Engine, options: EgressOptions = {}) => {
+  const prepare = (
     onProgress: (progress: PullProgress) => Effect.Effect<void>,
   ): Effect.Effect<void, ImageNotFound | ImagePullFailed | HostError> =>
-    Effect.asVoid(provideImage(engine, options.image ?? defaultImage, onProgress)),
+    Effect.asVoid(provideImage(engine, options.image ?? defaultImage, onProgress))
 
-  /**
-   * Starts the proxy of a network. What it leaves where it fails goes with the network.
-   *
-   * @returns the environment by which the sandbox's programs find it
-   */
-  start: Effect.fnUntraced(function* (
+  const start = Effect.fnUntraced(function* (
     network: string,
     subnet: string,
     runtime: string,
@@ -96,32 +128,125 @@ export const makeEgress = (engine: Engine, options: EgressOptions = {}) => ({
     yield* engine.networkConnect(network, id, address)
     yield* engine.containerStart(id)
     return proxyEnvironment(address)
-  }),
+  })
 
-  attempts: Effect.fnUntraced(function* (
-    network: string | null | undefined,
-  ): Effect.fn.Return<ReadonlyArray<EgressAttempt>, HostError> {
-    if (!isNetworkName(network)) return []
-    const parser = new FrameParser()
-    const log = yield* engine.containerLogs(proxyName(network)).pipe(
-      Stream.mapEffect((piece) =>
-        Effect.try({
-          try: () => parser.push(piece),
-          catch: (cause) =>
-            new EngineError({ operation: "read a proxy's log", status: 0, detail: String(cause) }),
-        }),
-      ),
-      Stream.runFold(
-        () => "",
-        (text, events) => text + events.map(({ bytes }) => Buffer.from(bytes).toString()).join(""),
-      ),
-      // No proxy: it may go anywhere, or nowhere.
-      Effect.catchIf(
-        (error) => error._tag === "EngineError" && error.status === 404,
-        () => Effect.succeed(""),
-      ),
+  const remake = Effect.fnUntraced(function* (
+    network: string,
+    policy: EgressPolicy,
+    runtime: string,
+  ) {
+    const networks = yield* engine.networkList({ name: [`^${network}$`] })
+    const [subnet] = networks.flatMap(({ IPAM }) =>
+      (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
     )
-    return parseAttempts(log)
-  }),
-})
+    // Without its network the sandbox does not start either, and says so.
+    if (subnet === undefined) return
+    yield* prepare(() => Effect.void)
+    yield* start(network, subnet, runtime, policy)
+  })
+
+  return {
+    /** Makes the proxy's image available, before anything is made that would have to be undone. */
+    prepare,
+
+    /**
+     * Starts the proxy of a network. What it leaves where it fails goes with the network.
+     *
+     * @returns the environment by which the sandbox's programs find it
+     */
+    start,
+
+    /** Starts the proxy of a sandbox that has none any more, or makes it anew. */
+    restore: Effect.fn("restoreProxy")(function* (
+      container: ContainerInspect,
+      runtime: string,
+    ): Effect.fn.Return<void, HostError> {
+      const recorded = policyOf(container)
+      if (Option.isNone(recorded)) return
+      const { network, policy } = recorded.value
+      const proxy = yield* engine.containerInspect(proxyName(network)).pipe(
+        Effect.map(Option.some),
+        Effect.catchIf(is404, () => Effect.succeedNone),
+      )
+      if (Option.isSome(proxy)) {
+        if (proxy.value.State.Running) return
+        const connected = proxy.value.NetworkSettings?.Networks?.[network] !== undefined
+        if (connected) {
+          return yield* engine.containerStart(proxy.value.Id).pipe(
+            Effect.catchIf(
+              // Somebody else was quicker.
+              (error) => error._tag === "EngineError" && error.status === 304,
+              () => Effect.void,
+            ),
+          )
+        }
+        yield* removeProxy(engine, network)
+      }
+      yield* remake(network, policy, runtime).pipe(
+        // Somebody else was quicker.
+        Effect.catchIf(
+          (error) => error._tag === "EngineError" && error.status === 409,
+          () => Effect.void,
+        ),
+        Effect.mapError((error) =>
+          error._tag === "EngineUnreachable"
+            ? error
+            : new EngineError({ operation: "restore a proxy", status: 0, detail: error.message }),
+        ),
+      )
+    }),
+
+    /**
+     * Removes proxies whose sandbox and network are gone.
+     *
+     * @param inUse the networks of sandboxes
+     * @param oldest milliseconds since the epoch; what is younger may be being given its sandbox
+     * @returns their names
+     */
+    sweep: Effect.fnUntraced(function* (
+      containers: ReadonlyArray<ContainerSummary>,
+      inUse: ReadonlySet<string | undefined>,
+      oldest: number,
+    ) {
+      const abandoned = containers.flatMap(({ Names: [name = ""], Created }) => {
+        const network = networkOfProxy(name)
+        const left = network !== undefined && !inUse.has(network) && Created * 1000 <= oldest
+        return left ? [network] : []
+      })
+      yield* Effect.forEach(abandoned, (network) => removeProxy(engine, network), { discard: true })
+      return abandoned.map(proxyName)
+    }),
+
+    attempts: Effect.fnUntraced(function* (
+      network: string | null | undefined,
+    ): Effect.fn.Return<ReadonlyArray<EgressAttempt>, HostError> {
+      if (!isNetworkName(network)) return []
+      const parser = new FrameParser()
+      const log = yield* engine.containerLogs(proxyName(network)).pipe(
+        Stream.mapEffect((piece) =>
+          Effect.try({
+            try: () => parser.push(piece),
+            catch: (cause) =>
+              new EngineError({
+                operation: "read a proxy's log",
+                status: 0,
+                detail: String(cause),
+              }),
+          }),
+        ),
+        Stream.runFold(
+          () => "",
+          (text, events) =>
+            text + events.map(({ bytes }) => Buffer.from(bytes).toString()).join(""),
+        ),
+        // No proxy: it may go anywhere, or nowhere.
+        Effect.catchIf(
+          (error) => error._tag === "EngineError" && error.status === 404,
+          () => Effect.succeed(""),
+        ),
+      )
+      return parseAttempts(log)
+    }),
+  }
+}
 export type Egress = ReturnType<typeof makeEgress>

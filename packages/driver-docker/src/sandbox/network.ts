@@ -79,6 +79,10 @@ const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50
 /** The container of the proxy on a network, if it has one. */
 export const proxyName = (network: string): string => `${network}.egress`
 
+/** The network whose proxy is called so. */
+export const networkOfProxy = (container: string): string | undefined =>
+  /^\/?(cordon-net-[0-9a-f]{24})\.egress$/.exec(container)?.[1]
+
 /** Removes a network with its proxy; one that is gone is as good. */
 export const removeNetwork = (engine: Engine, name: string): Effect.Effect<void, HostError> =>
   engine.networkRemove(name).pipe(
@@ -92,6 +96,17 @@ export const removeNetwork = (engine: Engine, name: string): Effect.Effect<void,
     }),
     Effect.catchIf(
       (error) => error._tag === "EngineError" && error.status === 404,
+      () => Effect.void,
+    ),
+    // A proxy that was stopped was in nobody's way. Not before: the network may be in use after all.
+    Effect.andThen(removeProxy(engine, name)),
+  )
+
+/** Removes the proxy of a network; one that is gone is as good. */
+export const removeProxy = (engine: Engine, network: string): Effect.Effect<void, HostError> =>
+  engine.containerRemove(proxyName(network)).pipe(
+    Effect.catchIf(
+      (error) => error._tag === "EngineError" && [404, 409].includes(error.status),
       () => Effect.void,
     ),
   )

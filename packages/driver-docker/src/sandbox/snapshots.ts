@@ -16,6 +16,7 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { familiar } from "../engine/podman.ts"
 import type { ImageInspect, ImageSummary } from "../engine/schemas.ts"
 import { label, snapshotLabel } from "../Labels.ts"
+import { withoutProxy } from "./egress.ts"
 import type { Target } from "./exec.ts"
 
 const repository = "cordon-snapshot"
@@ -79,6 +80,13 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
         ),
       )
 
+  /** The variables of an image; one that was removed in spite of its use has none to give back. */
+  const environmentOf = (image: string) =>
+    engine.imageInspect(image).pipe(
+      Effect.map(({ Config }) => Config?.Env ?? []),
+      Effect.catchIf(status(404), () => Effect.succeed([])),
+    )
+
   const take = (
     target: Target,
     sandbox: { readonly session: SessionKey; readonly name: SandboxName },
@@ -86,6 +94,10 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
   ): Effect.Effect<SnapshotInfo, SnapshotNameTaken | SandboxNotFound | HostError> => {
     const { session } = sandbox
     const image = referenceOf(session, name)
+    const found = <A>(call: Effect.Effect<A, HostError>) =>
+      Effect.catchIf(call, status(404), () =>
+        Effect.fail(new SandboxNotFound({ sandbox: target.id })),
+      )
     return exclusively(image)(
       Effect.gen(function* () {
         const exists = yield* engine.imageInspect(image).pipe(
@@ -98,10 +110,12 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
           [snapshotLabel.of]: sandbox.name,
           [label.session]: session,
         }
+        const container = yield* found(engine.containerInspect(target.instanceId))
+        const environment = withoutProxy(container, yield* environmentOf(container.Image ?? ""))
         // Broken off, the engine would still finish it.
         yield* Effect.uninterruptible(
-          engine
-            .containerCommit(target.instanceId, {
+          found(
+            engine.containerCommit(target.instanceId, {
               repo: repository,
               tag: image.slice(repository.length + 1),
               // Values of letters, digits and hyphens: they need no quotes.
@@ -109,12 +123,9 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
               changes: Object.entries(labels)
                 .map(([key, value]) => `LABEL ${key}=${value}`)
                 .join("\n"),
-            })
-            .pipe(
-              Effect.catchIf(status(404), () =>
-                Effect.fail(new SandboxNotFound({ sandbox: target.id })),
-              ),
-            ),
+              environment,
+            }),
+          ),
         )
         const made = (yield* list(session)).find((snapshot) => snapshot.name === name)
         if (made !== undefined) return made
