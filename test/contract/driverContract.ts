@@ -15,10 +15,10 @@ import {
   sessionKey,
   unpackArchive,
 } from "@cordon/core"
-import { assert, describe, layer as withLayer } from "@effect/vitest"
-import { type Context, Duration, Effect, Fiber, type Layer, type Scope, Stream } from "effect"
+import { assert, describe } from "@effect/vitest"
+import { type Context, Duration, Effect, Fiber, type Layer, Stream } from "effect"
 import * as fc from "fast-check"
-import { skipped } from "../support/skipped.ts"
+import { onLayer } from "../support/onLayer.ts"
 
 /** What a driver is tested with, and where it may differ. */
 export interface ContractOptions {
@@ -142,18 +142,7 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
     })
 
   describe(`SandboxDriver contract: ${driverName}`, () => {
-    withLayer(options.layer, { excludeTestServices: true })((it) => {
-      /** A test that says why it can't run, where it can't. */
-      const check = (
-        name: string,
-        body: () => Effect.Effect<unknown, unknown, SandboxDriver | Scope.Scope>,
-        lack?: string,
-      ) => {
-        const reason = options.unavailable ?? lack
-        if (reason !== undefined) return skipped(name, reason)
-        it.effect(name, () => Effect.asVoid(Effect.scoped(body())))
-      }
-
+    onLayer(options.layer, { unavailable: options.unavailable }, (check) => {
       describe("lifecycle", () => {
         check("creates, inspects and lists what was asked for", () =>
           Effect.gen(function* () {

@@ -8,9 +8,10 @@ import {
   type SandboxTerminal,
   type SettingsInput,
 } from "@cordon/core"
-import { assert, describe, layer as withLayer } from "@effect/vitest"
-import { Effect, Fiber, Layer, Redacted, Schedule, type Scope, Stream } from "effect"
-import { skipped } from "../support/skipped.ts"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Fiber, Layer, Redacted, Schedule, Stream } from "effect"
+import { onLayer } from "../support/onLayer.ts"
+import { needs } from "../support/skips.ts"
 import { gitContract } from "./gitContract.ts"
 
 /** What the features are tested on, and where a driver may differ. */
@@ -77,18 +78,8 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
 
   describe(`Features: ${driverName}`, () => {
     const layer = Sandboxes.layer(settings).pipe(Layer.provide(options.layer))
-    withLayer(layer, { excludeTestServices: true })((it) => {
-      /** A test that says why it can't run, where it can't. */
-      const check = (
-        name: string,
-        body: () => Effect.Effect<unknown, unknown, Sandboxes | Scope.Scope>,
-        lack?: string,
-      ) => {
-        const reason = options.unavailable ?? lack
-        if (reason !== undefined) return skipped(name, reason)
-        it.effect(name, () => Effect.asVoid(Effect.scoped(body())), options.timeout)
-      }
-
+    const { unavailable, timeout } = options
+    onLayer(layer, { unavailable, timeout }, (check) => {
       describe("folders", () => {
         check("are listed with kinds, sizes, modes and times, whatever the names", () =>
           Effect.gen(function* () {
@@ -905,7 +896,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
             make({ ...(image === undefined ? {} : { image }), network: "bridge", ...create }),
           lack:
             lacks.git ??
-            (image === undefined ? "CORDON_TEST_GIT_IMAGE is not set, as CI does" : undefined),
+            (image === undefined ? needs("an image", "CORDON_TEST_GIT_IMAGE is not set, as CI does") : undefined),
         })
       }
     })

@@ -1,6 +1,7 @@
 import { docker } from "@cordon/driver-docker"
 import { memory } from "@cordon/driver-memory"
 import { noEngine } from "../support/docker.ts"
+import { needs } from "../support/skips.ts"
 import { featureContract } from "./featureContract.ts"
 
 featureContract("memory", {
@@ -32,5 +33,5 @@ featureContract("docker, busybox", {
   image: busybox ?? "busybox",
   unavailable:
     noEngine ??
-    (busybox === undefined ? "CORDON_TEST_BUSYBOX_IMAGE is not set, as CI does" : undefined),
+    (busybox === undefined ? needs("an image", "CORDON_TEST_BUSYBOX_IMAGE is not set, as CI does") : undefined),
 })

@@ -2,16 +2,11 @@ import type { Sandbox, Sandboxes } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Redacted, Schedule, type Scope } from "effect"
 import { core, credentials, gitHost, introduce, password } from "../support/gitHost.ts"
-
-type Check = (
-  name: string,
-  body: () => Effect.Effect<unknown, unknown, Sandboxes | Scope.Scope>,
-  lack?: string,
-) => void
+import type { Check } from "../support/onLayer.ts"
 
 /** What cloning does on every driver whose images have git. */
 export const gitContract = (needs: {
-  readonly check: Check
+  readonly check: Check<Sandboxes>
   /** A sandbox of an image with git and a way out, made with the host's files in place. */
   readonly make: (options?: {
     readonly user?: string
@@ -19,7 +14,8 @@ export const gitContract = (needs: {
   readonly lack: string | undefined
 }) => {
   const { make, lack } = needs
-  const check = (name: string, body: Parameters<Check>[1]) => needs.check(name, body, lack)
+  const check = (name: string, body: Parameters<Check<Sandboxes>>[1]) =>
+    needs.check(name, body, lack)
 
   const prepared = (options: Parameters<typeof make>[0] = {}) =>
     Effect.gen(function* () {

@@ -8,6 +8,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { noDockerd, startDockerd } from "../support/dockerd.ts"
 import { skipped } from "../support/skipped.ts"
+import { needs } from "../support/skips.ts"
 import { engine, freshSession, onEngine, withSession } from "./support.ts"
 
 const busybox = process.env["CORDON_TEST_BUSYBOX_IMAGE"]
@@ -56,7 +57,7 @@ describe("limits of disk space", () => {
 
   const name = "are enforced where the storage driver can (Btrfs)"
   if (noDockerd !== undefined || busybox === undefined) {
-    skipped(name, noDockerd ?? "CORDON_TEST_BUSYBOX_IMAGE is not set, as CI does")
+    skipped(name, noDockerd ?? needs("an image", "CORDON_TEST_BUSYBOX_IMAGE is not set, as CI does"))
     return
   }
   it.live(name, (context) =>

@@ -13,6 +13,7 @@ import Dockerode from "dockerode"
 import { Effect, Layer, Stream } from "effect"
 import { noEngine, socketPath } from "../support/docker.ts"
 import { skipped } from "../support/skipped.ts"
+import { needs } from "../support/skips.ts"
 
 /** The engine itself, to see what it was really asked for. */
 export const engine = new Dockerode({ socketPath })
@@ -103,6 +104,6 @@ export const needing = <E>(
 ) => {
   const value = process.env[variable]
   return value === undefined
-    ? skipped(name, noEngine ?? `${variable} is not set, as CI does`)
+    ? skipped(name, noEngine ?? needs("an image", `${variable} is not set, as CI does`))
     : onEngine(name, () => body(value), timeout)
 }

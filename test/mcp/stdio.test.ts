@@ -9,6 +9,7 @@ import { engine, freshSession, ownedBy } from "../docker/support.ts"
 import type { Where } from "../frameworks/suite.ts"
 import { noEngine, socketPath } from "../support/docker.ts"
 import { skipped } from "../support/skipped.ts"
+import { needs } from "../support/skips.ts"
 import { type Connection, connectModernStdio, connectStdio, serverProcess } from "./clients.ts"
 
 const withFolder = async (body: (folder: string) => Promise<void>) => {
@@ -92,7 +93,7 @@ describe.each([
 describe("progress notifications of a pull", () => {
   const registry = process.env["CORDON_TEST_REGISTRY"]
   if (registry === undefined) {
-    return skipped("tell of the layers", noEngine ?? "CORDON_TEST_REGISTRY is not set, as CI does")
+    return skipped("tell of the layers", noEngine ?? needs("a registry", "CORDON_TEST_REGISTRY is not set, as CI does"))
   }
   it("tell of the layers", () =>
     connected({ driver: "docker" }, async ({ call }) => {

@@ -1,5 +1,6 @@
 import { request } from "node:http"
 import Dockerode from "dockerode"
+import { needs } from "./skips.ts"
 
 const host =
   process.env["CONTAINER_SANDBOX_DOCKER_HOST"] ??
@@ -11,13 +12,15 @@ export const socketPath = host.replace(/^unix:\/\//, "")
 
 const ping = () =>
   new Promise<string | undefined>((resolve) => {
-    if (!host.startsWith("unix://")) return resolve(`${host} is not a local socket`)
+    const missing = (why: string) => resolve(needs("a Docker Engine", why))
+    if (!host.startsWith("unix://")) return missing(`${host} is not a local socket`)
     request({ socketPath, path: "/_ping", timeout: 5000 }, (response) => {
       response.resume()
-      resolve(response.statusCode === 200 ? undefined : `${host} answered ${response.statusCode}`)
+      if (response.statusCode === 200) resolve(undefined)
+      else missing(`${host} answered ${response.statusCode}`)
     })
-      .on("timeout", () => resolve(`${host} did not answer in time`))
-      .on("error", (error) => resolve(`no Docker Engine answers at ${host} (${error.message})`))
+      .on("timeout", () => missing(`${host} did not answer in time`))
+      .on("error", (error) => missing(`none answers at ${host} (${error.message})`))
       .end()
   })
 
@@ -37,4 +40,6 @@ export const noGvisor =
   process.env["CORDON_TEST_GVISOR"] === "required"
     ? undefined
     : (noEngine ??
-      ((await runtimes()).includes("runsc") ? undefined : "the engine has no runtime named runsc"))
+      ((await runtimes()).includes("runsc")
+        ? undefined
+        : needs("gVisor", "the engine has no runtime named runsc")))

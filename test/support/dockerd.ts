@@ -6,6 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import Dockerode from "dockerode"
 import { noEngine } from "./docker.ts"
+import { needs } from "./skips.ts"
 
 const found = (command: string) => {
   try {
@@ -20,10 +21,10 @@ const found = (command: string) => {
 export const noDockerd =
   noEngine ??
   (process.getuid?.() !== 0
-    ? "only root may start a Docker Engine"
+    ? needs("an engine of its own", "only root may start one")
     : found("dockerd") && found("unshare")
       ? undefined
-      : "there is no dockerd on the PATH")
+      : needs("an engine of its own", "there is no dockerd on the PATH"))
 
 const answers = (socketPath: string) =>
   new Promise<boolean>((resolve) => {

@@ -3,6 +3,7 @@ import { GenericContainer, type StartedTestContainer, Wait } from "testcontainer
 import { type Authority, type Certificate, makeAuthority } from "./certificates.ts"
 import { noEngine, socketPath } from "./docker.ts"
 import { startFaultProxy } from "./faultProxy.ts"
+import { needs } from "./skips.ts"
 
 const image = process.env["CORDON_TEST_ENGINE_IMAGE"]
 
@@ -15,7 +16,10 @@ export const noEngineContainers =
     ? undefined
     : (noEngine ??
       (image === undefined
-        ? "CORDON_TEST_ENGINE_IMAGE is not set, as CI does: an image with a Docker Engine in it"
+        ? needs(
+            "an image",
+            "CORDON_TEST_ENGINE_IMAGE is not set, as CI does; it holds a Docker Engine",
+          )
         : undefined))
 
 // All that Engine 20.10 knows but SYS_RESOURCE, which a privileged container would need too.

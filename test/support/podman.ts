@@ -1,15 +1,18 @@
 import { request } from "node:http"
+import { needs } from "./skips.ts"
 
 const host = process.env["CORDON_TEST_PODMAN_HOST"]
 
 const answers = (socketPath: string) =>
   new Promise<string | undefined>((resolve) => {
+    const missing = (why: string) => resolve(needs("Podman", why))
     request({ socketPath, path: "/_ping", timeout: 5000 }, (response) => {
       response.resume()
-      resolve(response.statusCode === 200 ? undefined : `${host} answered ${response.statusCode}`)
+      if (response.statusCode === 200) resolve(undefined)
+      else missing(`${host} answered ${response.statusCode}`)
     })
-      .on("timeout", () => resolve(`${host} did not answer in time`))
-      .on("error", (error) => resolve(`no Podman answers at ${host} (${error.message})`))
+      .on("timeout", () => missing(`${host} did not answer in time`))
+      .on("error", (error) => missing(`none answers at ${host} (${error.message})`))
       .end()
   })
 
@@ -18,7 +21,7 @@ export const noPodman =
   process.env["CORDON_TEST_PODMAN"] === "required"
     ? undefined
     : host === undefined
-      ? "CORDON_TEST_PODMAN_HOST is not set, as CI does: the socket of podman system service"
+      ? needs("Podman", "CORDON_TEST_PODMAN_HOST is not set, as CI does: the socket of its service")
       : await answers(host.replace(/^unix:\/\//, ""))
 
 /** How the driver is set up for that Podman, and the image that it has. */

@@ -5,6 +5,7 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { needs } from "./skips.ts"
 
 const run = promisify(execFile)
 
@@ -24,7 +25,7 @@ const binaries = (() => {
 export const noPostgres =
   binaries !== undefined || process.env["CORDON_TEST_POSTGRES"] === "required"
     ? undefined
-    : "there is no PostgreSQL server under /usr/lib/postgresql (Debian: apt-get install postgresql)"
+    : needs("PostgreSQL", "/usr/lib/postgresql has no server (Debian: apt-get install postgresql)")
 
 /** PostgreSQL does not run as root. */
 const ordinaryUser = () => {

@@ -15,6 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import Dockerode from "dockerode"
 import { makeAuthority } from "../support/certificates.ts"
 import { noEngine, socketPath } from "../support/docker.ts"
+import { needs } from "../support/skips.ts"
 
 const run = (program: string, ...args: ReadonlyArray<string>) =>
   execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] })
@@ -22,13 +23,13 @@ const run = (program: string, ...args: ReadonlyArray<string>) =>
 const missing = () => {
   if (noEngine !== undefined) return noEngine
   if (process.platform !== "linux" || process.getuid?.() !== 0) {
-    return "three engines of its own need root on Linux"
+    return needs("an engine of its own", "only root on Linux may start three")
   }
   for (const program of ["dockerd", "ip", "nsenter", "unshare", "openssl"]) {
     try {
       run("sh", "-c", `command -v ${program}`)
     } catch {
-      return `${program} is not installed`
+      return needs("an engine of its own", `${program} is not installed`)
     }
   }
   return undefined
