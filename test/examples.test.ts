@@ -28,7 +28,10 @@ it("run a driver of one's own: spread-driver.ts", async () => {
 })
 
 const gitImage = process.env["CORDON_TEST_GIT_IMAGE"]
-const noGit = gitImage === undefined ? needs("an image", "CORDON_TEST_GIT_IMAGE is not set, as CI does") : undefined
+const noGit =
+  gitImage === undefined
+    ? needs("an image", "CORDON_TEST_GIT_IMAGE is not set, as CI does")
+    : undefined
 const review = async () => {
   const output = await run("code-review.ts", "docker", gitImage)
   assert.match(output, /^cloned [0-9a-f]{40}$/m)

@@ -896,7 +896,9 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
             make({ ...(image === undefined ? {} : { image }), network: "bridge", ...create }),
           lack:
             lacks.git ??
-            (image === undefined ? needs("an image", "CORDON_TEST_GIT_IMAGE is not set, as CI does") : undefined),
+            (image === undefined
+              ? needs("an image", "CORDON_TEST_GIT_IMAGE is not set, as CI does")
+              : undefined),
         })
       }
     })

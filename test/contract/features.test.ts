@@ -33,5 +33,7 @@ featureContract("docker, busybox", {
   image: busybox ?? "busybox",
   unavailable:
     noEngine ??
-    (busybox === undefined ? needs("an image", "CORDON_TEST_BUSYBOX_IMAGE is not set, as CI does") : undefined),
+    (busybox === undefined
+      ? needs("an image", "CORDON_TEST_BUSYBOX_IMAGE is not set, as CI does")
+      : undefined),
 })

@@ -57,7 +57,10 @@ describe("limits of disk space", () => {
 
   const name = "are enforced where the storage driver can (Btrfs)"
   if (noDockerd !== undefined || busybox === undefined) {
-    skipped(name, noDockerd ?? needs("an image", "CORDON_TEST_BUSYBOX_IMAGE is not set, as CI does"))
+    skipped(
+      name,
+      noDockerd ?? needs("an image", "CORDON_TEST_BUSYBOX_IMAGE is not set, as CI does"),
+    )
     return
   }
   it.live(name, (context) =>

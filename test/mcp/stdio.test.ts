@@ -93,7 +93,10 @@ describe.each([
 describe("progress notifications of a pull", () => {
   const registry = process.env["CORDON_TEST_REGISTRY"]
   if (registry === undefined) {
-    return skipped("tell of the layers", noEngine ?? needs("a registry", "CORDON_TEST_REGISTRY is not set, as CI does"))
+    return skipped(
+      "tell of the layers",
+      noEngine ?? needs("a registry", "CORDON_TEST_REGISTRY is not set, as CI does"),
+    )
   }
   it("tell of the layers", () =>
     connected({ driver: "docker" }, async ({ call }) => {

@@ -1,16 +1,9 @@
 #!/usr/bin/env node
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Effect, Layer, Logger } from "effect"
-import { Command } from "effect/cli"
-import { cordon } from "./cordon.ts"
-import { manifest } from "./manifest.ts"
+import { unsupportedNode } from "@cordon/core/node"
 
-// Who reads us may leave early (`cordon ps | head -n 1`): the write that fails ends the command.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
-
-Command.run(cordon, { version: manifest.version }).pipe(
-  // Standard output is for what was asked for.
-  Effect.provide(Layer.merge(NodeServices.layer, Layer.succeed(Logger.LogToStderr, true))),
-  NodeRuntime.runMain({ disableErrorReporting: true }),
-)
+const reason = unsupportedNode()
+if (reason === undefined) await import("./main.ts")
+else {
+  console.error(reason)
+  process.exitCode = 1
+}

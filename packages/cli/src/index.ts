@@ -1,3 +1,6 @@
+// It says so on a Node that is too old.
+import "@cordon/core"
+
 export { InitReport } from "./commands/init.ts"
 export { PsReport } from "./commands/ps.ts"
 export { cordon } from "./cordon.ts"

@@ -1,3 +1,5 @@
+import "./requireNode.ts"
+
 export { type ArchiveEntry, packArchive, unpackArchive } from "./Archive.ts"
 export * from "./errors.ts"
 export { handOver } from "./handOver.ts"

@@ -1,3 +1,6 @@
+// It says so on a Node that is too old.
+import "@cordon/core"
+
 export type { ConnectionOptions } from "./connection/connect.ts"
 export type { Pem, TlsOptions } from "./connection/Tls.ts"
 export {

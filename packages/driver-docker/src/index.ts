@@ -1,3 +1,6 @@
+// It says so on a Node that is too old.
+import "@cordon/core"
+
 export { type DockerDriverOptions, layerDriver } from "./DockerDriver.ts"
 export type {
   ContainerSpec,

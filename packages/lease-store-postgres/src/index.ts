@@ -1,1 +1,4 @@
+// It says so on a Node that is too old.
+import "@cordon/core"
+
 export * from "./PostgresLeaseStore.ts"

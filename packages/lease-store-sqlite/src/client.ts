@@ -1,8 +1,11 @@
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
 import { LeaseStoreFailed } from "@cordon/core"
 import { Effect, Layer, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
+
+// Not imported: an older Node lacks it, and is refused in our own words.
+const sqlite = process.getBuiltinModule("node:sqlite")
 
 // Waiting holds this process's event loop. It is short, and repeated above without holding it.
 const busyTimeout = 50
@@ -11,7 +14,7 @@ const open = (filename: string) =>
   Effect.acquireRelease(
     Effect.try({
       try: () => {
-        const database = new DatabaseSync(filename, { timeout: busyTimeout })
+        const database = new sqlite.DatabaseSync(filename, { timeout: busyTimeout })
         // Readers and the writer do not wait for each other; a power failure costs at most the
         // last changes, of sandboxes that it ended as well.
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")

@@ -1,3 +1,6 @@
+// It says so on a Node that is too old.
+import "@cordon/core"
+
 export type { GuardOptions } from "./guard.ts"
 export { type HttpEndpoint, type HttpOptions, serveHttp } from "./http.ts"
 export { createMcpServer, type McpServer, type McpServerOptions } from "./promise.ts"

@@ -1,3 +1,6 @@
+// It says so on a Node that is too old.
+import "@cordon/core"
+
 export { AuditTrail, type ToolCall } from "./AuditTrail.ts"
 export { type Capability, containerSandbox, containerSandboxCapability } from "./capability.ts"
 export { BinaryFile, type ToolError } from "./errors.ts"
