@@ -460,6 +460,22 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
           lacks.permissions,
         )
 
+        check("runs a command that begins with a dash or a plus", () =>
+          Effect.gen(function* () {
+            const id = yield* make()
+            for (const name of ["-x", "+x", "--version", "-v", "-c"]) {
+              const missing = yield* exec(id, name)
+              assert.include(`${missing.stderr}`, `${name}: `)
+              assert.strictEqual(missing.exitCode, 127, name)
+              assert.strictEqual((yield* exec(id, [name])).exitCode, 127, name)
+              yield* write(id, `/work/bin/${name}`, '#!/bin/sh\necho "ran $1"\n', 0o755)
+              const env = { PATH: "/work/bin:/usr/bin:/bin" }
+              assert.strictEqual(yield* out(id, `${name} 'a b'`, { env }), "ran a b\n")
+              assert.strictEqual(yield* out(id, [name, "a b"], { env }), "ran a b\n")
+            }
+          }),
+        )
+
         check("runs programs of the sandbox's own, and says why it can't", () =>
           Effect.gen(function* () {
             const id = yield* make()

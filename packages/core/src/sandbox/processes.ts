@@ -239,7 +239,7 @@ export const makeProcesses = (needs: {
       yield* available
       const name = yield* Name(options.name ?? `process-${randomBytes(4).toString("hex")}`)
       const { cwd, env, command: checked } = yield* prepare(command, options)
-      const parts = typeof checked === "string" ? ["/bin/sh", "-c", checked] : checked
+      const parts = typeof checked === "string" ? ["/bin/sh", "-c", "--", checked] : checked
       const token = randomBytes(12).toString("hex")
       const mark = `${scripts.processMarker}=${token}`
       yield* runScript(

@@ -111,7 +111,10 @@ export const commandMessage = ({ command, cwd, env, stdin, declined }: Message):
   const [program, ...args] = argvOf(command)
   const runnable = program.includes("/")
     ? `[ -f ${quote(program)} ] && [ -x ${quote(program)} ]`
-    : `command -v ${quote(program)} >/dev/null`
+    : // A name that the shell would take for an option: the engine starts it.
+      program.startsWith("-")
+      ? "false"
+      : `command -v ${quote(program)} >/dev/null`
   const piped = stdin !== undefined && stdin.length > 0
   const steps = [
     `cd -P ${quote(cwd)} 2>/dev/null`,

@@ -7,9 +7,12 @@ import { type ExecRequest, explain, fileExit, killProcessesScript } from "@cordo
 /** The environment variable by which the processes of one command are known. */
 export const marker = "CORDON_EXEC_ID"
 
-/** The program of a command and its arguments: a line of text is the shell's. */
+/**
+ * The program of a command and its arguments: a line of text is the shell's, which must not take one
+ * that begins with a dash or a plus for options of its own.
+ */
 export const argvOf = (command: ExecRequest["command"]) =>
-  typeof command === "string" ? (["/bin/sh", "-c", command] as const) : command
+  typeof command === "string" ? (["/bin/sh", "-c", "--", command] as const) : command
 
 /** $1: the marker's value. Kills the command; exit code 0: none of it is left. */
 export const killScript = killProcessesScript(marker)
@@ -29,8 +32,12 @@ done
 export const readOnScript = `word=$1
 shift
 exec 3>&2 2>/dev/null
-# In parentheses, or the shell puts its own "Killed" among the output.
-(exec "$@" 2>&3 3>&-)
+# In parentheses, or the shell puts its own "Killed" among the output. Some shells take a name that
+# begins with a dash for an option of exec, and others know no "--"; no builtin has such a name.
+case $1 in
+  -*) ("$@" 2>&3 3>&-) ;;
+  *) (exec "$@" 2>&3 3>&-) ;;
+esac
 code=$?
 printf '\\036%s\\n' "$word" >&3
 cat >/dev/null
