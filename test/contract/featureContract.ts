@@ -13,6 +13,7 @@ import { Effect, Fiber, Layer, Redacted, Schedule, Stream } from "effect"
 import { onLayer } from "../support/onLayer.ts"
 import { needs } from "../support/skips.ts"
 import { gitContract } from "./gitContract.ts"
+import { textContract } from "./textContract.ts"
 
 /** What the features are tested on, and where a driver may differ. */
 export interface FeatureOptions {
@@ -31,6 +32,7 @@ export interface FeatureOptions {
     readonly specialFiles?: string
     readonly linkRemoval?: string
     readonly keptLogs?: string
+    readonly byteOrderMarks?: string
   }
 }
 
@@ -875,6 +877,8 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           lacks.specialFiles,
         )
       })
+
+      textContract({ check, make, lacks })
 
       check(
         "git is missed where the image has none",

@@ -29,6 +29,7 @@ import {
   type LeaseError,
   type LeaseLost,
   type LeaseStoreFailed,
+  type NotText,
   OutOfMemory,
   RuntimeUnavailable,
   SandboxNotFound,
@@ -93,6 +94,7 @@ import {
 import { resolveSandboxId, type SandboxId, sandboxId } from "./values/SandboxId.ts"
 import { SandboxName } from "./values/SandboxName.ts"
 import { SessionId, type SessionKey, sessionKey } from "./values/Session.ts"
+import { decodeText, encodeText, textProblem } from "./values/Text.ts"
 
 /** How a command runs; every part has a default. */
 export interface ExecOptions {
@@ -142,19 +144,24 @@ export interface SandboxFiles {
     path: string,
     options?: ReadOptions,
   ) => Effect.Effect<Uint8Array, FileError | FileTooLarge | LeaseError>
-  /** As `read`, decoded as UTF-8. */
-  readonly readText: (path: string) => Effect.Effect<string, FileError | FileTooLarge | LeaseError>
+  /**
+   * As `read`, decoded as UTF-8: all of it, a byte order mark too, so that what is read and written
+   * back is the same file. What is not UTF-8 fails with `NotText`.
+   */
+  readonly readText: (
+    path: string,
+  ) => Effect.Effect<string, FileError | FileTooLarge | NotText | LeaseError>
   /** Streams a file of any size. */
   readonly stream: (
     path: string,
     options?: ReadOptions,
   ) => Stream.Stream<Uint8Array, FileError | LeaseError>
-  /** Writes a file whole or not at all; parent folders are made. */
+  /** Writes a file whole or not at all; parent folders are made. Text is written as UTF-8. */
   readonly write: <E = never>(
     path: string,
     content: string | Uint8Array | Stream.Stream<Uint8Array, E>,
     options?: WriteOptions,
-  ) => Effect.Effect<void, E | FileError | LeaseError>
+  ) => Effect.Effect<void, E | FileError | InvalidInput | LeaseError>
   readonly stat: (path: string) => Effect.Effect<FileStat, FileError | LeaseError>
   readonly exists: (path: string) => Effect.Effect<boolean, FileError | LeaseError>
   /** The entries of a folder (the working directory by default), ordered by path. */
@@ -356,10 +363,10 @@ const checkSecrets = Effect.fnUntraced(function* (secrets: Secrets) {
   const values: Record<string, string> = {}
   for (const [name, secret] of Object.entries(secrets)) {
     const value: unknown = Redacted.isRedacted(secret) ? Redacted.value(secret) : secret
-    if (typeof value !== "string" || value.includes("\0")) {
+    if (typeof value !== "string" || value.includes("\0") || !value.isWellFormed()) {
       return yield* new InvalidInput({
         subject: "secrets",
-        issue: `the value of ${JSON.stringify(name)} must be text without NUL characters`,
+        issue: `the value of ${JSON.stringify(name)} must be well-formed text without NUL characters`,
       })
     }
     values[name] = value
@@ -376,6 +383,8 @@ const commandProblem = (command: ExecRequest["command"]): string | undefined => 
   const parts = typeof command === "string" ? [command] : command
   if (parts[0] === undefined || parts[0].trim() === "") return "the command is empty"
   if (parts.some((part) => part.includes("\0"))) return "the command contains a NUL character"
+  const illFormed = parts.map(textProblem).find((problem) => problem !== undefined)
+  if (illFormed !== undefined) return illFormed
   // Linux refuses a single argument of 128 KiB and more.
   if (parts.some((part) => Buffer.byteLength(part) >= 128 * 1024)) {
     return "the command is longer than 128 KiB; write it to a file and run that"
@@ -383,12 +392,10 @@ const commandProblem = (command: ExecRequest["command"]): string | undefined => 
   return undefined
 }
 
-const stdinStream = (stdin: NonNullable<ExecOptions["stdin"]>): Stream.Stream<Uint8Array> =>
+const stdinStream = (stdin: NonNullable<ExecOptions["stdin"]>) =>
   typeof stdin === "string"
-    ? Stream.succeed(new TextEncoder().encode(stdin))
-    : stdin instanceof Uint8Array
-      ? Stream.succeed(stdin)
-      : stdin
+    ? Effect.map(encodeText("stdin", stdin), Stream.succeed)
+    : Effect.succeed(stdin instanceof Uint8Array ? Stream.succeed(stdin) : stdin)
 
 const make = Effect.gen(function* () {
   const driver = yield* SandboxDriver
@@ -459,7 +466,7 @@ const make = Effect.gen(function* () {
           ? {}
           : { env: { ...secrets, ...checked.env } }),
         ...(checked.user === undefined ? {} : { user: checked.user }),
-        ...(options.stdin === undefined ? {} : { stdin: stdinStream(options.stdin) }),
+        ...(options.stdin === undefined ? {} : { stdin: yield* stdinStream(options.stdin) }),
         ...(Duration.isFinite(timeout) ? { timeout } : {}),
       }
       return {
@@ -531,12 +538,13 @@ const make = Effect.gen(function* () {
           Effect.as(true),
           Effect.catchTag("FileNotFound", () => Effect.succeed(false)),
         ),
-      readText: (path) => Effect.map(read(path), (bytes) => new TextDecoder().decode(bytes)),
+      readText: (path) => Effect.flatMap(read(path), (bytes) => decodeText(path, bytes)),
       write: Effect.fn("Sandbox.files.write")(function* (path, content, options = {}) {
         const mode = options.mode === undefined ? {} : { mode: options.mode }
         const target = yield* at(path)
         if (typeof content === "string" || content instanceof Uint8Array) {
-          const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content
+          const bytes =
+            typeof content === "string" ? yield* encodeText("content", content) : content
           return yield* use(
             driver.writeFile(id, target, {
               bytes: Stream.succeed(bytes),
@@ -580,7 +588,10 @@ const make = Effect.gen(function* () {
       const { output, write, resize, exit } = yield* use(driver.terminal(id, { ...request, size }))
       return {
         output: useStream(output),
-        write: (data) => write(typeof data === "string" ? new TextEncoder().encode(data) : data),
+        write: (data) =>
+          typeof data === "string"
+            ? Effect.flatMap(encodeText("input of the terminal", data), write)
+            : write(data),
         resize: (size) => Effect.flatMap(checkSize(size), resize),
         exit,
       }

@@ -135,6 +135,13 @@ export class FileTooLarge extends TaggedError<FileTooLarge>()("FileTooLarge", {
   }
 }
 
+/** A file that is read as text is not UTF-8: decoded and written back, it would be another file. */
+export class NotText extends Schema.TaggedError<NotText>()("NotText", { path: Schema.String }) {
+  override get message() {
+    return `${quote(this.path)} is not UTF-8 text. Read its bytes with read, and decode them as what they are.`
+  }
+}
+
 /** The sandbox's user may not do that with this file. */
 export class PermissionDenied extends TaggedError<PermissionDenied>()("PermissionDenied", {
   path: Schema.String,
@@ -464,6 +471,7 @@ export type CordonError =
   | ExecError
   | FileError
   | FileTooLarge
+  | NotText
   | AlreadyExists
   | DirectoryNotEmpty
   | TooManyFiles

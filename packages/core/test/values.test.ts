@@ -1,4 +1,5 @@
 import {
+  CreateOptions,
   defaultLimits,
   formatMemory,
   ImageReference,
@@ -19,6 +20,38 @@ import { User } from "../src/values/Sandbox.ts"
 
 const name = fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,36}[a-z0-9])?$/)
 const keyOf = (session: string) => sessionKey(SessionId.make(session))
+
+describe("text that UTF-8 can't carry", () => {
+  const half = "victim-\ud83d"
+
+  it("names no session: two such IDs would have one key", () => {
+    assert.isFalse(Schema.is(SessionId)(half))
+    assert.isTrue(Schema.is(SessionId)("victim-\u{1f600}"))
+    assert.isTrue(Schema.is(SessionId)("victim-\ufffd"))
+  })
+
+  it.effect("is no path, no variable and no folder", () =>
+    Effect.gen(function* () {
+      assert.match((yield* Effect.flip(sandboxPath(half, "/"))).reason, /half of a character/)
+      assert.match((yield* Effect.flip(storagePath(half))).reason, /half of a character/)
+      for (const options of [{ env: { A: half } }, { workdir: `/${half}` }]) {
+        const error = yield* Effect.flip(Schema.decodeUnknownEffect(CreateOptions)(options))
+        assert.match(error.message, /well-formed Unicode/)
+      }
+    }),
+  )
+
+  const odd = fc.constantFrom("\ud83d", "\ude00", "\ufffd", "a")
+
+  it("gives every session ID a key of its own", () =>
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: odd, minLength: 1, maxLength: 3 })), (some) => {
+        const ids = some.filter((id) => Schema.is(SessionId)(id))
+        const keys = new Set(ids.map((id) => sessionKey(SessionId.make(id))))
+        assert.strictEqual(keys.size, new Set(ids).size)
+      }),
+    ))
+})
 
 describe("memory sizes", () => {
   it.each([

@@ -30,11 +30,14 @@ import type {
 export interface PromiseSandboxFiles {
   /** Reads a file whole, or a part of it; rejects with `FileTooLarge` beyond the `fileLimit`. */
   readonly read: (path: string, options?: ReadOptions & Abortable) => Promise<Uint8Array>
-  /** As `read`, decoded as UTF-8. */
+  /**
+   * As `read`, decoded as UTF-8: all of it, a byte order mark too, so that what is read and written
+   * back is the same file. What is not UTF-8 rejects with `NotText`.
+   */
   readonly readText: (path: string, options?: Abortable) => Promise<string>
   /** A file of any size, in pieces. */
   readonly stream: (path: string, options?: ReadOptions & Abortable) => AsyncIterable<Uint8Array>
-  /** Writes a file whole or not at all; parent folders are made. */
+  /** Writes a file whole or not at all; parent folders are made. Text is written as UTF-8. */
   readonly write: (
     path: string,
     content: Content,

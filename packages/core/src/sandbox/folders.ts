@@ -11,6 +11,7 @@ import {
 } from "../errors.ts"
 import type { FilePath } from "../values/FilePath.ts"
 import type { FileEntry, FileMatch } from "../values/Files.ts"
+import { wellFormed } from "../values/Text.ts"
 import { explain, fileError, fileExit } from "./fileScripts.ts"
 import { ListingParser, listScript } from "./listing.ts"
 import { badPattern, MatchParser, searchScript } from "./search.ts"
@@ -111,6 +112,7 @@ export const Line = Schema.String.pipe(
   Schema.check(
     Schema.isPattern(/^[^\0\n]+$/, { expected: "text without line breaks and NUL characters" }),
     Schema.isMaxLength(4096),
+    wellFormed,
   ),
 )
 const Search = Schema.Struct({

@@ -61,7 +61,7 @@ const latest = 8.64e15 // of a Date, in milliseconds
 /** Takes apart what {@link printEntries} prints, whatever names the files have. */
 export class ListingParser {
   readonly #folder: string
-  readonly #decoder = new TextDecoder()
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true })
   #pending = ""
 
   constructor(folder: string) {

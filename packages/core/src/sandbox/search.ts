@@ -38,7 +38,7 @@ const longestPath = 64 * 1024
 /** Takes apart what {@link searchScript} prints; a line's end beyond the limit is let go. */
 export class MatchParser {
   readonly #folder: string
-  readonly #decoder = new TextDecoder()
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true })
   #pending = ""
   #path = ""
   #skipping = false

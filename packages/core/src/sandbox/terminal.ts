@@ -26,7 +26,7 @@ export interface SandboxTerminal {
   /** What the terminal shows, control sequences and all; ends with the command. */
   readonly output: Stream.Stream<Uint8Array, HostError | LeaseError>
   /** Types: `"ls\n"`, or `"\x03"` for control-C. */
-  readonly write: (data: string | Uint8Array) => Effect.Effect<void>
+  readonly write: (data: string | Uint8Array) => Effect.Effect<void, InvalidInput>
   readonly resize: (size: TerminalSize) => Effect.Effect<void, HostError | InvalidInput>
   /** Waits for the command's end. @returns its exit code */
   readonly exit: Effect.Effect<number, HostError>

@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { InvalidPath } from "../errors.ts"
+import { textProblem } from "./Text.ts"
 
 /**
  * An absolute path inside a sandbox. Every name that Linux allows is allowed (spaces, newlines, a
@@ -17,6 +18,8 @@ const longestName = 255 // NAME_MAX
 const problemOf = (path: string): string | undefined => {
   if (path === "") return "it is empty"
   if (path.includes("\0")) return "it contains a NUL character"
+  const illFormed = textProblem(path)
+  if (illFormed !== undefined) return illFormed
   if (Buffer.byteLength(path) > longestPath) return `it is longer than ${longestPath} bytes`
   if (path.split("/").some((part) => Buffer.byteLength(part) > longestName)) {
     return `a part of it is longer than ${longestName} bytes`

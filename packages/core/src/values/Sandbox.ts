@@ -5,6 +5,7 @@ import { Runtime, RuntimeChoice } from "./Runtime.ts"
 import { SandboxId } from "./SandboxId.ts"
 import { SandboxName } from "./SandboxName.ts"
 import { SessionKey } from "./Session.ts"
+import { wellFormed } from "./Text.ts"
 
 /**
  * A sandbox's network: `bridge`, its own private network with a way out; `internal`, its own
@@ -38,7 +39,10 @@ export const ImageReference = Schema.String.pipe(
 )
 
 const withoutNul = Schema.String.pipe(
-  Schema.check(Schema.isPattern(/^[^\0]*$/, { expected: "text without NUL characters" })),
+  Schema.check(
+    Schema.isPattern(/^[^\0]*$/, { expected: "text without NUL characters" }),
+    wellFormed,
+  ),
 )
 
 /** Environment variables by name. */
@@ -75,6 +79,7 @@ export const User = Schema.String.pipe(
 const AbsolutePath = Schema.String.pipe(
   Schema.check(
     Schema.isPattern(/^\/[^\0]{0,4094}$/, { expected: "an absolute path such as /workspace" }),
+    wellFormed,
   ),
 )
 

@@ -1,14 +1,20 @@
 import { createHash } from "node:crypto"
 import { Schema } from "effect"
+import { wellFormed } from "./Text.ts"
 
 const expected = "a session ID of 1 to 256 characters"
 
 /**
  * Names the agent session that owns sandboxes: 1 to 256 characters, chosen by the embedding program.
+ * It must be well-formed Unicode, since IDs that are not would have one key.
  * It never leaves the process: engines see only {@link SessionKey}.
  */
 export const SessionId = Schema.String.pipe(
-  Schema.check(Schema.isMinLength(1, { expected }), Schema.isMaxLength(256, { expected })),
+  Schema.check(
+    Schema.isMinLength(1, { expected }),
+    Schema.isMaxLength(256, { expected }),
+    wellFormed,
+  ),
   Schema.brand("SessionId"),
   Schema.annotate({ title: "SessionId" }),
 )

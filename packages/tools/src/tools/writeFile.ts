@@ -43,7 +43,7 @@ const bytesOf = (content: string, encoding: Encoding | undefined) =>
               '"content": it is not valid base64. Encode it again, or write text with "encoding": "utf8".',
           }),
       )
-    : Effect.succeed(new TextEncoder().encode(content))
+    : Effect.succeed(content)
 
 export const sandboxWriteFile = defineTool({
   name: "sandbox_write_file",
@@ -57,14 +57,15 @@ Example: {"sandbox": "web-1", "path": "src/run.sh", "content": "#!/bin/sh\\necho
     { sandbox: reference, path, content, encoding, mode },
     session,
   ) {
-    const bytes = yield* bytesOf(content, encoding)
+    const written = yield* bytesOf(content, encoding)
     const sandbox = yield* session.get(reference)
     yield* sandbox.files.write(
       path,
-      bytes,
+      written,
       mode === undefined ? {} : { mode: Number.parseInt(mode, 8) },
     )
-    return { path: yield* sandboxPath(path, sandbox.info.workdir), bytes: bytes.length }
+    const bytes = Buffer.byteLength(written)
+    return { path: yield* sandboxPath(path, sandbox.info.workdir), bytes }
   }),
   render: ({ path, bytes }) => `Wrote ${number(bytes)} bytes to ${path}`,
 })
