@@ -10,6 +10,7 @@ export const gitContract = (needs: {
   /** A sandbox of an image with git and a way out, made with the host's files in place. */
   readonly make: (options?: {
     readonly user?: string
+    readonly env?: Readonly<Record<string, string>>
   }) => Effect.Effect<Sandbox, unknown, Sandboxes | Scope.Scope>
   readonly lack: string | undefined
 }) => {
@@ -92,6 +93,95 @@ export const gitContract = (needs: {
         assert.match(again.stderr, /could not read Username/)
         const used = host.asked.git.filter(({ authorization }) => authorization !== undefined)
         assert.isNotEmpty(used)
+      }),
+    )
+
+    check("keeps credentials from all that was planted before they came", () =>
+      Effect.gen(function* () {
+        const evil = "/tmp/evil"
+        const { sandbox, host, project } = yield* prepared({
+          env: {
+            PATH: `${evil}:/usr/bin:/bin`,
+            HOME: "/tmp/home",
+            XDG_CONFIG_HOME: "/tmp/xdg",
+            GIT_EXEC_PATH: evil,
+            GIT_TEMPLATE_DIR: "/tmp/template",
+            GIT_SSH_COMMAND: `${evil}/keep`,
+            GIT_ASKPASS: `${evil}/keep`,
+            GIT_PROXY_COMMAND: `${evil}/keep`,
+            GIT_TRACE2_EVENT: "/tmp/loot/event",
+            GIT_TRACE2_ENV_VARS: "CORDON_GIT_USERNAME,CORDON_GIT_PASSWORD",
+            GIT_TRACE: "/tmp/loot/trace",
+            GIT_TRACE_CURL: "/tmp/loot/curl",
+            GIT_TRACE_REDACT: "0",
+            GIT_CONFIG_COUNT: "1",
+            GIT_CONFIG_KEY_0: "credential.helper",
+            GIT_CONFIG_VALUE_0: "store --file /tmp/loot/counted",
+          },
+        })
+        // Each keeps all that it can see: its environment, its arguments, and that of what called it.
+        const keep = `#!/bin/sh
+{ env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline; } >>"/tmp/loot/\${0##*/}" 2>/dev/null
+exec "/usr/lib/git-core/\${0##*/}" "$@"
+`
+        yield* sandbox.files.write(`${evil}/keep`, keep, { mode: 0o755 })
+        yield* sandbox.run(
+          `mkdir -p /tmp/loot /tmp/template/hooks /tmp/home /tmp/xdg/git && cd ${evil}
+for name in git-remote-https git-clone git-index-pack git-checkout; do cp keep $name; done
+cp keep /tmp/template/hooks/post-checkout; cp keep /tmp/template/hooks/reference-transaction
+cp /tmp/template/hooks/* /tmp/home
+echo '* filter=keep' | tee /tmp/xdg/git/attributes >/etc/gitattributes
+echo 'machine git.test login agent password planted' >/tmp/home/.netrc; cp /tmp/home/.netrc /root
+cat >/tmp/planted
+for file in /etc/gitconfig /tmp/home/.gitconfig /root/.gitconfig /tmp/xdg/git/config; do
+  printf '[include]\n\tpath = /tmp/planted\n' >$file
+done
+/usr/bin/git init -q / && cat /tmp/planted >>/.git/config`,
+          {
+            stdin: `[trace2]
+\teventTarget = /tmp/loot/configured
+\tnormalTarget = /tmp/loot/normal
+\tenvVars = CORDON_GIT_USERNAME,CORDON_GIT_PASSWORD
+[alias]
+\tclone = !env >/tmp/loot/alias
+[credential]
+\thelper = store --file /tmp/loot/stored
+[credential "${host.url}"]
+\thelper = "!f() { cat >>/tmp/loot/helped; }; f"
+[core]
+\thooksPath = /tmp/home
+\tfsmonitor = ${evil}/keep
+\taskPass = ${evil}/keep
+\tsshCommand = ${evil}/keep
+[filter "keep"]
+\tsmudge = env >>/tmp/loot/smudged
+\tclean = cat
+[init]
+\ttemplateDir = /tmp/template
+[url "${host.url.replace("git.test", "other.test")}/"]
+\tinsteadOf = ${host.url}/
+[http]
+\tproxy = http://127.0.0.1:1
+\tsslVerify = false
+\tcookieFile = /tmp/loot/cookies
+\tsaveCookies = true
+`,
+          },
+        )
+        const { commit } = yield* sandbox.git.clone(project, { credentials, directory: "/tmp/p" })
+        assert.strictEqual(commit, host.commit)
+        assert.isEmpty(host.asked.other)
+        for (const form of [
+          core,
+          Buffer.from(`${credentials.username}:${password}`).toString("base64"),
+        ]) {
+          // The search must not find itself.
+          const { stdout } = yield* sandbox.run(
+            'export PATH=/usr/bin:/bin; text=$(cat); printf %s "$text" | grep -rlaF -f - /tmp /root /etc /var /.git; true',
+            { stdin: form },
+          )
+          assert.strictEqual(stdout, "")
+        }
       }),
     )
 
@@ -283,15 +373,6 @@ export const gitContract = (needs: {
           assert.isTrue(host.asked.other.every(({ authorization }) => authorization === undefined))
           host.asked.other.length = 0
         }
-        // Planted: another host in the place of the one that is asked for.
-        yield* sandbox.run(
-          `git config --global url.${host.url.replace("git.test", "other.test")}/.insteadOf ${host.url}/`,
-        )
-        assert.isTrue(
-          ["GitAuthFailed", "CloneFailed"].includes(yield* tagOf(clone("project", false))),
-        )
-        assert.isTrue(host.asked.other.every(({ authorization }) => authorization === undefined))
-        yield* sandbox.run("rm ~/.gitconfig")
         // A command in a submodule's place.
         assert.strictEqual(yield* tagOf(clone("command", true)), "CloneFailed")
         assert.isFalse(yield* sandbox.files.exists("/tmp/ran"))

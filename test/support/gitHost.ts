@@ -146,7 +146,7 @@ export const introduce = Effect.fnUntraced(function* (sandbox: Sandbox, ca: stri
   const gateway = /^\S+\t00000000\t([0-9A-F]{8})\t/m.exec(stdout)?.[1] ?? ""
   const address = [...Buffer.from(gateway, "hex")].reverse().join(".")
   yield* sandbox.run(
-    `echo '${address} git.test other.test' >>/etc/hosts && cat >/etc/forges.pem && git config --system http.sslCAInfo /etc/forges.pem`,
+    `echo '${address} git.test other.test' >>/etc/hosts && mkdir -p /etc/ssl/certs && cat >>/etc/ssl/certs/ca-certificates.crt`,
     { user: "0", stdin: ca },
   )
 })

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { posix } from "node:path"
-import { Duration, Effect, Redacted, Schema } from "effect"
+import { Duration, Effect, Redacted, Schema, Stream } from "effect"
 import {
   AlreadyExists,
   BranchNotFound,
@@ -18,10 +18,18 @@ import {
   type Unsupported,
 } from "../errors.ts"
 import { collectOutput } from "../Output.ts"
+import type { ExecRequest } from "../values/Exec.ts"
 import type { FilePath } from "../values/FilePath.ts"
 import { fileError } from "./fileScripts.ts"
 import { bare } from "./folders.ts"
-import { beginScript, cloneExit, commitScript, credentialHelper, undoScript } from "./gitScripts.ts"
+import {
+  beginScript,
+  cloneExit,
+  commitScript,
+  credentialHelper,
+  isolatedGitScript,
+  undoScript,
+} from "./gitScripts.ts"
 import { type Judge, type RunCommand, runScript, type ScriptError, scriptCommand } from "./shell.ts"
 
 /** What a server of repositories lets somebody in by. A token is a password. */
@@ -43,7 +51,10 @@ export interface CloneOptions {
   readonly submodules?: boolean
   /**
    * For this one clone, and for the host of the URL only. They are in the environment of the command
-   * that clones, and nowhere else: not in its arguments, the repository, or the sandbox's files.
+   * that clones, and nowhere else: not in its arguments, the repository, or the sandbox's files. That
+   * command reads none of the sandbox's git configuration and none of its environment but the proxies'
+   * variables: what was planted there earlier does not see them. A private authority's certificate has
+   * to be in the image's trust store.
    */
   readonly credentials?: GitCredentials
   /** Whether credentials may go over plain HTTP, where all on the way can read them. */
@@ -183,8 +194,8 @@ export const cloneTarget = (
   }
 }
 
-/** What git is called with; no credentials are in it. */
-const command = ({ url, origin, credentials }: Target, options: CloneOptions, into: string) => {
+/** Git's arguments; no credentials are in them. */
+const argumentsOf = ({ url, origin, credentials }: Target, options: CloneOptions, into: string) => {
   const config = [
     // What the sandbox's own templates would have run must not see the credentials.
     "core.hooksPath=/dev/null",
@@ -197,9 +208,9 @@ const command = ({ url, origin, credentials }: Target, options: CloneOptions, in
   ]
   const { branch, depth, submodules } = options
   return [
-    "git",
     ...config.flatMap((setting) => ["-c", setting]),
     "clone",
+    "--template=",
     ...(branch === undefined ? [] : [`--branch=${branch}`]),
     ...(depth === undefined ? [] : [`--depth=${depth}`]),
     ...(submodules === true ? ["--recurse-submodules"] : []),
@@ -209,7 +220,7 @@ const command = ({ url, origin, credentials }: Target, options: CloneOptions, in
   ] as const
 }
 
-const environment = ({ credentials }: Target): Readonly<Record<string, string>> => ({
+const environment: Readonly<Record<string, string>> = {
   LC_ALL: "C",
   // Nobody is there to be asked.
   GIT_TERMINAL_PROMPT: "0",
@@ -217,13 +228,23 @@ const environment = ({ credentials }: Target): Readonly<Record<string, string>> 
   // Nor may a submodule be a file of the sandbox, or a command (ext::).
   GIT_ALLOW_PROTOCOL: "https:http",
   GIT_TRACE_REDACT: "1",
-  ...(credentials === undefined
-    ? {}
-    : {
-        CORDON_GIT_USERNAME: credentials.username,
-        CORDON_GIT_PASSWORD: credentials.password,
-      }),
-})
+}
+
+/** How git is run: without credentials with the sandbox's own configuration, with them without any. */
+const command = (
+  target: Target,
+  options: CloneOptions,
+  into: string,
+): Pick<ExecRequest, "command" | "env" | "stdin"> => {
+  const args = argumentsOf(target, options, into)
+  const { credentials } = target
+  if (credentials === undefined) return { command: ["git", ...args], env: environment }
+  const lines = `${credentials.username}\n${credentials.password}\n`
+  return {
+    command: scriptCommand(isolatedGitScript(environment), ...args).command,
+    stdin: Stream.succeed(new TextEncoder().encode(lines)),
+  }
+}
 
 /** What git says went wrong. The lines of the server's own are not believed. */
 export const cloneError = (
@@ -301,9 +322,8 @@ export const makeGit = (needs: {
     const fetch = Effect.gen(function* () {
       const result = yield* collectOutput(
         runOn({
-          command: command(target, options, `${path}/${part}`),
+          ...command(target, options, `${path}/${part}`),
           cwd: "/",
-          env: environment(target),
           ...(Duration.isFinite(timeout) ? { timeout } : {}),
         }),
         64 * 1024,

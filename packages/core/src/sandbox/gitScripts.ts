@@ -42,6 +42,41 @@ while [ "$dir" != "$3" ] && [ -n "$dir" ] && rmdir "$dir" 2>/dev/null; do dir=\$
 [ ! -e "$1/$2" ] || exit ${fileExit.failed}
 `
 
+// Where systems keep their programs; what others may have put into PATH comes after.
+const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/** The way out, where there is one way only; and what the driver knows its processes by. */
+const kept = [
+  ...["http_proxy", "https_proxy", "all_proxy", "no_proxy"].flatMap((name) => [
+    name,
+    name.toUpperCase(),
+  ]),
+  "CORDON_EXEC_ID",
+]
+
+/** Takes the credentials from standard input, a line each, into git's environment. */
+const withCredentials = `IFS= read -r CORDON_GIT_USERNAME && IFS= read -r CORDON_GIT_PASSWORD || exit ${fileExit.failed}
+export CORDON_GIT_USERNAME CORDON_GIT_PASSWORD
+exec git "$@" </dev/null`
+
+/**
+ * $@: arguments of git. Runs it with the credentials on standard input, and without anything that the
+ * sandbox may have been prepared with: no environment but the one here, no configuration but that of
+ * the arguments, no home (for .netrc as well), no templates.
+ */
+export const isolatedGitScript = (
+  environment: Readonly<Record<string, string>>,
+) => `PATH=${systemPath}:$PATH
+exec env -i "PATH=$PATH" HOME=/dev/null XDG_CONFIG_HOME=/dev/null \\
+  GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_SYSTEM=/dev/null GIT_CONFIG_GLOBAL=/dev/null \\
+  GIT_ATTR_NOSYSTEM=1 GIT_TEMPLATE_DIR= \\
+  ${Object.entries(environment)
+    .map(([name, value]) => `'${name}=${value}'`)
+    .join(" ")} \\
+  ${kept.map((name) => `\${${name}+"${name}=$${name}"}`).join(" ")} \\
+  sh -c '${withCredentials}' sh "$@"
+`
+
 /** Gives git what it asks for, out of the environment of this one command. */
 export const credentialHelper =
   '!f() { [ "$1" = get ] || return 0; printf \'username=%s\\npassword=%s\\n\' "$CORDON_GIT_USERNAME" "$CORDON_GIT_PASSWORD"; }; f'
