@@ -54,6 +54,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
     image: options.image,
     network: "none",
     limits: { memory: "256MiB" },
+    allow: { networks: ["bridge"] },
     ...options.settings,
   }
 

@@ -1,3 +1,4 @@
+import type { SandboxSession } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { engine, image, needing, onEngine, ownedBy, textOf, withSession } from "./support.ts"
@@ -91,7 +92,8 @@ describe("create on a real engine", () => {
     "pulls an image that is missing, and reports the progress",
     (registry) => {
       const remote = `${registry}/cordon/busybox:1`
-      return withSession((session) =>
+      const allow = { registries: [registry, "127.0.0.1:9"] }
+      const pulls = (session: SandboxSession) =>
         Effect.gen(function* () {
           yield* Effect.promise(() =>
             engine
@@ -113,8 +115,8 @@ describe("create on a real engine", () => {
           assert.strictEqual(missing._tag, "ImageNotFound")
           const dead = yield* Effect.flip(session.create({ image: "127.0.0.1:9/x/y:1" }))
           assert.strictEqual(dead._tag, "ImagePullFailed")
-        }),
-      )
+        })
+      return withSession(pulls, { allow })
     },
   )
 

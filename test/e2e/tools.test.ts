@@ -4,7 +4,7 @@ import { createTools, type ToolName, type ToolResult } from "@cordon/tools"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { assertFailed, call, ok, onEachDriver, owned, put, stored, textAt } from "./stage.ts"
-import { wrongInputs } from "./wrongInputs.ts"
+import { allow, wrongInputs } from "./wrongInputs.ts"
 
 onEachDriver("a coding session", {}, (test, driver) => {
   test("writes, runs, fixes and hands back a program", ({ a, files }) =>
@@ -312,7 +312,7 @@ onEachDriver("two sessions", {}, (test) => {
 
 const show = (input: unknown) => JSON.stringify(input)?.slice(0, 80) ?? "undefined"
 
-onEachDriver("wrong inputs", {}, (test, driver) => {
+onEachDriver("wrong inputs", { allow }, (test, driver) => {
   test("start from two sandboxes, one of them stopped", ({ a, files }) =>
     Effect.gen(function* () {
       yield* ok(a, "sandbox_create", { name: "box" })

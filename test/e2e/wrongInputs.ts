@@ -1,3 +1,4 @@
+import { type Allow, publicRegistries } from "@cordon/core"
 import type { ToolName } from "@cordon/tools"
 import type { DriverName } from "./stage.ts"
 
@@ -11,6 +12,12 @@ export type WrongInput = readonly [
 ]
 
 const registry = process.env["CORDON_TEST_REGISTRY"]
+
+/** What the settings have to allow for some of the calls to get as far as the engine. */
+export const allow: Allow = {
+  registries: [...publicRegistries, "localhost:9", ...(registry === undefined ? [] : [registry])],
+}
+
 const fields = (names: string) => new RegExp(`Its fields are: ${names}`)
 
 const anyTool: ReadonlyArray<WrongInput> = (
@@ -111,13 +118,19 @@ const create: ReadonlyArray<WrongInput> = [
       /^Limit memory is .*, but must be bytes, or a size such as "512MiB" or "2GiB"\.$/,
     ],
   ),
-  [
-    "sandbox_create",
-    { memory: "999TiB" },
-    "InvalidLimits",
-    /^Limit memory is .*, but must be at most .*iB, which is what this host has\.$/,
-    "docker",
-  ],
+  ...(
+    [
+      [{ memory: "999TiB" }, /^A memory limit of 1022976 GiB is not allowed.* at most 2 GiB\./],
+      [{ cpus: 1e9 }, /^A limit of 1000000000 cores is not allowed.* at most 1 core\./],
+      [{ pids: 30_000 }, /^A limit of 30000 processes is not allowed.* at most 256 processes\./],
+      [
+        { image: "127.0.0.1:1/team/app:1" },
+        /^The image "127\.0\.0\.1:1\/team\/app:1" is not allowed.* images of docker\.io, /,
+      ],
+      [{ image: `sha256:${"0".repeat(64)}` }, /^The image "sha256:0+" is not allowed.*by an ID/],
+      [{ image: "cafe" }, /^The image "cafe" is not allowed.*by an ID/],
+    ] as const
+  ).map(([input, message]): WrongInput => ["sandbox_create", input, "NotAllowed", message]),
   [
     "sandbox_create",
     { memory: true },
@@ -131,13 +144,6 @@ const create: ReadonlyArray<WrongInput> = [
     /^Limit cpus is 0, but must be at least 0\.01 cores\.$/,
   ],
   ["sandbox_create", { cpus: -1 }, "InvalidLimits", /^Limit cpus is -1/],
-  [
-    "sandbox_create",
-    { cpus: 1e9 },
-    "InvalidLimits",
-    /^Limit cpus is 1000000000, but must be at most \d+ cores?, which is what this host has\.$/,
-    "docker",
-  ],
   ["sandbox_create", { cpus: "2" }, "InvalidInput", /"cpus": Expected .*number, got string/],
   ["sandbox_create", { cpus: Number.NaN }, "InvalidInput", /"cpus"/],
   [

@@ -6,6 +6,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { publicRegistries } from "@cordon/core"
 import type { ToolName, ToolResult } from "@cordon/tools"
 import {
   Client as ModernClient,
@@ -21,6 +22,9 @@ import type { Where } from "../frameworks/suite.ts"
 
 const script = join(import.meta.dirname, "..", "..", "examples", "mcp-server.ts")
 
+const registry = process.env["CORDON_TEST_REGISTRY"]
+const registries = [...publicRegistries, ...(registry === undefined ? [] : [registry])]
+
 /** How to start the server as a process of its own. */
 export const serverProcess = ({ driver, folder }: Where, ...more: ReadonlyArray<string>) => ({
   command: process.execPath,
@@ -30,6 +34,7 @@ export const serverProcess = ({ driver, folder }: Where, ...more: ReadonlyArray<
       ...process.env,
       CORDON_DRIVER: driver,
       CONTAINER_SANDBOX_IMAGE: process.env["CORDON_TEST_IMAGE"],
+      CONTAINER_SANDBOX_ALLOW_REGISTRIES: registries.join(","),
     }).filter((entry): entry is [string, string] => entry[1] !== undefined),
   ),
 })

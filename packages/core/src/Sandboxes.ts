@@ -31,7 +31,6 @@ import {
   type LeaseStoreFailed,
   type NotText,
   OutOfMemory,
-  RuntimeUnavailable,
   SandboxNotFound,
   type SnapshotInUse,
   type SnapshotNameTaken,
@@ -43,6 +42,7 @@ import { type LeaseStore, leaseStoreMemory } from "./LeaseStore.ts"
 import { Leases } from "./Leases.ts"
 import { createDuration, execDuration } from "./metrics.ts"
 import { collectOutput } from "./Output.ts"
+import { decide, type Policy } from "./Policy.ts"
 import {
   type DriverCapabilities,
   type Feature,
@@ -82,8 +82,6 @@ import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, OutputEvent } from "./values/Exec.ts"
 import { sandboxPath } from "./values/FilePath.ts"
 import type { FileEntry, FileEvent, FileStat } from "./values/Files.ts"
-import { resolveLimits } from "./values/Limits.ts"
-import { chooseRuntime } from "./values/Runtime.ts"
 import {
   CreateOptions,
   Environment,
@@ -315,6 +313,8 @@ export class Sandboxes extends Context.Service<
       options?: SessionOptions,
     ) => Effect.Effect<SandboxSession, InvalidInput, Scope.Scope>
     readonly capabilities: Effect.Effect<DriverCapabilities, HostError | Closed>
+    /** The most that a creation may ask for. */
+    readonly policy: Policy
   }
 >()("@cordon/core/Sandboxes") {
   /** Over a lease store and leases of the program's own. */
@@ -673,17 +673,11 @@ const make = Effect.gen(function* () {
       const name = wanted.name ?? SandboxName.make(`box-${randomBytes(4).toString("hex")}`)
       const id = sandboxId(key, name)
       yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
-      const choice = wanted.runtime ?? settings.runtime
       const host = yield* capabilities
-      const available = host.runtimes.map((offered) => offered.runtime)
-      const runtime = chooseRuntime(choice, available)
-      if (runtime === undefined) {
-        return yield* new RuntimeUnavailable({ runtime: choice, available })
-      }
+      const { runtime, limits, network, egress } = yield* decide(settings.policy, wanted, host)
       const keepsFiles = host.runtimes.some(
         (offered) => offered.runtime === runtime && offered.keepsFiles,
       )
-      const limits = yield* resolveLimits(wanted.limits ?? {}, settings.limits, host.capacity)
       if (limits.disk === undefined && diskQuota) {
         return yield* new InvalidLimits({
           limit: "disk",
@@ -691,8 +685,6 @@ const make = Effect.gen(function* () {
           expected: "a size, since there is a quota of disk space",
         })
       }
-      const network = wanted.network ?? settings.network
-      const egress = wanted.egress ?? (network === "bridge" ? settings.egress : undefined)
       if (egress !== undefined && network !== "bridge") {
         return yield* new InvalidInput({
           subject: "egress",
@@ -782,5 +774,6 @@ const make = Effect.gen(function* () {
       return sessionOf(key, yield* root.open(subject, removeOnClose))
     }),
     capabilities: root.whileOpen(capabilities),
+    policy: settings.policy,
   })
 })

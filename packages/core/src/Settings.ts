@@ -1,6 +1,7 @@
-import { Config, Context, Duration, Effect, Layer, Option, Schema } from "effect"
+import { Config, Context, Duration, Effect, Layer, Option, Predicate, Record, Schema } from "effect"
 import { InvalidInput, type InvalidLimits, invalidInput } from "./errors.ts"
 import type { Quota, Quotas } from "./LeaseStore.ts"
+import { Allow, makePolicy, type Policy } from "./Policy.ts"
 import { EgressPolicy } from "./values/Egress.ts"
 import {
   defaultLimits,
@@ -48,6 +49,11 @@ export interface SettingsInput {
   readonly network?: NetworkMode
   /** Default allow-list of sandboxes with a `bridge` network: none, they may go anywhere. */
   readonly egress?: EgressPolicy
+  /**
+   * What a creation may ask for beyond these settings, which else are the most that it gets: nothing,
+   * but other images of public registries.
+   */
+  readonly allow?: Allow
   /** A sandbox nobody used for this long is stopped: 10 minutes. */
   readonly idleTimeout?: Duration.Input
   /** A sandbox nobody used for this long is removed: 20 minutes. */
@@ -173,10 +179,50 @@ const quota = Effect.fnUntraced(function* (
   }
 })
 
+const names = (variable: string) =>
+  Config.map(Config.String(variable), (text) =>
+    text
+      .split(",")
+      .map((name) => name.trim())
+      .filter((name) => name !== ""),
+  )
+
+const checkAllow = (input: unknown) =>
+  Schema.decodeUnknownEffect(Allow)(input, { onExcessProperty: "error" }).pipe(
+    Effect.mapError(invalidInput("settings (allow)")),
+  )
+
+/** What is allowed as the program, else the environment has it. */
+const allowed = Effect.fnUntraced(function* (input: Allow) {
+  const { limits = {}, ...lists } = yield* checkAllow(input)
+  const given = yield* Effect.all({
+    runtimes: setting(lists.runtimes, names, "ALLOW_RUNTIMES", undefined),
+    networks: setting(lists.networks, names, "ALLOW_NETWORKS", undefined),
+    images: setting(lists.images, names, "ALLOW_IMAGES", undefined),
+    registries: setting(lists.registries, names, "ALLOW_REGISTRIES", undefined),
+  })
+  const most = yield* Effect.all({
+    memory: setting(limits.memory, Config.String, "ALLOW_MEMORY", undefined),
+    cpus: setting(limits.cpus, Config.Number, "ALLOW_CPUS", undefined),
+    pids: setting(limits.pids, Config.Number, "ALLOW_PIDS", undefined),
+    disk: setting(limits.disk, Config.String, "ALLOW_DISK", undefined),
+  })
+  const { egress } = lists
+  return yield* checkAllow({
+    ...Record.filter(given, Predicate.isNotUndefined),
+    limits: Record.filter(most, Predicate.isNotUndefined),
+    ...(egress === undefined ? {} : { egress }),
+  })
+})
+
 /** How sandboxes are made and kept: what the program says, else the environment, else the default. */
 export class Settings extends Context.Service<
   Settings,
-  (typeof Checked)["Type"] & { readonly limits: Limits; readonly quotas: Required<Quotas> }
+  (typeof Checked)["Type"] & {
+    readonly limits: Limits
+    readonly quotas: Required<Quotas>
+    readonly policy: Policy
+  }
 >()("@cordon/core/Settings") {
   static readonly layer = (
     input: SettingsInput = {},
@@ -229,7 +275,12 @@ export class Settings extends Context.Service<
           ),
           host: yield* quota("hostQuota", input.hostQuota ?? {}, "HOST"),
         }
-        return { ...checked, limits, quotas }
+        const { image, runtime, network, egress } = checked
+        const policy = yield* makePolicy(
+          { image, runtime, network, limits, ...(egress === undefined ? {} : { egress }) },
+          yield* allowed(input.allow === undefined ? {} : input.allow),
+        )
+        return { ...checked, limits, quotas, policy }
       }),
     )
 }

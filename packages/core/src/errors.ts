@@ -83,6 +83,40 @@ export class InvalidLimits extends TaggedError<InvalidLimits>()("InvalidLimits",
   }
 }
 
+/** A sandbox was asked for that is more than the program's settings allow; see `Settings.allow`. */
+export class NotAllowed extends TaggedError<NotAllowed>()("NotAllowed", {
+  /** What part of the sandbox. */
+  part: Schema.Literals([
+    "runtime",
+    "network",
+    "memory",
+    "cpus",
+    "pids",
+    "disk",
+    "image",
+    "egress",
+  ]),
+  asked: Schema.String,
+  /** What may be asked for instead, in words. */
+  allowed: Schema.String,
+}) {
+  override get message() {
+    const asked = /^(image|runtime|network)$/.test(this.part) ? quote(this.asked) : this.asked
+    return `${inWords[this.part]} ${asked} is not allowed here. Allowed: ${this.allowed}. Ask for that or leave it out; only the program's settings (allow) can allow more.`
+  }
+}
+
+const inWords = {
+  runtime: "The runtime",
+  network: "The network",
+  memory: "A memory limit of",
+  cpus: "A limit of",
+  pids: "A limit of",
+  disk: "A limit of disk space of",
+  image: "The image",
+  egress: "A way out to",
+}
+
 /** Input that does not have the documented shape. */
 export class InvalidInput extends TaggedError<InvalidInput>()("InvalidInput", {
   subject: Schema.String,
@@ -446,6 +480,7 @@ export type CreateError =
   | RuntimeUnavailable
   | InvalidLimits
   | InvalidInput
+  | NotAllowed
   | QuotaExceeded
   | Unsupported
   | HostError

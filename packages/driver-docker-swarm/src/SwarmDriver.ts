@@ -28,6 +28,7 @@ import {
   unsupportedFeatures,
 } from "@cordon/core"
 import {
+  defaultPids,
   defaultRuntimeNames,
   identityOf,
   infoOf,
@@ -676,7 +677,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
         keepsFiles: true,
       })),
       enforced,
-      capacity: engines.length === 0 ? {} : { memory, cpus },
+      capacity: engines.length === 0 ? {} : { memory, cpus, pids: defaultPids({ memory, cpus }) },
       features: ["processes", "pause", "terminals", "git"],
       caveats: [
         "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",

@@ -24,6 +24,7 @@ import {
 import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
 import { makeChannels } from "./channel/Channels.ts"
 import { DockerEngine } from "./DockerEngine.ts"
+import { capacityOfHost } from "./engine/capacity.ts"
 import { familiar, isPodman, networkOf } from "./engine/podman.ts"
 import type { ContainerInspect, ContainerSummary } from "./engine/schemas.ts"
 import {
@@ -532,7 +533,7 @@ export const layerDriver = (
           host: `${isPodman(host) ? "Podman" : "Docker Engine"} ${version.Version} (API ${version.ApiVersion}, ${version.Os}/${version.Arch}) at ${engine.endpoint}`,
           runtimes: [...offered.values()].map(({ name: _, ...runtime }) => runtime),
           enforced,
-          capacity: { memory: host.MemTotal, cpus: host.NCPU },
+          capacity: yield* capacityOfHost(host),
           features: [
             "processes",
             "pause",

@@ -4,6 +4,7 @@
  *
  * @module
  */
+
 export { execConnection } from "./engine/execConnection.ts"
 export { codeOf, refusal, systemReasons } from "./engine/failures.ts"
 export { messages } from "./engine/jsonLines.ts"

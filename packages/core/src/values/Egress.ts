@@ -65,6 +65,40 @@ export const parseDestination = (
   }
 }
 
+/** Whether all that one destination leads to another one leads to as well. */
+const leadsTo = (wide: Destination, narrow: Destination): boolean => {
+  const [out, into] = [parseDestination(wide), parseDestination(narrow)]
+  const port =
+    out.port === undefined
+      ? into.port === undefined || into.port === 80 || into.port === 443
+      : out.port === into.port
+  const name = out.below
+    ? into.domain.endsWith(`.${out.domain}`) || (into.below && into.domain === out.domain)
+    : !into.below && into.domain === out.domain
+  return port && name
+}
+
+const rangeOf = (text: string) => {
+  const [address = "", bits = "32"] = text.split("/")
+  const value = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0)
+  const size = 2 ** (32 - Number(bits))
+  return { first: value - (value % size), size }
+}
+
+const holds = (wide: string, narrow: string): boolean => {
+  const [out, into] = [rangeOf(wide), rangeOf(narrow)]
+  return out.first <= into.first && into.first + into.size <= out.first + out.size
+}
+
+/** The parts of one allow-list that lead somewhere where none of another does. */
+export const beyondEgress = (
+  asked: EgressPolicy,
+  { allow, allowAddresses = [] }: EgressPolicy,
+): ReadonlyArray<string> => [
+  ...asked.allow.filter((to) => !allow.some((wide) => leadsTo(wide, to))),
+  ...(asked.allowAddresses ?? []).filter((to) => !allowAddresses.some((wide) => holds(wide, to))),
+]
+
 /** Somewhere that a sandbox tried to go under an allow-list. */
 export interface EgressAttempt {
   readonly at: Date

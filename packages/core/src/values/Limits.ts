@@ -42,10 +42,15 @@ export interface HostCapacity {
   readonly cpus?: number
   /** Processes and threads. */
   readonly pids?: number
+  /** Bytes. */
+  readonly disk?: number
 }
 
 // Below these a container can't even start its init and a shell.
 const smallest = { memory: 16 * 1024 ** 2, cpus: 0.01, pids: 16, disk: 1024 ** 2 }
+
+// No Linux kernel has more (PID_MAX_LIMIT).
+const mostPids = 4 * 1024 ** 2
 
 // "512m" and "2g" are Docker's forms (powers of 1024); KB, MB, GB are SI, KiB, MiB, GiB are IEC.
 const units: Readonly<Record<string, number>> = {
@@ -84,6 +89,19 @@ export const formatMemory = (bytes: number): string => {
     if (bytes >= size) return `${Number((bytes / size).toFixed(2))} ${unit}`
   }
   return `${bytes} B`
+}
+
+/** Renders a limit with its unit: `2 GiB`, `0.5 cores`, `256 processes`. */
+export const showLimit = (limit: keyof Limits, value: number): string => {
+  switch (limit) {
+    case "memory":
+    case "disk":
+      return formatMemory(value)
+    case "cpus":
+      return `${value} ${value === 1 ? "core" : "cores"}`
+    case "pids":
+      return `${value} processes`
+  }
 }
 
 const within = (
@@ -139,13 +157,13 @@ export const resolveLimits = Effect.fnUntraced(function* (
       "cpus",
       input.cpus ?? defaults.cpus,
       { least: smallest.cpus, most: host.cpus, whole: false },
-      (n) => `${n} ${n === 1 ? "core" : "cores"}`,
+      (n) => showLimit("cpus", n),
     ),
     pids: yield* within(
       "pids",
       input.pids ?? defaults.pids,
-      { least: smallest.pids, most: host.pids, whole: true },
-      (n) => `${n} processes`,
+      { least: smallest.pids, most: Math.min(host.pids ?? mostPids, mostPids), whole: true },
+      (n) => showLimit("pids", n),
     ),
     ...(disk === undefined
       ? {}
@@ -153,7 +171,7 @@ export const resolveLimits = Effect.fnUntraced(function* (
           disk: yield* within(
             "disk",
             yield* bytesOf("disk", disk),
-            { least: smallest.disk, most: undefined, whole: true },
+            { least: smallest.disk, most: host.disk, whole: true },
             formatMemory,
           ),
         }),

@@ -33,6 +33,10 @@ export const chooseRuntime = (
     (runtime) => offered.includes(runtime) && (choice === "strongest" || choice === runtime),
   )
 
+/** The runtimes that isolate no less than one does, strongest first. */
+export const atLeastAsStrong = (least: Runtime): ReadonlyArray<Runtime> =>
+  strongestFirst.slice(0, strongestFirst.indexOf(least) + 1)
+
 /** What stands between the code inside and the host, weakest first. */
 export const Isolation = Schema.Literals([
   /** An interpreter in this process: no kernel boundary at all. */

@@ -16,6 +16,12 @@ export const NetworkMode = Schema.Literals(["bridge", "internal", "none"]).pipe(
 )
 export type NetworkMode = typeof NetworkMode.Type
 
+const widestFirst = ["bridge", "internal", "none"] as const satisfies Array<NetworkMode>
+
+/** The modes that lead no further than one does, widest first. */
+export const noWiderThan = (widest: NetworkMode): ReadonlyArray<NetworkMode> =>
+  widestFirst.slice(widestFirst.indexOf(widest))
+
 /** `created` is made but not yet started; `stopped` keeps its files and can start again. */
 export const SandboxStatus = Schema.Literals([
   "created",

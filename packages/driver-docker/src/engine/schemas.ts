@@ -21,7 +21,9 @@ export type EngineVersion = typeof EngineVersion.Type
 
 export const EngineInfo = Schema.Struct({
   ID: optional(Schema.String),
+  /** The host's name. */
   Name: optional(Schema.String),
+  KernelVersion: optional(Schema.String),
   DockerRootDir: optional(Schema.String),
   /** The storage driver. */
   Driver: optional(Schema.String),
