@@ -1,4 +1,5 @@
 import {
+  hostSilence,
   type Insertion,
   type Lease,
   type LeaseStore,
@@ -26,6 +27,8 @@ export interface Harness {
       readonly open: Effect.Effect<Store, LeaseStoreFailed, Scope.Scope>
       /** Lets so many milliseconds pass for the store. */
       readonly pass: (ms: number) => Effect.Effect<void>
+      /** Has the store's clock jump, or time pass while the store was away. */
+      readonly jump: (ms: number) => Effect.Effect<void>
     }) => Effect.Effect<void, E | LeaseStoreFailed, Scope.Scope>,
   ) => void
 }
@@ -155,6 +158,73 @@ export const leaseStoreContract = (name: string, { shared, test }: Harness): voi
         assert.isBelow(Option.getOrThrow(used).unusedFor, 4 * minute)
         assert.strictEqual(Option.getOrThrow(used).claimedFor, 0)
       }))
+
+    const beat = { step: minute / 2, mark: "" }
+
+    test("lets no lease run out by a jump of its clock or while it was away", ({ open, jump }) =>
+      Effect.gen(function* () {
+        const store = yield* open
+        const claim = { claim: minute, limit: 10 }
+        assert.isTrue(yield* store.beat("host-1", beat))
+        const begun = inserted(yield* store.insert(lease("a")))
+        yield* jump(180 * minute)
+        assert.isAtMost(Option.getOrThrow(yield* store.get(begun)).unusedFor, minute / 2 + 5000)
+        assert.deepStrictEqual(yield* store.claimDue("host-1", claim), [])
+        assert.isTrue(yield* store.beat("host-1", beat))
+        assert.deepStrictEqual(yield* store.claimDue("host-1", claim), [])
+        const stop = { phase: "idle", unusedFor: begun.idleTimeout } as const
+        assert.isTrue(Option.isNone(yield* store.change(begun, begun.token, stop)))
+        // From then on it passes as ever.
+        for (let n = 0; n < 17; n++) {
+          yield* jump(minute / 2)
+          assert.isTrue(yield* store.beat("host-1", beat))
+        }
+        assert.deepStrictEqual(yield* store.claimDue("host-1", claim), [])
+        for (let n = 0; n < 3; n++) {
+          yield* jump(minute / 2)
+          assert.isTrue(yield* store.beat("host-1", beat))
+        }
+        assert.deepStrictEqual(names(yield* store.claimDue("host-1", claim)), ["a"])
+      }))
+
+    test("prolongs no lease, claim or turn when its clock is put back", ({ open, jump }) =>
+      Effect.gen(function* () {
+        const store = yield* open
+        const claim = { claim: minute, limit: 10 }
+        assert.isTrue(yield* store.beat("host-1", beat))
+        const begun = inserted(yield* store.insert(lease("a")))
+        const held = inserted(yield* store.insert(lease("b")))
+        yield* store.change(held, held.token, { claim: minute })
+        assert.isTrue(yield* store.takeTurn("host-1", minute))
+        yield* jump(-180 * minute)
+        assert.isBelow(Option.getOrThrow(yield* store.get(held)).claimedFor, 1.5 * minute)
+        for (let n = 0; n < 3; n++) {
+          assert.isTrue(yield* store.beat("host-1", beat))
+          yield* jump(minute / 2)
+        }
+        assert.strictEqual(Option.getOrThrow(yield* store.get(held)).claimedFor, 0)
+        assert.isTrue(yield* store.takeTurn("host-1", minute))
+        assert.isAtLeast(Option.getOrThrow(yield* store.get(begun)).unusedFor, minute)
+        for (let n = 0; n < 20; n++) {
+          assert.isTrue(yield* store.beat("host-1", beat))
+          yield* jump(minute / 2)
+        }
+        assert.deepStrictEqual(names(yield* store.claimDue("host-1", claim)), ["a", "b"])
+      }))
+
+    testShared("tells hosts apart that say the same ID, while both beat", ({ open, jump }) =>
+      Effect.gen(function* () {
+        const [one, two] = [yield* open, yield* open]
+        assert.isTrue(yield* one.beat("host-1", { ...beat, mark: "one" }))
+        assert.isFalse(yield* two.beat("host-1", { ...beat, mark: "two" }))
+        assert.isTrue(yield* two.beat("host-2", { ...beat, mark: "two" }))
+        assert.isTrue(yield* one.beat("host-1", { ...beat, mark: "one" }))
+        // A host that was given another name, once the old one has not been heard of for long.
+        yield* jump(hostSilence + 1000)
+        assert.isTrue(yield* two.beat("host-1", { ...beat, mark: "two" }))
+        assert.isFalse(yield* one.beat("host-1", { ...beat, mark: "one" }))
+      }),
+    )
 
     test("gives out what is due, and a claim on it until that runs out", ({ open, pass }) =>
       Effect.gen(function* () {

@@ -8,8 +8,9 @@ import { postgres } from "@cordon/lease-store-postgres"
 import { sqlite } from "@cordon/lease-store-sqlite"
 import { PgClient } from "@effect/sql-pg"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Redacted, type Scope } from "effect"
+import { Clock, Context, Effect, Fiber, Layer, Redacted, type Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { makeSettableClock } from "../support/clocks.ts"
 import { noPostgres, type Postgres, startPostgres } from "../support/postgres.ts"
 import { skipped } from "../support/skipped.ts"
 import { type Harness, leaseStoreContract } from "./leaseStoreContract.ts"
@@ -25,8 +26,19 @@ leaseStoreContract("memory", {
   test: (name, body) =>
     it.effect(name, () =>
       Effect.gen(function* () {
-        const store = yield* opened(leaseStoreMemory)
-        yield* body({ open: Effect.succeed(store), pass: (ms) => TestClock.adjust(ms) })
+        const testClock = yield* Clock.Clock
+        const { clock, jump } = yield* makeSettableClock
+        yield* Effect.gen(function* () {
+          const store = yield* opened(leaseStoreMemory)
+          const pass = (ms: number) =>
+            Effect.provideService(TestClock.adjust(ms), Clock.Clock, testClock)
+          // It was not away, but its process may have been.
+          yield* body({
+            open: Effect.succeed(store),
+            pass,
+            jump: (ms) => (ms > 0 ? pass(ms) : jump(ms)),
+          })
+        }).pipe(Effect.provideService(Clock.Clock, clock))
       }),
     ),
 })
@@ -44,18 +56,22 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 leaseStoreContract("SQLite", {
   shared: true,
   test: (name, body) =>
-    it.live(name, () => {
-      const filename = join(folder, `${randomUUID()}.db`)
-      return body({
-        open: opened(sqlite({ filename })),
-        pass: (ms) =>
-          Effect.sync(() => {
-            const database = new DatabaseSync(filename)
-            for (const statement of older(ms)) database.exec(statement)
-            database.close()
-          }),
-      })
-    }),
+    it.live(name, () =>
+      Effect.gen(function* () {
+        const filename = join(folder, `${randomUUID()}.db`)
+        const { clock, jump } = yield* makeSettableClock
+        yield* body({
+          open: Effect.provideService(opened(sqlite({ filename })), Clock.Clock, clock),
+          pass: (ms) =>
+            Effect.sync(() => {
+              const database = new DatabaseSync(filename)
+              for (const statement of older(ms)) database.exec(statement)
+              database.close()
+            }),
+          jump,
+        })
+      }),
+    ),
 })
 
 describe("SQLite", () => {
@@ -87,12 +103,15 @@ const onPostgres: Harness["test"] = (name, body) =>
           const url = yield* Effect.promise(createDatabase)
           const client = yield* Layer.build(PgClient.layer({ url: Redacted.make(url) }))
           const sql = Context.get(client, PgClient.PgClient)
+          const each = (statements: ReadonlyArray<string>) =>
+            Effect.orDie(
+              Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true }),
+            )
           yield* body({
             open: opened(postgres({ url })),
-            pass: (ms) =>
-              Effect.orDie(
-                Effect.forEach(older(ms), (statement) => sql.unsafe(statement), { discard: true }),
-              ),
+            pass: (ms) => each(older(ms)),
+            // Its clock stands in these rows only.
+            jump: (ms) => each([`UPDATE cordon_clocks SET seen_at = seen_at - ${ms}`]),
           })
         }),
       )

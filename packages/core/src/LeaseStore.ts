@@ -1,4 +1,4 @@
-import { Clock, Context, Effect, Layer, Option } from "effect"
+import { Context, type Effect, type Option } from "effect"
 import type { LeaseStoreFailed } from "./errors.ts"
 import type { LeaseTerms } from "./values/Sandbox.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
@@ -41,9 +41,9 @@ export interface Lease extends NewLease {
    * and higher than any that the ID ever had. Renewing keeps it.
    */
   readonly token: number
-  /** Milliseconds since the last use, by the store's clock, when this was read. */
+  /** Milliseconds since the last use, by its host's time (see `LeaseStore.beat`), when this was read. */
   readonly unusedFor: number
-  /** Milliseconds that somebody's claim on it goes on, by the store's clock; 0 if nobody has one. */
+  /** Milliseconds that somebody's claim on it goes on, by its host's time; 0 if nobody has one. */
   readonly claimedFor: number
 }
 
@@ -94,9 +94,24 @@ export interface Excess {
   readonly limit: number
 }
 
+/** How a process lets time pass for the leases of a host. */
+export interface Beat {
+  /** Milliseconds that pass at most until the next beat, whatever the store's clock says. */
+  readonly step: number
+  /** See `DriverCapabilities.hostMark`. */
+  readonly mark: string
+}
+
+/** Milliseconds after which a host whose mark differs may take the place of one that is silent. */
+export const hostSilence = 5 * 60_000
+
 /**
  * Keeps leases. Every change is one atomic compare-and-set on the token, whatever the store, and
  * only the store's clock counts: the clocks of the processes that use it may differ.
+ *
+ * The store's clock itself is not trusted. Each host has a time of its own, which passes with the
+ * store's clock but by no more than a step between two beats. So neither a jump of the clock nor
+ * an outage of the store makes a lease run out that its holder had no chance to renew.
  */
 export class LeaseStore extends Context.Service<
   LeaseStore,
@@ -106,6 +121,14 @@ export class LeaseStore extends Context.Service<
      * do is seen on the host only.
      */
     readonly shared: boolean
+    /**
+     * Lets time pass for the leases of a host. To be repeated well within its step. Before a host's
+     * first beat its time is the store's clock.
+     *
+     * @returns false where another host beats under the same ID, one with another mark; nothing of
+     * this ID may be touched then
+     */
+    readonly beat: (host: string, beat: Beat) => Effect.Effect<boolean, LeaseStoreFailed>
     /** By which a shared store is known from others that are used on the same host. */
     readonly id: string | undefined
     readonly get: (key: LeaseKey) => Effect.Effect<Option.Option<Lease>, LeaseStoreFailed>
@@ -170,106 +193,3 @@ export const findExcess = (
   }
   return undefined
 }
-
-const sum = (leases: ReadonlyArray<NewLease>): Required<Quota> => ({
-  sandboxes: leases.length,
-  memory: leases.reduce((total, lease) => total + lease.memory, 0),
-  cpus: leases.reduce((total, lease) => total + lease.cpus, 0),
-  disk: leases.reduce((total, lease) => total + lease.disk, 0),
-})
-
-interface Entry extends NewLease {
-  readonly token: number
-  /** Milliseconds of this process's clock. */
-  readonly lastUsedAt: number
-  readonly claimedUntil: number
-}
-
-/** Leases in this process's memory: right for one process, which finds orphans through its driver. */
-export const leaseStoreMemory: Layer.Layer<LeaseStore> = Layer.sync(LeaseStore, () => {
-  const entries = new Map<string, Entry>()
-  let lastToken = 0
-
-  const keyOf = ({ host, id }: LeaseKey) => `${host} ${id}`
-  const read = (entry: Entry, now: number): Lease => {
-    const { lastUsedAt, claimedUntil, ...lease } = entry
-    return {
-      ...lease,
-      unusedFor: Math.max(0, now - lastUsedAt),
-      claimedFor: Math.max(0, claimedUntil - now),
-    }
-  }
-  const held = (key: LeaseKey, token: number) => {
-    const entry = entries.get(keyOf(key))
-    return entry?.token === token ? entry : undefined
-  }
-  const at = <A>(f: (now: number) => A) => Effect.map(Clock.currentTimeMillis, f)
-  const all = () => [...entries.values()]
-
-  return LeaseStore.of({
-    shared: false,
-    id: undefined,
-    get: (key) =>
-      at((now) =>
-        Option.map(Option.fromUndefinedOr(entries.get(keyOf(key))), (entry) => read(entry, now)),
-      ),
-    list: (host) =>
-      at((now) =>
-        all()
-          .filter((entry) => entry.host === host)
-          .map((entry) => read(entry, now)),
-      ),
-    insert: (lease, quotas = {}) =>
-      at((now): Insertion => {
-        if (entries.has(keyOf(lease))) return { _tag: "Exists" }
-        const usage = {
-          session: sum(all().filter((entry) => entry.session === lease.session)),
-          host: sum(all().filter((entry) => entry.host === lease.host)),
-        }
-        const excess = findExcess(lease, usage, quotas)
-        if (excess !== undefined) return { _tag: "QuotaExceeded", excess }
-        const entry: Entry = { ...lease, token: ++lastToken, lastUsedAt: now, claimedUntil: 0 }
-        entries.set(keyOf(lease), entry)
-        return { _tag: "Inserted", lease: read(entry, now) }
-      }),
-    renew: (key, token) =>
-      at((now) => {
-        const entry = held(key, token)
-        if (entry === undefined) return false
-        entries.set(keyOf(key), { ...entry, lastUsedAt: now })
-        return true
-      }),
-    change: (key, token, { phase, instanceId, terms, used, claim, unusedFor = 0 }) =>
-      at((now) => {
-        const entry = held(key, token)
-        if (entry === undefined || now - entry.lastUsedAt < unusedFor) return Option.none()
-        const changed: Entry = {
-          ...entry,
-          ...terms,
-          token: ++lastToken,
-          phase: phase ?? entry.phase,
-          instanceId: instanceId ?? entry.instanceId,
-          lastUsedAt: used ? now : entry.lastUsedAt,
-          claimedUntil: claim === undefined ? entry.claimedUntil : now + claim,
-        }
-        entries.set(keyOf(key), changed)
-        return Option.some(read(changed, now))
-      }),
-    claimDue: (host, { claim, limit }) =>
-      at((now) =>
-        all()
-          .filter(
-            (entry) => entry.host === host && entry.claimedUntil <= now && isDue(read(entry, now)),
-          )
-          .slice(0, limit)
-          .map((entry) => {
-            const claimed = { ...entry, claimedUntil: now + claim }
-            entries.set(keyOf(entry), claimed)
-            return read(claimed, now)
-          }),
-      ),
-    delete: (key, token) =>
-      Effect.sync(() => held(key, token) !== undefined && entries.delete(keyOf(key))),
-    takeTurn: () => Effect.succeed(true),
-  })
-})

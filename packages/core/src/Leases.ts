@@ -1,4 +1,4 @@
-import { Clock, Context, Duration, Effect, Layer, Metric, Option, Schedule, Stream } from "effect"
+import { Context, Duration, Effect, Layer, Option, Schedule, Stream } from "effect"
 import {
   type HostError,
   type LeaseError,
@@ -13,9 +13,10 @@ import { handOver } from "./handOver.ts"
 import { Incarnation, type SandboxTarget } from "./Incarnation.ts"
 import { makeKeyedLock } from "./KeyedLock.ts"
 import { type Excess, type Lease, LeaseStore, type Quotas } from "./LeaseStore.ts"
+import { elapsed } from "./leases/elapsed.ts"
 import { makeHostLeases } from "./leases/HostLeases.ts"
 import { makeReaper } from "./leases/reaper.ts"
-import { leaseLosses } from "./metrics.ts"
+import { type Held, makeUses } from "./leases/uses.ts"
 import { SandboxDriver } from "./SandboxDriver.ts"
 import { Settings } from "./Settings.ts"
 import type { SandboxInfo, SandboxSpec } from "./values/Sandbox.ts"
@@ -85,14 +86,8 @@ export class Leases extends Context.Service<
     )
 }
 
-/** What a use holds. */
-interface Held {
-  readonly lease: Lease
-  /** Milliseconds of a clock that nobody sets: how long it was away, not what time it is. */
-  renewedAt: number
-}
-
-const elapsed = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+/** How soon the host's events are watched again once they were interrupted. */
+const reconnecting = Schedule.spaced("100 millis")
 
 /** How often one looks whether somebody else has done with a lease. */
 const look = Duration.millis(50)
@@ -112,7 +107,6 @@ const make = Effect.gen(function* () {
   const store = yield* LeaseStore
   const settings = yield* Settings
   const leases = yield* makeHostLeases(driver, store, settings)
-  const reaper = makeReaper(driver, store, leases)
   const exclusively = makeKeyedLock<SandboxId>()
   const { claim } = leases
 
@@ -121,63 +115,19 @@ const make = Effect.gen(function* () {
   // A creation that was not renewed for this long is broken off.
   const creationTimeout = Math.min(60_000, Duration.toMillis(settings.removeTimeout))
 
-  // Leases as this process last saw them: a renewal by the token then is all that a use costs.
-  const seen = new Map<SandboxId, Lease>()
-  const remember = (lease: Lease) => Effect.sync(() => void seen.set(lease.id, lease))
-  const forget = (id: SandboxId) => Effect.sync(() => void seen.delete(id))
+  // Leases of sandboxes that were seen to run since the host's events were last interrupted: a
+  // renewal by the token then is all that a use costs.
+  const running = new Map<SandboxId, Lease>()
+  let interruptions = 0
+  const remember = (lease: Lease, seenAt: number) =>
+    Effect.sync(() => {
+      if (seenAt === interruptions) running.set(lease.id, lease)
+    })
+  const forget = (id: SandboxId) => Effect.sync(() => void running.delete(id))
 
+  const uses = makeUses(driver, store, ({ id }) => forget(id))
+  const reaper = makeReaper(driver, store, leases, uses)
   const renew = (lease: Lease) => store.renew(lease, lease.token)
-
-  /** Why a use may not go on; it succeeds where it may. */
-  const checkHeld = Effect.fnUntraced(function* (
-    held: Held,
-  ): Effect.fn.Return<void, LeaseLost | SandboxNotRunning | LeaseStoreFailed> {
-    const { id, instanceId, token } = held.lease
-    const now = Option.getOrUndefined(yield* store.get(held.lease))
-    if (now?.token === token) return
-    yield* forget(id)
-    if (now?.instanceId === instanceId && now.phase === "stopped") {
-      return yield* new SandboxNotRunning({ sandbox: id, status: "stopped" })
-    }
-    yield* Metric.update(leaseLosses, 1)
-    return yield* new LeaseLost({ sandbox: id })
-  })
-
-  /** Renews for as long as it runs; it ends only by failing, when the lease is gone. */
-  const keep = (held: Held) =>
-    Effect.gen(function* () {
-      yield* Effect.sleep(Math.max(1, held.lease.idleTimeout / 3))
-      yield* Effect.gen(function* () {
-        if (yield* renew(held.lease)) held.renewedAt = yield* elapsed
-        else yield* checkHeld(held)
-      }).pipe(
-        // A store that hiccups is no reason to end somebody's command: the next beat may do.
-        Effect.catchTag("LeaseStoreFailed", (error) => Effect.logWarning(error.message)),
-      )
-    }).pipe(Effect.forever)
-
-  const awayFor = (held: Held) => Effect.map(elapsed, (now) => now - held.renewedAt)
-
-  /** Ends a use: what it found is worth nothing if the lease ran out before it was through. */
-  const leave = (held: Held) =>
-    Effect.gen(function* () {
-      const away = yield* awayFor(held)
-      if (away < held.lease.idleTimeout / 20 || (yield* renew(held.lease))) return
-      if (away >= held.lease.idleTimeout) yield* checkHeld(held)
-    }).pipe(Effect.catchTag("LeaseStoreFailed", (error) => Effect.logWarning(error.message)))
-
-  /** A use that failed because its sandbox was taken away says so. */
-  const explain =
-    (held: Held) =>
-    <E>(error: E): Effect.Effect<never, E | LeaseLost> =>
-      Effect.gen(function* () {
-        const away = yield* awayFor(held)
-        if (error instanceof SandboxNotFound || away >= held.lease.idleTimeout) {
-          const loss = yield* Effect.option(Effect.flip(checkHeld(held)))
-          if (Option.isSome(loss) && loss.value instanceof LeaseLost) return yield* loss.value
-        }
-        return yield* Effect.fail(error)
-      })
 
   /** The lease of this very incarnation; one that has none yet is given one. */
   const current = (target: SandboxTarget): Effect.Effect<Lease, LeaseError> =>
@@ -216,9 +166,17 @@ const make = Effect.gen(function* () {
 
   /** Renews the lease as it was last seen, by whose token nobody has done anything to it since. */
   const renewKnown = Effect.fnUntraced(function* ({ id, instanceId }: SandboxTarget) {
-    const known = seen.get(id)
+    const known = running.get(id)
     return known?.instanceId === instanceId && (yield* renew(known)) ? known : undefined
   })
+
+  /** Whether it needs no start: whoever restarts an engine tells nobody what that has stopped. */
+  const isRunning = ({ id, instanceId }: SandboxTarget) =>
+    Effect.map(
+      driver.inspect(id),
+      // Of another incarnation, or one that is paused, the use itself finds out more.
+      (info) => info.status !== "stopped" || info.instanceId !== instanceId,
+    )
 
   /** Takes part in the lease: renews it, and starts the sandbox where it was idle. */
   const takePart = (target: SandboxTarget): Effect.Effect<Lease, LeaseError> =>
@@ -226,13 +184,14 @@ const make = Effect.gen(function* () {
       const known = yield* renewKnown(target)
       if (known !== undefined) return known
       yield* forget(target.id)
+      const seenAt = interruptions
       const lease = yield* settled(target)
       if (lease.phase === "stopped") {
         return yield* new SandboxNotRunning({ sandbox: target.id, status: "stopped" })
       }
-      if (lease.phase === "active") {
+      if (lease.phase === "active" && (yield* isRunning(target))) {
         if (!(yield* renew(lease))) return yield* takePart(target)
-        yield* remember(lease)
+        yield* remember(lease, seenAt)
         return lease
       }
       const claimed = yield* leases.change(lease, { claim })
@@ -240,7 +199,7 @@ const make = Effect.gen(function* () {
         ? yield* startContainer(claimed.value)
         : Option.none<Lease>()
       if (Option.isNone(started)) return yield* takePart(target)
-      yield* remember(started.value)
+      yield* remember(started.value, seenAt)
       return started.value
     })
 
@@ -252,9 +211,9 @@ const make = Effect.gen(function* () {
 
   const use: Leases["Service"]["use"] = (target) => (effect) =>
     Effect.flatMap(enter(target), (held) =>
-      Effect.raceFirst(Effect.provideService(effect, Incarnation, target), keep(held)).pipe(
-        Effect.catch(explain(held)),
-        Effect.tap(() => leave(held)),
+      Effect.raceFirst(Effect.provideService(effect, Incarnation, target), uses.keep(held)).pipe(
+        Effect.catch(uses.explain(held)),
+        Effect.tap(() => uses.leave(held)),
       ),
     )
 
@@ -263,9 +222,9 @@ const make = Effect.gen(function* () {
       Effect.map(enter(target), (held) =>
         stream.pipe(
           Stream.provideService(Incarnation, target),
-          Stream.interruptWhen(keep(held)),
-          Stream.catch((error) => Stream.fromEffectDrain(explain(held)(error))),
-          Stream.concat(Stream.fromEffectDrain(leave(held))),
+          Stream.interruptWhen(uses.keep(held)),
+          Stream.catch((error) => Stream.fromEffectDrain(uses.explain(held)(error))),
+          Stream.concat(Stream.fromEffectDrain(uses.leave(held))),
         ),
       ),
     )
@@ -371,15 +330,18 @@ const make = Effect.gen(function* () {
       }
       const reserved = yield* reserve(request, quotas)
       const held: Held = { lease: reserved, renewedAt: yield* elapsed }
+      const seenAt = interruptions
       const lost = new LeaseLost({ sandbox: request.id })
-      const stillHeld = Effect.catchTag(keep(held), "SandboxNotRunning", () => Effect.fail(lost))
+      const stillHeld = Effect.catchTag(uses.keep(held), "SandboxNotRunning", () =>
+        Effect.fail(lost),
+      )
       const begin = (info: SandboxInfo) =>
         Effect.gen(function* () {
           const { instanceId, lease: terms } = info
           const change = { phase: "active", instanceId, terms, used: true } as const
           const begun = yield* leases.change(reserved, change)
           if (Option.isNone(begun)) return yield* lost
-          yield* remember(begun.value)
+          yield* remember(begun.value, seenAt)
         })
       let made: SandboxInfo | undefined
       // Kept here, since who is interrupted gets no result: that it was made must be known then.
@@ -411,6 +373,13 @@ const make = Effect.gen(function* () {
       exclusively(target.id)(Effect.andThen(forget(target.id), act(target)))
 
   const again = Schedule.spaced(reapInterval)
+  // On its own: a pass that takes long must not hold up the time by which leases run out.
+  yield* Effect.forkScoped(
+    leases.beat.pipe(
+      Effect.catch((error) => Effect.logDebug("Time stands still", { error: error.message })),
+      Effect.repeat(again),
+    ),
+  )
   const pass = Effect.gen(function* () {
     yield* reaper.settleDue
     // One process compares at a time; a bit shorter than the interval, so that no turn is missed.
@@ -428,18 +397,24 @@ const make = Effect.gen(function* () {
   )
   yield* Effect.forkScoped(
     Stream.runForEach(driver.events, (event) =>
-      reaper
-        .observe(event)
-        .pipe(
-          Effect.catch((error) =>
-            Effect.logDebug("An event could not be taken in", { error: error.message }),
-          ),
+      Effect.andThen(
+        event._tag === "Stopped" ? forget(event.id) : Effect.void,
+        Effect.catch(reaper.observe(event), (error) =>
+          Effect.logDebug("An event could not be taken in", { error: error.message }),
         ),
+      ),
     ).pipe(
       Effect.catch((error) =>
         Effect.logDebug("Events of the host are interrupted", { error: error.message }),
       ),
-      Effect.repeat(again),
+      // Whatever ran may have been stopped meanwhile.
+      Effect.ensuring(
+        Effect.sync(() => {
+          interruptions += 1
+          running.clear()
+        }),
+      ),
+      Effect.repeat(reconnecting),
     ),
   )
 

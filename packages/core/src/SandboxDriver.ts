@@ -51,6 +51,11 @@ export interface DriverCapabilities {
    * hosts share it tells whose a sandbox is.
    */
   readonly hostId: string
+  /**
+   * What may differ between hosts that say the same `hostId`, as clones of a machine do: its name,
+   * say. A lease store lets only one of such hosts use the ID.
+   */
+  readonly hostMark?: string
   /** Runtimes on offer. */
   readonly runtimes: ReadonlyArray<RuntimeOffer>
   /** Which limits are enforced rather than merely recorded. */

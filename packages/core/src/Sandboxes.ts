@@ -38,8 +38,9 @@ import {
   type TooManyFiles,
   Unsupported,
 } from "./errors.ts"
-import { type LeaseStore, leaseStoreMemory } from "./LeaseStore.ts"
+import type { LeaseStore } from "./LeaseStore.ts"
 import { Leases } from "./Leases.ts"
+import { leaseStoreMemory } from "./leases/memoryStore.ts"
 import { createDuration, execDuration } from "./metrics.ts"
 import { collectOutput } from "./Output.ts"
 import { decide, type Policy } from "./Policy.ts"

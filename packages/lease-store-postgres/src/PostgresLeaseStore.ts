@@ -17,6 +17,8 @@ const quotaLock = 0x636f7264
 
 const dialect = (sql: SqlClient.SqlClient): Dialect => ({
   now: "(extract(epoch FROM clock_timestamp())::double precision * 1000)",
+  smaller: "LEAST",
+  bigger: "GREATEST",
   firstToken: "nextval('cordon_lease_token')::double precision",
   nextToken: "nextval('cordon_lease_token')::double precision",
   skipLocked: "FOR UPDATE SKIP LOCKED",

@@ -30,4 +30,16 @@ export const migrations = Migrator.fromRecord({
     yield* sql`CREATE TABLE cordon_store (id text NOT NULL)`
     yield* sql`INSERT INTO cordon_store (id) VALUES (gen_random_uuid()::text)`
   }),
+  "3_clocks": Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    // Each host's time, and when it was last let pass by the database's clock.
+    yield* sql`
+      CREATE TABLE cordon_clocks (
+        host text PRIMARY KEY,
+        time double precision NOT NULL,
+        seen_at double precision NOT NULL,
+        step double precision NOT NULL,
+        mark text NOT NULL
+      )`
+  }),
 })

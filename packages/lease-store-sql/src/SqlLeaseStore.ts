@@ -1,6 +1,7 @@
 import {
   type Excess,
   findExcess,
+  hostSilence,
   type Insertion,
   type Lease,
   type LeaseKey,
@@ -10,14 +11,17 @@ import {
   type Quota,
   type Quotas,
 } from "@cordon/core"
-import { Effect, Layer, type Option, Schedule, Schema } from "effect"
-import { Migrator, SqlClient, type SqlError, SqlSchema } from "effect/sql"
+import { Data, Effect, Layer, type Option, Predicate, Schedule, Schema } from "effect"
+import { Migrator, SqlClient, SqlError, SqlSchema } from "effect/sql"
 import { Row, Usage } from "./rows.ts"
 
 /** Where the databases differ. The fragments are SQL expressions. */
 export interface Dialect {
   /** Milliseconds since the epoch by the database's clock. */
   readonly now: string
+  /** The functions that choose the smaller and the bigger of two numbers. */
+  readonly smaller: string
+  readonly bigger: string
   /** The token of a new lease: higher than any that its ID ever had. */
   readonly firstToken: string
   /** The token of a changed lease. */
@@ -33,12 +37,33 @@ export interface Dialect {
 
 type Failure = SqlError.SqlError | Schema.SchemaError
 
-const failed = (operation: string) => (error: Failure | Migrator.MigrationError) =>
-  new LeaseStoreFailed({
-    operation,
-    // The driver's words, but never a row or a parameter.
-    reason: error._tag === "SqlError" ? error.reason.message : error._tag,
-  })
+/** The driver's words, but never a row or a parameter. */
+const reasonOf = (error: unknown): string => {
+  if (error instanceof SqlError.SqlError) return error.reason.message
+  if (error instanceof BrokenOff) return reasonOf(error.cause)
+  if (error instanceof Migrator.MigrationError) {
+    return error.cause === undefined ? error.message : `${error.message}: ${reasonOf(error.cause)}`
+  }
+  return Predicate.isTagged(error, "SchemaError")
+    ? "it holds what no version of Cordon writes there"
+    : "it failed in a way that is not known"
+}
+
+const failed = (operation: string) => (error: unknown) =>
+  new LeaseStoreFailed({ operation, reason: reasonOf(error) })
+
+/** A transaction whose rollback failed as well, the connection being gone: it was not committed. */
+class BrokenOff extends Data.TaggedError("BrokenOff")<{ readonly cause: SqlError.SqlError }> {}
+
+/** Takes for a failure what a broken connection makes of a transaction: a defect. */
+const failing = <A, E, R>(
+  transaction: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E | BrokenOff, R> =>
+  Effect.catchDefect(transaction, (defect) =>
+    defect instanceof SqlError.SqlError
+      ? Effect.fail(new BrokenOff({ cause: defect }))
+      : Effect.die(defect),
+  )
 
 /** The database was too busy to do it. */
 const busy = (error: Failure) =>
@@ -65,25 +90,44 @@ const patience = Schedule.max([
 
 const migrate = Migrator.make({})
 
+/** Another process is at it, or the database is not there yet. */
+const notYet = (error: Migrator.MigrationError | SqlError.SqlError | BrokenOff): boolean => {
+  if (error._tag === "BrokenOff") return true
+  if (error._tag === "SqlError") return transient(error)
+  return (
+    error.kind === "Locked" || (error.cause instanceof SqlError.SqlError && transient(error.cause))
+  )
+}
+
 const make = Effect.fnUntraced(function* (dialect: Dialect) {
   const sql = yield* SqlClient.SqlClient
   const now = sql.literal(dialect.now)
+  const bigger = sql.literal(dialect.bigger)
 
-  yield* migrate({ loader: dialect.migrations, table: "cordon_migrations" }).pipe(
-    Effect.retry({
-      schedule: patience,
-      // Another process is at it, or the database is not there yet.
-      while: (error) =>
-        error._tag === "MigrationError" ? error.kind === "Locked" : transient(error),
-    }),
+  yield* failing(migrate({ loader: dialect.migrations, table: "cordon_migrations" })).pipe(
+    Effect.retry({ schedule: patience, while: notYet }),
     Effect.mapError(failed("prepare its tables")),
   )
 
-  const columns = sql.literal(`
+  const passed = (seenAt: string, step: string, now: string) =>
+    `${dialect.bigger}(0, ${dialect.smaller}(${now} - ${seenAt}, ${step}))`
+
+  /** Milliseconds of a host's time, see `LeaseStore.beat`. */
+  const time = (host: string) =>
+    sql`COALESCE(
+      (SELECT time + ${sql.literal(passed("seen_at", "step", dialect.now))}
+        FROM cordon_clocks WHERE host = ${host}),
+      ${now})`
+
+  const columns = (host: string) => sql`
     host, id, session, instance_id AS "instanceId", phase, token, memory, cpus, disk,
     idle_timeout AS "idleTimeout", remove_timeout AS "removeTimeout",
-    CASE WHEN ${dialect.now} > last_used_at THEN ${dialect.now} - last_used_at ELSE 0 END AS "unusedFor",
-    CASE WHEN claimed_until > ${dialect.now} THEN claimed_until - ${dialect.now} ELSE 0 END AS "claimedFor"`)
+    ${bigger}(0, ${time(host)} - last_used_at) AS "unusedFor",
+    ${bigger}(0, claimed_until - ${time(host)}) AS "claimedFor"`
+
+  const beaten = sql.literal(
+    passed("cordon_clocks.seen_at", "cordon_clocks.step", "excluded.seen_at"),
+  )
 
   const number = (value: number) => sql`CAST(${value} AS DOUBLE PRECISION)`
   const keyIs = ({ host, id }: LeaseKey) => sql`host = ${host} AND id = ${id}`
@@ -138,9 +182,9 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
       INSERT INTO cordon_leases (host, id, session, instance_id, phase, token, memory, cpus, disk,
         idle_timeout, remove_timeout, last_used_at, claimed_until)
       VALUES (${lease.host}, ${lease.id}, ${lease.session}, ${lease.instanceId}, ${lease.phase},
-        ${sql.literal(dialect.firstToken)}, ${sql.csv(numbers)}, ${now}, 0)
+        ${sql.literal(dialect.firstToken)}, ${sql.csv(numbers)}, ${time(lease.host)}, 0)
       ON CONFLICT (host, id) DO NOTHING
-      RETURNING ${columns}`)
+      RETURNING ${columns(lease.host)}`)
   }
 
   const insertion = (rows: ReadonlyArray<Lease>): Insertion =>
@@ -161,12 +205,28 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
   return LeaseStore.of({
     shared: true,
     id,
+    beat: (host, { step, mark }) =>
+      again(
+        "let time pass",
+        any(sql`
+          INSERT INTO cordon_clocks (host, time, seen_at, step, mark)
+          VALUES (${host}, ${now}, ${now}, ${number(step)}, ${mark})
+          ON CONFLICT (host) DO UPDATE SET
+            time = cordon_clocks.time + ${beaten},
+            seen_at = excluded.seen_at, step = excluded.step, mark = excluded.mark
+          WHERE cordon_clocks.mark = excluded.mark
+            OR excluded.seen_at - cordon_clocks.seen_at > ${number(hostSilence)}
+          RETURNING host`),
+      ),
     get: (key) =>
-      again("read a lease", lease(sql`SELECT ${columns} FROM cordon_leases WHERE ${keyIs(key)}`)),
+      again(
+        "read a lease",
+        lease(sql`SELECT ${columns(key.host)} FROM cordon_leases WHERE ${keyIs(key)}`),
+      ),
     list: (host) =>
       again(
         "list the leases",
-        leases(sql`SELECT ${columns} FROM cordon_leases WHERE host = ${host}`),
+        leases(sql`SELECT ${columns(host)} FROM cordon_leases WHERE host = ${host}`),
       ),
     insert: (lease, quotas = {}) =>
       (limited(quotas.session) || limited(quotas.host)
@@ -181,15 +241,20 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
           )
         : Effect.map(insert(lease), insertion)
       ).pipe(
+        failing,
         // Not where the connection broke: it may have been done, and would then find itself there.
-        Effect.retry({ schedule: patience, while: busy }),
+        Effect.retry({
+          schedule: patience,
+          while: (error) => error._tag === "BrokenOff" || busy(error),
+        }),
         Effect.mapError(failed("begin a lease")),
       ),
     renew: (key, token) =>
       again(
         "renew a lease",
         any(sql`
-          UPDATE cordon_leases SET last_used_at = ${now} WHERE ${held(key, token)} RETURNING id`),
+          UPDATE cordon_leases SET last_used_at = ${time(key.host)}
+          WHERE ${held(key, token)} RETURNING id`),
       ),
     change: (key, token, { phase, instanceId, terms, used, claim, unusedFor }) => {
       const changes = [
@@ -202,18 +267,20 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
               sql`idle_timeout = ${number(terms.idleTimeout)}`,
               sql`remove_timeout = ${number(terms.removeTimeout)}`,
             ]),
-        ...(used ? [sql`last_used_at = ${now}`] : []),
-        ...(claim === undefined ? [] : [sql`claimed_until = ${now} + ${number(claim)}`]),
+        ...(used ? [sql`last_used_at = ${time(key.host)}`] : []),
+        ...(claim === undefined ? [] : [sql`claimed_until = ${time(key.host)} + ${number(claim)}`]),
       ]
       const conditions = [
         held(key, token),
-        ...(unusedFor === undefined ? [] : [sql`${now} - last_used_at >= ${number(unusedFor)}`]),
+        ...(unusedFor === undefined
+          ? []
+          : [sql`${time(key.host)} - last_used_at >= ${number(unusedFor)}`]),
       ]
       return again(
         "change a lease",
         lease(sql`
           UPDATE cordon_leases SET ${sql.csv(changes)} WHERE ${sql.and(conditions)}
-          RETURNING ${columns}`),
+          RETURNING ${columns(key.host)}`),
       )
     },
     claimDue: (host, { claim, limit }) =>
@@ -222,14 +289,14 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
         leases(sql`
           WITH due AS MATERIALIZED (
             SELECT host, id FROM cordon_leases
-            WHERE host = ${host} AND claimed_until <= ${now} AND (
-              phase = 'removing' OR ${now} - last_used_at >= remove_timeout
-              OR (phase = 'active' AND ${now} - last_used_at >= idle_timeout))
+            WHERE host = ${host} AND claimed_until <= ${time(host)} AND (
+              phase = 'removing' OR ${time(host)} - last_used_at >= remove_timeout
+              OR (phase = 'active' AND ${time(host)} - last_used_at >= idle_timeout))
             ORDER BY last_used_at LIMIT ${sql.literal(String(Math.trunc(limit)))}
             ${sql.literal(dialect.skipLocked)})
-          UPDATE cordon_leases SET claimed_until = ${now} + ${number(claim)}
+          UPDATE cordon_leases SET claimed_until = ${time(host)} + ${number(claim)}
           WHERE (host, id) IN (SELECT host, id FROM due)
-          RETURNING ${columns}`),
+          RETURNING ${columns(host)}`),
       ),
     delete: (key, token) =>
       again(
@@ -240,9 +307,9 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
       again(
         "take a turn",
         any(sql`
-          INSERT INTO cordon_turns (host, until) VALUES (${host}, ${now} + ${number(lasting)})
+          INSERT INTO cordon_turns (host, until) VALUES (${host}, ${time(host)} + ${number(lasting)})
           ON CONFLICT (host) DO UPDATE SET until = excluded.until
-          WHERE cordon_turns.until <= ${now}
+          WHERE cordon_turns.until <= ${time(host)}
           RETURNING host`),
       ),
   })

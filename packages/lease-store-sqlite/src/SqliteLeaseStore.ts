@@ -12,7 +12,9 @@ export interface SqliteOptions {
 }
 
 const dialect = (sql: SqlClient.SqlClient): Dialect => ({
-  now: "(unixepoch('subsec') * 1000.0)",
+  now: "cordon_now()",
+  smaller: "min",
+  bigger: "max",
   firstToken: "(SELECT token + 1 FROM cordon_fence)",
   nextToken: "token + 1",
   // One connection writes at a time.
@@ -22,7 +24,7 @@ const dialect = (sql: SqlClient.SqlClient): Dialect => ({
 })
 
 /**
- * Leases in a SQLite file: for any number of processes on one machine. Its clock is the machine's.
+ * Leases in a SQLite file: for any number of processes on one machine, which have one clock.
  */
 export const layer = (options: SqliteOptions): Layer.Layer<LeaseStore, LeaseStoreFailed> =>
   Layer.provide(layerSqlStore(dialect), layerClient(options.filename))

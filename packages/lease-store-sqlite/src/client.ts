@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
 import { LeaseStoreFailed } from "@cordon/core"
-import { Effect, Layer, Semaphore, Stream } from "effect"
+import { Clock, Effect, Layer, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 
@@ -10,7 +10,7 @@ const sqlite = process.getBuiltinModule("node:sqlite")
 // Waiting holds this process's event loop. It is short, and repeated above without holding it.
 const busyTimeout = 50
 
-const open = (filename: string) =>
+const open = (filename: string, clock: Clock.Clock) =>
   Effect.acquireRelease(
     Effect.try({
       try: () => {
@@ -18,6 +18,7 @@ const open = (filename: string) =>
         // Readers and the writer do not wait for each other; a power failure costs at most the
         // last changes, of sandboxes that it ended as well.
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+        database.function("cordon_now", () => clock.currentTimeMillisUnsafe())
         return database
       },
       catch: (cause) =>
@@ -81,7 +82,7 @@ export const layerClient = (filename: string): Layer.Layer<SqlClient.SqlClient, 
   Layer.effect(
     SqlClient.SqlClient,
     Effect.gen(function* () {
-      const connection = connect(yield* open(filename))
+      const connection = connect(yield* open(filename, yield* Clock.Clock))
       return yield* SqlClient.make({
         ...SqlClient.makeSqliteAcquirers({
           connection: Effect.succeed(connection),

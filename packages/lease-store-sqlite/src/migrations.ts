@@ -36,4 +36,16 @@ export const migrations = Migrator.fromRecord({
     yield* sql`CREATE TABLE cordon_store (id TEXT NOT NULL)`
     yield* sql`INSERT INTO cordon_store (id) VALUES (lower(hex(randomblob(16))))`
   }),
+  "3_clocks": Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    // Each host's time, and when it was last let pass by the database's clock.
+    yield* sql`
+      CREATE TABLE cordon_clocks (
+        host TEXT PRIMARY KEY,
+        time REAL NOT NULL,
+        seen_at REAL NOT NULL,
+        step REAL NOT NULL,
+        mark TEXT NOT NULL
+      )`
+  }),
 })

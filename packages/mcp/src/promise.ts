@@ -1,5 +1,5 @@
-import { type CreateSandboxesOptions, layerSandboxes } from "@cordon/core"
-import { Deferred, Effect, Exit, ManagedRuntime, Scope } from "effect"
+import { type CreateSandboxesOptions, layerSandboxes, makeRuntime } from "@cordon/core"
+import { Deferred, Effect, Exit, Scope } from "effect"
 import { type HttpEndpoint, type HttpOptions, serveHttp } from "./http.ts"
 import { type StdioOptions, serveStdio } from "./stdio.ts"
 
@@ -28,7 +28,7 @@ export interface McpServer extends AsyncDisposable {
  */
 export const createMcpServer = (options: McpServerOptions): McpServer => {
   // The sessions themselves remove what they are not to keep.
-  const runtime = ManagedRuntime.make(layerSandboxes({ ...options, removeOnClose: false }))
+  const runtime = makeRuntime(layerSandboxes({ ...options, removeOnClose: false }))
   const scope = Scope.makeUnsafe()
   const closing = Deferred.makeUnsafe<void>()
   const served = new Set<Promise<void>>()

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
-import { type CreateSandboxesOptions, layerSandboxes } from "@cordon/core"
-import { Effect, Exit, Layer, ManagedRuntime, Stream } from "effect"
+import { type CreateSandboxesOptions, layerSandboxes, makeRuntime } from "@cordon/core"
+import { Effect, Exit, Layer, Stream } from "effect"
 import { AuditTrail, type ToolCall } from "./AuditTrail.ts"
 import { OnToolProgress, type ToolProgress } from "./progress.ts"
 import { asResult, type ToolInfo, type ToolResult } from "./Tool.ts"
@@ -59,7 +59,7 @@ const layerAudit = (onToolCall: (call: ToolCall) => void) =>
 export const createTools = ({ onToolCall, ...options }: CreateToolsOptions): PromiseToolset => {
   const { sessionId = randomUUID() } = options
   const audit = onToolCall === undefined ? Layer.empty : layerAudit(onToolCall)
-  const runtime = ManagedRuntime.make(Layer.merge(layerSandboxes(options), audit))
+  const runtime = makeRuntime(Layer.merge(layerSandboxes(options), audit))
   const toolset = makeToolset({ sessionId })
   const close = () => runtime.dispose()
   const { tools, byName } = mapTools<PromiseTool>((tool, name) => ({

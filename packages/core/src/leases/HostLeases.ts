@@ -1,5 +1,10 @@
 import { Duration, Effect, Exit, Option } from "effect"
-import type { HostError, LeaseStoreFailed, SandboxNotFound } from "../errors.ts"
+import {
+  EngineError,
+  type HostError,
+  type LeaseStoreFailed,
+  type SandboxNotFound,
+} from "../errors.ts"
 import { Incarnation } from "../Incarnation.ts"
 import type { Lease, LeaseChange, LeaseStore, NewLease } from "../LeaseStore.ts"
 import type { SandboxDriver } from "../SandboxDriver.ts"
@@ -9,7 +14,10 @@ import type { SandboxId } from "../values/SandboxId.ts"
 
 /** What users and reapers of one host's leases have in common. */
 export interface HostLeases {
-  readonly host: Effect.Effect<string, HostError>
+  /** Its ID, once the store lets this host use it. */
+  readonly host: Effect.Effect<string, HostError | LeaseStoreFailed>
+  /** See `LeaseStore.beat`. */
+  readonly beat: Effect.Effect<void, HostError | LeaseStoreFailed>
   /** Milliseconds that an act on a container is claimed for: ample, and short after a crash. */
   readonly claim: number
   readonly get: (id: SandboxId) => Effect.Effect<Option.Option<Lease>, HostError | LeaseStoreFailed>
@@ -49,20 +57,40 @@ const leaseOf = (host: string, info: SandboxInfo): NewLease => ({
   ...info.lease,
 })
 
+const doubleHost = (hostId: string, mark: string) =>
+  new EngineError({
+    operation: "be told from another one",
+    status: 0,
+    detail: `the lease store knows another host with the ID ${hostId}, and this one (${mark}) would take its leases for its own. Clones of a machine share that ID: give each a hostId of its own (an option of the driver). Where this host was only renamed, it is let in some minutes later`,
+  })
+
 export const makeHostLeases = Effect.fnUntraced(function* (
   driver: SandboxDriver["Service"],
   store: LeaseStore["Service"],
   settings: Settings["Service"],
 ) {
   // Asked once, but not before an engine answers.
-  const host = yield* driver.capabilities.pipe(
-    Effect.map(({ hostId }) => hostId),
+  const identity = yield* driver.capabilities.pipe(
+    Effect.map(({ hostId, hostMark = "" }) => ({ hostId, mark: hostMark })),
     Effect.cachedWithTTL((exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0)),
+  )
+  // A holder renews three times while its lease lasts: a step and what it misses leave a third.
+  const step = Math.min(30_000, Duration.toMillis(settings.idleTimeout) / 3)
+  let isOurs = false
+  const beat = Effect.gen(function* () {
+    const { hostId, mark } = yield* identity
+    isOurs = yield* store.beat(hostId, { step, mark })
+    if (!isOurs) return yield* doubleHost(hostId, mark)
+  })
+  const host = Effect.suspend(() => (isOurs ? Effect.void : beat)).pipe(
+    Effect.andThen(identity),
+    Effect.map(({ hostId }) => hostId),
   )
   const change: HostLeases["change"] = (lease, change) => store.change(lease, lease.token, change)
 
   const hostLeases: HostLeases = {
     host,
+    beat,
     claim: Math.max(5_000, Math.min(30_000, Duration.toMillis(settings.idleTimeout))),
     get: (id) => Effect.flatMap(host, (host) => store.get({ host, id })),
     change,

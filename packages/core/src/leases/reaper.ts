@@ -5,6 +5,7 @@ import { countReap, countSandboxes } from "../metrics.ts"
 import type { SandboxDriver, SandboxEvent } from "../SandboxDriver.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
 import { type HostLeases, phaseOf } from "./HostLeases.ts"
+import type { Uses } from "./uses.ts"
 
 /** What a crashed `create` left is removed once it is this old: none takes as long. */
 const halfMade = Duration.minutes(15)
@@ -28,6 +29,7 @@ export const makeReaper = (
   driver: SandboxDriver["Service"],
   store: LeaseStore["Service"],
   leases: HostLeases,
+  uses: Pick<Uses, "has">,
 ): Reaper => {
   const { claim } = leases
 
@@ -68,6 +70,7 @@ export const makeReaper = (
       yield* Effect.logInfo("Finishing a removal that was broken off", { sandbox: id })
       return yield* leases.finishRemoval(lease)
     }
+    if (uses.has(lease)) return void (yield* store.renew(lease, lease.token))
     if (yield* usedElsewhere(lease)) return
     if (unusedFor >= removeTimeout) {
       const removing = { phase: "removing", claim, unusedFor: removeTimeout } as const

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { Layer, Logger } from "effect"
-import { leaseStoreMemory } from "../LeaseStore.ts"
+import { leaseStoreMemory } from "../leases/memoryStore.ts"
 import { Sandboxes } from "../Sandboxes.ts"
 import { sessionFilesMemory } from "../session-files/memory.ts"
 import type { CreateSandboxesOptions, PromiseSandboxes } from "./PromiseSandboxes.ts"

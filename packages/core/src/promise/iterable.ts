@@ -1,5 +1,6 @@
 import { Effect, Option, Pull, Scope, Stream } from "effect"
 import { type CallSite, callSite } from "./callSite.ts"
+import { untilUndone } from "./makeRuntime.ts"
 import type { Abortable } from "./options.ts"
 import { closed } from "./rejection.ts"
 import { closeScope, type PromiseRuntime, run } from "./runtime.ts"
@@ -49,7 +50,7 @@ async function* piecesOf<A, E, R>(
   // Below the runtime's, which ends it where the program does not.
   const scope = Scope.forkUnsafe(runtime.managed.scope)
   let ended: Promise<void> | undefined
-  const end = () => (ended ??= closeScope(scope))
+  const end = () => (ended ??= untilUndone(closeScope(scope), AbortSignal.abort(), () => {}))
   const endNow = () => void end()
   // Between two pieces nobody waits whom the signal could wake.
   until.addEventListener("abort", endNow)

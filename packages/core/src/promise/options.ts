@@ -4,7 +4,10 @@ import type { TransferProgress } from "../Transfer.ts"
 /** Bytes or text, whole or as they come. */
 export type Content = string | Uint8Array | AsyncIterable<Uint8Array>
 
-/** Ends the call early; what it started is undone or killed before the promise rejects. */
+/**
+ * Ends the call early. What it started is undone or killed before the promise rejects, or goes on
+ * being undone where that takes longer than some seconds, as with an engine that hangs.
+ */
 export interface Abortable {
   readonly signal?: AbortSignal
 }

@@ -1,9 +1,10 @@
-import { Effect, Exit, type Layer, ManagedRuntime, Scope } from "effect"
+import { Effect, Exit, type Layer, Scope } from "effect"
 import type { CordonError, InvalidInput, InvalidLimits } from "../errors.ts"
 import type { Sandboxes } from "../Sandboxes.ts"
 import type { SessionFiles } from "../SessionFiles.ts"
 import { type CallSite, callSite } from "./callSite.ts"
 import { keepAlive } from "./keepAlive.ts"
+import { type CallRuntime, makeRuntime } from "./makeRuntime.ts"
 import type { Abortable } from "./options.ts"
 import { closed, rejection } from "./rejection.ts"
 
@@ -14,7 +15,7 @@ export type Services = Sandboxes | SessionFiles
 export interface PromiseRuntime<R = Services> {
   /** What is closed when this is, as an error names it. */
   readonly subject: string
-  readonly managed: ManagedRuntime.ManagedRuntime<R, CordonError | InvalidInput | InvalidLimits>
+  readonly managed: CallRuntime<R, CordonError | InvalidInput | InvalidLimits>
   /** Ends what is under way, and lets go of all. */
   readonly close: () => Promise<void>
   readonly closed: () => boolean
@@ -25,7 +26,7 @@ export const makePromiseRuntime = <R>(
   layer: Layer.Layer<R, CordonError | InvalidInput | InvalidLimits>,
   subject: string,
 ): PromiseRuntime<R> => {
-  const managed = ManagedRuntime.make(layer)
+  const managed = makeRuntime(layer)
   let isClosed = false
   return {
     subject,
