@@ -3,12 +3,31 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { LeaseStore, type LeaseStoreFailed, leaseStoreMemory } from "@cordon/core"
+import {
+  LeaseStore,
+  LeaseStoreFailed,
+  leaseStoreMemory,
+  SandboxName,
+  SessionId,
+  sandboxId,
+  sessionKey,
+} from "@cordon/core"
 import { postgres } from "@cordon/lease-store-postgres"
 import { sqlite } from "@cordon/lease-store-sqlite"
 import { PgClient } from "@effect/sql-pg"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Clock, Context, Effect, Fiber, Layer, Redacted, type Scope } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  Deferred,
+  Effect,
+  Fiber,
+  Layer,
+  Redacted,
+  Schedule,
+  type Scope,
+} from "effect"
 import { TestClock } from "effect/testing"
 import { makeSettableClock } from "../support/clocks.ts"
 import { noPostgres, type Postgres, startPostgres } from "../support/postgres.ts"
@@ -75,6 +94,18 @@ leaseStoreContract("SQLite", {
 })
 
 describe("SQLite", () => {
+  it.live("says what stands in the way of its tables", () =>
+    Effect.gen(function* () {
+      const filename = join(folder, `${randomUUID()}.db`)
+      const database = new DatabaseSync(filename)
+      database.exec("CREATE TABLE cordon_leases (mine TEXT)")
+      database.close()
+      const error = yield* Effect.flip(opened(sqlite({ filename })))
+      assert.strictEqual(error._tag, "LeaseStoreFailed")
+      assert.match(error.message, /prepare its tables: .*already exists/)
+    }),
+  )
+
   it.live("says where it could not open a file", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(opened(sqlite({ filename: "/nonexistent/leases.db" })))
@@ -120,6 +151,81 @@ const onPostgres: Harness["test"] = (name, body) =>
 leaseStoreContract("PostgreSQL", { shared: true, test: onPostgres })
 
 describe("PostgreSQL", () => {
+  /** A store, and a way to break its connections while they wait for one who holds all quotas. */
+  const interrupted = (
+    name: string,
+    body: (stage: {
+      readonly store: LeaseStore["Service"]
+      readonly breakAll: Effect.Effect<void>
+      /** Lets go of the quotas. */
+      readonly letGo: Effect.Effect<unknown>
+    }) => Effect.Effect<void, LeaseStoreFailed, Scope.Scope>,
+  ) =>
+    noPostgres === undefined
+      ? it.live(name, () =>
+          Effect.gen(function* () {
+            const url = yield* Effect.promise((yield* serverNow).createDatabase)
+            const store = yield* opened(postgres({ url }))
+            const client = yield* Layer.build(PgClient.layer({ url: Redacted.make(url) }))
+            const sql = Context.get(client, PgClient.PgClient)
+            const held = yield* Deferred.make<void>()
+            const done = yield* Deferred.make<void>()
+            yield* sql`SELECT pg_advisory_xact_lock(${sql.literal(String(0x636f7264))})`.pipe(
+              Effect.andThen(Deferred.succeed(held, undefined)),
+              Effect.andThen(Deferred.await(done)),
+              sql.withTransaction,
+              Effect.forkScoped,
+            )
+            yield* Deferred.await(held)
+            const waiting = sql`SELECT pid FROM pg_stat_activity
+              WHERE application_name = 'cordon' AND wait_event = 'advisory'`
+            const breakAll = waiting.pipe(
+              Effect.repeat({
+                schedule: Schedule.spaced("50 millis"),
+                until: (rows) => rows.length > 0,
+              }),
+              Effect.andThen(sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE application_name = 'cordon' AND datname = current_database()`),
+              Effect.asVoid,
+              Effect.orDie,
+            )
+            yield* body({ store, breakAll, letGo: Deferred.succeed(done, undefined) })
+          }),
+        )
+      : skipped(name, noPostgres)
+
+  const session = sessionKey(SessionId.make("s"))
+  const wanted = {
+    host: "host-1",
+    id: sandboxId(session, SandboxName.make("a")),
+    session,
+    instanceId: "instance-1",
+    phase: "active",
+    memory: 1,
+    cpus: 1,
+    disk: 0,
+    idleTimeout: 60_000,
+    removeTimeout: 60_000,
+  } as const
+
+  interrupted("begins a lease once more whose connection broke before it", ({ store, ...stage }) =>
+    Effect.gen(function* () {
+      const begun = yield* Effect.forkScoped(store.insert(wanted, { session: { sandboxes: 1 } }))
+      yield* stage.breakAll
+      yield* stage.letGo
+      assert.strictEqual((yield* Fiber.join(begun))._tag, "Inserted")
+    }),
+  )
+
+  interrupted("says that it failed where its connections go on breaking", ({ store, breakAll }) =>
+    Effect.gen(function* () {
+      yield* Effect.forkScoped(Effect.forever(breakAll))
+      const failure = yield* Effect.exit(store.insert(wanted, { session: { sandboxes: 1 } }))
+      assert(failure._tag === "Failure")
+      assert.strictEqual(Cause.squash(failure.cause)?.constructor, LeaseStoreFailed)
+    }),
+  )
+
   onPostgres("goes on after its server was restarted", ({ open }) =>
     Effect.gen(function* () {
       const store = yield* open

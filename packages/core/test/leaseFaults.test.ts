@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { makeSettableClock } from "../../../test/support/clocks.ts"
 import { EngineUnreachable } from "../src/index.ts"
 import {
   makeDriver,
   makeRemote,
-  makeSettableClock,
   only,
   pass,
   settle,
@@ -85,7 +85,7 @@ for (const { name, open } of storages) {
           const other = yield* session.create({ name: "other" })
           const use = yield* Effect.forkChild(leases.use(sandbox.info)(Effect.sleep("40 minutes")))
           yield* pass(3)
-          yield* jump(minutes)
+          yield* jump(minutes * 60_000)
           yield* pass(5)
           assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
           assert.strictEqual((yield* driver.inspect(other.id)).status, "running")

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import * as memory from "@cordon/driver-memory"
 import { sqlite } from "@cordon/lease-store-sqlite"
 import { assert } from "@effect/vitest"
-import { Clock, Context, Effect, Layer, type Scope, Stream } from "effect"
+import { Context, Effect, Layer, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import {
   type Lease,
@@ -119,26 +119,6 @@ export const pass = Effect.fnUntraced(function* (minutes: number) {
   for (let step = 0; step < minutes * 4; step++) {
     yield* TestClock.adjust("15 seconds")
     yield* settle
-  }
-})
-
-/** A clock whose time of day can be set; `pass` still drives it. */
-export const makeSettableClock = Effect.map(Clock.Clock, (clock) => {
-  let offset = 0
-  const nanos = () => BigInt(offset) * 1_000_000n
-  const settable: Clock.Clock = {
-    ...clock,
-    currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + offset,
-    currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + offset),
-    currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe() + nanos(),
-    currentTimeNanos: Effect.map(clock.currentTimeNanos, (now) => now + nanos()),
-  }
-  return {
-    clock: settable,
-    jump: (minutes: number) =>
-      Effect.sync(() => {
-        offset += minutes * 60_000
-      }),
   }
 })
 

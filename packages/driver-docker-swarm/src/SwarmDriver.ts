@@ -53,6 +53,7 @@ export interface SwarmDriverOptions {
   readonly connection: Omit<ConnectionOptions, "host">
   readonly subnetPool: string
   readonly runtimeNames: Partial<Record<Runtime, string>>
+  readonly hostId: string | undefined
 }
 
 /** Where a sandbox was last seen to run. */
@@ -668,7 +669,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     const cpus = largest(({ Description }) => Description.Resources.NanoCPUs) / 1e9
     const capabilities: DriverCapabilities = {
       driver,
-      hostId: swarm.ID,
+      hostId: options.hostId ?? swarm.ID,
       host: `Docker swarm of ${nodes.length} nodes, ${engines.length} of them ready for sandboxes (Engine ${version.Version}, API ${version.ApiVersion}), managed at ${manager.endpoint}`,
       runtimes: runtimesOf(nodes).map((runtime) => ({
         runtime,

@@ -1,4 +1,5 @@
 import { type EngineUnreachable, InvalidInput, type Runtime, SandboxDriver } from "@cordon/core"
+import { checkHostId } from "@cordon/driver-docker/sandbox"
 import type { ConnectionOptions } from "@cordon/driver-docker-remote"
 import { connect } from "@cordon/driver-docker-remote/http"
 import { Effect, Layer } from "effect"
@@ -13,6 +14,11 @@ export interface DockerSwarmOptions extends Omit<ConnectionOptions, "host"> {
   readonly subnetPool?: string
   /** What the nodes' daemons call a runtime, where it is not one of the usual names. */
   readonly runtimeNames?: Partial<Record<Runtime, string>>
+  /**
+   * By what the swarm is known in a lease store that several hosts share; the swarm's own ID where
+   * absent. A swarm of cloned machines has the ID of the one that it was cloned from.
+   */
+  readonly hostId?: string
 }
 
 /**
@@ -27,7 +33,14 @@ export const layer = (
   Layer.effect(
     SandboxDriver,
     Effect.gen(function* () {
-      const { managers, subnetPool = "10.214.0.0/16", runtimeNames = {}, ...connection } = options
+      const {
+        managers,
+        subnetPool = "10.214.0.0/16",
+        runtimeNames = {},
+        hostId,
+        ...connection
+      } = options
+      yield* checkHostId(hostId)
       const [first, ...rest] = managers
       if (first === undefined) {
         return yield* new InvalidInput({
@@ -40,7 +53,7 @@ export const layer = (
       const settings = { ...(retries === undefined ? {} : { retries }), ...connection }
       const reach = (host: string) => connect({ ...settings, host })
       const manager = makeManager([yield* reach(first), ...(yield* Effect.forEach(rest, reach))])
-      return yield* makeSwarmDriver(manager, { connection, subnetPool, runtimeNames })
+      return yield* makeSwarmDriver(manager, { connection, subnetPool, runtimeNames, hostId })
     }),
   )
 

@@ -27,6 +27,7 @@ import { DockerEngine } from "./DockerEngine.ts"
 import { capacityOfHost } from "./engine/capacity.ts"
 import { familiar, isPodman, networkOf } from "./engine/podman.ts"
 import type { ContainerInspect, ContainerSummary } from "./engine/schemas.ts"
+import { checkHostId, makeHostId } from "./hostId.ts"
 import {
   containerName,
   creationLabel,
@@ -63,6 +64,12 @@ import { type Ulimits, ulimitsOf } from "./Ulimits.ts"
 
 /** What can be set about a driver over any Docker Engine. */
 export interface DockerDriverOptions {
+  /**
+   * By what the engine is known in a lease store that several hosts share; the engine's own ID where
+   * absent. Engines of cloned machines have one ID, and all but one are refused: give each its own,
+   * and the same one for each process that uses the engine.
+   */
+  readonly hostId?: string
   /** Addresses that sandboxes' networks are cut from: `10.213.0.0/16`, which holds 8,192 networks. */
   readonly subnetPool?: string
   /** What the daemon calls a runtime, where it is not one of the usual names. */
@@ -138,15 +145,8 @@ export const layerDriver = (
         Object.entries(options.runtimeNames ?? {}).map(([runtime, name]) => [runtime, [name]]),
       )
       const diskLimits = makeDiskLimits()
-      // An engine that answers with another ID each time (Podman) is known by its name and folder.
-      const hostId = yield* Effect.cachedWithTTL(
-        Effect.map(
-          Effect.all([engine.info, engine.info]),
-          ([{ ID, Name, DockerRootDir }, again]) =>
-            ID && ID === again.ID ? ID : `${Name ?? ""}:${DockerRootDir ?? ""}`,
-        ),
-        (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),
-      )
+      yield* checkHostId(options.hostId)
+      const hostId = yield* makeHostId(engine)
       const runtimes = Effect.map(info, (host) =>
         runtimesOf(host, { ...defaultRuntimeNames, ...names }),
       )
@@ -529,7 +529,8 @@ export const layerDriver = (
         }
         const capabilities: DriverCapabilities = {
           driver: "docker",
-          hostId: yield* hostId,
+          hostId: options.hostId ?? (yield* hostId),
+          hostMark: `${host.Name ?? ""}:${host.DockerRootDir ?? ""}`,
           host: `${isPodman(host) ? "Podman" : "Docker Engine"} ${version.Version} (API ${version.ApiVersion}, ${version.Os}/${version.Arch}) at ${engine.endpoint}`,
           runtimes: [...offered.values()].map(({ name: _, ...runtime }) => runtime),
           enforced,

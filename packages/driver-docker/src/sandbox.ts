@@ -3,6 +3,7 @@
  * Internal to Cordon's own packages: it changes without notice.
  */
 export { defaultPids } from "./engine/capacity.ts"
+export { checkHostId } from "./hostId.ts"
 export { infoOf, label, labelsOf } from "./Labels.ts"
 export { defaultRuntimeNames } from "./Runtimes.ts"
 export { capacityOf, freeSubnets, parsePool, type Range } from "./Subnets.ts"

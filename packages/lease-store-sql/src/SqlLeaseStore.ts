@@ -39,7 +39,10 @@ type Failure = SqlError.SqlError | Schema.SchemaError
 
 /** The driver's words, but never a row or a parameter. */
 const reasonOf = (error: unknown): string => {
-  if (error instanceof SqlError.SqlError) return error.reason.message
+  if (error instanceof SqlError.SqlError) {
+    const { message, cause } = error.reason
+    return message || (cause instanceof Error && cause.message) || error.reason._tag
+  }
   if (error instanceof BrokenOff) return reasonOf(error.cause)
   if (error instanceof Migrator.MigrationError) {
     return error.cause === undefined ? error.message : `${error.message}: ${reasonOf(error.cause)}`
