@@ -68,6 +68,7 @@ const kindOf = (spec: Omit<SandboxSpec, "name">, workdir: string) => ({
   [label.workdir]: workdir,
 })
 
+/** The labels by which a sandbox is found again, and by which its lease is known. */
 export const labelsOf = (
   id: SandboxId,
   session: SessionKey,
