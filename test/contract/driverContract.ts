@@ -19,6 +19,7 @@ import { assert, describe } from "@effect/vitest"
 import { type Context, Duration, Effect, Fiber, type Layer, Stream } from "effect"
 import * as fc from "fast-check"
 import { onLayer } from "../support/onLayer.ts"
+import { shellContract } from "./shellContract.ts"
 
 /** What a driver is tested with, and where it may differ. */
 export interface ContractOptions {
@@ -143,6 +144,8 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
 
   describe(`SandboxDriver contract: ${driverName}`, () => {
     onLayer(options.layer, { unavailable: options.unavailable }, (check) => {
+      shellContract({ check, make, out })
+
       describe("lifecycle", () => {
         check("creates, inspects and lists what was asked for", () =>
           Effect.gen(function* () {

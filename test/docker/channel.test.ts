@@ -90,7 +90,7 @@ describe("exec channels", () => {
           .split(" ")
         assert.strictEqual(group, pid)
         assert.strictEqual(session, pid)
-        assert.strictEqual(yield* out(id, "ls /proc/$$/fd"), "0\n1\n2\n")
+        assert.strictEqual(yield* out(id, "ls /proc/$$/fd; :"), "0\n1\n2\n")
         assert.strictEqual(yield* out(id, "readlink /proc/$$/fd/0"), "/dev/null\n")
         assert.strictEqual(yield* out(id, "trap '' USR1; cd /; X=1; alias ls=false; PATH=/"), "")
         const ignored = "grep SigIgn /proc/$$/status; umask; pwd; ls / | head -n 1"

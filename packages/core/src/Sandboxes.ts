@@ -210,7 +210,10 @@ export interface Sandbox {
   /** As it was when this handle was made; `inspect` asks again. */
   readonly info: SandboxInfo
   readonly inspect: Effect.Effect<SandboxInfo, SandboxNotFound | HostError | Closed>
-  /** Runs a command to its end, whatever its exit code. A string is a script for `/bin/sh -c`. */
+  /**
+   * Runs a command to its end, whatever its exit code. A string is a script for bash, or for sh where
+   * the image has no bash; an array is a program with its exact arguments.
+   */
   readonly exec: (
     command: ExecRequest["command"],
     options?: ExecOptions,

@@ -16,6 +16,13 @@ export * from "./SandboxDriver.ts"
 export * from "./Sandboxes.ts"
 export * from "./SessionFiles.ts"
 export * from "./Settings.ts"
+export {
+  findShell,
+  languageVariables,
+  scriptArgv,
+  setLanguage,
+  utf8Locales,
+} from "./sandbox/commandShell.ts"
 export { explain, fileError, fileExit } from "./sandbox/fileScripts.ts"
 export type {
   ListOptions,

@@ -4,6 +4,7 @@ import {
   makeEventHub,
   makeExec,
   makeFiles,
+  makeLanguages,
   makeTerminal,
   type Target,
 } from "@cordon/driver-docker/sandbox"
@@ -49,13 +50,15 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
       const engine = remoteEngine(http)
       const hub = yield* makeEventHub(engine)
       const processes = makeProcesses(engine, http)
-      const exec = makeExec(engine, hub, (target: Target) => processes.end(target.instanceId))
+      const languages = yield* makeLanguages(engine)
+      const end = (target: Target) => processes.end(target.instanceId)
+      const exec = makeExec(engine, hub, languages, end)
       const node: NodeEngine = {
         http,
         engine,
         hub,
         exec,
-        terminal: makeTerminal(engine, hub, exec),
+        terminal: makeTerminal(engine, hub, exec, languages),
         files: makeFiles(exec),
         processes,
       }

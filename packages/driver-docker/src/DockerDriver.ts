@@ -48,6 +48,7 @@ import { makeEventHub } from "./sandbox/events.ts"
 import { makeExec, type Target } from "./sandbox/exec.ts"
 import { makeFiles } from "./sandbox/files.ts"
 import { provideImage } from "./sandbox/image.ts"
+import { makeLanguages } from "./sandbox/language.ts"
 import { isNetworkName, networkOfProxy, removeNetwork } from "./sandbox/network.ts"
 import { makeNetworksAhead } from "./sandbox/networksAhead.ts"
 import { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
@@ -132,8 +133,9 @@ export const layerDriver = (
         Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
       )
       const podman = Effect.map(info, isPodman)
-      const exec = makeExec(engine, hub, undefined, channels, podman)
-      const terminal = makeTerminal(engine, hub, exec)
+      const languages = yield* makeLanguages(engine)
+      const exec = makeExec(engine, hub, languages, undefined, channels, podman)
+      const terminal = makeTerminal(engine, hub, exec, languages)
       const files = makeFiles(exec)
       const pulling = makeKeyedLock<string>()
       const snapshots = makeSnapshots(engine)

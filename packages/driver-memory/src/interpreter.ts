@@ -1,4 +1,4 @@
-import { ExecEvent, type ExecRequest, InvalidPath } from "@cordon/core"
+import { ExecEvent, type ExecRequest, InvalidPath, languageVariables } from "@cordon/core"
 import { Duration, Effect, Stream } from "effect"
 import { Bash } from "just-bash"
 import type { FileTree } from "./FileTree.ts"
@@ -20,6 +20,10 @@ const bytesOf = (output: string): Uint8Array =>
   /[\x80-\x9f]/.test(output) && !/[^\0-\xff]/.test(output)
     ? Buffer.from(output, "latin1")
     : new TextEncoder().encode(output)
+
+/** As the containers of most images have it. */
+const inLanguage = (env: Readonly<Record<string, string>>) =>
+  languageVariables.some((name) => name in env) ? { ...env } : { ...env, LANG: "C.UTF-8" }
 
 const exitOf = (exitCode: number, timedOut: boolean) =>
   ExecEvent.Exit({ exitCode, timedOut, oomKilled: false, restarted: false })
@@ -47,7 +51,7 @@ export const runCommand = Effect.fnUntraced(function* (
   const bash = new Bash({
     fs: tree.fs,
     cwd,
-    env: { ...env, ...request.env },
+    env: inLanguage({ ...env, ...request.env }),
     executionLimits,
     processInfo: { uid: 0, gid: 0 },
   })

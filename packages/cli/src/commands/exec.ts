@@ -32,7 +32,7 @@ export const exec = Command.make(
     sandbox: Argument.String("sandbox").pipe(Argument.withDescription("Its name or ID")),
     command: Argument.String("command").pipe(
       Argument.withDescription(
-        "One argument is a script for /bin/sh, several are a program and its arguments; what starts with a dash comes after --",
+        "One argument is a script for bash (sh where the image has none), several are a program and its arguments; what starts with a dash comes after --",
       ),
       Argument.atLeast(1),
     ),

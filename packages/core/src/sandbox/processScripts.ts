@@ -1,3 +1,4 @@
+import { setLanguage } from "./commandShell.ts"
 import { fileExit } from "./fileScripts.ts"
 import { marked } from "./killScript.ts"
 
@@ -50,6 +51,7 @@ shift 3
 (
   # A signal to all of them is for the command to answer. Its own handling is the default again.
   trap : HUP INT TERM
+  ${setLanguage}
   "$@"
   echo "$?" >"$dir/exit.new" && mv "$dir/exit.new" "$dir/exit"
 ) </dev/null >"$dir/stdout" 2>"$dir/stderr" &

@@ -11,6 +11,7 @@ import {
 } from "../errors.ts"
 import type { ExecEvent, ExecRequest } from "../values/Exec.ts"
 import { SandboxName } from "../values/SandboxName.ts"
+import { scriptArgv } from "./commandShell.ts"
 import { killProcessesScript } from "./killScript.ts"
 import * as scripts from "./processScripts.ts"
 import { type Judge, type RunCommand, runScript, type ScriptError, scriptCommand } from "./shell.ts"
@@ -239,7 +240,7 @@ export const makeProcesses = (needs: {
       yield* available
       const name = yield* Name(options.name ?? `process-${randomBytes(4).toString("hex")}`)
       const { cwd, env, command: checked } = yield* prepare(command, options)
-      const parts = typeof checked === "string" ? ["/bin/sh", "-c", "--", checked] : checked
+      const parts = typeof checked === "string" ? scriptArgv(checked) : checked
       const token = randomBytes(12).toString("hex")
       const mark = `${scripts.processMarker}=${token}`
       yield* runScript(

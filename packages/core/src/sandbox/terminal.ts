@@ -10,7 +10,7 @@ import type { ExecRequest, TerminalSize } from "../values/Exec.ts"
 
 /** What runs on a terminal, as whom, and how big it is. */
 export interface TerminalOptions {
-  /** The image's bash, else sh, by default. A string is a script for `/bin/sh -c`. */
+  /** The image's bash, else sh, by default. A string is a script for that shell. */
   readonly command?: ExecRequest["command"]
   /** Relative to the sandbox's working directory, which is also the default. */
   readonly cwd?: string

@@ -4,7 +4,12 @@ import type { Environment } from "./Sandbox.ts"
 
 /** A command to run in a sandbox, as a driver takes it. */
 export interface ExecRequest {
-  /** A script for `/bin/sh -c`, or a program with its arguments. */
+  /**
+   * A script, or a program with its exact arguments. A script is run by bash where the image has
+   * one, else by `/bin/sh`; to choose the shell yourself give it as a program: `["sh", "-c", "..."]`.
+   * Either finds `LANG` set to a UTF-8 locale where the image has one, unless the image, the
+   * sandbox or the command sets `LANG`, `LC_ALL` or `LC_CTYPE`.
+   */
   readonly command: string | readonly [string, ...ReadonlyArray<string>]
   /** An absolute path; the sandbox's working directory where absent. */
   readonly cwd?: string

@@ -1,4 +1,5 @@
-import { argvOf, contentOfStdin, marker } from "../sandbox/scripts.ts"
+import { findShell, setLanguage } from "@cordon/core"
+import { contentOfStdin, marker } from "../sandbox/scripts.ts"
 
 /** Begins what a channel says of itself: a character that text hardly ever ends with. */
 export const sign = "\x1e"
@@ -106,20 +107,26 @@ export interface Message {
   readonly declined: string
 }
 
-/** The shell becomes the command: from then on nothing of the channel is in its process. */
-export const commandMessage = ({ command, cwd, env, stdin, declined }: Message): string => {
-  const [program, ...args] = argvOf(command)
-  const runnable = program.includes("/")
+const findable = (program: string) =>
+  program.includes("/")
     ? `[ -f ${quote(program)} ] && [ -x ${quote(program)} ]`
     : // A name that the shell would take for an option: the engine starts it.
       program.startsWith("-")
       ? "false"
       : `command -v ${quote(program)} >/dev/null`
+
+/** The shell becomes the command: from then on nothing of the channel is in its process. */
+export const commandMessage = ({ command, cwd, env, stdin, declined }: Message): string => {
+  const begin =
+    typeof command === "string"
+      ? { ready: findShell, run: `"$_cordon_shell" -c -- ${quote(command)}` }
+      : { ready: findable(command[0]), run: command.map(quote).join(" ") }
   const piped = stdin !== undefined && stdin.length > 0
   const steps = [
     `cd -P ${quote(cwd)} 2>/dev/null`,
     ...Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`),
-    ...(typeof command === "string" ? [] : [runnable]),
+    setLanguage,
+    begin.ready,
     ...(piped
       ? [
           "exec 3<<E",
@@ -131,7 +138,7 @@ export const commandMessage = ({ command, cwd, env, stdin, declined }: Message):
       : ["exec </dev/null"]),
     // What a shell adds to the environment, the command's own shell adds again.
     "unset PWD OLDPWD SHLVL _",
-    `exec ${[program, ...args].map(quote).join(" ")}`,
+    `exec ${begin.run}`,
   ]
   const otherwise = `{ printf '\\036${declined}' >&2; exit 125; }`
   return `${steps.join(" && ")} || ${otherwise}\n${piped ? "\nE\n" : ""}`

@@ -38,6 +38,7 @@ import {
   requireUserNumbers,
 } from "../engine/startFailures.ts"
 import type { EventHub } from "./events.ts"
+import type { Languages } from "./language.ts"
 import { later } from "./later.ts"
 import { argvOf, killScript, marker, oomScript, readOnScript } from "./scripts.ts"
 
@@ -96,6 +97,7 @@ const seen = (look: () => boolean, times: number) =>
 /**
  * Runs commands in containers: the whole of what `exec` promises, over an engine's few calls.
  *
+ * @param languages what a program that the engine starts is told of the image's language
  * @param reset ends all processes of a container whose processes can't be reached one by one, and
  * keeps its files; the container is started anew where absent
  * @param channels run what they can without the engine's help; the engine starts each command
@@ -106,6 +108,7 @@ const seen = (look: () => boolean, times: number) =>
 export const makeExec = (
   engine: Engine,
   hub: EventHub,
+  languages: Languages,
   reset?: (target: Target) => Effect.Effect<void, HostError>,
   channels?: Channels,
   podman: Effect.Effect<boolean, HostError> = Effect.succeed(false),
@@ -406,7 +409,7 @@ export const makeExec = (
   })
 
   /** One try: emits the command's output and returns its end, or why the engine did not start it. */
-  const attempt = Effect.fnUntraced(function* (target: Target, request: ExecRequest, emit: Emit) {
+  const attempt = Effect.fnUntraced(function* (target: Target, request: Command, emit: Emit) {
     const token = randomBytes(12).toString("hex")
     const oomsBefore = hub.oomKills(target.instanceId)
     const deathsBefore = hub.deaths(target.instanceId)
@@ -414,12 +417,13 @@ export const makeExec = (
     const { command, cwd = target.cwd, env = {}, user = target.user, stdin, timeout } = request
     yield* requireUserNumbers(user)
     const argv = argvOf(command)
+    const environment = request.helper ? env : yield* languages(target.instanceId, command, env)
     const readsOn = stdin !== undefined && (yield* Effect.mapError(podman, refused))
     const execId = yield* engine
       .execCreate(target.instanceId, {
         Cmd: readsOn ? ["/bin/sh", "-c", readOnScript, "sh", token, ...argv] : argv,
         Env: [
-          ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
+          ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
           `${marker}=${token}`,
         ],
         ...(cwd === undefined ? {} : { WorkingDir: cwd }),
@@ -626,7 +630,7 @@ export const makeExec = (
     seen(() => hub.deaths(target.instanceId) > before, 120)
 
   /** Runs a command by the engine's own means. */
-  const throughEngine = (target: Target, request: ExecRequest) =>
+  const throughEngine = (target: Target, request: Command) =>
     Stream.callback<ExecEvent, ExecError>(
       (queue) =>
         Effect.gen(function* () {

@@ -2,17 +2,14 @@
  * What runs inside a sandbox for us: POSIX sh and nothing else, unless said. Paths come as
  * positional parameters, always absolute, so that no name can be taken for an option.
  */
-import { type ExecRequest, explain, fileExit, killProcessesScript } from "@cordon/core"
+import { type ExecRequest, explain, fileExit, killProcessesScript, scriptArgv } from "@cordon/core"
 
 /** The environment variable by which the processes of one command are known. */
 export const marker = "CORDON_EXEC_ID"
 
-/**
- * The program of a command and its arguments: a line of text is the shell's, which must not take one
- * that begins with a dash or a plus for options of its own.
- */
+/** The program of a command and its arguments: a text is for a shell. */
 export const argvOf = (command: ExecRequest["command"]) =>
-  typeof command === "string" ? (["/bin/sh", "-c", "--", command] as const) : command
+  typeof command === "string" ? scriptArgv(command) : command
 
 /** $1: the marker's value. Kills the command; exit code 0: none of it is left. */
 export const killScript = killProcessesScript(marker)

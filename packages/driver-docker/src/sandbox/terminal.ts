@@ -15,6 +15,7 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { judgePreparation } from "../engine/startFailures.ts"
 import type { EventHub } from "./events.ts"
 import type { Target } from "./exec.ts"
+import type { Languages } from "./language.ts"
 import { argvOf, killScript, marker } from "./scripts.ts"
 
 type Exec = (target: Target, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
@@ -24,7 +25,7 @@ const often = Schedule.min([Schedule.exponential("10 millis"), Schedule.spaced("
 
 /** Commands on a terminal of their own, which the engine makes and resizes. */
 export const makeTerminal =
-  (engine: DockerEngine["Service"], hub: EventHub, exec: Exec) =>
+  (engine: DockerEngine["Service"], hub: EventHub, exec: Exec, languages: Languages) =>
   (target: Target, request: TerminalRequest): Effect.Effect<Terminal, ExecError, Scope.Scope> =>
     Effect.gen(function* () {
       const { command, cwd, env = {}, user, size } = request
@@ -42,12 +43,13 @@ export const makeTerminal =
       // On a terminal the engine's refusal of a folder or a user would look like output.
       yield* collectOutput(exec(target, { command: ":", ...where }), 1024)
 
+      const environment = yield* languages(target.instanceId, command, env)
       const token = randomBytes(12).toString("hex")
       const execId = yield* engine
         .execCreate(target.instanceId, {
           Cmd: argvOf(command),
           Env: [
-            ...Object.entries({ TERM: "xterm-256color", ...env }).map(
+            ...Object.entries({ TERM: "xterm-256color", ...environment }).map(
               ([name, value]) => `${name}=${value}`,
             ),
             `${marker}=${token}`,
