@@ -1,4 +1,6 @@
+import { once } from "node:events"
 import { request } from "node:http"
+import { connect } from "node:net"
 import { InvalidInput, SandboxDriver, Sandboxes } from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
 import { createMcpServer, serveHttp } from "@cordon/mcp"
@@ -51,6 +53,13 @@ const send = (url: URL, headers: Record<string, string>, method = "POST", body =
     )
     outgoing.on("error", reject).end(method === "POST" ? body : undefined)
   })
+
+/** What a server says on a connection until it closes it. */
+const heard = async (url: URL, text: string) => {
+  const socket = connect(Number(url.port), "127.0.0.1")
+  if (text !== "") socket.write(text)
+  return Buffer.concat(await socket.toArray()).toString("utf8")
+}
 
 const token = "a-token-of-some-length"
 
@@ -131,11 +140,84 @@ describe("MCP sessions over HTTP", () => {
   it("are limited in number", () =>
     serving({ maxSessions: 1 }, async (url) => {
       const only = await connectHttp(url)
+      await only.call("sandbox_create", { name: "box" })
       const { status, body } = await send(url, {})
       assert.strictEqual(status, 503)
       assert.match(body, /1 sessions are open: close one, or wait/)
       await only.close()
       assert.strictEqual((await send(url, {})).status, 200)
+    }))
+
+  it("make room for a new one where they are unused and have no sandboxes, the oldest first", () =>
+    serving({ maxSessions: 3 }, async (url) => {
+      const list = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/list" })
+      const status = async (id: string) =>
+        (await send(url, { "mcp-session-id": id }, "POST", list)).status
+      const owner = await connectHttp(url)
+      await owner.call("sandbox_create", { name: "box" })
+      const open = async () => String((await send(url, {})).headers["mcp-session-id"])
+      const first = await open()
+      const second = await open()
+      // Who floods the server takes from itself.
+      for (let i = 0; i < 20; i++) assert.strictEqual((await send(url, {})).status, 200)
+      assert.strictEqual(await status(first), 404)
+      assert.strictEqual(await status(second), 404)
+      assert.match((await owner.call("sandbox_list", {})).text, /^box: running/)
+      await owner.call("sandbox_manage", { sandbox: "box", action: "remove" })
+      const [third, fourth] = [await open(), await open()]
+      await open()
+      assert.strictEqual(await status(third), 200)
+      assert.strictEqual(await status(fourth), 200)
+      assert.strictEqual(await status(owner.transport.sessionId ?? ""), 404)
+    }))
+
+  it("answer both requests, or refuse the second, where an ID is used twice", () =>
+    serving({}, async (url) => {
+      const { headers } = await send(url, {})
+      const session = { "mcp-session-id": String(headers["mcp-session-id"]) }
+      const call = (id: number | string, name: string, args: object) =>
+        send(
+          url,
+          session,
+          "POST",
+          JSON.stringify({
+            jsonrpc: "2.0",
+            id,
+            method: "tools/call",
+            params: { name, arguments: args },
+          }),
+        )
+      await call(2, "sandbox_create", { name: "box" })
+      const exec = (command: string) => call(7, "sandbox_exec", { sandbox: "box", command })
+      const first = exec("sleep 0.5; echo FIRST")
+      const second = await exec("echo SECOND")
+      assert.strictEqual(second.status, 400)
+      assert.match(second.body, /Request ID 7 is being answered: use another one/)
+      assert.match((await first).body, /FIRST/)
+      // Text is no number, and what has been answered is free again.
+      assert.match((await call("7", "sandbox_list", {})).body, /box/)
+      assert.match((await exec("echo THIRD")).body, /THIRD/)
+      const one = { jsonrpc: "2.0", id: 9, method: "tools/list" }
+      assert.strictEqual((await send(url, session, "POST", JSON.stringify([one, one]))).status, 400)
+      assert.strictEqual((await call("x".repeat(300), "sandbox_list", {})).status, 400)
+    }))
+
+  it("free the ID of a request that was cancelled", () =>
+    serving({}, async (url) => {
+      const { headers } = await send(url, {})
+      const session = { "mcp-session-id": String(headers["mcp-session-id"]) }
+      const post = (message: object) =>
+        send(url, session, "POST", JSON.stringify({ jsonrpc: "2.0", ...message }))
+      const call = (id: number, name: string, args: object) =>
+        post({ id, method: "tools/call", params: { name, arguments: args } })
+      await call(2, "sandbox_create", { name: "box" })
+      const cancelled = call(7, "sandbox_exec", { sandbox: "box", command: "sleep 600" })
+      const ended = cancelled.catch(() => "ended")
+      await post({ method: "notifications/cancelled", params: { requestId: 7 } })
+      const again = await call(7, "sandbox_exec", { sandbox: "box", command: "echo AGAIN" })
+      assert.match(again.body, /AGAIN/)
+      await send(url, session, "DELETE")
+      await ended
     }))
 
   it("begin with an initialization, and nothing else opens one", () =>
@@ -168,6 +250,60 @@ describe("who may talk to an MCP server over HTTP", () => {
       assert.strictEqual((await send(url, { host: `localhost:${url.port}` })).status, 200)
       for (const host of ["evil.example", `evil.example:${url.port}`, "127.0.0.1.evil.example"]) {
         assert.strictEqual((await send(url, { host })).status, 403, host)
+      }
+    }))
+
+  it("no one who names it by what is no host, or asks what MCP has not", () =>
+    serving({ host: "0.0.0.0", token }, async (url) => {
+      url.hostname = "127.0.0.1"
+      const authorization = `Bearer ${token}`
+      for (const host of ["a@localhost", "a:b@localhost", "localhost:99999", "x/y", "x y", "[x]"]) {
+        assert.strictEqual((await send(url, { host, authorization })).status, 400, host)
+      }
+      for (const method of ["TRACE", "PUT", "HEAD"]) {
+        const { status, headers } = await send(url, { authorization }, method)
+        assert.strictEqual(status, 405, method)
+        assert.match(String(headers["allow"]), /GET, POST/)
+      }
+    }))
+
+  it("no one who does not say what is wanted: the connection is closed", () =>
+    serving({ requestTimeout: "300 millis" }, async (url) => {
+      const head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+      const answers = await Promise.all(
+        // Nothing at all, headers that never end, a body that never comes.
+        ["", head, `${head}Content-Length: 1000\r\n\r\n{`].map((text) => heard(url, text)),
+      )
+      for (const answer of answers) assert.match(answer, /^(HTTP\/1\.1 408 |$)/)
+    }))
+
+  it("no one without the token for longer than it takes to say so", () =>
+    serving({ token }, async (url) => {
+      const rest = "Host: localhost\r\nContent-Length: 1000\r\n\r\n{"
+      assert.match(await heard(url, `POST /mcp HTTP/1.1\r\n${rest}`), /^HTTP\/1\.1 401 /)
+      assert.match(await heard(url, `POST /other HTTP/1.1\r\n${rest}`), /^HTTP\/1\.1 401 /)
+    }))
+
+  it("who may, however many others have connected", () =>
+    serving({ maxConnections: 5, token }, async (url) => {
+      const silent = Array.from({ length: 20 }, () => connect(Number(url.port), "127.0.0.1"))
+      try {
+        await Promise.all(
+          silent.map((socket) =>
+            once(
+              socket.on("error", () => {}),
+              "connect",
+            ),
+          ),
+        )
+        const authorization = `Bearer ${token}`
+        const client = await connectHttp(url, { Authorization: authorization })
+        assert.match((await client.call("sandbox_list", {})).text, /no such sandboxes/)
+        await client.close()
+        const closed = silent.slice(0, 15).map((socket) => socket.closed || once(socket, "close"))
+        await Promise.all(closed)
+      } finally {
+        for (const socket of silent) socket.destroy()
       }
     }))
 

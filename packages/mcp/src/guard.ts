@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { InvalidInput } from "@cordon/core"
-import { hostHeaderValidation } from "@modelcontextprotocol/node"
+import { validateHostHeader } from "@modelcontextprotocol/server"
 import { Effect } from "effect"
 
 /** Who may talk to a server over HTTP. */
@@ -29,6 +29,9 @@ const isLoopback = (host: string) => /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/.t
 
 const shortestToken = 16
 
+const hostPattern = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/
+const methods = ["GET", "POST", "DELETE", "OPTIONS"]
+
 export const makeGuard = ({
   host = "127.0.0.1",
   token,
@@ -43,10 +46,18 @@ export const makeGuard = ({
     const issue = `it must have at least ${shortestToken} characters; \`openssl rand -hex 32\` makes a good one.`
     return Effect.fail(new InvalidInput({ subject: "token", issue }))
   }
-  const validHost =
-    allowedHosts === undefined ? () => true : hostHeaderValidation([...allowedHosts])
   return Effect.succeed((request, response) => {
-    if (!validHost(request, response)) return false
+    const named = request.headers.host ?? ""
+    // A URL takes more for a host: `user@localhost`, `localhost:99999`.
+    if (!hostPattern.test(named) || !URL.canParse(`http://${named}`)) {
+      return refuse(response, 400, "The Host header is no name or address with a port")
+    }
+    const valid = allowedHosts === undefined || validateHostHeader(named, [...allowedHosts]).ok
+    if (!valid) return refuse(response, 403, `Host ${named.slice(0, 100)} is not allowed`)
+    if (!methods.includes(request.method ?? "")) {
+      response.setHeader("Allow", methods.join(", "))
+      return refuse(response, 405, `MCP has no ${request.method} requests`)
+    }
     const { origin } = request.headers
     if (origin !== undefined) {
       if (!allowedOrigins.includes(origin)) {
@@ -84,9 +95,12 @@ const sameSecret = (given: string | undefined, expected: string) => {
   return timingSafeEqual(digest(given ?? ""), digest(expected))
 }
 
-/** Answers with a JSON-RPC error, as MCP clients read it. */
+/**
+ * Answers with a JSON-RPC error, as MCP clients read it, and closes the connection: what else comes on
+ * it is not waited for.
+ */
 export const refuse = (response: ServerResponse, status: number, message: string): false => {
-  response.writeHead(status, { "Content-Type": "application/json" })
+  response.writeHead(status, { "Content-Type": "application/json", Connection: "close" })
   response.end(JSON.stringify(rpcError(message)))
   return false
 }

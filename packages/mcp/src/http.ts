@@ -1,15 +1,13 @@
 import { randomUUID } from "node:crypto"
-import { createServer, type Server as HttpServer } from "node:http"
+import type { Server as HttpServer } from "node:http"
 import { type CordonError, InvalidInput, type Sandboxes } from "@cordon/core"
 import { toNodeHandler } from "@modelcontextprotocol/node"
-import {
-  createMcpHandler,
-  isLegacyRequest,
-  WebStandardStreamableHTTPServerTransport,
-} from "@modelcontextprotocol/server"
+import { createMcpHandler, isLegacyRequest } from "@modelcontextprotocol/server"
 import { Clock, Duration, Effect, Exit, FiberSet, Scope } from "effect"
+import { makeBoundedServer } from "./connections.ts"
 import { type GuardOptions, makeGuard, refuse, rpcError } from "./guard.ts"
 import { type McpOptions, openSession } from "./session.ts"
+import { SessionTransport } from "./transport.ts"
 
 export interface HttpOptions extends McpOptions, GuardOptions {
   /** 0, the default, lets the system choose. */
@@ -19,8 +17,15 @@ export interface HttpOptions extends McpOptions, GuardOptions {
    * on there are none): all of them together. A random one by default.
    */
   readonly sessionId?: string
-  /** MCP sessions at the same time: 256. */
+  /**
+   * MCP sessions at the same time: 256. When all are open, the one that was unused for longest makes
+   * room for a new one, if it has no sandboxes; its client begins another.
+   */
   readonly maxSessions?: number
+  /** Connections at the same time: 1024. The oldest that was never let in makes room for a new one. */
+  readonly maxConnections?: number
+  /** A request that has not come whole within this is refused: a minute; its headers in 10 seconds. */
+  readonly requestTimeout?: Duration.Input
   /** A session that is not used for so long is closed: 30 minutes. */
   readonly sessionTimeout?: Duration.Input
 }
@@ -32,7 +37,8 @@ export interface HttpEndpoint {
 }
 
 interface HttpSession {
-  readonly transport: WebStandardStreamableHTTPServerTransport
+  readonly transport: SessionTransport
+  readonly hasSandboxes: () => boolean
   /** Ends the session. */
   readonly close: Effect.Effect<void>
   /** Requests that are being answered, streams of notifications among them. */
@@ -56,17 +62,19 @@ export const serveHttp = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   const sessions = new Map<string, HttpSession>()
   let opening = 0
-  const shared = createMcpHandler(yield* openSession(sessionId, options), { legacy: "reject" })
+  const shared = createMcpHandler((yield* openSession(sessionId, options)).connect, {
+    legacy: "reject",
+  })
   yield* Effect.addFinalizer(() => Effect.promise(() => shared.close()))
 
   const open = Effect.gen(function* () {
     const id = randomUUID()
     const own = yield* Scope.fork(scope)
-    const connect = yield* openSession(id, options).pipe(
+    const { connect, hasSandboxes } = yield* openSession(id, options).pipe(
       Scope.provide(own),
       Effect.onError((cause) => Scope.close(own, Exit.failCause(cause))),
     )
-    const transport = new WebStandardStreamableHTTPServerTransport({
+    const transport = new SessionTransport({
       sessionIdGenerator: () => id,
       onsessioninitialized: () => {
         sessions.set(id, session)
@@ -75,6 +83,7 @@ export const serveHttp = Effect.fnUntraced(function* (
     })
     const session: HttpSession = {
       transport,
+      hasSandboxes,
       close: Effect.suspend(() => {
         sessions.delete(id)
         return Scope.close(own, Exit.void)
@@ -91,6 +100,14 @@ export const serveHttp = Effect.fnUntraced(function* (
     return { id, session }
   })
 
+  /** Ends the session that was unused for longest, of those that lose nothing by it. */
+  const makeRoom = Effect.suspend(() => {
+    const [idle] = [...sessions.values()]
+      .filter(({ transport, hasSandboxes }) => transport.unanswered === 0 && !hasSandboxes())
+      .sort((a, b) => a.lastUsed - b.lastUsed)
+    return idle === undefined ? Effect.void : idle.close
+  })
+
   /** Answers a request of a protocol revision that has sessions. */
   const answer = Effect.fnUntraced(function* (request: Request) {
     const given = request.headers.get("mcp-session-id")
@@ -102,6 +119,7 @@ export const serveHttp = Effect.fnUntraced(function* (
           })
         : yield* Effect.promise(() => session.transport.handleRequest(request))
     }
+    if (sessions.size + opening >= maxSessions) yield* makeRoom
     if (sessions.size + opening >= maxSessions) {
       return Response.json(rpcError(`${maxSessions} sessions are open: close one, or wait`), {
         status: 503,
@@ -127,11 +145,24 @@ export const serveHttp = Effect.fnUntraced(function* (
       fetch: async (request) =>
         (await isLegacyRequest(request)) ? await run(answer(request)) : await shared.fetch(request),
     },
-    { onerror: (error) => void fork(Effect.logError("An MCP request failed", error)) },
+    {
+      onerror: (error) =>
+        void fork(
+          // A client that left in the middle of its request, or was too slow with it.
+          codeOf(error) === "ECONNRESET"
+            ? Effect.logDebug("An MCP request was broken off")
+            : Effect.logError("An MCP request failed", error),
+        ),
+    },
   )
 
-  const server = createServer((request, response) => {
+  const limits = {
+    maxConnections: options.maxConnections ?? 1024,
+    requestTimeout: Duration.toMillis(options.requestTimeout ?? "1 minute"),
+  }
+  const { server, letIn } = makeBoundedServer(limits, (request, response) => {
     if (!guard(request, response)) return
+    letIn(request.socket)
     if (request.url?.split("?", 1)[0] !== path) {
       refuse(response, 404, `There is nothing at this path; MCP is at ${path}`)
       return
@@ -139,6 +170,7 @@ export const serveHttp = Effect.fnUntraced(function* (
     const session = sessions.get(String(request.headers["mcp-session-id"]))
     if (session !== undefined) {
       session.active += 1
+      session.lastUsed = Date.now()
       response.once("close", () => {
         session.active -= 1
         session.lastUsed = Date.now()
@@ -162,6 +194,8 @@ export const serveHttp = Effect.fnUntraced(function* (
 
   return { url: `http://${host.includes(":") ? `[${host}]` : host}:${portOf(server)}${path}` }
 })
+
+const codeOf = (error: Error) => ("code" in error ? error.code : undefined)
 
 const listen = (server: HttpServer, host: string, port: number) =>
   Effect.callback<void, InvalidInput>((resume) => {

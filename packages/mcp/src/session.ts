@@ -6,9 +6,9 @@ import {
   type SessionFiles,
   sessionFilesMemory,
 } from "@cordon/core"
-import { type BoundTool, makeToolset } from "@cordon/tools"
+import { type BoundTool, makeToolset, type ToolResult } from "@cordon/tools"
 import type { Server } from "@modelcontextprotocol/server"
-import { Effect, FiberSet, Layer, type Scope } from "effect"
+import { Effect, FiberSet, Layer, Option, type Scope } from "effect"
 import { makeServer } from "./server.ts"
 
 /** What an MCP session is given, whatever it comes over. */
@@ -25,8 +25,13 @@ export interface McpOptions {
   readonly keep?: boolean
 }
 
-/** Makes a server for a connection of the session. */
-export type Connect = () => Server
+/** A session that was opened. */
+export interface OpenSession {
+  /** Makes a server for a connection of the session. */
+  readonly connect: () => Server
+  /** Whether the session may have a sandbox, which would be lost with it. */
+  readonly hasSandboxes: () => boolean
+}
 
 /**
  * Opens a session. Closing the scope ends its calls, and then removes its sandboxes.
@@ -36,7 +41,7 @@ export type Connect = () => Server
 export const openSession = Effect.fnUntraced(function* (
   sessionId: string,
   { files, keep = false }: McpOptions,
-): Effect.fn.Return<Connect, InvalidInput | CordonError, Sandboxes | Scope.Scope> {
+): Effect.fn.Return<OpenSession, InvalidInput | CordonError, Sandboxes | Scope.Scope> {
   const session = yield* (yield* Sandboxes).session(sessionId)
   const services = yield* Layer.build(files?.(sessionId) ?? sessionFilesMemory)
   const toolset = yield* Effect.provideContext(makeToolset({ sessionId }), services)
@@ -44,7 +49,23 @@ export const openSession = Effect.fnUntraced(function* (
   // Closed first, so that no call is left to make another sandbox.
   const run = yield* FiberSet.makeRuntimePromise()
   const offered = files === undefined ? toolset.tools.filter(needsNoFiles) : toolset.tools
-  return () => makeServer(offered, run)
+  let holding = false
+  const look = Effect.tap(Effect.option(session.list), (found) =>
+    Effect.sync(() => {
+      if (Option.isSome(found)) holding = found.value.length > 0
+    }),
+  )
+  const watched = offered.map((tool): BoundTool => {
+    if (tool.name === "sandbox_list") return tool
+    const after = (result: ToolResult) =>
+      Effect.suspend(() => {
+        // What succeeds has a sandbox; it may have been the last one.
+        if (result.ok) holding = true
+        return tool.name === "sandbox_manage" ? look : Effect.void
+      })
+    return { ...tool, handle: (input) => Effect.tap(tool.handle(input), after) }
+  })
+  return { connect: () => makeServer(watched, run), hasSandboxes: () => holding }
 })
 
 /** Removes all that a session has; what can't be removed is left to its lease. */

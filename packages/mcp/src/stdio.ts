@@ -22,7 +22,7 @@ export const serveStdio: (
   sessionId = randomUUID(),
   ...options
 }: StdioOptions = {}) {
-  const connect = yield* openSession(sessionId, options)
+  const { connect } = yield* openSession(sessionId, options)
   yield* Effect.acquireRelease(
     Effect.sync(() => serve(connect)),
     (handle) => Effect.promise(() => handle.close()),
