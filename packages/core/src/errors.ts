@@ -170,7 +170,7 @@ export class FileTooLarge extends TaggedError<FileTooLarge>()("FileTooLarge", {
 }
 
 /** A file that is read as text is not UTF-8: decoded and written back, it would be another file. */
-export class NotText extends Schema.TaggedError<NotText>()("NotText", { path: Schema.String }) {
+export class NotText extends TaggedError<NotText>()("NotText", { path: Schema.String }) {
   override get message() {
     return `${quote(this.path)} is not UTF-8 text. Read its bytes with read, and decode them as what they are.`
   }

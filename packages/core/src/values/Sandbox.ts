@@ -84,8 +84,9 @@ export const User = Schema.String.pipe(
 
 const AbsolutePath = Schema.String.pipe(
   Schema.check(
-    Schema.isPattern(/^\/[^\0]{0,4094}$/, { expected: "an absolute path such as /workspace" }),
+    // The pattern comes last: what annotates the schema, annotates its last check, and JSON Schema knows this one.
     wellFormed,
+    Schema.isPattern(/^\/[^\0]{0,4094}$/, { expected: "an absolute path such as /workspace" }),
   ),
 )
 
