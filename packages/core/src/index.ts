@@ -2,6 +2,7 @@ import "./requireNode.ts"
 
 export { type ArchiveEntry, packArchive, unpackArchive } from "./Archive.ts"
 export * from "./errors.ts"
+export { HoldsProcess } from "./HoldsProcess.ts"
 export { handOver } from "./handOver.ts"
 export { Incarnation, requireIncarnation, type SandboxTarget } from "./Incarnation.ts"
 export { makeKeyedLock } from "./KeyedLock.ts"

@@ -1,9 +1,10 @@
-import { EngineUnreachable, type HostError } from "@cordon/core"
+import { EngineUnreachable, HoldsProcess, type HostError } from "@cordon/core"
 import Docker from "dockerode"
 import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { DockerEngine, type ExecConnection, type Filters } from "./DockerEngine.ts"
 import { execConnection } from "./engine/execConnection.ts"
 import { codeOf, refusal, systemReasons } from "./engine/failures.ts"
+import { IdleAgent } from "./engine/idleAgent.ts"
 import { messages } from "./engine/jsonLines.ts"
 import * as schemas from "./engine/schemas.ts"
 
@@ -38,7 +39,7 @@ const toMutable = (filters: Filters): Record<string, Array<string>> =>
 const within = <A>(milliseconds: number, answer: Promise<A>): Promise<A> => {
   const { promise, reject } = Promise.withResolvers<never>()
   const reason = `it did not answer within ${milliseconds / 1000} s; if it answers nothing at all any more, restart it`
-  const timer = setTimeout(() => reject(new Error(reason)), milliseconds)
+  const timer = setTimeout(() => reject(new Error(reason)), milliseconds).unref()
   return Promise.race([answer, promise]).finally(() => clearTimeout(timer))
 }
 
@@ -48,8 +49,11 @@ const within = <A>(milliseconds: number, answer: Promise<A>): Promise<A> => {
  * @param patience milliseconds that it has to answer a call
  */
 export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer<DockerEngine> =>
+  Layer.unwrap(Effect.map(HoldsProcess, (holds) => engineAt(socketPath, patience, holds)))
+
+const engineAt = (socketPath: string, patience: number, holds: boolean) =>
   Layer.sync(DockerEngine, () => {
-    const docker = new Docker({ socketPath })
+    const docker = new Docker({ socketPath, ...(holds ? {} : { agent: new IdleAgent() }) })
     const endpoint = `${process.platform === "win32" ? "npipe" : "unix"}://${socketPath}`
 
     const attempt = <A>(operation: string, f: () => Promise<A>) =>

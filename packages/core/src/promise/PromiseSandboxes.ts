@@ -7,6 +7,7 @@ import type { SessionFiles } from "../SessionFiles.ts"
 import type { SettingsInput } from "../Settings.ts"
 import type { CreateOptions, SandboxInfo, SnapshotInfo } from "../values/Sandbox.ts"
 
+import type { LoggingOptions } from "./logging.ts"
 import type { Abortable } from "./options.ts"
 import type { PromiseSandbox } from "./PromiseSandbox.ts"
 
@@ -44,7 +45,7 @@ export interface PromiseSandboxes extends AsyncDisposable {
 }
 
 /** What sandboxes run on, and how they are made and kept. */
-export interface CreateSandboxesOptions extends SettingsInput {
+export interface CreateSandboxesOptions extends SettingsInput, LoggingOptions {
   /** A driver's layer: `memory()`, `docker()`. */
   readonly driver: Layer.Layer<SandboxDriver, CordonError>
   /** Who owns the sandboxes; a random one by default. Give your own to find them again later. */

@@ -8,12 +8,23 @@ export const textOutput = (
   onStdout: ((text: string) => void) | undefined,
   onStderr: ((text: string) => void) | undefined,
 ) => {
-  const decoders = { Stdout: new TextDecoder(), Stderr: new TextDecoder() }
-  return ({ _tag, bytes }: OutputEvent) =>
-    Effect.sync(() => {
-      const text = decoders[_tag].decode(bytes, { stream: true })
-      if (text !== "") callback(() => (_tag === "Stdout" ? onStdout : onStderr)?.(text))
-    })
+  // As in the result: a mark of the byte order is part of the text.
+  const decoders = {
+    Stdout: new TextDecoder("utf-8", { ignoreBOM: true }),
+    Stderr: new TextDecoder("utf-8", { ignoreBOM: true }),
+  }
+  const tell = (output: OutputEvent["_tag"], text: string) => {
+    if (text !== "") callback(() => (output === "Stdout" ? onStdout : onStderr)?.(text))
+  }
+  return {
+    onOutput: ({ _tag, bytes }: OutputEvent) =>
+      Effect.sync(() => tell(_tag, decoders[_tag].decode(bytes, { stream: true }))),
+    /** Tells of a character that was never finished, as the result has it. */
+    end: Effect.sync(() => {
+      tell("Stdout", decoders.Stdout.decode())
+      tell("Stderr", decoders.Stderr.decode())
+    }),
+  }
 }
 
 /** A source that throws must end the call with what it threw. */

@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto"
-import { Layer, Logger } from "effect"
+import { Clock, Layer } from "effect"
+import { HoldsProcess } from "../HoldsProcess.ts"
 import { leaseStoreMemory } from "../leases/memoryStore.ts"
 import { Sandboxes } from "../Sandboxes.ts"
 import { sessionFilesMemory } from "../session-files/memory.ts"
+import { idleClock } from "./idleClock.ts"
+import { layerLogging } from "./logging.ts"
 import type { CreateSandboxesOptions, PromiseSandboxes } from "./PromiseSandboxes.ts"
 import { makePromiseRuntime } from "./runtime.ts"
 import { sessionOf } from "./session.ts"
@@ -22,19 +25,23 @@ export const createSandboxes = (options: CreateSandboxesOptions): PromiseSandbox
 }
 
 /**
- * What `createSandboxes` runs on, for other faces without Effect. Logs go to standard error:
- * standard output is the program's own, and often a protocol's.
+ * What `createSandboxes` runs on, for other faces without Effect: nothing is logged unless asked for,
+ * and nothing keeps the process alive.
  */
 export const layerSandboxes = ({
   driver,
   sessionId: _,
   files = sessionFilesMemory,
   leaseStore = leaseStoreMemory,
+  logger,
+  logLevel,
   ...settings
 }: CreateSandboxesOptions) =>
   Sandboxes.layerStore(settings).pipe(
     Layer.provide(driver),
     Layer.provide(leaseStore),
     Layer.provideMerge(files),
-    Layer.provideMerge(Layer.succeed(Logger.LogToStderr, true)),
+    Layer.provideMerge(layerLogging({ ...(logger && { logger }), ...(logLevel && { logLevel }) })),
+    Layer.provideMerge(Layer.succeed(Clock.Clock, idleClock)),
+    Layer.provideMerge(Layer.succeed(HoldsProcess, false)),
   )

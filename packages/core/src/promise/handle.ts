@@ -1,10 +1,10 @@
 import { Effect } from "effect"
 import { SandboxNotFound } from "../errors.ts"
-import type { Sandbox as EffectSandbox } from "../Sandboxes.ts"
+import type { ExecOptions as EffectExecOptions, Sandbox as EffectSandbox } from "../Sandboxes.ts"
 import type { BackgroundProcess } from "../sandbox/processes.ts"
 import { contentStream, onStep, textOutput } from "./convert.ts"
 import { iterable } from "./iterable.ts"
-import type { PromiseExecOptions } from "./options.ts"
+import type { PromiseExecOptions, PromiseExecStreamOptions } from "./options.ts"
 import type { PromiseProcess, PromiseSandbox } from "./PromiseSandbox.ts"
 import { type PromiseRuntime, run, scoped } from "./runtime.ts"
 
@@ -20,26 +20,39 @@ export const handleOf = (runtime: PromiseRuntime, sandbox: EffectSandbox): Promi
     kill: (options) => run(runtime, process.kill(options), options),
     remove: (options) => run(runtime, process.remove, options),
   })
-  const execOptions = ({
-    stdin,
-    signal: _,
-    onStdout,
-    onStderr,
-    ...options
-  }: PromiseExecOptions = {}) => ({
+  const execOptions = ({ stdin, signal: _, ...options }: PromiseExecStreamOptions = {}) => ({
     ...options,
-    ...(onStdout === undefined && onStderr === undefined
-      ? {}
-      : { onOutput: textOutput(onStdout, onStderr) }),
     ...(stdin === undefined ? {} : { stdin: contentStream(stdin) }),
   })
+  /** Runs a command with the program's callbacks told of its output, to the last byte. */
+  const withOutput = <A, E>(
+    { onStdout, onStderr, ...options }: PromiseExecOptions = {},
+    start: (options: EffectExecOptions) => Effect.Effect<A, E>,
+  ) => {
+    if (onStdout === undefined && onStderr === undefined) return start(execOptions(options))
+    const { onOutput, end } = textOutput(onStdout, onStderr)
+    return start({ ...execOptions(options), onOutput }).pipe(
+      Effect.tap(end),
+      Effect.tapError(() => end),
+    )
+  }
   return {
     id: sandbox.id,
     name: sandbox.name,
     info: sandbox.info,
     inspect: (options) => run(runtime, sandbox.inspect, options),
-    exec: (command, options) => run(runtime, sandbox.exec(command, execOptions(options)), options),
-    run: (command, options) => run(runtime, sandbox.run(command, execOptions(options)), options),
+    exec: (command, options) =>
+      run(
+        runtime,
+        withOutput(options, (to) => sandbox.exec(command, to)),
+        options,
+      ),
+    run: (command, options) =>
+      run(
+        runtime,
+        withOutput(options, (to) => sandbox.run(command, to)),
+        options,
+      ),
     execStream: (command, options) =>
       iterable(runtime, sandbox.execStream(command, execOptions(options)), options),
     files: {

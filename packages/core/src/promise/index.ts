@@ -1,4 +1,5 @@
 export { createSandboxes, layerSandboxes } from "./createSandboxes.ts"
+export type { LogEntry, LoggingOptions, LogLevel, LogSink } from "./logging.ts"
 export { type CallRuntime, makeRuntime } from "./makeRuntime.ts"
 export type * from "./options.ts"
 export type * from "./PromiseSandbox.ts"

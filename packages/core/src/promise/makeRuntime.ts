@@ -1,4 +1,5 @@
 import { Effect, Exit, Layer, ManagedRuntime } from "effect"
+import { keepAlive } from "./keepAlive.ts"
 
 /** What a face without Effect runs its calls on: a part of `ManagedRuntime`. */
 export type CallRuntime<R, E> = Pick<
@@ -44,7 +45,7 @@ export const untilUndone = async <A>(
 }
 
 /**
- * A runtime over a layer. Where the layer can't be built (no engine or database answers yet), the
+ * A runtime over a layer. A call that is pending keeps the process alive. Where the layer can't be built (no engine or database answers yet), the
  * calls that need it fail with the reason, and the next call builds it anew.
  */
 export const makeRuntime = <R, E>(layer: Layer.Layer<R, E>): CallRuntime<R, E> => {
@@ -78,18 +79,20 @@ export const makeRuntime = <R, E>(layer: Layer.Layer<R, E>): CallRuntime<R, E> =
   }
 
   return {
-    runPromise: (effect, options) => usable().runPromise(effect, options),
+    runPromise: (effect, options) => keepAlive(usable().runPromise(effect, options)),
     runPromiseExit: (effect, options) =>
-      untilUndone(usable().runPromiseExit(effect, options), options?.signal, () =>
-        Exit.interrupt(),
+      keepAlive(
+        untilUndone(usable().runPromiseExit(effect, options), options?.signal, () =>
+          Exit.interrupt(),
+        ),
       ),
     get scope() {
       return usable().scope
     },
     dispose: async () => {
       closed = true
-      await dispose(current.runtime)
-      await Promise.allSettled(disposals)
+      await keepAlive(dispose(current.runtime))
+      await keepAlive(Promise.allSettled(disposals))
     },
   }
 }

@@ -33,7 +33,7 @@ export const makePromiseRuntime = <R>(
     managed,
     close: () => {
       isClosed = true
-      return keepAlive(managed.dispose())
+      return managed.dispose()
     },
     closed: () => isClosed,
   }
@@ -53,9 +53,7 @@ export const run = async <A, E, R>(
 ): Promise<A> => {
   const { managed, subject } = runtime
   if (runtime.closed()) throw closed(subject, site)
-  const exit = await keepAlive(
-    managed.runPromiseExit(effect, signal === undefined ? {} : { signal }),
-  )
+  const exit = await managed.runPromiseExit(effect, signal === undefined ? {} : { signal })
   if (Exit.isSuccess(exit)) return exit.value
   throw rejection(exit.cause, site, { signal, subject })
 }

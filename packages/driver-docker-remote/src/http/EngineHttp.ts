@@ -1,5 +1,6 @@
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
-import { EngineError, type HostError } from "@cordon/core"
+import { EngineError, HoldsProcess, type HostError } from "@cordon/core"
 import { refusal, schemas } from "@cordon/driver-docker/engine"
 import { Duration, Effect, Exit, Schedule, type Schema, type Scope, Stream } from "effect"
 import { buildConnector, Pool } from "undici"
@@ -77,6 +78,12 @@ const isVersionMismatch = (error: HostError) =>
   error.status === 400 &&
   /client version .* is too/.test(error.detail)
 
+/** Has a connection never keep the process alive; undici would, while an answer is waited for. */
+const idle = (socket: Socket) => {
+  socket.unref()
+  socket.ref = () => socket
+}
+
 /** Connects to an engine; the connections are closed with the scope. */
 export const makeEngineHttp = Effect.fnUntraced(function* (
   address: Address,
@@ -96,12 +103,14 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
     keepAliveInitialDelay: 15_000,
     ...(address._tag === "Socket" ? { socketPath: address.path } : {}),
   })
+  const holds = yield* HoldsProcess
   const unconnected = new WeakSet<object>()
   const connect: buildConnector.connector = (options, done) =>
     connector(
       tls.servername === undefined ? options : { ...options, servername: tls.servername },
       (...result) => {
         if (result[0] !== null) unconnected.add(result[0])
+        else if (!holds) idle(result[1])
         done(...result)
       },
     )

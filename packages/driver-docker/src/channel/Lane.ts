@@ -223,7 +223,7 @@ export class Lane {
   #held(): void {
     const wait = patience[this.#looks++]
     if (wait === undefined) return void Effect.runFork(this.close)
-    this.#timer = setTimeout(() => this.#ask(this.#newRound()), wait)
+    this.#timer = setTimeout(() => this.#ask(this.#newRound()), wait).unref()
   }
 
   #busy(event: OutputEvent): void {
@@ -254,7 +254,7 @@ export class Lane {
     this.#timer = setTimeout(() => {
       if (seen === round.late && !round.isFull) this.#giveUp(round, exitCode)
       else this.#hurry(round, exitCode)
-    }, silence)
+    }, silence).unref()
   }
 
   /** Ends a command whose exit code is known, and the lane with it. */

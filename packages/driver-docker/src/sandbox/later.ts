@@ -15,7 +15,7 @@ export const later = Effect.fnUntraced(function* <R>(
   const millis = Duration.toMillis(wait)
   if (millis > mostMillis) return
   const run = Effect.runForkWith(yield* Effect.context<R>())
-  const timer = setTimeout(() => run(Effect.forkIn(effect, scope)), millis)
+  const timer = setTimeout(() => run(Effect.forkIn(effect, scope)), millis).unref()
   yield* Scope.addFinalizer(
     scope,
     Effect.sync(() => clearTimeout(timer)),
