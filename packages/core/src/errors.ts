@@ -42,13 +42,40 @@ export class ImageNotFound extends TaggedError<ImageNotFound>()("ImageNotFound",
   }
 }
 
+/**
+ * Why an image could not be pulled. No text of a registry or an engine is among them: who names an
+ * image must not read what is at an address through an engine's words.
+ */
+export const PullFailure = Schema.Literals([
+  "login",
+  "busy",
+  "certificate",
+  "timeout",
+  "unreachable",
+  "space",
+  "platform",
+  "other",
+])
+export type PullFailure = typeof PullFailure.Type
+
+const pullFailures: Readonly<Record<PullFailure, string>> = {
+  login: "its registry wants a login, or refuses the host's",
+  busy: "its registry has had too many requests for now",
+  certificate: "its registry has no certificate that the host trusts, or does not speak TLS",
+  timeout: "its registry did not answer in time",
+  unreachable: "its registry can't be reached from the host",
+  space: "the host has no disk space left for it",
+  platform: "it is not there for the host's architecture",
+  other: "its registry or the engine failed; what they said is in the program's debug log",
+}
+
 /** The registry or the way to it failed; the image may well exist. */
 export class ImagePullFailed extends TaggedError<ImagePullFailed>()("ImagePullFailed", {
   image: Schema.String,
-  reason: Schema.String,
+  reason: PullFailure,
 }) {
   override get message() {
-    return `Image ${quote(this.image)} could not be pulled: ${this.reason}. Check the host's access to the registry, or use an image that the host already has.`
+    return `Image ${quote(this.image)} could not be pulled: ${pullFailures[this.reason]}. Check the host's access to the registry, or use an image that the host already has.`
   }
 }
 
@@ -290,6 +317,11 @@ export class EngineError extends TaggedError<EngineError>()("EngineError", {
   /** HTTP status of the engine's answer; 0 where the answer was broken off or not understood. */
   status: Schema.Number,
   detail: Schema.String,
+  /**
+   * Whether `detail` is in our own words, fit to be shown to a model: what engines say may hold what
+   * others told them, addresses and paths of the host, and names of other sessions' sandboxes.
+   */
+  ours: Schema.optionalKey(Schema.Boolean),
 }) {
   override get message() {
     return `The container engine failed to ${this.operation}${this.status === 0 ? "" : ` (status ${this.status})`}: ${this.detail}`

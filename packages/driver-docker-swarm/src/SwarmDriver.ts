@@ -376,6 +376,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
                     operation: "create a sandbox",
                     status: 0,
                     detail: "it was removed",
+                    ours: true,
                   })
                 : error,
             )
@@ -722,6 +723,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
                     operation: "watch events",
                     status: 0,
                     detail: "the swarm's nodes changed",
+                    ours: true,
                   }),
                 )
               : Stream.empty

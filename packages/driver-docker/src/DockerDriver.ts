@@ -107,6 +107,7 @@ const leakyProxies = new EngineError({
   operation: "create a sandbox",
   status: 0,
   detail: "Podman's networks lead to the host past the proxy of an allow-list of destinations",
+  ours: true,
 })
 
 /** Engines tell whole seconds only, and not all of them in an order of their own. */
@@ -387,6 +388,7 @@ export const layerDriver = (
             operation: "stop a sandbox",
             status: 0,
             detail: losesFiles,
+            ours: true,
           })
         }
         yield* dropLanes(instanceId)
@@ -600,6 +602,7 @@ export const layerDriver = (
               operation: "snapshot a sandbox",
               status: 0,
               detail: "its runtime keeps the files where the engine does not see them",
+              ours: true,
             })
           }
           return yield* on(id, (target) => snapshots.take(target, sandbox, name))

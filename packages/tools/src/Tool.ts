@@ -91,6 +91,8 @@ export const asFailure = <A, R>(
   effect: Effect.Effect<A, ToolError, R>,
 ): Effect.Effect<A, ToolFailure, R> =>
   effect.pipe(
+    // Some of it is not for the model.
+    Effect.tapError((error) => Effect.logDebug(`${tool} failed`, error)),
     Effect.mapError((error) => ({ tag: error._tag, message: errorMessage(error) })),
     Effect.catchDefect((defect) =>
       Effect.logError(`A defect in ${tool}`, defect).pipe(

@@ -18,6 +18,13 @@ export const errorMessage = (error: ToolError): string => {
       return `${error.message} To read a part give offset and length, or start_line and end_line.`
     case "QuotaExceeded":
       return `The limit of ${error.limit} ${error.resource} is reached. Remove one that is no longer needed with sandbox_manage, or ask the user to raise the limit.`
+    case "EngineError":
+      // What an engine says may hold what others told it, or tell of the host and of others.
+      return error.ours === true
+        ? error.message
+        : `The container engine failed to ${error.operation}. Try once more; if it fails again, tell the user that the reason is in the program's debug log.`
+    case "LeaseStoreFailed":
+      return `The lease store failed to ${error.operation}; the sandbox itself is untouched. No tool can fix this: tell the user.`
     case "EngineUnreachable":
       return `${error.message} No tool can fix this: tell the user.`
     default:

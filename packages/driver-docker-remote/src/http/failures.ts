@@ -116,6 +116,7 @@ export class Unanswered {
           operation,
           status: 0,
           detail: `${this.reason} before it answered, so this may or may not have been done`,
+          ours: true,
         })
       : new EngineUnreachable({ endpoint, reason: this.reason })
   }

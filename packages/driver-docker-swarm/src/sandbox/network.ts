@@ -75,6 +75,7 @@ export const createNetwork = Effect.fnUntraced(function* (
         operation: "create a network",
         status: 0,
         detail: "the managers allotted no addresses to it within 30 s",
+        ours: true,
       })
     }
   }

@@ -2,11 +2,10 @@ import {
   type CreateError,
   EngineError,
   formatMemory,
-  ImageNotFound,
-  ImagePullFailed,
   QuotaExceeded,
   type SandboxSpec,
 } from "@cordon/core"
+import { pullFailure } from "@cordon/driver-docker/sandbox"
 import { Effect, Schedule } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Node, Task } from "../manager/schemas.ts"
@@ -74,19 +73,17 @@ const notNow = (spec: SandboxSpec, detail: string) =>
     detail: `the swarm has no node for ${spec.runtime} that takes one now: ${detail}`,
   })
 
-const refused = (spec: SandboxSpec, task: Task): CreateError => {
-  const { image } = spec
+const refused = (spec: SandboxSpec, task: Task): Effect.Effect<never, CreateError> => {
   const { Err, Message, State } = task.Status
   if (underWay.includes(State)) {
     const detail = `the swarm took its task back before it began (${State} on node ${task.NodeID ?? "none"}); try again`
-    return new EngineError({ operation: takenBack, status: 0, detail })
+    return Effect.fail(new EngineError({ operation: takenBack, status: 0, detail, ours: true }))
   }
   const detail = (Err ?? "") || (Message ?? "") || `its task is ${State}`
-  if (/no such image|manifest unknown|pull access denied|repository does not exist/i.test(detail)) {
-    return new ImageNotFound({ image })
+  if (/pull|registry|image|manifest|repository/i.test(detail)) {
+    return pullFailure(spec.image, detail)
   }
-  if (/pull|registry|image/i.test(detail)) return new ImagePullFailed({ image, reason: detail })
-  return new EngineError({ operation: "start a sandbox", status: 0, detail })
+  return Effect.fail(new EngineError({ operation: "start a sandbox", status: 0, detail }))
 }
 
 // A new leader has not heard of its nodes for some seconds ("unknown"), then they are back or "down".

@@ -58,6 +58,7 @@ export const makeProcesses = (engine: DockerEngine["Service"], http: EngineHttp)
       operation: "end a sandbox's processes",
       status: 0,
       detail: "they resist; remove the sandbox",
+      ours: true,
     })
   })
 

@@ -15,7 +15,12 @@ const jsonLines = (
       Effect.try({
         try: (): unknown => JSON.parse(line),
         catch: () =>
-          new EngineError({ operation, status: 0, detail: "its answer is not JSON lines" }),
+          new EngineError({
+            operation,
+            status: 0,
+            detail: "its answer is not JSON lines",
+            ours: true,
+          }),
       }),
     ),
   )

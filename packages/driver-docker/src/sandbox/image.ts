@@ -1,7 +1,8 @@
-import { type HostError, ImageNotFound, ImagePullFailed, type PullProgress } from "@cordon/core"
+import type { HostError, ImageNotFound, ImagePullFailed, PullProgress } from "@cordon/core"
 import { Effect, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
+import { pullFailure } from "./pullFailure.ts"
 
 type Engine = DockerEngine["Service"]
 type ImageError = ImageNotFound | ImagePullFailed | HostError
@@ -9,14 +10,6 @@ type ImageError = ImageNotFound | ImagePullFailed | HostError
 /** Without a tag the engine would pull every tag there is. */
 const withTag = (image: string) =>
   /[:@]/.test(image.slice(image.lastIndexOf("/") + 1)) ? image : `${image}:latest`
-
-const notFound =
-  /manifest unknown|not found|does not exist|pull access denied|repository name not known|no such image/i
-
-const pullError = (image: string, detail: string): ImageError =>
-  notFound.test(detail)
-    ? new ImageNotFound({ image })
-    : new ImagePullFailed({ image, reason: detail })
 
 /** Makes an image available: the host's own, else pulled with progress. */
 export const provideImage = Effect.fn("provideImage")(function* (
@@ -30,8 +23,8 @@ export const provideImage = Effect.fn("provideImage")(function* (
       (error) => error._tag === "EngineError" && error.status === 404,
       () =>
         engine.imagePull(withTag(image)).pipe(
-          Stream.mapError((error) =>
-            error._tag === "EngineError" ? pullError(image, error.detail) : error,
+          Stream.catchTag("EngineError", ({ detail }) =>
+            Stream.fromEffect(pullFailure(image, detail)),
           ),
           Stream.runForEach((message) =>
             message.error == null
@@ -46,7 +39,7 @@ export const provideImage = Effect.fn("provideImage")(function* (
                     ? {}
                     : { total: message.progressDetail.total }),
                 })
-              : Effect.fail(pullError(image, message.error)),
+              : pullFailure(image, message.error),
           ),
           Effect.andThen(inspect),
         ),

@@ -133,6 +133,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
           operation: "snapshot a sandbox",
           status: 0,
           detail: "it was removed at once",
+          ours: true,
         })
       }),
     )

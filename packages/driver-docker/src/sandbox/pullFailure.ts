@@ -1,0 +1,43 @@
+import { ImageNotFound, ImagePullFailed, type PullFailure } from "@cordon/core"
+import { Effect } from "effect"
+
+const notFound =
+  /manifest unknown|not found|does not exist|pull access denied|repository name not known|no such image/i
+
+/** What engines and registries say, the first that fits. */
+const reasons: ReadonlyArray<readonly [PullFailure, RegExp]> = [
+  [
+    "platform",
+    /no matching manifest|does not match the specified platform|image operating system/i,
+  ],
+  ["busy", /toomanyrequests|too many requests|rate limit/i],
+  [
+    "login",
+    /unauthorized|authentication required|no basic auth|incorrect username|denied|forbidden/i,
+  ],
+  ["timeout", /time-?out|timed out|deadline exceeded|request canceled while waiting/i],
+  ["certificate", /x509|certificate|\btls\b|server gave HTTP response to HTTPS client/i],
+  ["space", /no space left|disk quota exceeded/i],
+  [
+    "unreachable",
+    /no such host|connection refused|no route to host|network is unreachable|server misbehaving|connection reset|dial tcp|\bEOF\b/i,
+  ],
+]
+
+/** Why a pull failed: told apart by what the engine said, which the program's debug log gets. */
+export const pullFailure = (
+  image: string,
+  detail: string,
+): Effect.Effect<never, ImageNotFound | ImagePullFailed> =>
+  Effect.logDebug("The engine could not pull an image", { image, detail }).pipe(
+    Effect.andThen(
+      Effect.fail(
+        notFound.test(detail)
+          ? new ImageNotFound({ image })
+          : new ImagePullFailed({
+              image,
+              reason: reasons.find(([, said]) => said.test(detail))?.[0] ?? "other",
+            }),
+      ),
+    ),
+  )

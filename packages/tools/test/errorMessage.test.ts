@@ -1,0 +1,56 @@
+import { EngineError, ImagePullFailed, LeaseStoreFailed } from "@cordon/core"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger, References } from "effect"
+import { errorMessage } from "../src/errorMessage.ts"
+import { asResult } from "../src/Tool.ts"
+
+const said = "s3cret at 10.0.0.1 in /var/lib/docker"
+
+describe("what a model is told of a failure", () => {
+  it("holds no text of an engine, a registry or a database", () => {
+    for (const error of [
+      new EngineError({ operation: "create a sandbox", status: 500, detail: said }),
+      new EngineError({ operation: "start a sandbox", status: 0, detail: said }),
+      new EngineError({ operation: "start a sandbox", status: 0, detail: said, ours: false }),
+      new LeaseStoreFailed({ operation: "renew a lease", reason: said }),
+    ]) {
+      const message = errorMessage(error)
+      assert.include(message, error.operation)
+      assert.include(message, "tell the user")
+      for (const word of ["s3cret", "10.0.0.1", "/var"]) assert.notInclude(message, word)
+    }
+    assert.throws(
+      () =>
+        // As from a driver in JavaScript.
+        new ImagePullFailed({ image: "x", reason: said as "other" }),
+    )
+  })
+
+  it("holds our own words on what the engine can't do", () => {
+    const detail = "its runtime keeps the files where the engine does not see them"
+    const error = new EngineError({
+      operation: "snapshot a sandbox",
+      status: 0,
+      detail,
+      ours: true,
+    })
+    assert.include(errorMessage(error), detail)
+  })
+
+  it.effect("is in the program's debug log as a whole", () =>
+    Effect.gen(function* () {
+      const logged: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void logged.push(message))
+      const error = new EngineError({ operation: "create a sandbox", status: 500, detail: said })
+      yield* asResult("sandbox_create", Effect.fail(error)).pipe(
+        Effect.provide(
+          Layer.mergeAll(
+            Logger.layer([logger]),
+            Layer.succeed(References.MinimumLogLevel, "Debug"),
+          ),
+        ),
+      )
+      assert.include(logged.flat(), error)
+    }),
+  )
+})
