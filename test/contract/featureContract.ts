@@ -26,6 +26,8 @@ export interface FeatureOptions {
   readonly timeout?: number
   /** An image with git, whose sandboxes have a way out to this machine. */
   readonly gitImage?: string | undefined
+  /** This machine as those sandboxes reach it, where that is not where their network leads out. */
+  readonly machine?: string | undefined
   /** What a driver may lack, with the reason that its skipped tests give. */
   readonly lacks?: { readonly [feature in Feature]?: string } & {
     readonly permissions?: string
@@ -897,6 +899,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
       if ("gitImage" in options || lacks.git !== undefined) {
         gitContract({
           check,
+          machine: options.machine,
           make: (create = {}) =>
             make({ ...(image === undefined ? {} : { image }), network: "bridge", ...create }),
           lack:

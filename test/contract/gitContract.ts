@@ -12,6 +12,8 @@ export const gitContract = (needs: {
     readonly user?: string
     readonly env?: Readonly<Record<string, string>>
   }) => Effect.Effect<Sandbox, unknown, Sandboxes | Scope.Scope>
+  /** This machine as the sandboxes reach it, where that is not where their network leads out. */
+  readonly machine?: string | undefined
   readonly lack: string | undefined
 }) => {
   const { make, lack } = needs
@@ -22,7 +24,7 @@ export const gitContract = (needs: {
     Effect.gen(function* () {
       const host = yield* gitHost
       const sandbox = yield* make(options)
-      yield* introduce(sandbox, host.ca)
+      yield* introduce(sandbox, host.ca, needs.machine)
       const project = `${host.url}/private/project.git`
       return { host, sandbox, project }
     })

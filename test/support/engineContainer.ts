@@ -54,6 +54,8 @@ export interface StartedEngine {
   readonly authority: Authority
   /** What the test made, as the engine itself sees it. */
   readonly client: Dockerode
+  /** This machine, as the engine and its sandboxes reach it. */
+  readonly machine: string
   /** The registry of the tests, as this engine reaches it: `host:port`. */
   readonly registry: string | undefined
   readonly stop: () => Promise<void>
@@ -85,12 +87,16 @@ const copyImage = async (name: string, client: Dockerode) => {
   await new Promise((resolve, reject) => load.on("end", resolve).on("error", reject).resume())
 }
 
-/** The registry listens on this machine's loopback; the bridge's end of it is what a container sees. */
-const forwardRegistry = async (containerId: string) => {
+/** The bridge's end of this machine, which is what a container sees of it. */
+const gatewayOf = async (containerId: string) => {
+  const { NetworkSettings } = await local.getContainer(containerId).inspect()
+  return NetworkSettings.Networks["bridge"]?.Gateway ?? ""
+}
+
+/** The registry listens on this machine's loopback, where no container reaches it. */
+const forwardRegistry = async (gateway: string) => {
   const [host, port] = (process.env["CORDON_TEST_REGISTRY"] ?? "").split(":")
   if (host === undefined || port === undefined) return undefined
-  const { NetworkSettings } = await local.getContainer(containerId).inspect()
-  const gateway = NetworkSettings.Networks["bridge"]?.Gateway ?? ""
   const proxy = await startFaultProxy({ host, port: Number(port) }, gateway)
   return { address: `${gateway}:${proxy.port}`, close: proxy.close }
 }
@@ -99,6 +105,8 @@ const forwardRegistry = async (containerId: string) => {
 export const startEngine = async (options: {
   readonly tls: boolean
   readonly args?: ReadonlyArray<string>
+  /** Images that it has beside the test image. */
+  readonly images?: ReadonlyArray<string>
 }): Promise<StartedEngine> => {
   if (image === undefined) throw new Error("There is no image with an engine")
   await removeAbandoned()
@@ -135,17 +143,20 @@ export const startEngine = async (options: {
   })
   for (const name of [
     process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
+    ...(options.images ?? []),
     ...(process.env["CORDON_TEST_NOSHELL_IMAGE"] ?? "").split(" ").filter((name) => name !== ""),
   ]) {
     await copyImage(name, client)
   }
-  const registry = await forwardRegistry(container.getId())
+  const machine = await gatewayOf(container.getId())
+  const registry = await forwardRegistry(machine)
   return {
     port: mapped,
     container,
     tls,
     authority,
     client,
+    machine,
     registry: registry?.address,
     stop: async () => {
       await registry?.close()

@@ -140,11 +140,19 @@ export const gitHost = Effect.acquireRelease(
     }),
 )
 
-/** Lets a sandbox find the forges on the machine that its network's way out leads to. */
-export const introduce = Effect.fnUntraced(function* (sandbox: Sandbox, ca: string) {
+/** Where a sandbox's network leads out: this machine, where its engine runs on it. */
+const wayOut = Effect.fnUntraced(function* (sandbox: Sandbox) {
   const { stdout } = yield* sandbox.run("cat /proc/net/route")
   const gateway = /^\S+\t00000000\t([0-9A-F]{8})\t/m.exec(stdout)?.[1] ?? ""
-  const address = [...Buffer.from(gateway, "hex")].reverse().join(".")
+  return [...Buffer.from(gateway, "hex")].reverse().join(".")
+})
+
+/**
+ * Lets a sandbox find the forges.
+ * @param at this machine's address as the sandbox reaches it; by default where its network leads out
+ */
+export const introduce = Effect.fnUntraced(function* (sandbox: Sandbox, ca: string, at?: string) {
+  const address = at ?? (yield* wayOut(sandbox))
   yield* sandbox.run(
     `echo '${address} git.test other.test' >>/etc/hosts && mkdir -p /etc/ssl/certs && cat >>/etc/ssl/certs/ca-certificates.crt`,
     { user: "0", stdin: ca },
