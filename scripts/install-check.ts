@@ -8,6 +8,7 @@ import { noEngine } from "../test/support/docker.ts"
 import { type Packed, packAll, root, run } from "./install/pack.ts"
 import { serveRegistry } from "./install/registry.ts"
 import { checkSizes, weigh } from "./install/sizes.ts"
+import { refusesOldNode, tryStarters } from "./install/starters.ts"
 import { walk } from "./install/walk.ts"
 
 const work = mkdtempSync(join(tmpdir(), "cordon-install-"))
@@ -64,6 +65,15 @@ const install = async (packages: ReadonlyArray<Packed>, env: NodeJS.ProcessEnv) 
   return folder
 }
 
+/** Gives the program of a line of Node. */
+const installNode = async (version: string) => {
+  const place = join(work, `node-${version}`)
+  mkdirSync(place)
+  json(join(place, "package.json"), { private: true })
+  await npmInstall(place, process.env, `node@${version}`)
+  return join(place, "node_modules", "node", "bin", "node")
+}
+
 const use = async (folder: string) => {
   writeFileSync(join(folder, "main.ts"), program)
   for (const [moduleResolution, module] of [
@@ -89,37 +99,10 @@ const use = async (folder: string) => {
   }
   const expected = "installed function object 127.0.0.1\n"
   for (const version of nodes) {
-    const place = join(work, `node-${version}`)
-    mkdirSync(place)
-    json(join(place, "package.json"), { private: true })
-    await npmInstall(place, process.env, `node@${version}`)
-    const node = join(place, "node_modules", "node", "bin", "node")
+    const node = await installNode(version)
     const output = await run(node, ["dist/main.js"], folder)
     if (output !== expected) throw new Error(`the program printed ${JSON.stringify(output)}`)
     console.log(`ok runs on Node ${(await run(node, ["--version"], folder)).trim()}`)
-  }
-}
-
-/** What the starters print in the end, each on the real engine. */
-const starters = {
-  plain: /primes: 2 3 5 7 11 13 17 19 23 29\nexit code 1: .*missing\.txt.*\n$/,
-  effect: /primes: 2 3 5 7 11 13 17 19 23 29\nexit code 1: .*missing\.txt.*\n$/,
-} as const
-
-/** Installs and starts what `cordon init` writes. The agent's starter is that of the first page. */
-const start = async (project: string, env: NodeJS.ProcessEnv) => {
-  for (const [template, expected] of Object.entries(starters)) {
-    const folder = join(work, template)
-    await run("npx", ["cordon", "init", folder, "--template", template], project)
-    await npmInstall(folder, env)
-    if (noEngine !== undefined) {
-      await run("npx", ["tsc"], folder)
-      console.log(`ok cordon init --template ${template} compiles; not run: ${noEngine}`)
-      continue
-    }
-    const output = await run("npm", ["start"], folder, env)
-    if (!expected.test(output)) throw new Error(`the starter ${template} printed\n${output}`)
-    console.log(`ok cordon init --template ${template} runs`)
   }
 }
 
@@ -138,7 +121,13 @@ try {
   }
   const folder = await install(packages, env)
   await use(folder)
-  await start(folder, env)
+  const oldNode = await installNode("20")
+  await refusesOldNode(
+    oldNode,
+    folder,
+    packages.map(({ name }) => name),
+  )
+  await tryStarters({ project: folder, work, env, npmrc: registry.npmrc, noEngine, oldNode })
   if (noEngine === undefined) {
     // The page speaks of Node 24, whatever Node this is.
     const bin = join(work, "node-24", "node_modules", ".bin")

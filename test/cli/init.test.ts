@@ -16,7 +16,14 @@ describe("cordon init", { timeout: 300_000 }, () => {
   afterAll(() => rm(root, { recursive: true }))
 
   const listed = async (folder: string) => (await readdir(folder, { recursive: true })).sort()
-  const common = [".gitignore", "README.md", "package.json", "src/main.ts", "tsconfig.json"]
+  const common = [
+    ".gitignore",
+    "README.md",
+    "package.json",
+    "pnpm-workspace.yaml",
+    "src/main.ts",
+    "tsconfig.json",
+  ]
 
   it("writes a starter into a folder that it makes, with the versions that it goes with", async () => {
     const folder = join(root, "new", "My Agent")

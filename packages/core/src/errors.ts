@@ -307,7 +307,7 @@ export class EngineUnreachable extends TaggedError<EngineUnreachable>()("EngineU
   reason: Schema.String,
 }) {
   override get message() {
-    return `The container engine at ${this.endpoint} does not answer: ${this.reason}. Check that it runs and that this program may use it.`
+    return `The container engine at ${this.endpoint} does not answer: ${this.reason}. Check that it runs and that this program may use it; npx @cordon/cli doctor tells what is wrong.`
   }
 }
 

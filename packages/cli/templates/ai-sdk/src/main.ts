@@ -1,10 +1,16 @@
 import { mkdir } from "node:fs/promises"
-import { sessionFilesDirectory } from "@cordon/core"
+import { createSandboxes, sessionFilesDirectory } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { codingContainer, createTools } from "@cordon/tools"
 import { aiSdkTools } from "@cordon/tools/ai-sdk"
 import { generateText, isStepCount } from "ai"
 import { rehearsedModel } from "./rehearsedModel.ts"
+
+{
+  // Where no engine answers this program ends with it; the tools would only tell the model.
+  await using sandboxes = createSandboxes({ driver: docker() })
+  await sandboxes.capabilities()
+}
 
 // Where the agent's downloads go, and its uploads come from.
 await mkdir("files", { recursive: true })
