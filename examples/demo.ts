@@ -3,36 +3,21 @@
  *
  *     node --conditions=@cordon/source examples/demo.ts
  *
- * It runs on a Docker Engine where one answers, otherwise on the in-memory driver, and ends with
- * exit code 1 if any step did not give what it should.
+ * It runs on a Docker Engine where one answers that has an image for it or can pull one, otherwise on
+ * the in-memory driver, and ends with exit code 1 if any step did not give what it should.
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { styleText } from "node:util"
-import { SandboxDriver, sessionFilesDirectory } from "@cordon/core"
-import { docker } from "@cordon/driver-docker"
-import { memory } from "@cordon/driver-memory"
+import { sessionFilesDirectory } from "@cordon/core"
 import { createTools, type PromiseToolset, type ToolName } from "@cordon/tools"
-import { Effect, Result } from "effect"
+import { chooseDriver } from "./demoDriver.ts"
 
 // `styleText` leaves the colours out where this is no terminal, and where NO_COLOR is set.
 const style = (format: Parameters<typeof styleText>[0], text: string) => styleText(format, text)
 const indent = (text: string) => text.replace(/\n$/, "").replace(/^/gm, "    ")
 const shorten = (text: string) => (text.length > 150 ? `${text.slice(0, 150)}...` : text)
-
-/** Whether an engine answers; an engine that answers is used even where it then refuses something. */
-const chooseDriver = async () => {
-  const probe = Effect.flatMap(SandboxDriver, (driver) => driver.capabilities)
-  const answer = await Effect.runPromise(Effect.result(Effect.provide(probe, docker())))
-  if (Result.isSuccess(answer)) return { driver: docker(), why: `${answer.success.host} answered` }
-  const error = answer.failure
-  const why =
-    error._tag === "EngineUnreachable"
-      ? `No Docker Engine answers at ${error.endpoint} (${error.reason})`
-      : error.message
-  return { driver: memory(), why: `${why}: using the in-memory driver, which isolates nothing` }
-}
 
 class StepFailed extends Error {}
 
@@ -144,11 +129,18 @@ for (const [signal, code] of [
   })
 }
 
-const { driver, why } = await chooseDriver()
-console.log(why)
+const { driver, choice } = await chooseDriver(
+  process.env["CONTAINER_SANDBOX_IMAGE"] || "ubuntu:24.04",
+)
+console.log(choice.why)
+const { image } = choice
 const storage = await mkdtemp(join(tmpdir(), "cordon-demo-"))
 try {
-  await using toolset = createTools({ driver, files: sessionFilesDirectory(storage) })
+  await using toolset = createTools({
+    driver,
+    files: sessionFilesDirectory(storage),
+    ...(image === undefined ? {} : { image }),
+  })
   const started = performance.now()
   const steps = await session(toolset, storage, interrupted.signal)
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
