@@ -1,6 +1,8 @@
 import type { InvalidInput } from "@cordon/core"
 import { Effect, Option } from "effect"
+import { containerSandboxConfigSchema } from "./configuration.ts"
 import { containerSandboxEnabled } from "./featureFlag.ts"
+import type { ObjectSchema } from "./jsonSchema.ts"
 import type { Tool } from "./Tool.ts"
 import { mapTools } from "./Toolset.ts"
 
@@ -12,6 +14,8 @@ export interface Capability {
   readonly description: string
   /** Not yet bound to a session: `makeToolset` or `createTools` does that. */
   readonly tools: ReadonlyArray<Tool>
+  /** What it can be configured with, as JSON Schema: see {@link configureContainerSandbox}. */
+  readonly configuration: ObjectSchema
   /** For the system prompt. */
   readonly instructions: string
 }
@@ -23,6 +27,7 @@ export const containerSandbox: Capability = {
   description:
     "Isolated Linux containers of the session's own, in which the agent runs commands and edits files.",
   tools: mapTools((tool) => tool).tools,
+  configuration: containerSandboxConfigSchema,
   instructions: `You have sandboxes: isolated Linux containers where you may run any command and change any file without harm to the user's machine.
 - Start with sandbox_list; use what is there, or make a sandbox with sandbox_create.
 - Run commands with sandbox_exec. Each call is a new shell: give cwd instead of cd. A non-zero exit_code is a result to act on. Start servers and long jobs in the background with their output in a file.

@@ -3,6 +3,12 @@ import "@cordon/core"
 
 export { AuditTrail, type ToolCall } from "./AuditTrail.ts"
 export { type Capability, containerSandbox, containerSandboxCapability } from "./capability.ts"
+export {
+  ContainerSandboxConfig,
+  type ContainerSandboxOptions,
+  configureContainerSandbox,
+  containerSandboxOptions,
+} from "./configuration.ts"
 export { BinaryFile, type ToolError } from "./errors.ts"
 export { containerSandboxEnabled } from "./featureFlag.ts"
 export { codingContainer, codingContainerHarness, type Harness } from "./harness.ts"

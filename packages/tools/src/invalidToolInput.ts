@@ -41,9 +41,13 @@ const given = (value: unknown, message: string) => {
 const fieldNames = ({ properties, required }: ObjectSchema) =>
   Object.keys(properties).map((name) => (required.includes(name) ? `${name} (required)` : name))
 
+/** For a call of a tool: see {@link invalidFields}. */
+export const invalidToolInput = (tool: string, inputSchema: ObjectSchema, input: unknown) =>
+  invalidFields(`input for ${tool}`, inputSchema, input)
+
 /** Says which field is wrong, what was expected there, and which fields there are. */
-export const invalidToolInput =
-  (tool: string, inputSchema: ObjectSchema, input: unknown) =>
+export const invalidFields =
+  (subject: string, schema: ObjectSchema, input: unknown) =>
   (error: Schema.SchemaError): InvalidInput => {
     const problems = format(error.issue).issues.map(({ path = [], message }) => {
       const keys = path.map((part) => (typeof part === "object" ? part.key : part))
@@ -56,10 +60,10 @@ export const invalidToolInput =
     const shown = problems.slice(0, mostProblems)
     const more =
       problems.length > shown.length ? `; and ${problems.length - shown.length} more` : ""
-    const names = fieldNames(inputSchema)
+    const names = fieldNames(schema)
     const fields = names.length === 0 ? "It takes no fields" : `Its fields are: ${names.join(", ")}`
     return new InvalidInput({
-      subject: `input for ${tool}`,
+      subject,
       issue: `${shown.join("; ")}${more}. ${fields}.`,
     })
   }
