@@ -1,7 +1,15 @@
-import type { EngineUnreachable, InvalidInput, SandboxDriver } from "@cordon/core"
+import {
+  checkInput,
+  type EngineUnreachable,
+  type InvalidInput,
+  optionNames,
+  type SandboxDriver,
+} from "@cordon/core"
 import { type DockerDriverOptions, DockerEngine, layerDriver } from "@cordon/driver-docker"
+import { driverOptions } from "@cordon/driver-docker/sandbox"
 import { Config, Effect, Layer } from "effect"
 import { type ConnectionOptions, connect } from "./connection/connect.ts"
+import { connectionOptions } from "./connection/connectionOptions.ts"
 import { remoteEngine } from "./RemoteEngine.ts"
 
 export interface DockerRemoteOptions extends ConnectionOptions, DockerDriverOptions {}
@@ -12,6 +20,8 @@ export const layerEngine = (
 ): Layer.Layer<DockerEngine, EngineUnreachable | InvalidInput> =>
   Layer.effect(DockerEngine, Effect.map(connect(options), remoteEngine))
 
+const shape = optionNames<DockerRemoteOptions>({ ...driverOptions, ...connectionOptions })
+
 /**
  * Sandboxes on a Docker Engine over the network: `tcp://`, `http://`, `https://`, with mutual TLS.
  *
@@ -20,8 +30,10 @@ export const layerEngine = (
  */
 export const layer = (
   options: DockerRemoteOptions = {},
-): Layer.Layer<SandboxDriver, EngineUnreachable | InvalidInput> =>
-  layerDriver(options).pipe(Layer.provide(layerEngine(options)))
+): Layer.Layer<SandboxDriver, EngineUnreachable | InvalidInput> => {
+  checkInput("options of dockerRemote()", shape, options)
+  return layerDriver(options).pipe(Layer.provide(layerEngine(options)))
+}
 
 /** As {@link layer}, with options that come from `Config`: certificates out of a secret store, say. */
 export const layerConfig = (

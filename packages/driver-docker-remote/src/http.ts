@@ -5,5 +5,6 @@
  * @module
  */
 export { connect } from "./connection/connect.ts"
+export { connectionOptions } from "./connection/connectionOptions.ts"
 export type { EngineCall, EngineHttp } from "./http/EngineHttp.ts"
 export { remoteEngine } from "./RemoteEngine.ts"

@@ -1,8 +1,15 @@
-import { type EngineUnreachable, InvalidInput, type Runtime, SandboxDriver } from "@cordon/core"
+import {
+  checkInput,
+  type EngineUnreachable,
+  InvalidInput,
+  optionNames,
+  type Runtime,
+  SandboxDriver,
+} from "@cordon/core"
 import { checkHostId } from "@cordon/driver-docker/sandbox"
 import type { ConnectionOptions } from "@cordon/driver-docker-remote"
-import { connect } from "@cordon/driver-docker-remote/http"
-import { Effect, Layer } from "effect"
+import { connect, connectionOptions } from "@cordon/driver-docker-remote/http"
+import { Effect, Layer, Schema } from "effect"
 import { makeManager } from "./manager/Manager.ts"
 import { makeSwarmDriver } from "./SwarmDriver.ts"
 
@@ -29,12 +36,28 @@ export interface DockerSwarmOptions extends Omit<ConnectionOptions, "host"> {
  */
 export const layer = (
   options: DockerSwarmOptions,
+): Layer.Layer<SandboxDriver, EngineUnreachable | InvalidInput> => {
+  checkInput("options of dockerSwarm()", shape, options)
+  return layerOf(options)
+}
+
+const { host: _, ...connections } = connectionOptions
+const shape = optionNames<DockerSwarmOptions>({
+  ...connections,
+  managers: Schema.Array(Schema.String),
+  subnetPool: true,
+  runtimeNames: true,
+  hostId: true,
+})
+
+const layerOf = (
+  options: DockerSwarmOptions,
 ): Layer.Layer<SandboxDriver, EngineUnreachable | InvalidInput> =>
   Layer.effect(
     SandboxDriver,
     Effect.gen(function* () {
       const {
-        managers,
+        managers = [],
         subnetPool = "10.214.0.0/16",
         runtimeNames = {},
         hostId,

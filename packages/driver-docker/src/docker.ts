@@ -1,6 +1,13 @@
-import type { EngineUnreachable, InvalidInput, SandboxDriver } from "@cordon/core"
+import {
+  checkInput,
+  type EngineUnreachable,
+  type InvalidInput,
+  optionNames,
+  type SandboxDriver,
+} from "@cordon/core"
 import { Effect, Layer } from "effect"
 import { type DockerDriverOptions, layerDriver } from "./DockerDriver.ts"
+import { driverOptions } from "./driverOptions.ts"
 import { findEndpoint, socketPathOf } from "./endpoint/Endpoint.ts"
 import { localEngine } from "./LocalEngine.ts"
 
@@ -8,6 +15,8 @@ export interface DockerOptions extends DockerDriverOptions {
   /** `unix:///var/run/docker.sock` and the like; found by itself where absent. */
   readonly host?: string
 }
+
+const shape = optionNames<DockerOptions>({ ...driverOptions, host: true })
 
 /**
  * Sandboxes on a Docker Engine that a local socket reaches.
@@ -18,6 +27,7 @@ export interface DockerOptions extends DockerDriverOptions {
 export const layer = (
   options: DockerOptions = {},
 ): Layer.Layer<SandboxDriver, EngineUnreachable | InvalidInput> => {
+  checkInput("options of docker()", shape, options)
   const engine = Layer.unwrap(
     Effect.gen(function* () {
       const endpoint = yield* findEndpoint(options.host)

@@ -2,6 +2,7 @@
  * What a Docker sandbox is, for drivers that place its container otherwise than on one engine.
  * Internal to Cordon's own packages: it changes without notice.
  */
+export { driverOptions } from "./driverOptions.ts"
 export { defaultPids } from "./engine/capacity.ts"
 export { checkHostId } from "./hostId.ts"
 export { infoOf, label, labelsOf } from "./Labels.ts"

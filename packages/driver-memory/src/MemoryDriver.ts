@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto"
 import {
+  checkInput,
   type DriverCapabilities,
   type ExecError,
   type FileError,
   handOver,
   ImageNotFound,
+  optionNames,
   RuntimeUnavailable,
   requireIncarnation,
   SandboxDriver,
@@ -67,7 +69,14 @@ const layout = ["/bin", "/etc", "/home", "/root", "/tmp", "/usr/bin", "/var/tmp"
  * Sandboxes in this process's memory: scripts really run, on a virtual file system, in a maintained
  * bash interpreter. For development without an engine, and for tests; see its `caveats`.
  */
-export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> =>
+export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> => {
+  checkInput("options of memory()", shape, options)
+  return layerOf(options)
+}
+
+const shape = optionNames<MemoryOptions>({ images: true, maxFileBytes: true })
+
+const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
   Layer.effect(
     SandboxDriver,
     Effect.gen(function* () {

@@ -1,0 +1,21 @@
+import { type InputSchema, optionNames } from "@cordon/core"
+import { Schema } from "effect"
+import type { DockerDriverOptions } from "./DockerDriver.ts"
+import type { EgressOptions } from "./sandbox/egress.ts"
+import type { WarmPoolOptions } from "./sandbox/WarmPool.ts"
+import type { Ulimits } from "./Ulimits.ts"
+
+/** The names of the options that drivers of Docker have in common, for `optionNames`. */
+export const driverOptions = {
+  hostId: true,
+  subnetPool: true,
+  runtimeNames: true,
+  warmPool: Schema.Union([
+    Schema.Number,
+    optionNames<WarmPoolOptions>({ size: true, kinds: true, networks: true }),
+  ]),
+  egress: optionNames<EgressOptions>({ image: true, network: true, hosts: true }),
+  linkLocal: Schema.Boolean,
+  execChannel: Schema.Boolean,
+  ulimits: optionNames<Ulimits>({ nofile: true, nproc: true }),
+} satisfies Readonly<Record<keyof Required<DockerDriverOptions>, true | InputSchema>>
