@@ -1,9 +1,19 @@
 // Packs each package as it would be published and checks the tarballs: what they export resolves,
-// has types, and is what package.json says (publint, are-the-types-wrong).
+// has types, and is what package.json says (publint, are-the-types-wrong); its README leads nowhere else.
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { deadLinks } from "./install/links.ts"
 import { packAll, root, run } from "./install/pack.ts"
+
+/** Fails where the packed README has a link to what is not in the package. */
+const checkReadme = async (tarball: string) => {
+  const list = await run("tar", ["-tzf", tarball], root)
+  const files = new Set(list.split("\n").map((path) => path.replace(/^package\//, "")))
+  const text = await run("tar", ["-xzOf", tarball, "package/README.md"], root)
+  const dead = deadLinks("README.md", text, files)
+  if (dead.length > 0) throw new Error(`README.md has dead links: ${dead.join(", ")}`)
+}
 
 const destination = mkdtempSync(join(tmpdir(), "cordon-pack-"))
 
@@ -13,6 +23,7 @@ try {
       await run("pnpm", ["exec", "publint", "run", "--strict", file], root)
       // We are ESM only: that CommonJS on old Node can't load us is not a fault.
       await run("pnpm", ["exec", "attw", file, "--profile", "esm-only"], root)
+      await checkReadme(file)
       console.log(`ok ${name}`)
     } catch (error) {
       process.exitCode = 1

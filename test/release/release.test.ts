@@ -10,6 +10,7 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
+import { deadLinks } from "../../scripts/install/links.ts"
 import { run } from "../../scripts/install/pack.ts"
 import { repositoryOf } from "../../scripts/install/repository.ts"
 import { outgrown } from "../../scripts/install/sizes.ts"
@@ -24,6 +25,7 @@ describe("the packages", () => {
     for (const folder of folders) {
       const manifest = manifestOf(folder)
       const { name, license, description, engines, files, publishConfig, repository } = manifest
+      assert.includeMembers(manifest.keywords, ["sandbox", "agent"], name)
       assert.match(name, /^@cordon\/[a-z-]+$/)
       assert.strictEqual(license, "Apache-2.0", name)
       assert.isNotEmpty(description, name)
@@ -32,6 +34,26 @@ describe("the packages", () => {
       assert.deepStrictEqual(publishConfig, { access: "public", provenance: true }, name)
       assert.isTrue(existsSync(join(root, "packages", folder, "README.md")), name)
       if (repository !== undefined) assert.strictEqual(repository.directory, `packages/${folder}`)
+    }
+  })
+
+  it("have READMEs whose links lead somewhere for who has only the package", () => {
+    const files = new Set(["README.md", "LICENSE", "docs/a.md"])
+    const text = [
+      "[a](docs/a.md#there) [b](https://example.com/x.md) [c](#here) ![d](LICENSE)",
+      "[e](../../README.md) [f]: [g][g] [h](docs/b%20c.md) `[i](code)`",
+      "",
+      "```md",
+      "[j](code)",
+      "```",
+      "[g]: ../g.md",
+    ].join("\n")
+    const dead = ["../../README.md", "docs/b%20c.md", "../g.md"]
+    assert.deepStrictEqual(deadLinks("README.md", text, files), dead)
+    assert.deepStrictEqual(deadLinks("docs/x.md", "[a](a.md) [b](b.md)", files), ["b.md"])
+    for (const folder of folders) {
+      const readme = readFileSync(join(root, "packages", folder, "README.md"), "utf8")
+      assert.deepStrictEqual(deadLinks("README.md", readme, files), [], folder)
     }
   })
 
