@@ -2,20 +2,23 @@ import { Clock, Effect, Stream } from "effect"
 import type { ExecEvent, ExecResult } from "./values/Exec.ts"
 
 /** Keeps the head and the tail of a byte stream, and counts what falls between. */
-class HeadAndTail {
+export class HeadAndTail {
   readonly #headLimit: number
   readonly #tailLimit: number
   readonly #head: Array<Uint8Array> = []
   #headBytes = 0
   #tail: Array<Uint8Array> = []
   #tailBytes = 0
+  /** Bytes that were pushed. */
   total = 0
 
+  /** @param limit bytes that are kept, half of them of each end */
   constructor(limit: number) {
     this.#headLimit = Math.ceil(limit / 2)
     this.#tailLimit = Math.floor(limit / 2)
   }
 
+  /** Takes what comes next. */
   push(bytes: Uint8Array): void {
     this.total += bytes.length
     const room = this.#headLimit - this.#headBytes
@@ -40,10 +43,12 @@ class HeadAndTail {
     this.#tailBytes = kept.length
   }
 
+  /** Whether anything fell between. */
   get truncated(): boolean {
     return this.total > this.#headLimit + this.#tailLimit
   }
 
+  /** What was kept, with a note where it was cut. */
   get text(): string {
     if (this.#tail.length > 0) this.#compact()
     const head = Buffer.concat(this.#head)

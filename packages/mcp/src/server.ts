@@ -1,5 +1,11 @@
 import { readFileSync } from "node:fs"
-import { type BoundTool, containerSandbox, type ObjectSchema, type ToolResult } from "@cordon/tools"
+import {
+  type BoundTool,
+  containerSandbox,
+  type ObjectSchema,
+  type ToolPicture,
+  type ToolResult,
+} from "@cordon/tools"
 import {
   type CallToolResult,
   ProtocolError,
@@ -80,7 +86,16 @@ const properties = Schema.decodeUnknownSync(Schema.Record(Schema.String, Schema.
 /** The SDK's type of a JSON Schema knows that it is JSON; ours leaves that open. */
 const asJson = (schema: ObjectSchema) => ({ ...schema, properties: properties(schema.properties) })
 
+const shownPicture = ({ mediaType, data }: ToolPicture) => ({
+  type: "image" as const,
+  mimeType: mediaType,
+  data,
+})
+
 const told = (result: ToolResult): CallToolResult => ({
-  content: [{ type: "text", text: result.text }],
+  content: [
+    { type: "text", text: result.text },
+    ...(result.ok ? (result.pictures ?? []) : []).map(shownPicture),
+  ],
   ...(result.ok ? { structuredContent: result.output } : { isError: true }),
 })

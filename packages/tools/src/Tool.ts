@@ -4,6 +4,9 @@ import { errorMessage } from "./errorMessage.ts"
 import type { ToolError } from "./errors.ts"
 import { invalidToolInput } from "./invalidToolInput.ts"
 import { jsonSchemaOf, type ObjectSchema } from "./jsonSchema.ts"
+import type { PictureType } from "./picture.ts"
+import { shownFor } from "./shown.ts"
+import { fromStrict, strictSchemaOf } from "./strict.ts"
 
 /** What a framework may want to know before it lets a model call a tool without asking. */
 export interface ToolAnnotations {
@@ -25,13 +28,24 @@ export interface ToolFailure {
   readonly message: string
 }
 
+/** A picture for a model to look at. */
+export interface ToolPicture {
+  readonly type: "image"
+  readonly mediaType: PictureType
+  /** Its bytes in base64. */
+  readonly data: string
+}
+
 /** What a call gives back, success or not: `text` is what the model reads. */
 export type ToolResult =
   | {
       readonly ok: true
-      /** As the tool's `outputSchema` describes it. */
+      /** As the tool's `outputSchema` describes it: for the program, with output as it was written. */
       readonly output: Readonly<Record<string, unknown>>
+      /** For the model: output is condensed, without colours and what redraws replaced. */
       readonly text: string
+      /** What the model is shown beside the text; there are none but of `sandbox_read_file`. */
+      readonly pictures?: ReadonlyArray<ToolPicture>
     }
   | {
       readonly ok: false
@@ -48,6 +62,11 @@ export interface ToolInfo {
   readonly description: string
   /** JSON Schema, draft 2020-12. */
   readonly inputSchema: ObjectSchema
+  /**
+   * The same for a strict mode: every field is required, one that may be left out may be null. What a
+   * model sends by either schema the tool takes.
+   */
+  readonly strictInputSchema: ObjectSchema
   /** JSON Schema, draft 2020-12. */
   readonly outputSchema: ObjectSchema
   readonly annotations: ToolAnnotations
@@ -83,7 +102,7 @@ export interface ToolDefinition<Name extends string, Input extends Fields, Outpu
 /** A tool with its types, for adapters that keep them. */
 export interface TypedTool<Name extends string, Input extends Fields, Output extends Fields>
   extends ToolDefinition<Name, Input, Output>,
-    Pick<Tool, "inputSchema" | "outputSchema" | "call"> {}
+    Pick<Tool, "inputSchema" | "strictInputSchema" | "outputSchema" | "call"> {}
 
 /** Turns every way to fail into what a model can act on; interruption stays what it is. */
 export const asFailure = <A, R>(
@@ -121,7 +140,7 @@ export const asResult = <R>(
 export const defineTool = <const Name extends string, Input extends Fields, Output extends Fields>(
   definition: ToolDefinition<Name, Input, Output>,
 ): TypedTool<Name, Input, Output> => {
-  const { name, input, output, handler, render } = definition
+  const { name, input, output, handler } = definition
   const inputSchema = jsonSchemaOf(input)
   const decode = Schema.decodeUnknownEffect(input)
   const encode = Schema.encodeEffect(output)
@@ -129,15 +148,18 @@ export const defineTool = <const Name extends string, Input extends Fields, Outp
     session: SandboxSession,
     unchecked: unknown,
   ): Effect.fn.Return<ToolResult, ToolError, SessionFiles> {
-    const checked = yield* decode(unchecked, { errors: "all", onExcessProperty: "error" }).pipe(
-      Effect.mapError(invalidToolInput(name, inputSchema, unchecked)),
+    const given = fromStrict(inputSchema, unchecked)
+    const checked = yield* decode(given, { errors: "all", onExcessProperty: "error" }).pipe(
+      Effect.mapError(invalidToolInput(name, inputSchema, given)),
     )
     const result = yield* handler(checked, session)
-    return { ok: true, output: yield* Effect.orDie(encode(result)), text: render(result) }
+    const encoded = yield* Effect.orDie(encode(result))
+    return { ok: true, output: encoded, ...shownFor(definition, result) }
   })
   return {
     ...definition,
     inputSchema,
+    strictInputSchema: strictSchemaOf(inputSchema),
     outputSchema: jsonSchemaOf(output),
     call: (session, input) =>
       asResult(name, run(session, input)).pipe(

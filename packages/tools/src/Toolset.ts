@@ -24,6 +24,7 @@ export const infoOf = (tool: Tool): ToolInfo => ({
   title: tool.title,
   description: tool.description,
   inputSchema: tool.inputSchema,
+  strictInputSchema: tool.strictInputSchema,
   outputSchema: tool.outputSchema,
   annotations: tool.annotations,
 })

@@ -12,5 +12,15 @@ export class BinaryFile extends TaggedError<BinaryFile>()("BinaryFile", {
   }
 }
 
+/** A picture that a model can't be shown. */
+export class PictureUnfit extends Schema.TaggedError<PictureUnfit>()("PictureUnfit", {
+  path: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `The picture ${JSON.stringify(this.path)} can't be shown: ${this.reason}. Its bytes can be read with offset and length.`
+  }
+}
+
 /** Everything that a tool's handler may fail with. */
-export type ToolError = CordonError | TransferError | BinaryFile
+export type ToolError = CordonError | TransferError | BinaryFile | PictureUnfit

@@ -1,11 +1,29 @@
 /** Fields that several tools share, and how values are shown to a model. */
 import { formatMemory, type SandboxInfo, SandboxStatus } from "@cordon/core"
-import { Schema } from "effect"
+import { Option, Predicate, Schema, SchemaTransformation } from "effect"
 
 /** Text or a number with a description for the model. */
 export const text = (description: string) => Schema.String.annotate({ description })
 export const count = (description: string) =>
   Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0))).annotate({ description })
+
+/**
+ * A field of an input that may be left out. Models that must name every field (strict mode) leave one
+ * out by null.
+ */
+export const optional = <A, E>(field: Schema.Codec<A, E>, description?: string) =>
+  // Described here where the field ends with a check that JSON Schema can't express.
+  Schema.optionalKey(
+    Schema.NullOr(field).annotate(description === undefined ? {} : { description }),
+  ).pipe(
+    Schema.decodeTo(
+      Schema.optionalKey(Schema.toType(field)),
+      SchemaTransformation.transformOptional<A, A | null>({
+        decode: Option.filter(Predicate.isNotNull),
+        encode: (value) => value,
+      }),
+    ),
+  )
 
 export const sandboxField = text('Name or ID of a sandbox of this session, such as "web-1".')
 

@@ -9,10 +9,11 @@ export {
   configureContainerSandbox,
   containerSandboxOptions,
 } from "./configuration.ts"
-export { BinaryFile, type ToolError } from "./errors.ts"
+export { BinaryFile, PictureUnfit, type ToolError } from "./errors.ts"
 export { containerSandboxEnabled } from "./featureFlag.ts"
 export { codingContainer, codingContainerHarness, type Harness } from "./harness.ts"
 export type { ObjectSchema } from "./jsonSchema.ts"
+export type { PictureType } from "./picture.ts"
 export { OnToolProgress, type ToolProgress } from "./progress.ts"
 export {
   type CreateToolsOptions,
@@ -26,6 +27,7 @@ export type {
   ToolDefinition,
   ToolFailure,
   ToolInfo,
+  ToolPicture,
   ToolResult,
   TypedTool,
 } from "./Tool.ts"

@@ -9,7 +9,7 @@ describe("the line of output that is shown as progress", () => {
   it.each([
     ["one\ntwo\n\n  \n", "two"],
     ["10%\r20%\r30%", "30%"],
-    ["\u001b[1;32mok\u001b[0m \u001b[2K\u0007done", "ok done"],
+    ["\u001b[1;32mok\u001b[0m \u001b[2K\u0007done", "done"],
     [`${"x".repeat(5000)}\nlast`, "last"],
     ["y".repeat(5000), "y".repeat(200)],
     ["caf\u00e9 \u2713\n", "caf\u00e9 \u2713"],

@@ -2,41 +2,116 @@ import { jsonSchema, type Tool } from "ai"
 import type { PromiseTool, PromiseToolset } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
 import type { ToolInput, ToolName } from "../tools.ts"
-import { withSignal } from "./calls.ts"
+import { approvalOf, type ToolApproval } from "./approval.ts"
+import { schemaOf, withSignal } from "./calls.ts"
+import { withProgress } from "./progress.ts"
+
+export type { ToolApproval } from "./approval.ts"
 
 /** The eight tools as the AI SDK types them: by name, each with its own input. */
 export type AiSdkTools = { readonly [Name in ToolName]: Tool<ToolInput<Name>, ToolResult> }
 
+/** How the tools are offered to the AI SDK. */
+export interface AiSdkOptions {
+  /**
+   * Whether calls tell how they get on: each then gives preliminary results, whose `text` and
+   * `output.progress` are a line about a pull or of a command's output. Off by default.
+   */
+  readonly progress?: boolean
+  /** Whether the model is held to the schemas (`strict` of the tools). Off by default. */
+  readonly strict?: boolean
+}
+
 /**
  * The tools of a session for the Vercel AI SDK: `tools` of `generateText`, `streamText` or an agent.
  *
- * The model reads a result's `text`; `output` and `error` are there for the program and its UI.
- * Aborting the call's `abortSignal` kills the command that runs.
+ * The model reads a result's `text` and looks at its `pictures`; `output` and `error` are there for
+ * the program and its UI. Aborting the call's `abortSignal` kills the command that runs.
  *
  * @example
  * await generateText({ model, tools: aiSdkTools(toolset), stopWhen: isStepCount(20), prompt })
  */
-export const aiSdkTools = ({ byName }: PromiseToolset): AiSdkTools => ({
-  sandbox_create: aiSdkTool(byName.sandbox_create),
-  sandbox_exec: aiSdkTool(byName.sandbox_exec),
-  sandbox_read_file: aiSdkTool(byName.sandbox_read_file),
-  sandbox_write_file: aiSdkTool(byName.sandbox_write_file),
-  sandbox_upload: aiSdkTool(byName.sandbox_upload),
-  sandbox_download: aiSdkTool(byName.sandbox_download),
-  sandbox_list: aiSdkTool(byName.sandbox_list),
-  sandbox_manage: aiSdkTool(byName.sandbox_manage),
+export const aiSdkTools = (
+  { byName }: Pick<PromiseToolset, "byName">,
+  options: AiSdkOptions = {},
+): AiSdkTools => ({
+  sandbox_create: aiSdkTool(byName.sandbox_create, options),
+  sandbox_exec: aiSdkTool(byName.sandbox_exec, options),
+  sandbox_read_file: aiSdkTool(byName.sandbox_read_file, options),
+  sandbox_write_file: aiSdkTool(byName.sandbox_write_file, options),
+  sandbox_upload: aiSdkTool(byName.sandbox_upload, options),
+  sandbox_download: aiSdkTool(byName.sandbox_download, options),
+  sandbox_list: aiSdkTool(byName.sandbox_list, options),
+  sandbox_manage: aiSdkTool(byName.sandbox_manage, options),
 })
 
-const aiSdkTool = <Input>({
-  title,
-  description,
-  inputSchema,
-  execute,
-}: PromiseTool): Tool<Input, ToolResult> => ({
-  title,
-  description,
-  // Not checked here: the tool itself does, and tells the model what to mend.
-  inputSchema: jsonSchema<Input>(inputSchema),
-  execute: (input, { abortSignal }) => execute(input, withSignal(abortSignal)),
-  toModelOutput: ({ output }) => ({ type: output.ok ? "text" : "error-text", value: output.text }),
-})
+const aiSdkTool = <Input>(tool: PromiseTool, options: AiSdkOptions): Tool<Input, ToolResult> => {
+  const { title, description, execute } = tool
+  return {
+    title,
+    description,
+    ...(options.strict ? { strict: true } : {}),
+    // Not checked here: the tool itself does, and tells the model what to mend.
+    inputSchema: jsonSchema<Input>(schemaOf(tool, options.strict)),
+    execute: (input, { abortSignal }) =>
+      options.progress
+        ? preliminary(tool, input, abortSignal)
+        : execute(input, withSignal(abortSignal)),
+    toModelOutput: ({ output }) => modelOutput(output),
+  }
+}
+
+const preliminary = async function* (
+  tool: PromiseTool,
+  input: unknown,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ToolResult> {
+  for await (const step of withProgress(tool, input, withSignal(signal))) {
+    yield "result" in step
+      ? step.result
+      : { ok: true, output: { progress: step.message }, text: step.message }
+  }
+}
+
+const modelOutput = (result: ToolResult) => {
+  const { ok, text } = result
+  if (!ok) return { type: "error-text" as const, value: text }
+  if (result.pictures === undefined) return { type: "text" as const, value: text }
+  return {
+    type: "content" as const,
+    value: [
+      { type: "text" as const, text },
+      ...result.pictures.map(({ mediaType, data }) => ({
+        type: "file" as const,
+        mediaType,
+        data: { type: "data" as const, data },
+      })),
+    ],
+  }
+}
+
+/** How the AI SDK is told that a tool's calls need approval: always, or by their input. */
+export type AiSdkApproval =
+  | "user-approval"
+  | ((input: unknown) => Promise<"user-approval" | undefined>)
+
+/**
+ * Which calls the user has to approve of: `toolApproval` of `generateText`, `streamText` or an agent.
+ *
+ * @example
+ * await generateText({ model, tools, toolApproval: aiSdkToolApproval(toolset, "destructive"), prompt })
+ */
+export const aiSdkToolApproval = (
+  { tools }: Pick<PromiseToolset, "tools">,
+  approval: ToolApproval,
+): Record<string, AiSdkApproval> =>
+  Object.fromEntries(
+    tools.flatMap((tool): Array<[string, AiSdkApproval]> => {
+      const needed = approvalOf(approval, tool)
+      if (needed === false) return []
+      if (needed === true) return [[tool.name, "user-approval" as const]]
+      const ask = async (input: unknown) =>
+        (await needed(input)) ? ("user-approval" as const) : undefined
+      return [[tool.name, ask]]
+    }),
+  )

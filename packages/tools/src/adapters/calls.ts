@@ -1,4 +1,6 @@
 /** What adapters share: how the frameworks hand on a call. */
+import type { ObjectSchema } from "../jsonSchema.ts"
+import type { ToolProgress } from "../progress.ts"
 import type { PromiseTool, PromiseToolset } from "../promise.ts"
 
 /** The options of a call; frameworks hand on no signal as undefined or null. */
@@ -17,3 +19,25 @@ export const parseArguments = (json: string): unknown => {
     return json
   }
 }
+
+/** The schema that a model is shown, or held to. */
+export const schemaOf = (
+  { inputSchema, strictInputSchema }: PromiseTool,
+  strict: boolean | undefined,
+): ObjectSchema => (strict ? strictInputSchema : inputSchema)
+
+/** How the calls of one answer are run. */
+export interface RunCallsOptions {
+  /** Kills the commands that run; the promise then rejects with its reason. */
+  readonly signal?: AbortSignal
+  /** Told of pulls of an image and of the output of commands, with the ID of the call. */
+  readonly onProgress?: (progress: ToolProgress & { readonly callId: string }) => void
+}
+
+/** The options of one of the calls. */
+export const optionsOf = (callId: string, { signal, onProgress }: RunCallsOptions) => ({
+  ...withSignal(signal),
+  ...(onProgress === undefined
+    ? {}
+    : { onProgress: (step: ToolProgress) => onProgress({ ...step, callId }) }),
+})

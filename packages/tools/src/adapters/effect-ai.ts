@@ -2,6 +2,7 @@ import { Sandboxes, SessionFiles } from "@cordon/core"
 import { Effect, Schema } from "effect"
 import { Prompt, Tool, Toolkit } from "effect/ai"
 import { makeAudit } from "../AuditTrail.ts"
+import { shownFor } from "../shown.ts"
 import { asFailure, type TypedTool } from "../Tool.ts"
 import { sandboxTools } from "../tools.ts"
 
@@ -25,7 +26,13 @@ const toTool = <const Name extends string, Input extends Fields, Output extends 
     success: output,
     failure: SandboxToolFailure,
     failureMode: "return",
-    toModelOutput: (result) => [Prompt.textPart({ text: render(result) })],
+    toModelOutput: (result) => {
+      const { text, pictures = [] } = shownFor({ render }, result)
+      return [
+        Prompt.textPart({ text }),
+        ...pictures.map(({ mediaType, data }) => Prompt.filePart({ mediaType, data })),
+      ]
+    },
   })
     .annotate(Tool.Title, title)
     .annotate(Tool.Readonly, annotations.readOnly)

@@ -1,38 +1,97 @@
+import type { CallbackManagerForToolRun } from "@langchain/core/callbacks/manager"
 import { ToolMessage } from "@langchain/core/messages"
 import { DynamicStructuredTool, type ToolRunnableConfig } from "@langchain/core/tools"
-import type { PromiseToolset } from "../promise.ts"
+import type { PromiseTool, PromiseToolset } from "../promise.ts"
+import { nullableSchemaOf } from "../strict.ts"
+import type { ToolInfo, ToolResult } from "../Tool.ts"
 import { withSignal } from "./calls.ts"
+import { withProgress } from "./progress.ts"
+
+/** How the tools are offered to LangChain. */
+export interface LangChainOptions {
+  /** Whether the schemas are fit for `bindTools(tools, { strict: true })`. Off by default. */
+  readonly strict?: boolean
+}
 
 /**
  * The tools of a session for LangChain and LangGraph: `tools` of `createAgent`, `bindTools` or a
  * `ToolNode`.
  *
- * A failure is a `ToolMessage` with status "error". The whole result is the message's `artifact`.
- * Aborting the config's `signal` kills the command that runs.
+ * A failure is a `ToolMessage` with status "error". The whole result is the message's `artifact`; a
+ * picture is a block of its content. How a call gets on is told by events of the tool
+ * (`handleToolEvent`, the stream mode "tools"). Aborting the config's `signal` kills the command that
+ * runs.
  */
-export const langchainTools = ({ tools }: PromiseToolset): Array<DynamicStructuredTool> =>
-  tools.map(
-    ({ name, description, inputSchema, execute }) =>
-      new DynamicStructuredTool({
-        name,
-        description,
-        schema: inputSchema,
-        // LangChain checks the input before the tool can: let the model read what is wrong with it.
-        verboseParsingErrors: true,
-        responseFormat: "content_and_artifact",
-        func: async (input: unknown, _, config?: ToolRunnableConfig) => {
-          const result = await execute(input, withSignal(config?.signal))
-          const id = config?.toolCall?.id
-          if (result.ok || id === undefined) return [result.text, result]
-          const { text: content } = result
-          const message = {
-            name,
-            content,
-            tool_call_id: id,
-            status: "error",
-            artifact: result,
-          } as const
-          return [new ToolMessage(message), result]
-        },
-      }),
-  )
+export const langchainTools = (
+  { tools }: PromiseToolset,
+  options: LangChainOptions = {},
+): Array<DynamicStructuredTool> => tools.map((tool) => langchainTool(tool, options))
+
+const langchainTool = (tool: PromiseTool, { strict }: LangChainOptions) => {
+  const { name, description, inputSchema, strictInputSchema } = tool
+  return new DynamicStructuredTool({
+    name,
+    description,
+    schema: strict ? strictInputSchema : nullableSchemaOf(inputSchema),
+    // LangChain checks the input before the tool can: let the model read what is wrong with it.
+    verboseParsingErrors: true,
+    responseFormat: "content_and_artifact",
+    func: async function* (
+      input: unknown,
+      _?: CallbackManagerForToolRun,
+      config?: ToolRunnableConfig,
+    ) {
+      for await (const step of withProgress(tool, input, withSignal(config?.signal))) {
+        if ("result" in step) return answer(name, step.result, config?.toolCall?.id)
+        yield step
+      }
+      throw new Error("a call that ended without a result")
+    },
+  })
+}
+
+const answer = (name: string, result: ToolResult, id: string | undefined) => {
+  const { text: content } = result
+  if (result.ok) return [contentOf(result), result]
+  if (id === undefined) return [content, result]
+  const message = {
+    name,
+    content,
+    tool_call_id: id,
+    status: "error",
+    artifact: result,
+  } as const
+  return [new ToolMessage(message), result]
+}
+
+/** Text, and pictures to look at where there are some. */
+const contentOf = (result: ToolResult & { readonly ok: true }) =>
+  result.pictures === undefined
+    ? result.text
+    : [
+        { type: "text", text: result.text },
+        ...result.pictures.map(({ mediaType, data }) => ({
+          type: "image",
+          source_type: "base64",
+          mime_type: mediaType,
+          mimeType: mediaType,
+          data,
+        })),
+      ]
+
+/**
+ * Which tools a person has to approve of: `interruptOn` of LangChain's human-in-the-loop middleware.
+ *
+ * @example
+ * humanInTheLoopMiddleware({ interruptOn: langchainInterruptOn(toolset, "destructive") })
+ */
+export const langchainInterruptOn = (
+  { tools }: Pick<PromiseToolset, "tools">,
+  approval: "destructive" | "all" | ((tool: ToolInfo) => boolean),
+): Record<string, boolean> => {
+  const needs = (tool: ToolInfo) =>
+    typeof approval === "function"
+      ? approval(tool)
+      : approval === "all" || tool.annotations.destructive
+  return Object.fromEntries(tools.map((tool) => [tool.name, needs(tool)]))
+}

@@ -1,27 +1,71 @@
 import type { StandardSchemaWithJSON } from "@mastra/core/schema"
 import { Tool } from "@mastra/core/tools"
 import type { ObjectSchema } from "../jsonSchema.ts"
+import type { ToolProgress } from "../progress.ts"
 import type { PromiseTool, PromiseToolset } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
-import { withSignal } from "./calls.ts"
+import { approvalOf, type ToolApproval } from "./approval.ts"
+import { schemaOf, withSignal } from "./calls.ts"
+
+export type { ToolApproval } from "./approval.ts"
+
+/** How the tools are offered to Mastra. */
+export interface MastraOptions {
+  /** Which calls wait until they are approved; none by default. */
+  readonly approval?: ToolApproval
+  /** Whether the model is held to the schemas (`strict` of the tools). Off by default. */
+  readonly strict?: boolean
+}
 
 /**
  * The tools of a session for Mastra: `tools` of an `Agent`, by name.
  *
- * The model reads a result's `text`. Aborting the call's `abortSignal` kills the command that runs.
+ * The model reads a result's `text` and looks at its `pictures`. How a call gets on is written to the
+ * stream, as `{ type: "sandbox-progress", message }`. Aborting the call's `abortSignal` kills the
+ * command that runs.
  */
-export const mastraTools = ({ tools }: PromiseToolset): Record<string, Tool<unknown, ToolResult>> =>
-  Object.fromEntries(tools.map((tool) => [tool.name, mastraTool(tool)]))
+export const mastraTools = (
+  { tools }: PromiseToolset,
+  options: MastraOptions = {},
+): Record<string, Tool<unknown, ToolResult>> =>
+  Object.fromEntries(tools.map((tool) => [tool.name, mastraTool(tool, options)]))
 
-const mastraTool = ({ name, title, description, inputSchema, execute }: PromiseTool) =>
-  new Tool<unknown, ToolResult>({
+const mastraTool = (tool: PromiseTool, { approval, strict }: MastraOptions) => {
+  const { name, title, description, execute } = tool
+  const needed = approvalOf(approval, tool)
+  return new Tool<unknown, ToolResult>({
     id: name,
     title,
     description,
-    inputSchema: unchecked(inputSchema),
-    execute: (input, context) => execute(input, withSignal(context.abortSignal)),
-    toModelOutput: (output) => ({ type: output.ok ? "text" : "error-text", value: output.text }),
+    inputSchema: unchecked(schemaOf(tool, strict)),
+    ...(strict ? { strict: true } : {}),
+    ...(needed === false ? {} : { requireApproval: needed }),
+    execute: (input, { abortSignal, writer }) =>
+      execute(input, {
+        ...withSignal(abortSignal),
+        // A reader that is gone is told nothing.
+        ...(writer === undefined
+          ? {}
+          : {
+              onProgress: ({ message }: ToolProgress) =>
+                void writer.write({ type: "sandbox-progress", message }).catch(() => {}),
+            }),
+      }),
+    toModelOutput: modelOutput,
   })
+}
+
+const modelOutput = (result: ToolResult) => {
+  const { ok, text } = result
+  if (!ok) return { type: "error-text", value: text }
+  if (result.pictures === undefined) return { type: "text", value: text }
+  const pictures = result.pictures.map(({ mediaType, data }) => ({
+    type: "media",
+    mediaType,
+    data,
+  }))
+  return { type: "content", value: [{ type: "text", text }, ...pictures] }
+}
 
 /** For the model to see. The tool itself checks its input, and tells the model what to mend. */
 const unchecked = (schema: ObjectSchema): StandardSchemaWithJSON<unknown> => ({

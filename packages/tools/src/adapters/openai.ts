@@ -6,30 +6,51 @@ import type {
   ResponseOutputItem,
 } from "openai/resources/responses/responses"
 import type { PromiseTool, PromiseToolset } from "../promise.ts"
-import { parseArguments, toolNamed, withSignal } from "./calls.ts"
+import type { ToolResult } from "../Tool.ts"
+import {
+  optionsOf,
+  parseArguments,
+  type RunCallsOptions,
+  schemaOf,
+  toolNamed,
+  withSignal,
+} from "./calls.ts"
+
+export type { RunCallsOptions } from "./calls.ts"
+
+/** How the tools are offered to OpenAI's API. */
+export interface OpenAiOptions {
+  /**
+   * Whether the model is held to the schemas, in which every field is then required and one that may
+   * be left out may be null. On by default; other providers' servers of this API may not know it.
+   */
+  readonly strict?: boolean
+}
 
 /**
  * The tools of a session for OpenAI's Responses API: `tools` of `client.responses.create`.
  * {@link openaiToolOutputs} runs what the model calls.
  */
-export const openaiTools = ({ tools }: PromiseToolset): Array<FunctionTool> => tools.map(definition)
+export const openaiTools = (
+  { tools }: PromiseToolset,
+  options: OpenAiOptions = {},
+): Array<FunctionTool> => tools.map((tool) => definition(tool, options))
 
 /**
  * Runs the sandbox tools that a response calls, all at once, and gives back what to send as `input`
  * of the next request; nothing where it calls none. Calls of other tools are left to you.
- *
- * @param options.signal kills the commands that run; the promise then rejects with its reason
  */
 export const openaiToolOutputs = async (
   toolset: PromiseToolset,
   output: ReadonlyArray<ResponseOutputItem>,
-  options: { readonly signal?: AbortSignal } = {},
+  options: RunCallsOptions = {},
 ): Promise<Array<ResponseInputItem.FunctionCallOutput>> => {
   const outputs = output.map(async (item) => {
     const tool = item.type === "function_call" ? toolNamed(toolset, item.name) : undefined
     if (tool === undefined || item.type !== "function_call") return []
-    const { text } = await tool.execute(parseArguments(item.arguments), options)
-    return [{ type: "function_call_output" as const, call_id: item.call_id, output: text }]
+    const { call_id } = item
+    const result = await tool.execute(parseArguments(item.arguments), optionsOf(call_id, options))
+    return [{ type: "function_call_output" as const, call_id, output: outputOf(result) }]
   })
   return (await Promise.all(outputs)).flat()
 }
@@ -38,35 +59,53 @@ export const openaiToolOutputs = async (
  * The tools for the OpenAI SDK's own loop over the Responses API:
  * `new ResponsesToolRunner({ functions })`. That runs calls one after the other.
  */
-export const openaiRunnerFunctions = ({ tools }: PromiseToolset): Array<RunnerFunction> =>
+export const openaiRunnerFunctions = (
+  { tools }: PromiseToolset,
+  options: OpenAiOptions = {},
+): Array<RunnerFunction> =>
   tools.map((tool) => ({
-    tool: definition(tool),
-    execute: async (input, options) =>
-      (await tool.execute(input, withSignal(options?.signal))).text,
+    tool: definition(tool, options),
+    execute: async (input, context) =>
+      outputOf(await tool.execute(input, withSignal(context?.signal))),
   }))
 
 /**
  * The tools for the Chat Completions API: `tools` of `client.chat.completions.runTools`, and of
- * whatever speaks that API.
+ * whatever speaks that API. A tool's message there can hold no picture: it says which there is.
  */
-export const openaiChatTools = ({
-  tools,
-}: PromiseToolset): Array<RunnableToolFunctionWithoutParse> =>
+export const openaiChatTools = (
+  { tools }: PromiseToolset,
+  options: OpenAiOptions = {},
+): Array<RunnableToolFunctionWithoutParse> =>
   tools.map((tool) => ({
     type: "function",
     function: {
-      ...functionOf(tool),
+      ...functionOf(tool, options),
       function: async (input, { controller }) =>
         (await tool.execute(parseArguments(input), { signal: controller.signal })).text,
     },
   }))
 
-const functionOf = ({ name, description, inputSchema }: PromiseTool) => ({
-  name,
-  description,
-  parameters: inputSchema,
-  // Strict mode knows no optional fields.
-  strict: false,
+const functionOf = (tool: PromiseTool, { strict = true }: OpenAiOptions) => ({
+  name: tool.name,
+  description: tool.description,
+  parameters: schemaOf(tool, strict),
+  strict,
 })
 
-const definition = (tool: PromiseTool): FunctionTool => ({ type: "function", ...functionOf(tool) })
+const definition = (tool: PromiseTool, options: OpenAiOptions): FunctionTool => ({
+  type: "function",
+  ...functionOf(tool, options),
+})
+
+/** Text, and pictures to look at where there are some. */
+const outputOf = (result: ToolResult) =>
+  result.ok && result.pictures !== undefined
+    ? [
+        { type: "input_text" as const, text: result.text },
+        ...result.pictures.map(({ mediaType, data }) => ({
+          type: "input_image" as const,
+          image_url: `data:${mediaType};base64,${data}`,
+        })),
+      ]
+    : result.text

@@ -7,57 +7,68 @@ import {
   SandboxName,
 } from "@cordon/core"
 import { Effect, Schema } from "effect"
-import { describe, envField, number, sandboxFields, showLimits, showSeconds } from "../fields.ts"
+import {
+  describe,
+  envField,
+  number,
+  optional,
+  sandboxFields,
+  showLimits,
+  showSeconds,
+} from "../fields.ts"
 import { OnToolProgress } from "../progress.ts"
+import { Shell, shellOf } from "../shell.ts"
 import { defineTool } from "../Tool.ts"
 
 const { optionalKey } = Schema
 const { workdir } = CreateOptions.fields
 
 const input = Schema.Struct({
-  name: optionalKey(
+  name: optional(
     SandboxName.annotate({
       description:
         "Unique in this session: 1 to 38 lower-case letters, digits and inner hyphens. A random one by default.",
     }),
   ),
-  image: optionalKey(
+  image: optional(
     ImageReference.annotate({
       description:
         'Container image with a POSIX shell, such as "python:3.12-slim" or "node:24". The host program chooses the default, usually ubuntu:24.04.',
     }),
   ),
-  runtime: optionalKey(
+  runtime: optional(
     RuntimeChoice.annotate({
       description:
         "OCI runtime; a host offers only some of them. strongest: the one of them that isolates best, for code that nobody trusts. Leave it out unless the user asks for one.",
     }),
   ),
-  memory: optionalKey(
+  memory: optional(
     Schema.Union([Schema.String, Schema.Finite]).annotate({
       description: 'Memory limit, swap included: "512MiB", "2GiB", or bytes. Default "2GiB".',
     }),
   ),
-  cpus: optionalKey(Schema.Finite.annotate({ description: "CPU cores, such as 0.5. Default 1." })),
-  pids: optionalKey(
+  cpus: optional(Schema.Finite.annotate({ description: "CPU cores, such as 0.5. Default 1." })),
+  pids: optional(
     Schema.Finite.annotate({ description: "Most processes and threads at once. Default 256." }),
   ),
-  network: optionalKey(
+  network: optional(
     NetworkMode.annotate({
       description:
         "bridge: may reach the internet (default). internal: no way out. none: loopback only.",
     }),
   ),
-  env: optionalKey(envField('Environment variables of every command: {"CI": "1"}.')),
-  workdir: optionalKey(
-    workdir.schema.annotate({
-      description: "Absolute path where commands run and relative paths start; made if missing.",
-    }),
+  env: optional(envField('Environment variables of every command: {"CI": "1"}.')),
+  workdir: optional(
+    workdir.schema,
+    "Absolute path where commands run and relative paths start; made if missing.",
   ),
 })
 
 const output = Schema.Struct({
   ...sandboxFields,
+  shell: optionalKey(
+    Shell.annotate({ description: "What runs commands: bash, or sh where the image has no bash." }),
+  ),
   stopped_after_idle_seconds: Schema.Finite.annotate({
     description: "Unused for this long it is stopped; the next use starts it again.",
   }),
@@ -85,7 +96,7 @@ Example: {"name": "web-1", "image": "node:24", "memory": "1GiB"}`,
   output,
   handler: Effect.fnUntraced(function* ({ memory, cpus, pids, ...rest }, session) {
     const onProgress = yield* OnToolProgress
-    const { info } = yield* session.create(
+    const sandbox = yield* session.create(
       {
         ...rest,
         limits: {
@@ -96,12 +107,15 @@ Example: {"name": "web-1", "image": "node:24", "memory": "1GiB"}`,
       },
       onProgress && ((step) => onProgress({ message: showPull(step) })),
     )
+    const { info } = sandbox
+    const shell = yield* shellOf(sandbox)
     return {
       ...describe(info),
+      ...(shell === undefined ? {} : { shell }),
       stopped_after_idle_seconds: info.lease.idleTimeout / 1000,
       removed_after_idle_seconds: info.lease.removeTimeout / 1000,
     }
   }),
   render: (box) =>
-    `Sandbox "${box.name}" is ${box.status}: image ${box.image}, runtime ${box.runtime}, ${showLimits(box.limits)}, network ${box.network}, working directory ${box.workdir}. Unused it is stopped after ${showSeconds(box.stopped_after_idle_seconds)} and removed with its files after ${showSeconds(box.removed_after_idle_seconds)}.`,
+    `Sandbox "${box.name}" is ${box.status}: image ${box.image}, runtime ${box.runtime}, ${showLimits(box.limits)}, network ${box.network}, working directory ${box.workdir}.${box.shell === undefined ? "" : ` Commands run under ${box.shell}.`} Unused it is stopped after ${showSeconds(box.stopped_after_idle_seconds)} and removed with its files after ${showSeconds(box.removed_after_idle_seconds)}.`,
 })

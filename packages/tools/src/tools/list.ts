@@ -1,5 +1,5 @@
 import { Clock, Effect, Schema } from "effect"
-import { describe, sandboxFields, showLimits, showSeconds } from "../fields.ts"
+import { describe, optional, sandboxFields, showLimits, showSeconds } from "../fields.ts"
 import { defineTool } from "../Tool.ts"
 
 const status = Schema.Literals(["running", "stopped"])
@@ -19,7 +19,7 @@ export const sandboxList = defineTool({
   description: `List the sandboxes of this session, oldest first, with status, image, limits and age. Use it to find one to go on with before you create another, and when a name is not found. Without fields, {}, it lists all.`,
   annotations: { readOnly: true, destructive: false, idempotent: true, openWorld: false },
   input: Schema.Struct({
-    status: Schema.optionalKey(
+    status: optional(
       status.annotate({ description: "Only those with this status; all by default." }),
     ),
   }),

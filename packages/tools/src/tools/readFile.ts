@@ -1,8 +1,18 @@
 import { InvalidInput, type SandboxFiles, sandboxPath } from "@cordon/core"
 import { Effect, Schema, Stream } from "effect"
-import { BinaryFile } from "../errors.ts"
-import { count, type Encoding, encodingField, number, sandboxField, text } from "../fields.ts"
+import { BinaryFile, PictureUnfit } from "../errors.ts"
+import {
+  count,
+  type Encoding,
+  encodingField,
+  number,
+  optional,
+  sandboxField,
+  text,
+} from "../fields.ts"
 import { LineWindow } from "../LineWindow.ts"
+import { pictureHead, pictureLimit, pictureType, unfitPicture } from "../picture.ts"
+import { showing } from "../shown.ts"
 import { defineTool } from "../Tool.ts"
 import { decodeText, strayBytes, wholeLength } from "../utf8.ts"
 
@@ -23,13 +33,13 @@ const line = (description: string) =>
 const input = Schema.Struct({
   sandbox: sandboxField,
   path: text("Absolute, or relative to the sandbox's working directory."),
-  encoding: optionalKey(
+  encoding: optional(
     encodingField.annotate({ description: "utf8 (default) for text, base64 for anything else." }),
   ),
-  start_line: optionalKey(line("First line to read, from 1. Text only.")),
-  end_line: optionalKey(line("Last line to read, itself included. Text only.")),
-  offset: optionalKey(count("Byte to start at, from 0. Not together with lines.")),
-  length: optionalKey(
+  start_line: optional(line("First line to read, from 1. Text only.")),
+  end_line: optional(line("Last line to read, itself included. Text only.")),
+  offset: optional(count("Byte to start at, from 0. Not together with lines.")),
+  length: optional(
     Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(1))).annotate({
       description: "Bytes to read at most. Not together with lines.",
     }),
@@ -39,8 +49,9 @@ type Input = (typeof input)["Type"]
 
 const output = Schema.Struct({
   path: text("The absolute path."),
-  content: text("Text as it stands in the file, or base64."),
+  content: text("Text as it stands in the file, or base64; empty for a picture that is shown."),
   encoding: encodingField.annotate({ description: "How content is written." }),
+  media_type: optionalKey(text("Kind of a picture that is shown, such as image/png.")),
   size: count("Size of the file in bytes."),
   start_line: optionalKey(count("First line in content, where lines were read.")),
   end_line: optionalKey(count("Last line in content, where lines were read.")),
@@ -166,10 +177,30 @@ const readBytes = Effect.fnUntraced(function* (
   return part
 })
 
+/** A picture that is to be shown as one; undefined where the file is none. */
+const readPicture = Effect.fnUntraced(function* (files: SandboxFiles, path: string, size: number) {
+  const bytes = (length: number) =>
+    Effect.map(Stream.runCollect(files.stream(path, { length })), (all) => Buffer.concat(all))
+  if (size < pictureHead) return undefined
+  const mediaType = pictureType(yield* bytes(pictureHead))
+  if (mediaType === undefined) return undefined
+  // One more tells whether it has grown meanwhile.
+  const whole = size > pictureLimit ? undefined : yield* bytes(pictureLimit + 1)
+  const reason =
+    whole === undefined || whole.length > pictureLimit
+      ? `it has ${number(size)} bytes, and a model can be shown ${number(pictureLimit)} at most. Make a smaller one`
+      : unfitPicture(mediaType, whole)
+  if (whole === undefined || reason !== undefined) {
+    return yield* new PictureUnfit({ path, reason: reason ?? "it changed while it was read" })
+  }
+  const picture = { type: "image", mediaType, data: whole.toString("base64") } as const
+  return { picture, size: whole.length }
+})
+
 export const sandboxReadFile = defineTool({
   name: "sandbox_read_file",
   title: "Read file",
-  description: `Read a file in a sandbox: text (all of it or some lines), or any bytes as base64. At most ${number(readLimit)} characters come back at once; note, next_line and next_offset then tell how to read on. To find something in a large file use sandbox_exec (grep -n, tail); to list a folder use sandbox_exec (ls -la).
+  description: `Read a file in a sandbox: text (all of it or some lines), a picture (PNG, JPEG, GIF, WebP) to look at, or any bytes as base64 (of a picture with offset or length). At most ${number(readLimit)} characters come back at once; note, next_line and next_offset then tell how to read on. To find something in a large file use sandbox_exec (grep -n, tail); to list a folder use sandbox_exec (ls -la).
 Example: {"sandbox": "web-1", "path": "src/app.js", "start_line": 120, "end_line": 180}`,
   annotations: { readOnly: true, destructive: false, idempotent: true, openWorld: false },
   input,
@@ -180,13 +211,25 @@ Example: {"sandbox": "web-1", "path": "src/app.js", "start_line": 120, "end_line
     const { path, encoding = "utf8", offset, length } = input
     const { files, info } = yield* session.get(input.sandbox)
     const { size } = yield* files.stat(path)
+    const absolute = yield* sandboxPath(path, info.workdir)
+    const inParts = [offset, length, input.start_line, input.end_line].some(
+      (part) => part !== undefined,
+    )
+    const shown = inParts ? undefined : yield* readPicture(files, path, size)
+    if (shown !== undefined) {
+      const { picture } = shown
+      const file = { path: absolute, encoding: "base64", size: shown.size } as const
+      const output = { ...file, media_type: picture.mediaType, content: "", truncated: false }
+      return showing<Output>(output, { pictures: [picture] })
+    }
     const byBytes = encoding === "base64" || offset !== undefined || length !== undefined
     const part = yield* byBytes
       ? readBytes(files, input, encoding, size)
       : readLines(files, input, size)
-    return { path: yield* sandboxPath(path, info.workdir), encoding, size, ...part }
+    return { path: absolute, encoding, size, ...part }
   }),
-  render: ({ content, note }) => {
+  render: ({ content, note, path, media_type, size }) => {
+    if (media_type !== undefined) return `[${path}: ${media_type}, ${number(size)} bytes]`
     if (note === undefined) return content === "" ? "[The file is empty]" : content
     return `${content}${content.endsWith("\n") || content === "" ? "" : "\n"}[${note}]`
   },

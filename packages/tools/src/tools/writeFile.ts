@@ -1,18 +1,24 @@
 import { InvalidInput, sandboxPath } from "@cordon/core"
 import { Effect, Schema } from "effect"
-import { count, type Encoding, encodingField, number, sandboxField, text } from "../fields.ts"
+import {
+  count,
+  type Encoding,
+  encodingField,
+  number,
+  optional,
+  sandboxField,
+  text,
+} from "../fields.ts"
 import { defineTool } from "../Tool.ts"
-
-const { optionalKey } = Schema
 
 const input = Schema.Struct({
   sandbox: sandboxField,
   path: text("Absolute, or relative to the sandbox's working directory."),
   content: text("The whole new content."),
-  encoding: optionalKey(
+  encoding: optional(
     encodingField.annotate({ description: "How content is written: utf8 (default) or base64." }),
   ),
-  mode: optionalKey(
+  mode: optional(
     Schema.String.pipe(
       Schema.check(
         Schema.isPattern(/^0?[0-7]{3}$/u, { expected: 'permissions in octal such as "0755"' }),

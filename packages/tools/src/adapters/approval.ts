@@ -1,0 +1,22 @@
+import type { ToolInfo } from "../Tool.ts"
+
+/**
+ * Which calls a person has to approve of before they run: those of every tool that may destroy
+ * something (`destructive`), of all tools, or those that you choose by the tool and its input.
+ * `sandbox_exec` counts as destructive: what a command does nobody knows before.
+ */
+export type ToolApproval =
+  | "destructive"
+  | "all"
+  | ((tool: ToolInfo, input: unknown) => boolean | Promise<boolean>)
+
+/** Whether a tool's calls need approval: always, never, or by their input. */
+export const approvalOf = (
+  approval: ToolApproval | undefined,
+  tool: ToolInfo,
+): boolean | ((input: unknown) => Promise<boolean>) => {
+  if (approval === undefined) return false
+  if (approval === "all") return true
+  if (approval === "destructive") return tool.annotations.destructive
+  return async (input) => await approval(tool, input)
+}

@@ -1,0 +1,98 @@
+/** Output of commands as a model should read it: what a terminal would show in the end. */
+import { stripVTControlCharacters } from "node:util"
+
+// Characters of an unfinished line that are held, so that a redraw can still replace them: as much
+// as a model gets to read. Of a longer line what comes first is given away.
+const longestHeld = 32 * 1024
+
+// An escape sequence that may not be whole yet is held back up to this length.
+const longestSequence = 256
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const clearsLine = /(?:\r|\u001b\[[01]?G)+\u001b\[[02]?K|\u001b\[2K/g
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const toLineStart = /\r|\u001b\[[01]?G/
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+const controls = /[\u0000-\u0007\u000b-\u001f\u007f-\u009f]/g
+
+/** Each backspace lets the next character replace the one before it. */
+const overstruck = (text: string): string => {
+  if (!text.includes("\b")) return text
+  const shown: Array<string> = []
+  let back = 0
+  for (const character of text) {
+    if (character === "\b") back += 1
+    else {
+      shown.length = Math.max(0, shown.length - back)
+      back = 0
+      shown.push(character)
+    }
+  }
+  return shown.join("")
+}
+
+const plain = (text: string) => overstruck(stripVTControlCharacters(text).replace(controls, ""))
+
+/** What is left to see of a line (without its newline) once all of it was printed. */
+const lastState = (line: string): string => {
+  const cleared = line.replace(clearsLine, "\r\0\r")
+  let shown = ""
+  for (const part of cleared.split(toLineStart)) {
+    if (part === "\0") shown = ""
+    else shown = plain(part) || shown
+  }
+  return shown
+}
+
+/**
+ * Condenses output as it comes: of a line that redraws itself only its last state is left, colours and
+ * other control sequences go. How the output is cut into pieces changes nothing, but for lines longer
+ * than 32,768 characters. It takes linear time, and holds no more than one such line.
+ */
+export class Condenser {
+  readonly #decoder = new TextDecoder()
+  #held = ""
+
+  /** @returns what is final after this piece */
+  push(bytes: Uint8Array): string {
+    return this.#take(this.#decoder.decode(bytes, { stream: true }))
+  }
+
+  /** @returns what was held */
+  end(): string {
+    const rest = this.#take(this.#decoder.decode())
+    const last = lastState(this.#held)
+    this.#held = ""
+    return rest + last
+  }
+
+  #take(text: string): string {
+    const lines = (this.#held + text).split("\n")
+    this.#held = lines.pop() ?? ""
+    const done = lines.map((line) => `${lastState(line)}\n`).join("")
+    return this.#held.length <= longestHeld ? done : done + this.#relieve()
+  }
+
+  /** Makes room: by what was redrawn, else by what comes first. */
+  #relieve(): string {
+    const state = lastState(this.#held)
+    const { length } = this.#held
+    const sequence = this.#held.lastIndexOf("\u001b")
+    // A return to the line's start at the very end is still to take effect, or a newline's part.
+    const settled = Math.min(sequence === -1 ? length : sequence, this.#held.trimEnd().length)
+    const open = this.#held.slice(Math.max(settled, length - longestSequence))
+    const kept = lastState(this.#held.slice(0, length - open.length))
+    if (state.length <= longestHeld / 2) {
+      this.#held = kept + open
+      return ""
+    }
+    this.#held = open
+    return kept
+  }
+}
+
+/** All of an output at once. */
+export const condense = (text: string): string => {
+  const condenser = new Condenser()
+  return condenser.push(new TextEncoder().encode(text)) + condenser.end()
+}
