@@ -1,7 +1,7 @@
 import { Sandboxes } from "@cordon/core"
 import * as docker from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schedule } from "effect"
+import { Effect, Fiber, Layer, Schedule } from "effect"
 import { engine, freshSession } from "../docker/support.ts"
 import { noDockerd, startDockerd } from "../support/dockerd.ts"
 import { noPostgres } from "../support/postgres.ts"
@@ -26,30 +26,33 @@ const withRestart = (liveRestore: boolean) =>
       yield* sandbox.files.write("kept", "yes")
       const bare = yield* session.create({ name: "bare", network: "none" })
       yield* bare.files.write("kept", "yes too")
+      const stopped = yield* session.create({ name: "stopped", network: "none" })
+      yield* stopped.stop
       yield* sandbox.run("sleep 100000 > /dev/null 2>&1 & echo $! > pid")
       const cutOff = yield* Effect.forkScoped(Effect.exit(sandbox.exec("sleep 60")))
       yield* Effect.sleep("500 millis")
-      yield* Effect.promise(daemon.restart)
+      yield* Effect.promise(() => daemon.restart())
 
       // Whoever waited for a command hears that it was cut off, rather than waiting on.
       const exit = yield* Fiber.join(cutOff)
-      assert.strictEqual(exit._tag, "Failure")
+      if (exit._tag === "Success") {
+        assert.isFalse(liveRestore)
+        assert.strictEqual(exit.value.exitCode, 137)
+      }
 
-      // The next use works, at once or as soon as it was seen what the restart did.
-      const usable = (name: string) =>
-        Effect.gen(function* () {
-          const found = yield* session.get(name)
-          return yield* found.files.readText("kept")
-        }).pipe(Effect.retry(Schedule.spaced("200 millis")))
-      assert.strictEqual(yield* usable("box"), "yes")
-      assert.strictEqual(yield* usable("bare"), "yes too")
+      // The next use works, by the handle that is at hand and by a new one.
+      assert.strictEqual(yield* sandbox.files.readText("kept"), "yes")
+      assert.strictEqual(yield* (yield* session.get("bare")).files.readText("kept"), "yes too")
+      // What was stopped on request has to be started on request.
+      const refusal = yield* Effect.flip(stopped.exec("true"))
+      assert.strictEqual(refusal._tag, "SandboxNotRunning")
       // By what it is: its number may be another process's by now.
       const { exitCode } = yield* sandbox.exec('grep -q ^sleep "/proc/$(cat pid)/cmdline"')
       assert.strictEqual(exitCode === 0, liveRestore)
 
       const another = yield* session.create({ name: "another" })
       assert.strictEqual((yield* another.run("echo on")).stdout, "on\n")
-      yield* Effect.forEach([sandbox, bare, another], (made) => made.remove)
+      yield* Effect.forEach([sandbox, bare, stopped, another], (made) => made.remove)
       const left = yield* Effect.promise(async () => ({
         containers: (await daemon.engine.listContainers({ all: true })).length,
         networks: (await daemon.engine.listNetworks({ filters: { label: ["dev.cordon.id"] } }))
@@ -73,4 +76,65 @@ describe("a restart of dockerd", () => {
   )
 
   onOwnEngine("with live-restore leaves them and their processes running", () => withRestart(true))
+
+  onOwnEngine("that is killed, with live-restore, ends no command with an exit code of ours", () =>
+    Effect.gen(function* () {
+      const daemon = yield* Effect.acquireRelease(
+        Effect.promise(() => startDockerd({ liveRestore: true, image, from: engine })),
+        (daemon) => Effect.promise(() => daemon[Symbol.asyncDispose]()),
+      )
+      yield* Effect.gen(function* () {
+        const session = yield* (yield* Sandboxes).session(freshSession())
+        const sandbox = yield* session.create({ name: "box", network: "none" })
+        const ticking = (file: string) =>
+          `echo begun > ${file}; while :; do echo on >> ${file}; sleep 0.2; done`
+        const terminal = yield* sandbox.terminal({
+          command: ["/bin/sh", "-c", ticking("terminal")],
+        })
+        const running = yield* Effect.all(
+          [
+            Effect.asVoid(sandbox.exec(ticking("lane"))),
+            // More than goes with the command.
+            Effect.asVoid(
+              sandbox.exec(`cat > /dev/null; ${ticking("engine")}`, { stdin: "x".repeat(100_000) }),
+            ),
+            Effect.asVoid(terminal.exit),
+          ].map((command) =>
+            Effect.forkScoped(
+              Effect.match(command, {
+                onFailure: ({ _tag }) => String(_tag),
+                onSuccess: () => "ok",
+              }),
+            ),
+          ),
+        )
+        const files = ["lane", "engine", "terminal"]
+        yield* Effect.forEach(files, (file) =>
+          Effect.retry(sandbox.files.readText(file), Schedule.spaced("100 millis")),
+        )
+        yield* Effect.promise(() => daemon.restart("SIGKILL"))
+        const ends = yield* Effect.forEach(running, Fiber.join)
+        assert.deepStrictEqual(
+          ends,
+          files.map(() => "EngineUnreachable"),
+        )
+        // And what its caller gave up ends.
+        yield* Effect.forEach(["lane", "engine"], (file) =>
+          Effect.gen(function* () {
+            const before = yield* sandbox.files.readText(file)
+            yield* Effect.sleep("1 second")
+            const after = yield* sandbox.files.readText(file)
+            if (after !== before) return yield* Effect.fail("it runs on")
+          }).pipe(Effect.retry(Schedule.spaced("500 millis"))),
+        )
+        yield* sandbox.remove
+      }).pipe(
+        Effect.provide(
+          Sandboxes.layer({ image, limits: { memory: "64MiB", pids: 64 } }).pipe(
+            Layer.provide(docker.layer({ host: `unix://${daemon.socketPath}` })),
+          ),
+        ),
+      )
+    }).pipe(Effect.scoped),
+  )
 })

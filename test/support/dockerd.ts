@@ -39,8 +39,10 @@ const answers = (socketPath: string) =>
 export interface Dockerd extends AsyncDisposable {
   readonly socketPath: string
   readonly engine: Dockerode
-  /** Ends the daemon as its administrator would, and starts it again. */
-  readonly restart: () => Promise<void>
+  /** Ends the daemon, as its administrator would or by another signal, and starts it again. */
+  readonly restart: (signal?: NodeJS.Signals) => Promise<void>
+  /** Has the daemon hang, or go on. */
+  readonly signal: (signal: "SIGSTOP" | "SIGCONT") => void
 }
 
 /**
@@ -83,13 +85,14 @@ export const startDockerd = async (options: {
       if (daemon.exitCode !== null) throw new Error(`dockerd ended with ${daemon.exitCode}`)
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
-    return async () => {
-      daemon.kill("SIGTERM")
+    const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
+      daemon.kill(signal)
       await ended
     }
+    return { stop, signal: (signal: NodeJS.Signals) => void daemon.kill(signal) }
   }
 
-  let stop = await start()
+  let running = await start()
   const engine = new Dockerode({ socketPath })
   const loaded = await engine.loadImage(await options.from.getImage(options.image).get())
   loaded.resume()
@@ -97,16 +100,26 @@ export const startDockerd = async (options: {
   return {
     socketPath,
     engine,
-    restart: async () => {
-      await stop()
-      stop = await start()
+    restart: async (signal) => {
+      await running.stop(signal)
+      // What a daemon that was killed leaves takes a moment to go.
+      for (let attempt = 0; ; attempt++) {
+        try {
+          running = await start()
+          return
+        } catch (error) {
+          if (attempt === 5) throw error
+          await new Promise((resolve) => setTimeout(resolve, 1000))
+        }
+      }
     },
+    signal: (signal) => running.signal(signal),
     [Symbol.asyncDispose]: async () => {
       // With live-restore the daemon would leave them running.
       for (const { Id } of await engine.listContainers({ all: true })) {
         await engine.getContainer(Id).remove({ force: true })
       }
-      await stop()
+      await running.stop()
       holder.kill("SIGKILL")
       // So it leaves its mounts.
       const mounts = readFileSync("/proc/mounts", "utf8").split("\n")

@@ -90,10 +90,20 @@ const engineAt = (socketPath: string, patience: number, holds: boolean) =>
     ): Effect.Effect<ExecConnection, HostError, Scope.Scope> =>
       Effect.gen(function* () {
         const operation = "start a command"
-        const socket = yield* Effect.acquireRelease(
-          call(operation, () => docker.getExec(id).start({ hijack: true, stdin: true, Tty: tty })),
-          (socket) => Effect.sync(() => socket.destroy()),
+        // Whatever comes of it is closed: also a connection that comes after an interruption.
+        const starting = { isLeft: false, leave: () => {} }
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            starting.isLeft = true
+            starting.leave()
+          }),
         )
+        const socket = yield* call(operation, async () => {
+          const socket = await docker.getExec(id).start({ hijack: true, stdin: true, Tty: tty })
+          starting.leave = () => void socket.destroy()
+          if (starting.isLeft) starting.leave()
+          return socket
+        })
         return execConnection(socket, toHostError(endpoint, operation))
       })
 

@@ -16,6 +16,8 @@ export interface EventHub {
   readonly countOoms: (instanceId: string, ooms: number) => void
   /** How often a container has ended since the driver started. */
   readonly deaths: (instanceId: string) => number
+  /** Whether a container has ended more often than `before`; the news may take a moment. */
+  readonly sawDeath: (instanceId: string, before: number) => Effect.Effect<boolean>
   readonly events: Stream.Stream<SandboxEvent, HostError>
 }
 
@@ -57,6 +59,9 @@ const reconnecting = Schedule.min([
   Schedule.exponential("100 millis"),
   Schedule.spaced("5 seconds"),
 ])
+
+// Events come within milliseconds; an engine that is short of CPU was seen to need seconds.
+const awaitingNews = Schedule.max([Schedule.spaced("25 millis"), Schedule.recurs(120)])
 
 /**
  * Watches the engine for as long as the scope lives, and reconnects where the connection breaks.
@@ -113,6 +118,10 @@ export const makeEventHub = Effect.fnUntraced(function* (
       counts.set(instanceId, { ...countsOf(instanceId), ooms })
     },
     deaths: (instanceId) => countsOf(instanceId).deaths,
+    sawDeath: (instanceId, before) =>
+      Effect.sync(() => countsOf(instanceId).deaths > before).pipe(
+        Effect.repeat({ schedule: awaitingNews, until: (died) => died }),
+      ),
     events: Stream.fromPubSub(published).pipe(Stream.mapEffect((event) => event)),
   }
   return hub

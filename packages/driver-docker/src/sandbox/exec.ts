@@ -40,7 +40,9 @@ import {
 import type { EventHub } from "./events.ts"
 import type { Languages } from "./language.ts"
 import { later } from "./later.ts"
+import { killLater, withDeadline } from "./patience.ts"
 import { argvOf, killScript, marker, oomScript, readOnScript } from "./scripts.ts"
+import { requireEnded } from "./vanished.ts"
 
 type Engine = DockerEngine["Service"]
 type Output = Arr.NonEmptyReadonlyArray<ExecEvent>
@@ -189,6 +191,19 @@ export const makeExec = (
       ),
     )
 
+  /** Fails where the engine has forgotten a command that may still be running. */
+  const requireKnown = (target: Target, execId: string, deathsBefore: number) =>
+    engine.execInspect(execId).pipe(
+      Effect.asVoid,
+      Effect.catchIf(
+        (error) => error._tag === "EngineError" && error.status === 404,
+        () => requireEnded(engine, hub, target, deathsBefore),
+      ),
+      Effect.mapError((error) =>
+        error._tag === "SandboxNotFound" ? error : refuse(target)(error),
+      ),
+    )
+
   /** Runs the script that kills a command; false where that could not be done. */
   const runKiller = Effect.fnUntraced(function* (
     target: Target,
@@ -260,12 +275,6 @@ export const makeExec = (
     return true
   })
 
-  /** Kills where nobody is left to hear that it could not be done. */
-  const reported = (target: Target, kill: Effect.Effect<unknown, HostError>) =>
-    Effect.catch(kill, (error) =>
-      Effect.logWarning("Could not kill a command", { sandbox: target.id, error: error.message }),
-    )
-
   /** Tells of the sandbox's end where the command's came with it. */
   const endOf = Effect.fnUntraced(function* (
     target: Target,
@@ -329,7 +338,7 @@ export const makeExec = (
     let timedOut = false
     let restarted = false
     yield* Effect.addFinalizer(() =>
-      over || round.outcome?._tag === "Exited" ? Effect.void : reported(target, kill),
+      over || round.outcome?._tag === "Exited" ? Effect.void : killLater(target.id, kill),
     )
     if (timeout !== undefined) {
       const strike = Effect.gen(function* () {
@@ -385,6 +394,7 @@ export const makeExec = (
         }
       } else {
         if (outcome.error !== undefined) return yield* refuse(target)(outcome.error)
+        if (!timedOut) yield* requireKnown(target, lane.execId, deathsBefore)
         // Its processes may go on without the shell that would have told of their end.
         restarted = (yield* terminate(target, round.mark, user)) || restarted
         over = true
@@ -392,7 +402,7 @@ export const makeExec = (
       current = Cause.done()
       const lost = outcome._tag === "Lost"
       const exitCode = lost ? 137 : outcome.exitCode
-      const isLost = loss.length > 0 && (yield* sawDeath(target, deathsBefore))
+      const isLost = loss.length > 0 && (yield* hub.sawDeath(target.instanceId, deathsBefore))
       const state = { exitCode, timedOut, restarted, isLost, oomsBefore, look: lost }
       const held = said ? [ExecEvent.Stderr({ bytes: Buffer.from(said, "latin1") })] : []
       return Arr.append([...held, ...(isLost ? [] : loss)], yield* endOf(target, state))
@@ -447,7 +457,7 @@ export const makeExec = (
     const stop = Effect.suspend(() =>
       over ? Effect.succeed(false) : terminate(target, token, user),
     )
-    yield* Effect.addFinalizer(() => reported(target, stop))
+    yield* Effect.addFinalizer(() => killLater(target.id, stop))
     const started = yield* Effect.result(engine.execStart(execId))
     if (started._tag === "Failure") {
       const error = started.failure
@@ -566,10 +576,13 @@ export const makeExec = (
       Effect.raceFirst(awaitExit(execId, soon), Deferred.await(overdue)),
     ).pipe(
       Effect.map((state) => ({ exitCode: state.ExitCode ?? 137, pid: state.Pid })),
-      // The container died and took the command along, or was removed.
+      // It went with the container, or else nobody knows.
       Effect.catchIf(
         (error) => error._tag === "EngineError" && error.status === 404,
-        () => Effect.succeed({ exitCode: 137, pid: -1 }),
+        () =>
+          (timedOut ? Effect.void : requireEnded(engine, hub, target, deathsBefore)).pipe(
+            Effect.as({ exitCode: 137, pid: -1 }),
+          ),
       ),
     )
     over = true
@@ -583,7 +596,7 @@ export const makeExec = (
       return judgeStartFailure(heldText.trim(), { command, cwd, user })
     }
     yield* emit(held)
-    const isLost = loss.length > 0 && (yield* sawDeath(target, deathsBefore))
+    const isLost = loss.length > 0 && (yield* hub.sawDeath(target.instanceId, deathsBefore))
     if (!isLost) yield* emit(loss)
     return yield* endOf(target, {
       exitCode: state.exitCode,
@@ -624,10 +637,6 @@ export const makeExec = (
     hub.countOoms(target.instanceId, count)
     return count > 0 && count !== before
   })
-
-  /** Whether the container ended under a command, started anew since or not. */
-  const sawDeath = (target: Target, before: number) =>
-    seen(() => hub.deaths(target.instanceId) > before, 120)
 
   /** Runs a command by the engine's own means. */
   const throughEngine = (target: Target, request: Command) =>
@@ -705,7 +714,11 @@ export const makeExec = (
 
   /** See `SandboxDriver.exec`. */
   return (target: Target, request: Command): Stream.Stream<ExecEvent, ExecError> =>
-    channels === undefined || request.once
-      ? throughEngine(target, request)
-      : Stream.unwrap(throughChannel(target, request, channels))
+    withDeadline(
+      engine,
+      request.timeout,
+      channels === undefined || request.once
+        ? throughEngine(target, request)
+        : Stream.unwrap(throughChannel(target, request, channels)),
+    )
 }

@@ -17,6 +17,7 @@ import type { EventHub } from "./events.ts"
 import type { Target } from "./exec.ts"
 import type { Languages } from "./language.ts"
 import { argvOf, killScript, marker } from "./scripts.ts"
+import { requireEnded } from "./vanished.ts"
 
 type Exec = (target: Target, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
 
@@ -67,6 +68,7 @@ export const makeTerminal =
             return judged._tag === "InvalidInput" ? judged : refused(judged)
           }),
         )
+      const deathsBefore = hub.deaths(target.instanceId)
       const death = yield* Effect.acquireRelease(hub.death(execId), () => hub.forget(execId))
       let ended = false
       const kill = (as: string | undefined) =>
@@ -112,11 +114,12 @@ export const makeTerminal =
           Effect.andThen(engine.execInspect(execId)),
           Effect.repeat({ schedule: often, while: ({ Running }) => Running }),
           Effect.map(({ ExitCode }) => ExitCode ?? 137),
-          // The container died and took the command along, or was removed.
+          // It went with the container, or else nobody knows.
           Effect.catchIf(
             (error) => error._tag === "EngineError" && error.status === 404,
-            () => Effect.succeed(137),
+            () => Effect.as(requireEnded(engine, hub, target, deathsBefore), 137),
           ),
+          Effect.catchTag("SandboxNotFound", () => Effect.succeed(137)),
           Effect.tap(() =>
             Effect.sync(() => {
               ended = true

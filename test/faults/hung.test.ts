@@ -1,0 +1,111 @@
+import { createSandboxes } from "@cordon/core"
+import { docker } from "@cordon/driver-docker"
+import { dockerRemote } from "@cordon/driver-docker-remote"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { engine, freshSession } from "../docker/support.ts"
+import { type Dockerd, noDockerd, startDockerd } from "../support/dockerd.ts"
+import { skipped } from "../support/skipped.ts"
+import { image } from "./support.ts"
+
+/** Its threads take a moment to stop. */
+const hang = async (daemon: Dockerd) => {
+  daemon.signal("SIGSTOP")
+  await new Promise((resolve) => setTimeout(resolve, 500))
+}
+
+const drivers = { docker, "docker-remote": dockerRemote }
+
+describe("an engine that hangs", () => {
+  let daemon: Dockerd | undefined
+  beforeAll(async () => {
+    if (noDockerd === undefined) {
+      daemon = await startDockerd({ liveRestore: false, image, from: engine })
+    }
+  })
+  afterAll(() => daemon?.[Symbol.asyncDispose]())
+
+  // The engine's own patience is two minutes: nothing here may wait for that.
+  const onOwnEngine = (name: string, body: (daemon: Dockerd) => Promise<void>) =>
+    noDockerd === undefined
+      ? it(name, async () => {
+          assert.isDefined(daemon)
+          await body(daemon)
+        }, 90_000)
+      : skipped(name, noDockerd)
+
+  for (const [name, driver] of Object.entries(drivers)) {
+    const open = ({ socketPath }: Dockerd) =>
+      createSandboxes({
+        driver: driver({ host: `unix://${socketPath}` }),
+        sessionId: freshSession(),
+        image,
+        network: "none",
+        limits: { memory: "64MiB", pids: 64 },
+      })
+
+    onOwnEngine(`holds up no call that is aborted, over ${name}`, async (daemon) => {
+      await using sandboxes = open(daemon)
+      const [running, fed, used, other] = await Promise.all(
+        ["running", "fed", "used", "other"].map((name) => sandboxes.create({ name })),
+      )
+      assert(running && fed && used && other)
+      await Promise.all([running, used].map((sandbox) => sandbox.exec("true")))
+      const controller = new AbortController()
+      const { signal } = controller
+      const calls: Array<Promise<unknown>> = [
+        running.exec("echo begun > begun; sleep 100", { signal }),
+        fed.exec("cat > begun; sleep 100", { signal, stdin: "x".repeat(100_000) }),
+      ]
+      for (const sandbox of [running, fed]) {
+        while (!(await sandbox.files.exists("begun"))) await new Promise(setImmediate)
+      }
+      await hang(daemon)
+      try {
+        calls.push(
+          used.exec("true", { signal }),
+          used.files.write("a", "b", { signal }),
+          sandboxes.create({ name: "new", signal }),
+          sandboxes.list({ signal }),
+          other.stop({ signal }),
+          other.remove({ signal }),
+        )
+        await new Promise((resolve) => setTimeout(resolve, 500))
+        controller.abort(new Error("enough"))
+        const reasons = await Promise.allSettled(calls)
+        assert.deepStrictEqual(
+          reasons.map((result) => (result.status === "rejected" ? String(result.reason) : "ok")),
+          calls.map(() => "Error: enough"),
+        )
+      } finally {
+        daemon.signal("SIGCONT")
+      }
+      // What was given up has been ended, or is being ended.
+      const leftIn = async (sandbox: typeof running) =>
+        (await sandbox.exec("grep -al '[s]leep.100' /proc/[0-9]*/cmdline 2>/dev/null")).stdout
+      for (const sandbox of [running, fed]) {
+        while ((await leftIn(sandbox)) !== "") {
+          await new Promise((resolve) => setTimeout(resolve, 200))
+        }
+      }
+    })
+
+    onOwnEngine(`holds up no command past its timeout, over ${name}`, async (daemon) => {
+      await using sandboxes = open(daemon)
+      const [running, unused] = await Promise.all([sandboxes.create(), sandboxes.create()])
+      const call = running.exec("echo begun > begun; sleep 100", { timeout: "3 seconds" })
+      while (!(await running.files.exists("begun"))) await new Promise(setImmediate)
+      await hang(daemon)
+      try {
+        const calls = [call, unused.exec("true", { timeout: "1 second" })]
+        const results = await Promise.allSettled(calls)
+        assert.deepStrictEqual(
+          results.map((result) => (result.status === "rejected" ? result.reason._tag : "ok")),
+          ["EngineUnreachable", "EngineUnreachable"],
+        )
+      } finally {
+        daemon.signal("SIGCONT")
+      }
+      assert.strictEqual((await unused.run("echo on")).stdout, "on\n")
+    })
+  }
+})
