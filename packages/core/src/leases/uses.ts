@@ -61,16 +61,21 @@ export const makeUses = (
   })
 
   const beat = (held: Held) =>
-    Effect.gen(function* () {
-      if (!(yield* renew(held))) yield* check(held)
-      return true
-    }).pipe(
-      // A store that is away is no reason to end somebody's command.
-      Effect.catchTag("LeaseStoreFailed", (error) =>
-        Effect.as(Effect.logWarning(error.message), false),
-      ),
-      Effect.repeat({ schedule: retrying(held.lease), until: (done) => done }),
-    )
+    Effect.suspend(() => {
+      let told = false
+      return Effect.gen(function* () {
+        if (!(yield* renew(held))) yield* check(held)
+        return true
+      }).pipe(
+        // A store that is away is no reason to end somebody's command.
+        Effect.catchTag("LeaseStoreFailed", ({ message }) => {
+          const log = told ? Effect.logDebug(message) : Effect.logWarning(message)
+          told = true
+          return Effect.as(log, false)
+        }),
+        Effect.repeat({ schedule: retrying(held.lease), until: (done) => done }),
+      )
+    })
 
   const keep: Uses["keep"] = (held) =>
     Effect.acquireUseRelease(

@@ -137,7 +137,7 @@ class Pool {
   readonly waiting: Array<Deferred.Deferred<Lane>> = []
   opening = 0
   terms: Terms | undefined
-  /** Milliseconds since the epoch before which no lane is opened: the last one could not be. */
+  /** Milliseconds of `performance.now` before which no lane is opened: the last one could not be. */
   notBefore = 0
   unable: string | undefined
 
@@ -158,7 +158,7 @@ class Pool {
 
   /** How many lanes run what may well be over soon. */
   get hurrying(): number {
-    const since = Date.now() - shortCommand
+    const since = performance.now() - shortCommand
     return this.#count(({ state, usedAt }) => state === "busy" && usedAt > since)
   }
 
@@ -201,7 +201,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
       if (at !== -1) pool.ready.splice(at, 1)
       return
     }
-    lane.usedAt = Date.now()
+    lane.usedAt = performance.now()
     if (lane.usedAt - lane.openedAt > (pool.terms?.age ?? 0)) {
       return void Effect.runFork(lane.close)
     }
@@ -217,7 +217,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
 
   /** Takes a ready lane: one that had time to arm, and of these the last, so that others can end. */
   const pick = (pool: Pool): Lane | undefined => {
-    const now = Date.now()
+    const now = performance.now()
     const armed = pool.ready.findLastIndex(({ usedAt }) => now - usedAt > 5)
     const [lane] = pool.ready.splice(Math.max(0, armed), 1)
     if (lane === undefined) return undefined
@@ -239,7 +239,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
     Effect.gen(function* () {
       while (lane.state !== "closed") {
         yield* Effect.sleep(Math.max(50, age / 4))
-        if (lane.state === "ready" && Date.now() - lane.usedAt >= age) yield* lane.close
+        if (lane.state === "ready" && performance.now() - lane.usedAt >= age) yield* lane.close
       }
     })
 
@@ -284,7 +284,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
     }
     // Gone or stopped: running the command says it better.
     if (opened instanceof EngineError && [404, 409].includes(opened.status)) return undefined
-    pool.notBefore = Date.now() + 2000
+    pool.notBefore = performance.now() + 2000
     if (!spare) {
       yield* Effect.logInfo("An exec channel did not start; the engine starts the command", log)
     }
@@ -321,7 +321,7 @@ export const makeChannels = Effect.fnUntraced(function* (engine: DockerEngine["S
     restore: Restore,
   ) {
     const mayOpen = () =>
-      Date.now() >= pool.notBefore &&
+      performance.now() >= pool.notBefore &&
       pool.lanes.size + pool.opening < (pool.terms?.lanes ?? mostLanes)
     const soon = pool.settling + (mayOpen() ? 0 : pool.hurrying)
     if (pool.terms?.quick === false && pool.lanes.size + pool.opening > 0) return undefined

@@ -28,8 +28,8 @@ const patience = [2, 5, 15, 50, 150, 300]
 /** A long-lived shell in a container that runs one command at a time: see `laneScript`. */
 export class Lane {
   readonly execId: string
-  readonly openedAt = Date.now()
-  usedAt = Date.now()
+  readonly openedAt = performance.now()
+  usedAt = performance.now()
   #state: State = "settling"
   #round: Round
   readonly #connection: ExecConnection
@@ -108,7 +108,7 @@ export class Lane {
   /** Takes a ready lane for a command. */
   take(): void {
     this.#state = "busy"
-    this.usedAt = Date.now()
+    this.usedAt = performance.now()
   }
 
   /** Gives back a lane that was taken and has run nothing. */
