@@ -14,6 +14,7 @@ import { onLayer } from "../support/onLayer.ts"
 import { needs } from "../support/skips.ts"
 import { gitContract } from "./gitContract.ts"
 import { textContract } from "./textContract.ts"
+import { transferContract } from "./transferContract.ts"
 
 /** What the features are tested on, and where a driver may differ. */
 export interface FeatureOptions {
@@ -882,6 +883,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
       })
 
       textContract({ check, make, lacks })
+      transferContract({ check, make })
 
       check(
         "git is missed where the image has none",

@@ -107,14 +107,7 @@ describe("transfers on a real engine", () => {
             )
             const report = yield* sandbox.files.download("out", "down/out")
             const skipped = report.skipped.map(({ path }) => path)
-            assert.includeMembers(skipped, [
-              "../../victim",
-              "/victim",
-              "up",
-              "link",
-              "pipe",
-              "hard",
-            ])
+            assert.sameMembers(skipped, ["../../victim", "/victim", "up", "link", "pipe"])
             const files = yield* SessionFiles
             const walked = yield* Stream.runCollect(files.walk(""))
             assert.deepStrictEqual(
@@ -123,6 +116,7 @@ describe("transfers on a real engine", () => {
                 "directory down",
                 "directory down/out",
                 "file down/out/fine",
+                "file down/out/hard",
                 "directory down/out/up",
                 "file down/out/up/victim",
               ],

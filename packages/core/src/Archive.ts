@@ -1,4 +1,4 @@
-import { Effect, Predicate, Stream } from "effect"
+import { DateTime, Effect, Predicate, Stream } from "effect"
 import tar from "tar-stream"
 import { InvalidArchive } from "./errors.ts"
 import { archiveEnd, padding, tarHeader } from "./tarHeader.ts"
@@ -14,6 +14,8 @@ export interface ArchiveEntry<E = never> {
   readonly mode: number
   /** Of a symlink or a hard link. */
   readonly linkTarget?: string
+  /** When its content was last changed; an entry without it is dated when it is unpacked. */
+  readonly modifiedAt?: Date
   /** Empty unless a file. */
   readonly content: Stream.Stream<Uint8Array, E>
   /** All of a file's content where it is at hand; `content` is not asked then. */
@@ -26,6 +28,16 @@ const kinds: Readonly<Record<string, ArchiveEntry["kind"]>> = {
   directory: "directory",
   symlink: "symlink",
   link: "hardlink",
+}
+
+// The last moment of a year with four digits; what is later is made up.
+const latest = Date.UTC(9999, 11, 31)
+
+/** When a file was changed, as an archive says in its header or, to parts of a second, in a pax one. */
+const timeOf = ({ mtime, pax }: tar.Header): { readonly modifiedAt?: Date } => {
+  const precise = Predicate.hasProperty(pax, "mtime") ? Number(pax.mtime) * 1000 : Number.NaN
+  const time = Number.isFinite(precise) ? precise : mtime.getTime()
+  return time >= 0 && time <= latest ? { modifiedAt: new Date(Math.round(time)) } : {}
 }
 
 const toInvalidArchive = (cause: unknown) =>
@@ -85,6 +97,7 @@ const exactly = <E>(entry: ArchiveEntry<E>): Stream.Stream<Uint8Array, E | Inval
 /** The bytes of entries in a row, as few pieces as may be: what is at hand goes with its headers. */
 const packed = <E>(
   entries: ReadonlyArray<ArchiveEntry<E>>,
+  now: Date,
 ): Stream.Stream<Uint8Array, E | InvalidArchive> => {
   const streams: Array<Stream.Stream<Uint8Array, E | InvalidArchive>> = []
   let pieces: Array<Uint8Array> = []
@@ -99,7 +112,7 @@ const packed = <E>(
     if (whole !== undefined && whole.length !== size) {
       return Stream.fail(changed(entry, whole.length))
     }
-    pieces.push(tarHeader({ ...entry, kind, size }))
+    pieces.push(tarHeader({ modifiedAt: now, ...entry, kind, size }))
     if (kind === "file" && whole === undefined) {
       flush()
       streams.push(exactly(entry))
@@ -112,12 +125,17 @@ const packed = <E>(
 
 /**
  * Streams a tar archive (POSIX pax where ustar does not suffice) of the entries, in their order.
- * Entries of kind `other` are left out. Fails where a file's content does not have its stated size.
+ * Entries of kind `other` are left out; those without a time are dated now. Fails where a file's content does not have its stated size.
  */
 export const packArchive = <E, E2>(
   entries: Stream.Stream<ArchiveEntry<E>, E2>,
 ): Stream.Stream<Uint8Array, E | E2 | InvalidArchive> =>
-  Stream.chunks(entries).pipe(Stream.flatMap(packed), Stream.concat(Stream.sync(archiveEnd)))
+  Stream.chunks(entries).pipe(
+    Stream.flatMap((some) =>
+      Stream.unwrap(Effect.map(DateTime.nowAsDate, (now) => packed(some, now))),
+    ),
+    Stream.concat(Stream.sync(archiveEnd)),
+  )
 
 /**
  * Reads a tar archive and hands each entry to `f`, one after the other; what `f` leaves of an
@@ -150,6 +168,7 @@ export const unpackArchive = <E, E2, R>(
             kind,
             size: kind === "file" ? size : 0,
             mode: (header.mode ?? 0o644) & 0o7777,
+            ...timeOf(header),
             ...(header.linkname ? { linkTarget: header.linkname } : {}),
             content: kind === "file" ? content : Stream.empty,
           }).pipe(

@@ -98,6 +98,8 @@ export interface FileContent<E> {
   readonly size?: number
   /** Permission bits for a new file (default 0o644); an existing file keeps its own where absent. */
   readonly mode?: number
+  /** What the file is dated; now where absent. */
+  readonly modifiedAt?: Date
 }
 
 /**
@@ -201,10 +203,13 @@ export class SandboxDriver extends Context.Service<
       content: FileContent<E>,
     ) => Effect.Effect<void, FileError | E>
 
-    /** Streams a folder's contents as a tar archive, its entries relative to the folder. */
+    /**
+     * Streams a folder's contents as a tar archive, its entries relative to the folder. The second name
+     * of a file may come as a hard link to an earlier entry.
+     */
     readonly getArchive: (id: SandboxId, path: FilePath) => Stream.Stream<Uint8Array, FileError>
 
-    /** Unpacks a tar archive into a folder, which is made where it is missing. */
+    /** Unpacks a tar archive into a folder, which is made where it is missing; entries keep their times. */
     readonly putArchive: <E>(
       id: SandboxId,
       path: FilePath,

@@ -12,6 +12,7 @@ import {
   Semaphore,
   Stream,
 } from "effect"
+import { download } from "./Download.ts"
 import {
   type AlreadyExists,
   type Closed,
@@ -72,13 +73,7 @@ import {
 } from "./sandbox/terminal.ts"
 import { makeWatch, type WatchError, type WatchOptions } from "./sandbox/watch.ts"
 import { type Owner, openOwner } from "./session/Owner.ts"
-import {
-  download,
-  type OnTransfer,
-  type TransferError,
-  type TransferReport,
-  upload,
-} from "./Transfer.ts"
+import { type OnTransfer, type TransferError, type TransferReport, upload } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, OutputEvent } from "./values/Exec.ts"
 import { sandboxPath } from "./values/FilePath.ts"

@@ -43,14 +43,26 @@ export class SessionFiles extends Context.Service<
       path: string,
       options?: { readonly lent?: boolean },
     ) => Stream.Stream<Uint8Array, SessionFilesError>
-    /** Writes a file whole or not at all; parents are made, a link in its place is replaced. */
+    /**
+     * Writes a file whole or not at all; parents are made, a link in its place is replaced. It is dated
+     * now where no time is given.
+     */
     readonly write: <E>(
       path: string,
       content: Stream.Stream<Uint8Array, E>,
       mode?: number,
+      modifiedAt?: Date,
     ) => Effect.Effect<void, SessionFilesError | E>
-    /** Makes a folder and its parents; no effect on one that exists. */
-    readonly makeDirectory: (path: string) => Effect.Effect<void, SessionFilesError>
+    /** Makes a folder and its parents; no effect on one that exists, but for a time that is given. */
+    readonly makeDirectory: (
+      path: string,
+      modifiedAt?: Date,
+    ) => Effect.Effect<void, SessionFilesError>
+    /**
+     * Why the storage can't hold anything of this path, which Linux may allow; undefined where it can.
+     * A download leaves out what is refused. Absent: the storage takes any.
+     */
+    readonly refuses?: (path: string) => string | undefined
     /**
      * Everything below a folder, parents before children, in the order of their names.
      *

@@ -1,9 +1,9 @@
-import { Array as Arr, Clock, Effect, Fiber, FiberMap, type Scope, Semaphore, Stream } from "effect"
-import { type ArchiveEntry, packArchive, unpackArchive } from "./Archive.ts"
-import { type FileError, FileTooLarge, NotAFile } from "./errors.ts"
+import { Array as Arr, Clock, Effect, Stream } from "effect"
+import { type ArchiveEntry, packArchive } from "./Archive.ts"
+import { type FileError, type FileTooLarge, NotAFile } from "./errors.ts"
 import type { SandboxDriver } from "./SandboxDriver.ts"
 import { SessionFiles, type SessionFilesEntry, type SessionFilesError } from "./SessionFiles.ts"
-import { type FilePath, storagePath } from "./values/FilePath.ts"
+import type { FilePath } from "./values/FilePath.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
 
 /** What a transfer brought. */
@@ -34,18 +34,17 @@ export type OnTransfer = (progress: TransferProgress) => Effect.Effect<void>
 /** What an upload or a download may fail with. */
 export type TransferError = FileError | SessionFilesError | FileTooLarge
 
-// Far beyond honest folders; below what would exhaust a file system's inodes.
-const mostEntries = 500_000
-
 // Files of this size and less are read and written several at once: each costs the disk's and the
 // thread pool's time to answer, not to carry.
-const smallFile = 64 * 1024
-const atOnce = 8
+export const smallFile = 64 * 1024
 
 const progressInterval = 200
 
 /** Counts what a transfer carries and tells about it: now and then, and once in the end. */
-const makeMeter = Effect.fnUntraced(function* (onProgress: OnTransfer | undefined, total?: number) {
+export const makeMeter = Effect.fnUntraced(function* (
+  onProgress: OnTransfer | undefined,
+  total?: number,
+) {
   const began = yield* Clock.currentTimeMillis
   const counted = { bytes: 0, files: 0 }
   let told = began
@@ -83,9 +82,10 @@ export const upload = Effect.fn("upload")(function* (
   const metered = <E>(content: Stream.Stream<Uint8Array, E>) =>
     onProgress === undefined ? content : Stream.tap(content, ({ length }) => meter.bytes(length))
   if (stat.kind === "file") {
-    const { size, mode } = stat
+    const { size, mode, modifiedAt } = stat
     const bytes = metered(files.read(from, { lent: true }))
-    yield* driver.writeFile(id, to, { bytes, size, mode: mode & 0o777 })
+    const dated = modifiedAt === undefined ? {} : { modifiedAt }
+    yield* driver.writeFile(id, to, { bytes, size, mode: mode & 0o777, ...dated })
     meter.counted.files = 1
     yield* meter.done
     return { files: 1, directories: 0, bytes: size, skipped: [] }
@@ -124,97 +124,3 @@ export const upload = Effect.fn("upload")(function* (
   yield* meter.done
   return { ...report, skipped }
 })
-
-/**
- * Copies a file or a whole folder out of a sandbox into session storage.
- *
- * The archive is written by code we do not trust: only regular files and folders are taken, each
- * path is checked to stay below the destination, and bytes and entries are bounded.
- *
- * @param limit bytes that may come at most
- */
-export const download = Effect.fn("download")(function* (
-  driver: SandboxDriver["Service"],
-  id: SandboxId,
-  from: FilePath,
-  to: string,
-  limit: number,
-  onProgress?: OnTransfer,
-): Effect.fn.Return<TransferReport, TransferError, SessionFiles | Scope.Scope> {
-  const files = yield* SessionFiles
-  const report = { files: 0, directories: 0, bytes: 0 }
-  const skipped: Array<TransferReport["skipped"][number]> = []
-  const bounded = <E>(content: Stream.Stream<Uint8Array, E>) =>
-    Stream.tap(content, (chunk) => {
-      report.bytes += chunk.length
-      return report.bytes > limit
-        ? Effect.fail(new FileTooLarge({ path: from, size: report.bytes, limit }))
-        : meter.bytes(chunk.length)
-    })
-  const stat = yield* driver.stat(id, from)
-  const total = stat.kind === "file" ? stat.size : undefined
-  const meter = yield* makeMeter(onProgress, total)
-  if (stat.kind === "file") {
-    if (stat.size > limit) return yield* new FileTooLarge({ path: from, size: stat.size, limit })
-    yield* files.write(to, bounded(driver.readFile(id, from)), stat.mode & 0o777)
-    meter.counted.files = 1
-    yield* meter.done
-    return { ...report, files: 1, skipped }
-  }
-  if (stat.kind !== "directory") return yield* new NotAFile({ path: from, kind: stat.kind })
-  const root = yield* storagePath(to === "" ? "." : to)
-  yield* files.makeDirectory(root)
-  let entries = 0
-  // Small files are written while the next ones are read; of two with one path the later stays.
-  const writing = yield* FiberMap.make<string, void, SessionFilesError>()
-  const room = Semaphore.makeUnsafe(atOnce)
-  const write = (path: string, entry: ArchiveEntry<FileError>) => {
-    const content = bounded(entry.content)
-    const mode = entry.mode & 0o777
-    if (entry.size > smallFile) return files.write(path, content, mode)
-    return Effect.gen(function* () {
-      const whole = Stream.fromIterable(yield* Stream.runCollect(content))
-      const before = FiberMap.getUnsafe(writing, path)
-      if (before._tag === "Some") yield* Fiber.await(before.value)
-      yield* room.take(1)
-      yield* FiberMap.run(
-        writing,
-        path,
-        Effect.ensuring(files.write(path, whole, mode), room.release(1)),
-      )
-    })
-  }
-  const unpacked = unpackArchive(driver.getArchive(id, from), (entry) =>
-    Effect.gen(function* () {
-      entries += 1
-      if (entries > mostEntries) {
-        return yield* new FileTooLarge({ path: from, size: entries, limit: mostEntries })
-      }
-      const skip = (reason: string) =>
-        Effect.sync(() => void skipped.push({ path: entry.path, reason }))
-      if (entry.kind === "symlink" || entry.kind === "hardlink") {
-        return yield* skip("links are not downloaded")
-      }
-      if (entry.kind === "other") return yield* skip("it is neither a file nor a folder")
-      const path = yield* Effect.option(storagePath(entry.path))
-      if (path._tag === "None") return yield* skip("its path would leave the destination")
-      if (path.value === "") return
-      const target = root === "" ? path.value : `${root}/${path.value}`
-      if (entry.kind === "directory") {
-        yield* files.makeDirectory(target)
-        report.directories += 1
-      } else {
-        yield* write(target, entry)
-        report.files += 1
-        meter.counted.files = report.files
-      }
-    }),
-  )
-  // The first write that fails ends all of it.
-  yield* Effect.raceFirst(
-    Effect.andThen(unpacked, FiberMap.awaitEmpty(writing)),
-    Effect.andThen(FiberMap.join(writing), Effect.never),
-  )
-  yield* meter.done
-  return { ...report, skipped }
-}, Effect.scoped)

@@ -62,7 +62,11 @@ export type { RunCommand, ScriptError } from "./sandbox/shell.ts"
 export type { SandboxTerminal, TerminalError, TerminalOptions } from "./sandbox/terminal.ts"
 export type { WatchError, WatchOptions } from "./sandbox/watch.ts"
 export { sessionFilesDirectory } from "./session-files/directory.ts"
-export { sessionFilesMemory } from "./session-files/memory.ts"
+export {
+  type SessionFilesMemoryOptions,
+  sessionFilesMemory,
+  sessionFilesMemoryWith,
+} from "./session-files/memory.ts"
 export { TaggedError } from "./TaggedError.ts"
 export type { OnTransfer, TransferError, TransferProgress, TransferReport } from "./Transfer.ts"
 export * from "./values/Egress.ts"

@@ -5,6 +5,7 @@ export interface TarHeader {
   readonly size: number
   readonly mode: number
   readonly linkTarget?: string
+  readonly modifiedAt?: Date
 }
 
 const block = 512
@@ -30,6 +31,7 @@ const record = (
   size: number,
   mode: number,
   linkTarget: string,
+  seconds: number,
 ): Buffer => {
   const octal = (value: number, digits: number) => value.toString(8).padStart(digits, "0")
   const header = Buffer.alloc(block)
@@ -40,7 +42,7 @@ const record = (
     header[124] = 0x80
     header.writeBigUInt64BE(BigInt(size), 128)
   }
-  header.write(octal(0, 11), 136, "latin1")
+  header.write(octal(seconds, 11), 136, "latin1")
   header.write(`        ${flag}`, 148, "latin1")
   header.write(linkTarget, 157, "latin1")
   header.write("ustar\x0000", 257, "latin1")
@@ -67,9 +69,21 @@ const paxLine = (key: string, value: string): string => {
 }
 
 /** The header of an entry (ustar), with a pax header before it for what does not fit. */
-export const tarHeader = ({ path, kind, size, mode, linkTarget = "" }: TarHeader): Uint8Array => {
+export const tarHeader = ({
+  path,
+  kind,
+  size,
+  mode,
+  linkTarget = "",
+  modifiedAt,
+}: TarHeader): Uint8Array => {
   const named = kind === "directory" && !path.endsWith("/") ? `${path}/` : path
   const name = split(named)
+  const time = Math.min(Math.max(0, modifiedAt?.getTime() || 0), mostOctal * 1000)
+  // Where whole seconds do not suffice, a tar that reads no more than them has the file a little newer,
+  // never older: what was made of it is then made anew rather than taken for current.
+  const seconds = Math.ceil(time / 1000)
+  const timeFits = seconds * 1000 === time
   const linkFits = isPlain(linkTarget) && linkTarget.length <= 100
   const header = record(
     name ?? ["", "PaxEntry"],
@@ -77,12 +91,14 @@ export const tarHeader = ({ path, kind, size, mode, linkTarget = "" }: TarHeader
     size,
     mode,
     linkFits ? linkTarget : "",
+    seconds,
   )
-  if (name !== undefined && linkFits) return header
+  if (name !== undefined && linkFits && timeFits) return header
   const lines = Buffer.from(
     (name === undefined ? paxLine("path", named) : "") +
-      (linkFits ? "" : paxLine("linkpath", linkTarget)),
+      (linkFits ? "" : paxLine("linkpath", linkTarget)) +
+      (timeFits ? "" : paxLine("mtime", (time / 1000).toFixed(3))),
   )
-  const pax = record(["", "PaxHeader"], flags.pax, lines.length, 0o644, "")
+  const pax = record(["", "PaxHeader"], flags.pax, lines.length, 0o644, "", 0)
   return Buffer.concat([pax, lines, padding(lines.length), header])
 }

@@ -1,10 +1,19 @@
+import { spawn } from "node:child_process"
 import * as fs from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { giveBack, SessionFiles, sessionFilesDirectory, sessionFilesMemory } from "@cordon/core"
+import {
+  giveBack,
+  SessionFiles,
+  sessionFilesDirectory,
+  sessionFilesMemory,
+  sessionFilesMemoryWith,
+} from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Result, Stream } from "effect"
 import * as fc from "fast-check"
+import { directoryLayer } from "../src/session-files/directory.ts"
+import { hasDescriptors } from "../src/session-files/folder.ts"
 
 const bytes = (text: string) => Stream.succeed(new TextEncoder().encode(text))
 const text = (stream: Stream.Stream<Uint8Array, unknown>) =>
@@ -15,13 +24,15 @@ const temporary = Effect.acquireRelease(
   (path) => Effect.promise(() => fs.rm(path, { recursive: true })),
 )
 
-const directoryLayer = Layer.unwrap(
-  Effect.map(temporary, (path) => Layer.orDie(sessionFilesDirectory(join(path, "new")))),
-)
+const inDirectory = (descriptors: boolean) =>
+  Layer.unwrap(
+    Effect.map(temporary, (path) => Layer.orDie(directoryLayer(join(path, "new"), descriptors))),
+  )
 
 describe.each([
   ["memory", sessionFilesMemory],
-  ["directory", directoryLayer],
+  ["directory", inDirectory(hasDescriptors)],
+  ["directory, as on hosts without descriptors", inDirectory(false)],
 ])("SessionFiles in %s", (_, layer) => {
   it.effect("writes, reads, and walks parents before children", () =>
     Effect.gen(function* () {
@@ -30,7 +41,9 @@ describe.each([
       yield* files.write("a/b.txt", Stream.make(new Uint8Array([1]), new Uint8Array([2, 3])))
       yield* files.makeDirectory("a/empty")
       assert.strictEqual(yield* text(files.read("a/b/c.txt")), "hello")
-      assert.deepStrictEqual(yield* files.stat("a/b/c.txt"), { kind: "file", size: 5, mode: 0o755 })
+      const { modifiedAt, ...stat } = yield* files.stat("a/b/c.txt")
+      assert.deepStrictEqual(stat, { kind: "file", size: 5, mode: 0o755 })
+      assert.instanceOf(modifiedAt, Date)
       const walked = yield* Stream.runCollect(files.walk("a"))
       assert.deepStrictEqual(
         walked.map((entry) => `${entry.kind} ${entry.path}`),
@@ -97,6 +110,91 @@ describe.each([
   )
 })
 
+describe("SessionFiles in a limited memory", () => {
+  const endless = (size: number) => Stream.fromEffectRepeat(Effect.sync(() => new Uint8Array(size)))
+
+  it.effect("takes no more than its limit, counted as it comes", () =>
+    Effect.gen(function* () {
+      const files = yield* SessionFiles
+      for (const path of ["a", "b"]) {
+        const error = yield* Effect.flip(files.write(path, endless(1000)))
+        assert.strictEqual(error._tag, "StorageFailed")
+        assert.match(error.message, /may take 14 KiB.*sessionFilesDirectory/)
+      }
+      assert.isEmpty(yield* Stream.runCollect(files.walk("")))
+      // What failed, and what was replaced, takes no room.
+      for (let n = 0; n < 100; n++) yield* files.write("a", Stream.succeed(new Uint8Array(4000)))
+      yield* files.write("b", Stream.succeed(new Uint8Array(4000)))
+      assert.strictEqual(
+        (yield* Effect.flip(files.write("c", Stream.succeed(new Uint8Array(8000)))))._tag,
+        "StorageFailed",
+      )
+      assert.strictEqual((yield* files.stat("b")).size, 4000)
+    }).pipe(Effect.provide(sessionFilesMemoryWith({ limit: 14 * 1024 }))),
+  )
+
+  it.effect("counts what comes at once together, and names and folders too", () =>
+    Effect.gen(function* () {
+      const files = yield* SessionFiles
+      const ended = yield* Effect.all(
+        Array.from({ length: 8 }, (_, n) => Effect.result(files.write(`f${n}`, endless(100)))),
+        { concurrency: "unbounded" },
+      )
+      for (const result of ended) {
+        assert(Result.isFailure(result))
+        assert.strictEqual(result.failure._tag, "StorageFailed")
+      }
+      let made = 0
+      const folders = Effect.gen(function* () {
+        for (;;) {
+          yield* files.makeDirectory(`folder-${made}`)
+          made += 1
+        }
+      })
+      assert.strictEqual((yield* Effect.flip(folders))._tag, "StorageFailed")
+      assert.isBelow(made, 40)
+    }).pipe(Effect.provide(sessionFilesMemoryWith({ limit: 10 * 1024 }))),
+  )
+
+  it.effect("is refused where the limit is none", () =>
+    Effect.gen(function* () {
+      for (const limit of [0, -1, 1.5, Number.NaN]) {
+        const error = yield* Effect.flip(Layer.build(sessionFilesMemoryWith({ limit })))
+        assert.strictEqual(error._tag, "InvalidInput")
+      }
+    }).pipe(Effect.scoped),
+  )
+})
+
+/** Another process, which swaps a folder for a link to elsewhere and back, as fast as it can. */
+const swapping = (folder: string, link: string) =>
+  Effect.acquireRelease(
+    Effect.promise(
+      () =>
+        new Promise<{ readonly kill: () => void }>((resolve, reject) => {
+          const script = `
+const { renameSync, symlinkSync, unlinkSync } = require("node:fs")
+const [folder, link] = process.argv.slice(1)
+process.stdout.write("swapping")
+const pause = () => {
+  for (const end = performance.now() + Math.random() / 4; performance.now() < end; );
+}
+for (;;) {
+  renameSync(folder, folder + ".real")
+  symlinkSync(link, folder)
+  pause()
+  unlinkSync(folder)
+  renameSync(folder + ".real", folder)
+  pause()
+}`
+          const child = spawn(process.execPath, ["-e", script, folder, link])
+          child.once("error", reject)
+          child.stdout.once("data", () => resolve({ kill: () => child.kill("SIGKILL") }))
+        }),
+    ),
+    (child) => Effect.sync(() => child.kill()),
+  )
+
 describe("SessionFiles in a directory", () => {
   const withRoot = <A, E>(
     f: (root: string, outside: string) => Effect.Effect<A, E, SessionFiles>,
@@ -142,6 +240,39 @@ describe("SessionFiles in a directory", () => {
         assert.strictEqual(yield* text(files.read("file")), "mine")
       }),
     ),
+  )
+
+  it.live.skipIf(!hasDescriptors)(
+    "lead nowhere else while another process swaps a folder for a link",
+    () =>
+      withRoot((root, outside) =>
+        Effect.gen(function* () {
+          const files = yield* SessionFiles
+          yield* files.write("race/mine", bytes("mine"))
+          yield* Effect.promise(() => fs.writeFile(join(outside, "mine"), "theirs"))
+          yield* swapping(join(root, "race"), outside)
+          const read = { mine: 0, refused: 0 }
+          for (let n = 0; n < 1000; n++) {
+            yield* Effect.ignore(files.write(`race/f${n}`, bytes("x"), 0o644, new Date(0)))
+            yield* Effect.ignore(files.makeDirectory(`race/d${n}`, new Date(0)))
+            const found = yield* Effect.option(text(files.read("race/mine")))
+            assert.notStrictEqual(found._tag === "Some" && found.value, "theirs")
+            read[found._tag === "Some" ? "mine" : "refused"] += 1
+            if (n % 100 > 0) continue
+            const walked = yield* Effect.option(
+              Stream.runCollect(files.walk("", { contents: 100 })),
+            )
+            for (const { content } of walked._tag === "Some" ? walked.value : []) {
+              const seen = Buffer.from(content ?? []).toString()
+              assert.isFalse(["theirs", "secret"].includes(seen), seen)
+            }
+          }
+          assert.isAbove(read.mine, 0)
+          assert.isAbove(read.refused, 0)
+          const names = yield* Effect.promise(() => fs.readdir(outside))
+          assert.deepStrictEqual(names.sort(), ["mine", "secret"])
+        }).pipe(Effect.scoped),
+      ),
   )
 
   it.effect("reads into memory that was given back, and into no other", () =>

@@ -92,7 +92,12 @@ export class FileTree {
       const stat = yield* tree.lstat(at)
       if (stat === undefined) return yield* new FileNotFound({ path })
       const kind = kindOf(stat)
-      return { kind, size: kind === "file" ? stat.size : 0, mode: stat.mode & 0o7777 }
+      return {
+        kind,
+        size: kind === "file" ? stat.size : 0,
+        mode: stat.mode & 0o7777,
+        modifiedAt: stat.mtime,
+      }
     })
   }
 
@@ -125,8 +130,20 @@ export class FileTree {
     })
   }
 
+  /** Dates a file or a folder, where there is a time to date it with. */
+  setTime(path: string, modifiedAt: Date | undefined): Effect.Effect<void, FileError> {
+    return modifiedAt === undefined
+      ? Effect.void
+      : this.attempt(path, (fs) => fs.utimes(path, modifiedAt, modifiedAt))
+  }
+
   /** Writes through symlinks; makes parents; an existing file keeps its mode unless one is given. */
-  write(path: string, bytes: Uint8Array, mode?: number): Effect.Effect<void, FileError> {
+  write(
+    path: string,
+    bytes: Uint8Array,
+    mode?: number,
+    modifiedAt?: Date,
+  ): Effect.Effect<void, FileError> {
     const tree = this
     return Effect.gen(function* () {
       const at = yield* tree.resolve(path)
@@ -137,6 +154,7 @@ export class FileTree {
       yield* tree.makeDirectory(at.slice(0, at.lastIndexOf("/")) || "/")
       yield* tree.attempt(path, (fs) => fs.writeFile(at, bytes))
       yield* tree.attempt(path, (fs) => fs.chmod(at, mode ?? existing?.mode ?? 0o644))
+      yield* tree.setTime(at, modifiedAt)
     })
   }
 }

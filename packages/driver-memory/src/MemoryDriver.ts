@@ -249,6 +249,7 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
             path,
             Uint8Array.from(bytes),
             Option.getOrUndefined(Option.map(mode, (bits) => bits & 0o777)),
+            content.modifiedAt,
           )
         }),
         getArchive: (id, path) => fromTree(id, (tree) => getArchive(tree, path)),

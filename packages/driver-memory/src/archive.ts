@@ -31,7 +31,13 @@ const below = (
           const path = `${prefix}${name}`
           const stat = yield* tree.lstat(at)
           if (stat === undefined) return Stream.empty
-          const common = { path, mode: stat.mode & 0o7777, size: 0, content: Stream.empty }
+          const common = {
+            path,
+            mode: stat.mode & 0o7777,
+            size: 0,
+            modifiedAt: stat.mtime,
+            content: Stream.empty,
+          }
           if (stat.isSymbolicLink) {
             const linkTarget = yield* tree.attempt(at, (fs) => fs.readlink(at))
             return Stream.succeed({ ...common, kind: "symlink" as const, linkTarget })
@@ -106,6 +112,8 @@ export const putArchive = Effect.fnUntraced(function* <E>(
     return yield* tree.read(original.target)
   })
 
+  // Set in the end: what comes into a folder changes its time.
+  const folders = new Map<string, Date | undefined>()
   yield* unpackArchive(archive, (entry) =>
     Effect.gen(function* () {
       const found = yield* place(entry.path)
@@ -113,6 +121,7 @@ export const putArchive = Effect.fnUntraced(function* <E>(
       const { target, parent } = found
       if (entry.kind === "directory") {
         const made = yield* tree.makeDirectory(target)
+        folders.set(made, entry.modifiedAt)
         return yield* tree.attempt(target, (fs) => fs.chmod(made, entry.mode))
       }
       if (entry.kind === "other") return
@@ -126,7 +135,8 @@ export const putArchive = Effect.fnUntraced(function* <E>(
         yield* tree.makeDirectory(parent)
         return yield* tree.attempt(target, (fs) => fs.symlink(entry.linkTarget ?? "", target))
       }
-      yield* tree.write(target, bytes, entry.mode)
+      yield* tree.write(target, bytes, entry.mode, entry.modifiedAt)
     }),
   )
+  for (const [folder, modifiedAt] of folders) yield* tree.setTime(folder, modifiedAt)
 })

@@ -1,12 +1,14 @@
 import { randomBytes } from "node:crypto"
 import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
-import * as nodePath from "node:path"
+import { sep } from "node:path"
 import { Effect, Exit, Layer, Stream } from "effect"
 import { InvalidPath, NotAFile } from "../errors.ts"
 import { lend } from "../Lent.ts"
 import { SessionFiles, type SessionFilesError } from "../SessionFiles.ts"
 import { storagePath } from "../values/FilePath.ts"
+import { type Folder, hasDescriptors, makeTree } from "./folder.ts"
+import { hostNameProblem } from "./hostNames.ts"
 import { kindOf, refusal, statOf } from "./posix.ts"
 import { walkDirectory } from "./walk.ts"
 
@@ -31,74 +33,82 @@ const sizeOf = (chunks: ReadonlyArray<Uint8Array>) =>
 /**
  * Session storage in a local folder, which is made where it is missing.
  *
- * Nothing outside the folder is ever read or written: each path is resolved link by link, and one
- * that ends outside is `InvalidPath`.
+ * Nothing outside the folder is ever read or written: each path is followed link by link, and one that
+ * ends outside is `InvalidPath`. On Linux that holds while another process of the host swaps folders for
+ * links. Elsewhere folders are looked at before they are used and again before a file is put in place,
+ * which leaves such a process a moment.
  *
  * @param directory the folder, absolute or relative to the process's working directory
  */
 export const sessionFilesDirectory = (
   directory: string,
+): Layer.Layer<SessionFiles, SessionFilesError> => directoryLayer(directory, hasDescriptors)
+
+const attempt = <A>(path: string, operation: () => Promise<A>) =>
+  Effect.tryPromise({ try: operation, catch: (cause) => refusal(path, cause) })
+
+const closed = (handle: { readonly close: () => Promise<void> }) =>
+  Effect.promise(() => handle.close().catch(() => undefined))
+
+/** A path of session storage that a file of this host can have. */
+const hostPath = Effect.fnUntraced(function* (path: string) {
+  const relative = yield* storagePath(path)
+  const reason = hostNameProblem(relative, sep)
+  if (reason !== undefined) return yield* new InvalidPath({ path, reason })
+  return relative
+})
+
+/** @param descriptors whether folders are held by descriptors; see `folder.ts` */
+export const directoryLayer = (
+  directory: string,
+  descriptors: boolean,
 ): Layer.Layer<SessionFiles, SessionFilesError> =>
   Layer.effect(
     SessionFiles,
     Effect.gen(function* () {
-      const attempt = <A>(path: string, operation: () => Promise<A>) =>
-        Effect.tryPromise({ try: operation, catch: (cause) => refusal(path, cause) })
-
       const root = yield* attempt(directory, async () => {
         await fs.mkdir(directory, { recursive: true })
         return await fs.realpath(directory)
       })
+      const tree = makeTree(root, descriptors)
 
-      const confined = (path: string, real: string) =>
-        real === root || real.startsWith(`${root}${nodePath.sep}`)
-          ? Effect.succeed(real)
-          : Effect.fail(new InvalidPath({ path, reason: "a symlink leads out of session storage" }))
-
-      /** The real path of something that exists, every link resolved. */
-      const resolve = Effect.fnUntraced(function* (path: string) {
-        const relative = yield* storagePath(path === "" ? "." : path)
-        const real = yield* attempt(path, () => fs.realpath(nodePath.join(root, relative)))
-        return yield* confined(path, real)
-      })
-
-      /** Makes each missing folder in turn, so that no link is crossed that was not looked at. */
-      const makeDirectories = Effect.fnUntraced(function* (path: string, parts: Array<string>) {
-        let real = root
-        for (const part of parts) {
-          const next = nodePath.join(real, part)
-          yield* attempt(path, () =>
-            fs.mkdir(next).catch((cause: NodeJS.ErrnoException) => {
-              if (cause.code !== "EEXIST") throw cause
-            }),
-          )
-          real = yield* confined(path, yield* attempt(path, () => fs.realpath(next)))
-          const stats = yield* attempt(path, () => fs.lstat(real))
-          if (!stats.isDirectory()) {
-            return yield* new NotAFile({ path, kind: "file where a folder is needed" })
-          }
-        }
-        return real
-      })
-
-      const open = (path: string, real: string, flags: number, mode?: number) =>
-        Effect.acquireRelease(
-          attempt(path, () => fs.open(real, flags | constants.O_NOFOLLOW, mode)),
-          (handle) => Effect.promise(() => handle.close().catch(() => undefined)),
+      const folderOf = Effect.fnUntraced(function* (path: string, make = false) {
+        const relative = yield* hostPath(path === "" ? "." : path)
+        return yield* Effect.acquireRelease(
+          attempt(path, () => tree.folder(relative, make)),
+          closed,
         )
+      })
+
+      const entryOf = Effect.fnUntraced(function* (path: string) {
+        const relative = yield* hostPath(path === "" ? "." : path)
+        return yield* Effect.acquireRelease(
+          attempt(path, () => tree.entry(relative)),
+          ({ folder }) => closed(folder),
+        )
+      })
+
+      const open = (path: string, folder: Folder, name: string, flags: number, mode?: number) =>
+        Effect.acquireRelease(
+          attempt(path, () => fs.open(folder.at(name), flags | constants.O_NOFOLLOW, mode)),
+          closed,
+        ).pipe(Effect.tap(() => attempt(path, async () => folder.check())))
 
       return SessionFiles.of({
+        refuses: (path) => hostNameProblem(path, sep),
+
         stat: Effect.fnUntraced(function* (path) {
-          const real = yield* resolve(path)
-          return statOf(yield* attempt(path, () => fs.lstat(real)))
-        }),
+          const { folder, name } = yield* entryOf(path)
+          return statOf(yield* attempt(path, () => fs.lstat(folder.at(name))))
+        }, Effect.scoped),
 
         read: (path, { lent = false } = {}) =>
           Stream.unwrap(
             Effect.gen(function* () {
-              const real = yield* resolve(path)
+              const { folder, name } = yield* entryOf(path)
               // Without O_NONBLOCK the opening of a FIFO would wait for a writer.
-              const handle = yield* open(path, real, constants.O_RDONLY | constants.O_NONBLOCK)
+              const flags = constants.O_RDONLY | constants.O_NONBLOCK
+              const handle = yield* open(path, folder, name, flags)
               const stats = yield* attempt(path, () => handle.stat())
               if (!stats.isFile()) return yield* new NotAFile({ path, kind: kindOf(stats) })
               // Exactly the file as it was when it was opened. What says that it is empty may not
@@ -126,17 +136,15 @@ export const sessionFilesDirectory = (
             }),
           ),
 
-        write: Effect.fnUntraced(function* (path, content, mode) {
-          const relative = yield* storagePath(path)
+        write: Effect.fnUntraced(function* (path, content, mode, modifiedAt) {
+          const relative = yield* hostPath(path)
           const parts = relative.split("/")
           const name = parts.pop() ?? ""
           if (name === "") return yield* new NotAFile({ path, kind: "directory" })
-          // Where all of it is there, one look says so; else each is looked at and made in turn.
-          const parent = yield* resolve(parts.join("/")).pipe(
-            Effect.catchTag("FileNotFound", () => makeDirectories(path, parts)),
-          )
-          const target = nodePath.join(parent, name)
-          const temporary = nodePath.join(parent, `.${randomBytes(8).toString("hex")}.part`)
+          const folder = yield* folderOf(parts.join("/"), true)
+          const target = folder.at(name)
+          const part = `.${randomBytes(8).toString("hex")}.part`
+          const temporary = folder.at(part)
           const existing = yield* attempt(path, () => fs.lstat(target)).pipe(
             Effect.catchTag("FileNotFound", () => Effect.succeed(undefined)),
           )
@@ -144,39 +152,38 @@ export const sessionFilesDirectory = (
           const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
           yield* Effect.scoped(
             Effect.gen(function* () {
-              const handle = yield* open(path, temporary, flags, mode ?? 0o644)
+              const handle = yield* open(path, folder, part, flags, mode ?? 0o644)
               yield* content.pipe(
                 Stream.buffer({ capacity: writeAhead }),
                 Stream.runForEachArray((chunks) => attempt(path, () => writeAll(handle, chunks))),
               )
               if (mode !== undefined) yield* attempt(path, () => handle.chmod(mode & 0o777))
+              if (modifiedAt !== undefined) {
+                yield* attempt(path, () => handle.utimes(modifiedAt, modifiedAt))
+              }
             }),
           ).pipe(
-            Effect.andThen(attempt(path, () => fs.rename(temporary, target))),
+            Effect.andThen(
+              attempt(path, async () => {
+                folder.check()
+                await fs.rename(temporary, target)
+              }),
+            ),
             Effect.onExit((exit) =>
               Exit.isSuccess(exit)
                 ? Effect.void
                 : Effect.promise(() => fs.rm(temporary, { force: true }).catch(() => undefined)),
             ),
           )
-        }),
+        }, Effect.scoped),
 
-        makeDirectory: Effect.fnUntraced(function* (path) {
-          const relative = yield* storagePath(path === "" ? "." : path)
-          yield* makeDirectories(path, relative === "" ? [] : relative.split("/"))
-        }),
+        makeDirectory: Effect.fnUntraced(function* (path, modifiedAt) {
+          const folder = yield* folderOf(path, true)
+          if (modifiedAt !== undefined) yield* attempt(path, () => folder.setTime(modifiedAt))
+        }, Effect.scoped),
 
         walk: (path, { contents = -1 } = {}) =>
-          Stream.unwrap(
-            Effect.gen(function* () {
-              const real = yield* resolve(path)
-              const stats = yield* attempt(path, () => fs.lstat(real))
-              if (!stats.isDirectory()) {
-                return yield* new NotAFile({ path, kind: "file where a folder is needed" })
-              }
-              return walkDirectory(real, contents)
-            }),
-          ),
+          Stream.unwrap(Effect.map(folderOf(path), (folder) => walkDirectory(folder, contents))),
       })
     }),
   )

@@ -2,6 +2,7 @@ import type { Stats } from "node:fs"
 import { FileNotFound, InvalidPath, NotAFile, PermissionDenied, StorageFailed } from "../errors.ts"
 import type { SessionFilesError } from "../SessionFiles.ts"
 import type { FileKind, FileStat } from "../values/Files.ts"
+import { Outside } from "./folder.ts"
 
 export const kindOf = (stats: Stats): FileKind =>
   stats.isFile()
@@ -16,10 +17,14 @@ export const statOf = (stats: Stats): FileStat => ({
   kind: kindOf(stats),
   size: stats.isFile() ? stats.size : 0,
   mode: stats.mode & 0o7777,
+  modifiedAt: stats.mtime,
 })
 
 /** Maps what the operating system refused to the error a caller can act on. */
 export const refusal = (path: string, cause: unknown): SessionFilesError => {
+  if (cause instanceof Outside) {
+    return new InvalidPath({ path, reason: "a symlink leads out of session storage" })
+  }
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined
   switch (code) {
     case "ENOENT":

@@ -1,18 +1,10 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readSync,
-  realpathSync,
-} from "node:fs"
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs"
 import { readdir, readlink } from "node:fs/promises"
-import * as nodePath from "node:path"
 import { setImmediate } from "node:timers/promises"
 import { Data, Stream } from "effect"
 import { InvalidPath } from "../errors.ts"
 import type { SessionFilesEntry, SessionFilesError } from "../SessionFiles.ts"
+import { type Folder, openBelow } from "./folder.ts"
 import { refusal, statOf } from "./posix.ts"
 
 // Small files are looked at and read where that is done at once: to have a thread do it takes many
@@ -51,17 +43,29 @@ const lookAt = (at: string, isFile: boolean, contents: number) => {
   }
 }
 
+const refused = (path: string) => (cause: unknown) => {
+  throw new Refused({ refusal: refusal(path, cause) })
+}
+
+/** A folder that the walk has seen there; nothing is read where a link has taken its place meanwhile. */
+const enter = async (folder: Folder, name: string, path: string) => {
+  try {
+    return await openBelow(folder, name)
+  } catch {
+    const reason = "a symlink or a file took the place of a folder"
+    throw new Refused({ refusal: new InvalidPath({ path, reason }) })
+  }
+}
+
 async function* below(
-  real: string,
+  folder: Folder,
   prefix: string,
   contents: number,
 ): AsyncGenerator<ReadonlyArray<SessionFilesEntry>> {
   let entries: Array<SessionFilesEntry> = []
   let bytes = 0
   let until = 0
-  const found = await readdir(real, { withFileTypes: true }).catch((cause) => {
-    throw new Refused({ refusal: refusal(prefix, cause) })
-  })
+  const found = await readdir(folder.path, { withFileTypes: true }).catch(refused(prefix))
   found.sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const dirent of found) {
     const now = performance.now()
@@ -70,20 +74,14 @@ async function* below(
       entries = []
       bytes = 0
       await setImmediate()
-      // Nothing is read where another folder has taken this one's place meanwhile.
-      if (attempt(prefix, () => realpathSync.native(real)) !== real) {
-        const reason = "a symlink took the place of a folder"
-        throw new Refused({ refusal: new InvalidPath({ path: prefix, reason }) })
-      }
+      attempt(prefix, folder.check)
       until = performance.now() + atOnce
     }
     const path = `${prefix}${dirent.name}`
-    const at = nodePath.join(real, dirent.name)
+    const at = folder.at(dirent.name)
     const entry = attempt(path, () => lookAt(at, dirent.isFile(), contents))
     if (entry.kind === "symlink") {
-      const linkTarget = await readlink(at).catch((cause) => {
-        throw new Refused({ refusal: refusal(path, cause) })
-      })
+      const linkTarget = await readlink(at).catch(refused(path))
       entries.push({ ...entry, path, linkTarget })
       continue
     }
@@ -94,17 +92,22 @@ async function* below(
       entries = []
       bytes = 0
       until = 0
-      yield* below(at, `${path}/`, contents)
+      const inner = await enter(folder, dirent.name, path)
+      try {
+        yield* below(inner, `${path}/`, contents)
+      } finally {
+        await inner.close()
+      }
     }
   }
   if (entries.length > 0) yield entries
 }
 
-/** See `SessionFiles.walk`; the folder is given by its real path. */
+/** See `SessionFiles.walk`. */
 export const walkDirectory = (
-  real: string,
+  folder: Folder,
   contents: number,
 ): Stream.Stream<SessionFilesEntry, SessionFilesError> =>
-  Stream.fromAsyncIterable(below(real, "", contents), (cause) =>
+  Stream.fromAsyncIterable(below(folder, "", contents), (cause) =>
     cause instanceof Refused ? cause.refusal : refusal("", cause),
   ).pipe(Stream.flattenIterable)

@@ -8,6 +8,8 @@ export interface FileStat {
   readonly kind: FileKind
   readonly size: number
   readonly mode: number
+  /** When its content was last changed, where that is known. */
+  readonly modifiedAt?: Date
 }
 
 /** A file in a folder's listing. A symlink is listed as itself, not as what it leads to. */

@@ -19,6 +19,9 @@ import * as scripts from "./scripts.ts"
 
 type Exec = (target: Target, request: Command) => Stream.Stream<ExecEvent, ExecError>
 
+// The last moment of a year with four digits; what is later is made up.
+const latest = Date.UTC(9999, 11, 31)
+
 // The helpers run as the sandbox's user: a user that is unknown is the sandbox's own fault.
 const asFileError =
   (path: string) =>
@@ -84,11 +87,14 @@ export const makeFiles = (exec: Exec) => {
     path: FilePath,
   ): Effect.fn.Return<FileStat, FileError> {
     const printed = yield* run(target, path, command(scripts.statScript, path))
-    const [kind = "", size = "", mode = ""] = printed.trim().split(" ")
+    const [kind = "", size = "", mode = "", seconds = "", ...date] = printed.trim().split(" ")
+    const fraction = Number(/\.(\d+)/.exec(date.join(" "))?.[0] ?? 0)
+    const time = Number(seconds) * 1000 + Math.round(fraction * 1000)
     return {
       kind: kind === "file" || kind === "directory" ? kind : "other",
       size: kind === "file" ? Number(size) : 0,
       mode: Number.parseInt(mode, 8),
+      ...(time >= 0 && time <= latest ? { modifiedAt: new Date(time) } : {}),
     }
   })
 
@@ -119,7 +125,8 @@ export const makeFiles = (exec: Exec) => {
     content: FileContent<E>,
   ): Effect.fn.Return<void, FileError | E> {
     const tag = randomUUID()
-    const { size, mode } = content
+    const { size, mode, modifiedAt } = content
+    const time = modifiedAt === undefined ? undefined : modifiedAt.getTime() / 1000
     const bits = mode === undefined ? "" : (mode & 0o777).toString(8)
     const request = command(
       scripts.writeScript,
@@ -127,6 +134,9 @@ export const makeFiles = (exec: Exec) => {
       tag,
       bits,
       size === undefined ? "" : String(size),
+      time === undefined ? "" : time.toFixed(3),
+      // Rather newer than older: what was made of an older file must not seem to be current.
+      time === undefined ? "" : String(Math.ceil(time)),
     )
     // The script takes its temporary file away, but not if it was killed or could not commit it.
     const discard = Effect.ignore(run(target, path, command(scripts.discardScript, path, tag)))

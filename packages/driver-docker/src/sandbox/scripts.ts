@@ -41,11 +41,14 @@ cat >/dev/null
 exit $code
 `
 
-/** $1: path. Prints kind, size in bytes and permission bits in octal. */
+/**
+ * $1: path. Prints kind, size in bytes, permission bits in octal, and the time of the last change in
+ * seconds and as a date with fractions of them.
+ */
 export const statScript = `${explain}
 [ -e "$1" ] || { explain "$1"; exit ${fileExit.notFound}; }
 if [ -f "$1" ]; then kind=file; elif [ -d "$1" ]; then kind=directory; else kind=other; fi
-stat -L -c "$kind %s %a" "$1" || exit ${fileExit.failed}
+stat -L -c "$kind %s %a %Y %y" "$1" || exit ${fileExit.failed}
 `
 
 /** $1: path, $2: offset, $3: length, empty for all. Prints the bytes. */
@@ -91,8 +94,9 @@ export const contentOfStdin = "content() { cat; }; whole="
 
 /**
  * $1: path, $2: tag of the temporary file, $3: permission bits in octal or empty, $4: size or
- * empty. Stages its content, and commits it where the size is known and right. Where that
- * fails, the temporary file may stay.
+ * empty, $5: time of the last change in seconds with fractions or empty, $6: in whole seconds, for a
+ * touch that reads no others. Stages its content, and commits it where the size is known and right.
+ * Where that fails, the temporary file may stay.
  */
 export const writeScript = `${prepare}
 ${contentOfStdin}
@@ -119,6 +123,7 @@ set -C
 set +C
 content >"$temporary" || exit ${fileExit.failed}
 [ -z "$mode" ] || chmod "$mode" "$temporary" || exit ${fileExit.failed}
+[ -z "$5" ] || touch -d "@$5" "$temporary" 2>/dev/null || touch -d "@$6" "$temporary" || exit ${fileExit.failed}
 if [ -n "$size" ]; then
   [ -n "$whole" ] || [ "$(($(wc -c <"$temporary")))" -eq "$size" ] || exit ${fileExit.size}
   # Instead of the shell, which would only wait for it.
