@@ -13,6 +13,7 @@ import { Effect, Fiber, Layer, Redacted, Schedule, Stream } from "effect"
 import { onLayer } from "../support/onLayer.ts"
 import { needs } from "../support/skips.ts"
 import { gitContract } from "./gitContract.ts"
+import { pathContract } from "./pathContract.ts"
 import { textContract } from "./textContract.ts"
 import { transferContract } from "./transferContract.ts"
 
@@ -884,6 +885,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
 
       textContract({ check, make, lacks })
       transferContract({ check, make })
+      pathContract({ check, make, lacks })
 
       check(
         "git is missed where the image has none",

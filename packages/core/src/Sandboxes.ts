@@ -61,6 +61,7 @@ import {
   type SearchResult,
 } from "./sandbox/folders.ts"
 import { type Git, makeGit } from "./sandbox/git.ts"
+import { makePaths, type PathError } from "./sandbox/home.ts"
 import { makePorts, type Ports } from "./sandbox/ports.ts"
 import { makeProcesses, type Processes } from "./sandbox/processes.ts"
 import type { RunCommand, ScriptError } from "./sandbox/shell.ts"
@@ -76,7 +77,7 @@ import { type Owner, openOwner } from "./session/Owner.ts"
 import { type OnTransfer, type TransferError, type TransferReport, upload } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, OutputEvent } from "./values/Exec.ts"
-import { sandboxPath } from "./values/FilePath.ts"
+import type { FilePath } from "./values/FilePath.ts"
 import type { FileEntry, FileEvent, FileStat } from "./values/Files.ts"
 import {
   CreateOptions,
@@ -92,7 +93,10 @@ import { decodeText, encodeText, textProblem } from "./values/Text.ts"
 
 /** How a command runs; every part has a default. */
 export interface ExecOptions {
-  /** Relative to the sandbox's working directory, which is also the default. */
+  /**
+   * Relative to the sandbox's working directory, which is also the default; `~` is the home folder of
+   * the user that the command runs as.
+   */
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
   /** A name or number, optionally with a group (`1000:1000`); the sandbox's user by default. */
@@ -131,8 +135,13 @@ export interface WriteOptions {
   readonly size?: number
 }
 
-/** The files of a sandbox. Relative paths start at its working directory. */
+/**
+ * The files of a sandbox. Relative paths start at its working directory; `~` and `~/x` are in the home
+ * folder of its user, as they are to its shell, and `./~` is a file that is called `~`.
+ */
 export interface SandboxFiles {
+  /** The absolute path that a path stands for, whether something is there or not. */
+  readonly resolve: (path: string) => Effect.Effect<FilePath, PathError>
   /** Reads a file whole, or a part of it. Fails with `FileTooLarge` beyond `Settings.fileLimit`. */
   readonly read: (
     path: string,
@@ -427,11 +436,12 @@ const make = Effect.gen(function* () {
       leases.useStream(info),
       owner.streamWhileOpen,
     )
-    const at = (path: string) => sandboxPath(path, workdir)
     const { execTimeout } = settings
     const runOn: RunCommand = (request) => useStream(driver.exec(id, request))
     const runHelper: RunCommand = (request) =>
       runOn({ ...(Duration.isFinite(execTimeout) ? { timeout: execTimeout } : {}), ...request })
+
+    const at = makePaths(runHelper, workdir)
 
     const timeoutOf = Effect.fnUntraced(function* (given: Duration.Input = execTimeout) {
       const timeout = Duration.fromInput(given)
@@ -460,7 +470,7 @@ const make = Effect.gen(function* () {
       const timeout = yield* timeoutOf(options.timeout)
       const request: ExecRequest = {
         command,
-        ...(options.cwd === undefined ? {} : { cwd: yield* at(options.cwd) }),
+        ...(options.cwd === undefined ? {} : { cwd: yield* at(options.cwd, checked.user) }),
         ...(secrets === undefined && checked.env === undefined
           ? {}
           : { env: { ...secrets, ...checked.env } }),
@@ -532,6 +542,7 @@ const make = Effect.gen(function* () {
       stream,
       read,
       stat,
+      resolve: (path) => at(path),
       exists: (path) =>
         stat(path).pipe(
           Effect.as(true),

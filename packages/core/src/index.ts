@@ -39,6 +39,7 @@ export type {
   GitCredentials,
   GitError,
 } from "./sandbox/git.ts"
+export type { PathError } from "./sandbox/home.ts"
 export { killProcessesScript } from "./sandbox/killScript.ts"
 export type {
   ExposedPort,

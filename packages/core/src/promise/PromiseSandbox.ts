@@ -26,8 +26,13 @@ import type {
   TransferOptions,
 } from "./options.ts"
 
-/** The files of a sandbox. Relative paths start at its working directory. */
+/**
+ * The files of a sandbox. Relative paths start at its working directory; `~` and `~/x` are in the home
+ * folder of its user, as they are to its shell, and `./~` is a file that is called `~`.
+ */
 export interface PromiseSandboxFiles {
+  /** The absolute path that a path stands for, whether something is there or not. */
+  readonly resolve: (path: string, options?: Abortable) => Promise<string>
   /** Reads a file whole, or a part of it; rejects with `FileTooLarge` beyond the `fileLimit`. */
   readonly read: (path: string, options?: ReadOptions & Abortable) => Promise<Uint8Array>
   /**

@@ -56,6 +56,7 @@ export const handleOf = (runtime: PromiseRuntime, sandbox: EffectSandbox): Promi
     execStream: (command, options) =>
       iterable(runtime, sandbox.execStream(command, execOptions(options)), options),
     files: {
+      resolve: (path, options) => run(runtime, files.resolve(path), options),
       read: (path, options) => run(runtime, files.read(path, options), options),
       readText: (path, options) => run(runtime, files.readText(path), options),
       stream: (path, options) => iterable(runtime, files.stream(path, options), options),

@@ -9,10 +9,10 @@ import {
   StorageFailed,
   TooManyFiles,
 } from "../errors.ts"
-import type { FilePath } from "../values/FilePath.ts"
 import type { FileEntry, FileMatch } from "../values/Files.ts"
 import { wellFormed } from "../values/Text.ts"
 import { explain, fileError, fileExit } from "./fileScripts.ts"
+import type { ResolvePath } from "./home.ts"
 import { ListingParser, listScript } from "./listing.ts"
 import { badPattern, MatchParser, searchScript } from "./search.ts"
 import {
@@ -165,10 +165,7 @@ const takeParsed = Effect.fnUntraced(function* <A, E>(
 })
 
 /** What can be done with folders through a sandbox's own commands, whatever the driver. */
-export const makeFolders = (
-  run: RunCommand,
-  at: (path: string) => Effect.Effect<FilePath, InvalidPath>,
-) => {
+export const makeFolders = (run: RunCommand, at: ResolvePath) => {
   const list = Effect.fn("Sandbox.files.list")(function* (
     path: string = ".",
     options: ListOptions = {},

@@ -11,7 +11,6 @@ import {
   GitMissing,
   type HostError,
   InvalidInput,
-  type InvalidPath,
   invalidInput,
   OutOfMemory,
   RepositoryNotFound,
@@ -19,7 +18,6 @@ import {
 } from "../errors.ts"
 import { collectOutput } from "../Output.ts"
 import type { ExecRequest } from "../values/Exec.ts"
-import type { FilePath } from "../values/FilePath.ts"
 import { fileError } from "./fileScripts.ts"
 import { bare } from "./folders.ts"
 import {
@@ -30,6 +28,7 @@ import {
   isolatedGitScript,
   undoScript,
 } from "./gitScripts.ts"
+import type { ResolvePath } from "./home.ts"
 import { type Judge, type RunCommand, runScript, type ScriptError, scriptCommand } from "./shell.ts"
 
 /** What a server of repositories lets somebody in by. A token is a password. */
@@ -283,7 +282,7 @@ export const makeGit = (needs: {
   readonly run: RunCommand
   /** As `run`, without a timeout. */
   readonly runOn: RunCommand
-  readonly at: (path: string) => Effect.Effect<FilePath, InvalidPath>
+  readonly at: ResolvePath
   readonly timeoutOf: (given?: Duration.Input) => Effect.Effect<Duration.Duration, InvalidInput>
   readonly available: Effect.Effect<void, Unsupported | HostError>
   readonly image: string

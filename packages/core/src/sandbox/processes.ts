@@ -5,6 +5,7 @@ import {
   type HostError,
   InvalidInput,
   invalidInput,
+  type LeaseError,
   ProcessNameTaken,
   ProcessNotFound,
   type Unsupported,
@@ -140,7 +141,7 @@ export const makeProcesses = (needs: {
   readonly prepare: (
     command: ExecRequest["command"],
     options: StartOptions,
-  ) => Effect.Effect<ExecRequest, ExecError>
+  ) => Effect.Effect<ExecRequest, ExecError | LeaseError>
   readonly available: Effect.Effect<void, Unsupported | HostError>
   readonly outputLimit: number
 }): Processes => {

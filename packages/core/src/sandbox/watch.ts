@@ -2,15 +2,14 @@ import { Duration, Effect, Schedule, Schema, Stream } from "effect"
 import {
   type HostError,
   InvalidInput,
-  type InvalidPath,
   invalidInput,
   StorageFailed,
   TooManyFiles,
 } from "../errors.ts"
-import type { FilePath } from "../values/FilePath.ts"
 import { type FileEntry, FileEvent } from "../values/Files.ts"
 import { fileExit } from "./fileScripts.ts"
 import { defaultExclude, Line, tidy } from "./folders.ts"
+import type { ResolvePath } from "./home.ts"
 import { enterFolder, ListingParser, leaveOut, printEntries } from "./listing.ts"
 import { type RunCommand, type ScriptError, scriptCommand, streamScript } from "./shell.ts"
 
@@ -147,7 +146,7 @@ export const makeWatch = (needs: {
   readonly run: RunCommand
   /** As `run`, without a timeout. */
   readonly runOn: RunCommand
-  readonly at: (path: string) => Effect.Effect<FilePath, InvalidPath>
+  readonly at: ResolvePath
   /** Whether a command's output comes while it runs. */
   readonly streams: Effect.Effect<boolean, HostError>
   /** Whether the sandbox runs, as far as can be told. */

@@ -1,4 +1,4 @@
-import { InvalidInput, type SandboxFiles, sandboxPath } from "@cordon/core"
+import { InvalidInput, type SandboxFiles } from "@cordon/core"
 import { Effect, Schema, Stream } from "effect"
 import { BinaryFile, PictureUnfit } from "../errors.ts"
 import {
@@ -209,9 +209,9 @@ Example: {"sandbox": "web-1", "path": "src/app.js", "start_line": 120, "end_line
     const problem = problemOf(input)
     if (problem !== undefined) return yield* refuse(problem)
     const { path, encoding = "utf8", offset, length } = input
-    const { files, info } = yield* session.get(input.sandbox)
+    const { files } = yield* session.get(input.sandbox)
     const { size } = yield* files.stat(path)
-    const absolute = yield* sandboxPath(path, info.workdir)
+    const absolute = yield* files.resolve(path)
     const inParts = [offset, length, input.start_line, input.end_line].some(
       (part) => part !== undefined,
     )

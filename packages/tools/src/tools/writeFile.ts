@@ -1,4 +1,4 @@
-import { InvalidInput, sandboxPath } from "@cordon/core"
+import { InvalidInput } from "@cordon/core"
 import { Effect, Schema } from "effect"
 import {
   count,
@@ -71,7 +71,7 @@ Example: {"sandbox": "web-1", "path": "src/run.sh", "content": "#!/bin/sh\\necho
       mode === undefined ? {} : { mode: Number.parseInt(mode, 8) },
     )
     const bytes = Buffer.byteLength(written)
-    return { path: yield* sandboxPath(path, sandbox.info.workdir), bytes }
+    return { path: yield* sandbox.files.resolve(path), bytes }
   }),
   render: ({ path, bytes }) => `Wrote ${number(bytes)} bytes to ${path}`,
 })
