@@ -1,6 +1,7 @@
 import { type InvalidInput, Sandboxes, SessionFiles } from "@cordon/core"
 import { Effect, Record } from "effect"
 import { makeAudit } from "./AuditTrail.ts"
+import { withCeilings } from "./ceilings.ts"
 import type { Tool, ToolInfo, ToolResult } from "./Tool.ts"
 import { sandboxTools, type ToolName } from "./tools.ts"
 
@@ -46,7 +47,7 @@ export const makeToolset = Effect.fnUntraced(function* (options: {
   const session = yield* sandboxes.session(options.sessionId)
   const audited = yield* makeAudit(options.sessionId)
   return mapTools((tool, name) => ({
-    ...infoOf(tool),
+    ...withCeilings(infoOf(tool), sandboxes.policy),
     name,
     handle: (input) =>
       tool

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { type CreateSandboxesOptions, layerSandboxes, makeRuntime } from "@cordon/core"
 import { Effect, Exit, Layer, Stream } from "effect"
 import { AuditTrail, type ToolCall } from "./AuditTrail.ts"
+import { policyOf, withCeilings } from "./ceilings.ts"
 import { OnToolProgress, type ToolProgress } from "./progress.ts"
 import { asResult, type ToolInfo, type ToolResult } from "./Tool.ts"
 import { infoOf, makeToolset, mapTools } from "./Toolset.ts"
@@ -61,9 +62,10 @@ export const createTools = ({ onToolCall, ...options }: CreateToolsOptions): Pro
   const audit = onToolCall === undefined ? Layer.empty : layerAudit(onToolCall)
   const runtime = makeRuntime(Layer.merge(layerSandboxes(options), audit))
   const toolset = makeToolset({ sessionId })
+  const policy = policyOf(options)
   const close = () => runtime.dispose()
   const { tools, byName } = mapTools<PromiseTool>((tool, name) => ({
-    ...infoOf(tool),
+    ...withCeilings(infoOf(tool), policy),
     name,
     execute: async (input, { signal, onProgress } = {}) => {
       const report = onProgress && ((step: ToolProgress) => Effect.sync(() => onProgress(step)))
