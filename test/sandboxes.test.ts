@@ -86,6 +86,7 @@ describe("Sandboxes", () => {
     withSandboxes(
       {
         limits: { memory: "64MiB", cpus: 0.1, disk: "1GiB" },
+        allow: { limits: { memory: "256MiB" } },
         sessionQuota: { memory: "256MiB", disk: "3GiB" },
         hostQuota: { cpus: 0.5, sandboxes: 9 },
       },

@@ -10,8 +10,12 @@ import * as cliErrors from "../../packages/cli/src/init/errors.ts"
 import { runProgram } from "./program.ts"
 
 /** Some value that fits a field of an error. */
-const sample = (field: Schema.Top) =>
-  ["memory", 7, true, ["one"]].find((value) => Schema.is(Schema.toType(field))(value))
+const sample = (field: Schema.Top) => {
+  const literals = "literals" in field && Array.isArray(field.literals) ? field.literals : []
+  return [...literals, "memory", 7, true, ["one"]].find((value) =>
+    Schema.is(Schema.toType(field))(value),
+  )
+}
 
 interface ErrorClass {
   new (fields: object): Error
