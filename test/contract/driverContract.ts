@@ -425,6 +425,35 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
           }),
         )
 
+        check("prints and writes bytes as they are", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const id = yield* make()
+            const script =
+              "printf '\\357\\273\\277b\\377' >f; cat f; { cat f; } >g; cat g; printf '\\376'"
+            const events = yield* Stream.runCollect(driver.exec(id, { command: script }))
+            const printed = events.flatMap((event) =>
+              event._tag === "Stdout" ? [event.bytes] : [],
+            )
+            const once = "efbbbf62ff"
+            assert.strictEqual(Buffer.concat(printed).toString("hex"), `${once}${once}fe`)
+            for (const path of ["/work/f", "/work/g"]) {
+              assert.strictEqual((yield* readBytes(id, path)).toString("hex"), once)
+            }
+          }),
+        )
+
+        check("goes on where something runs in the background, and waits where told", () =>
+          Effect.gen(function* () {
+            const id = yield* make()
+            const started = yield* exec(id, "sleep 300 & echo started")
+            assert.strictEqual(started.stdout, "started\n")
+            assert.deepStrictEqual([started.exitCode, started.timedOut], [0, false])
+            const waited = "(sleep 0.3; echo 1 >one) & (exit 3) & wait $!; echo $?; wait; cat one"
+            assert.strictEqual(yield* out(id, waited), "3\n1\n")
+          }),
+        )
+
         check("takes no program's name for a missing folder", () =>
           Effect.gen(function* () {
             const id = yield* make()

@@ -54,11 +54,11 @@ const capabilities: Omit<DriverCapabilities, "hostId"> = {
     "Nothing is isolated by a kernel: scripts are interpreted inside this process.",
     "Limits are recorded, not enforced; a script ends after 1,000,000 commands or loop rounds, and may hold the process's event loop until then or until its timeout.",
     "Images are names: there are the interpreter's own commands and no binaries.",
-    "There are no processes: '&' runs in the foreground, and nothing outlives its command.",
-    "A command that its timeout ends loses what it had printed; hard links are copies.",
+    "There are no processes: what '&' starts runs beside its command and ends with it.",
+    "What a command prints comes at its end; hard links are copies.",
     "There is no network, whatever the network mode.",
     "Users and permissions are recorded; everything runs as root.",
-    "Standard output that is neither text nor holds bytes 0x80 to 0x9f is taken for Latin-1 text; move bytes through files.",
+    "Shell variables, functions and programs for text (sed, tr, sort) hold text: bytes that are not UTF-8 may change in them.",
   ],
 }
 

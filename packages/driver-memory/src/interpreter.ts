@@ -1,7 +1,18 @@
+import { randomUUID } from "node:crypto"
 import { ExecEvent, type ExecRequest, InvalidPath, languageVariables } from "@cordon/core"
 import { Duration, Effect, Stream } from "effect"
-import { Bash } from "just-bash"
+import {
+  Bash,
+  type CustomCommand,
+  type ExecResult,
+  type IFileSystem,
+  type InMemoryFs,
+  serialize,
+} from "just-bash"
+import { byteCommands, contentBytes, outputBytes } from "./bytes.ts"
 import type { FileTree } from "./FileTree.ts"
+import { makeJobs } from "./jobs.ts"
+import { sendOutput, startJobs } from "./syntax.ts"
 
 /** Bounds of one script, so that none can hold the process: there is no kernel to take it away. */
 const executionLimits = {
@@ -11,15 +22,12 @@ const executionLimits = {
   maxSedIterations: 1_000_000,
 }
 
+// Bytes that one command may print, and milliseconds that its jobs have to end after it.
+const mostOutput = 64 * 1024 * 1024
+const jobGrace = 50
+
 // just-bash blocks the globals while a script runs, also for the abort check that it asks us for.
 const now = Date.now
-
-/** Output as just-bash has it: text, or a byte for each character where the bytes are not UTF-8. */
-const bytesOf = (output: string): Uint8Array =>
-  // Only bytes can have C1 controls and nothing above them: text that has them is made up.
-  /[\x80-\x9f]/.test(output) && !/[^\0-\xff]/.test(output)
-    ? Buffer.from(output, "latin1")
-    : new TextEncoder().encode(output)
 
 /** As the containers of most images have it. */
 const inLanguage = (env: Readonly<Record<string, string>>) =>
@@ -28,9 +36,37 @@ const inLanguage = (env: Readonly<Record<string, string>>) =>
 const exitOf = (exitCode: number, timedOut: boolean) =>
   ExecEvent.Exit({ exitCode, timedOut, oomKilled: false, restarted: false })
 
+/** What a script has printed, in the order in which it came. */
+class Printed {
+  readonly events: Array<ExecEvent> = []
+  #size = 0
+
+  push(kind: "Stdout" | "Stderr", bytes: Uint8Array): void {
+    if (bytes.length === 0) return
+    this.#size += bytes.length
+    if (this.#size > mostOutput) throw new Error("ENOSPC: the command prints too much")
+    this.events.push(ExecEvent[kind]({ bytes }))
+  }
+}
+
+/** A file system in which what is appended to one path is handed on. */
+const withSink = (fs: InMemoryFs, path: string, take: (bytes: Uint8Array) => void): IFileSystem => {
+  const append: IFileSystem["appendFile"] = async (at, content, encoding) => {
+    if (at === path) take(contentBytes(content, encoding))
+    else await fs.appendFile(at, content, encoding)
+  }
+  return new Proxy(fs, {
+    get: (target, name) => {
+      if (name === "appendFile") return append
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === "function" ? value.bind(target) : value
+    },
+  })
+}
+
 /**
- * Runs one command to its end. There are no processes: `&` runs in the foreground, and what a
- * timeout or an interruption ends, it ends at the next statement.
+ * Runs one command to its end. There are no processes: what `&` starts runs beside its command and
+ * ends with it, and what a timeout or an interruption ends, it ends at the next statement.
  */
 export const runCommand = Effect.fnUntraced(function* (
   tree: FileTree,
@@ -48,56 +84,100 @@ export const runCommand = Effect.fnUntraced(function* (
   }
   const stdin =
     request.stdin === undefined ? "" : Buffer.concat(yield* Stream.runCollect(request.stdin))
-  const bash = new Bash({
-    fs: tree.fs,
-    cwd,
-    env: inLanguage({ ...env, ...request.env }),
-    executionLimits,
-    processInfo: { uid: 0, gid: 0 },
-  })
   const [program, ...args] = typeof request.command === "string" ? ["", ""] : request.command
   const deadline =
     request.timeout === undefined
       ? Number.POSITIVE_INFINITY
       : now() + Duration.toMillis(request.timeout)
 
-  const result = yield* Effect.callback<Awaited<ReturnType<Bash["exec"]>>>(
-    (resume, interrupted) => {
-      const controller = new AbortController()
-      const { signal } = controller
-      // A busy script gives no timer its turn, but asks the signal at each statement.
-      Object.defineProperty(signal, "aborted", {
-        get: () => interrupted.aborted || now() >= deadline,
-      })
-      const abort = () => controller.abort()
-      const left = deadline - now()
-      const timer = Number.isFinite(left)
-        ? setTimeout(abort, Math.min(left, 2 ** 31 - 1))
-        : undefined
-      interrupted.addEventListener("abort", abort)
-      const script = typeof request.command === "string" ? request.command : '"$CORDON_PROGRAM"'
-      bash
-        .exec(script, {
-          signal,
-          rawScript: true,
-          ...(stdin === "" ? {} : { stdin: stdin.toString("latin1"), stdinKind: "bytes" }),
-          ...(typeof request.command === "string"
-            ? {}
-            : { args, env: { CORDON_PROGRAM: program } }),
-        })
-        .then(
-          (result) => resume(Effect.succeed(result)),
-          (cause: unknown) => resume(Effect.die(cause)),
-        )
-        .finally(() => clearTimeout(timer))
-    },
-  )
-  const timedOut = now() >= deadline
-  const events: Array<ExecEvent> = []
-  if (result.stdout !== "") events.push(ExecEvent.Stdout({ bytes: bytesOf(result.stdout) }))
-  if (result.stderr !== "" && !timedOut) {
-    events.push(ExecEvent.Stderr({ bytes: bytesOf(result.stderr) }))
+  const printed = new Printed()
+  let over = false
+  let interrupted = false
+  /** A signal that is aborted by its own effect, or where nobody wants the script any more. */
+  const stoppable = (isOver: () => boolean) => {
+    const controller = new AbortController()
+    // A busy script gives no timer its turn, but asks the signal at each statement.
+    Object.defineProperty(controller.signal, "aborted", {
+      get: () => interrupted || now() >= deadline || isOver(),
+    })
+    return controller
   }
-  events.push(exitOf(timedOut ? 137 : result.exitCode, timedOut))
-  return events
+  const foreground = stoppable(() => false)
+  const background = stoppable(() => over)
+
+  /** Makes an interpreter of a script whose output goes to `printed`, as long as it is not held. */
+  const interpreter = (
+    where: { readonly env: Readonly<Record<string, string>>; readonly cwd: string },
+    commands: ReadonlyArray<CustomCommand>,
+    held: boolean,
+  ) => {
+    const sink = `/dev/cordon-${randomUUID()}`
+    const bash = new Bash({
+      fs: withSink(tree.fs, sink, (bytes) => printed.push("Stdout", bytes)),
+      ...where,
+      executionLimits,
+      processInfo: { uid: 0, gid: 0 },
+      customCommands: [...byteCommands, ...commands],
+    })
+    // Scripts that the script runs are transformed as well; their output is for the script.
+    let outermost = !held
+    bash.registerTransformPlugin({
+      name: "cordon",
+      transform: ({ ast }) => {
+        if (outermost) sendOutput(ast, sink)
+        outermost = false
+        startJobs(ast, serialize)
+        return { ast }
+      },
+    })
+    return bash
+  }
+  const printRest = ({ stdout, stderr }: ExecResult) => {
+    printed.push("Stdout", outputBytes(stdout))
+    printed.push("Stderr", outputBytes(stderr))
+  }
+
+  const jobs = makeJobs(async (script, where, held) => {
+    const options = { rawScript: true, signal: background.signal }
+    const result = await interpreter(where, jobs.commands, held).exec(script, options)
+    if (held) return result
+    if (!over) printRest(result)
+    return { stdout: "", stderr: "", exitCode: result.exitCode }
+  })
+
+  const result = yield* Effect.callback<ExecResult>((resume, signal) => {
+    const abort = () => {
+      interrupted = interrupted || signal.aborted
+      foreground.abort()
+      background.abort()
+    }
+    const left = deadline - now()
+    const timer = Number.isFinite(left) ? setTimeout(abort, Math.min(left, 2 ** 31 - 1)) : undefined
+    signal.addEventListener("abort", abort)
+    const script = typeof request.command === "string" ? request.command : '"$CORDON_PROGRAM"'
+    const where = { cwd, env: inLanguage({ ...env, ...request.env }) }
+    interpreter(where, jobs.commands, false)
+      .exec(script, {
+        signal: foreground.signal,
+        rawScript: true,
+        ...(stdin === "" ? {} : { stdin: stdin.toString("latin1"), stdinKind: "bytes" }),
+        ...(typeof request.command === "string" ? {} : { args, env: { CORDON_PROGRAM: program } }),
+      })
+      .then(
+        (result) => resume(Effect.succeed(result)),
+        (cause: unknown) => resume(Effect.die(cause)),
+      )
+      .finally(() => clearTimeout(timer))
+  })
+  const timedOut = now() >= deadline
+  printRest({ ...result, stderr: timedOut ? "" : result.stderr })
+  // What is quickly done is still heard.
+  if (!timedOut) {
+    // In real time: scripts run in no other.
+    const grace = new Promise((resolve) => setTimeout(resolve, jobGrace))
+    yield* Effect.promise(() => Promise.race([jobs.settled(), grace]))
+  }
+  over = true
+  background.abort()
+  return [...printed.events, exitOf(timedOut ? 137 : result.exitCode, timedOut)]
 })
