@@ -9,6 +9,13 @@ const everybodys = new Set([
   "registry.npmjs.org",
   "deb.debian.org",
   "security.debian.org",
+  "snapshot.debian.org",
+  "archive.ubuntu.com",
+  "security.ubuntu.com",
+  "deb.nodesource.com",
+  "download.docker.com",
+  "apt.postgresql.org",
+  "github.com",
   "proxy.golang.org",
   "pypi.org",
 ])
