@@ -1,5 +1,6 @@
 import { createSandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
+import { createTools } from "@cordon/tools"
 import { assert, describe, it } from "@effect/vitest"
 import { noEngine } from "../support/docker.ts"
 import { image } from "./support.ts"
@@ -46,5 +47,18 @@ describe("the shell of a sandbox", () => {
       await sandbox.exec(["chmod", "755", "/bin/bash"])
       assert.strictEqual((await sandbox.exec(":")).stdout, "bash -c -- :\n")
     }
+  })
+
+  it("is told to a model that wrote for bash where there is only sh", async (ctx) => {
+    const missing = noEngine ?? (busybox ? undefined : "CORDON_TEST_BUSYBOX_IMAGE is not set")
+    if (missing !== undefined || busybox === undefined) return ctx.skip(missing)
+    await using toolset = createTools({ driver: docker(), image: busybox })
+    const { sandbox_create, sandbox_exec } = toolset.byName
+    const created = await sandbox_create.execute({ name: "box", network: "none" })
+    assert.include(created.text, "Commands run under sh.")
+    const run = async (command: string) =>
+      (await sandbox_exec.execute({ sandbox: "box", command })).text
+    assert.include(await run("echo {1..3}"), "[This sandbox has no bash: sh ran the command")
+    assert.strictEqual(await run("echo a > f 2>&1; cat f >&1"), "a")
   })
 })
