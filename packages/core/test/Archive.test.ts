@@ -54,6 +54,74 @@ describe("Archive", () => {
     ),
   )
 
+  const timesOf = <E>(archive: Stream.Stream<Uint8Array, E>) =>
+    Effect.gen(function* () {
+      const times: Array<number | undefined> = []
+      yield* unpackArchive(archive, ({ modifiedAt }) =>
+        Effect.sync(() => void times.push(modifiedAt?.getTime())),
+      )
+      return times
+    })
+
+  it.effect("keeps times to the millisecond, and dates now what has none", () =>
+    Effect.promise(() =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.array(
+            fc.date({ min: new Date(0), max: new Date("2242-01-01"), noInvalidDate: true }),
+            { minLength: 1, maxLength: 5 },
+          ),
+          async (dates) => {
+            const before = Date.now()
+            const undated = file("undated", new Uint8Array())
+            const entries = dates.map((modifiedAt, n) => ({ ...undated, path: `${n}`, modifiedAt }))
+            const archive = packArchive(Stream.fromIterable([...entries, undated]))
+            const times = await Effect.runPromise(timesOf(archive))
+            assert.deepStrictEqual(
+              times.slice(0, -1),
+              dates.map((date) => date.getTime()),
+            )
+            assert.isAtLeast(times.at(-1) ?? 0, before)
+          },
+        ),
+        { numRuns: 100 },
+      ),
+    ),
+  )
+
+  it.effect("rounds a time up for who reads whole seconds only", () =>
+    Effect.gen(function* () {
+      const modifiedAt = new Date(1_000_000_000_001)
+      const entry = { ...file("x", new Uint8Array()), modifiedAt }
+      const [pax, header] = yield* packArchive(Stream.make(entry)).pipe(
+        Stream.runCollect,
+        Effect.map((pieces) => Buffer.concat(pieces)),
+        Effect.map((bytes) => [bytes.subarray(512), bytes.subarray(1024)]),
+      )
+      assert.include(pax?.toString("latin1") ?? "", "mtime=1000000000.001\n")
+      assert.strictEqual(Number.parseInt(header?.toString("latin1", 136, 147) ?? "", 8), 1e9 + 1)
+    }),
+  )
+
+  it.effect("has no time of what an archive makes up", () =>
+    Effect.gen(function* () {
+      const modifiedAt = new Date(1_000_000_000_001)
+      const entry = { ...file("x", new Uint8Array()), modifiedAt }
+      const bytes = Buffer.concat(yield* Stream.runCollect(packArchive(Stream.make(entry))))
+      const inHeader = 1_000_000_001_000
+      for (const [made, expected] of [
+        ["-1000000000.01", undefined],
+        ["99999999999999", undefined],
+        ["nan00000000000", inHeader],
+        ["1e400000000000", inHeader],
+      ] as const) {
+        const text = bytes.toString("latin1").replace("1000000000.001", made)
+        const times = yield* timesOf(Stream.succeed(Buffer.from(text, "latin1")))
+        assert.deepStrictEqual(times, [expected], made)
+      }
+    }),
+  )
+
   it.effect("keeps directories and symlinks, and skips what a reader leaves", () =>
     Effect.gen(function* () {
       const archive = packArchive(
