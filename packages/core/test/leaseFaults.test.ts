@@ -152,6 +152,29 @@ describe("a use that ends after a long absence", () => {
   )
 })
 
+describe("a use whose sandbox was taken away", () => {
+  it.effect("says LeaseLost, not that the sandbox is missing, whatever its command says", () =>
+    Effect.gen(function* () {
+      const [storage] = storages
+      assert.isDefined(storage)
+      const driver = yield* makeDriver
+      const store = yield* yield* storage.open
+      const { session, leases } = yield* startProcess(silent(driver), store)
+      const { info } = yield* session.create()
+      const gone = yield* Deferred.make<void>()
+      // A command that is cut off by the removal: the driver says that there is no such sandbox.
+      const command = Effect.andThen(Deferred.await(gone), driver.inspect(info.id))
+      const use = yield* Effect.forkChild(Effect.flip(leases.use(info)(command)))
+      yield* settle
+      const lease = only(yield* store.list((yield* driver.capabilities).hostId))
+      yield* store.delete(lease, lease.token)
+      yield* driver.remove(info.id)
+      yield* Deferred.succeed(gone, undefined)
+      assert.strictEqual((yield* Fiber.join(use))._tag, "LeaseLost")
+    }),
+  )
+})
+
 describe("a creation that fails", () => {
   const setting = Effect.gen(function* () {
     const [storage] = storages

@@ -1,7 +1,11 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { memory } from "@cordon/driver-memory"
+import { sqlite } from "@cordon/lease-store-sqlite"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Layer, Stream } from "effect"
-import { LeaseStoreFailed, layerSandboxes, makeRuntime } from "../src/index.ts"
+import { createSandboxes, LeaseStoreFailed, layerSandboxes, makeRuntime } from "../src/index.ts"
 import { iterable } from "../src/promise/iterable.ts"
 import { makePromiseRuntime, run } from "../src/promise/runtime.ts"
 
@@ -35,6 +39,28 @@ describe("a runtime whose layer can't be built yet", () => {
     assert.strictEqual((await runtime.runPromise(Database)).built, 3)
     await runtime.dispose()
     assert.strictEqual(counts.released, 3)
+  })
+})
+
+describe("a program whose database is not there at first", () => {
+  it("is told so, and goes on as soon as it is there", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "cordon-late-"))
+    const filename = join(folder, "mounted", "leases.db")
+    try {
+      await using sandboxes = createSandboxes({
+        driver: memory(),
+        leaseStore: sqlite({ filename }),
+      })
+      for (let n = 0; n < 2; n++) {
+        const error = await sandboxes.create().catch((error: unknown) => error)
+        assert.instanceOf(error, LeaseStoreFailed)
+      }
+      mkdirSync(join(folder, "mounted"))
+      await using sandbox = await sandboxes.create()
+      assert.strictEqual((await sandbox.run("echo on")).stdout, "on\n")
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 
