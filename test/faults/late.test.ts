@@ -178,7 +178,8 @@ describe("a restart of PostgreSQL", () => {
           [],
         )
         assert.strictEqual((yield* Fiber.join(long)).stdout, "yes")
-        yield* kept.remove
+        // On a busy machine the others may go on for longer than its lease.
+        yield* Effect.catchTag(kept.remove, "SandboxNotFound", () => Effect.void)
         yield* untilNothingIsLeft(session, kept.id)
       }).pipe(Effect.provide(layerHere(database, terms)))
     }).pipe(Effect.scoped),
