@@ -491,6 +491,24 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           })
 
         check(
+          "have their size before their command looks",
+          () =>
+            Effect.gen(function* () {
+              const sandbox = yield* make()
+              const size = { columns: 111, rows: 33 }
+              // Often, since what comes too late comes in time at times.
+              for (const command of ["stty size", ["stty", "size"]] as const) {
+                for (let round = 0; round < 5; round++) {
+                  const { seen, done } = yield* watch(yield* sandbox.terminal({ command, size }))
+                  yield* done
+                  assert.strictEqual(seen.text, "33 111\r\n")
+                }
+              }
+            }),
+          lacks.terminals,
+        )
+
+        check(
           "run commands that see a terminal of the size it has",
           () =>
             Effect.gen(function* () {

@@ -24,6 +24,21 @@ type Exec = (target: Target, request: ExecRequest) => Stream.Stream<ExecEvent, E
 const soon = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(100)])
 const often = Schedule.min([Schedule.exponential("10 millis"), Schedule.spaced("1 second")])
 
+/**
+ * The command, once its terminal has the size that was asked for: the engine can size a terminal only
+ * when what runs on it has begun. An image without stty is left to the engine.
+ */
+const sizedArgv = (
+  command: TerminalRequest["command"],
+  { columns, rows }: TerminalRequest["size"],
+) => {
+  const [program, ...args] = argvOf(command)
+  // Some shells take such a name for an option of exec.
+  if (program.startsWith("-")) return [program, ...args]
+  const script = `stty rows ${rows} columns ${columns} 2>/dev/null; exec "$@"`
+  return ["/bin/sh", "-c", script, "sh", program, ...args]
+}
+
 /** Commands on a terminal of their own, which the engine makes and resizes. */
 export const makeTerminal =
   (engine: DockerEngine["Service"], hub: EventHub, exec: Exec, languages: Languages) =>
@@ -48,7 +63,7 @@ export const makeTerminal =
       const token = randomBytes(12).toString("hex")
       const execId = yield* engine
         .execCreate(target.instanceId, {
-          Cmd: argvOf(command),
+          Cmd: sizedArgv(command, size),
           Env: [
             ...Object.entries({ TERM: "xterm-256color", ...environment }).map(
               ([name, value]) => `${name}=${value}`,
