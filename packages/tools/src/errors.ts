@@ -13,7 +13,7 @@ export class BinaryFile extends TaggedError<BinaryFile>()("BinaryFile", {
 }
 
 /** A picture that a model can't be shown. */
-export class PictureUnfit extends Schema.TaggedError<PictureUnfit>()("PictureUnfit", {
+export class PictureUnfit extends TaggedError<PictureUnfit>()("PictureUnfit", {
   path: Schema.String,
   reason: Schema.String,
 }) {
