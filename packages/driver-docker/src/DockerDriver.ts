@@ -554,7 +554,7 @@ export const layerDriver = (
               ? []
               : [
                   "gvisor: going past the limit of memory ends the sandbox as a whole; it is started anew, and the command's result says so.",
-                  "gvisor: the limit of processes is set inside, where root may lift it and users other than root do not have it; the host ends a sandbox that goes far past it.",
+                  "gvisor: the limit of processes is set inside, where root may lift it, who tries again may get past it (bash does), and users other than root do not have it; the host ends a sandbox that goes far past it.",
                 ]),
             ...(gvisor?.keepsFiles === false ? [`gvisor: ${losesFiles}.`] : []),
             ...(isPodman(host)
