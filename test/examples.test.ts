@@ -56,6 +56,11 @@ for (const driver of ["memory", "docker"]) {
   describe(`the examples on ${driver}`, () => {
     test("quickstart.ts", (output) => assert.strictEqual(output, "Hello from Cordon\n"))
 
+    test("server.ts", (output) => {
+      assert.match(output, /^ada: ada$/m)
+      assert.match(output, /^ada: bye\nbob: bob$/m)
+    })
+
     test("agent.ts", async (output) => {
       assert.match(output, /got .*Fizz.*\n {4}\[exit code 1\]/)
       assert.match(output, /^ {4}passed$/m)

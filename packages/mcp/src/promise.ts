@@ -27,8 +27,7 @@ export interface McpServer extends AsyncDisposable {
  * const { url } = await server.http({ port: 3000 })
  */
 export const createMcpServer = (options: McpServerOptions): McpServer => {
-  // The sessions themselves remove what they are not to keep.
-  const runtime = makeRuntime(layerSandboxes({ ...options, removeOnClose: false }))
+  const runtime = makeRuntime(layerSandboxes(options))
   const scope = Scope.makeUnsafe()
   const closing = Deferred.makeUnsafe<void>()
   const served = new Set<Promise<void>>()

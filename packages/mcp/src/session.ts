@@ -2,7 +2,6 @@ import {
   type CordonError,
   type InvalidInput,
   Sandboxes,
-  type SandboxSession,
   type SessionFiles,
   sessionFilesMemory,
 } from "@cordon/core"
@@ -18,10 +17,7 @@ export interface McpOptions {
    * sandbox_download are not offered: nobody could reach the files.
    */
   readonly files?: (sessionId: string) => Layer.Layer<SessionFiles, CordonError>
-  /**
-   * Whether sandboxes outlive their MCP session, until their lease ends; false by default. With
-   * Effect, `removeOnClose` of the `Sandboxes` must be false as well.
-   */
+  /** Whether sandboxes outlive their MCP session, until their lease ends; false by default. */
   readonly keep?: boolean
 }
 
@@ -34,7 +30,8 @@ export interface OpenSession {
 }
 
 /**
- * Opens a session. Closing the scope ends its calls, and then removes its sandboxes.
+ * Opens a session on what all of them share. Closing the scope ends its calls, and then removes the
+ * sandboxes that they made.
  *
  * @param sessionId who owns the sandboxes
  */
@@ -42,10 +39,10 @@ export const openSession = Effect.fnUntraced(function* (
   sessionId: string,
   { files, keep = false }: McpOptions,
 ): Effect.fn.Return<OpenSession, InvalidInput | CordonError, Sandboxes | Scope.Scope> {
-  const session = yield* (yield* Sandboxes).session(sessionId)
-  const services = yield* Layer.build(files?.(sessionId) ?? sessionFilesMemory)
-  const toolset = yield* Effect.provideContext(makeToolset({ sessionId }), services)
-  if (!keep) yield* Effect.addFinalizer(() => removeAll(session))
+  const sandboxes = yield* Sandboxes
+  const session = yield* sandboxes.openSession(sessionId, { removeOnClose: !keep })
+  const services = yield* Layer.build(files?.(sessionId) ?? Layer.fresh(sessionFilesMemory))
+  const toolset = yield* Effect.provideContext(makeToolset({ sessionId, session }), services)
   // Closed first, so that no call is left to make another sandbox.
   const run = yield* FiberSet.makeRuntimePromise()
   const offered = files === undefined ? toolset.tools.filter(needsNoFiles) : toolset.tools
@@ -67,22 +64,6 @@ export const openSession = Effect.fnUntraced(function* (
   })
   return { connect: () => makeServer(watched, run), hasSandboxes: () => holding }
 })
-
-/** Removes all that a session has; what can't be removed is left to its lease. */
-const removeAll = (session: SandboxSession) =>
-  session.list.pipe(
-    Effect.flatMap((sandboxes) =>
-      Effect.forEach(
-        sandboxes,
-        ({ id }) => Effect.flatMap(session.get(id), (sandbox) => sandbox.remove),
-        { concurrency: 4, discard: true },
-      ),
-    ),
-    Effect.catchTag("SandboxNotFound", () => Effect.void),
-    Effect.catch((error) =>
-      Effect.logWarning("Could not remove the sandboxes of a session that ended", error),
-    ),
-  )
 
 const needsNoFiles = ({ name }: BoundTool) =>
   name !== "sandbox_upload" && name !== "sandbox_download"

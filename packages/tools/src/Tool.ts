@@ -72,6 +72,17 @@ export interface ToolInfo {
   readonly annotations: ToolAnnotations
 }
 
+/** What a framework needs to know of a tool, without the tool. */
+export const infoOf = (tool: ToolInfo): ToolInfo => ({
+  name: tool.name,
+  title: tool.title,
+  description: tool.description,
+  inputSchema: tool.inputSchema,
+  strictInputSchema: tool.strictInputSchema,
+  outputSchema: tool.outputSchema,
+  annotations: tool.annotations,
+})
+
 /** A tool without its types, as a list of tools holds it. */
 export interface Tool extends ToolInfo {
   /** Checks the input and runs the tool. It never fails: a failure is a result that says so. */

@@ -1,9 +1,9 @@
 import {
   atLeastAsStrong,
-  type CreateSandboxesOptions,
   type Limits,
   type Policy,
   Settings,
+  type SettingsInput,
   showImages,
   showLimit,
 } from "@cordon/core"
@@ -26,16 +26,17 @@ const showPolicy = (policy: Policy): string => {
   return `Default here: image ${image}, runtime ${runtime}, network ${network}, ${showAll(defaults.limits)}. At most: runtime ${runtimes.join(", ")}; network ${networks.join(", ")}; ${showAll(limits)}; image ${showImages(policy)}. More is refused.`
 }
 
-/** The policy of options, before anything runs; undefined where the options can't work, as calls say. */
-export const policyOf = ({
-  driver: _,
-  sessionId: __,
-  files: ___,
-  leaseStore: ____,
-  logger: _____,
-  logLevel: ______,
-  ...settings
-}: CreateSandboxesOptions): Policy | undefined => {
+const policies = new WeakMap<SettingsInput, { readonly policy: Policy | undefined }>()
+
+/** The policy of settings, before anything runs; undefined where they can't work, as calls say. */
+export const policyOf = (settings: SettingsInput): Policy | undefined => {
+  // Sessions of the same sandboxes have the very same settings.
+  const known = policies.get(settings) ?? { policy: readPolicy(settings) }
+  policies.set(settings, known)
+  return known.policy
+}
+
+const readPolicy = (settings: SettingsInput) => {
   const read = Effect.map(Settings, ({ policy }) => policy)
   const exit = Effect.runSyncExit(Effect.provide(read, Settings.layer(settings)))
   return Exit.isSuccess(exit) ? exit.value : undefined

@@ -13,13 +13,18 @@ export { BinaryFile, PictureUnfit, type ToolError } from "./errors.ts"
 export { containerSandboxEnabled } from "./featureFlag.ts"
 export { codingContainer, codingContainerHarness, type Harness } from "./harness.ts"
 export type { ObjectSchema } from "./jsonSchema.ts"
+export type { SandboxToolName } from "./oneSandbox.ts"
 export type { PictureType } from "./picture.ts"
 export { OnToolProgress, type ToolProgress } from "./progress.ts"
 export {
   type CreateToolsOptions,
   createTools,
+  type PromiseSandboxToolset,
   type PromiseTool,
+  type PromiseTools,
   type PromiseToolset,
+  type SandboxToolsOptions,
+  type SharedToolsOptions,
 } from "./promise.ts"
 export type {
   Tool,
@@ -31,5 +36,5 @@ export type {
   ToolResult,
   TypedTool,
 } from "./Tool.ts"
-export { type BoundTool, makeToolset, type Toolset } from "./Toolset.ts"
+export { type BoundTool, makeSandboxToolset, makeToolset, type Toolset } from "./Toolset.ts"
 export { sandboxTools, type ToolInput, type ToolName, type ToolOutput } from "./tools.ts"

@@ -1,12 +1,27 @@
-import { randomUUID } from "node:crypto"
-import { type CreateSandboxesOptions, layerSandboxes, makeRuntime } from "@cordon/core"
-import { Effect, Exit, Layer, Stream } from "effect"
+import {
+  backingOfSandbox,
+  backingOfSession,
+  Closed,
+  type CreateSandboxesOptions,
+  createSandboxes,
+  InvalidInput,
+  type PromiseSandbox,
+  type PromiseSandboxes,
+  type PromiseSessionOptions,
+  runExit,
+  type Sandboxes,
+  type SessionBacking,
+  SessionFiles,
+  type SetupError,
+} from "@cordon/core"
+import { Cause, Deferred, Duration, Effect, Exit, identity, Stream } from "effect"
 import { AuditTrail, type ToolCall } from "./AuditTrail.ts"
 import { policyOf, withCeilings } from "./ceilings.ts"
+import { type SandboxToolName, sandboxToolset } from "./oneSandbox.ts"
 import { OnToolProgress, type ToolProgress } from "./progress.ts"
-import { asResult, type ToolInfo, type ToolResult } from "./Tool.ts"
-import { infoOf, makeToolset, mapTools } from "./Toolset.ts"
-import type { ToolName } from "./tools.ts"
+import { asResult, infoOf, type ToolInfo, type ToolResult } from "./Tool.ts"
+import { makeSandboxToolset, makeToolset, mapNames, type Toolset } from "./Toolset.ts"
+import { sandboxTools, type ToolName } from "./tools.ts"
 
 /** A tool of a session, for programs that do not use Effect. */
 export interface PromiseTool extends ToolInfo {
@@ -25,23 +40,59 @@ export interface PromiseTool extends ToolInfo {
   ) => Promise<ToolResult>
 }
 
-/** The eight tools of one session, and what they run on. */
-export interface PromiseToolset extends AsyncDisposable {
-  readonly sessionId: string
+/** Tools as an agent framework is given them. */
+export interface PromiseTools {
+  /** In the order in which a model should see them. */
   readonly tools: ReadonlyArray<PromiseTool>
+}
+
+/** The eight tools of one session, and the sandboxes that they are for. */
+export interface PromiseToolset extends PromiseTools, AsyncDisposable {
+  readonly sessionId: string
   readonly byName: Readonly<Record<ToolName, PromiseTool>>
-  /** Removes the sandboxes that were created here (unless `removeOnClose` is false) and lets go. */
+  /** The session of the tools: what an agent makes is there for the program as well. */
+  readonly sandboxes: PromiseSandboxes
+  /**
+   * Removes the sandboxes that the tools made (unless `removeOnClose` is false), and lets go of what
+   * was not given: calls that are under way end, later ones say that it is closed.
+   */
   readonly close: () => Promise<void>
 }
 
-export interface CreateToolsOptions extends CreateSandboxesOptions {
+/** The tools that act on one sandbox: run, read, write, upload and download. */
+export interface PromiseSandboxToolset extends PromiseTools, AsyncDisposable {
+  readonly sessionId: string
+  readonly byName: Readonly<Record<SandboxToolName, PromiseTool>>
+  readonly sandbox: PromiseSandbox
+  /** Ends calls that are under way, and refuses later ones. The sandbox stays. */
+  readonly close: () => Promise<void>
+}
+
+interface Audited {
   /** Told of every call of a tool when it has ended: an audit trail, without contents. */
   readonly onToolCall?: (call: ToolCall) => void
 }
 
+/** Tools that run on something of their own. */
+export interface CreateToolsOptions extends CreateSandboxesOptions, Audited {}
+
+/** Tools of one of many sessions that run on the same. */
+export interface SharedToolsOptions extends PromiseSessionOptions, Audited {
+  /** What `createSandboxes` or its `session` returned. */
+  readonly sandboxes: PromiseSandboxes
+  /** Who owns what the tools make; the session of `sandboxes` by default. */
+  readonly sessionId?: string
+}
+
+/** Tools of one sandbox. */
+export interface SandboxToolsOptions extends Audited {
+  /** A ready one, that `create` or `get` returned. */
+  readonly sandbox: PromiseSandbox
+}
+
 /** An audit trail that calls back; what the program throws there is its own, and in its log. */
-const layerAudit = (onToolCall: (call: ToolCall) => void) =>
-  Layer.succeed(AuditTrail, {
+const auditOf = (onToolCall: (call: ToolCall) => void) =>
+  AuditTrail.of({
     record: (call) =>
       Effect.sync(() => onToolCall(call)).pipe(
         Effect.catchDefect((defect) => Effect.logError("onToolCall threw", defect)),
@@ -49,38 +100,139 @@ const layerAudit = (onToolCall: (call: ToolCall) => void) =>
     calls: Stream.never,
   })
 
-/**
- * The eight tools, for programs that do not use Effect.
- *
- * @example
- * await using toolset = createTools({ driver: docker(), sessionId: "user-42" })
- * const result = await toolset.byName.sandbox_create.execute({ name: "web-1" })
- * console.log(result.text)
- */
-export const createTools = ({ onToolCall, ...options }: CreateToolsOptions): PromiseToolset => {
-  const { sessionId = randomUUID() } = options
-  const audit = onToolCall === undefined ? Layer.empty : layerAudit(onToolCall)
-  const runtime = makeRuntime(Layer.merge(layerSandboxes(options), audit))
-  const toolset = makeToolset({ sessionId })
-  const policy = policyOf(options)
-  const close = () => runtime.dispose()
-  const { tools, byName } = mapTools<PromiseTool>((tool, name) => ({
-    ...withCeilings(infoOf(tool), policy),
+/** What the tools of a session or a sandbox are made of. */
+interface Source<Name extends ToolName> {
+  readonly backing: SessionBacking
+  /** What is closed with the tools, as an error names it. */
+  readonly subject: string
+  readonly infos: Readonly<Record<Name, ToolInfo>>
+  readonly make: Effect.Effect<Toolset<Name>, SetupError, Sandboxes | SessionFiles>
+}
+
+/** The tools as promises. */
+const promised = <Name extends ToolName>(
+  { backing, subject, infos, make }: Source<Name>,
+  { onToolCall }: Audited,
+) => {
+  const { runtime, storage } = backing
+  const policy = policyOf(backing.settings)
+  const closing = Deferred.makeUnsafe<void>()
+  const refuse = Effect.suspend(() => Effect.fail(new Closed({ subject })))
+  const closed = Effect.andThen(Deferred.await(closing), refuse)
+  // Made by the first call, and by the next one where that failed.
+  const toolset = Effect.runSync(
+    Effect.cachedWithTTL(
+      Effect.uninterruptible(
+        make.pipe(
+          Effect.provideServiceEffect(SessionFiles, storage),
+          onToolCall === undefined
+            ? identity
+            : Effect.provideService(AuditTrail, auditOf(onToolCall)),
+        ),
+      ),
+      (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),
+    ),
+  )
+  const promise = (name: Name): PromiseTool => ({
+    ...withCeilings(infoOf(infos[name]), policy),
     name,
     execute: async (input, { signal, onProgress } = {}) => {
       const report = onProgress && ((step: ToolProgress) => Effect.sync(() => onProgress(step)))
-      const exit = await runtime.runPromiseExit(
-        toolset.pipe(
-          Effect.flatMap(({ byName }) => byName[name].handle(input)),
-          Effect.provideService(OnToolProgress, report),
-        ),
-        signal === undefined ? {} : { signal },
+      const call = toolset.pipe(
+        Effect.flatMap(({ byName }) => byName[name].handle(input)),
+        Effect.provideService(OnToolProgress, report),
+        Effect.raceFirst(closed),
       )
+      const exit = await runExit(runtime, call, signal === undefined ? {} : { signal })
       if (Exit.isSuccess(exit)) return exit.value
       if (signal?.aborted === true) throw signal.reason
-      // The driver or the settings could not even be set up: that too is for the model to read.
-      return await Effect.runPromise(asResult(name, Effect.failCause(exit.cause)))
+      // Closed, or the driver or the settings could not be set up: that too is for the model to read.
+      const failure = Cause.hasInterruptsOnly(exit.cause) ? refuse : Effect.failCause(exit.cause)
+      return await Effect.runPromise(asResult(name, failure))
     },
-  }))
-  return { sessionId, tools, byName, close, [Symbol.asyncDispose]: close }
+  })
+  const byName = mapNames(infos, promise)
+  return {
+    tools: Object.values<PromiseTool>(byName),
+    byName,
+    end: () => Deferred.doneUnsafe(closing, Exit.void),
+  }
+}
+
+const toolsOf = (sandboxes: PromiseSandboxes, audited: Audited): PromiseToolset => {
+  const { sessionId } = sandboxes
+  const backing = backed(backingOfSession(sandboxes), "sandboxes", "createSandboxes or session")
+  const make = Effect.flatMap(backing.session, (session) => makeToolset({ sessionId, session }))
+  const subject = `toolset of session ${JSON.stringify(sessionId)}`
+  const { end, ...tools } = promised({ backing, subject, infos: sandboxTools, make }, audited)
+  const close = () => {
+    end()
+    return sandboxes.close()
+  }
+  return { sessionId, sandboxes, ...tools, close, [Symbol.asyncDispose]: close }
+}
+
+const sharedTools = ({ onToolCall, sandboxes, ...options }: SharedToolsOptions): PromiseToolset => {
+  backed(backingOfSession(sandboxes), "sandboxes", "createSandboxes or session")
+  const { sessionId = sandboxes.sessionId, ...sessionOptions } = options
+  const own = sandboxes.session(sessionId, sessionOptions)
+  refuseSharedStorage(backingOfSession(own))
+  return toolsOf(own, { ...(onToolCall && { onToolCall }) })
+}
+
+const toolsOfSandbox = ({ sandbox, ...audited }: SandboxToolsOptions): PromiseSandboxToolset => {
+  const backing = backed(backingOfSandbox(sandbox), "sandbox", "create or get")
+  refuseSharedStorage(backing.session)
+  const { sessionId } = backing.session
+  const infos = sandboxToolset(backing.sandbox)
+  const make = makeSandboxToolset({ sessionId, sandbox: backing.sandbox })
+  const subject = `toolset of sandbox ${JSON.stringify(sandbox.name)}`
+  const source = { backing: backing.session, subject, infos, make }
+  const { end, ...tools } = promised(source, audited)
+  const close = () => {
+    end()
+    return Promise.resolve()
+  }
+  return { sessionId, sandbox, ...tools, close, [Symbol.asyncDispose]: close }
+}
+
+const backed = <A>(backing: A | undefined, option: string, origin: string): A => {
+  if (backing !== undefined) return backing
+  throw new InvalidInput({
+    subject: option,
+    issue: `it is not what ${origin} returned: give that very object, of the same version of @cordon/core`,
+  })
+}
+
+/** A model chooses the paths: in a storage that others use it would read and replace their files. */
+const refuseSharedStorage = (backing: SessionBacking | undefined) => {
+  if (backing?.sharedStorage !== true) return
+  throw new InvalidInput({
+    subject: "files",
+    issue:
+      "all sessions of these sandboxes share one storage: give createSandboxes a function, (sessionId) => layer, or give this session files of its own",
+  })
+}
+
+/**
+ * The eight tools, for programs that do not use Effect. Given `sandboxes`, they are those of one of
+ * many sessions that share a driver, its connections and its reaper; given a `sandbox`, they are the
+ * five that act on it alone.
+ *
+ * @example
+ * await using sandboxes = createSandboxes({ driver: docker() })
+ * await using toolset = createTools({ sandboxes, sessionId: "user-42" })
+ * const result = await toolset.byName.sandbox_create.execute({ name: "web-1" })
+ * console.log(result.text)
+ */
+export function createTools(options: CreateToolsOptions): PromiseToolset
+export function createTools(options: SharedToolsOptions): PromiseToolset
+export function createTools(options: SandboxToolsOptions): PromiseSandboxToolset
+export function createTools(
+  options: CreateToolsOptions | SharedToolsOptions | SandboxToolsOptions,
+): PromiseToolset | PromiseSandboxToolset {
+  if ("sandbox" in options) return toolsOfSandbox(options)
+  if ("sandboxes" in options) return sharedTools(options)
+  const { onToolCall, ...ours } = options
+  return toolsOf(createSandboxes(ours), { ...(onToolCall && { onToolCall }) })
 }

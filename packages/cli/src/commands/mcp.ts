@@ -58,10 +58,7 @@ export const mcp = Command.make(
       return yield* Effect.never
     }).pipe(
       Effect.scoped,
-      // The sessions themselves remove what they are not to keep.
-      Effect.provide(
-        Sandboxes.layer({ removeOnClose: false }).pipe(Layer.provide(connected(host))),
-      ),
+      Effect.provide(Sandboxes.layer().pipe(Layer.provide(connected(host)))),
       ending,
     ),
 ).pipe(Command.withDescription("Serves the sandbox tools to MCP clients, on stdio or HTTP"))

@@ -38,10 +38,31 @@ export interface PromiseSandboxes extends AsyncDisposable {
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<SandboxInfo>>
   readonly snapshots: PromiseSnapshots
   readonly capabilities: (options?: Abortable) => Promise<DriverCapabilities>
-  /** Another session on the same driver; closing this one closes it too. */
-  readonly session: (sessionId: string) => PromiseSandboxes
-  /** Removes the sandboxes that were created here (unless `removeOnClose` is false) and lets go. */
+  /**
+   * Opens another session on the same driver, engine connection and reaper; any number of them cost
+   * next to nothing. Each that is opened owns what is created through it, also where the same ID is
+   * opened twice.
+   */
+  readonly session: (sessionId: string, options?: PromiseSessionOptions) => PromiseSandboxes
+  /**
+   * Ends what is under way, and removes the sandboxes that were created here, unless `removeOnClose`
+   * is false. What `session` returned closes itself alone; what `createSandboxes` returned closes all
+   * sessions, and lets go of the driver.
+   */
   readonly close: () => Promise<void>
+}
+
+/** Session storage: one that all sessions share, or a function that gives each session its own. */
+export type SessionStorage =
+  | Layer.Layer<SessionFiles, CordonError>
+  | ((sessionId: string) => Layer.Layer<SessionFiles, CordonError>)
+
+/** How a session is opened. */
+export interface PromiseSessionOptions {
+  /** Where its uploads come from and its downloads go to, if not where those of the others do. */
+  readonly files?: Layer.Layer<SessionFiles, CordonError>
+  /** Whether closing it removes what was created through it; as for the others by default. */
+  readonly removeOnClose?: boolean
 }
 
 /** What sandboxes run on, and how they are made and kept. */
@@ -50,8 +71,8 @@ export interface CreateSandboxesOptions extends SettingsInput, LoggingOptions {
   readonly driver: Layer.Layer<SandboxDriver, CordonError>
   /** Who owns the sandboxes; a random one by default. Give your own to find them again later. */
   readonly sessionId?: string
-  /** Where uploads come from and downloads go to; memory by default. */
-  readonly files?: Layer.Layer<SessionFiles, CordonError>
+  /** Where uploads come from and downloads go to; memory of each session's own by default. */
+  readonly files?: SessionStorage
   /** Where leases are kept; memory by default. */
   readonly leaseStore?: Layer.Layer<LeaseStore, CordonError>
 }

@@ -3,12 +3,14 @@ import { Clock, Layer } from "effect"
 import { HoldsProcess } from "../HoldsProcess.ts"
 import { leaseStoreMemory } from "../leases/memoryStore.ts"
 import { Sandboxes } from "../Sandboxes.ts"
+import type { SettingsInput } from "../Settings.ts"
 import { sessionFilesMemory } from "../session-files/memory.ts"
 import { idleClock } from "./idleClock.ts"
 import { layerLogging } from "./logging.ts"
 import type { CreateSandboxesOptions, PromiseSandboxes } from "./PromiseSandboxes.ts"
 import { makePromiseRuntime } from "./runtime.ts"
-import { sessionOf } from "./session.ts"
+import { rootSession, subjectOf } from "./session.ts"
+import { storageOf } from "./storage.ts"
 
 /**
  * Sandboxes for programs that do not use Effect.
@@ -19,29 +21,38 @@ import { sessionOf } from "./session.ts"
  * const { stdout } = await sandbox.run("echo hello")
  */
 export const createSandboxes = (options: CreateSandboxesOptions): PromiseSandboxes => {
-  const { sessionId = randomUUID() } = options
-  const subject = `session ${JSON.stringify(sessionId)}`
-  return sessionOf(makePromiseRuntime(layerSandboxes(options), subject), sessionId)
+  const { sessionId = randomUUID(), files } = options
+  const runtime = makePromiseRuntime(layerOf(options), subjectOf(sessionId))
+  const settings = settingsOf(options)
+  return rootSession({ runtime, sessionId, settings, storageOf: storageOf(files, runtime.scope) })
 }
 
 /**
  * What `createSandboxes` runs on, for other faces without Effect: nothing is logged unless asked for,
  * and nothing keeps the process alive.
  */
-export const layerSandboxes = ({
-  driver,
-  sessionId: _,
-  files = sessionFilesMemory,
-  leaseStore = leaseStoreMemory,
-  logger,
-  logLevel,
+export const layerSandboxes = ({ files, ...options }: CreateSandboxesOptions) => {
+  const storage = typeof files === "function" ? files(options.sessionId ?? randomUUID()) : files
+  return Layer.merge(layerOf(options), storage ?? sessionFilesMemory)
+}
+
+const settingsOf = ({
+  driver: _,
+  sessionId: __,
+  files: ___,
+  leaseStore: ____,
+  logger: _____,
+  logLevel: ______,
   ...settings
-}: CreateSandboxesOptions) =>
-  Sandboxes.layerStore(settings).pipe(
+}: CreateSandboxesOptions): SettingsInput => settings
+
+const layerOf = (options: CreateSandboxesOptions) => {
+  const { driver, leaseStore = leaseStoreMemory, logger, logLevel } = options
+  return Sandboxes.layerStore(settingsOf(options)).pipe(
     Layer.provide(driver),
     Layer.provide(leaseStore),
-    Layer.provideMerge(files),
     Layer.provideMerge(layerLogging({ ...(logger && { logger }), ...(logLevel && { logLevel }) })),
     Layer.provideMerge(Layer.succeed(Clock.Clock, idleClock)),
     Layer.provideMerge(Layer.succeed(HoldsProcess, false)),
   )
+}

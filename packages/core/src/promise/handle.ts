@@ -1,16 +1,20 @@
 import { Effect } from "effect"
 import { SandboxNotFound } from "../errors.ts"
 import type { ExecOptions as EffectExecOptions, Sandbox as EffectSandbox } from "../Sandboxes.ts"
+import { SessionFiles } from "../SessionFiles.ts"
 import type { BackgroundProcess } from "../sandbox/processes.ts"
+import { backSandbox, type SessionBacking } from "./backing.ts"
 import { contentStream, onStep, textOutput } from "./convert.ts"
 import { iterable } from "./iterable.ts"
 import type { PromiseExecOptions, PromiseExecStreamOptions } from "./options.ts"
 import type { PromiseProcess, PromiseSandbox } from "./PromiseSandbox.ts"
-import { type PromiseRuntime, run, scoped } from "./runtime.ts"
+import { run, scoped } from "./runtime.ts"
 
 /** The face of one sandbox. */
-export const handleOf = (runtime: PromiseRuntime, sandbox: EffectSandbox): PromiseSandbox => {
+export const handleOf = (session: SessionBacking, sandbox: EffectSandbox): PromiseSandbox => {
+  const { runtime, storage } = session
   const { files, git, processes, ports } = sandbox
+  const withStorage = Effect.provideServiceEffect(SessionFiles, storage)
   const processOf = (process: BackgroundProcess): PromiseProcess => ({
     name: process.name,
     inspect: (options) => run(runtime, process.inspect, options),
@@ -36,7 +40,7 @@ export const handleOf = (runtime: PromiseRuntime, sandbox: EffectSandbox): Promi
       Effect.tapError(() => end),
     )
   }
-  return {
+  const face: PromiseSandbox = {
     id: sandbox.id,
     name: sandbox.name,
     info: sandbox.info,
@@ -71,9 +75,9 @@ export const handleOf = (runtime: PromiseRuntime, sandbox: EffectSandbox): Promi
       search: (pattern, options) => run(runtime, files.search(pattern, options), options),
       watch: (path, options) => iterable(runtime, files.watch(path, options), options),
       upload: (from, to, options) =>
-        run(runtime, files.upload(from, to, onStep(options?.onProgress)), options),
+        run(runtime, withStorage(files.upload(from, to, onStep(options?.onProgress))), options),
       download: (from, to, options) =>
-        run(runtime, files.download(from, to, onStep(options?.onProgress)), options),
+        run(runtime, withStorage(files.download(from, to, onStep(options?.onProgress))), options),
     },
     git: { clone: (url, options) => run(runtime, git.clone(url, options), options) },
     processes: {
@@ -120,4 +124,5 @@ export const handleOf = (runtime: PromiseRuntime, sandbox: EffectSandbox): Promi
       )
     },
   }
+  return backSandbox(face, { session, sandbox })
 }

@@ -1,6 +1,13 @@
+export {
+  backingOfSandbox,
+  backingOfSession,
+  type SandboxBacking,
+  type SessionBacking,
+} from "./backing.ts"
 export { createSandboxes, layerSandboxes } from "./createSandboxes.ts"
 export type { LogEntry, LoggingOptions, LogLevel, LogSink } from "./logging.ts"
 export { type CallRuntime, makeRuntime } from "./makeRuntime.ts"
 export type * from "./options.ts"
 export type * from "./PromiseSandbox.ts"
 export type * from "./PromiseSandboxes.ts"
+export { type PromiseRuntime, runExit, type SetupError } from "./runtime.ts"

@@ -48,7 +48,7 @@ async function* piecesOf<A, E, R>(
 ): AsyncGenerator<A, undefined, undefined> {
   if (runtime.closed()) throw closed(runtime.subject, site)
   // Below the runtime's, which ends it where the program does not.
-  const scope = Scope.forkUnsafe(runtime.managed.scope)
+  const scope = Scope.forkUnsafe(runtime.scope)
   let ended: Promise<void> | undefined
   const end = () => (ended ??= untilUndone(closeScope(scope), AbortSignal.abort(), () => {}))
   const endNow = () => void end()

@@ -1,21 +1,22 @@
 import { Effect, Exit, type Layer, Scope } from "effect"
-import type { CordonError, InvalidInput, InvalidLimits } from "../errors.ts"
+import { Closed, type CordonError, type InvalidInput, type InvalidLimits } from "../errors.ts"
 import type { Sandboxes } from "../Sandboxes.ts"
-import type { SessionFiles } from "../SessionFiles.ts"
 import { type CallSite, callSite } from "./callSite.ts"
 import { keepAlive } from "./keepAlive.ts"
 import { type CallRuntime, makeRuntime } from "./makeRuntime.ts"
 import type { Abortable } from "./options.ts"
 import { closed, rejection } from "./rejection.ts"
 
-/** What calls of the Promise facade need. */
-export type Services = Sandboxes | SessionFiles
+/** Why there is nothing to run on: a driver, a store or a setting. */
+export type SetupError = CordonError | InvalidInput | InvalidLimits
 
 /** What the Promise facade runs on. */
-export interface PromiseRuntime<R = Services> {
+export interface PromiseRuntime<R = Sandboxes> {
   /** What is closed when this is, as an error names it. */
   readonly subject: string
-  readonly managed: CallRuntime<R, CordonError | InvalidInput | InvalidLimits>
+  readonly managed: CallRuntime<R, SetupError>
+  /** What was opened and not closed is closed with it. */
+  readonly scope: Scope.Scope
   /** Ends what is under way, and lets go of all. */
   readonly close: () => Promise<void>
   readonly closed: () => boolean
@@ -23,19 +24,41 @@ export interface PromiseRuntime<R = Services> {
 
 /** Makes what calls run on; nothing is started before the first. */
 export const makePromiseRuntime = <R>(
-  layer: Layer.Layer<R, CordonError | InvalidInput | InvalidLimits>,
+  layer: Layer.Layer<R, SetupError>,
   subject: string,
 ): PromiseRuntime<R> => {
   const managed = makeRuntime(layer)
+  // Not the layer's own, which may be built anew. All that is open ends at the same time.
+  const scope = Scope.makeUnsafe("parallel")
   let isClosed = false
   return {
     subject,
     managed,
+    scope,
     close: () => {
       isClosed = true
-      return managed.dispose()
+      return closeScope(scope).finally(managed.dispose)
     },
     closed: () => isClosed,
+  }
+}
+
+/** A part of a runtime that is closed by itself, or with the whole. */
+export const deriveRuntime = <R>(
+  whole: PromiseRuntime<R>,
+  subject: string,
+): PromiseRuntime<R> & { readonly scope: Scope.Closeable } => {
+  const scope = Scope.forkUnsafe(whole.scope)
+  let isClosed = false
+  return {
+    subject,
+    managed: whole.managed,
+    scope,
+    close: () => {
+      isClosed = true
+      return closeScope(scope)
+    },
+    closed: () => isClosed || whole.closed(),
   }
 }
 
@@ -58,6 +81,16 @@ export const run = async <A, E, R>(
   throw rejection(exit.cause, site, { signal, subject })
 }
 
+/** Runs an effect for another face, which words failures itself. */
+export const runExit = async <A, E, R>(
+  runtime: PromiseRuntime<R>,
+  effect: Effect.Effect<A, E, R>,
+  { signal }: Abortable = {},
+): Promise<Exit.Exit<A, E | SetupError>> =>
+  runtime.closed()
+    ? Exit.fail(new Closed({ subject: runtime.subject }))
+    : await runtime.managed.runPromiseExit(effect, signal === undefined ? {} : { signal })
+
 /** Acquires what has to be closed: by `close`, or at once where the acquisition fails. */
 export const scoped = async <A, E, R>(
   runtime: PromiseRuntime<R>,
@@ -65,7 +98,7 @@ export const scoped = async <A, E, R>(
   { signal, site = callSite(scoped) }: RunOptions = {},
 ): Promise<{ readonly value: A; readonly close: () => Promise<void> }> => {
   if (runtime.closed()) throw closed(runtime.subject, site)
-  const scope = Scope.forkUnsafe(runtime.managed.scope)
+  const scope = Scope.forkUnsafe(runtime.scope)
   const close = () => closeScope(scope)
   const acquire = Effect.onError(Scope.provide(effect, scope), (cause) =>
     Scope.close(scope, Exit.failCause(cause)),

@@ -1,5 +1,11 @@
 import { jsonSchema, type Tool } from "ai"
-import type { PromiseTool, PromiseToolset } from "../promise.ts"
+import type { SandboxToolName } from "../oneSandbox.ts"
+import type {
+  PromiseSandboxToolset,
+  PromiseTool,
+  PromiseTools,
+  PromiseToolset,
+} from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
 import type { ToolInput, ToolName } from "../tools.ts"
 import { approvalOf, type ToolApproval } from "./approval.ts"
@@ -10,6 +16,11 @@ export type { ToolApproval } from "./approval.ts"
 
 /** The eight tools as the AI SDK types them: by name, each with its own input. */
 export type AiSdkTools = { readonly [Name in ToolName]: Tool<ToolInput<Name>, ToolResult> }
+
+/** Those of them that act on one sandbox; their `sandbox` is not to be given then. */
+export type AiSdkSandboxTools = {
+  readonly [Name in SandboxToolName]: Tool<Omit<ToolInput<Name>, "sandbox">, ToolResult>
+}
 
 /** How the tools are offered to the AI SDK. */
 export interface AiSdkOptions {
@@ -31,18 +42,37 @@ export interface AiSdkOptions {
  * @example
  * await generateText({ model, tools: aiSdkTools(toolset), stopWhen: isStepCount(20), prompt })
  */
-export const aiSdkTools = (
-  { byName }: Pick<PromiseToolset, "byName">,
+export function aiSdkTools(
+  toolset: Pick<PromiseToolset, "byName">,
+  options?: AiSdkOptions,
+): AiSdkTools
+export function aiSdkTools(
+  toolset: Pick<PromiseSandboxToolset, "byName">,
+  options?: AiSdkOptions,
+): AiSdkSandboxTools
+export function aiSdkTools(
+  { byName }: Pick<PromiseToolset, "byName"> | Pick<PromiseSandboxToolset, "byName">,
   options: AiSdkOptions = {},
-): AiSdkTools => ({
-  sandbox_create: aiSdkTool(byName.sandbox_create, options),
+): AiSdkTools | AiSdkSandboxTools {
+  return "sandbox_create" in byName
+    ? {
+        sandbox_create: aiSdkTool(byName.sandbox_create, options),
+        ...using(byName, options),
+        sandbox_list: aiSdkTool(byName.sandbox_list, options),
+        sandbox_manage: aiSdkTool(byName.sandbox_manage, options),
+      }
+    : using(byName, options)
+}
+
+const using = (
+  byName: PromiseSandboxToolset["byName"],
+  options: AiSdkOptions,
+): AiSdkSandboxTools => ({
   sandbox_exec: aiSdkTool(byName.sandbox_exec, options),
   sandbox_read_file: aiSdkTool(byName.sandbox_read_file, options),
   sandbox_write_file: aiSdkTool(byName.sandbox_write_file, options),
   sandbox_upload: aiSdkTool(byName.sandbox_upload, options),
   sandbox_download: aiSdkTool(byName.sandbox_download, options),
-  sandbox_list: aiSdkTool(byName.sandbox_list, options),
-  sandbox_manage: aiSdkTool(byName.sandbox_manage, options),
 })
 
 const aiSdkTool = <Input>(tool: PromiseTool, options: AiSdkOptions): Tool<Input, ToolResult> => {
@@ -102,7 +132,7 @@ export type AiSdkApproval =
  * await generateText({ model, tools, toolApproval: aiSdkToolApproval(toolset, "destructive"), prompt })
  */
 export const aiSdkToolApproval = (
-  { tools }: Pick<PromiseToolset, "tools">,
+  { tools }: PromiseTools,
   approval: ToolApproval,
 ): Record<string, AiSdkApproval> =>
   Object.fromEntries(

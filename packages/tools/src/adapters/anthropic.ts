@@ -4,7 +4,7 @@ import type {
   Tool,
   ToolResultBlockParam,
 } from "@anthropic-ai/sdk/resources/messages/messages"
-import type { PromiseTool, PromiseToolset } from "../promise.ts"
+import type { PromiseTool, PromiseTools } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
 import { optionsOf, type RunCallsOptions, schemaOf, toolNamed, withSignal } from "./calls.ts"
 
@@ -21,7 +21,7 @@ export interface AnthropicOptions {
  * {@link anthropicToolResults} runs what the model calls.
  */
 export const anthropicTools = (
-  { tools }: PromiseToolset,
+  { tools }: PromiseTools,
   options: AnthropicOptions = {},
 ): Array<Tool> => tools.map((tool) => definition(tool, options))
 
@@ -30,7 +30,7 @@ export const anthropicTools = (
  * next message; nothing where it uses none. Uses of other tools are left to you.
  */
 export const anthropicToolResults = async (
-  toolset: PromiseToolset,
+  toolset: PromiseTools,
   content: ReadonlyArray<ContentBlock>,
   options: RunCallsOptions = {},
 ): Promise<Array<ToolResultBlockParam>> => {
@@ -46,7 +46,7 @@ export const anthropicToolResults = async (
 
 /** The tools for the Anthropic SDK's own loop: `tools` of `client.beta.messages.toolRunner`. */
 export const anthropicRunnableTools = (
-  { tools }: PromiseToolset,
+  { tools }: PromiseTools,
   options: AnthropicOptions = {},
 ): Array<BetaRunnableTool<unknown>> =>
   tools.map((tool) => ({

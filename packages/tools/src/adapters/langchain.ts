@@ -1,7 +1,7 @@
 import type { CallbackManagerForToolRun } from "@langchain/core/callbacks/manager"
 import { ToolMessage } from "@langchain/core/messages"
 import { DynamicStructuredTool, type ToolRunnableConfig } from "@langchain/core/tools"
-import type { PromiseTool, PromiseToolset } from "../promise.ts"
+import type { PromiseTool, PromiseTools } from "../promise.ts"
 import { nullableSchemaOf } from "../strict.ts"
 import type { ToolInfo, ToolResult } from "../Tool.ts"
 import { withSignal } from "./calls.ts"
@@ -23,7 +23,7 @@ export interface LangChainOptions {
  * runs.
  */
 export const langchainTools = (
-  { tools }: PromiseToolset,
+  { tools }: PromiseTools,
   options: LangChainOptions = {},
 ): Array<DynamicStructuredTool> => tools.map((tool) => langchainTool(tool, options))
 
@@ -86,7 +86,7 @@ const contentOf = (result: ToolResult & { readonly ok: true }) =>
  * humanInTheLoopMiddleware({ interruptOn: langchainInterruptOn(toolset, "destructive") })
  */
 export const langchainInterruptOn = (
-  { tools }: Pick<PromiseToolset, "tools">,
+  { tools }: PromiseTools,
   approval: "destructive" | "all" | ((tool: ToolInfo) => boolean),
 ): Record<string, boolean> => {
   const needs = (tool: ToolInfo) =>

@@ -2,7 +2,7 @@ import type { StandardSchemaWithJSON } from "@mastra/core/schema"
 import { Tool } from "@mastra/core/tools"
 import type { ObjectSchema } from "../jsonSchema.ts"
 import type { ToolProgress } from "../progress.ts"
-import type { PromiseTool, PromiseToolset } from "../promise.ts"
+import type { PromiseTool, PromiseTools } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
 import { approvalOf, type ToolApproval } from "./approval.ts"
 import { schemaOf, withSignal } from "./calls.ts"
@@ -25,7 +25,7 @@ export interface MastraOptions {
  * command that runs.
  */
 export const mastraTools = (
-  { tools }: PromiseToolset,
+  { tools }: PromiseTools,
   options: MastraOptions = {},
 ): Record<string, Tool<unknown, ToolResult>> =>
   Object.fromEntries(tools.map((tool) => [tool.name, mastraTool(tool, options)]))

@@ -1,5 +1,5 @@
 import { type Tool, tool } from "@openai/agents"
-import type { PromiseTool, PromiseToolset } from "../promise.ts"
+import type { PromiseTool, PromiseTools } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
 import { approvalOf, type ToolApproval } from "./approval.ts"
 import { withSignal } from "./calls.ts"
@@ -23,7 +23,7 @@ export interface OpenAiAgentsOptions {
  * Aborting the run's `signal` kills the command that runs.
  */
 export const openaiAgentsTools = (
-  { tools }: PromiseToolset,
+  { tools }: PromiseTools,
   options: OpenAiAgentsOptions = {},
 ): Array<Tool> => tools.map((each) => agentsTool(each, options))
 

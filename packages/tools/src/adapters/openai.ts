@@ -5,7 +5,7 @@ import type {
   ResponseInputItem,
   ResponseOutputItem,
 } from "openai/resources/responses/responses"
-import type { PromiseTool, PromiseToolset } from "../promise.ts"
+import type { PromiseTool, PromiseTools } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
 import {
   optionsOf,
@@ -32,7 +32,7 @@ export interface OpenAiOptions {
  * {@link openaiToolOutputs} runs what the model calls.
  */
 export const openaiTools = (
-  { tools }: PromiseToolset,
+  { tools }: PromiseTools,
   options: OpenAiOptions = {},
 ): Array<FunctionTool> => tools.map((tool) => definition(tool, options))
 
@@ -41,7 +41,7 @@ export const openaiTools = (
  * of the next request; nothing where it calls none. Calls of other tools are left to you.
  */
 export const openaiToolOutputs = async (
-  toolset: PromiseToolset,
+  toolset: PromiseTools,
   output: ReadonlyArray<ResponseOutputItem>,
   options: RunCallsOptions = {},
 ): Promise<Array<ResponseInputItem.FunctionCallOutput>> => {
@@ -60,7 +60,7 @@ export const openaiToolOutputs = async (
  * `new ResponsesToolRunner({ functions })`. That runs calls one after the other.
  */
 export const openaiRunnerFunctions = (
-  { tools }: PromiseToolset,
+  { tools }: PromiseTools,
   options: OpenAiOptions = {},
 ): Array<RunnerFunction> =>
   tools.map((tool) => ({
@@ -74,7 +74,7 @@ export const openaiRunnerFunctions = (
  * whatever speaks that API. A tool's message there can hold no picture: it says which there is.
  */
 export const openaiChatTools = (
-  { tools }: PromiseToolset,
+  { tools }: PromiseTools,
   options: OpenAiOptions = {},
 ): Array<RunnableToolFunctionWithoutParse> =>
   tools.map((tool) => ({
