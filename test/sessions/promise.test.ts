@@ -1,5 +1,11 @@
 import { setTimeout } from "node:timers/promises"
-import { Closed, createSandboxes, SandboxDriver, sessionFilesMemory } from "@cordon/core"
+import {
+  Closed,
+  createSandboxes,
+  EngineUnreachable,
+  SandboxDriver,
+  sessionFilesMemory,
+} from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
 import { createTools } from "@cordon/tools"
 import { assert, describe, it } from "@effect/vitest"
@@ -284,5 +290,28 @@ describe("Tools of one sandbox", () => {
     const { text } = await toolset.byName.sandbox_exec.execute({ command: "true" })
     assert.match(text, /tell the user/)
     assert.notMatch(text, /sandbox_(create|list|manage)/)
+  })
+})
+
+describe("Sessions whose driver can't be reached at first", () => {
+  it("are opened by the next call", async () => {
+    let away = true
+    const driver = Layer.unwrap(
+      Effect.suspend(() =>
+        away
+          ? Effect.fail(new EngineUnreachable({ endpoint: "unix:///none", reason: "it is away" }))
+          : Effect.succeed(memory()),
+      ),
+    )
+    await using server = open({ driver })
+    const session = server.session("ada")
+    const { byName } = createTools({ sandboxes: server, sessionId: "bob" })
+    assert.strictEqual(await tagOf(session.create()), "EngineUnreachable")
+    assert.isFalse((await byName.sandbox_list.execute({})).ok)
+    away = false
+    const box = await session.create()
+    assert.strictEqual((await box.run("echo back")).stdout, "back\n")
+    for await (const event of box.execStream("echo streamed")) assert.property(event, "_tag")
+    assert.isTrue((await byName.sandbox_list.execute({})).ok)
   })
 })
