@@ -401,6 +401,9 @@ describe("an MCP client", () => {
       const { content } = await call("sandbox_read_file", look)
       const image = { type: "image", mimeType: "image/png", data: png }
       assert.deepInclude(content, image)
+      // All that a client gets may go to its model.
+      const ran = await call("sandbox_exec", { command: String.raw`printf '\033[31m1%%\r2%%'` })
+      assert.include(JSON.stringify(ran.structuredContent), '"stdout":"2%"')
     } finally {
       await client.close()
       await rm(folder, { recursive: true })

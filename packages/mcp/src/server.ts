@@ -97,5 +97,5 @@ const told = (result: ToolResult): CallToolResult => ({
     { type: "text", text: result.text },
     ...(result.ok ? (result.pictures ?? []) : []).map(shownPicture),
   ],
-  ...(result.ok ? { structuredContent: result.output } : { isError: true }),
+  ...(result.ok ? { structuredContent: result.shownOutput ?? result.output } : { isError: true }),
 })

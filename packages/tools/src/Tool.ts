@@ -42,6 +42,8 @@ export type ToolResult =
       readonly ok: true
       /** As the tool's `outputSchema` describes it: for the program, with output as it was written. */
       readonly output: Readonly<Record<string, unknown>>
+      /** The output for a model, where that differs: what the text says, as fields. */
+      readonly shownOutput?: Readonly<Record<string, unknown>>
       /** For the model: output is condensed, without colours and what redraws replaced. */
       readonly text: string
       /** What the model is shown beside the text; there are none but of `sandbox_read_file`. */
@@ -165,7 +167,10 @@ export const defineTool = <const Name extends string, Input extends Fields, Outp
     )
     const result = yield* handler(checked, session)
     const encoded = yield* Effect.orDie(encode(result))
-    return { ok: true, output: encoded, ...shownFor(definition, result) }
+    const { instead, ...shown } = shownFor(definition, result)
+    if (instead === undefined) return { ok: true, output: encoded, ...shown }
+    const shownOutput = yield* Effect.orDie(encode(instead))
+    return { ok: true, output: encoded, shownOutput, ...shown }
   })
   return {
     ...definition,

@@ -31,11 +31,10 @@ const valueAt = (input: unknown, path: ReadonlyArray<PropertyKey>) =>
 
 /** What was there instead: its type only, since the value may be long or a secret. */
 const given = (value: unknown, message: string) => {
-  const type = typeName(value)
   const wrongType =
     /^Expected (?:object|array|boolean|(?:string|number)(?: \| (?:string|number))?)$/
   if (!wrongType.test(message)) return ""
-  return `, got ${type}${value === null ? " (leave an optional field out instead)" : ""}`
+  return `, got ${typeName(value)}`
 }
 
 const fieldNames = ({ properties, required }: ObjectSchema) =>
@@ -49,7 +48,9 @@ export const invalidToolInput = (tool: string, inputSchema: ObjectSchema, input:
 export const invalidFields =
   (subject: string, schema: ObjectSchema, input: unknown) =>
   (error: Schema.SchemaError): InvalidInput => {
-    const problems = format(error.issue).issues.map(({ path = [], message }) => {
+    const problems = format(error.issue).issues.map(({ path = [], message: expected }) => {
+      // That null is a way to leave a field out is no news to who sent something else.
+      const message = expected.replace(/ \| null$/, "")
       const keys = path.map((part) => (typeof part === "object" ? part.key : part))
       const told = `${message}${given(valueAt(input, keys), message)}`
       // A name comes from the model as well: show it short and on one line.

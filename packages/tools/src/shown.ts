@@ -1,21 +1,20 @@
 /** What a model is shown of an output where that is not the output itself. */
 import type { ToolPicture } from "./Tool.ts"
 
-interface Shown {
+/** How a model is shown an output. */
+export interface Shown<Output> {
   /** Read by the model in the output's place. */
-  readonly instead?: object
+  readonly instead?: Output
+  /** Shown beside the text. */
   readonly pictures?: ReadonlyArray<ToolPicture>
 }
 
 // An output is the program's, and has the fields that the tool's schema says. What only the model
 // gets goes along beside it.
-const shown = new WeakMap<object, Shown>()
+const shown = new WeakMap<object, Shown<object>>()
 
 /** Says what a model is shown of an output. @returns the output itself */
-export const showing = <Output extends object>(
-  output: Output,
-  how: { readonly instead?: Output; readonly pictures?: ReadonlyArray<ToolPicture> },
-): Output => {
+export const showing = <Output extends object>(output: Output, how: Shown<Output>): Output => {
   shown.set(output, how)
   return output
 }
@@ -24,10 +23,12 @@ export const showing = <Output extends object>(
 export const shownFor = <Output extends object>(
   { render }: { readonly render: (output: Output) => string },
   output: Output,
-): { readonly text: string; readonly pictures?: ReadonlyArray<ToolPicture> } => {
+): Shown<Output> & { readonly text: string } => {
   const { instead, pictures } = shown.get(output) ?? {}
+  const read = { ...output, ...instead }
   return {
-    text: render({ ...output, ...instead }),
+    text: render(read),
+    ...(instead === undefined ? {} : { instead: read }),
     ...(pictures === undefined ? {} : { pictures }),
   }
 }
