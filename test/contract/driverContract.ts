@@ -944,6 +944,34 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
           }),
         )
 
+        check("and files that are written keep their times", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const id = yield* make()
+            const modifiedAt = new Date("2001-02-03T04:05:06Z")
+            const bytes = Stream.succeed(bytesOf("x"))
+            yield* driver.writeFile(id, at("/work/sized"), { bytes, size: 1, modifiedAt })
+            yield* driver.writeFile(id, at("/work/streamed"), { bytes, modifiedAt })
+            yield* driver.putArchive(
+              id,
+              at("/work/in"),
+              archiveOf(
+                { path: "d", kind: "directory", mode: 0o755, modifiedAt },
+                { path: "d/f", text: "x", modifiedAt },
+              ),
+            )
+            for (const path of ["sized", "streamed", "in/d", "in/d/f"]) {
+              const stat = yield* driver.stat(id, at(`/work/${path}`))
+              assert.deepStrictEqual(stat.modifiedAt, modifiedAt, path)
+            }
+            yield* unpackArchive(driver.getArchive(id, at("/work/in")), (entry) =>
+              Effect.sync(() => {
+                if (/d/.test(entry.path)) assert.deepStrictEqual(entry.modifiedAt, modifiedAt)
+              }),
+            )
+          }),
+        )
+
         check("bring any files to any names", () =>
           Effect.gen(function* () {
             const driver = yield* SandboxDriver

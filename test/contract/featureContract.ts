@@ -36,7 +36,6 @@ export interface FeatureOptions {
     readonly specialFiles?: string
     readonly linkRemoval?: string
     readonly keptLogs?: string
-    readonly byteOrderMarks?: string
   }
 }
 

@@ -15,7 +15,6 @@ featureContract("memory", {
     terminals: "the in-memory driver has no terminals, as its capabilities say",
     pause: "the in-memory driver has nothing to pause, as its capabilities say",
     git: "the in-memory driver's interpreter has no git, as its capabilities say",
-    byteOrderMarks: "the in-memory driver's interpreter drops one at the start of its output",
     linkRemoval: "the in-memory driver's interpreter can't remove a symlink",
   },
 })
