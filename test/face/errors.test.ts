@@ -5,7 +5,7 @@ import * as core from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
 import * as tools from "@cordon/tools"
 import { assert, describe, it } from "@effect/vitest"
-import { Predicate, Schema } from "effect"
+import { Effect, Layer, Predicate, Schema } from "effect"
 import * as cliErrors from "../../packages/cli/src/init/errors.ts"
 import { runProgram } from "./program.ts"
 
@@ -79,12 +79,14 @@ describe("errors", () => {
   })
 
   it("of one failure that ends many calls name each call's own line", async () => {
-    const sandboxes = core.createSandboxes({ driver: memory(), idleTimeout: "nonsense" as never })
+    const error = new core.EngineUnreachable({ endpoint: "unix:///a.sock", reason: "it is away" })
+    const driver = Layer.effect(core.SandboxDriver, Effect.fail(error))
+    const sandboxes = core.createSandboxes({ driver })
     const here = () => sandboxes.list().catch((error: Error) => error.stack)
     const there = () => sandboxes.list().catch((error: Error) => error.stack)
     const [one, other] = await Promise.all([here(), there()])
-    assert.match(`${one}`, /^InvalidInput: .*\n.*\n {4}at here .*errors\.test\.ts/)
-    assert.match(`${other}`, /^InvalidInput: .*\n.*\n {4}at there .*errors\.test\.ts/)
+    assert.match(`${one}`, /^EngineUnreachable: .*\n {4}at here .*errors\.test\.ts/)
+    assert.match(`${other}`, /^EngineUnreachable: .*\n {4}at there .*errors\.test\.ts/)
     await sandboxes.close()
   })
 

@@ -107,13 +107,16 @@ export const checkInput = (subject: string, schema: InputSchema, input: unknown)
   if (problem !== undefined) throw withCallSite(problem, callSite(checkInput).frames())
 }
 
-/** An object of which each part may be left out. */
-export const optionsOf = (fields: Readonly<Record<string, InputSchema>>): InputSchema =>
-  Schema.Struct(
-    Object.fromEntries(
-      Object.entries(fields).map(([name, field]) => [name, Schema.optional(field)]),
-    ),
+/** An object of which each part may be left out, but for those that are required. */
+export const optionsOf = (
+  fields: Readonly<Record<string, InputSchema>>,
+  required: Readonly<Record<string, InputSchema>> = {},
+): InputSchema => {
+  const optional = Object.entries(fields).map(
+    ([name, field]) => [name, Schema.optional(field)] as const,
   )
+  return Schema.Struct({ ...Object.fromEntries(optional), ...required })
+}
 
 /**
  * The names of options, all of those that the type has: what they hold is looked at where it is used.

@@ -1,19 +1,23 @@
 import { randomUUID } from "node:crypto"
 import { Clock, Layer } from "effect"
+import { checkInput } from "../checkInput.ts"
 import { HoldsProcess } from "../HoldsProcess.ts"
 import { leaseStoreMemory } from "../leases/memoryStore.ts"
 import { Sandboxes } from "../Sandboxes.ts"
 import type { SettingsInput } from "../Settings.ts"
 import { sessionFilesMemory } from "../session-files/memory.ts"
+import { checkSettings } from "./checkSettings.ts"
 import { idleClock } from "./idleClock.ts"
 import { layerLogging } from "./logging.ts"
 import type { CreateSandboxesOptions, PromiseSandboxes } from "./PromiseSandboxes.ts"
 import { makePromiseRuntime } from "./runtime.ts"
 import { rootSession, subjectOf } from "./session.ts"
+import { createSandboxesShape } from "./shapes.ts"
 import { storageOf } from "./storage.ts"
 
 /**
- * Sandboxes for programs that do not use Effect.
+ * Sandboxes for programs that do not use Effect. What needs no engine is looked at once: an option
+ * that does not exist, or a setting that can't be, throws here. The first call looks for the engine.
  *
  * @example
  * await using sandboxes = createSandboxes({ driver: docker() })
@@ -21,6 +25,8 @@ import { storageOf } from "./storage.ts"
  * const { stdout } = await sandbox.run("echo hello")
  */
 export const createSandboxes = (options: CreateSandboxesOptions): PromiseSandboxes => {
+  checkInput("options of createSandboxes", createSandboxesShape, options)
+  checkSettings(options)
   const { sessionId = randomUUID(), files } = options
   const runtime = makePromiseRuntime(layerOf(options), subjectOf(sessionId))
   const settings = settingsOf(options)

@@ -1,17 +1,15 @@
 import { Effect, Option, Pull, Scope, Stream } from "effect"
 import { type CallSite, callSite } from "./callSite.ts"
 import { untilUndone } from "./makeRuntime.ts"
-import type { Abortable } from "./options.ts"
 import { closed } from "./rejection.ts"
-import { closeScope, type PromiseRuntime, run } from "./runtime.ts"
+import { closeScope, type PromiseRuntime, type RunOptions, run } from "./runtime.ts"
 
 /** A stream as an iterable; the signal ends it with its reason. */
 export const iterable = <A, E, R>(
   runtime: PromiseRuntime<R>,
   stream: Stream.Stream<A, E, R>,
-  { signal }: Abortable = {},
+  { signal, site = callSite(iterable) }: RunOptions = {},
 ): AsyncIterable<A> => {
-  const site = callSite(iterable)
   return {
     [Symbol.asyncIterator]: () => {
       const leave = new AbortController()

@@ -1,12 +1,14 @@
 import { Effect, Scope } from "effect"
-import type { PullProgress } from "../SandboxDriver.ts"
-import { Sandboxes } from "../Sandboxes.ts"
+import { checkInput } from "../checkInput.ts"
+import { Sandboxes, type SandboxSession } from "../Sandboxes.ts"
 import type { SettingsInput } from "../Settings.ts"
 import { backSession, type SessionBacking } from "./backing.ts"
+import { call } from "./call.ts"
 import { onStep } from "./convert.ts"
 import { handleOf } from "./handle.ts"
 import type { PromiseSandboxes, PromiseSessionOptions } from "./PromiseSandboxes.ts"
-import { deriveRuntime, type PromiseRuntime, run } from "./runtime.ts"
+import { deriveRuntime, type PromiseRuntime } from "./runtime.ts"
+import { sessionShapes } from "./shapes.ts"
 import { type StorageOf, storageOf } from "./storage.ts"
 
 /** What the sessions of one `createSandboxes` have in common. */
@@ -54,52 +56,61 @@ const derivedSession = (
 const faceOf = (root: Root, backing: SessionBacking): PromiseSandboxes => {
   const { sessionId, runtime, session } = backing
   const { close } = runtime
+  const within =
+    <A, E>(use: (session: SandboxSession) => Effect.Effect<A, E, Sandboxes>) =>
+    () =>
+      Effect.flatMap(session, use)
   const face: PromiseSandboxes = {
     sessionId,
-    create: async ({ signal, onProgress, ...options } = {}) => {
-      const report = onStep<PullProgress>(onProgress)
-      return await run(
+    create: (given) =>
+      call(
         runtime,
-        Effect.flatMap(session, (session) => session.create(options, report)),
-        signal === undefined ? {} : { signal },
-      ).then((sandbox) => handleOf(backing, sandbox))
-    },
-    get: async (reference, options) =>
-      handleOf(
-        backing,
-        await run(
-          runtime,
-          Effect.flatMap(session, (session) => session.get(reference, options)),
-          options,
-        ),
-      ),
+        "create",
+        { options: given },
+        within((session) => {
+          const { signal: _, onProgress, ...options } = given ?? {}
+          return session.create(options, onStep(onProgress))
+        }),
+      ).then((sandbox) => handleOf(backing, sandbox)),
+    get: (reference, options) =>
+      call(
+        runtime,
+        "get",
+        { reference, options },
+        within((session) => session.get(reference, options)),
+      ).then((sandbox) => handleOf(backing, sandbox)),
     list: (options) =>
-      run(
+      call(
         runtime,
-        Effect.flatMap(session, (session) => session.list),
-        options,
+        ["nothing", "list"],
+        { options },
+        within((session) => session.list),
       ),
     snapshots: {
       list: (options) =>
-        run(
+        call(
           runtime,
-          Effect.flatMap(session, (session) => session.snapshots.list),
-          options,
+          ["nothing", "snapshots.list"],
+          { options },
+          within((session) => session.snapshots.list),
         ),
       remove: (name, options) =>
-        run(
+        call(
           runtime,
-          Effect.flatMap(session, (session) => session.snapshots.remove(name)),
-          options,
+          ["named", "snapshots.remove"],
+          { name, options },
+          within((session) => session.snapshots.remove(name)),
         ),
     },
     capabilities: (options) =>
-      run(
-        runtime,
+      call(runtime, ["nothing", "capabilities"], { options }, () =>
         Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.capabilities),
-        options,
       ),
-    session: (other, options) => derivedSession(root, other, options),
+    session: (other, options) => {
+      checkInput("ID of a session", sessionShapes.id, other)
+      checkInput("options of session", sessionShapes.options, options)
+      return derivedSession(root, other, options)
+    },
     close,
     [Symbol.asyncDispose]: close,
   }

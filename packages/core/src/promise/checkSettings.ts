@@ -1,0 +1,11 @@
+import { Cause, Effect, Exit, Layer } from "effect"
+import { Settings, type SettingsInput } from "../Settings.ts"
+import { withCallSite } from "../TaggedError.ts"
+import { callSite } from "./callSite.ts"
+
+/** Throws what is wrong with settings; they need nothing but the environment. */
+export const checkSettings = (settings: SettingsInput): void => {
+  const exit = Effect.runSyncExit(Effect.scoped(Layer.build(Settings.layer(settings))))
+  if (Exit.isSuccess(exit)) return
+  throw withCallSite(Cause.squash(exit.cause), callSite(checkSettings).frames())
+}

@@ -1,0 +1,44 @@
+import { Effect } from "effect"
+import type { ExecOptions, Sandbox } from "../Sandboxes.ts"
+import { call, callStream } from "./call.ts"
+import { contentStream, textOutput } from "./convert.ts"
+import type { PromiseExecOptions, PromiseExecStreamOptions } from "./options.ts"
+import type { PromiseSandbox } from "./PromiseSandbox.ts"
+import type { PromiseRuntime } from "./runtime.ts"
+
+const execOptions = ({ stdin, signal: _, ...options }: PromiseExecStreamOptions = {}) => ({
+  ...options,
+  ...(stdin === undefined ? {} : { stdin: contentStream(stdin) }),
+})
+
+/** Runs a command with the program's callbacks told of its output, to the last byte. */
+const withOutput = <A, E>(
+  { onStdout, onStderr, ...options }: PromiseExecOptions = {},
+  start: (options: ExecOptions) => Effect.Effect<A, E>,
+) => {
+  if (onStdout === undefined && onStderr === undefined) return start(execOptions(options))
+  const { onOutput, end } = textOutput(onStdout, onStderr)
+  return start({ ...execOptions(options), onOutput }).pipe(
+    Effect.tap(end),
+    Effect.tapError(() => end),
+  )
+}
+
+/** Commands of a sandbox. */
+export const commandsOf = (
+  runtime: PromiseRuntime,
+  sandbox: Sandbox,
+): Pick<PromiseSandbox, "exec" | "run" | "execStream"> => ({
+  exec: (command, options) =>
+    call(runtime, "exec", { command, options }, () =>
+      withOutput(options, (to) => sandbox.exec(command, to)),
+    ),
+  run: (command, options) =>
+    call(runtime, ["exec", "run"], { command, options }, () =>
+      withOutput(options, (to) => sandbox.run(command, to)),
+    ),
+  execStream: (command, options) =>
+    callStream(runtime, "execStream", { command, options }, () =>
+      sandbox.execStream(command, execOptions(options)),
+    ),
+})

@@ -1,0 +1,238 @@
+/** What the calls of the Promise facade take, for programs that no compiler has checked. */
+import { Layer, Predicate, Schema } from "effect"
+import { type InputSchema, optionsOf } from "../checkInput.ts"
+import type { ReadOptions, WriteOptions } from "../Sandboxes.ts"
+import type { QuotaInput, SettingsInput } from "../Settings.ts"
+import type { ListOptions, RemoveOptions, SearchOptions } from "../sandbox/folders.ts"
+import type { CloneOptions } from "../sandbox/git.ts"
+import type { ExposeOptions, WaitOptions } from "../sandbox/ports.ts"
+import type { FollowOptions, KillOptions, LogOptions, StartOptions } from "../sandbox/processes.ts"
+import type { TerminalOptions } from "../sandbox/terminal.ts"
+import type { WatchOptions } from "../sandbox/watch.ts"
+import type { EgressPolicy } from "../values/Egress.ts"
+import type { LimitsInput } from "../values/Limits.ts"
+import type {
+  Abortable,
+  PromiseExecOptions,
+  PromiseExecStreamOptions,
+  TransferOptions,
+} from "./options.ts"
+import type {
+  CreateSandboxesOptions,
+  PromiseSandboxes,
+  PromiseSessionOptions,
+} from "./PromiseSandboxes.ts"
+
+const declared = (expected: string, is: (value: unknown) => boolean) =>
+  Schema.declare((value): value is unknown => is(value), { expected })
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
+
+const text = Schema.String
+const number = Schema.Number
+const flag = Schema.Boolean
+/** Looked at where it is used, with an error that says what is expected. */
+const any = Schema.Unknown
+const callback = declared("a function", (value) => typeof value === "function")
+const signal = declared("an AbortSignal", (value) => value instanceof AbortSignal)
+const content = declared(
+  "text, a Uint8Array or an async iterable of them",
+  (value) =>
+    typeof value === "string" ||
+    value instanceof Uint8Array ||
+    (isObject(value) && Symbol.asyncIterator in value),
+)
+const command = Schema.Union([text, Schema.Array(text)]).annotate({
+  expected: "a script, or an array of a program and its arguments",
+})
+const path = text
+
+/** An object of which each part may be left out, and that may be left out itself. */
+const options = (fields: Readonly<Record<string, InputSchema>>) =>
+  Schema.optional(optionsOf(fields))
+
+/** The fields of a type, all of them. */
+type Fields<T> = Readonly<Record<keyof Required<T>, InputSchema>>
+
+const abortable = { signal } satisfies Fields<Abortable>
+const execStream = {
+  ...abortable,
+  cwd: text,
+  env: any,
+  user: text,
+  stdin: content,
+  timeout: any,
+} satisfies Fields<PromiseExecStreamOptions>
+const exec = {
+  ...execStream,
+  outputLimit: number,
+  onStdout: callback,
+  onStderr: callback,
+} satisfies Fields<PromiseExecOptions>
+const read = { ...abortable, offset: number, length: number } satisfies Fields<ReadOptions>
+const write = { ...abortable, mode: number, size: number } satisfies Fields<WriteOptions>
+const transfer = { ...abortable, onProgress: callback } satisfies Fields<TransferOptions>
+const list = { ...abortable, depth: number, limit: number } satisfies Fields<ListOptions>
+const remove = { ...abortable, recursive: flag } satisfies Fields<RemoveOptions>
+const search = {
+  ...abortable,
+  path,
+  regex: flag,
+  ignoreCase: flag,
+  include: text,
+  exclude: Schema.Array(text),
+  limit: number,
+} satisfies Fields<SearchOptions>
+const clone = {
+  ...abortable,
+  directory: text,
+  branch: text,
+  depth: number,
+  submodules: flag,
+  credentials: any,
+  insecure: flag,
+  timeout: any,
+} satisfies Fields<CloneOptions>
+const terminalSize = Schema.Struct({ columns: number, rows: number })
+const terminal = {
+  ...abortable,
+  command,
+  cwd: text,
+  env: any,
+  user: text,
+  size: terminalSize,
+} satisfies Fields<TerminalOptions>
+const start = { ...abortable, name: text, cwd: text, env: any } satisfies Fields<StartOptions>
+const follow = { ...abortable, from: any } satisfies Fields<FollowOptions>
+const watch = {
+  ...abortable,
+  recursive: flag,
+  interval: any,
+  exclude: Schema.Array(text),
+  limit: number,
+} satisfies Fields<WatchOptions>
+const logs = { ...abortable, tail: number } satisfies Fields<LogOptions>
+const kill = { ...abortable, grace: any } satisfies Fields<KillOptions>
+const expose = { ...abortable, localPort: number } satisfies Fields<ExposeOptions>
+const wait = { ...abortable, timeout: any } satisfies Fields<WaitOptions>
+
+const limits = options({
+  memory: any,
+  cpus: any,
+  pids: any,
+  disk: any,
+} satisfies Fields<LimitsInput>)
+const egress = options({ allow: any, allowAddresses: any } satisfies Fields<EgressPolicy>)
+const create = {
+  ...abortable,
+  onProgress: callback,
+  secrets: any,
+  name: any,
+  image: any,
+  snapshot: any,
+  runtime: any,
+  limits,
+  network: any,
+  egress,
+  env: any,
+  workdir: any,
+  user: any,
+} satisfies Fields<NonNullable<Parameters<PromiseSandboxes["create"]>[0]>>
+
+const quota = { memory: any, cpus: any, disk: any } satisfies Fields<QuotaInput>
+const settings = {
+  image: any,
+  runtime: any,
+  limits,
+  network: any,
+  egress,
+  // Looked into where it is used, which refuses what is no part of it.
+  allow: any,
+  idleTimeout: any,
+  removeTimeout: any,
+  execTimeout: any,
+  outputLimit: any,
+  fileLimit: any,
+  transferLimit: any,
+  maxSandboxes: any,
+  sessionQuota: options(quota),
+  hostQuota: options({ ...quota, sandboxes: any }),
+  removeOnClose: flag,
+} satisfies Fields<SettingsInput>
+
+/** A layer, and not the function that makes it. */
+const layer = (example: string) =>
+  declared(`a layer, such as ${example}, with the parentheses`, Layer.isLayer)
+
+const logger = declared(
+  "a function, or an object with debug, info, warn and error such as console",
+  (value) =>
+    typeof value === "function" ||
+    (isObject(value) &&
+      ["debug", "info", "warn", "error"].every(
+        (level) => Predicate.hasProperty(value, level) && typeof value[level] === "function",
+      )),
+)
+
+/** What `createSandboxes` takes, with which other functions begin that take the same and more. */
+export const createSandboxesFields = {
+  ...settings,
+  driver: layer("docker() or memory()"),
+  sessionId: text,
+  files: declared(
+    "a layer, such as sessionFilesDirectory(folder), or a function from a session's ID to one",
+    (value) => Layer.isLayer(value) || typeof value === "function",
+  ),
+  leaseStore: layer("sqlite(file)"),
+  logger,
+  logLevel: Schema.Literals(["debug", "info", "warn", "error", "none"]),
+} satisfies Fields<CreateSandboxesOptions>
+
+/** The arguments of the calls, by their names. */
+export const shapes = {
+  nothing: { options: options(abortable) },
+  create: { options: options(create) },
+  get: { reference: text, options: options({ ...abortable, secrets: any }) },
+  named: { name: text, options: options(abortable) },
+  snapshot: { name: Schema.optional(text), options: options(abortable) },
+  exec: { command, options: options(exec) },
+  execStream: { command, options: options(execStream) },
+  read: { path, options: options(read) },
+  path: { path, options: options(abortable) },
+  write: { path, content, options: options(write) },
+  list: { path: Schema.optional(path), options: options(list) },
+  move: { from: path, to: path, options: options(abortable) },
+  remove: { path, options: options(remove) },
+  search: { pattern: text, options: options(search) },
+  watch: { path: Schema.optional(path), options: options(watch) },
+  transfer: { from: path, to: path, options: options(transfer) },
+  clone: { url: text, options: options(clone) },
+  start: { command, options: options(start) },
+  follow: { options: options(follow) },
+  logs: { options: options(logs) },
+  kill: { options: options(kill) },
+  wait: { port: number, options: options(wait) },
+  expose: { port: number, options: options(expose) },
+  terminal: { options: options(terminal) },
+  type: {
+    data: declared(
+      "text or a Uint8Array",
+      (value) => typeof value === "string" || value instanceof Uint8Array,
+    ),
+  },
+  resize: { size: terminalSize },
+} satisfies Readonly<Record<string, Readonly<Record<string, InputSchema>>>>
+
+/** What `createSandboxes` takes. */
+export const createSandboxesShape = optionsOf(createSandboxesFields, {
+  driver: createSandboxesFields.driver,
+})
+
+/** What `session` takes. */
+export const sessionShapes = {
+  id: text,
+  options: options({
+    files: layer("sessionFilesDirectory(folder)"),
+    removeOnClose: flag,
+  } satisfies Fields<PromiseSessionOptions>),
+}
