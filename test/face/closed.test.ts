@@ -1,6 +1,8 @@
 import { type Closed, createSandboxes, type PromiseSandbox } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { memory } from "@cordon/driver-memory"
+import { createMcpServer } from "@cordon/mcp"
+import { createTools } from "@cordon/tools"
 import { assert, describe, it } from "vitest"
 import { image } from "../docker/support.ts"
 import { noEngine } from "../support/docker.ts"
@@ -70,6 +72,21 @@ describe("closing", () => {
   if (noEngine === undefined) {
     suite("docker", () => createSandboxes({ driver: docker(), image, network: "none" }), "sleep 30")
   } else skipped("docker", noEngine)
+
+  it("an MCP server that is closed refuses to serve with Closed", async () => {
+    const server = createMcpServer({ driver: memory() })
+    await server.close()
+    assert.strictEqual(await tagOf(() => server.http()), "Closed")
+    assert.strictEqual(await tagOf(() => server.stdio()), "Closed")
+  })
+
+  it("tools that are closed say so in their result", async () => {
+    const toolset = createTools({ driver: memory() })
+    await toolset.close()
+    const result = await toolset.byName.sandbox_list.execute({})
+    assert.isFalse(result.ok)
+    if (!result.ok) assert.strictEqual(result.error.tag, "Closed")
+  })
 
   it("an open terminal and an exposed port close without an error when the sandboxes have", async (ctx) => {
     if (noEngine !== undefined) return ctx.skip(noEngine)

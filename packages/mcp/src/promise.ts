@@ -1,4 +1,4 @@
-import { type CreateSandboxesOptions, layerSandboxes, makeRuntime } from "@cordon/core"
+import { Closed, type CreateSandboxesOptions, layerSandboxes, makeRuntime } from "@cordon/core"
 import { Deferred, Effect, Exit, Scope } from "effect"
 import { type HttpEndpoint, type HttpOptions, serveHttp } from "./http.ts"
 import { type StdioOptions, serveStdio } from "./stdio.ts"
@@ -31,21 +31,30 @@ export const createMcpServer = (options: McpServerOptions): McpServer => {
   const scope = Scope.makeUnsafe()
   const closing = Deferred.makeUnsafe<void>()
   const served = new Set<Promise<void>>()
+  let isClosed = false
+  const open = () => {
+    if (isClosed) throw new Closed({ subject: "MCP server" })
+  }
   const close = async () => {
+    isClosed = true
     Deferred.doneUnsafe(closing, Exit.void)
     await Promise.allSettled(served)
     await Effect.runPromise(Scope.close(scope, Exit.void))
     await runtime.dispose()
   }
   return {
-    stdio: (options) => {
+    stdio: async (options) => {
+      open()
       const serving = runtime.runPromise(
         Effect.raceFirst(serveStdio(options), Deferred.await(closing)),
       )
       served.add(serving)
-      return serving
+      await serving
     },
-    http: (options) => runtime.runPromise(Scope.provide(serveHttp(options), scope)),
+    http: async (options) => {
+      open()
+      return await runtime.runPromise(Scope.provide(serveHttp(options), scope))
+    },
     close,
     [Symbol.asyncDispose]: close,
   }

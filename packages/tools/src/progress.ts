@@ -17,12 +17,25 @@ export const OnToolProgress = Context.Reference<
 
 const longestMessage = 200
 
-/** The last line of some output that says anything, fit to be shown. */
-export const lastLine = (output: Uint8Array): string | undefined => {
-  // Enough for a line, however much comes at once.
-  const lines = condense(new TextDecoder().decode(output.subarray(-4 * longestMessage))).split("\n")
-  return lines
+/** The last line of some text that says anything, fit to be shown. */
+const lastLineOf = (text: string): string | undefined =>
+  condense(text)
+    .split("\n")
     .map((line) => line.trim())
     .findLast((line) => line !== "")
     ?.slice(0, longestMessage)
+
+/** The last line of an output that comes in pieces: lines and characters go on in the next one. */
+export class LatestLine {
+  readonly #decoder = new TextDecoder()
+  #unfinished = ""
+
+  /** @returns what there is to show now, also of a line that has not ended */
+  push(piece: Uint8Array): string | undefined {
+    const decoded = this.#decoder.decode(piece, { stream: true })
+    // Enough for a line, however much comes at once.
+    const text = (this.#unfinished + decoded).slice(-4 * longestMessage)
+    this.#unfinished = text.slice(text.lastIndexOf("\n") + 1)
+    return lastLineOf(text)
+  }
 }

@@ -1,7 +1,7 @@
 import { memory } from "@cordon/driver-memory"
 import { assert, describe, it } from "@effect/vitest"
 import { createTools } from "../src/index.ts"
-import { lastLine } from "../src/progress.ts"
+import { LatestLine } from "../src/progress.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
@@ -14,13 +14,23 @@ describe("the line of output that is shown as progress", () => {
     ["y".repeat(5000), "y".repeat(200)],
     ["caf\u00e9 \u2713\n", "caf\u00e9 \u2713"],
   ])("is the last that says anything: %j", (output, line) => {
-    assert.strictEqual(lastLine(bytes(output)), line)
+    assert.strictEqual(new LatestLine().push(bytes(output)), line)
   })
 
   it("is none where nothing is said", () => {
     for (const output of ["", "\n", " \r\n\t", "\u001b[2J"]) {
-      assert.isUndefined(lastLine(bytes(output)))
+      assert.isUndefined(new LatestLine().push(bytes(output)))
     }
+  })
+
+  it("is joined where a piece ends within a line or a character", () => {
+    const latest = new LatestLine()
+    const all = bytes("first\nhälf a line\n")
+    // Between the two bytes of the ä.
+    const at = all.indexOf(0xc3) + 1
+    assert.strictEqual(latest.push(all.subarray(0, at)), "h")
+    assert.strictEqual(latest.push(all.subarray(at, at + 3)), "hälf")
+    assert.strictEqual(latest.push(all.subarray(at + 3)), "hälf a line")
   })
 })
 

@@ -57,12 +57,13 @@ export const streamScript = <E = never>(
 ): Stream.Stream<Uint8Array, ScriptError | E> =>
   Stream.suspend(() => {
     let stderr = ""
+    const decoder = new TextDecoder()
     return run(request).pipe(
       Stream.mapError(asFileError(path)),
       Stream.mapEffect((event): Effect.Effect<ReadonlyArray<Uint8Array>, ScriptError | E> => {
         if (event._tag === "Stdout") return Effect.succeed([event.bytes])
         if (event._tag === "Stderr") {
-          stderr = (stderr + Buffer.from(event.bytes).toString()).slice(-4096)
+          stderr = (stderr + decoder.decode(event.bytes, { stream: true })).slice(-4096)
         } else if (event.timedOut) {
           return Effect.fail(overdue(path))
         } else if (event.exitCode !== 0) {

@@ -8,7 +8,7 @@ import {
 import { Duration, Effect, Schema, Stream } from "effect"
 import { Condenser } from "../condense.ts"
 import { count, envField, number, optional, sandboxField, showSeconds, text } from "../fields.ts"
-import { lastLine, OnToolProgress } from "../progress.ts"
+import { LatestLine, OnToolProgress } from "../progress.ts"
 import { shellNote } from "../shell.ts"
 import { showing } from "../shown.ts"
 import { defineTool } from "../Tool.ts"
@@ -116,11 +116,12 @@ Example: {"sandbox": "web-1", "command": "npm ci && npm test", "timeout_seconds"
       ...(timeout === undefined ? {} : { timeout: Duration.seconds(timeout) }),
     }
     const shown = { Stdout: new Shown(), Stderr: new Shown() }
+    const latest = { Stdout: new LatestLine(), Stderr: new LatestLine() }
     const result = yield* sandbox.execStream(command, execOptions).pipe(
       Stream.tap((event) => {
         if (event._tag === "Exit") return Effect.void
         shown[event._tag].push(event.bytes)
-        const message = onProgress && lastLine(event.bytes)
+        const message = onProgress && latest[event._tag].push(event.bytes)
         return onProgress && message !== undefined ? onProgress({ message }) : Effect.void
       }),
       (events) => collectOutput(events, execOutputLimit),
