@@ -6,6 +6,7 @@ import { fileCases } from "./files.ts"
 import { list } from "./list.ts"
 import { memoryHeld } from "./memory.ts"
 import { overhead } from "./overhead.ts"
+import { sessionCases } from "./sessions.ts"
 import { transferCases } from "./transfer.ts"
 
 /** In the order of the page. */
@@ -24,4 +25,5 @@ export const cases: ReadonlyArray<Case> = [
   overhead,
   memoryHeld,
   eventLoop,
+  ...sessionCases,
 ]

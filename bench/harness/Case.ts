@@ -33,7 +33,7 @@ export interface Case {
   readonly title: string
   /** What is measured and how to read it, for the page: a paragraph or two of Markdown. */
   readonly about: string
-  readonly unit: "ms" | "MiB" | "KiB"
+  readonly unit: "ms" | "MiB" | "KiB" | "descriptors"
   /** How much one try does, where a rate says more than a time. */
   readonly work?: (quick: boolean) => { readonly amount: number; readonly unit: string }
   /** Which runtime it needs, where not every engine has it. */
