@@ -34,8 +34,14 @@ describe.each(["legacy", "modern"])("the inspector, by the %s revision of the pr
     // Here it would tell of a schema that some client can't take, or end with another code.
     assert.strictEqual(stderr, "")
     const listed: ReadonlyArray<Record<string, unknown>> = result.tools
+    const created = listed.find(({ name }) => name === "sandbox_create")
+    assert.match(String(created?.["description"]), /\nDefault here: .*\. At most: /)
     assert.deepStrictEqual(
-      listed,
+      listed.map((tool) => ({
+        ...tool,
+        // What the operator allows is said there as well.
+        description: String(tool["description"]).replace(/\nDefault here: .*$/, ""),
+      })),
       Object.values(sandboxTools).map(
         ({ name, title, description, inputSchema, outputSchema, annotations }) => ({
           name,
