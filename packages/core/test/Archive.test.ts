@@ -146,6 +146,56 @@ describe("Archive", () => {
     }),
   )
 
+  it.effect("tells size and rights of an entry, and gives content of files only", () =>
+    Effect.gen(function* () {
+      const text = new TextEncoder().encode("text")
+      const packing = packArchive(
+        Stream.make<Array<ArchiveEntry>>(
+          // A folder has no content, whatever is said of its size.
+          { path: "d", kind: "directory", size: 7, mode: 0o2750, content: Stream.succeed(text) },
+          { path: "p", kind: "other", size: 0, mode: 0o600, content: Stream.empty },
+          file("f", text),
+        ),
+      )
+      const seen: Array<unknown> = []
+      const look = (archive: Stream.Stream<Uint8Array, InvalidArchive>) =>
+        unpackArchive(archive, ({ path, kind, size, mode, content }) =>
+          Effect.map(Stream.runCollect(content), (pieces) => {
+            seen.push([path, kind, size, mode.toString(8), Buffer.concat(pieces).toString()])
+          }),
+        )
+      yield* look(packing)
+      assert.deepStrictEqual(seen.splice(0), [
+        ["d/", "directory", 0, "2750", ""],
+        ["f", "file", 4, "640", "text"],
+      ])
+      // An archive of others may have anything: here a device with bytes, which no tar of ours makes.
+      const bytes = Buffer.concat(
+        yield* Stream.runCollect(packArchive(Stream.make(file("f", text)))),
+      )
+      bytes.write("3", 156, "latin1")
+      bytes.fill(" ", 148, 156)
+      const sum = bytes.subarray(0, 512).reduce((all, byte) => all + byte, 0)
+      bytes.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1")
+      yield* look(Stream.succeed(bytes))
+      assert.deepStrictEqual(seen, [["f", "other", 0, "640", ""]])
+    }),
+  )
+
+  it.effect("ends a file that has more bytes than it said without waiting for them all", () =>
+    Effect.gen(function* () {
+      const endless = {
+        ...file("x", new Uint8Array(), 2),
+        content: Stream.forever(Stream.succeed(new Uint8Array(1))),
+      }
+      const error = yield* Effect.flip(Stream.runDrain(packArchive(Stream.make(endless))))
+      assert.match(
+        error.message,
+        /"x" changed while it was read: 2 bytes announced, 3 or more found/,
+      )
+    }),
+  )
+
   it.effect("packs what is at hand as it packs what comes in pieces", () =>
     Effect.gen(function* () {
       const empty = { size: 0, content: Stream.empty }
