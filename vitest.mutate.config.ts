@@ -8,7 +8,8 @@ export default defineConfig({
     // What a mutation run repeats for each change: the tests of the core that need no engine.
     include: [
       "packages/core/test/**/*.test.ts",
-      "test/{sandboxes,ownership,leases,reconciliation,metrics}.test.ts",
+      "test/{sandboxes,ownership,leases,reconciliation,metrics,transfer,lateCreations}.test.ts",
+      "test/{sessions,policy}/**/*.test.ts",
       "test/contract/leaseStores.test.ts",
     ],
     retry: 0,
