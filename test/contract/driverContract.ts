@@ -142,8 +142,11 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
       return found
     })
 
-  describe(`SandboxDriver contract: ${driverName}`, () => {
-    onLayer(options.layer, { unavailable: options.unavailable }, (check) => {
+  onLayer(
+    `SandboxDriver contract: ${driverName}`,
+    options.layer,
+    { unavailable: options.unavailable },
+    (check) => {
       shellContract({ check, make, out })
 
       describe("lifecycle", () => {
@@ -1092,6 +1095,6 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
           }),
           effect,
         )
-    })
-  })
+    },
+  )
 }

@@ -1,7 +1,7 @@
 import { SandboxDriver, Sandboxes, type SandboxSession, type SettingsInput } from "@cordon/core"
-import { assert, describe, layer as withLayer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { skipped } from "../support/skipped.ts"
+import { onLayer } from "../support/onLayer.ts"
 
 /** What sessions are tested on. */
 export interface SessionOptions {
@@ -229,17 +229,9 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
     ),
   }
 
-  describe(`sessions: ${driverName}`, () => {
-    const { unavailable } = options
-    if (unavailable !== undefined) {
-      for (const name of Object.keys(tests)) skipped(name, unavailable)
-      return
-    }
-    const layer = Sandboxes.layer(settings).pipe(Layer.provideMerge(options.layer))
-    withLayer(layer, { excludeTestServices: true })((it) => {
-      for (const [name, body] of Object.entries(tests)) {
-        it.effect(name, () => Effect.asVoid(Effect.scoped(body())), 60_000)
-      }
-    })
+  const layer = Sandboxes.layer(settings).pipe(Layer.provideMerge(options.layer))
+  const { unavailable } = options
+  onLayer(`sessions: ${driverName}`, layer, { unavailable, timeout: 60_000 }, (check) => {
+    for (const [name, body] of Object.entries(tests)) check(name, body)
   })
 }

@@ -1,5 +1,6 @@
 import { layer as withLayer } from "@effect/vitest"
 import { Effect, type Layer, type Scope } from "effect"
+import { describe } from "vitest"
 import { skipped } from "./skipped.ts"
 
 /** A test with a layer's services; `lack` is why it is skipped. */
@@ -9,18 +10,24 @@ export type Check<R> = (
   lack?: string,
 ) => void
 
-/** The same layer for all of a suite's tests. Nothing is built where the suite can't run. */
+/**
+ * A suite whose tests all have the same layer. Nothing is built where the suite can't run.
+ *
+ * It has a title of its own, since without one the layer would be closed by counting tests: too early
+ * where one is tried again, or stands beside suites of its own.
+ */
 export const onLayer = <R, E>(
+  title: string,
   layer: Layer.Layer<R, E>,
   options: { readonly unavailable: string | undefined; readonly timeout?: number | undefined },
   suite: (check: Check<R>) => void,
 ): void => {
   const { unavailable, timeout } = options
   if (unavailable !== undefined) {
-    suite((name) => skipped(name, unavailable))
+    describe(title, () => suite((name) => skipped(name, unavailable)))
     return
   }
-  withLayer(layer, { excludeTestServices: true })((it) =>
+  withLayer(layer, { excludeTestServices: true })(title, (it) =>
     suite((name, body, lack) => {
       if (lack !== undefined) return skipped(name, lack)
       it.effect(name, () => Effect.asVoid(Effect.scoped(body())), timeout)

@@ -1,6 +1,6 @@
 // Values of every kind that a test can throw; the summary has to name each one.
 import { Cause, Context, Effect, Layer } from "effect"
-import { describe, it } from "vitest"
+import { it } from "vitest"
 import { onLayer } from "../onLayer.ts"
 
 const circular: { self?: unknown } = {}
@@ -36,9 +36,11 @@ it.skip("is left out without a reason")
 
 class Service extends Context.Service<Service, string>()("test/reporter/Service") {}
 
-describe("a suite that can't run here", () => {
-  const layer = Layer.effect(Service, Effect.die("this was built"))
-  onLayer(layer, { unavailable: "its engine is away" }, (check) => {
+onLayer(
+  "a suite that can't run here",
+  Layer.effect(Service, Effect.die("this was built")),
+  { unavailable: "its engine is away" },
+  (check) => {
     check("builds nothing", () => Service)
-  })
-})
+  },
+)
