@@ -8,9 +8,9 @@ export default defineConfig({
     // What a mutation run repeats for each change: the tests of the core that need no engine.
     include: [
       "packages/core/test/**/*.test.ts",
-      "test/{sandboxes,ownership,leases,reconciliation,metrics,transfer,lateCreations}.test.ts",
+      "test/{sandboxes,ownership,leases,reconciliation,metrics,transfer,transferReport,lateCreations}.test.ts",
       "test/{sessions,policy}/**/*.test.ts",
-      "test/contract/leaseStores.test.ts",
+      "test/contract/{leaseStores,features}.test.ts",
     ],
     retry: 0,
     reporters: ["default"],

@@ -12,6 +12,7 @@ import { Option, Schema } from "effect"
 import * as fc from "fast-check"
 
 const digest = `sha256:${"0123456789abcdef".repeat(4)}`
+const other = digest.replace("0", "f")
 const isPattern = Schema.is(ImagePattern)
 const isReference = Schema.is(ImageReference)
 
@@ -153,9 +154,19 @@ describe("an image's ID", () => {
 describe("a pattern of images", () => {
   it("is a repository, an image, all below a name, or all", () => {
     for (const [pattern, yes, no] of [
-      ["python", ["python", "python:3.12", "docker.io/library/python:3"], ["pythons", "a/python"]],
+      [
+        "python",
+        ["python", "python:3.12", "docker.io/library/python:3"],
+        ["pythons", "a/python", "ghcr.io/library/python"],
+      ],
+      ["acme/tool", ["acme/tool", "docker.io/acme/tool:2"], ["ghcr.io/acme/tool", "tool"]],
+      ["localhost:5000/tool", ["localhost:5000/tool:1"], ["localhost:5000/other", "tool:1"]],
       ["python:3.12", ["python:3.12"], ["python", "python:3.1", `python:3.12@${digest}`]],
-      [`python@${digest}`, [`python@${digest}`, `python:3@${digest}`], ["python"]],
+      [
+        `python@${digest}`,
+        [`python@${digest}`, `python:3@${digest}`],
+        ["python", `python@${other}`],
+      ],
       ["acme/*", ["acme/a", "acme/b/c:1"], ["acme", "acmes/a", "ghcr.io/acme/a"]],
       ["ghcr.io/acme/*", ["ghcr.io/acme/a", "ghcr.io/acme/b/c"], ["ghcr.io/acmes/a", "acme/a"]],
       ["ghcr.io/*", ["ghcr.io/a", "ghcr.io/b/c"], ["ghcr.io:443/a", "a", "x.ghcr.io/a"]],

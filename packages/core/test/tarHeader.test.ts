@@ -1,0 +1,55 @@
+import { assert, describe, it } from "@effect/vitest"
+import tar from "tar-stream"
+import { archiveEnd, tarHeader } from "../src/tarHeader.ts"
+
+describe("a header of an archive", () => {
+  const header = (path: string, size = 0, linkTarget = "") =>
+    tarHeader({
+      path,
+      kind: linkTarget === "" ? "file" : "hardlink",
+      size,
+      mode: 0o644,
+      linkTarget,
+    })
+
+  /** What another tar reads of a header. */
+  const parsed = (bytes: Uint8Array) =>
+    new Promise<tar.Header>((resolve, reject) => {
+      const extract = tar.extract()
+      extract.on("entry", resolve)
+      extract.on("error", reject)
+      extract.write(bytes)
+    })
+
+  it("is one block where the old format has room, and begins with another where it has not", () => {
+    const name = "n".repeat(100)
+    for (const [path, blocks] of [
+      [name, 1],
+      [`x${name}`, 3],
+      [`x/${name}`, 1],
+      [`${"p".repeat(155)}/${name}`, 1],
+      [`${"p".repeat(156)}/${name}`, 3],
+      [`${"p".repeat(100)}/`, 3],
+      [`/${name}`, 3],
+      ["é", 3],
+    ] as const) {
+      assert.strictEqual(header(path).length, blocks * 512, path)
+    }
+    assert.strictEqual(header("a", 0, name).length, 512)
+    assert.strictEqual(header("a", 0, `x${name}`).length, 3 * 512)
+    assert.strictEqual(archiveEnd().length, 1024)
+  })
+
+  it("holds sizes beyond eight gigabytes", async () => {
+    for (const size of [8 ** 11 - 1, 8 ** 11, 2 ** 40 + 5]) {
+      assert.strictEqual((await parsed(header("a", size))).size, size)
+    }
+  })
+
+  it("holds names whose record needs one more digit for its own length", async () => {
+    for (let length = 75; length < 110; length++) {
+      const path = `é${"x".repeat(length)}`
+      assert.strictEqual((await parsed(header(path))).name, path)
+    }
+  })
+})
