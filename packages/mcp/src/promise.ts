@@ -32,6 +32,7 @@ export const createMcpServer = (options: McpServerOptions): McpServer => {
   const closing = Deferred.makeUnsafe<void>()
   const served = new Set<Promise<void>>()
   let isClosed = false
+  let serving = false
   const open = () => {
     if (isClosed) throw new Closed({ subject: "MCP server" })
   }
@@ -39,7 +40,8 @@ export const createMcpServer = (options: McpServerOptions): McpServer => {
     isClosed = true
     Deferred.doneUnsafe(closing, Exit.void)
     await Promise.allSettled(served)
-    await Effect.runPromise(Scope.close(scope, Exit.void))
+    // On the runtime, which keeps the process alive until the last sandbox is removed.
+    if (serving) await runtime.runPromise(Scope.close(scope, Exit.void))
     await runtime.dispose()
   }
   return {
@@ -53,7 +55,9 @@ export const createMcpServer = (options: McpServerOptions): McpServer => {
     },
     http: async (options) => {
       open()
-      return await runtime.runPromise(Scope.provide(serveHttp(options), scope))
+      const endpoint = await runtime.runPromise(Scope.provide(serveHttp(options), scope))
+      serving = true
+      return endpoint
     },
     close,
     [Symbol.asyncDispose]: close,
