@@ -218,9 +218,7 @@ export interface Decision {
 
 /**
  * Decides what a sandbox gets of what was asked for: the defaults where nothing was, and nothing
- * that is more than the policy allows. It looks at nothing but what it is given.
- *
- * @param host what the host offers
+ * that is more than the policy allows. `host` is what the host offers. It looks at nothing else.
  */
 export const decide = Effect.fnUntraced(function* (
   policy: Policy,

@@ -60,10 +60,8 @@ const bindTools = Effect.fnUntraced(function* <Name extends ToolName>(
 
 /**
  * Binds the eight tools to a session, whose ID has 1 to 256 characters; other sessions' sandboxes do
- * not exist to them.
- *
- * @param options.session one that is open (see `Sandboxes.openSession`); one that lasts as long as the
- * `Sandboxes` by default
+ * not exist to them. `session` is one that is open (see `Sandboxes.openSession`); by default it is one
+ * that lasts as long as the `Sandboxes`.
  */
 export const makeToolset = Effect.fnUntraced(function* (options: {
   readonly sessionId: string
