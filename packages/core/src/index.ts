@@ -1,7 +1,7 @@
 import "./requireNode.ts"
 
 export { type ArchiveEntry, packArchive, unpackArchive } from "./Archive.ts"
-export { checkInput, type InputSchema, optionNames } from "./checkInput.ts"
+export { checkInput, type InputSchema, optionNames, optionsOf } from "./checkInput.ts"
 export * from "./errors.ts"
 export { HoldsProcess } from "./HoldsProcess.ts"
 export { handOver } from "./handOver.ts"

@@ -1,4 +1,4 @@
-import { type LeaseStore, LeaseStoreFailed } from "@cordon/core"
+import { checkInput, type LeaseStore, LeaseStoreFailed, optionNames } from "@cordon/core"
 import { type Dialect, layerSqlStore } from "@cordon/lease-store-sql"
 import { PgClient } from "@effect/sql-pg"
 import { Config, Effect, Layer, Redacted } from "effect"
@@ -37,12 +37,10 @@ export const layerClient: Layer.Layer<LeaseStore, LeaseStoreFailed, SqlClient.Sq
   layerSqlStore(dialect)
 
 /** Leases in PostgreSQL: for any number of workers and hosts. The database's clock decides. */
-export const layer = ({
-  url,
-  password,
-  ...options
-}: PostgresOptions): Layer.Layer<LeaseStore, LeaseStoreFailed> =>
-  Layer.provide(
+export const layer = (given: PostgresOptions): Layer.Layer<LeaseStore, LeaseStoreFailed> => {
+  checkInput("options of postgres()", shape, given)
+  const { url, password, ...options } = given
+  return Layer.provide(
     layerClient,
     PgClient.layer({
       applicationName: "cordon",
@@ -57,6 +55,38 @@ export const layer = ({
       ),
     ),
   )
+}
+
+const shape = optionNames<PostgresOptions>({
+  url: true,
+  password: true,
+  host: true,
+  port: true,
+  path: true,
+  ssl: true,
+  database: true,
+  username: true,
+  connectTimeout: true,
+  keepAlive: true,
+  stream: true,
+  applicationName: true,
+  startupParameters: true,
+  startupOptions: true,
+  spanAttributes: true,
+  transformResultNames: true,
+  transformQueryNames: true,
+  transformJson: true,
+  types: true,
+  multiplex: true,
+  multiplexConcurrency: true,
+  prepare: true,
+  preparedStatementCacheSize: true,
+  maxMessageSize: true,
+  idleTimeout: true,
+  maxConnections: true,
+  minConnections: true,
+  connectionTTL: true,
+})
 
 /** As `layer`, from a program's configuration. */
 export const layerConfig = (

@@ -1,6 +1,6 @@
-import type { LeaseStore, LeaseStoreFailed } from "@cordon/core"
+import { checkInput, type LeaseStore, type LeaseStoreFailed, optionsOf } from "@cordon/core"
 import { type Dialect, layerSqlStore } from "@cordon/lease-store-sql"
-import { Config, Effect, Layer } from "effect"
+import { Config, Effect, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import { layerClient } from "./client.ts"
 import { migrations } from "./migrations.ts"
@@ -26,8 +26,15 @@ const dialect = (sql: SqlClient.SqlClient): Dialect => ({
 /**
  * Leases in a SQLite file: for any number of processes on one machine, which have one clock.
  */
-export const layer = (options: SqliteOptions): Layer.Layer<LeaseStore, LeaseStoreFailed> =>
-  Layer.provide(layerSqlStore(dialect), layerClient(options.filename))
+export const layer = (options: SqliteOptions): Layer.Layer<LeaseStore, LeaseStoreFailed> => {
+  checkInput("options of sqlite()", shape, options)
+  return Layer.provide(layerSqlStore(dialect), layerClient(options.filename))
+}
+
+const shape = optionsOf({}, { filename: Schema.String } satisfies Record<
+  keyof SqliteOptions,
+  unknown
+>)
 
 /** As `layer`, from a program's configuration. */
 export const layerConfig = (

@@ -1,10 +1,43 @@
-import { Closed, type CreateSandboxesOptions, layerSandboxes, makeRuntime } from "@cordon/core"
-import { Deferred, Effect, Exit, Scope } from "effect"
+import {
+  Closed,
+  type CreateSandboxesOptions,
+  checkInput,
+  checkSettings,
+  createSandboxesFields,
+  layerSandboxes,
+  makeRuntime,
+  optionNames,
+  optionsOf,
+} from "@cordon/core"
+import { Deferred, Effect, Exit, Schema, Scope } from "effect"
 import { type HttpEndpoint, type HttpOptions, serveHttp } from "./http.ts"
 import { type StdioOptions, serveStdio } from "./stdio.ts"
 
 /** What the sandboxes of MCP clients run on. What belongs to a session is said where it is served. */
 export type McpServerOptions = Omit<CreateSandboxesOptions, "sessionId" | "files" | "removeOnClose">
+
+const { sessionId: _, files: __, removeOnClose: ___, driver, ...settings } = createSandboxesFields
+
+/** Looked at where it is used, with an error that says what is expected. */
+const any = Schema.Unknown
+const session = { files: any, keep: Schema.Boolean, sessionId: Schema.String }
+
+const shapes = {
+  server: optionsOf(settings, { driver }),
+  stdio: optionNames<StdioOptions>(session),
+  http: optionNames<HttpOptions>({
+    ...session,
+    host: Schema.String,
+    port: Schema.Number,
+    token: Schema.String,
+    allowedHosts: Schema.Array(Schema.String),
+    allowedOrigins: Schema.Array(Schema.String),
+    maxSessions: Schema.Number,
+    maxConnections: Schema.Number,
+    requestTimeout: any,
+    sessionTimeout: any,
+  }),
+}
 
 /** The sandbox tools for MCP clients, for programs that do not use Effect. */
 export interface McpServer extends AsyncDisposable {
@@ -27,6 +60,8 @@ export interface McpServer extends AsyncDisposable {
  * const { url } = await server.http({ port: 3000 })
  */
 export const createMcpServer = (options: McpServerOptions): McpServer => {
+  checkInput("options of createMcpServer", shapes.server, options)
+  checkSettings(options)
   const runtime = makeRuntime(layerSandboxes(options))
   const scope = Scope.makeUnsafe()
   const closing = Deferred.makeUnsafe<void>()
@@ -45,7 +80,8 @@ export const createMcpServer = (options: McpServerOptions): McpServer => {
     await runtime.dispose()
   }
   return {
-    stdio: async (options) => {
+    stdio: async (options = {}) => {
+      checkInput("options of stdio", shapes.stdio, options)
       open()
       const serving = runtime.runPromise(
         Effect.raceFirst(serveStdio(options), Deferred.await(closing)),
@@ -53,7 +89,8 @@ export const createMcpServer = (options: McpServerOptions): McpServer => {
       served.add(serving)
       await serving
     },
-    http: async (options) => {
+    http: async (options = {}) => {
+      checkInput("options of http", shapes.http, options)
       open()
       const endpoint = await runtime.runPromise(Scope.provide(serveHttp(options), scope))
       serving = true

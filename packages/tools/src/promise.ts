@@ -3,8 +3,11 @@ import {
   backingOfSession,
   Closed,
   type CreateSandboxesOptions,
+  checkInput,
   createSandboxes,
+  createSandboxesFields,
   InvalidInput,
+  optionsOf,
   type PromiseSandbox,
   type PromiseSandboxes,
   type PromiseSessionOptions,
@@ -14,7 +17,17 @@ import {
   SessionFiles,
   type SetupError,
 } from "@cordon/core"
-import { Cause, Deferred, Duration, Effect, Exit, identity, Stream } from "effect"
+import {
+  Cause,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  identity,
+  Predicate,
+  Schema,
+  Stream,
+} from "effect"
 import { AuditTrail, type ToolCall } from "./AuditTrail.ts"
 import { policyOf, withCeilings } from "./ceilings.ts"
 import { type SandboxToolName, sandboxToolset } from "./oneSandbox.ts"
@@ -88,6 +101,20 @@ export interface SharedToolsOptions extends PromiseSessionOptions, Audited {
 export interface SandboxToolsOptions extends Audited {
   /** A ready one, that `create` or `get` returned. */
   readonly sandbox: PromiseSandbox
+}
+
+const { driver, sessionId, files, removeOnClose, ...settings } = createSandboxesFields
+const audit = {
+  onToolCall: Schema.declare((value): value is unknown => typeof value === "function", {
+    expected: "a function",
+  }),
+}
+
+/** What `createTools` takes. Whether what it is given is ours is looked at where it is used. */
+const shapes = {
+  own: optionsOf({ ...settings, sessionId, files, removeOnClose, ...audit }, { driver }),
+  shared: optionsOf({ sandboxes: Schema.Unknown, sessionId, files, removeOnClose, ...audit }),
+  sandbox: optionsOf({ sandbox: Schema.Unknown, ...audit }),
 }
 
 /** An audit trail that calls back; what the program throws there is its own, and in its log. */
@@ -231,6 +258,12 @@ export function createTools(options: SandboxToolsOptions): PromiseSandboxToolset
 export function createTools(
   options: CreateToolsOptions | SharedToolsOptions | SandboxToolsOptions,
 ): PromiseToolset | PromiseSandboxToolset {
+  const shape = Predicate.hasProperty(options, "sandbox")
+    ? shapes.sandbox
+    : Predicate.hasProperty(options, "sandboxes")
+      ? shapes.shared
+      : shapes.own
+  checkInput("options of createTools", shape, options)
   if ("sandbox" in options) return toolsOfSandbox(options)
   if ("sandboxes" in options) return sharedTools(options)
   const { onToolCall, ...ours } = options

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 
 /** The packages that our own files import when an entry point is loaded, as Node sees it. */
-const imported = (entry: string): ReadonlyArray<string> => {
+const imported = (entry: string): Array<string> => {
   const program = `
     import { registerHooks } from "node:module"
     const names = new Set()
@@ -23,16 +23,16 @@ const imported = (entry: string): ReadonlyArray<string> => {
 
 describe("what an entry point loads", () => {
   it.each([
-    ["", ["@cordon/core", "effect"]],
+    ["", []],
     ["/ai-sdk", ["ai"]],
     // These hand over plain objects: they need the SDK's types alone.
     ["/anthropic", []],
-    ["/effect-ai", ["@cordon/core", "effect"]],
+    ["/effect-ai", []],
     ["/langchain", ["@langchain/core"]],
     ["/mastra", ["@mastra/core"]],
     ["/openai", []],
     ["/openai-agents", ["@openai/agents"]],
-  ])("@cordon/tools%s: no other framework", (path, packages) => {
-    assert.deepStrictEqual(imported(`@cordon/tools${path}`), packages)
+  ])("@cordon/tools%s: no other framework", (path, frameworks) => {
+    assert.sameMembers(imported(`@cordon/tools${path}`), ["@cordon/core", "effect", ...frameworks])
   })
 })

@@ -4,6 +4,7 @@ export {
   type SandboxBacking,
   type SessionBacking,
 } from "./backing.ts"
+export { checkSettings } from "./checkSettings.ts"
 export { createSandboxes, layerSandboxes } from "./createSandboxes.ts"
 export type { LogEntry, LoggingOptions, LogLevel, LogSink } from "./logging.ts"
 export { type CallRuntime, makeRuntime } from "./makeRuntime.ts"
@@ -11,3 +12,4 @@ export type * from "./options.ts"
 export type * from "./PromiseSandbox.ts"
 export type * from "./PromiseSandboxes.ts"
 export { type PromiseRuntime, runExit, type SetupError } from "./runtime.ts"
+export { createSandboxesFields } from "./shapes.ts"

@@ -1,4 +1,5 @@
 import { DateTime, Effect, Exit, Layer, Stream } from "effect"
+import { checkInput, optionNames } from "../checkInput.ts"
 import { FileNotFound, InvalidInput, NotAFile, StorageFailed } from "../errors.ts"
 import { SessionFiles, type SessionFilesEntry } from "../SessionFiles.ts"
 import { type StoragePath, storagePath } from "../values/FilePath.ts"
@@ -40,10 +41,12 @@ export const sessionFilesMemory: Layer.Layer<SessionFiles> = Layer.sync(SessionF
 )
 
 /** As {@link sessionFilesMemory}, with a limit of the program's own. */
-export const sessionFilesMemoryWith = ({
-  limit = defaultLimit,
-}: SessionFilesMemoryOptions = {}): Layer.Layer<SessionFiles, InvalidInput> =>
-  Layer.effect(
+export const sessionFilesMemoryWith = (
+  options: SessionFilesMemoryOptions = {},
+): Layer.Layer<SessionFiles, InvalidInput> => {
+  checkInput("options of sessionFilesMemoryWith", shape, options)
+  const { limit = defaultLimit } = options
+  return Layer.effect(
     SessionFiles,
     Number.isSafeInteger(limit) && limit > 0
       ? Effect.sync(() => make(limit))
@@ -54,6 +57,9 @@ export const sessionFilesMemoryWith = ({
           }),
         ),
   )
+}
+
+const shape = optionNames<SessionFilesMemoryOptions>({ limit: true })
 
 const make = (limit: number) => {
   const nodes = new Map<string, Node>([["", { kind: "directory", modifiedAt: new Date() }]])

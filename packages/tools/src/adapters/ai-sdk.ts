@@ -1,4 +1,6 @@
+import { checkInput, optionNames } from "@cordon/core"
 import { jsonSchema, type Tool } from "ai"
+import { Schema } from "effect"
 import type { SandboxToolName } from "../oneSandbox.ts"
 import type {
   PromiseSandboxToolset,
@@ -8,7 +10,7 @@ import type {
 } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
 import type { ToolInput, ToolName } from "../tools.ts"
-import { approvalOf, type ToolApproval } from "./approval.ts"
+import { approvalOf, approvalShape, type ToolApproval } from "./approval.ts"
 import { schemaOf, withSignal } from "./calls.ts"
 import { withProgress } from "./progress.ts"
 
@@ -33,6 +35,8 @@ export interface AiSdkOptions {
   readonly strict?: boolean
 }
 
+const shape = optionNames<AiSdkOptions>({ progress: Schema.Boolean, strict: Schema.Boolean })
+
 /**
  * The tools of a session for the Vercel AI SDK: `tools` of `generateText`, `streamText` or an agent.
  *
@@ -54,6 +58,7 @@ export function aiSdkTools(
   { byName }: Pick<PromiseToolset, "byName"> | Pick<PromiseSandboxToolset, "byName">,
   options: AiSdkOptions = {},
 ): AiSdkTools | AiSdkSandboxTools {
+  checkInput("options of aiSdkTools", shape, options)
   return "sandbox_create" in byName
     ? {
         sandbox_create: aiSdkTool(byName.sandbox_create, options),
@@ -134,8 +139,9 @@ export type AiSdkApproval =
 export const aiSdkToolApproval = (
   { tools }: PromiseTools,
   approval: ToolApproval,
-): Record<string, AiSdkApproval> =>
-  Object.fromEntries(
+): Record<string, AiSdkApproval> => {
+  checkInput("approval of aiSdkToolApproval", approvalShape, approval)
+  return Object.fromEntries(
     tools.flatMap((tool): Array<[string, AiSdkApproval]> => {
       const needed = approvalOf(approval, tool)
       if (needed === false) return []
@@ -145,3 +151,4 @@ export const aiSdkToolApproval = (
       return [[tool.name, ask]]
     }),
   )
+}

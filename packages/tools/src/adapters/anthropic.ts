@@ -4,9 +4,18 @@ import type {
   Tool,
   ToolResultBlockParam,
 } from "@anthropic-ai/sdk/resources/messages/messages"
+import { checkInput, optionNames } from "@cordon/core"
+import { Schema } from "effect"
 import type { PromiseTool, PromiseTools } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
-import { optionsOf, type RunCallsOptions, schemaOf, toolNamed, withSignal } from "./calls.ts"
+import {
+  optionsOf,
+  type RunCallsOptions,
+  runCallsShape,
+  schemaOf,
+  toolNamed,
+  withSignal,
+} from "./calls.ts"
 
 export type { RunCallsOptions } from "./calls.ts"
 
@@ -16,6 +25,8 @@ export interface AnthropicOptions {
   readonly strict?: boolean
 }
 
+const shape = optionNames<AnthropicOptions>({ strict: Schema.Boolean })
+
 /**
  * The tools of a session for Anthropic's Messages API: `tools` of `client.messages.create`.
  * {@link anthropicToolResults} runs what the model calls.
@@ -23,7 +34,10 @@ export interface AnthropicOptions {
 export const anthropicTools = (
   { tools }: PromiseTools,
   options: AnthropicOptions = {},
-): Array<Tool> => tools.map((tool) => definition(tool, options))
+): Array<Tool> => {
+  checkInput("options of anthropicTools", shape, options)
+  return tools.map((tool) => definition(tool, options))
+}
 
 /**
  * Runs the sandbox tools that a message uses, all at once, and gives back the content of the user's
@@ -34,6 +48,7 @@ export const anthropicToolResults = async (
   content: ReadonlyArray<ContentBlock>,
   options: RunCallsOptions = {},
 ): Promise<Array<ToolResultBlockParam>> => {
+  checkInput("options of anthropicToolResults", runCallsShape, options)
   const results = content.map(async (block): Promise<Array<ToolResultBlockParam>> => {
     const tool = block.type === "tool_use" ? toolNamed(toolset, block.name) : undefined
     if (tool === undefined || block.type !== "tool_use") return []
@@ -48,8 +63,9 @@ export const anthropicToolResults = async (
 export const anthropicRunnableTools = (
   { tools }: PromiseTools,
   options: AnthropicOptions = {},
-): Array<BetaRunnableTool<unknown>> =>
-  tools.map((tool) => ({
+): Array<BetaRunnableTool<unknown>> => {
+  checkInput("options of anthropicRunnableTools", shape, options)
+  return tools.map((tool) => ({
     ...definition(tool, options),
     // The tool itself checks its input, and tells the model what to mend.
     parse: (input) => input,
@@ -60,6 +76,7 @@ export const anthropicRunnableTools = (
       throw new Error(result.error.message)
     },
   }))
+}
 
 const definition = (tool: PromiseTool, { strict }: AnthropicOptions) => ({
   name: tool.name,

@@ -1,3 +1,4 @@
+import { Schema } from "effect"
 import type { ToolInfo } from "../Tool.ts"
 
 /**
@@ -9,6 +10,12 @@ export type ToolApproval =
   | "destructive"
   | "all"
   | ((tool: ToolInfo, input: unknown) => boolean | Promise<boolean>)
+
+export const approvalShape = Schema.declare(
+  (value): value is ToolApproval =>
+    value === "destructive" || value === "all" || typeof value === "function",
+  { expected: '"destructive", "all", or a function of the tool and its input' },
+)
 
 /** Whether a tool's calls need approval: always, never, or by their input. */
 export const approvalOf = (

@@ -1,4 +1,5 @@
 /** What adapters share: how the frameworks hand on a call. */
+import { optionNames } from "@cordon/core"
 import type { ObjectSchema } from "../jsonSchema.ts"
 import type { ToolProgress } from "../progress.ts"
 import type { PromiseTool, PromiseTools } from "../promise.ts"
@@ -33,6 +34,8 @@ export interface RunCallsOptions {
   /** Told of pulls of an image and of the output of commands, with the ID of the call. */
   readonly onProgress?: (progress: ToolProgress & { readonly callId: string }) => void
 }
+
+export const runCallsShape = optionNames<RunCallsOptions>({ signal: true, onProgress: true })
 
 /** The options of one of the calls. */
 export const optionsOf = (callId: string, { signal, onProgress }: RunCallsOptions) => ({

@@ -1,4 +1,4 @@
-import { Sandboxes, SessionFiles } from "@cordon/core"
+import { checkInput, optionsOf, Sandboxes, SessionFiles } from "@cordon/core"
 import { Effect, Schema } from "effect"
 import { Prompt, Tool, Toolkit } from "effect/ai"
 import { makeAudit } from "../AuditTrail.ts"
@@ -63,8 +63,9 @@ export const SandboxToolkit = Toolkit.make(
  *
  * @param options.sessionId who owns the sandboxes: 1 to 256 characters
  */
-export const layerSandboxToolkit = (options: { readonly sessionId: string }) =>
-  SandboxToolkit.toLayer(
+export const layerSandboxToolkit = (options: { readonly sessionId: string }) => {
+  checkInput("options of layerSandboxToolkit", shape, options)
+  return SandboxToolkit.toLayer(
     Effect.gen(function* () {
       const files = yield* SessionFiles
       const session = yield* (yield* Sandboxes).session(options.sessionId)
@@ -89,3 +90,6 @@ export const layerSandboxToolkit = (options: { readonly sessionId: string }) =>
       }
     }),
   )
+}
+
+const shape = optionsOf({}, { sessionId: Schema.String })

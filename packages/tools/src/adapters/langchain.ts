@@ -1,9 +1,12 @@
+import { checkInput, optionNames } from "@cordon/core"
 import type { CallbackManagerForToolRun } from "@langchain/core/callbacks/manager"
 import { ToolMessage } from "@langchain/core/messages"
 import { DynamicStructuredTool, type ToolRunnableConfig } from "@langchain/core/tools"
+import { Schema } from "effect"
 import type { PromiseTool, PromiseTools } from "../promise.ts"
 import { nullableSchemaOf } from "../strict.ts"
 import type { ToolInfo, ToolResult } from "../Tool.ts"
+import { approvalShape } from "./approval.ts"
 import { withSignal } from "./calls.ts"
 import { withProgress } from "./progress.ts"
 
@@ -12,6 +15,8 @@ export interface LangChainOptions {
   /** Whether the schemas are fit for `bindTools(tools, { strict: true })`. Off by default. */
   readonly strict?: boolean
 }
+
+const shape = optionNames<LangChainOptions>({ strict: Schema.Boolean })
 
 /**
  * The tools of a session for LangChain and LangGraph: `tools` of `createAgent`, `bindTools` or a
@@ -25,7 +30,10 @@ export interface LangChainOptions {
 export const langchainTools = (
   { tools }: PromiseTools,
   options: LangChainOptions = {},
-): Array<DynamicStructuredTool> => tools.map((tool) => langchainTool(tool, options))
+): Array<DynamicStructuredTool> => {
+  checkInput("options of langchainTools", shape, options)
+  return tools.map((tool) => langchainTool(tool, options))
+}
 
 const langchainTool = (tool: PromiseTool, { strict }: LangChainOptions) => {
   const { name, description, inputSchema, strictInputSchema } = tool
@@ -89,6 +97,7 @@ export const langchainInterruptOn = (
   { tools }: PromiseTools,
   approval: "destructive" | "all" | ((tool: ToolInfo) => boolean),
 ): Record<string, boolean> => {
+  checkInput("approval of langchainInterruptOn", approvalShape, approval)
   const needs = (tool: ToolInfo) =>
     typeof approval === "function"
       ? approval(tool)

@@ -1,10 +1,12 @@
+import { checkInput, optionNames } from "@cordon/core"
 import type { StandardSchemaWithJSON } from "@mastra/core/schema"
 import { Tool } from "@mastra/core/tools"
+import { Schema } from "effect"
 import type { ObjectSchema } from "../jsonSchema.ts"
 import type { ToolProgress } from "../progress.ts"
 import type { PromiseTool, PromiseTools } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
-import { approvalOf, type ToolApproval } from "./approval.ts"
+import { approvalOf, approvalShape, type ToolApproval } from "./approval.ts"
 import { schemaOf, withSignal } from "./calls.ts"
 
 export type { ToolApproval } from "./approval.ts"
@@ -17,6 +19,8 @@ export interface MastraOptions {
   readonly strict?: boolean
 }
 
+const shape = optionNames<MastraOptions>({ approval: approvalShape, strict: Schema.Boolean })
+
 /**
  * The tools of a session for Mastra: `tools` of an `Agent`, by name.
  *
@@ -27,8 +31,10 @@ export interface MastraOptions {
 export const mastraTools = (
   { tools }: PromiseTools,
   options: MastraOptions = {},
-): Record<string, Tool<unknown, ToolResult>> =>
-  Object.fromEntries(tools.map((tool) => [tool.name, mastraTool(tool, options)]))
+): Record<string, Tool<unknown, ToolResult>> => {
+  checkInput("options of mastraTools", shape, options)
+  return Object.fromEntries(tools.map((tool) => [tool.name, mastraTool(tool, options)]))
+}
 
 const mastraTool = (tool: PromiseTool, { approval, strict }: MastraOptions) => {
   const { name, title, description, execute } = tool

@@ -1,7 +1,9 @@
+import { checkInput, optionNames } from "@cordon/core"
 import { type Tool, tool } from "@openai/agents"
+import { Schema } from "effect"
 import type { PromiseTool, PromiseTools } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
-import { approvalOf, type ToolApproval } from "./approval.ts"
+import { approvalOf, approvalShape, type ToolApproval } from "./approval.ts"
 import { withSignal } from "./calls.ts"
 
 export type { ToolApproval } from "./approval.ts"
@@ -17,6 +19,8 @@ export interface OpenAiAgentsOptions {
   readonly approval?: ToolApproval
 }
 
+const shape = optionNames<OpenAiAgentsOptions>({ approval: approvalShape, strict: Schema.Boolean })
+
 /**
  * The tools of a session for the OpenAI Agents SDK: `tools` of an `Agent`.
  *
@@ -25,7 +29,10 @@ export interface OpenAiAgentsOptions {
 export const openaiAgentsTools = (
   { tools }: PromiseTools,
   options: OpenAiAgentsOptions = {},
-): Array<Tool> => tools.map((each) => agentsTool(each, options))
+): Array<Tool> => {
+  checkInput("options of openaiAgentsTools", shape, options)
+  return tools.map((each) => agentsTool(each, options))
+}
 
 const agentsTool = (each: PromiseTool, { strict = true, approval }: OpenAiAgentsOptions): Tool => {
   const { name, description, inputSchema, strictInputSchema, execute } = each

@@ -1,3 +1,5 @@
+import { checkInput, optionNames } from "@cordon/core"
+import { Schema } from "effect"
 import type { RunnerFunction } from "openai/helpers/responses-tool-runner"
 import type { RunnableToolFunctionWithoutParse } from "openai/lib/RunnableFunction"
 import type {
@@ -11,6 +13,7 @@ import {
   optionsOf,
   parseArguments,
   type RunCallsOptions,
+  runCallsShape,
   schemaOf,
   toolNamed,
   withSignal,
@@ -27,6 +30,8 @@ export interface OpenAiOptions {
   readonly strict?: boolean
 }
 
+const shape = optionNames<OpenAiOptions>({ strict: Schema.Boolean })
+
 /**
  * The tools of a session for OpenAI's Responses API: `tools` of `client.responses.create`.
  * {@link openaiToolOutputs} runs what the model calls.
@@ -34,7 +39,10 @@ export interface OpenAiOptions {
 export const openaiTools = (
   { tools }: PromiseTools,
   options: OpenAiOptions = {},
-): Array<FunctionTool> => tools.map((tool) => definition(tool, options))
+): Array<FunctionTool> => {
+  checkInput("options of openaiTools", shape, options)
+  return tools.map((tool) => definition(tool, options))
+}
 
 /**
  * Runs the sandbox tools that a response calls, all at once, and gives back what to send as `input`
@@ -45,6 +53,7 @@ export const openaiToolOutputs = async (
   output: ReadonlyArray<ResponseOutputItem>,
   options: RunCallsOptions = {},
 ): Promise<Array<ResponseInputItem.FunctionCallOutput>> => {
+  checkInput("options of openaiToolOutputs", runCallsShape, options)
   const outputs = output.map(async (item) => {
     const tool = item.type === "function_call" ? toolNamed(toolset, item.name) : undefined
     if (tool === undefined || item.type !== "function_call") return []
@@ -62,12 +71,14 @@ export const openaiToolOutputs = async (
 export const openaiRunnerFunctions = (
   { tools }: PromiseTools,
   options: OpenAiOptions = {},
-): Array<RunnerFunction> =>
-  tools.map((tool) => ({
+): Array<RunnerFunction> => {
+  checkInput("options of openaiRunnerFunctions", shape, options)
+  return tools.map((tool) => ({
     tool: definition(tool, options),
     execute: async (input, context) =>
       outputOf(await tool.execute(input, withSignal(context?.signal))),
   }))
+}
 
 /**
  * The tools for the Chat Completions API: `tools` of `client.chat.completions.runTools`, and of
@@ -76,8 +87,9 @@ export const openaiRunnerFunctions = (
 export const openaiChatTools = (
   { tools }: PromiseTools,
   options: OpenAiOptions = {},
-): Array<RunnableToolFunctionWithoutParse> =>
-  tools.map((tool) => ({
+): Array<RunnableToolFunctionWithoutParse> => {
+  checkInput("options of openaiChatTools", shape, options)
+  return tools.map((tool) => ({
     type: "function",
     function: {
       ...functionOf(tool, options),
@@ -85,6 +97,7 @@ export const openaiChatTools = (
         (await tool.execute(parseArguments(input), { signal: controller.signal })).text,
     },
   }))
+}
 
 const functionOf = (tool: PromiseTool, { strict = true }: OpenAiOptions) => ({
   name: tool.name,
