@@ -2,11 +2,206 @@
 #ifndef CORDON_INIT_H
 #define CORDON_INIT_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+enum {
+  MAX_FRAME = 1 << 20,        // bytes of a payload
+  MAX_DATA = 64 << 10,        // bytes of a DATA payload
+  MAX_OUTPUT = 256 << 10,     // bytes kept for a connection that does not read
+  CONTROL_RESERVE = 64 << 10, // of these, for frames other than DATA
+  INPUT_WINDOW = 128 << 10,   // bytes of input that a channel may have on their way
+  LOG_SIZE = 1 << 20,         // of a kept process, a power of two
+  MAX_CONNECTIONS = 64,
+  MAX_CHANNELS = 512, // of all connections together
+  MAX_KEPT = 128,
+  MAX_NAME = 64,
+};
+
+enum how { EXITED, SIGNALLED, FAILED, REFUSED };
+enum stage { NO_STAGE, STAGE_USER, STAGE_FOLDER, STAGE_PROGRAM, STAGE_PROCESS, STAGE_TERMINAL, STAGE_REQUEST, STAGE_CONNECTION };
+
+struct ending {
+  uint8_t how, value;
+  uint16_t stage;
+};
+
+// bytes.c: reads a payload without trusting it. What lies beyond its end is 0 or empty, and `bad` is set.
+struct text {
+  const char *at;
+  uint32_t length;
+};
+struct reader {
+  const uint8_t *at, *end;
+  bool bad;
+};
+uint64_t get_number(struct reader *from, unsigned bytes);
+struct text get_text(struct reader *from);
+// Passes over a list. Returns its count.
+uint32_t skip_list(struct reader *from);
+// Cuts a list into strings that end with NUL, in place: each moves over its own length. Returns NULL without memory.
+char **take_list(struct reader *from, uint32_t *count);
+char *take_text(struct reader *from);
+uint8_t *put_number(uint8_t *to, uint64_t number, unsigned bytes);
+
+// user.c
+struct user {
+  uid_t uid;
+  gid_t gid;
+  gid_t groups[64];
+  int group_count;
+  char home[4096];
+};
+// Resolves `name`, `number`, either with `:group`; empty is root. Returns 0 or an errno.
+int find_user(const char *wanted, struct user *found);
+// Gives up all rights but the user's. Only system calls: it is used between vfork and exec. Returns 0 or an errno.
+int become(const struct user *user);
 
 // files.c: does an operation of docs/init-protocol.md ("File operations") with the rights of the calling process. Input
 // comes from descriptor 0, output goes to descriptor 1, both may block. Returns 0 or an errno.
 int file_operation(int count, char **arguments);
+
+// job.c: a supervised process, its supervisor's side in supervisor.c.
+struct job {
+  struct job *next;
+  pid_t supervisor, pid; // pid: of the main process once it runs, as its supervisor says
+  int control;           // to the supervisor
+  bool file;             // a file operation: the supervisor does it itself
+  bool over, torn;       // over: `end` says how; torn: its supervisor was killed
+  struct ending end;
+  int out[2]; // read ends of its outputs, -1 where there are none
+  struct channel *channel;
+  struct kept *kept;
+  int polled[3]; // where main.c waits for control and outputs
+};
+extern struct job *jobs;
+void prepare_spare(void);
+// Begins what the payload asks for. Takes over `descriptors` (input, output, errors). Returns NULL with errno set.
+struct job *begin_job(bool file, struct text payload, const int descriptors[3]);
+void hear_supervisor(struct job *job);
+void signal_job(struct job *job, int signal);
+void kill_job(struct job *job);
+// Takes note of the ended.
+void reap(void);
+// Whether a supervisor was killed, and what was below it may live.
+bool has_orphans(void);
+// Kills a round of what nobody owns. Returns whether there may be more.
+bool kill_orphans(void);
+bool is_outsider(pid_t pid);
+
+// supervisor.c: what a supervisor does from its fork on.
+struct order {
+  uint32_t file, length;
+  uint8_t payload[MAX_FRAME];
+};
+struct report {
+  enum { STARTED, ENDED } what;
+  int pid;
+  struct ending end;
+};
+_Noreturn void supervise(int control, const struct order *order);
+
+// channel.c
+struct connection;
+struct channel {
+  struct channel *next;
+  struct connection *connection; // NULL once it is closed
+  uint32_t number, credit;       // credit: output that may be sent
+  struct job *job;
+  struct kept *kept; // attached to
+  int in, out[2];    // in: of the input; out[0] is `in` where the channel is a dialled connection
+  bool dialling, dialled, opened, shut, in_ended, tty;
+  int port, family;
+  uint8_t *pending; // input that did not fit, of INPUT_WINDOW bytes
+  uint32_t pending_start, pending_end, window, taken;
+  int64_t left[2]; // output to send before CLOSED, once the main process has ended; -1 before
+  unsigned drain_ms, doomed_ms;
+  uint64_t cursor, position; // in the log of a kept process
+  uint32_t cursor_used;
+  bool told_position;
+  unsigned long oom_kills;
+  int polled[3];
+};
+extern struct channel *channels;
+bool open_channel(struct connection *connection, uint32_t number, struct text payload);
+bool feed_channel(struct channel *channel, const uint8_t *bytes, uint32_t length);
+void end_input(struct channel *channel);
+void kill_channel(struct channel *channel);
+void resize_channel(struct channel *channel, unsigned rows, unsigned columns);
+void signal_channel(struct channel *channel, int signal);
+void pump_channel(struct channel *channel, short input, short output, short errors);
+void abandon_channels(struct connection *connection);
+void age_channels(unsigned ms);
+void sweep_channels(void);
+struct channel *find_channel(struct connection *connection, uint32_t number);
+
+// kept.c: processes that belong to no connection, and the last of what they wrote.
+struct kept {
+  struct kept *next;
+  char name[MAX_NAME + 1];
+  struct job *job; // NULL once nothing of it is left
+  bool settled;    // `end` says how its main process ended
+  int in;
+  pid_t pid;
+  uint64_t started;
+  struct ending end;
+  uint8_t *log;
+  uint64_t log_start, log_end;     // offsets of records, never reduced
+  uint64_t first_byte, byte_count; // positions of output
+  uint8_t *description;
+  uint32_t description_length;
+};
+extern struct kept *kept_processes;
+struct kept *find_kept(struct text name);
+struct kept *new_kept(struct text name, struct reader arguments);
+void free_kept(struct kept *kept);
+void log_output(struct kept *kept, int stream, int descriptor);
+// Sends what is in the log and was not sent. Returns whether all was.
+bool send_log(struct channel *channel);
+// Returns false where the connection has no room for all.
+bool list_kept(struct channel *channel);
+void settle_kept(struct kept *kept);
+
+// connection.c
+struct connection {
+  struct connection *next;
+  int in, out, helper; // helper: the socket to `connect`, -1 for the first connection
+  bool greeted, dead, waiting; // waiting: for the helper's descriptors
+  unsigned quiet_ms;
+  uint8_t *input, *output;
+  uint32_t input_size, input_length, output_start, output_end;
+  int polled[3];
+};
+extern struct connection *connections;
+struct connection *add_connection(int in, int out, int helper);
+void receive_descriptors(struct connection *connection);
+void read_connection(struct connection *connection);
+void flush_connection(struct connection *connection);
+void close_connection(struct connection *connection);
+void age_connections(unsigned ms);
+// Frames: false where the connection can't take one.
+bool send_frame(struct connection *connection, uint8_t type, uint32_t channel, const void *payload, uint32_t length);
+// Room for a DATA frame's bytes right now, at most MAX_DATA - 1.
+uint32_t data_room(struct connection *connection);
+// Where such bytes go, then that so many were put there.
+uint8_t *data_place(struct connection *connection);
+void data_placed(struct connection *connection, uint32_t channel, uint8_t stream, uint32_t length);
+
+// main.c
+extern uint8_t boot_id[16];
+extern uint32_t removal_seconds;
+extern int proc, terminals;
+uint64_t now_ms(void);
+unsigned long count_oom_kills(void);
+
+enum { // frames from the program
+  HELLO = 1, PING, OPEN, DATA, END, CREDIT, SIGNAL, KILL, RESIZE,
+  // and to it
+  PONG = 2, OPENED = 3, CLOSED = 7,
+};
+enum { RUN = 1, FILE_OPERATION, DIAL, ATTACH, PROCESSES, FORGET };
+enum { TERMINAL = 1, KEPT = 2, BARE = 4, NO_INPUT = 8 };
 
 #endif
