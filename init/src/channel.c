@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -199,9 +200,10 @@ static void open_attach(struct channel *channel, struct reader payload) {
 
 static void forget(struct channel *channel, struct reader payload) {
   struct kept *kept = find_kept(get_text(&payload));
+  bool stays = get_number(&payload, 1);
   if (payload.bad || kept == NULL) return refuse(channel, payload.bad ? EINVAL : ENOENT);
   if (kept->job != NULL) kill_job(kept->job);
-  free_kept(kept);
+  if (!stays) free_kept(kept);
   close_channel(channel, EXITED, NO_STAGE, 0);
 }
 
@@ -381,9 +383,12 @@ void pump_channel(struct channel *channel, short input, short output, short erro
 }
 
 void kill_channel(struct channel *channel) {
-  struct job *job = channel->job != NULL ? channel->job : channel->kept != NULL ? channel->kept->job : NULL;
-  if (job != NULL) kill_job(job);
-  else if (channel->kept == NULL) close_channel(channel, SIGNALLED, NO_STAGE, 9);
+  channel->left[0] = channel->left[1] = 0;
+  if (channel->job == NULL) {
+    // A kept process goes on without its follower.
+    if (channel->kept != NULL) channel->in = -1;
+    close_channel(channel, SIGNALLED, NO_STAGE, SIGKILL);
+  } else if (!channel->job->over) kill_job(channel->job);
 }
 
 void signal_channel(struct channel *channel, int signal) {
