@@ -12,6 +12,7 @@ import { memory } from "@cordon/driver-memory"
 import { createTools, type PromiseToolset, type ToolName, type ToolResult } from "@cordon/tools"
 import { assert, describe, it } from "@effect/vitest"
 import type { Layer } from "effect"
+import { brokenHosts } from "../support/brokenHosts.ts"
 import { noEngine } from "../support/docker.ts"
 import { codingSession, endless, fixed, type Script } from "./script.ts"
 
@@ -88,8 +89,28 @@ const image = process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04"
 export const frameworkSuite = (
   framework: string,
   open: (options: CreateSandboxesOptions, where: Where) => Agent | Promise<Agent>,
-  { parallel = true } = {},
+  {
+    parallel = true,
+    inProcess = true,
+  }: {
+    readonly parallel?: boolean
+    /** Whether it runs on the options that it is given. */
+    readonly inProcess?: boolean
+  } = {},
 ) => {
+  it.runIf(inProcess)(`${framework} tells a model nothing of the host`, async () => {
+    for (const { driver, leaseStore, reads } of brokenHosts) {
+      const where = { driver: "memory", folder: tmpdir() } as const
+      const agent = await open({ driver, ...(leaseStore && { leaseStore }) }, where)
+      try {
+        const turns = [[{ name: "sandbox_create", input: {}, reads, fails: true } as const]]
+        const script = { turns, text: "I told the user." }
+        assert.strictEqual(await agent.run(script, new AbortController().signal), script.text)
+      } finally {
+        await agent.close()
+      }
+    }
+  })
   for (const { name, driver, missing } of drivers) {
     describe(`${framework} on ${name}`, () => {
       const test = (title: string, body: (agent: Agent, folder: string) => Promise<void>) =>

@@ -35,18 +35,30 @@ const agentOver = ({ call, close }: Connection, stop = async () => {}): Agent =>
   }
 }
 
-frameworkSuite("MCP over stdio", async (_, where) => agentOver(await connectStdio(where)))
+frameworkSuite("MCP over stdio", async (_, where) => agentOver(await connectStdio(where)), {
+  inProcess: false,
+})
 
-frameworkSuite("MCP over stdio, revision 2026-07-28", async (_, where) =>
-  agentOver(await connectModernStdio(where)),
+frameworkSuite(
+  "MCP over stdio, revision 2026-07-28",
+  async (_, where) => agentOver(await connectModernStdio(where)),
+  { inProcess: false },
 )
 
-frameworkSuite("MCP over HTTP", async (_, where) => {
-  const { url, stop } = await startHttp(where)
-  return agentOver(await connectHttp(url), stop)
-})
+frameworkSuite(
+  "MCP over HTTP",
+  async (_, where) => {
+    const { url, stop } = await startHttp(where)
+    return agentOver(await connectHttp(url), stop)
+  },
+  { inProcess: false },
+)
 
-frameworkSuite("MCP over HTTP, revision 2026-07-28", async (_, where) => {
-  const { url, stop } = await startHttp(where)
-  return agentOver(await connectModernHttp(url), stop)
-})
+frameworkSuite(
+  "MCP over HTTP, revision 2026-07-28",
+  async (_, where) => {
+    const { url, stop } = await startHttp(where)
+    return agentOver(await connectModernHttp(url), stop)
+  },
+  { inProcess: false },
+)

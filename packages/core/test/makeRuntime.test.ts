@@ -65,7 +65,7 @@ describe("a program whose database is not there at first", () => {
 })
 
 describe("a call that is aborted and can't be undone", () => {
-  const runtime = makePromiseRuntime(layerSandboxes({ driver: memory() }), "a test")
+  const runtime = makePromiseRuntime(layerSandboxes({ driver: memory() }), "a test", Layer.empty)
   /** As a kill that an engine does not answer before it is let go on. */
   const answered = Deferred.makeUnsafe<void>()
   const stuck = Effect.onInterrupt(Effect.never, () => Deferred.await(answered))

@@ -1,6 +1,6 @@
 import type { SandboxSession, SessionFiles } from "@cordon/core"
 import { Effect, Schema } from "effect"
-import { errorMessage } from "./errorMessage.ts"
+import { errorMessage, internalError, isForProgram } from "./errorMessage.ts"
 import type { ToolError } from "./errors.ts"
 import { invalidToolInput } from "./invalidToolInput.ts"
 import { jsonSchemaOf, type ObjectSchema } from "./jsonSchema.ts"
@@ -121,30 +121,31 @@ export interface TypedTool<Name extends string, Input extends Fields, Output ext
 export const asFailure = <A, R>(
   tool: string,
   effect: Effect.Effect<A, ToolError, R>,
+  message: (error: ToolError) => string = errorMessage,
 ): Effect.Effect<A, ToolFailure, R> =>
   effect.pipe(
-    // Some of it is not for the model.
-    Effect.tapError((error) => Effect.logDebug(`${tool} failed`, error)),
-    Effect.mapError((error) => ({ tag: error._tag, message: errorMessage(error) })),
+    Effect.tapError((error) =>
+      // What the model is not told the program has to hear.
+      (message === errorMessage && !isForProgram(error) ? Effect.logDebug : Effect.logWarning)(
+        `${tool} failed`,
+        error,
+      ),
+    ),
+    Effect.mapError((error) => ({ tag: error._tag, message: message(error) })),
     Effect.catchDefect((defect) =>
       Effect.logError(`A defect in ${tool}`, defect).pipe(
-        Effect.andThen(Effect.fail(internalError)),
+        Effect.andThen(Effect.fail({ tag: "InternalError", message: internalError })),
       ),
     ),
   )
-
-const internalError: ToolFailure = {
-  tag: "InternalError",
-  message:
-    "An internal error of the sandbox tools; it is in the program's log. Try once more, then tell the user.",
-}
 
 /** As {@link asFailure}, with the failure as a result. */
 export const asResult = <R>(
   tool: string,
   effect: Effect.Effect<ToolResult, ToolError, R>,
+  message?: (error: ToolError) => string,
 ): Effect.Effect<ToolResult, never, R> =>
-  asFailure(tool, effect).pipe(
+  asFailure(tool, effect, message).pipe(
     Effect.catch((error) =>
       Effect.succeed<ToolResult>({ ok: false, error, text: `Error: ${error.message}` }),
     ),

@@ -3,6 +3,27 @@ import type { ToolError } from "./errors.ts"
 /** Models know sandboxes by name; the core names them by ID. */
 const named = (sandbox: string) => JSON.stringify(sandbox.replace(/^cordon-[0-9a-f]{16}-/, ""))
 
+/**
+ * Whether an error says what is not for a model: where an engine or a database is, what they said. It
+ * may hold addresses and paths of the host, or what others told them.
+ */
+export const isForProgram = (error: ToolError): boolean =>
+  error._tag === "EngineUnreachable" ||
+  error._tag === "LeaseStoreFailed" ||
+  error._tag === "Unexpected" ||
+  (error._tag === "EngineError" && error.ours !== true)
+
+export const internalError =
+  "An internal error of the sandbox tools; it is in the program's log. Try once more, then tell the user."
+
+const inLog = "the reason is in the program's log"
+
+/** What a program could not set up (a driver, a store, the session's files) no model can mend. */
+export const setupMessage = (error: ToolError): string =>
+  error._tag === "Closed" || isForProgram(error)
+    ? errorMessage(error)
+    : `The sandboxes could not be set up (${error._tag}). No tool can fix this: tell the user that ${inLog}.`
+
 /** The error in one line for a model, with the tool to call next where one helps. */
 export const errorMessage = (error: ToolError): string => {
   switch (error._tag) {
@@ -19,14 +40,15 @@ export const errorMessage = (error: ToolError): string => {
     case "QuotaExceeded":
       return `The limit of ${error.limit} ${error.resource} is reached. Remove one that is no longer needed with sandbox_manage, or ask the user to raise the limit.`
     case "EngineError":
-      // What an engine says may hold what others told it, or tell of the host and of others.
-      return error.ours === true
-        ? error.message
-        : `The container engine failed to ${error.operation}. Try once more; if it fails again, tell the user that the reason is in the program's debug log.`
+      return isForProgram(error)
+        ? `The container engine failed to ${error.operation}. Try once more; if it fails again, tell the user that ${inLog}.`
+        : error.message
     case "LeaseStoreFailed":
-      return `The lease store failed to ${error.operation}; the sandbox itself is untouched. No tool can fix this: tell the user.`
+      return `The lease store failed; the sandbox itself is untouched. No tool can fix this: tell the user that ${inLog}.`
     case "EngineUnreachable":
-      return `${error.message} No tool can fix this: tell the user.`
+      return `The container engine does not answer. No tool can fix this: tell the user that npx @cordon/cli doctor tells what is wrong, and that ${inLog}.`
+    case "Unexpected":
+      return internalError
     default:
       // A schema's refusal spreads over lines.
       return error.message.replace(/\s*\n\s*/g, " ")

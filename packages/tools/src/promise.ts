@@ -30,6 +30,7 @@ import {
 } from "effect"
 import { AuditTrail, type ToolCall } from "./AuditTrail.ts"
 import { policyOf, withCeilings } from "./ceilings.ts"
+import { setupMessage } from "./errorMessage.ts"
 import { type SandboxToolName, sandboxToolset } from "./oneSandbox.ts"
 import { OnToolProgress, type ToolProgress } from "./progress.ts"
 import { asResult, infoOf, type ToolInfo, type ToolResult } from "./Tool.ts"
@@ -173,9 +174,10 @@ const promised = <Name extends ToolName>(
       const exit = await runExit(runtime, call, signal === undefined ? {} : { signal })
       if (Exit.isSuccess(exit)) return exit.value
       if (signal?.aborted === true) throw signal.reason
-      // Closed, or the driver or the settings could not be set up: that too is for the model to read.
+      // Closed, or there is nothing to run on: that too is for the model to read.
       const failure = Cause.hasInterruptsOnly(exit.cause) ? refuse : Effect.failCause(exit.cause)
-      return await Effect.runPromise(asResult(name, failure))
+      const told = asResult(name, failure, setupMessage)
+      return await Effect.runPromise(Effect.provide(told, runtime.logging))
     },
   })
   const byName = mapNames(infos, promise)

@@ -1,4 +1,10 @@
-import { EngineError, ImagePullFailed, LeaseStoreFailed } from "@cordon/core"
+import {
+  EngineError,
+  EngineUnreachable,
+  ImagePullFailed,
+  LeaseStoreFailed,
+  Unexpected,
+} from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, References } from "effect"
 import { errorMessage } from "../src/errorMessage.ts"
@@ -12,10 +18,12 @@ describe("what a model is told of a failure", () => {
       new EngineError({ operation: "create a sandbox", status: 500, detail: said }),
       new EngineError({ operation: "start a sandbox", status: 0, detail: said }),
       new EngineError({ operation: "start a sandbox", status: 0, detail: said, ours: false }),
-      new LeaseStoreFailed({ operation: "renew a lease", reason: said }),
+      new LeaseStoreFailed({ operation: `open ${said}`, reason: said }),
+      new EngineUnreachable({ endpoint: said, reason: said }),
+      Unexpected.of(new Error(said)),
     ]) {
       const message = errorMessage(error)
-      assert.include(message, error.operation)
+      if (error instanceof EngineError) assert.include(message, error.operation)
       assert.include(message, "tell the user")
       for (const word of ["s3cret", "10.0.0.1", "/var"]) assert.notInclude(message, word)
     }
@@ -37,17 +45,14 @@ describe("what a model is told of a failure", () => {
     assert.include(errorMessage(error), detail)
   })
 
-  it.effect("is in the program's debug log as a whole", () =>
+  it.effect("is in the program's log as a whole", () =>
     Effect.gen(function* () {
       const logged: Array<unknown> = []
       const logger = Logger.make(({ message }) => void logged.push(message))
       const error = new EngineError({ operation: "create a sandbox", status: 500, detail: said })
       yield* asResult("sandbox_create", Effect.fail(error)).pipe(
         Effect.provide(
-          Layer.mergeAll(
-            Logger.layer([logger]),
-            Layer.succeed(References.MinimumLogLevel, "Debug"),
-          ),
+          Layer.mergeAll(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Warn")),
         ),
       )
       assert.include(logged.flat(), error)

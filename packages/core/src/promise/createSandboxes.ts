@@ -28,7 +28,7 @@ export const createSandboxes = (options: CreateSandboxesOptions): PromiseSandbox
   checkInput("options of createSandboxes", createSandboxesShape, options)
   checkSettings(options)
   const { sessionId = randomUUID(), files } = options
-  const runtime = makePromiseRuntime(layerOf(options), subjectOf(sessionId))
+  const runtime = makePromiseRuntime(layerOf(options), subjectOf(sessionId), loggingOf(options))
   const settings = settingsOf(options)
   return rootSession({ runtime, sessionId, settings, storageOf: storageOf(files, runtime.scope) })
 }
@@ -52,12 +52,15 @@ const settingsOf = ({
   ...settings
 }: CreateSandboxesOptions): SettingsInput => settings
 
+const loggingOf = ({ logger, logLevel }: CreateSandboxesOptions) =>
+  layerLogging({ ...(logger && { logger }), ...(logLevel && { logLevel }) })
+
 const layerOf = (options: CreateSandboxesOptions) => {
-  const { driver, leaseStore = leaseStoreMemory, logger, logLevel } = options
+  const { driver, leaseStore = leaseStoreMemory } = options
   return Sandboxes.layerStore(settingsOf(options)).pipe(
     Layer.provide(driver),
     Layer.provide(leaseStore),
-    Layer.provideMerge(layerLogging({ ...(logger && { logger }), ...(logLevel && { logLevel }) })),
+    Layer.provideMerge(loggingOf(options)),
     Layer.provideMerge(Layer.succeed(Clock.Clock, idleClock)),
     Layer.provideMerge(Layer.succeed(HoldsProcess, false)),
   )

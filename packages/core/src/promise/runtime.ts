@@ -15,6 +15,8 @@ export interface PromiseRuntime<R = Sandboxes> {
   /** What is closed when this is, as an error names it. */
   readonly subject: string
   readonly managed: CallRuntime<R, SetupError>
+  /** Where the program has its log, for what is run while there is nothing to run on. */
+  readonly logging: Layer.Layer<never>
   /** What was opened and not closed is closed with it. */
   readonly scope: Scope.Scope
   /** Ends what is under way, and lets go of all. */
@@ -26,6 +28,7 @@ export interface PromiseRuntime<R = Sandboxes> {
 export const makePromiseRuntime = <R>(
   layer: Layer.Layer<R, SetupError>,
   subject: string,
+  logging: Layer.Layer<never>,
 ): PromiseRuntime<R> => {
   const managed = makeRuntime(layer)
   // Not the layer's own, which may be built anew. All that is open ends at the same time.
@@ -34,6 +37,7 @@ export const makePromiseRuntime = <R>(
   return {
     subject,
     managed,
+    logging,
     scope,
     close: () => {
       isClosed = true
@@ -53,6 +57,7 @@ export const deriveRuntime = <R>(
   return {
     subject,
     managed: whole.managed,
+    logging: whole.logging,
     scope,
     close: () => {
       isClosed = true

@@ -77,7 +77,7 @@ const refused = (spec: SandboxSpec, task: Task): Effect.Effect<never, CreateErro
   const { Err, Message, State } = task.Status
   if (underWay.includes(State)) {
     const detail = `the swarm took its task back before it began (${State} on node ${task.NodeID ?? "none"}); try again`
-    return Effect.fail(new EngineError({ operation: takenBack, status: 0, detail, ours: true }))
+    return Effect.fail(new EngineError({ operation: takenBack, status: 0, detail }))
   }
   const detail = (Err ?? "") || (Message ?? "") || `its task is ${State}`
   if (/pull|registry|image|manifest|repository/i.test(detail)) {
