@@ -1,60 +1,9 @@
-import {
-  type ArchiveEntry,
-  FilePath,
-  packArchive,
-  SandboxDriver,
-  type SandboxId,
-  SandboxName,
-  SessionFiles,
-  SessionId,
-  sandboxId,
-  sessionFilesMemory,
-  sessionKey,
-  type TransferProgress,
-  unpackArchive,
-} from "@cordon/core"
-import { memory } from "@cordon/driver-memory"
+import { SandboxDriver, SessionFiles, type TransferProgress, unpackArchive } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { download } from "../packages/core/src/Download.ts"
 import { makeMeter, upload } from "../packages/core/src/Transfer.ts"
-
-const id: SandboxId = sandboxId(sessionKey(SessionId.make("transfer")), SandboxName.make("box"))
-const to = FilePath.make("/work")
-const bytes = (text: string) => new TextEncoder().encode(text)
-const date = new Date(1_600_000_000_000)
-const layer = Layer.merge(sessionFilesMemory, memory())
-
-const entry = (path: string, kind: ArchiveEntry["kind"], text = ""): ArchiveEntry => ({
-  path,
-  kind,
-  size: text.length,
-  mode: 0o4750,
-  modifiedAt: date,
-  content: Stream.succeed(bytes(text)),
-})
-
-/** A driver that has the given entries in its folder, or just a file of that text. */
-const sandboxWith = (found: ReadonlyArray<ArchiveEntry> | string | "device") =>
-  Effect.map(SandboxDriver, (driver): SandboxDriver["Service"] => ({
-    ...driver,
-    stat: () =>
-      Effect.succeed(
-        typeof found === "string"
-          ? found === "device"
-            ? { kind: "other" as const, size: 0, mode: 0o600 }
-            : { kind: "file" as const, size: found.length, mode: 0o4750, modifiedAt: date }
-          : { kind: "directory" as const, size: 0, mode: 0o755 },
-      ),
-    readFile: () => Stream.succeed(bytes(String(found))),
-    getArchive: () => packArchive(Stream.fromIterable(typeof found === "string" ? [] : found)),
-  }))
-
-const downloaded = (found: Parameters<typeof sandboxWith>[0], into: string, limit: number) =>
-  Effect.flatMap(sandboxWith(found), (driver) => download(driver, id, to, into, limit)).pipe(
-    Effect.scoped,
-  )
+import { bytes, date, downloaded, entry, id, layer, place } from "./support/transfers.ts"
 
 describe("a download", () => {
   it.effect("counts what it brought, with times and without special bits", () =>
@@ -127,7 +76,7 @@ const uploaded = Effect.fnUntraced(function* (from: string) {
     },
     id,
     from,
-    to,
+    place,
   )
   return { report, got }
 })

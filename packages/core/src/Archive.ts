@@ -125,7 +125,8 @@ const packed = <E>(
 
 /**
  * Streams a tar archive (POSIX pax where ustar does not suffice) of the entries, in their order.
- * Entries of kind `other` are left out; those without a time are dated now. Fails where a file's content does not have its stated size.
+ * Entries of kind `other` are left out; those without a time are dated now. Fails where a file's
+ * content does not have its stated size.
  */
 export const packArchive = <E, E2>(
   entries: Stream.Stream<ArchiveEntry<E>, E2>,

@@ -38,6 +38,19 @@ describe("a header of an archive", () => {
     assert.strictEqual(header("a", 0, name).length, 512)
     assert.strictEqual(header("a", 0, `x${name}`).length, 3 * 512)
     assert.strictEqual(archiveEnd().length, 1024)
+    for (const [time, blocks] of [
+      [1_600_000_000_000, 1],
+      [1_600_000_000_001, 3],
+    ] as const) {
+      const dated = {
+        path: "a",
+        kind: "file" as const,
+        size: 0,
+        mode: 0o644,
+        modifiedAt: new Date(time),
+      }
+      assert.strictEqual(tarHeader(dated).length, blocks * 512, String(time))
+    }
   })
 
   it("holds sizes beyond eight gigabytes", async () => {
