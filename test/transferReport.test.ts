@@ -2,8 +2,13 @@ import { SandboxDriver, SessionFiles, type TransferProgress, unpackArchive } fro
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { makeMeter, upload } from "../packages/core/src/Transfer.ts"
+import { makeMeter, type OnTransfer, upload } from "../packages/core/src/Transfer.ts"
 import { bytes, date, downloaded, entry, id, layer, place } from "./support/transfers.ts"
+
+const note =
+  (told: Array<TransferProgress>): OnTransfer =>
+  (progress) =>
+    Effect.sync(() => void told.push(progress))
 
 describe("a download", () => {
   it.effect("counts what it brought, with times and without special bits", () =>
@@ -39,10 +44,23 @@ describe("a download", () => {
       })
       const files = yield* SessionFiles
       assert.deepInclude(yield* files.stat("file"), { mode: 0o750, modifiedAt: date })
-      const error = yield* Effect.flip(downloaded("12345", "other", 4))
-      assert.deepInclude(error, { _tag: "FileTooLarge", path: "/work", size: 5, limit: 4 })
+      const error = yield* Effect.flip(downloaded("12345", "other", 3))
+      assert.deepInclude(error, { _tag: "FileTooLarge", path: "/work", size: 5, limit: 3 })
       const folder = yield* Effect.flip(downloaded([entry("a", "file", "12345")], "folder", 4))
       assert.deepInclude(folder, { _tag: "FileTooLarge", path: "/work", size: 5, limit: 4 })
+    }).pipe(Effect.provide(layer)),
+  )
+
+  it.effect("tells how much it has brought, and of how much where it is one file", () =>
+    Effect.gen(function* () {
+      for (const [into, found, last] of [
+        ["file", "12345", { bytes: 5, files: 1, total: 5, rate: 5000 }],
+        ["folder", [entry("a", "file", "123")], { bytes: 3, files: 1, rate: 3000 }],
+      ] as const) {
+        const told: Array<TransferProgress> = []
+        yield* downloaded(found, into, 5, note(told))
+        assert.deepStrictEqual(told.at(-1), last)
+      }
     }).pipe(Effect.provide(layer)),
   )
 
@@ -55,16 +73,16 @@ describe("a download", () => {
 })
 
 /** Uploads, and gives what the driver was asked to unpack or to write. */
-const uploaded = Effect.fnUntraced(function* (from: string) {
+const uploaded = Effect.fnUntraced(function* (from: string, onProgress?: OnTransfer) {
   const driver = yield* SandboxDriver
-  const got: Array<unknown> = []
+  const got: Array<ReadonlyArray<unknown>> = []
   const report = yield* upload(
     {
       ...driver,
       putArchive: (_, path, archive) =>
-        unpackArchive(archive, ({ path, kind, mode, modifiedAt, content }) =>
+        unpackArchive(archive, ({ path, kind, mode, modifiedAt, content, linkTarget }) =>
           Effect.map(Stream.runCollect(content), (pieces) => {
-            const text = Buffer.concat(pieces).toString()
+            const text = linkTarget ?? Buffer.concat(pieces).toString()
             got.push([path, kind, mode.toString(8), modifiedAt?.getTime(), text])
           }),
         ).pipe(Effect.catchTag("InvalidArchive", Effect.die), Effect.as(path), Effect.asVoid),
@@ -77,6 +95,7 @@ const uploaded = Effect.fnUntraced(function* (from: string) {
     id,
     from,
     place,
+    onProgress,
   )
   return { report, got }
 })
@@ -91,7 +110,15 @@ describe("an upload", () => {
       yield* files.write("in/large", Stream.succeed(bytes(large)), 0o600, date)
       yield* files.makeDirectory("in/d", date)
       for (const from of ["in", "in/"]) {
-        const { report, got } = yield* uploaded(from)
+        const read: Array<string> = []
+        const watched = SessionFiles.of({
+          ...files,
+          read: (path) => {
+            read.push(path)
+            return files.read(path)
+          },
+        })
+        const { report, got } = yield* Effect.provideService(uploaded(from), SessionFiles, watched)
         assert.deepStrictEqual(report, {
           files: 2,
           directories: 1,
@@ -104,7 +131,9 @@ describe("an upload", () => {
           ["large", "file", "600", date.getTime(), large],
         ])
       }
-      const all = yield* uploaded("")
+      const told: Array<TransferProgress> = []
+      const all = yield* uploaded("", note(told))
+      assert.deepStrictEqual(told, [{ bytes: 300_005, files: 2, rate: 300_005_000 }])
       assert.strictEqual(all.report.files, 2)
       assert.deepInclude(all.got, ["in/large", "file", "600", date.getTime(), large])
     }).pipe(Effect.provide(layer)),
@@ -114,27 +143,36 @@ describe("an upload", () => {
     Effect.gen(function* () {
       const files = yield* SessionFiles
       yield* files.write("in/a", Stream.succeed(bytes("text")), 0o4640, date)
-      const { report, got } = yield* uploaded("in/a")
+      const told: Array<TransferProgress> = []
+      const { report, got } = yield* uploaded("in/a", note(told))
+      assert.deepStrictEqual(told, [{ bytes: 4, files: 1, total: 4, rate: 4000 }])
       assert.deepStrictEqual(report, { files: 1, directories: 0, bytes: 4, skipped: [] })
       assert.deepStrictEqual(got, [["/work", 4, "640", date.getTime(), "text"]])
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("leaves out what is no file, and says so", () =>
+  it.effect("leaves out what is neither file, folder nor link, and says so", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       const odd = SessionFiles.of({
         ...files,
         stat: (path) =>
           Effect.succeed({ kind: path === "in" ? "directory" : "other", size: 0, mode: 0o644 }),
-        walk: () => Stream.succeed({ path: "pipe", kind: "other", size: 0, mode: 0o644 }),
+        walk: () =>
+          Stream.make(
+            { path: "pipe", kind: "other", size: 0, mode: 0o644 },
+            { path: "link", kind: "symlink", size: 0, mode: 0o777, linkTarget: "there" },
+          ),
       })
       const { report, got } = yield* Effect.provideService(uploaded("in"), SessionFiles, odd)
       assert.deepStrictEqual(
         report.skipped.map(({ path }) => path),
         ["pipe"],
       )
-      assert.deepStrictEqual(got, [])
+      assert.deepStrictEqual(
+        got.map(([path, kind, , , target]) => [path, kind, target]),
+        [["link", "symlink", "there"]],
+      )
       const error = yield* Effect.flip(Effect.provideService(uploaded("x"), SessionFiles, odd))
       assert.deepInclude(error, { _tag: "NotAFile", path: "x", kind: "other" })
     }).pipe(Effect.provide(layer)),
@@ -144,8 +182,9 @@ describe("an upload", () => {
 describe("the progress of a transfer", () => {
   it.effect("is told five times a second at most, with its rate in bytes a second", () =>
     Effect.gen(function* () {
+      yield* TestClock.adjust(5000)
       const told: Array<TransferProgress> = []
-      const meter = yield* makeMeter((progress) => Effect.sync(() => void told.push(progress)), 900)
+      const meter = yield* makeMeter(note(told), 900)
       yield* meter.bytes(100)
       yield* TestClock.adjust(199)
       yield* meter.bytes(100)
@@ -158,15 +197,6 @@ describe("the progress of a transfer", () => {
       assert.deepStrictEqual(told, [])
       yield* meter.done
       assert.deepStrictEqual(told, [{ bytes: 300, files: 0, total: 900, rate: 1000 }])
-    }),
-  )
-
-  it.effect("of a folder has no total", () =>
-    Effect.gen(function* () {
-      const told: Array<TransferProgress> = []
-      const meter = yield* makeMeter((progress) => Effect.sync(() => void told.push(progress)))
-      yield* meter.done
-      assert.deepStrictEqual(told, [{ bytes: 0, files: 0, rate: 0 }])
     }),
   )
 })

@@ -43,8 +43,13 @@ export const textOf = (path: string) =>
     return Buffer.concat(yield* Stream.runCollect(files.read(path))).toString()
   })
 
-/** What a driver says of a made-up sandbox: its folder, its file or a device. */
-export type Found = ReadonlyArray<ArchiveEntry> | string | "device"
+/** What a driver says of a made-up sandbox: its folder (or the archive of it), its file or a device. */
+export type Found = ReadonlyArray<ArchiveEntry> | Stream.Stream<Uint8Array> | string | "device"
+
+const archiveOf = (found: Found) => {
+  if (Stream.isStream(found)) return found
+  return packArchive(Stream.fromIterable(typeof found === "string" ? [] : found))
+}
 
 const statOf = (found: Found): ReturnType<Driver["stat"]> => {
   if (found === "device") return Effect.succeed({ kind: "other", size: 0, mode: 0o600 })
@@ -59,8 +64,8 @@ export const downloaded = (found: Found, into = "out", limit = 1000, onProgress?
     const told: Driver = {
       ...driver,
       stat: () => statOf(found),
-      readFile: () => Stream.succeed(bytes(String(found))),
-      getArchive: () => packArchive(Stream.fromIterable(typeof found === "string" ? [] : found)),
+      readFile: () => Stream.map(Stream.fromIterable(String(found)), bytes),
+      getArchive: () => archiveOf(found),
     }
     return download(told, id, place, into, limit, onProgress)
   }).pipe(Effect.scoped)

@@ -16,7 +16,7 @@ export interface ArchiveEntry<E = never> {
   readonly linkTarget?: string
   /** When its content was last changed; an entry without it is dated when it is unpacked. */
   readonly modifiedAt?: Date
-  /** Empty unless a file. */
+  /** Of a file; that of others is not asked. */
   readonly content: Stream.Stream<Uint8Array, E>
   /** All of a file's content where it is at hand; `content` is not asked then. */
   readonly whole?: Uint8Array

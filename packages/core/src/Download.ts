@@ -25,9 +25,9 @@ const atOnce = 8
  * What an archive has brought so far: its regular files, which hard links may name, its folders, whose
  * times are set when nothing more comes into them, and what was left out.
  */
-class Brought {
+export class Brought {
   readonly files = new Set<string>()
-  readonly folders = new Map<string, Date>()
+  readonly folders = new Map<string, Date | undefined>()
   readonly skipped: Array<TransferReport["skipped"][number]> = []
   #entries = 0
   #names = 0
@@ -135,20 +135,19 @@ export const download = Effect.fn("download")(function* (
       const target = below(path)
       if (entry.kind === "directory") {
         yield* files.makeDirectory(target)
-        if (entry.modifiedAt !== undefined) brought.folders.set(target, entry.modifiedAt)
+        brought.folders.set(target, entry.modifiedAt)
         report.directories += 1
         return
       }
       if (entry.kind === "hardlink") {
         const original = yield* placeOf(entry.linkTarget ?? "")
-        const source = original.path
-        if (source === undefined || source === path || !brought.files.has(source)) {
+        const source = original.path ?? path
+        if (source === path || !brought.files.has(source)) {
           return yield* skip("it is a hard link to no file that came before it")
         }
         yield* written(below(source))
-        const { size, mode, modifiedAt } = yield* files.stat(below(source))
-        const dated = modifiedAt === undefined ? {} : { modifiedAt }
-        yield* write(target, { ...entry, size, mode, ...dated, content: files.read(below(source)) })
+        const { size } = yield* files.stat(below(source))
+        yield* write(target, { ...entry, size, content: files.read(below(source)) })
       } else yield* write(target, entry)
       brought.files.add(path)
       report.files += 1
@@ -160,7 +159,7 @@ export const download = Effect.fn("download")(function* (
     Effect.andThen(unpacked, FiberMap.awaitEmpty(writing)),
     Effect.andThen(FiberMap.join(writing), Effect.never),
   )
-  for (const [path, modifiedAt] of [...brought.folders].reverse()) {
+  for (const [path, modifiedAt] of brought.folders) {
     yield* files.makeDirectory(path, modifiedAt)
   }
   yield* meter.done

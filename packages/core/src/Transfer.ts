@@ -59,9 +59,7 @@ export const makeMeter = Effect.fnUntraced(function* (
     counted,
     bytes: (count: number) => {
       counted.bytes += count
-      return onProgress === undefined
-        ? Effect.void
-        : Effect.flatMap(now, (now) => (now - told < progressInterval ? Effect.void : tell(now)))
+      return Effect.flatMap(now, (now) => (now - told < progressInterval ? Effect.void : tell(now)))
     },
     done: Effect.flatMap(now, tell),
   }
@@ -80,7 +78,7 @@ export const upload = Effect.fn("upload")(function* (
   const total = stat.kind === "file" ? stat.size : undefined
   const meter = yield* makeMeter(onProgress, total)
   const metered = <E>(content: Stream.Stream<Uint8Array, E>) =>
-    onProgress === undefined ? content : Stream.tap(content, ({ length }) => meter.bytes(length))
+    Stream.tap(content, ({ length }) => meter.bytes(length))
   if (stat.kind === "file") {
     const { size, mode, modifiedAt } = stat
     const bytes = metered(files.read(from, { lent: true }))
@@ -104,13 +102,12 @@ export const upload = Effect.fn("upload")(function* (
       skipped.push({ path: entry.path, reason: "it is neither a file, a folder nor a link" })
     }
     const { content: whole, ...rest } = entry
-    const mode = entry.mode & 0o777
-    if (whole !== undefined) return { ...rest, mode, content: Stream.empty, whole }
-    const content =
-      entry.kind === "file"
-        ? metered(files.read(`${prefix}${entry.path}`, { lent: true }))
-        : Stream.empty
-    return { ...rest, mode, content }
+    return {
+      ...rest,
+      mode: entry.mode & 0o777,
+      content: metered(files.read(`${prefix}${entry.path}`, { lent: true })),
+      ...(whole === undefined ? {} : { whole }),
+    }
   }
   const entries = files.walk(from, { contents: smallFile }).pipe(
     Stream.mapArrayEffect((found) => {

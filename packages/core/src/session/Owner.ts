@@ -99,14 +99,13 @@ const make = (
     }
 
     const removeAll = Effect.suspend(() => {
-      const sandboxes = removeOnClose ? [...created.values()] : []
-      created.clear()
-      return Effect.forEach(sandboxes, remove, { concurrency: "unbounded", discard: true })
+      const sandboxes = removeOnClose ? created.values() : []
+      return Effect.forEach(sandboxes, remove, { concurrency: "unbounded" })
     })
     const closeOnce = yield* Effect.cached(
       Effect.gen(function* () {
         yield* Deferred.succeed(closing, undefined)
-        yield* Effect.forEach(children, close, { concurrency: "unbounded", discard: true })
+        yield* Effect.forEach(children, close, { concurrency: "unbounded" })
         yield* creations.withPermits(most)(Effect.void)
         yield* removeAll
       }).pipe(Effect.uninterruptible),
