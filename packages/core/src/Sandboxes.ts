@@ -461,7 +461,6 @@ const make = Effect.gen(function* () {
         return yield* new InvalidInput({ subject: "command", issue: problem })
       }
       const { env, user, outputLimit } = options
-      const secrets = secretsOf.get(info.instanceId)
       const checked = yield* decodeExecOptions({
         ...(env === undefined ? {} : { env }),
         ...(user === undefined ? {} : { user }),
@@ -471,9 +470,7 @@ const make = Effect.gen(function* () {
       const request: ExecRequest = {
         command,
         ...(options.cwd === undefined ? {} : { cwd: yield* at(options.cwd, checked.user) }),
-        ...(secrets === undefined && checked.env === undefined
-          ? {}
-          : { env: { ...secrets, ...checked.env } }),
+        env: { ...secretsOf.get(info.instanceId), ...checked.env },
         ...(checked.user === undefined ? {} : { user: checked.user }),
         ...(options.stdin === undefined ? {} : { stdin: yield* stdinStream(options.stdin) }),
         ...(Duration.isFinite(timeout) ? { timeout } : {}),

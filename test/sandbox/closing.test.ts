@@ -1,0 +1,73 @@
+import { EngineError, type SandboxDriver, Sandboxes, SandboxNotFound } from "@cordon/core"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Logger, Scope } from "effect"
+import { driverWith, sandboxesOn } from "../support/capableDriver.ts"
+
+type Remove = SandboxDriver["Service"]["remove"]
+
+/** Runs something, and gives what was logged meanwhile. */
+const loggedBy = (body: Effect.Effect<unknown, unknown, Scope.Scope>) =>
+  Effect.gen(function* () {
+    const logged: Array<string> = []
+    const logger = Logger.make(({ message }) => void logged.push(JSON.stringify(message)))
+    yield* Effect.scoped(body).pipe(Effect.provide(Logger.layer([logger])))
+    return logged
+  })
+
+const failures: Readonly<Record<string, Remove>> = {
+  gone: (sandbox) => Effect.fail(new SandboxNotFound({ sandbox })),
+  refused: () =>
+    Effect.fail(new EngineError({ operation: "remove", status: 500, detail: "it is busy" })),
+}
+
+const ways = {
+  "a scope": (sandboxes: Sandboxes["Service"]) =>
+    Effect.flatMap(sandboxes.session("a"), (session) => Sandboxes.scoped(session)),
+  "a session": (sandboxes: Sandboxes["Service"]) =>
+    Effect.flatMap(sandboxes.openSession("a", { removeOnClose: true }), (session) =>
+      session.create(),
+    ),
+}
+
+describe("Closing", () => {
+  for (const [what, create] of Object.entries(ways)) {
+    it.live(`${what} warns of a sandbox that can't be removed, and of none that is gone`, () =>
+      Effect.gen(function* () {
+        for (const [how, remove] of Object.entries(failures)) {
+          const driver = yield* driverWith(() => ({ remove }))
+          const sandboxes = yield* sandboxesOn(driver, { removeOnClose: false })
+          let id = ""
+          const logged = yield* loggedBy(
+            Effect.map(create(sandboxes), (sandbox) => {
+              id = sandbox.id
+            }),
+          )
+          assert.strictEqual(logged.length, how === "gone" ? 0 : 1, logged.join())
+          for (const line of logged) {
+            assert.include(line, id)
+            assert.include(line, "it is busy")
+          }
+        }
+      }).pipe(Effect.scoped),
+    )
+  }
+
+  it.live("a session removes what it created, unless the session or else the settings say no", () =>
+    Effect.gen(function* () {
+      for (const [settings, options, left] of [
+        [true, {}, 0],
+        [false, {}, 1],
+        [true, { removeOnClose: false }, 1],
+        [false, { removeOnClose: true }, 0],
+      ] as const) {
+        const driver = yield* driverWith(() => ({}))
+        const sandboxes = yield* sandboxesOn(driver, { removeOnClose: settings })
+        const scope = yield* Scope.make()
+        const session = yield* Scope.provide(sandboxes.openSession("a", options), scope)
+        yield* session.create()
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual((yield* driver.list()).length, left)
+      }
+    }).pipe(Effect.scoped),
+  )
+})

@@ -1,0 +1,106 @@
+import {
+  type FileContent,
+  FileNotFound,
+  PermissionDenied,
+  type Sandbox,
+  sessionFilesMemory,
+} from "@cordon/core"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import { sessionWith } from "../support/capableDriver.ts"
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
+
+describe("Reading a file", () => {
+  it.live("gives up to the limit, and asks the driver for hardly more", () =>
+    Effect.gen(function* () {
+      const asked: Array<unknown> = []
+      const session = yield* sessionWith(
+        (driver) => ({
+          readFile: (id, path, range) => {
+            asked.push(range)
+            return driver.readFile(id, path, range)
+          },
+        }),
+        { fileLimit: 5 },
+      )
+      const { files } = yield* session.create()
+      yield* files.write("fits", "12345")
+      yield* files.write("large", "123456789")
+      assert.strictEqual(yield* files.readText("fits"), "12345")
+      const error = yield* Effect.flip(files.read("large"))
+      assert.deepInclude(error, { _tag: "FileTooLarge", path: "large", size: 9, limit: 5 })
+      assert.strictEqual(text(yield* files.read("large", { offset: 7 })), "89")
+      assert.strictEqual(text(yield* files.read("large", { offset: 1, length: 2 })), "23")
+      const part = yield* Effect.flip(files.read("large", { length: 8 }))
+      assert.strictEqual(part._tag, "FileTooLarge")
+      assert.deepStrictEqual(asked, [
+        { length: 6 },
+        { length: 6 },
+        { offset: 7, length: 6 },
+        { offset: 1, length: 2 },
+        { length: 6 },
+      ])
+      const streamed = yield* Stream.runCollect(files.stream("large", { offset: 1 }))
+      assert.strictEqual(Buffer.concat(streamed).toString(), "23456789")
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("finds out whether it is there, and fails where that can't be found out", () =>
+    Effect.gen(function* () {
+      const session = yield* sessionWith(() => ({
+        stat: (_, path) =>
+          path.endsWith("there")
+            ? Effect.succeed({ kind: "file", size: 0, mode: 0o644 })
+            : Effect.fail(
+                path.endsWith("none") ? new FileNotFound({ path }) : new PermissionDenied({ path }),
+              ),
+      }))
+      const { files } = yield* session.create()
+      assert.isTrue(yield* files.exists("there"))
+      assert.isFalse(yield* files.exists("none"))
+      assert.strictEqual((yield* Effect.flip(files.exists("closed")))._tag, "PermissionDenied")
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("Writing a file", () => {
+  it.live("tells the driver its size where that is known, and its mode where it is given", () =>
+    Effect.gen(function* () {
+      const asked: Array<Omit<FileContent<never>, "bytes"> & { readonly text: string }> = []
+      const session = yield* sessionWith(() => ({
+        writeFile: (_, __, { bytes, ...rest }) =>
+          Effect.map(Stream.runCollect(bytes), (pieces) => {
+            asked.push({ ...rest, text: Buffer.concat(pieces).toString() })
+          }),
+      }))
+      const { files } = yield* session.create()
+      const stream = Stream.make(bytes("t"), bytes("é"))
+      yield* files.write("a", "té")
+      yield* files.write("a", bytes("té"), { mode: 0o600, size: 7 })
+      yield* files.write("a", stream)
+      yield* files.write("a", stream, { mode: 0o600, size: 3 })
+      assert.deepStrictEqual(asked, [
+        { size: 3, text: "té" },
+        { size: 3, mode: 0o600, text: "té" },
+        { text: "té" },
+        { size: 3, mode: 0o600, text: "té" },
+      ])
+      assert.strictEqual((yield* Effect.flip(files.write("a", "\ud800")))._tag, "InvalidInput")
+      assert.strictEqual(asked.length, 4)
+    }).pipe(Effect.scoped),
+  )
+})
+
+describe("A download", () => {
+  it.live("brings no more than the settings say", () =>
+    Effect.gen(function* () {
+      const session = yield* sessionWith(() => ({}), { transferLimit: 5 })
+      const { files }: Sandbox = yield* session.create()
+      yield* files.write("a", "123456")
+      const error = yield* Effect.flip(files.download("a", "a"))
+      assert.deepInclude(error, { _tag: "FileTooLarge", limit: 5 })
+    }).pipe(Effect.scoped, Effect.provide(sessionFilesMemory)),
+  )
+})
