@@ -112,11 +112,13 @@ static void set_up(int first[2]) {
 }
 
 static int listen_for_signals(void) {
-  sigset_t wanted;
+  sigset_t all, wanted;
+  // The kernel lets no signal from inside end process 1; gVisor does, but for those that are blocked.
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, NULL);
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGCHLD);
   sigaddset(&wanted, SIGTERM);
-  sigprocmask(SIG_BLOCK, &wanted, NULL);
   return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

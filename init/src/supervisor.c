@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "init.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -31,11 +32,16 @@ static _Noreturn void give_up(enum stage stage, int number) {
   _exit(0);
 }
 
+// What process 1 had open when it forked: copies would keep others' pipes from ending.
 static void close_from(int first) {
-#ifdef SYS_close_range
-  if (syscall(SYS_close_range, first, ~0U, 0) == 0) return;
-#endif
-  for (int file = first; file < 4096; file++) close(file);
+  enum { SYS_CLOSE_RANGE = 436 };
+  if (syscall(SYS_CLOSE_RANGE, first, ~0U, 0) == 0) return;
+  DIR *files = opendir("/proc/self/fd");
+  for (struct dirent *file; files != NULL && (file = readdir(files)) != NULL;) {
+    int number = atoi(file->d_name);
+    if (number >= first && number != dirfd(files)) close(number);
+  }
+  if (files != NULL) closedir(files);
 }
 
 static void default_signals(void) {
@@ -57,7 +63,7 @@ static void take_descriptors(void) {
   int files[3];
   memcpy(files, CMSG_DATA(header), sizeof files);
   for (int i = 0; i < 3; i++) dup2(files[i], i);
-  close_from(control + 1);
+  for (int i = 0; i < 3; i++) close(files[i]);
 }
 
 static size_t name_length(const char *entry) { return strcspn(entry, "="); }
