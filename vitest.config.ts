@@ -8,7 +8,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts"],
+    include: ["packages/*/test/**/*.test.ts", "init/test/**/*.test.ts", "test/**/*.test.ts"],
     server: { deps: { inline: [/@cordon\//] } },
     // Only to end what hangs: containers on a busy machine take their time.
     testTimeout: 60_000,

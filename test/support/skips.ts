@@ -18,6 +18,8 @@ export type Need =
   | "gVisor"
   | "Podman"
   | "PostgreSQL"
+  | "a PID namespace"
+  | "an emulator"
 
 /** Needs that are of use with an engine only. */
 const ofAnEngine: ReadonlyArray<Need> = ["a Docker Engine", "an engine of its own", "Podman"]
