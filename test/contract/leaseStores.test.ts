@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto"
+import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -111,6 +113,26 @@ describe("SQLite", () => {
       const error = yield* Effect.flip(opened(sqlite({ filename: "/nonexistent/leases.db" })))
       assert.strictEqual(error._tag, "LeaseStoreFailed")
       assert.match(error.message, /open \/nonexistent\/leases\.db: unable to open database file/)
+    }),
+  )
+})
+
+describe("a database that takes connections and says nothing", () => {
+  it.effect("is given up within some seconds", () =>
+    Effect.gen(function* () {
+      const mute = createServer(() => {}).listen(0, "127.0.0.1")
+      yield* Effect.addFinalizer(() => Effect.sync(() => mute.close()))
+      yield* Effect.promise(() => once(mute, "listening"))
+      const address = mute.address()
+      assert(typeof address === "object" && address !== null)
+      const url = `postgres://user:secret@127.0.0.1:${address.port}/leases`
+      const opening = yield* Effect.forkChild(Effect.flip(opened(postgres({ url }))))
+      for (let seconds = 0; seconds < 30 && opening.pollUnsafe() === undefined; seconds += 1) {
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        yield* TestClock.adjust("1 second")
+      }
+      const error = opening.pollUnsafe()
+      assert.include(`${error}`, "did not answer within 15s")
     }),
   )
 })

@@ -13,6 +13,7 @@ import { handOver } from "./handOver.ts"
 import { Incarnation, type SandboxTarget } from "./Incarnation.ts"
 import { makeKeyedLock } from "./KeyedLock.ts"
 import { type Excess, type Lease, LeaseStore, type Quotas } from "./LeaseStore.ts"
+import { boundedStore } from "./leases/boundedStore.ts"
 import { elapsed } from "./leases/elapsed.ts"
 import { makeHostLeases } from "./leases/HostLeases.ts"
 import { makeReaper } from "./leases/reaper.ts"
@@ -104,7 +105,7 @@ const excessOf = ({ of, resource, limit }: Excess) => {
 
 const make = Effect.gen(function* () {
   const driver = yield* SandboxDriver
-  const store = yield* LeaseStore
+  const store = boundedStore(yield* LeaseStore)
   const settings = yield* Settings
   const leases = yield* makeHostLeases(driver, store, settings)
   const exclusively = makeKeyedLock<SandboxId>()

@@ -58,18 +58,22 @@ export const storages: ReadonlyArray<Storage> = [
   },
 ]
 
-/** A store that can be away. */
+/** A store that can be away, or say nothing at all. */
 export const makeRemote = (store: Store) => {
   let away = false
+  let silent = false
   const guarded =
     <A extends ReadonlyArray<unknown>, B>(
       call: (...args: A) => Effect.Effect<B, LeaseStoreFailed>,
     ) =>
     (...args: A) =>
       Effect.suspend(() =>
-        away
-          ? Effect.fail(new LeaseStoreFailed({ operation: "answer", reason: "it is away" }))
-          : call(...args),
+        silent
+          ? // Not even that it was told to leave off.
+            Effect.uninterruptible(Effect.never)
+          : away
+            ? Effect.fail(new LeaseStoreFailed({ operation: "answer", reason: "it is away" }))
+            : call(...args),
       )
   const remote: Store = {
     shared: store.shared,
@@ -89,6 +93,10 @@ export const makeRemote = (store: Store) => {
     setAway: (is: boolean) =>
       Effect.sync(() => {
         away = is
+      }),
+    setSilent: (is: boolean) =>
+      Effect.sync(() => {
+        silent = is
       }),
   }
 }

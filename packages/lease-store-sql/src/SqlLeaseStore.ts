@@ -11,7 +11,7 @@ import {
   type Quota,
   type Quotas,
 } from "@cordon/core"
-import { Data, Effect, Layer, type Option, Predicate, Schedule, Schema } from "effect"
+import { Data, Duration, Effect, Layer, type Option, Predicate, Schedule, Schema } from "effect"
 import { Migrator, SqlClient, SqlError, SqlSchema } from "effect/sql"
 import { Row, Usage } from "./rows.ts"
 
@@ -91,6 +91,13 @@ const patience = Schedule.max([
   Schedule.recurs(16),
 ])
 
+// Of a database that takes connections and says nothing each try takes long.
+const preparing = Duration.seconds(15)
+const silent = () => {
+  const reason = `it did not answer within ${Duration.format(preparing)}`
+  return Effect.fail(new LeaseStoreFailed({ operation: "prepare its tables", reason }))
+}
+
 const migrate = Migrator.make({})
 
 /** Another process is at it, or the database is not there yet. */
@@ -110,6 +117,7 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
   yield* failing(migrate({ loader: dialect.migrations, table: "cordon_migrations" })).pipe(
     Effect.retry({ schedule: patience, while: notYet }),
     Effect.mapError(failed("prepare its tables")),
+    Effect.timeoutOrElse({ duration: preparing, orElse: silent }),
   )
 
   const passed = (seenAt: string, step: string, now: string) =>
