@@ -1,0 +1,86 @@
+/** A piece of what a channel put out. */
+export interface Piece {
+  /** 1 for standard output, 2 for standard error; 0 holds a position in the log of a kept process. */
+  readonly stream: number
+  readonly bytes: Uint8Array
+}
+
+interface Open {
+  readonly stream: number
+  readonly space: Buffer
+  length: number
+}
+
+// What is longer is kept as it came, with the memory that it came in; shorter pieces are gathered.
+const long = 2048
+const space = 4096
+// Order between the streams of a channel is kept for so many pieces that wait.
+const mostPieces = 64
+
+/**
+ * Output that waits for its consumer. Its memory is bounded by its bytes, however small the pieces
+ * are in which it comes: credit bounds the bytes.
+ */
+export class Backlog {
+  #pieces: Array<Piece | Open> = []
+  /** The last piece of each stream, where more can be put into it. */
+  readonly #open: [Open | undefined, Open | undefined, Open | undefined] = [
+    undefined,
+    undefined,
+    undefined,
+  ]
+
+  get empty(): boolean {
+    return this.#pieces.length === 0
+  }
+
+  push(stream: number, bytes: Uint8Array): void {
+    const open = this.#open[stream]
+    const isLast = open !== undefined && open === this.#pieces.at(-1)
+    const mayAppend = open !== undefined && (isLast || this.#pieces.length >= mostPieces)
+    if (mayAppend && open.length + bytes.length <= open.space.length) {
+      open.space.set(bytes, open.length)
+      open.length += bytes.length
+      return
+    }
+    if (bytes.length >= long) {
+      this.#open[stream] = undefined
+      this.#pieces.push({ stream, bytes })
+      return
+    }
+    const crowded = open !== undefined || this.#pieces.length >= mostPieces
+    const next = {
+      stream,
+      space: Buffer.allocUnsafe(crowded ? space : Math.max(bytes.length, 128)),
+      length: bytes.length,
+    }
+    next.space.set(bytes)
+    this.#open[stream] = next
+    this.#pieces.push(next)
+  }
+
+  /** The last position counts where nothing came between. */
+  position(bytes: Uint8Array): void {
+    const open = this.#open[0]
+    const isLast = open !== undefined && open === this.#pieces.at(-1)
+    if (open !== undefined && (isLast || this.#pieces.length >= mostPieces)) {
+      open.space.set(bytes)
+      return
+    }
+    const next = { stream: 0, space: Buffer.from(bytes), length: bytes.length }
+    this.#open[0] = next
+    this.#pieces.push(next)
+  }
+
+  /** All that waits, oldest first. */
+  take(): Array<Piece> {
+    const taken = this.#pieces.map((piece) =>
+      "bytes" in piece
+        ? piece
+        : { stream: piece.stream, bytes: piece.space.subarray(0, piece.length) },
+    )
+    this.#pieces = []
+    this.#open.fill(undefined)
+    return taken
+  }
+}

@@ -1,0 +1,219 @@
+import { Deferred, Effect } from "effect"
+import type { Piece } from "./Backlog.ts"
+import { ChannelInput } from "./ChannelInput.ts"
+import { ChannelOutput, type OutputOptions } from "./ChannelOutput.ts"
+import { type ConnectionError, ProtocolFault } from "./errors.ts"
+import * as frames from "./frames.ts"
+import type { Outbox } from "./Outbox.ts"
+import type { Later } from "./timers.ts"
+
+/** How a call is held to what it may take. */
+export interface ChannelOptions extends OutputOptions {
+  /** Milliseconds until it is killed; unlimited by default. */
+  readonly timeout?: number
+  /** Milliseconds that it has to end once it was killed: 2,000 by default. */
+  readonly grace?: number
+  /**
+   * Milliseconds that it has to take back what it began before it is killed, once its input has ended
+   * before its time: it is killed at once by default.
+   */
+  readonly takesBack?: number
+}
+
+/** How a call ended. */
+export interface Final {
+  /** Absent where the init did not say in time: what was started may still be running. */
+  readonly ending: frames.Ending | undefined
+  readonly timedOut: boolean
+}
+
+/** It runs, or an operation began; `pid` is 0 where it has no process. */
+export interface Started {
+  readonly pid: number
+}
+
+/** What a channel needs of its connection. */
+export interface Link {
+  readonly outbox: Outbox
+  readonly later: Later
+  /** The channel's number is not to be used again. */
+  readonly abandon: (channel: Channel) => void
+}
+
+/** What has come of a channel: output, the end of its output where that comes first, or its end. */
+export type Next = ReadonlyArray<Piece> | "output ended" | Final
+
+/** One call over a connection: its output, its input, and how it ended. */
+export class Channel {
+  readonly number: number
+  readonly #link: Link
+  readonly #options: ChannelOptions
+  readonly #input: ChannelInput
+  readonly #output: ChannelOutput
+  readonly #started = Deferred.makeUnsafe<Started | Final, ConnectionError>()
+  readonly #ended = Deferred.makeUnsafe<Final, ConnectionError>()
+  #final: Effect.Effect<Final, ConnectionError> | undefined
+  #isOpened = false
+  #isKilled = false
+  #timedOut = false
+  #wakeReader: (() => void) | undefined
+  readonly #cancels: Array<() => void> = []
+
+  constructor(number: number, link: Link, options: ChannelOptions) {
+    this.number = number
+    this.#link = link
+    this.#options = options
+    this.#input = new ChannelInput(number, link.outbox)
+    this.#output = new ChannelOutput(options)
+    if (options.timeout !== undefined) {
+      this.#after(options.timeout, () => {
+        this.#timedOut = true
+        this.#giveUp()
+      })
+    }
+  }
+
+  /** Waits until it runs, or has ended without. */
+  get started(): Effect.Effect<Started | Final, ConnectionError> {
+    return Deferred.await(this.#started)
+  }
+
+  /** Waits for its end; output that nobody takes may delay it. */
+  get ended(): Effect.Effect<Final, ConnectionError> {
+    return Deferred.await(this.#ended)
+  }
+
+  /**
+   * What has come since the last time, once there is something; then, again and again, its end. One
+   * consumer at a time. What it takes is granted anew.
+   */
+  readonly next: Effect.Effect<Next, ConnectionError> = Effect.suspend(
+    () =>
+      this.#take() ??
+      Effect.callback((resume) => {
+        this.#wakeReader = () => {
+          const taken = this.#take()
+          if (taken === undefined) return
+          this.#wakeReader = undefined
+          resume(taken)
+        }
+        return Effect.sync(() => {
+          this.#wakeReader = undefined
+        })
+      }),
+  )
+
+  /**
+   * Sends input, as fast as credit comes; returns once all has been sent, or can't be any more. The
+   * bytes are copied, and given back to who lent them.
+   */
+  write(bytes: Uint8Array): Effect.Effect<void> {
+    return this.#input.write(bytes)
+  }
+
+  /** Ends the input. */
+  end(): void {
+    this.#input.end()
+  }
+
+  /** Sends a signal to the process group of its main process. */
+  signal(number: number): void {
+    if (this.#final === undefined) this.#link.outbox.push(frames.signal(this.number, number))
+  }
+
+  /** Sets the size of its terminal. */
+  resize(rows: number, columns: number): void {
+    if (this.#final === undefined) this.#link.outbox.push(frames.resize(this.number, rows, columns))
+  }
+
+  /** Has it end; it is given up as unanswered where it has not within the grace. */
+  kill(): void {
+    if (this.#isKilled || this.#final !== undefined) return
+    this.#isKilled = true
+    this.#input.close()
+    this.#link.outbox.push(frames.kill(this.number))
+    this.#after(this.#options.grace ?? 2000, () => {
+      this.#link.abandon(this)
+      this.#finish(Effect.succeed({ ending: undefined, timedOut: this.#timedOut }))
+    })
+  }
+
+  /** Ends what is not over, and waits for its end or the grace. */
+  readonly leave: Effect.Effect<void> = Effect.suspend(() => {
+    this.#output.leave()
+    if (this.#final !== undefined) return Effect.void
+    this.#giveUp()
+    return Effect.ignore(this.ended)
+  })
+
+  // What follows is the connection's to call.
+
+  onOpened(pid: number, credit: number): void {
+    if (this.#isOpened) throw new ProtocolFault("a channel opened twice")
+    this.#isOpened = true
+    this.#input.onOpened(credit)
+    Deferred.doneUnsafe(this.#started, Effect.succeed({ pid }))
+  }
+
+  onCredit(count: number): void {
+    this.#input.onCredit(count)
+  }
+
+  onData(stream: number, bytes: Uint8Array): void {
+    this.#output.onData(stream, bytes)
+  }
+
+  onEnd(): void {
+    this.#output.onEnd()
+  }
+
+  onClosed(ending: frames.Ending): void {
+    this.#finish(Effect.succeed({ ending, timedOut: this.#timedOut }))
+  }
+
+  onLost(error: ConnectionError): void {
+    this.#finish(Effect.fail(error))
+  }
+
+  /** Tells who waits for output of what has come. */
+  flush(): void {
+    this.#wakeReader?.()
+  }
+
+  #take(): Effect.Effect<Next, ConnectionError> | undefined {
+    if (this.#output.empty) {
+      return this.#final ?? (this.#output.ended ? Effect.succeed("output ended") : undefined)
+    }
+    const pieces = this.#output.take()
+    if (this.#final === undefined && !this.#isKilled) {
+      const count = this.#output.grant()
+      if (count > 0) this.#link.outbox.push(frames.credit(this.number, count))
+    }
+    return Effect.succeed(pieces)
+  }
+
+  #giveUp(): void {
+    const { takesBack } = this.#options
+    if (takesBack === undefined) {
+      this.kill()
+      return
+    }
+    // An input that ends before its time says that nothing is to come of it.
+    this.#input.end()
+    this.#after(takesBack, () => this.kill())
+  }
+
+  #after(millis: number, run: () => void): void {
+    this.#cancels.push(this.#link.later(millis, run))
+  }
+
+  #finish(final: Effect.Effect<Final, ConnectionError>): void {
+    if (this.#final !== undefined) return
+    this.#final = final
+    for (const cancel of this.#cancels) cancel()
+    this.#input.close()
+    Deferred.doneUnsafe(this.#started, final)
+    Deferred.doneUnsafe(this.#ended, final)
+    this.flush()
+  }
+}

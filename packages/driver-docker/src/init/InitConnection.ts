@@ -1,0 +1,246 @@
+import type { HostError, InvalidInput } from "@cordon/core"
+import { Deferred, Effect, Fiber, type Scope } from "effect"
+import { Channel, type ChannelOptions } from "./Channel.ts"
+import { firstCredit } from "./ChannelOutput.ts"
+import { type ConnectionError, InitLost, ProtocolFault } from "./errors.ts"
+import * as frames from "./frames.ts"
+import { Outbox } from "./Outbox.ts"
+import type { Request } from "./requests.ts"
+import { type Later, makeLater } from "./timers.ts"
+
+/** The byte streams that a connection goes over; an `ExecConnection` of a raw stream is one. */
+export interface InitStream {
+  /**
+   * Hands each piece to `take` as it comes, until `take` says that it wants no more.
+   *
+   * @returns what waits for the end of the stream
+   */
+  readonly receive: (take: (piece: Uint8Array) => boolean) => {
+    readonly end: Effect.Effect<void, HostError>
+  }
+  /** Returns once more should be written; has no effect on a stream that is closed. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Closes it both ways. */
+  readonly close: Effect.Effect<void>
+}
+
+const pingEvery = 5000
+// Pings without any frame in return.
+const mostSilence = 6
+// Channels that were told to end and did not say so.
+const mostAbandoned = 1000
+
+/**
+ * A connection to the init of a sandbox. What comes over it is not trusted: whatever breaks the
+ * protocol drops the connection, and fails all calls that are under way with `InitLost`.
+ */
+export class InitConnection {
+  readonly #stream: InitStream
+  readonly #outbox: Outbox
+  readonly #later: Later
+  readonly #parser: frames.FrameParser
+  readonly #channels = new Map<number, Channel>()
+  readonly #abandoned = new Set<number>()
+  readonly #free: Array<number> = []
+  #highest = 0
+  readonly #hello = Deferred.makeUnsafe<frames.Hello, ConnectionError>()
+  readonly #lost = Deferred.makeUnsafe<ConnectionError>()
+  readonly #unanswered = Deferred.makeUnsafe<void>()
+  #error: ConnectionError | undefined
+  /** Those that have something for their consumer since the piece that is being read began. */
+  readonly #touched = new Set<Channel>()
+  #pings = 0
+  #answered = 0
+  #silence = 0
+  #cancelPing = () => {}
+  #closing: Fiber.Fiber<void> = Effect.runFork(Effect.void)
+
+  private constructor(stream: InitStream, later: Later, removalSeconds: number) {
+    this.#stream = stream
+    this.#later = later
+    this.#outbox = new Outbox(stream.write)
+    this.#parser = new frames.FrameParser({
+      hello: (hello) => this.#onHello(hello),
+      pong: (count) => this.#onPong(count),
+      opened: (number, pid, credit) => this.#of(number)?.onOpened(pid, credit),
+      data: (number, stream, bytes) => this.#touch(number)?.onData(stream, bytes),
+      end: (number) => this.#touch(number)?.onEnd(),
+      credit: (number, count) => this.#of(number)?.onCredit(count),
+      closed: (number, ending) => this.#onClosed(number, ending),
+    })
+    // Sent with the first call, which does not wait for the answer.
+    this.#outbox.push(frames.hello(removalSeconds))
+    this.#beat()
+  }
+
+  /**
+   * Begins to speak over a stream. Nothing is waited for: calls can be made at once, and fail where
+   * nobody answers. The scope's end closes the stream.
+   *
+   * @param removalSeconds how long the sandbox is to live without a connection; 0, the default,
+   * leaves that as it is
+   */
+  static readonly make = Effect.fnUntraced(function* (
+    stream: InitStream,
+    removalSeconds: number = 0,
+  ): Effect.fn.Return<InitConnection, never, Scope.Scope> {
+    const connection = new InitConnection(stream, yield* makeLater, removalSeconds)
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        connection.#lose(new InitLost({ why: "closed", detail: "this program closed it" }))
+        return Fiber.await(connection.#closing)
+      }),
+    )
+    const { end } = stream.receive((piece) => connection.#receive(piece))
+    const reading = end.pipe(
+      Effect.andThen(Effect.fail(new InitLost({ why: "ended", detail: "it was closed inside" }))),
+      Effect.catch((error) => Effect.sync(() => connection.#lose(error))),
+    )
+    yield* Effect.forkScoped(reading)
+    return connection
+  })
+
+  /** What the init says of itself, once it has. */
+  get hello(): Effect.Effect<frames.Hello, ConnectionError> {
+    return Deferred.await(this.#hello)
+  }
+
+  /** Waits until the connection is gone. @returns why */
+  get lost(): Effect.Effect<ConnectionError> {
+    return Deferred.await(this.#lost)
+  }
+
+  /** Whether calls can be made. */
+  get isOpen(): boolean {
+    return this.#error === undefined
+  }
+
+  /** Waits until a call that was killed has not ended within its grace. */
+  get unanswered(): Effect.Effect<void> {
+    return Deferred.await(this.#unanswered)
+  }
+
+  /**
+   * Opens a channel. The scope's end kills what is not over, and waits for that no longer than the
+   * channel's grace.
+   */
+  open(
+    request: Request,
+    options: ChannelOptions = {},
+  ): Effect.Effect<Channel, ConnectionError | InvalidInput, Scope.Scope> {
+    return Effect.flatMap(request(firstCredit(options)), (payload) =>
+      Effect.acquireRelease(
+        Effect.suspend(() =>
+          this.#error === undefined
+            ? Effect.succeed(this.#open(payload, options))
+            : Effect.fail(this.#error),
+        ),
+        (channel) => channel.leave,
+      ),
+    )
+  }
+
+  #open(payload: Uint8Array, options: ChannelOptions): Channel {
+    const number = this.#free.pop() ?? ++this.#highest
+    const link = {
+      outbox: this.#outbox,
+      later: this.#later,
+      abandon: () => this.#abandon(number),
+    }
+    const channel = new Channel(number, link, options)
+    this.#channels.set(number, channel)
+    this.#outbox.push(frames.open(number, payload))
+    return channel
+  }
+
+  #receive(piece: Uint8Array): boolean {
+    if (this.#error !== undefined) return false
+    this.#silence = 0
+    try {
+      this.#parser.push(piece)
+    } catch (cause) {
+      if (!(cause instanceof ProtocolFault)) throw cause
+      this.#lose(new InitLost({ why: "fault", detail: `it sent ${cause.message}` }))
+    }
+    for (const channel of this.#touched) channel.flush()
+    this.#touched.clear()
+    return this.#error === undefined
+  }
+
+  #onHello(hello: frames.Hello): void {
+    if (Deferred.isDoneUnsafe(this.#hello)) throw new ProtocolFault("a second greeting")
+    if (hello.version !== frames.version) {
+      const detail = `it speaks version ${hello.version} of the protocol, this program ${frames.version}`
+      this.#lose(new InitLost({ why: "version", detail }))
+      return
+    }
+    Deferred.doneUnsafe(this.#hello, Effect.succeed(hello))
+  }
+
+  #onPong(count: number): void {
+    if (count !== this.#answered + 1 || count > this.#pings) {
+      throw new ProtocolFault("an answer to no ping")
+    }
+    this.#answered = count
+  }
+
+  /** The channel of a frame; none where it was given up, and its frames are late. */
+  #of(number: number): Channel | undefined {
+    if (!Deferred.isDoneUnsafe(this.#hello)) throw new ProtocolFault("no greeting")
+    const channel = this.#channels.get(number)
+    if (channel === undefined && !this.#abandoned.has(number)) {
+      throw new ProtocolFault(`a frame for channel ${number}, which is not open`)
+    }
+    return channel
+  }
+
+  #touch(number: number): Channel | undefined {
+    const channel = this.#of(number)
+    if (channel !== undefined) this.#touched.add(channel)
+    return channel
+  }
+
+  #onClosed(number: number, ending: frames.Ending): void {
+    const channel = this.#of(number)
+    this.#abandoned.delete(number)
+    if (channel === undefined) return
+    this.#channels.delete(number)
+    this.#free.push(number)
+    channel.onClosed(ending)
+  }
+
+  #abandon(number: number): void {
+    this.#channels.delete(number)
+    this.#abandoned.add(number)
+    Deferred.doneUnsafe(this.#unanswered, Effect.void)
+    if (this.#abandoned.size <= mostAbandoned) return
+    this.#lose(new InitLost({ why: "silent", detail: "it ends no call that it is told to end" }))
+  }
+
+  #beat(): void {
+    this.#cancelPing = this.#later(pingEvery, () => {
+      this.#silence++
+      if (this.#silence > mostSilence) {
+        const detail = `it has been silent for ${(pingEvery * mostSilence) / 1000} s`
+        this.#lose(new InitLost({ why: "silent", detail }))
+        return
+      }
+      // Pings that are not read must not pile up.
+      if (this.#outbox.empty) this.#outbox.push(frames.ping(++this.#pings))
+      this.#beat()
+    })
+  }
+
+  #lose(error: ConnectionError): void {
+    if (this.#error !== undefined) return
+    this.#error = error
+    this.#cancelPing()
+    const channels = [...this.#channels.values()]
+    this.#channels.clear()
+    for (const channel of channels) channel.onLost(error)
+    this.#outbox.drop()
+    this.#closing = Effect.runFork(this.#stream.close)
+    Deferred.doneUnsafe(this.#hello, Effect.fail(error))
+    Deferred.doneUnsafe(this.#lost, Effect.succeed(error))
+  }
+}

@@ -1,0 +1,241 @@
+/** What file operations and lists of processes put out and take in: `docs/init-protocol.md`. */
+import {
+  big,
+  bytes,
+  type Grammar,
+  lent,
+  MalformedRecord,
+  number,
+  safe,
+  text,
+} from "./RecordParser.ts"
+
+/** What a path names, with what its folder's listing says of it. */
+export interface Entry {
+  readonly kind: "file" | "directory" | "symlink" | "hardlink" | "other"
+  /** Permission bits. */
+  readonly mode: number
+  readonly user: number
+  readonly group: number
+  /** Bytes; 0 for what is no regular file. */
+  readonly size: number
+  /** When its content was last changed, where a `Date` can say it. */
+  readonly modifiedAt?: Date
+  /** Of a listing, relative to its folder. */
+  readonly path: string
+  /** Of a link, else empty. */
+  readonly target: string
+}
+
+const kinds: Readonly<Record<string, Entry["kind"]>> = {
+  f: "file",
+  d: "directory",
+  l: "symlink",
+  h: "hardlink",
+  o: "other",
+}
+const letters = { file: "f", directory: "d", symlink: "l", hardlink: "h", other: "o" }
+
+// Bytes of an entry before its path, and of the longest one: nothing of a tree is further down.
+const fixed = 41
+export const longestEntry = 64 * 1024
+// Bytes of the longest path and line of a match, name and description of a process, and file of a
+// gathering.
+const longestPath = 32 * 1024
+const longestLine = 4000
+const longestName = 256
+const longestDescription = 64 * 1024
+export const longestGathered = 64 * 1024
+
+// The last moment of a year with four digits; what is later is made up.
+const latest = Date.UTC(9999, 11, 31)
+
+const timeOf = (seconds: bigint, nanoseconds: number): { readonly modifiedAt?: Date } => {
+  if (nanoseconds >= 1e9) throw new MalformedRecord("a second of more than a second")
+  const time = Number(seconds) * 1000 + Math.round(nanoseconds / 1e6)
+  return time >= 0 && time <= latest ? { modifiedAt: new Date(time) } : {}
+}
+
+const textAt = (bytes: Buffer, at: number): readonly [text: string, end: number] => {
+  const start = at + 4
+  const end = start <= bytes.length ? start + bytes.readUInt32LE(at) : bytes.length + 1
+  if (end > bytes.length) throw new MalformedRecord("an entry that is too short")
+  return [bytes.toString("utf8", start, end), end]
+}
+
+const decodeEntry = (bytes: Buffer): Entry => {
+  if (bytes.length < fixed) throw new MalformedRecord("an entry that is too short")
+  const kind = kinds[String.fromCharCode(bytes[0] ?? 0)]
+  if (kind === undefined) throw new MalformedRecord("an entry of no known type")
+  const [path, end] = textAt(bytes, fixed)
+  const [target] = textAt(bytes, end)
+  return {
+    kind,
+    mode: bytes.readUInt32LE(1) & 0o7777,
+    user: bytes.readUInt32LE(5),
+    group: bytes.readUInt32LE(9),
+    size: kind === "file" ? safe(bytes.readBigUInt64LE(13)) : 0,
+    ...timeOf(bytes.readBigInt64LE(21), bytes.readUInt32LE(29)),
+    path,
+    target,
+  }
+}
+
+/** The entry as an `unpack` takes it; dated 1970 where it has no time. */
+export const encodeEntry = (entry: Omit<Entry, "user" | "group">): Buffer => {
+  const path = Buffer.from(entry.path)
+  const target = Buffer.from(entry.target)
+  const length = fixed + 4 + path.length + 4 + target.length
+  const bytes = Buffer.alloc(4 + length)
+  const time = entry.modifiedAt?.getTime() ?? 0
+  const seconds = Math.floor(time / 1000)
+  bytes.writeUInt32LE(length)
+  bytes.write(letters[entry.kind], 4)
+  bytes.writeUInt32LE(entry.mode & 0o7777, 5)
+  bytes.writeBigUInt64LE(BigInt(entry.size), 17)
+  bytes.writeBigInt64LE(BigInt(seconds), 25)
+  bytes.writeUInt32LE((time - seconds * 1000) * 1_000_000, 33)
+  bytes.writeUInt32LE(path.length, 45)
+  path.copy(bytes, 49)
+  bytes.writeUInt32LE(target.length, 49 + path.length)
+  target.copy(bytes, 53 + path.length)
+  return bytes
+}
+
+/** An entry; nothing may come where `first` says so. */
+export function* entry(first = true): Grammar<Entry> {
+  return decodeEntry(yield* lent(longestEntry, first))
+}
+
+/** Entries, one after the other. */
+export function* entries(emit: (entry: Entry) => void): Grammar<void> {
+  for (;;) emit(yield* entry())
+}
+
+/** A piece of a file's content. */
+export interface Content {
+  readonly content: Uint8Array
+}
+
+/** An entry, then the bytes of the file. */
+export function* entryAndBytes(emit: (part: Entry | Content) => void): Grammar<void> {
+  emit(yield* entry())
+  for (;;) emit({ content: yield { bytes: longestEntry, first: true, some: true } })
+}
+
+/** Entries, each file's followed by its chunks; `"end"` says that a file is whole. */
+export function* archive(emit: (part: Entry | Content | "end") => void): Grammar<void> {
+  for (;;) {
+    const found = yield* entry()
+    emit(found)
+    if (found.kind !== "file") continue
+    for (let left = yield* number(4); left > 0; left = yield* number(4)) {
+      while (left > 0) {
+        const content = yield { bytes: left, some: true }
+        left -= content.length
+        emit({ content })
+      }
+    }
+    emit("end")
+  }
+}
+
+// Longer pieces are not copied to stand behind their length.
+const short = 16 * 1024
+
+/** A piece of a file's content as operations take it; none is longer than 4 GiB. */
+export const chunk = (content: Uint8Array): ReadonlyArray<Uint8Array> => {
+  if (content.length === 0) return []
+  const length = Buffer.allocUnsafe(4)
+  length.writeUInt32LE(content.length)
+  return content.length <= short ? [Buffer.concat([length, content])] : [length, content]
+}
+
+/** Says that all of a file's content has come. */
+export const lastChunk = (): Uint8Array => new Uint8Array(4)
+
+/** A line that a search found. */
+export interface Match {
+  readonly path: string
+  readonly line: number
+  readonly text: string
+}
+
+/** Matches, one after the other. */
+export function* matches(emit: (match: Match) => void): Grammar<void> {
+  for (;;) {
+    const path = yield* text(longestPath, true)
+    const line = yield* number(4)
+    emit({ path, line, text: yield* text(longestLine) })
+  }
+}
+
+/** What happened in a folder that is watched. */
+export interface WatchEvent {
+  /** `overflow`: something was missed; look anew. */
+  readonly event: "ready" | "created" | "changed" | "removed" | "overflow"
+  readonly entry: Entry
+}
+
+const events: Readonly<Record<string, WatchEvent["event"]>> = {
+  r: "ready",
+  c: "created",
+  m: "changed",
+  d: "removed",
+  o: "overflow",
+}
+
+/** Events of a watch, one after the other. */
+export function* watchEvents(emit: (event: WatchEvent) => void): Grammar<void> {
+  for (;;) {
+    const event = events[String.fromCharCode(yield* number(1, true))]
+    if (event === undefined) throw new MalformedRecord("an event of no known kind")
+    emit({ event, entry: yield* entry(false) })
+  }
+}
+
+/** A process that belongs to no connection. */
+export interface KeptProcess {
+  readonly name: string
+  readonly pid: number
+  readonly state: "running" | "exited" | "signalled"
+  /** The exit code, or the signal's number. */
+  readonly value: number
+  /** Milliseconds since it was started. */
+  readonly age: number
+  /** Bytes of output so far. */
+  readonly outputBytes: number
+  /** The beginnings of its arguments. */
+  readonly argv: ReadonlyArray<string>
+}
+
+const states = ["running", "exited", "signalled"] as const
+
+/** Kept processes, one after the other. */
+export function* keptProcesses(emit: (process: KeptProcess) => void): Grammar<void> {
+  for (;;) {
+    const name = yield* text(longestName, true)
+    const pid = yield* number(4)
+    const state = states[yield* number(1)]
+    if (state === undefined) throw new MalformedRecord("a process in no known state")
+    const value = yield* number(1)
+    const age = yield* big()
+    const outputBytes = yield* big()
+    const argv = (yield* text(longestDescription)).split("\0")
+    emit({ name, pid, state, value, age, outputBytes, argv })
+  }
+}
+
+/** A file that was gathered. */
+export interface Gathered {
+  readonly path: string
+  readonly content: Uint8Array
+}
+
+/** Gathered files, one after the other. */
+export function* gathered(emit: (file: Gathered) => void): Grammar<void> {
+  for (;;) {
+    const path = yield* text(longestPath, true)
+    emit({ path, content: yield* bytes(longestGathered) })
+  }
+}

@@ -1,0 +1,136 @@
+/** The payloads of `OPEN`: what a program may ask of an init. */
+import { InvalidInput } from "@cordon/core"
+import { Effect } from "effect"
+import { maxPayload } from "./frames.ts"
+
+/** Puts together the payload of an `OPEN`. */
+class RequestWriter {
+  readonly #parts: Array<Uint8Array> = []
+  #length = 0
+
+  /** Throws `RangeError` where the text has a NUL, which no text of the protocol may have. */
+  text(text: string): this {
+    if (text.includes("\0")) throw new RangeError("it holds a NUL")
+    const bytes = Buffer.allocUnsafe(4 + Buffer.byteLength(text))
+    bytes.writeUInt32LE(bytes.length - 4)
+    bytes.write(text, 4)
+    return this.#add(bytes)
+  }
+
+  list(texts: ReadonlyArray<string>): this {
+    this.u32(texts.length)
+    for (const text of texts) this.text(text)
+    return this
+  }
+
+  u8(value: number): this {
+    return this.#add(Uint8Array.of(value))
+  }
+
+  u16(value: number): this {
+    const bytes = Buffer.allocUnsafe(2)
+    bytes.writeUInt16LE(value)
+    return this.#add(bytes)
+  }
+
+  u32(value: number): this {
+    const bytes = Buffer.allocUnsafe(4)
+    bytes.writeUInt32LE(value)
+    return this.#add(bytes)
+  }
+
+  u64(value: number): this {
+    const bytes = Buffer.allocUnsafe(8)
+    bytes.writeBigUInt64LE(BigInt(value))
+    return this.#add(bytes)
+  }
+
+  /** The payload; throws `RangeError` where it is more than a frame holds. */
+  done(): Buffer {
+    if (this.#length > maxPayload) throw new RangeError("it is longer than 1 MiB")
+    return Buffer.concat(this.#parts, this.#length)
+  }
+
+  #add(bytes: Uint8Array): this {
+    this.#parts.push(bytes)
+    this.#length += bytes.length
+    return this
+  }
+}
+
+/** Puts a request together once it is known how much output may come at first. */
+export type Request = (credit: number) => Effect.Effect<Uint8Array, InvalidInput>
+
+/** @param subject what the request is, for a person: `command` */
+const request =
+  (subject: string, kind: number, fill: (to: RequestWriter, credit: number) => unknown): Request =>
+  (credit) =>
+    Effect.try({
+      try: () => {
+        const to = new RequestWriter().u8(kind)
+        fill(to, credit)
+        return to.done()
+      },
+      catch: (cause) =>
+        new InvalidInput({
+          subject,
+          issue: cause instanceof Error ? cause.message : String(cause),
+        }),
+    })
+
+/** A program to run. */
+export interface RunRequest {
+  readonly argv: ReadonlyArray<string>
+  /** A name, a number, or either with `:group`; root where absent. */
+  readonly user?: string
+  /** An absolute path. */
+  readonly cwd: string
+  /** `NAME=value` over the environment of the sandbox; `NAME` alone takes it away. */
+  readonly env?: ReadonlyArray<string>
+  /** Whether only `env` is its environment: false by default. */
+  readonly bare?: boolean
+  /** Runs it on a terminal of that size. */
+  readonly terminal?: { readonly rows: number; readonly columns: number }
+}
+
+const flag = { terminal: 1, kept: 2, bare: 4, noInput: 8 }
+
+/**
+ * @param input whether it has any
+ * @param name of a process that is kept; others have none
+ */
+export const runRequest = (run: RunRequest, input: boolean, name = ""): Request =>
+  request("command", 1, (to, credit) =>
+    to
+      .u8(
+        (run.terminal === undefined ? 0 : flag.terminal) |
+          (name === "" ? 0 : flag.kept) |
+          (run.bare === true ? flag.bare : 0) |
+          (input ? 0 : flag.noInput),
+      )
+      .u32(credit)
+      .u16(Math.min(run.terminal?.rows ?? 0, 0xffff))
+      .u16(Math.min(run.terminal?.columns ?? 0, 0xffff))
+      .text(name)
+      .text(run.user ?? "")
+      .text(run.cwd)
+      .list(run.argv)
+      .list(run.env ?? []),
+  )
+
+/** @param operation its name and its arguments */
+export const fileRequest = (user: string, operation: ReadonlyArray<string>): Request =>
+  request("path", 2, (to, credit) => to.u32(credit).text(user).list(operation))
+
+export const dialRequest = (port: number): Request =>
+  request("port", 3, (to, credit) => to.u32(credit).u16(port))
+
+/** @param position of the output, in bytes from its start */
+export const attachRequest = (name: string, position: number): Request =>
+  request("process", 4, (to, credit) => to.u32(credit).u64(position).text(name))
+
+export const processesRequest: Request = request("request", 5, (to, credit) => to.u32(credit))
+
+/** @param keep whether its name and its log stay */
+export const forgetRequest = (name: string, keep: boolean): Request =>
+  request("process", 6, (to) => to.text(name).u8(keep ? 1 : 0))
