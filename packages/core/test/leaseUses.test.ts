@@ -1,0 +1,278 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Logger, Metric } from "effect"
+import { TestClock } from "effect/testing"
+import { EngineUnreachable, SandboxNotFound, type SettingsInput } from "../src/index.ts"
+import {
+  type Driver,
+  makeDriver,
+  makeRemote,
+  only,
+  pass,
+  settle,
+  silent,
+  startProcess,
+  storages,
+} from "./leaseStage.ts"
+
+/** A process with one sandbox, whose store counts renewals and can be away. */
+const begin = Effect.fnUntraced(function* (settings?: SettingsInput, change?: Partial<Driver>) {
+  const [storage] = storages
+  assert.isDefined(storage)
+  const driver = yield* makeDriver
+  const store = yield* yield* storage.open
+  const remote = makeRemote(store)
+  let renewals = 0
+  const renew: typeof store.renew = (key, token) => {
+    renewals += 1
+    return remote.store.renew(key, token)
+  }
+  const { session, leases } = yield* startProcess(
+    silent({ ...driver, ...change }),
+    { ...remote.store, renew },
+    settings,
+  )
+  const sandbox = yield* session.create({ name: "a" })
+  const { hostId } = yield* driver.capabilities
+  /** A use that goes on until it is finished with some result, and what became of it. */
+  const start = Effect.gen(function* () {
+    const warnings: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => {
+      if (logLevel === "Warn") warnings.push(String(message))
+    })
+    const done = yield* Deferred.make<string, Error>()
+    const use = yield* leases
+      .use(sandbox.info)(Deferred.await(done))
+      .pipe(
+        Effect.match({
+          onSuccess: (result) => result,
+          onFailure: (error) => ("_tag" in error ? error._tag : error.message),
+        }),
+        Effect.provide(Logger.layer([logger])),
+        Effect.forkChild,
+      )
+    yield* settle
+    const outcome = Fiber.join(use)
+    return {
+      warnings,
+      outcome,
+      finish: Effect.andThen(Deferred.succeed(done, "result"), outcome),
+      fail: (error: Error) => Effect.andThen(Deferred.fail(done, error), outcome),
+    }
+  })
+  return {
+    driver,
+    store,
+    sandbox,
+    start,
+    setAway: remote.setAway,
+    renewals: () => renewals,
+    lease: Effect.map(store.list(hostId), only),
+  }
+})
+
+const losses = Effect.map(
+  Metric.snapshot,
+  (all) => all.find(({ id }) => id === "cordon.lease.losses")?.state,
+)
+
+describe("a use", () => {
+  it.effect("renews its lease three times while that lasts, and at its end", () =>
+    Effect.gen(function* () {
+      const { start, renewals, lease } = yield* begin()
+      const use = yield* start
+      const before = renewals()
+      yield* pass(9)
+      assert.strictEqual(renewals() - before, 2)
+      assert.strictEqual(yield* use.finish, "result")
+      assert.strictEqual(renewals() - before, 3)
+      assert.strictEqual((yield* lease).unusedFor, 0)
+    }),
+  )
+
+  it.effect("of a moment asks the store once", () =>
+    Effect.gen(function* () {
+      const { start, renewals } = yield* begin()
+      for (let n = 1; n <= 3; n++) {
+        const use = yield* start
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* use.finish, "result")
+        assert.strictEqual(renewals(), n)
+      }
+    }),
+  )
+
+  it.effect("keeps its result where it was in time, whoever took the sandbox meanwhile", () =>
+    Effect.gen(function* () {
+      const { start, store, lease } = yield* begin()
+      const use = yield* start
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "removing" })
+      yield* pass(2)
+      assert.strictEqual(yield* use.finish, "result")
+    }),
+  )
+
+  it.effect("ends as one of a stopped sandbox when another process stops it", () =>
+    Effect.gen(function* () {
+      const { driver, start, store, lease } = yield* begin()
+      const use = yield* start
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "stopped" })
+      yield* driver.stop(held.id)
+      yield* pass(4)
+      assert.strictEqual(yield* use.outcome, "SandboxNotRunning")
+      assert.isUndefined(yield* losses)
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
+  )
+
+  it.effect("is lost when its sandbox was made anew, also where that one is stopped", () =>
+    Effect.gen(function* () {
+      const { start, store, lease } = yield* begin()
+      const use = yield* start
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "stopped", instanceId: "another" })
+      yield* pass(4)
+      assert.strictEqual(yield* use.outcome, "LeaseLost")
+      assert.deepInclude(yield* losses, { count: 1 })
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
+  )
+
+  it.effect("that found its sandbox stopped by nobody known lets the next one start it", () =>
+    Effect.gen(function* () {
+      const { driver, sandbox } = yield* begin()
+      yield* sandbox.run("true")
+      yield* driver.stop(sandbox.id)
+      assert.strictEqual((yield* Effect.flip(sandbox.exec("true")))._tag, "SandboxNotRunning")
+      assert.strictEqual((yield* sandbox.exec("exit 3")).exitCode, 3)
+    }),
+  )
+})
+
+describe("a use whose store goes away", () => {
+  it.effect("tries every two seconds to renew, and warns of it once", () =>
+    Effect.gen(function* () {
+      const { start, setAway, lease } = yield* begin()
+      const use = yield* start
+      yield* setAway(true)
+      yield* pass(5)
+      assert.strictEqual(use.warnings.length, 1)
+      assert.match(use.warnings[0] ?? "", /it is away/)
+      yield* setAway(false)
+      yield* TestClock.adjust("2 seconds")
+      assert.isBelow((yield* lease).unusedFor, 2000)
+      // It is renewed again a third of its time later.
+      yield* pass(4)
+      assert.isBelow((yield* lease).unusedFor, 60_000)
+      assert.strictEqual(yield* use.finish, "result")
+    }),
+  )
+
+  it.effect("tries often enough where its lease is short", () =>
+    Effect.gen(function* () {
+      const { start, setAway, lease } = yield* begin({ idleTimeout: "3 seconds" })
+      const use = yield* start
+      yield* setAway(true)
+      yield* TestClock.adjust("1500 millis")
+      yield* setAway(false)
+      yield* TestClock.adjust("100 millis")
+      assert.isAtMost((yield* lease).unusedFor, 100)
+      assert.strictEqual(yield* use.finish, "result")
+    }),
+  )
+
+  it.effect("keeps its result if its lease had not run out, whatever the host says", () =>
+    Effect.gen(function* () {
+      const { driver, sandbox, start, setAway } = yield* begin()
+      const use = yield* start
+      yield* setAway(true)
+      yield* driver.stop(sandbox.id)
+      yield* pass(2)
+      assert.strictEqual(yield* use.finish, "result")
+      assert.strictEqual(use.warnings.length, 1)
+    }),
+  )
+
+  it.effect("has no result if the host has another sandbox in its place", () =>
+    Effect.gen(function* () {
+      const { driver, sandbox, start, setAway } = yield* begin()
+      const use = yield* start
+      yield* setAway(true)
+      yield* pass(15)
+      const { info } = sandbox
+      const { limits, network, lease, name, image, runtime } = info
+      yield* driver.remove(info.id)
+      const spec = { name, image, runtime, limits, network, lease, env: {} }
+      yield* driver.create({ id: info.id, session: info.session, spec })
+      assert.strictEqual(yield* use.finish, "LeaseStoreFailed")
+    }),
+  )
+
+  it.effect("says so where the host does not answer either", () =>
+    Effect.gen(function* () {
+      const away = new EngineUnreachable({ endpoint: "here", reason: "it is away" })
+      let hostAway = false
+      const real = yield* makeDriver
+      const { start, setAway } = yield* begin(undefined, {
+        ...real,
+        inspect: (id) => (hostAway ? Effect.fail(away) : real.inspect(id)),
+      })
+      const use = yield* start
+      hostAway = true
+      yield* setAway(true)
+      yield* pass(15)
+      assert.strictEqual(yield* use.finish, "LeaseStoreFailed")
+    }),
+  )
+})
+
+describe("a use that fails", () => {
+  const broken = new Error("broken")
+
+  it.effect("says why it failed while its lease lasts, whoever took the sandbox", () =>
+    Effect.gen(function* () {
+      const { start, store, lease } = yield* begin()
+      const use = yield* start
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "removing" })
+      yield* pass(2)
+      assert.strictEqual(yield* use.fail(broken), "broken")
+    }),
+  )
+
+  it.effect("says that its lease was lost after that, if somebody took the sandbox", () =>
+    Effect.gen(function* () {
+      const { start, store, setAway, lease } = yield* begin()
+      const use = yield* start
+      const held = yield* lease
+      yield* setAway(true)
+      yield* pass(15)
+      yield* store.change(held, held.token, { phase: "idle" })
+      yield* setAway(false)
+      assert.strictEqual(yield* use.fail(broken), "LeaseLost")
+    }),
+  )
+
+  it.effect("says why it failed where nobody took the sandbox, or it was stopped on request", () =>
+    Effect.gen(function* () {
+      const { start, store, setAway, lease } = yield* begin()
+      for (const phase of [undefined, "stopped"] as const) {
+        const use = yield* start
+        const held = yield* lease
+        yield* setAway(true)
+        yield* pass(15)
+        if (phase !== undefined) yield* store.change(held, held.token, { phase })
+        yield* setAway(false)
+        assert.strictEqual(yield* use.fail(broken), "broken")
+      }
+    }),
+  )
+
+  it.effect("says that its sandbox is gone where the store knows of nobody who took it", () =>
+    Effect.gen(function* () {
+      const { start, sandbox } = yield* begin()
+      const use = yield* start
+      const gone = new SandboxNotFound({ sandbox: sandbox.id })
+      assert.strictEqual(yield* use.fail(gone), "SandboxNotFound")
+    }),
+  )
+})
