@@ -1,0 +1,470 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Option } from "effect"
+import { TestClock } from "effect/testing"
+import { EngineError, type SettingsInput } from "../src/index.ts"
+import {
+  type Driver,
+  makeDriver,
+  only,
+  pass,
+  type Store,
+  settle,
+  silent,
+  startProcess,
+  storages,
+} from "./leaseStage.ts"
+
+type Overtaken = "change" | "renew" | "get"
+
+/** A process over a host that refuses what it is told to, and a store that others use as well. */
+const begin = Effect.fnUntraced(function* (
+  settings?: SettingsInput,
+  creating: (create: Driver["create"]) => Driver["create"] = (create) => create,
+) {
+  const [storage] = storages
+  assert.isDefined(storage)
+  const driver = yield* makeDriver
+  const store = yield* yield* storage.open
+  const calls: Array<string> = []
+  const refused = new Set<string>()
+  let paused = false
+  const called = <A, E>(call: string, effect: Effect.Effect<A, E>) =>
+    Effect.suspend((): Effect.Effect<A, E | EngineError> => {
+      calls.push(call)
+      return refused.has(call)
+        ? Effect.fail(new EngineError({ operation: call, status: 500, detail: "refused" }))
+        : effect
+    })
+  const host: Driver = silent({
+    ...driver,
+    create: creating(driver.create),
+    start: (id) => called("start", driver.start(id)),
+    stop: (id) => called("stop", driver.stop(id)),
+    remove: (id, instance) => called("remove", driver.remove(id, instance)),
+    inspect: (id) =>
+      called(
+        "inspect",
+        Effect.map(driver.inspect(id), (info) =>
+          paused ? { ...info, status: "paused" as const } : info,
+        ),
+      ),
+  })
+  let overtaken: ReadonlyArray<Overtaken> = []
+  /** Whether another process is to be faster this time. */
+  const isOvertaken = (operation: Overtaken) => {
+    const at = overtaken.indexOf(operation)
+    if (at >= 0) overtaken = overtaken.toSpliced(at, 1)
+    return at >= 0
+  }
+  const contended: Store = {
+    ...store,
+    get: (key) => (isOvertaken("get") ? Effect.succeedNone : store.get(key)),
+    renew: (key, token) =>
+      isOvertaken("renew")
+        ? Effect.as(store.change(key, token, {}), false)
+        : store.renew(key, token),
+    change: (key, token, change) =>
+      isOvertaken("change")
+        ? Effect.as(store.change(key, token, {}), Option.none())
+        : store.change(key, token, change),
+  }
+  const { session } = yield* startProcess(host, contended, settings)
+  // The reaper's first pass.
+  yield* settle
+  const { hostId } = yield* driver.capabilities
+  return {
+    driver,
+    store,
+    session,
+    calls,
+    pause: () => {
+      paused = true
+    },
+    refuse: (...calls: ReadonlyArray<string>) =>
+      Effect.sync(() => {
+        refused.clear()
+        for (const call of calls) refused.add(call)
+      }),
+    overtake: (...operations: ReadonlyArray<Overtaken>) =>
+      Effect.sync(() => {
+        overtaken = operations
+      }),
+    list: store.list(hostId),
+    lease: Effect.map(store.list(hostId), only),
+  }
+})
+
+/** What becomes of a call without any time passing. */
+const atOnce = <A, E extends { readonly _tag: string }, R>(call: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.forkChild(
+      Effect.match(call, { onSuccess: () => "done", onFailure: ({ _tag }) => _tag }),
+    )
+    yield* settle
+    const exit = fiber.pollUnsafe()
+    if (exit === undefined) yield* Fiber.interrupt(fiber)
+    return exit === undefined ? "waits" : yield* exit
+  })
+
+describe("what the host refused", () => {
+  it.effect("a stop: the sandbox can be used at once, as before", () =>
+    Effect.gen(function* () {
+      const { session, refuse, lease } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* refuse("stop")
+      assert.strictEqual(yield* atOnce(sandbox.stop), "EngineError")
+      assert.deepInclude(yield* lease, { phase: "active", claimedFor: 0 })
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
+    }),
+  )
+
+  it.effect("a start: the sandbox stays stopped, and can be started at once", () =>
+    Effect.gen(function* () {
+      const { session, refuse, lease } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* sandbox.stop
+      yield* refuse("start")
+      assert.strictEqual(yield* atOnce(sandbox.start), "EngineError")
+      assert.deepInclude(yield* lease, { phase: "stopped", claimedFor: 0 })
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "SandboxNotRunning")
+      yield* refuse()
+      assert.strictEqual(yield* atOnce(sandbox.start), "done")
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
+    }),
+  )
+
+  it.effect("a removal: it can be done at once, and nothing is left", () =>
+    Effect.gen(function* () {
+      const { session, refuse, driver, list } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* refuse("remove")
+      assert.strictEqual(yield* atOnce(sandbox.remove), "EngineError")
+      yield* refuse()
+      assert.strictEqual(yield* atOnce(sandbox.remove), "done")
+      assert.deepStrictEqual(yield* driver.list(), [])
+      assert.deepStrictEqual(yield* list, [])
+    }),
+  )
+
+  it.effect("the start of an idle sandbox: the next use starts it", () =>
+    Effect.gen(function* () {
+      const { session, refuse, driver, calls } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* pass(11)
+      yield* refuse("start")
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "EngineError")
+      yield* refuse()
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
+      assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
+      assert.strictEqual(calls.filter((call) => call === "start").length, 2)
+    }),
+  )
+})
+
+describe("a sandbox without a lease", () => {
+  it.effect("gets one by its next use", () =>
+    Effect.gen(function* () {
+      const { session, store, lease } = yield* begin()
+      const sandbox = yield* session.create()
+      const lost = yield* lease
+      yield* store.delete(lost, lost.token)
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
+      assert.deepInclude(yield* lease, { phase: "active", instanceId: sandbox.info.instanceId })
+    }),
+  )
+
+  it.effect("that the host does not have is not there", () =>
+    Effect.gen(function* () {
+      const { session, store, driver, lease, list } = yield* begin()
+      const sandbox = yield* session.create()
+      const lost = yield* lease
+      yield* store.delete(lost, lost.token)
+      yield* driver.remove(sandbox.id)
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "SandboxNotFound")
+      assert.strictEqual(yield* atOnce(sandbox.remove), "SandboxNotFound")
+      assert.deepStrictEqual(yield* list, [])
+    }),
+  )
+
+  it.effect("counts in the quotas, whichever process made it", () =>
+    Effect.gen(function* () {
+      const { session, store, lease } = yield* begin({ maxSandboxes: 1 })
+      yield* session.create({ name: "a" })
+      const lost = yield* lease
+      yield* store.delete(lost, lost.token)
+      assert.strictEqual(yield* atOnce(session.create({ name: "b" })), "QuotaExceeded")
+    }),
+  )
+})
+
+describe("a lease that somebody else has a claim on", () => {
+  it.effect("is waited for by a use that has to start its sandbox", () =>
+    Effect.gen(function* () {
+      const { session, store, lease, calls } = yield* begin()
+      const sandbox = yield* session.create()
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "idle", claim: 20_000 })
+      const use = yield* Effect.forkChild(sandbox.run("true"))
+      yield* TestClock.adjust("19 seconds")
+      assert.notInclude(calls, "start")
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(use)
+      assert.include(calls, "start")
+    }),
+  )
+
+  it.effect("can be used all the same where it is active: the use goes before", () =>
+    Effect.gen(function* () {
+      const { session, store, lease } = yield* begin()
+      const sandbox = yield* session.create()
+      const held = yield* lease
+      yield* store.change(held, held.token, { claim: 20_000 })
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
+    }),
+  )
+
+  it.effect("and that is being removed is removed once, however many ask for it", () =>
+    Effect.gen(function* () {
+      const { session, store, lease, list, calls } = yield* begin()
+      const sandbox = yield* session.create()
+      const held = yield* lease
+      const removing = yield* store.change(held, held.token, { phase: "removing", claim: 20_000 })
+      assert(Option.isSome(removing))
+      const removal = yield* Effect.forkChild(sandbox.remove)
+      yield* TestClock.adjust("10 seconds")
+      assert.notInclude(calls, "remove")
+      // Whoever was at it is done.
+      yield* store.delete(removing.value, removing.value.token)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(removal)
+      assert.notInclude(calls, "remove")
+      assert.deepStrictEqual(yield* list, [])
+    }),
+  )
+
+  it.effect("and whose removal does not end is removed by who waits for it", () =>
+    Effect.gen(function* () {
+      const { session, store, lease, list, driver } = yield* begin()
+      const sandbox = yield* session.create()
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "removing", claim: 9_000 })
+      const removal = yield* Effect.forkChild(sandbox.remove)
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(removal)
+      assert.deepStrictEqual(yield* driver.list(), [])
+      assert.deepStrictEqual(yield* list, [])
+    }),
+  )
+
+  it.effect("and that is gone, but for what was made anew: that one is left alone", () =>
+    Effect.gen(function* () {
+      const { session, store, lease, calls } = yield* begin()
+      const sandbox = yield* session.create()
+      const held = yield* lease
+      const removing = yield* store.change(held, held.token, { phase: "removing", claim: 20_000 })
+      assert(Option.isSome(removing))
+      const removal = yield* Effect.forkChild(sandbox.remove)
+      yield* settle
+      yield* store.change(held, removing.value.token, { phase: "active", instanceId: "another" })
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(removal)
+      assert.notInclude(calls, "remove")
+      assert.deepInclude(yield* lease, { phase: "active", instanceId: "another" })
+    }),
+  )
+
+  it.effect("and is being removed keeps a creation of its name waiting", () =>
+    Effect.gen(function* () {
+      const { session, store, lease, calls } = yield* begin()
+      yield* session.create({ name: "a" })
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "removing", claim: 9_000 })
+      const creation = yield* Effect.forkChild(session.create({ name: "a" }))
+      yield* TestClock.adjust("8 seconds")
+      assert.notInclude(calls, "remove")
+      yield* TestClock.adjust("2 seconds")
+      const made = yield* Fiber.join(creation)
+      assert.deepInclude(yield* lease, { phase: "active", instanceId: made.info.instanceId })
+    }),
+  )
+})
+
+describe("a lease that changes between a look and an act", () => {
+  it.effect("is looked at again by who starts, stops or removes its sandbox", () =>
+    Effect.gen(function* () {
+      const { session, overtake, driver, list } = yield* begin()
+      const sandbox = yield* session.create()
+      const status = Effect.map(driver.inspect(sandbox.id), (info) => info.status)
+      yield* overtake("change")
+      assert.strictEqual(yield* atOnce(sandbox.stop), "done")
+      assert.strictEqual(yield* status, "stopped")
+      yield* overtake("change")
+      assert.strictEqual(yield* atOnce(sandbox.start), "done")
+      assert.strictEqual(yield* status, "running")
+      yield* overtake("change")
+      assert.strictEqual(yield* atOnce(sandbox.remove), "done")
+      assert.deepStrictEqual(yield* driver.list(), [])
+      assert.deepStrictEqual(yield* list, [])
+    }),
+  )
+
+  it.effect("is looked at again by a use, of a sandbox that runs or is idle", () =>
+    Effect.gen(function* () {
+      const { session, overtake } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* overtake("renew")
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
+      yield* overtake("renew", "renew")
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
+      yield* pass(11)
+      yield* overtake("change")
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
+    }),
+  )
+
+  it.effect("is taken as it is where it is found before one could be given", () =>
+    Effect.gen(function* () {
+      const { session, overtake } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* overtake("renew", "get")
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
+    }),
+  )
+
+  it.effect("is left to whoever removes what stands in the way of a creation", () =>
+    Effect.gen(function* () {
+      const { session, store, overtake, lease } = yield* begin()
+      yield* session.create({ name: "a" })
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "removing" })
+      yield* overtake("change")
+      assert.strictEqual(yield* atOnce(session.create({ name: "a" })), "done")
+      assert.strictEqual((yield* lease).phase, "active")
+    }),
+  )
+
+  it.effect("costs a creation that was overtaken its sandbox", () =>
+    Effect.gen(function* () {
+      const { session, overtake, driver } = yield* begin()
+      yield* overtake("change")
+      assert.strictEqual(yield* atOnce(session.create()), "LeaseLost")
+      assert.deepStrictEqual(yield* driver.list(), [])
+    }),
+  )
+})
+
+describe("what stands in the way of a creation", () => {
+  it.effect("a sandbox of its name", () =>
+    Effect.gen(function* () {
+      const { session } = yield* begin()
+      yield* session.create({ name: "a" })
+      assert.strictEqual(yield* atOnce(session.create({ name: "a" })), "SandboxNameTaken")
+    }),
+  )
+
+  it.effect("another creation of its name, whose sandbox nobody can use yet", () =>
+    Effect.gen(function* () {
+      const { session, store, lease } = yield* begin()
+      const sandbox = yield* session.create({ name: "a" })
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "creating" })
+      assert.strictEqual(yield* atOnce(session.create({ name: "a" })), "SandboxNameTaken")
+      assert.strictEqual(yield* atOnce(sandbox.run("true")), "SandboxNotRunning")
+    }),
+  )
+
+  it.effect("a lease of which the host can't say whether it has the sandbox", () =>
+    Effect.gen(function* () {
+      const { session, refuse, lease } = yield* begin()
+      yield* session.create({ name: "a" })
+      yield* refuse("inspect")
+      assert.strictEqual(yield* atOnce(session.create({ name: "a" })), "EngineError")
+      assert.strictEqual((yield* lease).phase, "active")
+    }),
+  )
+})
+
+describe("a creation", () => {
+  it.effect("holds its lease for as long as it takes, which begins when it is done", () =>
+    Effect.gen(function* () {
+      const go = yield* Deferred.make<void>()
+      const { session, lease, driver } = yield* begin(
+        {},
+        (create) => (request) => Effect.andThen(Deferred.await(go), create(request)),
+      )
+      const creation = yield* Effect.forkChild(session.create())
+      yield* pass(45)
+      assert.strictEqual((yield* lease).phase, "creating")
+      yield* Deferred.succeed(go, undefined)
+      const { info } = yield* Fiber.join(creation)
+      const { idleTimeout, removeTimeout } = info.lease
+      assert.deepInclude(yield* lease, {
+        phase: "active",
+        instanceId: info.instanceId,
+        unusedFor: 0,
+        idleTimeout,
+        removeTimeout,
+      })
+      assert.strictEqual((yield* driver.inspect(info.id)).status, "running")
+    }),
+  )
+
+  it.effect("ends at once as lost when its lease is taken", () =>
+    Effect.gen(function* () {
+      const { session, store, lease } = yield* begin({}, () => () => Effect.never)
+      const creation = yield* Effect.forkChild(Effect.flip(session.create()))
+      yield* pass(1)
+      const held = yield* lease
+      yield* store.delete(held, held.token)
+      yield* pass(1)
+      assert.strictEqual((yield* Fiber.join(creation))._tag, "LeaseLost")
+    }),
+  )
+
+  it.effect("says what quota it went past", () =>
+    Effect.gen(function* () {
+      const limits = { memory: 2 ** 30, cpus: 1, pids: 100 }
+      const { session } = yield* begin({ hostQuota: { cpus: 1 } })
+      yield* session.create({ limits })
+      const error = yield* Effect.flip(session.create({ limits }))
+      assert(error._tag === "QuotaExceeded")
+      assert.deepInclude(error, { resource: "CPU cores for sandboxes of a host", limit: 1 })
+    }),
+  )
+})
+
+describe("a sandbox in use", () => {
+  it.effect("that was made anew is lost to who holds the old one", () =>
+    Effect.gen(function* () {
+      const { session } = yield* begin()
+      const old = yield* session.create({ name: "a" })
+      yield* old.remove
+      const made = yield* session.create({ name: "a" })
+      assert.strictEqual(yield* atOnce(old.run("true")), "LeaseLost")
+      assert.strictEqual(yield* atOnce(old.remove), "SandboxNotFound")
+      assert.strictEqual(yield* atOnce(made.run("true")), "done")
+    }),
+  )
+
+  it.effect("is not started where the host says that it is paused", () =>
+    Effect.gen(function* () {
+      const { session, overtake, calls, pause } = yield* begin()
+      const sandbox = yield* session.create()
+      pause()
+      yield* overtake("renew")
+      yield* atOnce(sandbox.run("true"))
+      assert.notInclude(calls, "start")
+    }),
+  )
+
+  it.effect("that runs is asked for nothing but its command", () =>
+    Effect.gen(function* () {
+      const { session, calls } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* sandbox.run("true")
+      calls.splice(0)
+      yield* sandbox.run("true")
+      assert.deepStrictEqual(calls, [])
+    }),
+  )
+})
