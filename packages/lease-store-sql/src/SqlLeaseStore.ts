@@ -45,7 +45,7 @@ const reasonOf = (error: unknown): string => {
   }
   if (error instanceof BrokenOff) return reasonOf(error.cause)
   if (error instanceof Migrator.MigrationError) {
-    return error.cause === undefined ? error.message : `${error.message}: ${reasonOf(error.cause)}`
+    return `${error.message}: ${reasonOf(error.cause)}`
   }
   return Predicate.isTagged(error, "SchemaError")
     ? "it holds what no version of Cordon writes there"
@@ -74,16 +74,10 @@ const busy = (error: Failure) =>
 
 // PostgreSQL's codes for a server that shuts down or starts.
 const restarting = (cause: unknown) =>
-  typeof cause === "object" &&
-  cause !== null &&
-  "code" in cause &&
-  typeof cause.code === "string" &&
-  cause.code.startsWith("57P")
+  Predicate.hasProperty(cause, "code") && String(cause.code).startsWith("57P")
 
 const transient = (error: Failure) =>
-  busy(error) ||
-  (error._tag === "SqlError" &&
-    (error.reason._tag === "ConnectionError" || restarting(error.reason.cause)))
+  error._tag === "SqlError" && (error.reason.isRetryable || restarting(error.reason.cause))
 
 // A database that restarts or is busy is back within this; who waits longer has to hear of it.
 const patience = Schedule.max([
@@ -100,13 +94,11 @@ const silent = () => {
 
 const migrate = Migrator.make({})
 
-/** Another process is at it, or the database is not there yet. */
+/** The database is not there yet, or goes away while its tables are made. */
 const notYet = (error: Migrator.MigrationError | SqlError.SqlError | BrokenOff): boolean => {
   if (error._tag === "BrokenOff") return true
-  if (error._tag === "SqlError") return transient(error)
-  return (
-    error.kind === "Locked" || (error.cause instanceof SqlError.SqlError && transient(error.cause))
-  )
+  const cause = error._tag === "MigrationError" ? error.cause : error
+  return cause instanceof SqlError.SqlError && transient(cause)
 }
 
 const make = Effect.fnUntraced(function* (dialect: Dialect) {
@@ -201,8 +193,7 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
   const insertion = (rows: ReadonlyArray<Lease>): Insertion =>
     rows[0] === undefined ? { _tag: "Exists" } : { _tag: "Inserted", lease: rows[0] }
 
-  const limited = (quota: Quota | undefined) =>
-    Object.values(quota ?? {}).some((limit) => limit !== undefined)
+  const limited = (quota: Quota = {}) => Object.keys(quota).length > 0
 
   const { id } = yield* again(
     "read its ID",

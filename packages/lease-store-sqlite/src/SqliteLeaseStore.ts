@@ -1,27 +1,14 @@
 import { checkInput, type LeaseStore, type LeaseStoreFailed, optionsOf } from "@cordon/core"
-import { type Dialect, layerSqlStore } from "@cordon/lease-store-sql"
+import { layerSqlStore } from "@cordon/lease-store-sql"
 import { Config, Effect, Layer, Schema } from "effect"
-import type { SqlClient } from "effect/sql"
 import { layerClient } from "./client.ts"
-import { migrations } from "./migrations.ts"
+import { dialect } from "./dialect.ts"
 
 /** Where the database is. */
 export interface SqliteOptions {
   /** A file on a local disk, made where it is missing (its folder is not); or `:memory:`. */
   readonly filename: string
 }
-
-const dialect = (sql: SqlClient.SqlClient): Dialect => ({
-  now: "cordon_now()",
-  smaller: "min",
-  bigger: "max",
-  firstToken: "(SELECT token + 1 FROM cordon_fence)",
-  nextToken: "token + 1",
-  // One connection writes at a time.
-  skipLocked: "",
-  exclusively: sql.withTransaction,
-  migrations,
-})
 
 /**
  * Leases in a SQLite file: for any number of processes on one machine, which have one clock.
