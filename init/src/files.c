@@ -104,7 +104,8 @@ static int list_visit(struct walk *walk, int folder, const char *name, const str
 }
 
 static int op_list(char **arguments, int count) {
-  static struct walk walk = {.visit = list_visit};
+  static struct walk walk;
+  walk.visit = list_visit;
   int top, error = count > 1 ? parse_number(arguments[1], 10, 0, INT64_MAX, &walk.depth) : 0;
   if (!error) error = open_folder(AT_FDCWD, arguments[0], false, &top);
   if (error) return error;

@@ -138,6 +138,7 @@ struct unpacking {
   char path[LONGEST_PATH + 1];
   size_t length;
   struct heap folders;
+  size_t last;  // length of the last of them
 };
 
 // What is kept of a folder, with its path after it.
@@ -249,9 +250,8 @@ static int unpack_folder(struct unpacking *to, const char *name, const struct en
     if (S_ISDIR(st.st_mode)) break;
     if (unlinkat(to->folder, name, 0) != 0) return errno;
   }
-  static size_t before;
-  const struct kept kept = {entry->attributes, before, entry->path_length};
-  before = sizeof kept + kept.path_length;
+  const struct kept kept = {entry->attributes, to->last, entry->path_length};
+  to->last = sizeof kept + kept.path_length;
   int error = heap_add(&to->folders, &kept, sizeof kept, MOST_FOLDERS);
   return error ? error : heap_add(&to->folders, entry->path, kept.path_length, MOST_FOLDERS);
 }
@@ -328,16 +328,14 @@ static int settle(struct unpacking *to, size_t at, bool closing) {
 
 // Gives the folders their attributes; those that can't be entered any more come last, from below.
 static int settle_all(struct unpacking *to) {
-  size_t last = 0;
   int error = 0;
   for (size_t at = 0; at < to->folders.length && !error;) {
     struct kept kept;
     memcpy(&kept, to->folders.at + at, sizeof kept);
     error = settle(to, at, false);
-    last = at;
     at += sizeof kept + kept.path_length;
   }
-  for (size_t at = last; to->folders.length > 0 && !error;) {
+  for (size_t at = to->folders.length - to->last; to->folders.length > 0 && !error;) {
     struct kept kept;
     memcpy(&kept, to->folders.at + at, sizeof kept);
     error = settle(to, at, true);
@@ -352,6 +350,7 @@ int unpack(int folder, bool own) {
   struct entry entry;
   bool end;
   to.top = to.folder = folder;
+  to.length = to.folders.length = to.last = 0;
   int error;
   do {
     error = input_entry(&entry, &end);
