@@ -130,6 +130,8 @@ describe("an upload", () => {
           ["d/small", "file", "640", date.getTime(), "small"],
           ["large", "file", "600", date.getTime(), large],
         ])
+        // The small one came with the walk.
+        assert.deepStrictEqual(read, ["in/large"])
       }
       const told: Array<TransferProgress> = []
       const all = yield* uploaded("", note(told))

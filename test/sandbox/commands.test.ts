@@ -55,10 +55,23 @@ describe("A command", () => {
       const sandbox = yield* session.create({ secrets })
       yield* sandbox.exec("true")
       yield* sandbox.exec("true", { env: { A: "1", TOKEN: "own" } })
+      yield* (yield* session.get(sandbox.name)).exec("true")
+      yield* session.get(sandbox.name, { secrets: { TOKEN: "new" } })
+      yield* sandbox.exec("true")
       assert.deepStrictEqual(
         asked.map(({ env }) => env),
-        [{ TOKEN: "t" }, { TOKEN: "own", A: "1" }],
+        [{ TOKEN: "t" }, { TOKEN: "own", A: "1" }, { TOKEN: "t" }, { TOKEN: "new" }],
       )
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("in the background comes with what was said of it", () =>
+    Effect.gen(function* () {
+      const { sandbox, asked } = yield* commanded()
+      yield* sandbox.processes.start(["serve", "--all"], { cwd: "sub", env: { A: "1" } })
+      assert.deepInclude(asked[0], { cwd: "/work/sub" })
+      assert.deepInclude(asked[0]?.env, { A: "1" })
+      assert.deepStrictEqual(asked[0]?.command.slice(-2), ["serve", "--all"])
     }).pipe(Effect.scoped),
   )
 

@@ -65,6 +65,15 @@ describe("Reading a file", () => {
   )
 })
 
+describe("A path", () => {
+  it.live("stands for a place, whether something is there or not", () =>
+    Effect.gen(function* () {
+      const { files } = yield* (yield* sessionWith(() => ({}))).create({ workdir: "/work" })
+      assert.strictEqual(yield* files.resolve("none"), "/work/none")
+    }).pipe(Effect.scoped),
+  )
+})
+
 describe("Writing a file", () => {
   it.live("tells the driver its size where that is known, and its mode where it is given", () =>
     Effect.gen(function* () {

@@ -105,7 +105,8 @@ export const upload = Effect.fn("upload")(function* (
     return {
       ...rest,
       mode: entry.mode & 0o777,
-      content: metered(files.read(`${prefix}${entry.path}`, { lent: true })),
+      // Asked of files alone, and of those alone that the walk did not bring.
+      content: Stream.suspend(() => metered(files.read(`${prefix}${entry.path}`, { lent: true }))),
       ...(whole === undefined ? {} : { whole }),
     }
   }
