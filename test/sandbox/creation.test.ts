@@ -148,6 +148,7 @@ describe("A creation", () => {
       const wrong: ReadonlyArray<Secrets> = [
         { "NOT-A-NAME": "s3cret" },
         { NUL: "s3cret\0" },
+        JSON.parse('{ "PORT": 8080 }'),
         { HALF: Redacted.make("s3cret\ud800") },
       ]
       for (const secrets of wrong) {
