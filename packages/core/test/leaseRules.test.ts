@@ -1,0 +1,91 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  findExcess,
+  isDue,
+  type Lease,
+  type LeasePhase,
+  type NewLease,
+  type Quotas,
+  SandboxName,
+  SessionId,
+  sandboxId,
+  sessionKey,
+} from "../src/index.ts"
+
+const session = sessionKey(SessionId.make("s"))
+const lease: NewLease = {
+  host: "host-1",
+  id: sandboxId(session, SandboxName.make("a")),
+  session,
+  instanceId: "instance-1",
+  phase: "active",
+  memory: 100,
+  cpus: 0.1,
+  disk: 10,
+  idleTimeout: 1000,
+  removeTimeout: 2000,
+}
+
+describe("a lease is due", () => {
+  const due = (phase: LeasePhase, unusedFor: number) => {
+    const held: Lease = { ...lease, phase, unusedFor, token: 1, claimedFor: 0 }
+    return isDue(held)
+  }
+
+  it("to be stopped once it was idle for its time, if it is active", () => {
+    assert.deepStrictEqual([due("active", 999), due("active", 1000)], [false, true])
+    for (const phase of ["creating", "idle", "stopped"] as const) {
+      assert.isFalse(due(phase, 1999), phase)
+    }
+  })
+
+  it("to be removed once that time has passed, whatever it is", () => {
+    for (const phase of ["creating", "active", "idle", "stopped"] as const) {
+      assert.isTrue(due(phase, 2000), phase)
+    }
+  })
+
+  it("to be finished at any time, if its removal has begun", () => {
+    assert.isTrue(due("removing", 0))
+  })
+})
+
+describe("a quota", () => {
+  const none = { sandboxes: 0, memory: 0, cpus: 0, disk: 0 }
+  const excess = (quotas: Quotas, used: Partial<typeof none> = {}, host = used) =>
+    findExcess(lease, { session: { ...none, ...used }, host: { ...none, ...host } }, quotas)
+
+  it("is kept up to its last unit of each kind, and by nobody beyond", () => {
+    const fits = { sandboxes: 1, memory: 100, cpus: 0.1, disk: 10 }
+    for (const of of ["session", "host"] as const) {
+      assert.isUndefined(excess({ [of]: fits }))
+      for (const resource of ["sandboxes", "memory", "cpus", "disk"] as const) {
+        const limit = fits[resource]
+        assert.deepStrictEqual(excess({ [of]: { [resource]: limit } }, { [resource]: limit }), {
+          of,
+          resource,
+          limit,
+        })
+        assert.isUndefined(excess({ [of]: { [resource]: 2 * limit } }, { [resource]: limit }))
+      }
+    }
+  })
+
+  it("of fractions of a core is not exceeded by what a computer adds to them", () => {
+    assert.isAbove(0.1 + 0.2, 0.3)
+    assert.isUndefined(excess({ host: { cpus: 0.3 } }, { cpus: 0.2 }))
+    assert.isDefined(excess({ host: { cpus: 0.3 } }, { cpus: 0.201 }))
+  })
+
+  it("of a session counts what the session has, and that of a host what the host has", () => {
+    const quotas = { session: { sandboxes: 3 }, host: { sandboxes: 5 } }
+    assert.isUndefined(excess(quotas, { sandboxes: 2 }, { sandboxes: 4 }))
+    assert.strictEqual(excess(quotas, { sandboxes: 3 }, { sandboxes: 3 })?.of, "session")
+    assert.strictEqual(excess(quotas, { sandboxes: 1 }, { sandboxes: 5 })?.of, "host")
+  })
+
+  it("that is not set limits nothing", () => {
+    assert.isUndefined(excess({}, { sandboxes: 1e9, memory: 1e15, cpus: 1e6, disk: 1e15 }))
+    assert.isUndefined(excess({ session: {}, host: {} }, { sandboxes: 1e9 }))
+  })
+})
