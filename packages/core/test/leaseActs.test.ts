@@ -464,6 +464,8 @@ describe("a sandbox in use", () => {
       yield* sandbox.run("true")
       calls.splice(0)
       yield* sandbox.run("true")
+      yield* Effect.flip(sandbox.files.readText("none"))
+      yield* sandbox.run("true")
       assert.deepStrictEqual(calls, [])
     }),
   )

@@ -92,6 +92,7 @@ describe("a use", () => {
   it.effect("of a moment asks the store once", () =>
     Effect.gen(function* () {
       const { start, renewals } = yield* begin()
+      yield* pass(8)
       for (let n = 1; n <= 3; n++) {
         const use = yield* start
         yield* TestClock.adjust("1 second")
@@ -184,6 +185,7 @@ describe("a use whose store goes away", () => {
     Effect.gen(function* () {
       const { driver, sandbox, start, setAway } = yield* begin()
       const use = yield* start
+      yield* pass(14)
       yield* setAway(true)
       yield* driver.stop(sandbox.id)
       yield* pass(2)

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
 import { LeaseStoreFailed } from "@cordon/core"
-import { Clock, Effect, Layer, Semaphore, Stream } from "effect"
+import { Clock, Effect, Layer, Predicate, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 
@@ -53,29 +53,23 @@ const connect = (database: DatabaseSync): SqlConnection.Connection => {
       prepared.set(sql, statement)
       return statement.all(...inputs(params))
     })
+  const values = (sql: string, params: ReadonlyArray<unknown>) =>
+    Effect.map(all(sql, params), (rows) => rows.map((row) => Object.values(row)))
+  // The statements are few and always the same, and no client of ours transforms rows.
   return {
-    execute: (sql, params, transform) =>
-      Effect.map(all(sql, params), (rows) => (transform ? transform(rows) : rows)),
+    execute: all,
     executeRaw: all,
-    executeUnprepared: (sql, params, transform) =>
-      Effect.map(
-        attempt(() => database.prepare(sql).all(...inputs(params))),
-        (rows) => (transform ? transform(rows) : rows),
-      ),
-    executeValues: (sql, params) =>
-      Effect.map(all(sql, params), (rows) => rows.map((row) => Object.values(row))),
-    executeValuesUnprepared: (sql, params) =>
-      Effect.map(all(sql, params), (rows) => rows.map((row) => Object.values(row))),
+    executeUnprepared: all,
+    executeValues: values,
+    executeValuesUnprepared: values,
     executeStream: (sql, params) =>
-      Stream.unwrap(Effect.map(all(sql, params), (rows) => Stream.fromIterable(rows))),
+      Stream.unwrap(Effect.map(all(sql, params), Stream.fromIterable)),
   }
 }
 
 /** Effect reads the code where other drivers of SQLite have it. */
 const withErrno = (cause: unknown): unknown =>
-  cause instanceof Error && "errcode" in cause
-    ? Object.assign(cause, { errno: cause.errcode })
-    : cause
+  Predicate.hasProperty(cause, "errcode") ? Object.assign(cause, { errno: cause.errcode }) : cause
 
 /** One connection to one file, for one statement or transaction at a time. */
 export const layerClient = (filename: string): Layer.Layer<SqlClient.SqlClient, LeaseStoreFailed> =>
