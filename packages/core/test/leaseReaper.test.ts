@@ -1,0 +1,258 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Logger, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { EngineError, SandboxEvent } from "../src/index.ts"
+import {
+  type Driver,
+  makeDriver,
+  makeRemote,
+  only,
+  pass,
+  settle,
+  startProcess,
+  storages,
+} from "./leaseStage.ts"
+
+/** A process over a host, with what it logs, and events that nobody has caused. */
+const begin = Effect.fnUntraced(function* (
+  options: {
+    readonly shared?: boolean
+    readonly change?: (driver: Driver) => Partial<Driver>
+  } = {},
+) {
+  const [storage] = storages
+  assert.isDefined(storage)
+  const driver = yield* makeDriver
+  const real = yield* yield* storage.open
+  const store = { ...real, shared: options.shared ?? false }
+  const remote = makeRemote(store)
+  let renewals = 0
+  const renew: typeof real.renew = (key, token) => {
+    renewals += 1
+    return remote.store.renew(key, token)
+  }
+  const log: Array<string> = []
+  const logger = Logger.make(({ message }) => {
+    log.push(String(Array.isArray(message) ? message[0] : message))
+  })
+  const { session, leases } = yield* startProcess(
+    { ...driver, ...options.change?.(driver) },
+    { ...remote.store, renew },
+  ).pipe(Effect.provide(Logger.layer([logger])))
+  yield* settle
+  const { hostId } = yield* driver.capabilities
+  return {
+    driver,
+    store,
+    session,
+    log,
+    renewals: () => renewals,
+    reap: Effect.provide(leases.reap, Logger.layer([logger])),
+    list: store.list(hostId),
+    lease: Effect.map(store.list(hostId), only),
+  }
+})
+
+const refused = new EngineError({ operation: "stop", status: 500, detail: "refused" })
+
+describe("a reaper", () => {
+  it.effect("stops the others where one resists, and says which one that is", () =>
+    Effect.gen(function* () {
+      const { driver, session, log } = yield* begin({
+        change: (real) => ({
+          stop: (id) => (id.endsWith("a") ? Effect.fail(refused) : real.stop(id)),
+        }),
+      })
+      yield* session.create({ name: "a" })
+      yield* session.create({ name: "b" })
+      yield* pass(11)
+      const statuses = (yield* driver.list()).map(({ name, status }) => `${name} ${status}`)
+      assert.sameMembers(statuses, ["a running", "b stopped"])
+      assert.include(log, "Could not settle a lease")
+    }),
+  )
+
+  it.effect("stops four sandboxes at a time, where stopping takes long", () =>
+    Effect.gen(function* () {
+      let stopping = 0
+      const { session } = yield* begin({
+        change: () => ({
+          stop: () => {
+            stopping += 1
+            return Effect.never
+          },
+        }),
+      })
+      yield* Effect.forEach([1, 2, 3, 4, 5, 6], () => session.create())
+      yield* pass(11)
+      assert.strictEqual(stopping, 4)
+    }),
+  )
+
+  it.effect("has nothing to say where there is nothing to do", () =>
+    Effect.gen(function* () {
+      const { session, log } = yield* begin()
+      yield* session.create()
+      yield* pass(5)
+      assert.deepStrictEqual(log, [])
+    }),
+  )
+
+  it.effect(
+    "forgets a sandbox that is gone when it would stop or remove it, without a warning",
+    () =>
+      Effect.gen(function* () {
+        const { driver, session, list, log, reap } = yield* begin({
+          change: () => ({ events: Stream.never }),
+        })
+        for (const minutes of [10, 20]) {
+          const { id } = yield* session.create({ name: "a" })
+          yield* pass(minutes - 1)
+          yield* TestClock.adjust("50 seconds")
+          yield* settle
+          yield* driver.remove(id)
+          yield* TestClock.adjust("20 seconds")
+          yield* reap
+          assert.deepStrictEqual(yield* list, [])
+        }
+        assert.notInclude(log, "Could not settle a lease")
+      }),
+  )
+
+  it.effect("leaves to whoever has a claim on it a sandbox that is missing", () =>
+    Effect.gen(function* () {
+      const { driver, store, session, lease, list } = yield* begin()
+      const { id } = yield* session.create()
+      const held = yield* lease
+      yield* store.change(held, held.token, { claim: 60_000 })
+      yield* driver.remove(id)
+      yield* pass(0.5)
+      assert.strictEqual((yield* list).length, 1)
+      yield* pass(1)
+      assert.deepStrictEqual(yield* list, [])
+    }),
+  )
+
+  it.effect("ends a removal that was broken off, also of what is used or stopped", () =>
+    Effect.gen(function* () {
+      const { driver, store, session, lease, list } = yield* begin()
+      for (const stopped of [false, true]) {
+        const { id } = yield* session.create()
+        if (stopped) yield* driver.stop(id)
+        yield* settle
+        const held = yield* lease
+        yield* store.change(held, held.token, { phase: "removing", claim: 20_000 })
+        yield* pass(1)
+        assert.deepStrictEqual(yield* list, [])
+        assert.deepStrictEqual(yield* driver.list(), [])
+      }
+    }),
+  )
+})
+
+describe("what happens on a host", () => {
+  it.effect("a stop: the sandbox is idle at once, and the next use starts it", () =>
+    Effect.gen(function* () {
+      const { driver, session, lease, log } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* driver.stop(sandbox.id)
+      yield* settle
+      assert.strictEqual((yield* lease).phase, "idle")
+      assert.include(log, "A sandbox was stopped from outside")
+    }),
+  )
+
+  it.effect("a start: the sandbox is in use again at once", () =>
+    Effect.gen(function* () {
+      const { driver, session, lease } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* pass(11)
+      assert.strictEqual((yield* lease).phase, "idle")
+      yield* driver.start(sandbox.id)
+      yield* settle
+      assert.deepInclude(yield* lease, { phase: "active", unusedFor: 0 })
+    }),
+  )
+
+  it.effect("a start of what was stopped on request: that one is in use again as well", () =>
+    Effect.gen(function* () {
+      const { driver, session, lease, log } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* sandbox.stop
+      yield* driver.start(sandbox.id)
+      yield* pass(1)
+      assert.strictEqual((yield* lease).phase, "active")
+      assert.include(log, "A sandbox was started from outside")
+      assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
+    }),
+  )
+
+  it.effect("a command: it counts as a use, but not each of many", () =>
+    Effect.gen(function* () {
+      const { driver, session, lease, renewals } = yield* begin()
+      const sandbox = yield* session.create()
+      const command = Stream.runDrain(driver.exec(sandbox.id, { command: "true" }))
+      yield* pass(2)
+      yield* command
+      yield* settle
+      assert.strictEqual((yield* lease).unusedFor, 0)
+      assert.strictEqual(renewals(), 1)
+      yield* Effect.repeat(command, { times: 20 })
+      yield* settle
+      assert.strictEqual(renewals(), 1)
+      yield* TestClock.adjust("1 minute")
+      yield* command
+      yield* settle
+      assert.strictEqual(renewals(), 2)
+    }),
+  )
+
+  it.effect("a command or start in a store that all share: whoever did that has said so", () =>
+    Effect.gen(function* () {
+      const { driver, session, lease } = yield* begin({ shared: true })
+      const sandbox = yield* session.create()
+      yield* pass(2)
+      yield* Stream.runDrain(driver.exec(sandbox.id, { command: "true" }))
+      yield* settle
+      assert.strictEqual((yield* lease).unusedFor, 120_000)
+      yield* pass(9)
+      yield* driver.start(sandbox.id)
+      yield* settle
+      assert.strictEqual((yield* lease).phase, "idle")
+    }),
+  )
+
+  it.effect("a stop that is told late, of what was started again: it runs on", () =>
+    Effect.gen(function* () {
+      const late: Array<SandboxEvent> = []
+      const { session, lease } = yield* begin({
+        change: () => ({
+          events: Stream.unwrap(
+            Effect.as(
+              Effect.sleep("1 minute"),
+              Stream.concat(Stream.fromIterable(late), Stream.never),
+            ),
+          ),
+        }),
+      })
+      const sandbox = yield* session.create()
+      late.push(SandboxEvent.Stopped({ id: sandbox.id }))
+      const { token } = yield* lease
+      yield* pass(2)
+      assert.deepInclude(yield* lease, { phase: "active", token })
+    }),
+  )
+
+  it.effect("a stop under a claim: whoever has the claim knows of it", () =>
+    Effect.gen(function* () {
+      const { driver, store, session, lease } = yield* begin()
+      const { id } = yield* session.create()
+      const held = yield* lease
+      yield* store.change(held, held.token, { claim: 60_000 })
+      const { token } = yield* lease
+      yield* driver.stop(id)
+      yield* settle
+      assert.deepInclude(yield* lease, { phase: "active", token })
+    }),
+  )
+})
