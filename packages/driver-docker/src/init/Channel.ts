@@ -11,6 +11,11 @@ import type { Later } from "./timers.ts"
 export interface ChannelOptions extends OutputOptions {
   /** Milliseconds until it is killed; unlimited by default. */
   readonly timeout?: number
+  /**
+   * Milliseconds that the init may keep a reader or a writer waiting before it is killed as by a
+   * timeout; unlimited by default.
+   */
+  readonly patience?: number
   /** Milliseconds that it has to end once it was killed: 2,000 by default. */
   readonly grace?: number
   /**
@@ -63,14 +68,9 @@ export class Channel {
     this.number = number
     this.#link = link
     this.#options = options
-    this.#input = new ChannelInput(number, link.outbox)
+    this.#input = new ChannelInput(number, link.outbox, () => this.#waits())
     this.#output = new ChannelOutput(options)
-    if (options.timeout !== undefined) {
-      this.#after(options.timeout, () => {
-        this.#timedOut = true
-        this.#giveUp()
-      })
-    }
+    if (options.timeout !== undefined) this.#after(options.timeout, this.#strike)
   }
 
   /** Waits until it runs, or has ended without. */
@@ -91,14 +91,17 @@ export class Channel {
     () =>
       this.#take() ??
       Effect.callback((resume) => {
+        const stop = this.#waits()
         this.#wakeReader = () => {
           const taken = this.#take()
           if (taken === undefined) return
           this.#wakeReader = undefined
+          stop()
           resume(taken)
         }
         return Effect.sync(() => {
           this.#wakeReader = undefined
+          stop()
         })
       }),
   )
@@ -190,6 +193,17 @@ export class Channel {
       if (count > 0) this.#link.outbox.push(frames.credit(this.number, count))
     }
     return Effect.succeed(pieces)
+  }
+
+  /** Limits how long somebody waits; what it returns says that he no longer does. */
+  #waits(): () => void {
+    const { patience } = this.#options
+    return patience === undefined ? () => {} : this.#link.later(patience, this.#strike)
+  }
+
+  readonly #strike = (): void => {
+    this.#timedOut = true
+    this.#giveUp()
   }
 
   #giveUp(): void {

@@ -14,10 +14,13 @@ export class ChannelInput {
   #sent = 0
   #isOpen = true
   readonly #waiting = new Set<() => void>()
+  readonly #waits: () => () => void
 
-  constructor(channel: number, outbox: Outbox) {
+  /** @param waits is told that somebody waits for credit; what it returns, that he no longer does */
+  constructor(channel: number, outbox: Outbox, waits: () => () => void) {
     this.#channel = channel
     this.#outbox = outbox
+    this.#waits = waits
   }
 
   /**
@@ -71,10 +74,12 @@ export class ChannelInput {
 
   get #roomForMore(): Effect.Effect<void> {
     return Effect.callback((resume) => {
+      const stop = this.#waits()
       let stopWaiting = () => {}
       const forget = () => {
         this.#waiting.delete(wake)
         stopWaiting()
+        stop()
       }
       const wake = () => {
         forget()

@@ -36,12 +36,12 @@ const kinds: Readonly<Record<string, Entry["kind"]>> = {
 }
 const letters = { file: "f", directory: "d", symlink: "l", hardlink: "h", other: "o" }
 
-// Bytes of an entry before its path, and of the longest one: nothing of a tree is further down.
+// Bytes of an entry before its path, and of the longest one.
 const fixed = 41
-export const longestEntry = 64 * 1024
+export const longestEntry = 72 * 1024
 // Bytes of the longest path and line of a match, name and description of a process, and file of a
 // gathering.
-const longestPath = 32 * 1024
+const longestPath = 64 * 1024
 const longestLine = 4000
 const longestName = 256
 const longestDescription = 64 * 1024
@@ -170,9 +170,13 @@ export function* matches(emit: (match: Match) => void): Grammar<void> {
   }
 }
 
-/** What happened in a folder that is watched. */
+/** What happened in a folder that is watched; the same may be told twice. */
 export interface WatchEvent {
-  /** `overflow`: something was missed; look anew. */
+  /**
+   * - `created` also of each entry that is there, before `ready`.
+   * - `removed`: of its entry only the path and whether it was a folder are known.
+   * - `overflow`: what was told so far counts no more; `created` of each entry and `ready` follow.
+   */
   readonly event: "ready" | "created" | "changed" | "removed" | "overflow"
   readonly entry: Entry
 }

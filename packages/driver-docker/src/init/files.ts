@@ -1,0 +1,271 @@
+/** The file operations of `docs/init-protocol.md`, each done by a process with the user's rights. */
+import { type FileContent, giveBack, InvalidInput, StorageFailed, TooManyFiles } from "@cordon/core"
+import { Effect, Stream } from "effect"
+import type { Channel } from "./Channel.ts"
+import {
+  type Content,
+  chunk,
+  type Entry,
+  entries,
+  entryAndBytes,
+  type Gathered,
+  gathered,
+  lastChunk,
+  longestEntry,
+  type Match,
+  matches,
+  type WatchEvent,
+  watchEvents,
+} from "./entries.ts"
+import { errno } from "./errno.ts"
+import {
+  type Actor,
+  type OperationError,
+  openOperation,
+  patienceOf,
+  perform,
+  recordsOf,
+  requireDone,
+} from "./operation.ts"
+
+const flag = (is: boolean | undefined) => (is === true ? "1" : "")
+const octal = (mode: number | undefined) => (mode === undefined ? "" : mode.toString(8))
+
+// Bytes of input that fit into what may be sent at once, with their length and the last chunk.
+const small = 12 * 1024
+// Milliseconds that an operation has to take back what it began.
+const takesBack = 2000
+
+/**
+ * What a path names.
+ *
+ * @param options `follow`: what a link at its end leads to, rather than the link
+ */
+export const stat = (
+  actor: Actor,
+  path: string,
+  options: { readonly follow?: boolean } = {},
+): Effect.Effect<Entry, OperationError> =>
+  recordsOf(actor, ["stat", path, flag(options.follow)], entries, {
+    timeout: patienceOf(actor),
+    limit: longestEntry + 4,
+  }).pipe(
+    Stream.runCollect,
+    Effect.flatMap(([found, ...others]) =>
+      found !== undefined && others.length === 0
+        ? Effect.succeed(found)
+        : Effect.fail(new StorageFailed({ path, reason: "the sandbox did not say what it is" })),
+    ),
+  )
+
+/** A part of a file: bytes from `offset` (0 by default), so many of them (all by default). */
+export interface Range {
+  readonly offset?: number
+  readonly length?: number
+}
+
+/** A regular file: its entry, then its content or a part of it. A link is followed. */
+export const readWithEntry = (
+  actor: Actor,
+  path: string,
+  { offset = 0, length }: Range = {},
+): Stream.Stream<Entry | Content, OperationError> =>
+  Stream.suspend(() => {
+    let left = length ?? Number.POSITIVE_INFINITY
+    const operation = ["read", path, String(offset), String(length ?? -1)] as const
+    return recordsOf(actor, operation, entryAndBytes, {
+      patience: patienceOf(actor),
+      // Bulk, over a way that may be long.
+      window: 1024 * 1024,
+    }).pipe(
+      Stream.tap((part) => {
+        if ("content" in part) left -= part.content.length
+        return left < 0
+          ? Effect.fail(new StorageFailed({ path, reason: "the sandbox sent more of it" }))
+          : Effect.void
+      }),
+    )
+  })
+
+/** The content of a regular file, or a part of it. A link is followed. */
+export const read = (
+  actor: Actor,
+  path: string,
+  range: Range = {},
+): Stream.Stream<Uint8Array, OperationError> =>
+  readWithEntry(actor, path, range).pipe(
+    Stream.map((part) => ("content" in part ? [part.content] : [])),
+    Stream.flattenIterable,
+  )
+
+/** Sends a file's content; fails where it does not have the size that was announced. */
+const send = Effect.fnUntraced(function* <E>(
+  channel: Channel,
+  path: string,
+  { bytes, size }: FileContent<E>,
+) {
+  let left = size ?? Number.POSITIVE_INFINITY
+  const wrongSize = new StorageFailed({
+    path,
+    reason: "the content has not the size that was announced",
+  })
+  yield* Stream.runForEach(bytes, (piece) => {
+    left -= piece.length
+    return left < 0
+      ? Effect.fail(wrongSize)
+      : Effect.forEach(chunk(piece), (part) => channel.write(part), { discard: true }).pipe(
+          Effect.andThen(Effect.sync(() => giveBack(piece))),
+        )
+  })
+  if (size !== undefined && left > 0) return yield* Effect.fail(wrongSize)
+  yield* channel.write(lastChunk())
+  channel.end()
+})
+
+/** Writes a file whole or not at all. Folders above are made, a link is written through. */
+export const write = <E>(
+  actor: Actor,
+  path: string,
+  content: FileContent<E>,
+): Effect.Effect<void, OperationError | E> =>
+  Effect.gen(function* () {
+    const time = content.modifiedAt?.getTime()
+    const seconds = Math.floor((time ?? 0) / 1000)
+    const operation = [
+      "write",
+      path,
+      octal(content.mode),
+      ...(time === undefined ? [] : [`${seconds}`, `${(time - seconds * 1000) * 1_000_000}`]),
+    ]
+    const channel = yield* openOperation(actor, operation, {
+      patience: patienceOf(actor),
+      limit: 0,
+      takesBack,
+    })
+    let isSent = false
+    const sending = Effect.tap(send(channel, path, content), () =>
+      Effect.sync(() => {
+        isSent = true
+      }),
+    )
+    // An operation that has ended takes no more; what is small is sent before that can be.
+    yield* content.size !== undefined && content.size <= small
+      ? sending
+      : Effect.raceFirst(sending, channel.ended)
+    const next = yield* channel.next
+    if (typeof next === "object" && "timedOut" in next) yield* requireDone(path, next)
+    if (!isSent) {
+      yield* new StorageFailed({ path, reason: "the sandbox did not take all of the content" })
+    }
+  }).pipe(Effect.scoped)
+
+/** What is listed of a folder. */
+export interface ListOptions {
+  /** Folders further down: 1, the default, for what is in the folder itself; 0 for all. */
+  readonly depth?: number
+  /** Globs of names that are passed over: none by default. */
+  readonly exclude?: ReadonlyArray<string>
+  /** More entries than this are `TooManyFiles`: 100,000 by default. */
+  readonly limit?: number
+}
+
+/** What is in a folder: paths relative to it, each folder before what is in it. */
+export const list = (
+  actor: Actor,
+  path: string,
+  { depth = 1, exclude = [], limit = 100_000 }: ListOptions = {},
+): Stream.Stream<Entry, OperationError | TooManyFiles> =>
+  Stream.suspend(() => {
+    let count = 0
+    return recordsOf(actor, ["list", path, String(depth), ...exclude], entries).pipe(
+      Stream.tap(() =>
+        ++count > limit ? Effect.fail(new TooManyFiles({ path, limit })) : Effect.void,
+      ),
+    )
+  })
+
+/** Makes a folder and those above it; no effect where it is there. */
+export const makeFolder = (actor: Actor, path: string): Effect.Effect<void, OperationError> =>
+  perform(actor, ["mkdir", path])
+
+/** @param options `recursive`: a folder with all that is in it */
+export const remove = (
+  actor: Actor,
+  path: string,
+  options: { readonly recursive?: boolean } = {},
+): Effect.Effect<void, OperationError> => perform(actor, ["remove", path, flag(options.recursive)])
+
+/** Moves a file or a folder; folders above are made. Nothing is moved onto a folder. */
+export const move = (
+  actor: Actor,
+  source: string,
+  target: string,
+): Effect.Effect<void, OperationError> =>
+  Effect.gen(function* () {
+    const timeout = patienceOf(actor)
+    const channel = yield* openOperation(actor, ["move", source, target], { timeout, limit: 1 })
+    const final = yield* channel.ended
+    // It says something once an error can only be with the second path.
+    const said = yield* channel.next
+    yield* requireDone(Array.isArray(said) ? target : source, final)
+  }).pipe(Effect.scoped)
+
+/** @param mode permission bits */
+export const changeMode = (
+  actor: Actor,
+  path: string,
+  mode: number,
+): Effect.Effect<void, OperationError> => perform(actor, ["chmod", path, octal(mode)])
+
+/** What is searched for in a folder's files. */
+export interface SearchOptions {
+  readonly pattern: string
+  /** Whether the pattern is an extended regular expression: false by default. */
+  readonly regex?: boolean
+  /** Whether upper and lower case are the same: false by default. */
+  readonly ignoreCase?: boolean
+  /** What names of files must match: all by default. */
+  readonly glob?: string
+  /** Globs of names that are passed over: none by default. */
+  readonly exclude?: ReadonlyArray<string>
+}
+
+/** Lines of files below a folder that match; take as many as are wanted. */
+export const search = (
+  actor: Actor,
+  path: string,
+  { pattern, regex, ignoreCase, glob = "", exclude = [] }: SearchOptions,
+): Stream.Stream<Match, OperationError> => {
+  const options = `${regex === true ? "E" : ""}${ignoreCase === true ? "i" : ""}`
+  const operation = ["search", path, pattern, options, glob, ...exclude] as const
+  return recordsOf(actor, operation, matches, {
+    timeout: patienceOf(actor),
+    explained: (number, issue) =>
+      number === errno.EBADMSG ? new InvalidInput({ subject: "pattern", issue }) : undefined,
+  })
+}
+
+/**
+ * What happens in a folder, from `ready` on. Ends only by failing.
+ *
+ * @param options `recursive`: also in all folders below; `exclude`: globs of names that are passed over
+ */
+export const watch = (
+  actor: Actor,
+  path: string,
+  options: { readonly recursive?: boolean; readonly exclude?: ReadonlyArray<string> } = {},
+): Stream.Stream<WatchEvent, OperationError> =>
+  recordsOf(
+    actor,
+    ["watch", path, flag(options.recursive), ...(options.exclude ?? [])],
+    watchEvents,
+    // The connection's heartbeats tell of its end.
+    {},
+  )
+
+/** The beginnings of files of the kernel's; `*` as a folder's name stands for any number. */
+export const gather = (
+  actor: Actor,
+  paths: readonly [string, ...ReadonlyArray<string>],
+): Stream.Stream<Gathered, OperationError> =>
+  recordsOf(actor, ["gather", ...paths], gathered, { timeout: patienceOf(actor) })

@@ -1,0 +1,209 @@
+import {
+  AlreadyExists,
+  DirectoryNotEmpty,
+  type FileError,
+  FileNotFound,
+  type InvalidInput,
+  InvalidPath,
+  NotAFile,
+  PermissionDenied,
+  StorageFailed,
+} from "@cordon/core"
+import { type Array as Arr, Cause, Effect, type Pull, Stream } from "effect"
+import type { Channel, ChannelOptions, Final } from "./Channel.ts"
+import { errno, reasonOf } from "./errno.ts"
+import { type ConnectionError, Unanswered } from "./errors.ts"
+import type { InitConnection } from "./InitConnection.ts"
+import { type Grammar, MalformedRecord, RecordParser } from "./RecordParser.ts"
+import { fileRequest } from "./requests.ts"
+
+/** Where file operations are done, and with whose rights. */
+export interface Actor {
+  readonly connection: InitConnection
+  /** A name, a number, or either with `:group`; root where absent. */
+  readonly user?: string
+  /**
+   * Milliseconds that an operation without a stream may take in all, and one with a stream may take
+   * between two pieces: 60,000 by default.
+   */
+  readonly patience?: number
+}
+
+/** What a file operation may fail with. */
+export type OperationError =
+  | ConnectionError
+  | FileError
+  | AlreadyExists
+  | DirectoryNotEmpty
+  | InvalidInput
+  | Unanswered
+
+export const patienceOf = ({ patience = 60_000 }: Actor): number => patience
+
+/** What an operation's error number means for who asked for it. */
+const failure = (path: string, number: number): OperationError => {
+  switch (number) {
+    case errno.ENOENT:
+      return new FileNotFound({ path })
+    case errno.EPERM:
+    case errno.EACCES:
+    case errno.EROFS:
+      return new PermissionDenied({ path })
+    case errno.EEXIST:
+      return new AlreadyExists({ path })
+    case errno.ENOTEMPTY:
+      return new DirectoryNotEmpty({ path })
+    case errno.EISDIR:
+      return new NotAFile({ path, kind: "directory" })
+    case errno.ENOTDIR:
+      return new NotAFile({ path, kind: "file where a folder is needed" })
+    case errno.ENXIO:
+      return new NotAFile({ path, kind: "special file" })
+    case errno.ELOOP:
+      return new InvalidPath({ path, reason: "its symlinks form a loop" })
+    case errno.ENAMETOOLONG:
+      return new InvalidPath({ path, reason: "it is too long" })
+    default:
+      return new StorageFailed({ path, reason: reasonOf(number) })
+  }
+}
+
+/** Fails unless the operation is done. */
+export const requireDone = (
+  path: string,
+  { ending, timedOut }: Final,
+): Effect.Effect<void, OperationError> => {
+  if (ending === undefined) return Effect.fail(new Unanswered({ timedOut }))
+  if (timedOut) {
+    return Effect.fail(new StorageFailed({ path, reason: "it was not done in time" }))
+  }
+  if (ending.how === "exited" && ending.value === 0) return Effect.void
+  if (ending.how === "signalled") {
+    return Effect.fail(new StorageFailed({ path, reason: "the operation was killed" }))
+  }
+  if (ending.stage === "user") {
+    return Effect.fail(new StorageFailed({ path, reason: "the sandbox has no such user" }))
+  }
+  return Effect.fail(failure(path, ending.value))
+}
+
+/** Opens the channel of an operation. */
+export const openOperation = (
+  actor: Actor,
+  operation: ReadonlyArray<string>,
+  options: ChannelOptions,
+) => actor.connection.open(fileRequest(actor.user ?? "", operation), options)
+
+/**
+ * Does what has neither input nor output.
+ *
+ * @param operation its name and its arguments, of which the first is the path that errors name
+ */
+export const perform = (
+  actor: Actor,
+  operation: readonly [name: string, path: string, ...ReadonlyArray<string>],
+): Effect.Effect<void, OperationError> =>
+  Effect.gen(function* () {
+    const channel = yield* openOperation(actor, operation, {
+      timeout: patienceOf(actor),
+      limit: 0,
+    })
+    yield* requireDone(operation[1], yield* channel.ended)
+  }).pipe(Effect.scoped)
+
+/** How the output of an operation is read. */
+export interface RecordOptions extends ChannelOptions {
+  /** What a failure means of which the output is an explanation; absent where it is none. */
+  readonly explained?: (errno: number, output: string) => OperationError | undefined
+}
+
+// Bytes of an explanation.
+const longestExplanation = 4096
+
+/**
+ * What an operation puts out, as records.
+ *
+ * @param grammar of its output; anything else fails the stream with `StorageFailed`
+ * @param options `patience` between two pieces is the actor's by default
+ */
+export const recordsOf = <A>(
+  actor: Actor,
+  operation: readonly [name: string, path: string, ...ReadonlyArray<string>],
+  grammar: (emit: (record: A) => void) => Grammar<void>,
+  { explained, ...options }: RecordOptions = { patience: patienceOf(actor) },
+): Stream.Stream<A, OperationError> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const channel = yield* openOperation(actor, operation, options)
+      return Stream.fromPull(
+        Effect.succeed(new Records(channel, operation[1], grammar, explained).pull),
+      )
+    }),
+  )
+
+type Pulled<A> = Pull.Pull<Arr.NonEmptyReadonlyArray<A>, OperationError>
+
+class Records<A> {
+  readonly #channel: Channel
+  readonly #path: string
+  readonly #parser: RecordParser<A>
+  readonly #explained: RecordOptions["explained"]
+  /** Output that is no records, and what it said first of all. */
+  #misread: StorageFailed | undefined
+  #said = ""
+
+  constructor(
+    channel: Channel,
+    path: string,
+    grammar: (emit: (record: A) => void) => Grammar<void>,
+    explained: RecordOptions["explained"],
+  ) {
+    this.#channel = channel
+    this.#path = path
+    this.#parser = new RecordParser(grammar)
+    this.#explained = explained
+  }
+
+  readonly pull: Pulled<A> = Effect.suspend(() =>
+    Effect.flatMap(this.#channel.next, (next): Pulled<A> => {
+      if (next === "output ended") return this.pull
+      if ("timedOut" in next) return this.#end(next)
+      const [first, ...others] = next.flatMap(({ bytes }) => this.#parse(bytes))
+      if (first !== undefined) return Effect.succeed([first, ...others])
+      return this.#misread !== undefined && this.#said.length >= longestExplanation
+        ? Effect.fail(this.#misread)
+        : this.pull
+    }),
+  )
+
+  #parse(bytes: Uint8Array): ReadonlyArray<A> {
+    if (this.#misread === undefined) {
+      try {
+        return this.#parser.push(bytes)
+      } catch (cause) {
+        if (!(cause instanceof MalformedRecord)) throw cause
+        this.#misread = this.#nonsense(cause.message)
+      }
+    }
+    // It may fail, and this be why.
+    this.#said += Buffer.from(bytes.subarray(0, longestExplanation - this.#said.length)).toString()
+    return []
+  }
+
+  #end(final: Final): Pulled<A> {
+    const { ending } = final
+    const explanation =
+      ending?.how === "exited" ? this.#explained?.(ending.value, this.#said) : undefined
+    if (explanation !== undefined) return Effect.fail(explanation)
+    return Effect.flatMap(requireDone(this.#path, final), (): Pulled<A> => {
+      if (this.#misread !== undefined) return Effect.fail(this.#misread)
+      return this.#parser.complete
+        ? Cause.done()
+        : Effect.fail(this.#nonsense("an end within a record"))
+    })
+  }
+
+  #nonsense(what: string): StorageFailed {
+    return new StorageFailed({ path: this.#path, reason: `the sandbox sent ${what}` })
+  }
+}

@@ -1,0 +1,68 @@
+import { type InvalidInput, PortUnreachable } from "@cordon/core"
+import { type Array as Arr, Cause, Effect, type Pull, type Scope, Stream } from "effect"
+import type { Channel, Final } from "./Channel.ts"
+import { reasonOf } from "./errno.ts"
+import type { ConnectionError } from "./errors.ts"
+import type { InitConnection } from "./InitConnection.ts"
+import { dialRequest } from "./requests.ts"
+
+/** What a connection to a port of a sandbox may fail with. */
+export type DialError = ConnectionError | InvalidInput | PortUnreachable
+
+/** A connection to a program that listens in a sandbox. */
+export interface Dialled {
+  /** What it sends, until it sends no more; for one consumer. */
+  readonly output: Stream.Stream<Uint8Array, DialError>
+  /** Sends, as fast as the other side takes it; has no effect once the connection is closed. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Sends nothing more; the output goes on. */
+  readonly end: Effect.Effect<void>
+}
+
+const unreachable = (port: number, { ending, timedOut }: Final) =>
+  new PortUnreachable({
+    port,
+    reason: ending === undefined || timedOut ? "nothing answered in time" : reasonOf(ending.value),
+  })
+
+type Output = Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, DialError>
+
+const outputOf = (port: number, channel: Channel): Output => {
+  const pull: Output = Effect.suspend(() =>
+    Effect.flatMap(channel.next, (next): Output => {
+      if (next === "output ended") return Cause.done()
+      if ("timedOut" in next) {
+        return next.ending?.how === "exited" ? Cause.done() : Effect.fail(unreachable(port, next))
+      }
+      const [first, ...others] = next.map(({ bytes }) => bytes)
+      return first === undefined ? pull : Effect.succeed([first, ...others])
+    }),
+  )
+  return pull
+}
+
+/**
+ * Connects to a port of a sandbox, by `127.0.0.1` and where nothing listens there by `::1`. The
+ * scope's end closes the connection.
+ *
+ * @param patience milliseconds that connecting may take: 10,000 by default
+ */
+export const dial = Effect.fnUntraced(function* (
+  connection: InitConnection,
+  port: number,
+  patience: number = 10_000,
+): Effect.fn.Return<Dialled, DialError, Scope.Scope> {
+  const channel = yield* connection.open(dialRequest(port), { kind: "socket" })
+  const started = yield* channel.started.pipe(
+    Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () => Effect.fail(new PortUnreachable({ port, reason: "nothing answered in time" })),
+    }),
+  )
+  if (!("pid" in started)) return yield* unreachable(port, started)
+  return {
+    output: Stream.fromPull(Effect.succeed(outputOf(port, channel))),
+    write: (bytes) => channel.write(bytes),
+    end: Effect.sync(() => channel.end()),
+  }
+})

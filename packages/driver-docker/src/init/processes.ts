@@ -1,0 +1,212 @@
+import {
+  EngineError,
+  type InvalidInput,
+  type OutputEvent,
+  ProcessNameTaken,
+  ProcessNotFound,
+} from "@cordon/core"
+import { type Array as Arr, Cause, Effect, type Pull, type Scope, Stream } from "effect"
+import type { Piece } from "./Backlog.ts"
+import type { Channel, Final } from "./Channel.ts"
+import { type KeptProcess, keptProcesses } from "./entries.ts"
+import { errno } from "./errno.ts"
+import { type ConnectionError, NotStarted, Unanswered } from "./errors.ts"
+import type { InitConnection } from "./InitConnection.ts"
+import { RecordParser } from "./RecordParser.ts"
+import {
+  attachRequest,
+  forgetRequest,
+  processesRequest,
+  type RunRequest,
+  runRequest,
+} from "./requests.ts"
+import { exitOf, outputEvents, type RunExit } from "./run.ts"
+
+/** What beginning a process that is kept may fail with. */
+export type KeepError = ConnectionError | InvalidInput | NotStarted | Unanswered | ProcessNameTaken
+
+/** What using a process that is kept may fail with. */
+export type KeptError = ConnectionError | InvalidInput | NotStarted | Unanswered | ProcessNotFound
+
+/** Milliseconds that such a call may take. */
+const timeout = 10_000
+// Bytes of all records of processes.
+const mostRecords = 4 * 1024 * 1024
+
+/** Fails unless the init did it. */
+const requireDone = ({ ending, timedOut }: Final): Effect.Effect<void, NotStarted | Unanswered> => {
+  if (ending === undefined || timedOut) return Effect.fail(new Unanswered({ timedOut }))
+  const { how, stage, value } = ending
+  return how === "exited" && value === 0
+    ? Effect.void
+    : Effect.fail(new NotStarted({ stage, errno: value, refused: how === "refused" }))
+}
+
+const isRefusal = (error: { readonly _tag: string }, number: number): boolean =>
+  error instanceof NotStarted && error.refused && error.errno === number
+
+const orNotFound =
+  (process: string) =>
+  <E extends { readonly _tag: string }>(error: E): E | ProcessNotFound =>
+    isRefusal(error, errno.ENOENT) ? new ProcessNotFound({ process }) : error
+
+/**
+ * Begins a process that belongs to the sandbox and outlives the connection: its outputs are kept, and
+ * it can be attached to. An interruption leaves no process.
+ *
+ * @param name at most 64 bytes; none that a process has which was not forgotten
+ * @returns its process ID in the sandbox
+ */
+export const keep = (
+  connection: InitConnection,
+  name: string,
+  request: RunRequest,
+): Effect.Effect<number, KeepError> =>
+  Effect.gen(function* () {
+    const channel = yield* connection.open(runRequest(request, true, name), { timeout })
+    // One that began just before the interruption.
+    const undo = Effect.flatMap(Effect.exit(channel.ended), (ended) =>
+      ended._tag === "Success" && ended.value.ending?.how === "exited"
+        ? Effect.ignore(forget(connection, name))
+        : Effect.void,
+    )
+    yield* Effect.addFinalizer((exit) =>
+      exit._tag === "Failure" && Cause.hasInterrupts(exit.cause)
+        ? Effect.andThen(channel.leave, undo)
+        : Effect.void,
+    )
+    yield* Effect.flatMap(channel.ended, requireDone)
+    const started = yield* channel.started
+    return "pid" in started ? started.pid : 0
+  }).pipe(
+    Effect.scoped,
+    Effect.mapError((error) =>
+      isRefusal(error, errno.EEXIST) ? new ProcessNameTaken({ process: name }) : error,
+    ),
+  )
+
+/** All processes that are kept, running or not. */
+export const list = (
+  connection: InitConnection,
+): Effect.Effect<ReadonlyArray<KeptProcess>, KeptError> =>
+  Effect.gen(function* () {
+    const channel = yield* connection.open(processesRequest, {
+      window: mostRecords,
+      limit: mostRecords,
+      timeout,
+    })
+    const parser = new RecordParser(keptProcesses)
+    const found: Array<KeptProcess> = []
+    for (;;) {
+      const next = yield* channel.next
+      if (next === "output ended") continue
+      if ("timedOut" in next) {
+        yield* requireDone(next)
+        return parser.complete ? found : yield* malformed("it ends within a process")
+      }
+      for (const { bytes } of next) {
+        found.push(
+          ...(yield* Effect.try({ try: () => parser.push(bytes), catch: String }).pipe(
+            Effect.catch(malformed),
+          )),
+        )
+      }
+    }
+  }).pipe(Effect.scoped)
+
+const malformed = (detail: string) =>
+  Effect.fail(
+    new EngineError({
+      operation: "list the processes of a sandbox",
+      status: 0,
+      detail,
+      ours: true,
+    }),
+  )
+
+/**
+ * Ends a kept process with all that it started, and frees its name and its log.
+ *
+ * @param options `keepLog` leaves both, so that what it wrote and how it ended can still be read
+ */
+export const forget = (
+  connection: InitConnection,
+  name: string,
+  options: { readonly keepLog?: boolean } = {},
+): Effect.Effect<void, KeptError> =>
+  Effect.gen(function* () {
+    const request = forgetRequest(name, options.keepLog === true)
+    const channel = yield* connection.open(request, { timeout })
+    yield* Effect.flatMap(channel.ended, requireDone)
+  }).pipe(Effect.scoped, Effect.mapError(orNotFound(name)))
+
+/** What follows of a kept process's output starts at this byte of all that it wrote. */
+export interface LogPosition {
+  readonly _tag: "Position"
+  readonly bytes: number
+}
+
+/** What a kept process yields to who follows it; its `Exit` is the last. */
+export type LogEvent = LogPosition | OutputEvent | RunExit
+
+/** A kept process that is followed. */
+export interface Attached {
+  /**
+   * What it puts out, with its place before it and wherever output was lost to a slow reader; then its
+   * end. For one consumer.
+   */
+  readonly events: Stream.Stream<LogEvent, KeptError>
+  /** Writes to its input, as fast as it reads; has no effect once it has ended. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Closes its input, for all that are attached. */
+  readonly end: Effect.Effect<void>
+  /** Sends a signal to its process group. */
+  readonly signal: (number: number) => Effect.Effect<void>
+}
+
+const logEvents = (pieces: ReadonlyArray<Piece>): Array<LogEvent> =>
+  pieces.flatMap((piece): ReadonlyArray<LogEvent> => {
+    if (piece.stream !== 0) return outputEvents([piece])
+    return [{ _tag: "Position", bytes: Number(Buffer.from(piece.bytes).readBigUInt64LE()) }]
+  })
+
+type Events = Pull.Pull<Arr.NonEmptyReadonlyArray<LogEvent>, KeptError>
+
+const eventsOf = (channel: Channel, name: string): Events => {
+  let over = false
+  const pull: Events = Effect.suspend(() =>
+    over
+      ? Cause.done()
+      : Effect.flatMap(channel.next, (next): Events => {
+          if (next === "output ended") return pull
+          if ("timedOut" in next) {
+            over = true
+            return exitOf(next).pipe(
+              Effect.map((exit): [LogEvent] => [exit]),
+              Effect.mapError(orNotFound(name)),
+            )
+          }
+          const [first, ...others] = logEvents(next)
+          return first === undefined ? pull : Effect.succeed([first, ...others])
+        }),
+  )
+  return pull
+}
+
+/**
+ * Follows a kept process. The scope's end stops that and leaves the process alone.
+ *
+ * @param position byte of all that it wrote from which on its output is wanted: 0, the default, for
+ * all that is kept of it
+ */
+export const attach = (
+  connection: InitConnection,
+  name: string,
+  position: number = 0,
+): Effect.Effect<Attached, ConnectionError | InvalidInput, Scope.Scope> =>
+  Effect.map(connection.open(attachRequest(name, position), { kind: "log" }), (channel) => ({
+    events: Stream.fromPull(Effect.succeed(eventsOf(channel, name))),
+    write: (bytes: Uint8Array) => channel.write(bytes),
+    end: Effect.sync(() => channel.end()),
+    signal: (number: number) => Effect.sync(() => channel.signal(number)),
+  }))

@@ -1,0 +1,159 @@
+import { ExecEvent, type InvalidInput, type OutputEvent } from "@cordon/core"
+import { type Array as Arr, Cause, Effect, type Pull, type Scope, Stream } from "effect"
+import type { Piece } from "./Backlog.ts"
+import type { Channel, Final } from "./Channel.ts"
+import { type ConnectionError, NotStarted } from "./errors.ts"
+import type { InitConnection } from "./InitConnection.ts"
+import { type RunRequest, runRequest } from "./requests.ts"
+
+/** How a command ended. */
+export interface RunExit {
+  readonly _tag: "Exit"
+  /** 128 plus the signal's number where one ended it; 137 where it was killed in any way. */
+  readonly exitCode: number
+  readonly timedOut: boolean
+  /** Whether the kernel killed a process of the sandbox for want of memory meanwhile. */
+  readonly oomKilled: boolean
+  /** Whether it was told to end and its end was never told: it may still be running. */
+  readonly unanswered: boolean
+}
+
+/** What a running command yields: output in the order it came, then exactly one `Exit`. */
+export type RunEvent = OutputEvent | RunExit
+
+/** What running a command may fail with. */
+export type RunError = ConnectionError | InvalidInput | NotStarted
+
+/** A command to run. */
+export interface Command extends RunRequest {
+  /** Fed to standard input, which is closed then; it is empty where absent. */
+  readonly stdin?: Uint8Array | Stream.Stream<Uint8Array>
+  /** Milliseconds after which it is killed with all that it started; unlimited where absent. */
+  readonly timeout?: number
+}
+
+/** A command that was begun. */
+export interface Running {
+  /** Waits until it runs. @returns its process ID in the sandbox */
+  readonly pid: Effect.Effect<number, RunError>
+  /** What it puts out, then its end; for one consumer. */
+  readonly events: Stream.Stream<RunEvent, RunError>
+  /** Waits for its end; output that nobody takes delays it. */
+  readonly exit: Effect.Effect<RunExit, RunError>
+  /** Writes to its input, as fast as it reads; has no effect once it has ended. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Closes its input. */
+  readonly end: Effect.Effect<void>
+  /** Sends a signal to its process group. */
+  readonly signal: (number: number) => Effect.Effect<void>
+  /** Kills it with all that it started. */
+  readonly kill: Effect.Effect<void>
+  /** Sets the size of its terminal, in characters. */
+  readonly resize: (size: {
+    readonly rows: number
+    readonly columns: number
+  }) => Effect.Effect<void>
+}
+
+const killed = 137
+
+/** What the end of a channel means for a command. */
+export const exitOf = ({ ending, timedOut }: Final): Effect.Effect<RunExit, NotStarted> => {
+  const exit = (exitCode: number, oomKilled: boolean): Effect.Effect<RunExit> =>
+    Effect.succeed({
+      _tag: "Exit",
+      exitCode: timedOut ? killed : exitCode,
+      timedOut,
+      oomKilled,
+      unanswered: ending === undefined,
+    })
+  if (ending === undefined) return exit(killed, false)
+  const { how, value, stage, oomKilled } = ending
+  if (how === "exited") return exit(value, oomKilled)
+  if (how === "signalled") return exit(128 + value, oomKilled)
+  return Effect.fail(new NotStarted({ stage, errno: value, refused: how === "refused" }))
+}
+
+/** Output as events of a command. */
+export const outputEvents = (pieces: ReadonlyArray<Piece>): Array<OutputEvent> =>
+  pieces.map(({ stream, bytes }) =>
+    stream === 2 ? ExecEvent.Stderr({ bytes }) : ExecEvent.Stdout({ bytes }),
+  )
+
+type Events = Pull.Pull<Arr.NonEmptyReadonlyArray<RunEvent>, RunError>
+
+const eventsOf = (channel: Channel): Events => {
+  let over = false
+  const pull: Events = Effect.suspend(() =>
+    over
+      ? Cause.done()
+      : Effect.flatMap(channel.next, (next): Events => {
+          // Only a dialled connection has an end of its output.
+          if (next === "output ended") return pull
+          if ("timedOut" in next) {
+            over = true
+            return Effect.map(exitOf(next), (exit): [RunEvent] => [exit])
+          }
+          const [first, ...others] = outputEvents(next)
+          return first === undefined ? pull : Effect.succeed([first, ...others])
+        }),
+  )
+  return pull
+}
+
+/** Feeds all of a command's input to it. */
+const feed = (channel: Channel, stdin: Uint8Array | Stream.Stream<Uint8Array>) => {
+  const end = Effect.sync(() => channel.end())
+  const bytes = stdin instanceof Uint8Array ? Stream.succeed(stdin) : stdin
+  return Effect.andThen(
+    Stream.runForEach(bytes, (piece) => channel.write(piece)),
+    end,
+  )
+}
+
+const begun = (channel: Channel): Running => ({
+  pid: Effect.flatMap(channel.started, (started) =>
+    "pid" in started ? Effect.succeed(started.pid) : Effect.as(exitOf(started), 0),
+  ),
+  events: Stream.fromPull(Effect.succeed(eventsOf(channel))),
+  exit: Effect.flatMap(channel.ended, exitOf),
+  write: (bytes) => channel.write(bytes),
+  end: Effect.sync(() => channel.end()),
+  signal: (number) => Effect.sync(() => channel.signal(number)),
+  kill: Effect.sync(() => channel.kill()),
+  resize: ({ rows, columns }) => Effect.sync(() => channel.resize(rows, columns)),
+})
+
+/**
+ * Begins a command whose input, signals and terminal its caller handles; `stdin` is not looked at.
+ * The scope's end kills it with all that it started.
+ */
+export const start = (
+  connection: InitConnection,
+  command: Command,
+): Effect.Effect<Running, ConnectionError | InvalidInput, Scope.Scope> =>
+  Effect.map(connection.open(runRequest(command, true), options(command)), begun)
+
+/**
+ * Runs a command to its end. Ending the stream early kills it with all that it started, and waits for
+ * that no longer than two seconds.
+ */
+export const run = (
+  connection: InitConnection,
+  command: Command,
+): Stream.Stream<RunEvent, RunError> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const { stdin } = command
+      const channel = yield* connection.open(
+        runRequest(command, stdin !== undefined),
+        options(command),
+      )
+      if (stdin !== undefined) {
+        yield* Effect.forkScoped(feed(channel, stdin), { startImmediately: true })
+      }
+      return Stream.fromPull(Effect.succeed(eventsOf(channel)))
+    }),
+  )
+
+const options = ({ timeout }: Command) => (timeout === undefined ? {} : { timeout })
