@@ -89,6 +89,24 @@ describe("an engine that hangs", () => {
       }
     })
 
+    onOwnEngine(`does not hold up close, over ${name}`, async (daemon) => {
+      const sandboxes = open(daemon)
+      const [used, running] = await Promise.all([sandboxes.create(), sandboxes.create()])
+      await used.exec("true")
+      const session = sandboxes.session("another")
+      await session.create()
+      const call = running.exec("echo begun > begun; sleep 100").catch(({ _tag }) => _tag)
+      while (!(await running.files.exists("begun"))) await new Promise(setImmediate)
+      await hang(daemon)
+      try {
+        await session.close()
+        await sandboxes.close()
+        assert.strictEqual(await call, "Closed")
+      } finally {
+        daemon.signal("SIGCONT")
+      }
+    })
+
     onOwnEngine(`holds up no command past its timeout, over ${name}`, async (daemon) => {
       await using sandboxes = open(daemon)
       const [running, unused] = await Promise.all([sandboxes.create(), sandboxes.create()])

@@ -421,9 +421,13 @@ const make = Effect.gen(function* () {
   const removeOnClosing = (info: SandboxInfo) =>
     removing.withPermit(leases.remove(info)).pipe(
       Effect.ensuring(Effect.sync(() => secretsOf.delete(info.instanceId))),
-      Effect.catchTag("SandboxNotFound", () => Effect.void),
+      Effect.as(true),
+      Effect.catchTag("SandboxNotFound", () => Effect.succeed(true)),
       Effect.catch((error) =>
-        Effect.logWarning("Could not remove a sandbox on closing", { sandbox: info.id, error }),
+        Effect.as(
+          Effect.logWarning("Could not remove a sandbox on closing", { sandbox: info.id, error }),
+          false,
+        ),
       ),
     )
   const root = yield* openOwner("scope of these sandboxes", settings.removeOnClose, removeOnClosing)

@@ -24,7 +24,10 @@ const sandbox = (box: string, instanceId = box): SandboxInfo => {
 }
 
 /** An owner that is closed by hand. */
-const opened = Effect.fnUntraced(function* (remove: (sandbox: SandboxInfo) => Effect.Effect<void>) {
+const opened = Effect.fnUntraced(function* (
+  removing: (sandbox: SandboxInfo) => Effect.Effect<void>,
+) {
+  const remove = (sandbox: SandboxInfo) => Effect.as(removing(sandbox), true)
   const scope = yield* Scope.make()
   const owner = yield* Scope.provide(openOwner("test", true, remove), scope)
   return { owner, close: Scope.close(scope, Exit.void) }

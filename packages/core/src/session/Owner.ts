@@ -2,6 +2,7 @@ import { Deferred, Effect, type Scope, Semaphore, Stream } from "effect"
 import { Closed } from "../errors.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
+import { whileItMoves } from "../whileItMoves.ts"
 
 /** Something that a program opens and closes, and what was created through it. */
 export interface Owner {
@@ -26,11 +27,17 @@ export interface Owner {
 
 const most = Number.MAX_SAFE_INTEGER
 
-/** Opens an owner, which its scope closes. */
+/** Removes what an owner made, and tells whether it could. */
+type Remove = (sandbox: SandboxInfo) => Effect.Effect<boolean>
+
+/**
+ * Opens an owner, which its scope closes. Closing waits for what is removed, as long as something
+ * goes: what then is not removed yet goes on by itself, and is its lease's to remove after that.
+ */
 export const openOwner = (
   subject: string,
   removeOnClose: boolean,
-  remove: (sandbox: SandboxInfo) => Effect.Effect<void>,
+  remove: Remove,
 ): Effect.Effect<Owner, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(make(subject, removeOnClose, remove), close),
@@ -43,11 +50,7 @@ interface Closable {
 }
 const close = ({ close }: Closable) => close
 
-const make = (
-  subject: string,
-  removeOnClose: boolean,
-  remove: (sandbox: SandboxInfo) => Effect.Effect<void>,
-): Effect.Effect<Closable> =>
+const make = (subject: string, removeOnClose: boolean, remove: Remove): Effect.Effect<Closable> =>
   Effect.gen(function* () {
     const closing = yield* Deferred.make<void>()
     // Each creation has one permit; who gets all of them knows that none is under way.
@@ -100,13 +103,19 @@ const make = (
 
     const removeAll = Effect.suspend(() => {
       const sandboxes = removeOnClose ? created.values() : []
-      return Effect.forEach(sandboxes, remove, { concurrency: "unbounded" })
+      return whileItMoves((moved) =>
+        Effect.forEach(
+          sandboxes,
+          (sandbox) => Effect.flatMap(remove(sandbox), (gone) => (gone ? moved : Effect.void)),
+          { concurrency: "unbounded", discard: true },
+        ),
+      )
     })
     const closeOnce = yield* Effect.cached(
       Effect.gen(function* () {
         yield* Deferred.succeed(closing, undefined)
         yield* Effect.forEach(children, close, { concurrency: "unbounded" })
-        yield* creations.withPermits(most)(Effect.void)
+        yield* whileItMoves(() => creations.withPermits(most)(Effect.void))
         yield* removeAll
       }).pipe(Effect.uninterruptible),
     )

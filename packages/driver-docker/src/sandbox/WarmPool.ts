@@ -6,6 +6,7 @@ import {
   SandboxNameTaken,
   type SandboxSpec,
   type SessionKey,
+  whileItMoves,
 } from "@cordon/core"
 import { Clock, Config, Duration, Effect, Latch, Option, Schema } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
@@ -207,9 +208,14 @@ export const makeWarmPool = Effect.fnUntraced(function* (
     Effect.suspend(() => {
       const all = [...kinds.values()].flatMap(({ ready }) => ready.splice(0))
       kinds.clear()
-      return Effect.andThen(
-        Effect.forEach(all, destroy, { concurrency: 4, discard: true }),
-        networks.drain,
+      return whileItMoves((moved) =>
+        Effect.andThen(
+          Effect.forEach(all, (ready) => Effect.andThen(destroy(ready), moved), {
+            concurrency: 4,
+            discard: true,
+          }),
+          networks.drain(moved),
+        ),
       )
     }).pipe(Effect.ensuring(countReady)),
   )

@@ -1,9 +1,13 @@
+import { whileItMoves } from "@cordon/core"
 import { Effect, FiberSet } from "effect"
 
-/** Starts work that goes on after the call that began it, and that the scope's end waits for. */
+/**
+ * Starts work that goes on after the call that began it, and that the scope's end waits for, unless the
+ * engine hangs.
+ */
 export const makeBackground = Effect.gen(function* () {
   const fibers = yield* FiberSet.make<void, never>()
-  yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(fibers))
+  yield* Effect.addFinalizer(() => whileItMoves(() => FiberSet.awaitEmpty(fibers)))
   return (work: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.asVoid(FiberSet.run(fibers, work))
 })

@@ -68,11 +68,15 @@ export const makeNetworksAhead = (
       ),
     ),
 
-    drain: Effect.suspend(() => {
-      const all = [...spares.values()].flat()
-      spares.clear()
-      return Effect.forEach(all, destroy, { concurrency: 4, discard: true })
-    }),
+    drain: (moved: Effect.Effect<void>) =>
+      Effect.suspend(() => {
+        const all = [...spares.values()].flat()
+        spares.clear()
+        return Effect.forEach(all, (spare) => Effect.andThen(destroy(spare), moved), {
+          concurrency: 4,
+          discard: true,
+        })
+      }),
   }
 }
 export type NetworksAhead = ReturnType<typeof makeNetworksAhead>
