@@ -253,6 +253,7 @@ static const struct {
     {"mkdir", 1, 1, op_mkdir},     {"remove", 1, 2, op_remove},
     {"move", 2, 2, op_move},       {"chmod", 2, 2, op_chmod},
     {"pack", 1, 1, op_pack},       {"unpack", 1, 1, op_unpack},
+    {"search", 2, INT_MAX, search}, {"watch", 1, INT_MAX, watch},
     {"gather", 1, INT_MAX, op_gather},
 };
 

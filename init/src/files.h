@@ -33,6 +33,7 @@ int heap_add(struct heap *heap, const void *bytes, size_t length, size_t most);
 // paths.c
 int parse_number(const char *text, int base, int64_t least, int64_t most, int64_t *number);
 int open_folder(int base, const char *path, bool make, int *folder);
+int descend(int from, const char *path, size_t length, bool make, int *folder);
 int open_parent(int base, const char *path, bool make, int *folder, char name[256]);
 int open_regular(int folder, const char *name, bool follow, int *file, struct stat *st);
 int temporary_name(char name[32]);

@@ -53,6 +53,30 @@ int open_folder(int base, const char *path, bool make, int *folder) {
   return at < 0 ? errno : 0;
 }
 
+// A folder below another one, by a path without `..`; links are followed nowhere.
+int descend(int from, const char *path, size_t length, bool make, int *folder) {
+  int at = openat(from, ".", PLACE | O_NOFOLLOW);
+  for (size_t start = 0; at >= 0 && start < length;) {
+    const char *slash = memchr(path + start, '/', length - start);
+    size_t part = slash ? (size_t)(slash - path) - start : length - start;
+    char name[256];
+    if (part > 255) part = 255;
+    memcpy(name, path + start, part);
+    name[part] = '\0';
+    int next = openat(at, name, PLACE | O_NOFOLLOW);
+    if (next < 0 && errno == ENOENT && make && (mkdirat(at, name, 0777) == 0 || errno == EEXIST)) {
+      next = openat(at, name, PLACE | O_NOFOLLOW);
+    }
+    int error = errno;
+    close(at);
+    at = next;
+    if (at < 0) return error;
+    start += part + 1;
+  }
+  *folder = at;
+  return at < 0 ? errno : 0;
+}
+
 // The folder of what a path names, and the name in it: slashes at its end mean nothing.
 int open_parent(int base, const char *path, bool make, int *folder, char name[256]) {
   char above[PATH_MAX];

@@ -162,30 +162,6 @@ static bool below(const char *path, size_t length) {
   return true;
 }
 
-// A folder below another one, by a path that `below` has seen; links are followed nowhere.
-static int descend(int from, const char *path, size_t length, bool make, int *folder) {
-  int at = openat(from, ".", PLACE);
-  for (size_t start = 0; at >= 0 && start < length;) {
-    const char *slash = memchr(path + start, '/', length - start);
-    size_t part = slash ? (size_t)(slash - path) - start : length - start;
-    char name[256];
-    if (part > 255) part = 255;
-    memcpy(name, path + start, part);
-    name[part] = '\0';
-    int next = openat(at, name, PLACE);
-    if (next < 0 && errno == ENOENT && make && (mkdirat(at, name, 0777) == 0 || errno == EEXIST)) {
-      next = openat(at, name, PLACE);
-    }
-    int error = errno;
-    close(at);
-    at = next;
-    if (at < 0) return error;
-    start += part + 1;
-  }
-  *folder = at;
-  return at < 0 ? errno : 0;
-}
-
 // Goes to a folder from the one before, where that is on the way.
 static int go(struct unpacking *to, const char *path, size_t length, bool make) {
   size_t known = to->length, from = 0;

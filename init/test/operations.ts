@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { it } from "vitest"
 import { skipped } from "../../test/support/skipped.ts"
 
-const sources = ["io", "paths", "walk", "tree", "files"]
+const sources = ["io", "paths", "walk", "tree", "search", "watch", "files"]
 const src = join(import.meta.dirname, "../src")
 
 const works = (command: string, ...args: ReadonlyArray<string>) => {
