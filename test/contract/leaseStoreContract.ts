@@ -154,7 +154,10 @@ export const leaseStoreContract = (name: string, { shared, test }: Harness): voi
         assert.isAtLeast(Option.getOrThrow(kept).unusedFor, 5 * minute)
         const claimed = Option.getOrThrow(kept)
         assert.isAbove(claimed.claimedFor, 0)
-        const used = yield* store.change(claimed, claimed.token, { used: true, claim: 0 })
+        // What a change does not mention stays as it was.
+        const same = Option.getOrThrow(yield* store.change(claimed, claimed.token, {}))
+        assert.isAbove(same.claimedFor, minute / 2)
+        const used = yield* store.change(same, same.token, { used: true, claim: 0 })
         assert.isBelow(Option.getOrThrow(used).unusedFor, 4 * minute)
         assert.strictEqual(Option.getOrThrow(used).claimedFor, 0)
       }))
@@ -167,6 +170,10 @@ export const leaseStoreContract = (name: string, { shared, test }: Harness): voi
         const claim = { claim: minute, limit: 10 }
         assert.isTrue(yield* store.beat("host-1", beat))
         const begun = inserted(yield* store.insert(lease("a")))
+        yield* jump(minute / 4)
+        const { unusedFor } = Option.getOrThrow(yield* store.get(begun))
+        assert.isAtLeast(unusedFor, minute / 4)
+        assert.isBelow(unusedFor, minute / 4 + 5000)
         yield* jump(180 * minute)
         assert.isAtMost(Option.getOrThrow(yield* store.get(begun)).unusedFor, minute / 2 + 5000)
         assert.deepStrictEqual(yield* store.claimDue("host-1", claim), [])
@@ -280,6 +287,7 @@ export const leaseStoreContract = (name: string, { shared, test }: Harness): voi
         const claimed = yield* many(12, (n) =>
           (stores[n % 4] ?? store).claimDue("host-1", { claim: minute, limit: 5 }),
         )
+        assert.isAtMost(Math.max(...claimed.map((some) => some.length)), 5)
         const ids = claimed.flat().map(({ id }) => id)
         assert.strictEqual(new Set(ids).size, ids.length)
         const rest = yield* store.claimDue("host-1", { claim: minute, limit: 100 })
@@ -338,6 +346,8 @@ export const leaseStoreContract = (name: string, { shared, test }: Harness): voi
           excess: "memory",
         })
         assert.deepStrictEqual(yield* fill({ host: { cpus: 0.3 } }), { count: 3, excess: "cpus" })
+        // What another host has takes nothing from this one.
+        inserted(yield* store.insert({ ...take(0), host: "host-2" }))
         assert.deepStrictEqual(yield* fill({ host: { disk: 6 } }), { count: 2, excess: "disk" })
         assert.deepStrictEqual(yield* fill({ host: { sandboxes: 5 }, session: { memory: 9 } }), {
           count: 0,

@@ -184,9 +184,9 @@ export const findExcess = (
   for (const scope of ["session", "host"] as const) {
     for (const resource of resources) {
       const limit = quotas[scope]?.[resource]
+      if (limit === undefined) continue
       // Three times 0.1 core is a bit more than 0.3.
-      const most = limit === undefined ? Number.POSITIVE_INFINITY : limit * (1 + 1e-9)
-      if (limit !== undefined && usage[scope][resource] + wanted[resource] > most) {
+      if (usage[scope][resource] + wanted[resource] > limit * (1 + 1e-9)) {
         return { of: scope, resource, limit }
       }
     }

@@ -55,7 +55,7 @@ export const makeReaper = (
 
   /** Whether somebody whose leases are not in this store works in it; it then is no longer due. */
   const usedElsewhere = Effect.fnUntraced(function* (lease: Lease) {
-    if (store.shared || lease.phase === "creating") return false
+    if (store.shared) return false
     const info = yield* driver
       .inspect(lease.id)
       .pipe(Effect.catchTag("SandboxNotFound", () => Effect.succeed(undefined)))
@@ -170,14 +170,13 @@ export const makeReaper = (
     const found = yield* leases.get(event.id)
     if (Option.isNone(found) || found.value.claimedFor > 0) return
     const lease = found.value
-    if (_tag === "Used" && lease.phase === "active") {
+    if (_tag === "Used") {
       if (lease.unusedFor >= lease.idleTimeout / 10) yield* store.renew(lease, lease.token)
     } else if (_tag === "Started" && lease.phase === "idle") {
       yield* leases.change(lease, { phase: "active", used: true })
     } else if (_tag === "Stopped" && lease.phase === "active") {
       // Events come late: it may have been started again long since.
-      const info = yield* driver.inspect(lease.id)
-      if (info.status === "stopped") yield* mend(lease, info)
+      yield* mend(lease, yield* driver.inspect(lease.id))
     }
   })
 
