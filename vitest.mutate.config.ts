@@ -8,6 +8,7 @@ export default defineConfig({
     // What a mutation run repeats for each change: the tests of the core that need no engine.
     include: [
       "packages/core/test/**/*.test.ts",
+      "packages/lease-store-sqlite/test/**/*.test.ts",
       "test/sandbox/**/*.test.ts",
       "test/{sandboxes,ownership,leases,reconciliation,metrics,transfer,transferReport,lateCreations}.test.ts",
       "test/{sessions,policy}/**/*.test.ts",
