@@ -1,0 +1,35 @@
+import { EngineError } from "@cordon/core"
+import { Deferred, Effect, Exit, Scope } from "effect"
+import type { ExecConnection } from "../DockerEngine.ts"
+import { FrameParser, MalformedFrame } from "../engine/frames.ts"
+import type { InitStream } from "./InitConnection.ts"
+
+/**
+ * The streams of an init as the engine attaches to them: its output comes in the engine's own frames,
+ * and what the init writes to standard error is let go.
+ *
+ * @param scope what the attachment was made in; closing the stream closes it
+ */
+export const engineStream = (attached: ExecConnection, scope: Scope.Closeable): InitStream => ({
+  receive: (take) => {
+    const parser = new FrameParser()
+    const broken = Deferred.makeUnsafe<void, EngineError>()
+    const { end } = attached.receive((piece) => {
+      try {
+        return parser.push(piece).every((event) => event._tag === "Stderr" || take(event.bytes))
+      } catch (cause) {
+        if (!(cause instanceof MalformedFrame)) throw cause
+        const detail = cause.message
+        const operation = "attach to a sandbox"
+        Deferred.doneUnsafe(
+          broken,
+          Effect.fail(new EngineError({ operation, status: 0, detail, ours: true })),
+        )
+        return false
+      }
+    })
+    return { end: Effect.raceFirst(end, Deferred.await(broken)) }
+  },
+  write: attached.write,
+  close: Effect.andThen(attached.end, Scope.close(scope, Exit.void)),
+})
