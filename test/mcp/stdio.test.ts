@@ -4,8 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { createSandboxes } from "@cordon/core"
+import { docker } from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
-import { engine, freshSession, ownedBy } from "../docker/support.ts"
+import { engine, freshSession, image, ownedBy } from "../docker/support.ts"
 import type { Where } from "../frameworks/suite.ts"
 import { noEngine, socketPath } from "../support/docker.ts"
 import { skipped } from "../support/skipped.ts"
@@ -145,7 +147,10 @@ describe("standard output", () => {
         params: { name: "sandbox_list", arguments: {} },
       })
       assert.isTrue(failed.result.isError)
-      assert.match(failed.result.content[0].text, /^Error: .*nonexistent\.sock.*tell the user\.$/)
+      assert.match(
+        failed.result.content[0].text,
+        /^Error: The container engine does not answer\. .*tell the user .*log\.$/,
+      )
       const unknown = await ask({ id: 3, method: "tools/call", params: { name: "rm" } })
       assert.strictEqual(unknown.error.code, -32602)
       assert.match(unknown.error.message, /There is no tool "rm"; there are: sandbox_create, /)
@@ -165,7 +170,20 @@ describe("cordon mcp", () => {
   if (noEngine !== undefined) skipped("serves on stdio", noEngine)
   else {
     it("serves on stdio", async () => {
+      // Another one's, of which the reaper tells.
+      await using sandboxes = createSandboxes({
+        driver: docker({ host: `unix://${socketPath}` }),
+        image,
+      })
+      await sandboxes.create()
+      const loud = cordon("--host", `unix://${socketPath}`, "--log-level", "info")
+      for await (const line of createInterface({ input: loud.child.stderr })) {
+        if (line.includes("Found a sandbox without a lease")) break
+      }
+      loud.child.stdin.end()
+      await loud.exited
       const { child, exited } = cordon("--host", `unix://${socketPath}`)
+      const log = child.stderr.toArray()
       const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
       const ask = async (message: object) => {
         child.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`)
@@ -179,8 +197,33 @@ describe("cordon mcp", () => {
       assert.deepStrictEqual(result.structuredContent, { sandboxes: [] })
       child.stdin.end()
       assert.deepStrictEqual(await exited, [0, null])
+      assert.strictEqual(Buffer.concat(await log).toString(), "")
     })
   }
+
+  const silent = ["--host", "unix:///nonexistent.sock", "--http", "0", "--listen", "0.0.0.0"]
+  const said = async (...args: ReadonlyArray<string>) => {
+    const { child, exited } = cordon(...args)
+    const stderr = Buffer.concat(await child.stderr.toArray()).toString()
+    assert.deepStrictEqual(await exited, [1, null])
+    return stderr
+  }
+
+  it("takes settings and what they allow as flags, which go before the environment", async () => {
+    for (const [flag, value, told] of [
+      ["--cpus", "none", "CONTAINER_SANDBOX_CPUS"],
+      ["--network", "wide", "network"],
+      ["--runtime", "fast", "runtime"],
+      ["--allow-images", "https://x", "images"],
+      ["--allow-registries", "a/b", "registries"],
+      ["--allow-networks", "wide", "networks"],
+      ["--allow-runtimes", "fast", "runtimes"],
+      ["--allow-memory", "much", "memory"],
+      ["--allow-pids", "many", "PIDS"],
+    ] as const) {
+      assert.include(await said(...silent, flag, value), told, flag)
+    }
+  })
 
   it("refuses to serve other machines without a token, in one line", async () => {
     const host = ["--host", "unix:///nonexistent.sock"]

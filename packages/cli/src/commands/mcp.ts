@@ -1,10 +1,21 @@
 import { join } from "node:path"
 import { Sandboxes, sessionFilesDirectory } from "@cordon/core"
 import { serveHttp, serveStdio } from "@cordon/mcp"
-import { Config, Effect, Layer, Option } from "effect"
-import { Command, Flag } from "effect/cli"
+import { Config, Effect, Layer, Option, References } from "effect"
+import { Command, Flag, GlobalFlag } from "effect/cli"
 import { common, connected } from "../flags.ts"
 import { ending, write } from "../output.ts"
+import { settingsFlags, withSettings } from "../settingsFlags.ts"
+
+/** Clients show their users what a server says on standard error: by default what is wrong. */
+const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(GlobalFlag.LogLevel, (asked) =>
+    Effect.provideService(
+      effect,
+      References.MinimumLogLevel,
+      Option.getOrElse(asked, () => "Warn" as const),
+    ),
+  )
 
 export const mcp = Command.make(
   "mcp",
@@ -30,8 +41,9 @@ export const mcp = Command.make(
       Flag.withDescription("Keep the sandboxes for the next process with the same session"),
       Flag.optional,
     ),
+    settings: settingsFlags,
   },
-  ({ host, http, listen, files, session }) =>
+  ({ host, http, listen, files, session, settings }) =>
     Effect.gen(function* () {
       // Not a flag: what a process was started with others can read.
       const token = yield* Config.option(Config.String("CORDON_MCP_TOKEN"))
@@ -59,6 +71,8 @@ export const mcp = Command.make(
     }).pipe(
       Effect.scoped,
       Effect.provide(Sandboxes.layer().pipe(Layer.provide(connected(host)))),
+      withSettings(settings),
+      quiet,
       ending,
     ),
 ).pipe(Command.withDescription("Serves the sandbox tools to MCP clients, on stdio or HTTP"))
