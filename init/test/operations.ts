@@ -5,6 +5,7 @@ import { constants, tmpdir } from "node:os"
 import { join } from "node:path"
 import { it } from "vitest"
 import { skipped } from "../../test/support/skipped.ts"
+import { needs } from "../../test/support/skips.ts"
 
 const sources = ["io", "paths", "walk", "tree", "search", "watch", "files"]
 const src = join(import.meta.dirname, "../src")
@@ -26,7 +27,7 @@ export const unavailable =
     ? "the init is for Linux"
     : works("gcc", "--version")
       ? undefined
-      : "there is no C compiler"
+      : needs("a C compiler", "there is no gcc")
 
 /** A test of the init, or of what it does for another user than root. */
 export const check = (name: string, body: () => unknown, user?: "as root") => {

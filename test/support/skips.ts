@@ -20,6 +20,7 @@ export type Need =
   | "PostgreSQL"
   | "a PID namespace"
   | "an emulator"
+  | "a C compiler"
 
 /** Needs that are of use with an engine only. */
 const ofAnEngine: ReadonlyArray<Need> = ["a Docker Engine", "an engine of its own", "Podman"]
