@@ -52,26 +52,6 @@ describe("Closing", () => {
     )
   }
 
-  it.live("a session asks for no removal of what was removed through it", () =>
-    Effect.gen(function* () {
-      let asked = 0
-      const driver = yield* driverWith((driver) => ({
-        remove: (...which) => {
-          asked += 1
-          return driver.remove(...which)
-        },
-      }))
-      const sandboxes = yield* sandboxesOn(driver)
-      yield* Effect.scoped(
-        Effect.gen(function* () {
-          const session = yield* sandboxes.openSession("a")
-          yield* (yield* session.create()).remove
-        }),
-      )
-      assert.strictEqual(asked, 1)
-    }).pipe(Effect.scoped),
-  )
-
   it.live("a session removes what it created, unless the session or else the settings say no", () =>
     Effect.gen(function* () {
       for (const [settings, options, left] of [

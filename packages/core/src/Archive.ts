@@ -49,7 +49,7 @@ const bytesOf = (source: AsyncIterable<unknown>): Stream.Stream<Uint8Array, Inva
 interface Writable {
   write(chunk: Uint8Array): boolean
   once(event: "drain" | "close", listener: () => void): unknown
-  off(event: "drain" | "close", listener: () => void): unknown
+  off(event: "close", listener: () => void): unknown
   readonly destroyed: boolean
 }
 
@@ -58,16 +58,12 @@ const write = (sink: Writable, chunk: Uint8Array): Effect.Effect<void> =>
   Effect.callback((resume) => {
     if (sink.destroyed || sink.write(chunk)) return resume(Effect.void)
     const ready = () => {
-      sink.off("drain", ready)
+      // Many that wait for the end would make Node warn of a leak.
       sink.off("close", ready)
       resume(Effect.void)
     }
     sink.once("drain", ready)
     sink.once("close", ready)
-    return Effect.sync(() => {
-      sink.off("drain", ready)
-      sink.off("close", ready)
-    })
   })
 
 const changed = (entry: { readonly path: string; readonly size: number }, found: number) =>
@@ -178,6 +174,6 @@ export const unpackArchive = <E, E2, R>(
           )
         },
       )
-      yield* Effect.all([feed, consume], { concurrency: "unbounded", discard: true })
+      yield* Effect.all([feed, consume], { concurrency: "unbounded" })
     }),
   )

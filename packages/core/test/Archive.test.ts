@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises"
 import { type ArchiveEntry, InvalidArchive, packArchive, unpackArchive } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
@@ -10,6 +11,11 @@ const file = (path: string, bytes: Uint8Array, size = bytes.length): ArchiveEntr
   mode: 0o640,
   content: Stream.succeed(bytes),
 })
+
+/** Bytes as a network brings them. */
+function* pieces(bytes: Uint8Array) {
+  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536)
+}
 
 const read = <E>(archive: Stream.Stream<Uint8Array, E>) =>
   Effect.gen(function* () {
@@ -225,6 +231,24 @@ describe("Archive", () => {
         found.map(({ path, kind, linkTarget = "" }) => [path.replace(/\/$/, ""), kind, linkTarget]),
         entries.map(({ path, kind, linkTarget = "" }) => [path, kind, linkTarget]),
       )
+    }),
+  )
+
+  it.effect("unpacks a large file without Node warning of a leak", () =>
+    Effect.gen(function* () {
+      const warnings: Array<string> = []
+      const note = ({ name }: Error) => void warnings.push(name)
+      process.on("warning", note)
+      const found = yield* read(
+        packArchive(Stream.make(file("large", new Uint8Array(4_000_000)))).pipe(
+          Stream.flatMap((bytes) => Stream.fromIterable(pieces(bytes))),
+        ),
+      )
+      assert.strictEqual(found[0]?.bytes.length, 4_000_000)
+      // Node tells of it a little later.
+      yield* Effect.promise(() => setImmediate())
+      process.off("warning", note)
+      assert.deepStrictEqual(warnings, [])
     }),
   )
 
