@@ -99,6 +99,19 @@ static char **make_environment(char **given, uint32_t count, bool bare, const st
   return list;
 }
 
+// Between vfork and exec. Returns why there is no program.
+static struct ending become_program(const struct user *user, bool tty, const char *folder, char **arguments, char **environment) {
+  environ = environment;
+  setsid();
+  if (tty && ioctl(0, TIOCSCTTY, 0) != 0) return (struct ending){FAILED, errno, STAGE_TERMINAL};
+  int problem = become(user);
+  if (problem != 0) return (struct ending){FAILED, problem, STAGE_USER};
+  if (chdir(*folder == 0 ? "/" : folder) != 0) return (struct ending){FAILED, errno, STAGE_FOLDER};
+  default_signals();
+  execvp(arguments[0], arguments);
+  return (struct ending){FAILED, errno, STAGE_PROGRAM};
+}
+
 static pid_t start_program(struct reader *payload) {
   unsigned flags = get_number(payload, 1);
   get_number(payload, 8); // credit and size
@@ -114,31 +127,23 @@ static pid_t start_program(struct reader *payload) {
   if (environment == NULL) give_up(STAGE_PROCESS, ENOMEM);
   if (flags & TERMINAL) (void)!fchown(0, user.uid, -1);
 
-  static volatile struct ending failure;
-  failure.how = EXITED;
+  // Closed by the exec; what comes out of it before is why there was none.
+  int failed[2];
+  if (pipe2(failed, O_CLOEXEC) != 0) give_up(STAGE_PROCESS, errno);
   pid_t pid = vfork();
   if (pid < 0) give_up(STAGE_PROCESS, errno);
   if (pid == 0) {
-    environ = environment;
-    setsid();
-    failure.stage = STAGE_TERMINAL;
-    problem = flags & TERMINAL && ioctl(0, TIOCSCTTY, 0) != 0 ? errno : 0;
-    if (problem == 0) failure.stage = STAGE_USER, problem = become(&user);
-    if (problem == 0) failure.stage = STAGE_FOLDER, problem = chdir(*folder == 0 ? "/" : folder) == 0 ? 0 : errno;
-    if (problem == 0) {
-      failure.stage = STAGE_PROGRAM;
-      default_signals();
-      execvp(arguments[0], arguments);
-      problem = errno;
-    }
-    failure.how = FAILED;
-    failure.value = problem;
+    struct ending end = become_program(&user, flags & TERMINAL, folder, arguments, environment);
+    (void)!write(failed[1], &end, sizeof end);
     _exit(127);
   }
-  if (failure.how == FAILED) {
+  struct ending end;
+  close(failed[1]);
+  if (read(failed[0], &end, sizeof end) == sizeof end) {
     waitpid(pid, NULL, 0);
-    give_up(failure.stage, failure.value);
+    give_up(end.stage, end.value);
   }
+  close(failed[0]);
   return pid;
 }
 
