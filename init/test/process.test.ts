@@ -1,0 +1,311 @@
+// Process 1: commands, their ends, kept processes, ports and connections, over pipes in a PID namespace of its own.
+import { once } from "node:events"
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, assert, beforeAll, it } from "vitest"
+import { attach, Client, dial, forget, processes, run } from "./client.ts"
+import { frame, hello, onEachProgram, type Running } from "./support.ts"
+
+const exited = { how: "exited", value: 0, stage: 0, outOfMemory: false } as const
+
+const count = async (client: Client, pattern: string) =>
+  Number((await client.sh(`ps -eo args | grep -c '${pattern}'`)).output)
+
+await onEachProgram("process 1", (program) => {
+  let running: Running
+  let client: Client
+  let folder: string
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "cordon-init-test-"))
+    chmodSync(folder, 0o777)
+    running = program.start({ env: { PATH: process.env.PATH, HOME: "/root", GIVEN: "by the sandbox" } })
+    client = new Client(running)
+  })
+  afterAll(async () => {
+    await running[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it("runs a command and tells its outputs and exit code apart", async () => {
+    const result = await client.sh("echo out; echo err >&2; exit 3")
+    assert.deepStrictEqual(result, { ...exited, value: 3, output: "out\n", errors: "err\n" })
+  })
+
+  it("tells the signal that killed a command", async () => {
+    const { how, value } = await client.sh("kill -TERM $$")
+    assert.deepStrictEqual([how, value], ["killed", 15])
+  })
+
+  it("passes arguments on as they are", async () => {
+    const { output } = await client.run(["printf", "<%s>", "", "a b", "-n", "'\"$(id)\n"])
+    assert.strictEqual(output, "<><a b><-n><'\"$(id)\n>")
+  })
+
+  it("gives a command the sandbox's variables with its own over them", async () => {
+    const script = 'echo "$GIVEN|$MORE|${HOME-unset}|${PATH:+path}"'
+    const given = await client.sh(script, { env: ["MORE=more", "GIVEN=by the command"] })
+    assert.strictEqual(given.output, "by the command|more|/root|path\n")
+    const taken = await client.sh(script, { env: ["GIVEN", "HOME=/elsewhere"] })
+    assert.strictEqual(taken.output, "||/elsewhere|path\n")
+    const bare = await client.run(["/usr/bin/env"], { flags: 4, env: ["ONLY=this"] })
+    assert.strictEqual(bare.output, "ONLY=this\n")
+  })
+
+  it("runs a command as the user that was named, with its groups and home", async () => {
+    const { output } = await client.sh('echo "$(id -u):$(id -g):$HOME"', { user: "nobody" })
+    assert.strictEqual(output, "65534:65534:/nonexistent\n")
+    const numbers = await client.sh("id -u; id -g; id -G", { user: "4711:815" })
+    assert.strictEqual(numbers.output, "4711\n815\n815\n")
+    const unknown = await client.sh("id -u; id -g", { user: "4711" })
+    assert.strictEqual(unknown.output, "4711\n0\n")
+  })
+
+  for (const user of ["nosuchuser", "4294967295", "root:nosuchgroup", "-1", `${"x".repeat(300)}`]) {
+    it(`refuses the user ${user.slice(0, 20)}`, async () => {
+      const { how, stage, value } = await client.run(["true"], { user })
+      assert.deepStrictEqual([how, stage, value], ["failed", 1, 22])
+    })
+  }
+
+  it("tells what kept a command from beginning", async () => {
+    const folderMissing = await client.run(["true"], { folder: "/nonexistent" })
+    assert.deepInclude(folderMissing, { how: "failed", stage: 2, value: 2 })
+    const programMissing = await client.run(["nosuchprogram"])
+    assert.deepInclude(programMissing, { how: "failed", stage: 3, value: 2 })
+    const noProgram = await client.run(["/etc/passwd"])
+    assert.deepInclude(noProgram, { how: "failed", stage: 3, value: 13 })
+    assert.deepInclude(await client.run([]), { how: "refused", stage: 6 })
+  })
+
+  it("feeds a command with input of any length, within the credit given", async () => {
+    const channel = client.open(run(["sha256sum"]))
+    await channel.until(() => channel.window > 0)
+    const piece = Buffer.alloc(50_000, "x")
+    for (let left = 100; left > 0; left--) {
+      await channel.until(() => channel.window >= piece.length)
+      channel.window -= piece.length
+      channel.write(piece)
+    }
+    const { output } = await client.finish(channel.end())
+    const expected = await client.sh("head -c 5000000 /dev/zero | tr '\\0' x | sha256sum")
+    assert.strictEqual(output, expected.output)
+  })
+
+  it("takes input for a command that reads none", async () => {
+    const channel = client.open(run(["sleep", "0.3"]))
+    await channel.until(() => channel.window > 0)
+    channel.write(Buffer.alloc(65_536)).write(Buffer.alloc(65_536))
+    assert.deepStrictEqual(await channel.closed, exited)
+  })
+
+  it("sends no more output than was granted, and holds up no other command", async () => {
+    const channel = client.open(run(["sh", "-c", "yes | head -c 300000"], { credit: 1000 })).end()
+    await channel.until(() => channel.bytes >= 1000)
+    assert.strictEqual((await client.run(["echo", "other"])).output, "other\n")
+    assert.strictEqual(channel.bytes, 1000)
+    channel.credit(299_000)
+    assert.deepStrictEqual(await channel.closed, exited)
+    assert.strictEqual(channel.bytes, 300_000)
+  })
+
+  it("sends all output before it tells the end", async () => {
+    const { output } = await client.sh("yes | head -c 3000000")
+    assert.strictEqual(output.length, 3_000_000)
+  })
+
+  it("does not wait for children that hold the output, and they may go on writing", async () => {
+    const marker = join(folder, "went-on")
+    const script = `(sleep 0.5; yes | head -c 500000; echo done >${marker}) & echo started`
+    assert.strictEqual((await client.sh(script)).output, "started\n")
+    const { output } = await client.sh(`while ! [ -e ${marker} ]; do sleep 0.1; done; cat ${marker}`)
+    assert.strictEqual(output, "done\n")
+  })
+
+  it("kills a daemon that cleared its environment and left its session, with its command", async () => {
+    const daemon = "setsid env -i /bin/sh -c '(env -i /bin/sleep 4242 &) ; exec /bin/sleep 4242'"
+    const channel = client.open(run(["sh", "-c", `(${daemon} >/dev/null 2>&1 &); echo up; sleep 4242`]))
+    await channel.until(() => channel.text !== "")
+    assert.isAbove(await count(client, "[s]leep 4242"), 1)
+    assert.deepInclude(await client.finish(channel.kill()), { how: "killed", value: 9 })
+    assert.strictEqual(await count(client, "[s]leep 4242"), 0)
+  })
+
+  it("kills a command whose supervisor was killed, and nothing of another command", async () => {
+    const other = client.open(run(["sleep", "4243"]))
+    await other.until(() => other.pid !== 0)
+    const script = "(setsid sleep 4244 &); kill -9 $PPID; sleep 4244"
+    assert.deepInclude(await client.sh(script), { how: "killed", value: 9 })
+    assert.strictEqual(await count(client, "[s]leep 4244"), 0)
+    assert.strictEqual(await count(client, "[s]leep 4243"), 1)
+    assert.deepInclude(await client.finish(other.kill()), { how: "killed" })
+  })
+
+  it("goes on where a command stops every supervisor", async () => {
+    const script = "for p in /proc/[0-9]*; do [ $p = /proc/$$ ] || kill -STOP ${p#/proc/}; done 2>/dev/null; exit 0"
+    assert.deepStrictEqual((await client.sh(script)).how, "exited")
+    assert.strictEqual((await client.run(["echo", "on"])).output, "on\n")
+  })
+
+  it("ends processes that fork as fast as they can", async () => {
+    const script = 'f() { f & f & wait; }; ulimit -u 200; f 2>/dev/null; sleep 60'
+    const channel = client.open(run(["sh", "-c", script], { user: "54321" }))
+    const busy = "while [ $(ps -eo uid | grep -c 54321) -lt 150 ]; do sleep 0.1; done"
+    await client.sh(busy)
+    assert.deepInclude(await client.finish(channel.kill()), { how: "killed" })
+    assert.strictEqual((await client.sh("ps -eo uid | grep -c 54321")).output, "0\n")
+  })
+
+  it("signals the process group of a command", async () => {
+    const channel = client.open(run(["sh", "-c", "trap 'exit 7' TERM; echo up; while :; do sleep 0.1; done"]))
+    await channel.until(() => channel.text !== "")
+    channel.signal(15)
+    assert.deepInclude(await channel.closed, { how: "exited", value: 7 })
+  })
+
+  it("runs a command on a terminal of the size that was asked for", async () => {
+    const channel = client.open(
+      run(["sh", "-c", "stty size; read line; stty size; echo got $line; exit 5"], { flags: 1, rows: 33, columns: 44 }),
+    )
+    await channel.until(() => channel.text.includes("33 44"))
+    channel.resize(50, 60).write("typed\n")
+    assert.deepInclude(await channel.closed, { how: "exited", value: 5 })
+    assert.include(channel.text, "50 60")
+    assert.include(channel.text, "got typed")
+  })
+
+  it("keeps a process, its log and its exit code for those who attach", async () => {
+    const began = await client.sh("read line; echo out $line; echo err >&2; exit 9", { flags: 2, name: "kept-1" })
+    assert.deepStrictEqual([began.how, began.value], ["exited", 0])
+    const taken = await client.run(["true"], { flags: 2, name: "kept-1" })
+    assert.deepInclude(taken, { how: "refused", value: 17 })
+    const first = client.open(attach("kept-1"))
+    await first.until(() => first.positions.length > 0)
+    first.write("in\n")
+    assert.deepInclude(await first.closed, { how: "exited", value: 9 })
+    assert.deepStrictEqual([first.text, Buffer.concat(first.errors).toString()], ["out in\n", "err\n"])
+    const later = client.open(attach("kept-1", 4))
+    assert.deepInclude(await later.closed, { how: "exited", value: 9 })
+    assert.deepStrictEqual([later.positions, later.text], [[4n], "in\n"])
+    const listed = client.open(processes())
+    await listed.closed
+    assert.include(listed.text, "kept-1")
+    assert.deepInclude(await client.open(forget("kept-1")).closed, { how: "exited", value: 0 })
+    assert.deepInclude(await client.open(attach("kept-1")).closed, { how: "refused", value: 2 })
+  })
+
+  it("keeps the last of a long log, and says from where", async () => {
+    await client.sh("yes | head -c 3000000; echo end", { flags: 2, name: "kept-2" })
+    const channel = client.open(attach("kept-2"))
+    await channel.closed
+    const again = client.open(attach("kept-2"))
+    await again.closed
+    assert.isTrue(again.text.endsWith("end\n"))
+    assert.isAtMost(again.bytes, 2 ** 20)
+    assert.strictEqual(Number(again.positions[0]) + again.bytes, 3_000_004)
+    await client.open(forget("kept-2")).closed
+  })
+
+  it("ends a kept process with all that it started, and leaves it to others when a follower goes", async () => {
+    await client.sh("(setsid sleep 4245 &); sleep 4245", { flags: 2, name: "kept-3" })
+    const follower = client.open(attach("kept-3"))
+    await follower.until(() => follower.positions.length > 0)
+    assert.deepInclude(await client.finish(follower.kill()), { how: "killed" })
+    assert.isAbove(await count(client, "[s]leep 4245"), 1)
+    const watching = client.open(attach("kept-3"))
+    await client.open(forget("kept-3", true)).closed
+    assert.deepInclude(await watching.closed, { how: "killed", value: 9 })
+    assert.strictEqual(await count(client, "[s]leep 4245"), 0)
+    await client.open(forget("kept-3")).closed
+  })
+
+  for (const host of ["127.0.0.1", "::1"]) {
+    it(`dials ${host}, and passes on both ends`, async () => {
+      const server = createServer({ allowHalfOpen: true }, (socket) => {
+        socket.on("data", (bytes) => socket.write(bytes.toString().toUpperCase()))
+        socket.on("end", () => socket.end("bye"))
+      }).listen(0, host)
+      await once(server, "listening")
+      const address = server.address()
+      assert.isObject(address)
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      const channel = client.open(dial(port))
+      await channel.until(() => channel.window > 0)
+      channel.write("hello ")
+      await channel.until(() => channel.bytes === 6)
+      channel.end()
+      assert.deepInclude(await channel.closed, { how: "exited", value: 0 })
+      assert.deepStrictEqual([channel.text, channel.ended], ["HELLO bye", true])
+      server.close()
+      await once(server, "close")
+      const refused = await client.open(dial(port)).closed
+      assert.deepInclude(refused, { how: "failed", stage: 7, value: 111 })
+    })
+  }
+
+  it("answers a PING with its content", async () => {
+    const content = Buffer.from("12345678")
+    assert.deepStrictEqual(await client.ping(content), content)
+  })
+
+  it("opens no file that would hang it in place of /etc/passwd", async () => {
+    const fifo = join(folder, "passwd")
+    const script = `mkfifo ${fifo} && mount --bind ${fifo} /etc/passwd && echo bound`
+    await using apart = program.start({ unshare: ["--mount"] })
+    const other = new Client(apart)
+    assert.strictEqual((await other.sh(script)).output, "bound\n")
+    assert.deepInclude(await other.run(["true"], { user: "nobody" }), { how: "failed", stage: 1 })
+    assert.deepInclude(await other.run(["true"], { user: "1000" }), { how: "exited", value: 0 })
+  })
+
+  it("ends with its connection what that had begun, but for kept processes", async () => {
+    const marker = join(folder, "beats")
+    writeFileSync(marker, "")
+    await using apart = program.start()
+    const other = new Client(apart)
+    const loop = `while :; do echo . >>${marker}; sleep 0.05; done`
+    const channel = other.open(run(["sh", "-c", `echo up; ${loop}`]))
+    await channel.until(() => channel.text !== "")
+    apart.stdin.end()
+    await other.done
+    const quiet = `a=1; b=2; while [ $a != $b ]; do a=$(wc -c <${marker}); sleep 0.5; b=$(wc -c <${marker}); done`
+    assert.deepInclude(await client.sh(quiet), { how: "exited", value: 0 })
+  })
+
+  const rules: ReadonlyArray<readonly [string, ReadonlyArray<Buffer>]> = [
+    ["begins with another frame than HELLO", [frame(2, 0, Buffer.alloc(8))]],
+    ["has another magic number", [frame(1, 0, Buffer.alloc(12))]],
+    ["speaks another version", [hello(2, 9)]],
+    ["greets twice", [hello(), hello()]],
+    ["sends a frame of an unknown type", [hello(), frame(99, 1, Buffer.alloc(0))]],
+    ["sends a frame that is too long", [hello(), frame(4, 1, Buffer.alloc(70_000))]],
+    ["opens a channel twice", [hello(), frame(3, 1, run(["sleep", "9"])), frame(3, 1, run(["true"]))]],
+    ["opens channel 0", [hello(), frame(3, 0, run(["true"]))]],
+    [
+      "sends more input than it may",
+      [hello(), frame(3, 1, run(["sleep", "9"])), ...Array<Buffer>(5).fill(frame(4, 1, Buffer.alloc(65_000)))],
+    ],
+  ]
+  for (const [what, frames] of rules) {
+    it(`closes a connection that ${what}`, async () => {
+      await using apart = program.start()
+      for (const bytes of frames) apart.stdin.write(bytes)
+      const end = async () => {
+        for (;;) await apart.read(1)
+      }
+      const ended = await end().catch((error: Error) => error.message)
+      assert.include(ended, "it ended after")
+    })
+  }
+
+  it("refuses what an OPEN lacks", async () => {
+    const whole = run(["echo", "a"], { env: ["A=1"] })
+    for (let length = 0; length < whole.length; length++) {
+      const { how } = await client.open(whole.subarray(0, length)).closed
+      assert.strictEqual(how, "refused", `of ${length} bytes`)
+    }
+    assert.deepInclude(await client.open(Buffer.from([77])).closed, { how: "refused", value: 38 })
+  })
+})
