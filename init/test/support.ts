@@ -29,6 +29,8 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv
   /** More for `unshare`, as `--net`. */
   readonly unshare?: ReadonlyArray<string>
+  /** A file or a named pipe that the program writes to, in place of `stdout`. */
+  readonly output?: string
 }
 
 export interface Program {
@@ -74,8 +76,10 @@ const makeProgram = async (architecture: Architecture): Promise<Program> => {
 }
 
 const start = (command: ReadonlyArray<string>, options: StartOptions): Running => {
-  const { args = [], env = process.env, unshare = [] } = options
-  const child = spawn("unshare", [...namespaces, ...unshare, "--", ...command, ...args], { env })
+  const { args = [], env = process.env, unshare = [], output } = options
+  const redirected = output === undefined ? [] : ["sh", "-c", 'exec >"$0"; exec "$@"', output]
+  const started = [...redirected, ...command, ...args]
+  const child = spawn("unshare", [...namespaces, ...unshare, "--", ...started], { env })
   const errors: Array<Buffer> = []
   child.stderr.on("data", (chunk: Buffer) => errors.push(chunk))
   // A program that has ended takes no more input: the test sees that in what it reads.
