@@ -24,7 +24,7 @@ await onEachProgram("process 1", (program) => {
     folder = mkdtempSync(join(tmpdir(), "cordon-init-test-"))
     chmodSync(folder, 0o777)
     running = program.start({
-      env: { PATH: process.env.PATH, HOME: "/root", GIVEN: "by the sandbox" },
+      env: { ...process.env, HOME: "/root", GIVEN: "by the sandbox" },
     })
     client = new Client(running)
   })
