@@ -52,7 +52,8 @@ shift 3
   # A signal to all of them is for the command to answer. Its own handling is the default again.
   trap : HUP INT TERM
   ${setLanguage}
-  "$@"
+  # The program, not what the shell has under its name; to exec a dash would begin an option.
+  case $1 in -*) "$@" ;; *) (exec "$@") ;; esac
   echo "$?" >"$dir/exit.new" && mv "$dir/exit.new" "$dir/exit"
 ) </dev/null >"$dir/stdout" 2>"$dir/stderr" &
 echo "$!" >"$dir/pid.new" && mv "$dir/pid.new" "$dir/pid"
