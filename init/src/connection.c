@@ -9,6 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+// Of musl's CMSG_NXTHDR.
+#pragma GCC diagnostic ignored "-Wsign-compare"
+
 enum { FRAME_HEADER = 9, INPUT_SIZE = FRAME_HEADER + MAX_DATA, MAGIC = 0x4e444f43, VERSION = 1, BUILD = 1, DEATH_MS = 30000, HANDOVER_MS = 5000 };
 
 struct connection *connections;
@@ -44,29 +47,37 @@ static bool start_connection(struct connection *connection) {
   return send_frame(connection, HELLO, 0, hello, sizeof hello);
 }
 
+// Input and output; more than those would be left open.
+static void take_files(struct connection *connection, struct cmsghdr *header) {
+  int *wanted[] = {&connection->in, &connection->out};
+  size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  for (size_t i = 0; i < count; i++) {
+    int file;
+    memcpy(&file, CMSG_DATA(header) + i * sizeof file, sizeof file);
+    if (i < 2 && *wanted[i] < 0) *wanted[i] = file;
+    else close(file);
+  }
+}
+
 void receive_descriptors(struct connection *connection) {
   if (connection->helper < 0) {
     connection->dead = !start_connection(connection);
     return;
   }
-  char byte, space[CMSG_SPACE(2 * sizeof(int))];
+  char byte, space[CMSG_SPACE(2 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
   struct iovec part = {&byte, 1};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
   ssize_t got = recvmsg(connection->helper, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  struct cmsghdr *header = got == 1 ? CMSG_FIRSTHDR(&message) : NULL;
-  struct ucred peer;
-  socklen_t size = sizeof peer;
-  int files[2];
-  connection->dead = header == NULL || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof files);
-  if (connection->dead) return;
-  memcpy(files, CMSG_DATA(header), sizeof files);
-  connection->in = files[0];
-  connection->out = files[1];
+  struct ucred peer = {0};
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); got == 1 && header != NULL; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_type == SCM_CREDENTIALS && header->cmsg_len == CMSG_LEN(sizeof peer))
+      memcpy(&peer, CMSG_DATA(header), sizeof peer);
+    else if (header->cmsg_type == SCM_RIGHTS) take_files(connection, header);
+  }
   connection->waiting = false;
   connection->quiet_ms = 0;
-  connection->dead = getsockopt(connection->helper, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
-                     !is_outsider(peer.pid) || !start_connection(connection);
+  connection->dead = connection->out < 0 || !is_outsider(peer.pid) || !start_connection(connection);
 }
 
 void close_connection(struct connection *connection) {

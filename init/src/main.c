@@ -18,6 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+// Of musl's CMSG_NXTHDR.
+#pragma GCC diagnostic ignored "-Wsign-compare"
+
 enum { STEP_MS = 2000, BUSY_MS = 20, ORPHAN_MS = 1, SEARCH_MS = 10000 };
 
 uint8_t boot_id[16];
@@ -60,9 +63,12 @@ static void accept_helper(int listening) {
   socklen_t size = sizeof peer;
   int file = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (file < 0) return;
-  // Only the engine can start a process whose parent is outside.
-  bool welcome = getsockopt(file, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && is_outsider(peer.pid);
-  if (!welcome || add_connection(-1, -1, file) == NULL) close(file);
+  // Only the engine can start a process whose parent is outside. gVisor says 1, ourselves, of everybody: there it is up to
+  // the credentials that come with the descriptors.
+  bool welcome = getsockopt(file, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.pid == 1 || is_outsider(peer.pid));
+  int on = 1;
+  if (!welcome || setsockopt(file, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0 || add_connection(-1, -1, file) == NULL)
+    close(file);
 }
 
 // The helper: hands its own input and output to process 1, and lives as long as the connection.
@@ -70,7 +76,7 @@ static int hand_over(void) {
   struct sockaddr_un there;
   int size = address(&there), file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (file < 0 || connect(file, (struct sockaddr *)&there, size) != 0) return 1;
-  char byte = 0, space[CMSG_SPACE(2 * sizeof(int))] = {0};
+  char byte = 0, space[CMSG_SPACE(2 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))] = {0};
   struct iovec part = {&byte, 1};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
@@ -79,6 +85,13 @@ static int hand_over(void) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof files);
   memcpy(CMSG_DATA(header), files, sizeof files);
+  // The kernel lets nobody claim another process's ID.
+  struct ucred self = {getpid(), getuid(), getgid()};
+  header = CMSG_NXTHDR(&message, header);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_CREDENTIALS;
+  header->cmsg_len = CMSG_LEN(sizeof self);
+  memcpy(CMSG_DATA(header), &self, sizeof self);
   if (sendmsg(file, &message, MSG_NOSIGNAL) != 1) return 1;
   close(0);
   close(1);

@@ -1,0 +1,195 @@
+// The init as process 1 of real containers, on each runtime, with code inside that is against it.
+import { assert, describe, it } from "@effect/vitest"
+import Dockerode from "dockerode"
+import { Effect, Fiber, Schedule, type Scope, Stream } from "effect"
+import { run } from "../../packages/driver-docker/src/init/run.ts"
+import { noEngine, noGvisor } from "../support/docker.ts"
+import { noPodman, podman } from "../support/podman.ts"
+import { skipped } from "../support/skipped.ts"
+import { finish, initContainer, initPath, sh } from "./initContainer.ts"
+import { engine, image } from "./support.ts"
+
+const podmanEngine = new Dockerode({ socketPath: podman.host.replace(/^unix:\/\//, "") })
+
+const machines = [
+  { name: "runc", missing: noEngine, engine, options: { image, runtime: "runc" } },
+  { name: "gVisor", missing: noGvisor, engine, options: { image, runtime: "runsc" } },
+  {
+    name: "Podman",
+    missing: noPodman,
+    engine: podmanEngine,
+    options: { image: podman.image, ulimits: podman.ulimits },
+  },
+]
+
+// What the kernel lets nobody do to process 1 of a namespace. gVisor does but for blocked signals.
+const harmless = {
+  runc: "1 2 3 9 11 15 19 20",
+  Podman: "1 2 3 9 11 15 19 20",
+  gVisor: "1 2 3 11 15 20",
+}
+
+const until = <A, E>(effect: Effect.Effect<A, E>, holds: (value: A) => boolean) =>
+  Effect.repeat(Effect.delay(effect, "200 millis"), {
+    while: (value) => !holds(value),
+    schedule: Schedule.recurs(100),
+  })
+
+for (const machine of machines) {
+  const { name, missing, options } = machine
+  const test = (title: string, body: () => Effect.Effect<unknown, unknown, Scope.Scope>) =>
+    missing === undefined
+      ? it.live(title, () => Effect.scoped(body()), 120_000)
+      : skipped(`the init on ${name} ${title}`, missing)
+  const made = initContainer(machine.engine, options)
+
+  describe(`the init on ${name}`, () => {
+    test("runs commands as the user, where they ask", () =>
+      Effect.gen(function* () {
+        const connection = yield* (yield* made).start()
+        const { output, exitCode } = yield* sh(connection, "id -u; pwd; exit 3", {
+          user: "1000",
+          cwd: "/tmp",
+        })
+        assert.deepStrictEqual([output, exitCode], ["1000\n/tmp\n", 3])
+      }))
+
+    test("gives a terminal of the size that was asked for", () =>
+      Effect.gen(function* () {
+        const connection = yield* (yield* made).start()
+        const terminal = { rows: 33, columns: 44 }
+        const { output } = yield* sh(connection, "stty size", { user: "1000", terminal })
+        assert.strictEqual(output, "33 44\r\n")
+      }))
+
+    test("shows root inside nothing of process 1", () =>
+      Effect.gen(function* () {
+        const connection = yield* (yield* made).start()
+        const files =
+          name === "gVisor"
+            ? "mem exe root cwd"
+            : "mem exe root cwd environ maps fd/0 ns/pid ns/mnt"
+        const { output } = yield* sh(
+          connection,
+          `for f in ${files}; do (head -c 1 /proc/1/$f || readlink /proc/1/$f) >/dev/null 2>&1 && echo $f; done; echo end`,
+        )
+        assert.strictEqual(output, "end\n")
+      }))
+
+    test("goes on whatever signals come from inside, and whatever stands at its path", () =>
+      Effect.gen(function* () {
+        const connection = yield* (yield* made).start()
+        const signals = harmless[name === "gVisor" ? "gVisor" : "runc"]
+        yield* sh(
+          connection,
+          `for s in ${signals}; do kill -$s 1; done; rm -f ${initPath}; echo >${initPath}`,
+        )
+        assert.strictEqual((yield* sh(connection, "echo on")).output, "on\n")
+      }))
+
+    test("ends a daemon that cleared its environment with the timeout of its command", () =>
+      Effect.gen(function* () {
+        const connection = yield* (yield* made).start()
+        const beat = "while :; do echo . >>/tmp/beats; sleep 0.1; done"
+        const daemon = `(setsid env -i /bin/sh -c '(env -i /bin/sh -c "${beat}" &)' >/dev/null 2>&1 &); sleep 1000`
+        const { timedOut, unanswered } = yield* sh(connection, daemon, { timeout: 2000 })
+        assert.deepStrictEqual([timedOut, unanswered], [true, false])
+        const script = "wc -c </tmp/beats; sleep 1; wc -c </tmp/beats"
+        const [before, after] = (yield* sh(connection, script)).output.trim().split("\n")
+        assert.strictEqual(after, before)
+      }))
+
+    // gVisor counts nowhere what it kills, and lets go of the limit of processes: its driver has to see to both.
+    if (name !== "gVisor") {
+      test("tells that the kernel killed for want of memory", () =>
+        Effect.gen(function* () {
+          const connection = yield* (yield* made).start()
+          const hungry = "x=$(head -c 600000000 /dev/zero | tr '\\0' a)"
+          const { exitCode, oomKilled } = yield* sh(connection, hungry)
+          assert.deepStrictEqual([exitCode === 0, oomKilled], [false, true])
+        }))
+
+      for (const bomb of [
+        ":(){ :|:& };:",
+        "while :; do (while :; do sleep 9 & done)& done",
+        "trap '' TERM; while :; do kill -STOP -1; done",
+      ]) {
+        test(`ends ${bomb} with its timeout, and nothing of another command`, () =>
+          Effect.gen(function* () {
+            const connection = yield* (yield* made).start()
+            const other = yield* Effect.forkScoped(
+              sh(connection, "sleep 6; echo other", { user: "4711" }),
+            )
+            const argv = ["/bin/bash", "-c", `${bomb}; sleep 1000`] as const
+            // As another user than the other command: it must not be able to stop that one itself.
+            const ended = yield* finish(connection, { argv, cwd: "/", user: "1000", timeout: 1500 })
+            assert.deepStrictEqual([ended.timedOut, ended.unanswered], [true, false])
+            assert.strictEqual((yield* sh(connection, "ps -eo uid | grep -c 1000")).output, "0\n")
+            assert.strictEqual((yield* Fiber.join(other)).output, "other\n")
+          }))
+      }
+    }
+
+    test("gives another program a connection of its own, and code inside none", () =>
+      Effect.gen(function* () {
+        const made_ = yield* made
+        const first = yield* made_.start()
+        const second = yield* made_.connect
+        const beats = "while :; do echo . >>/tmp/beats; sleep 0.1; done"
+        yield* Effect.forkScoped(
+          Stream.runDrain(run(first, { argv: ["/bin/sh", "-c", beats], cwd: "/" })),
+        )
+        assert.strictEqual((yield* sh(second, "echo two")).output, "two\n")
+        const inside = yield* sh(second, `${initPath} connect </dev/null`)
+        assert.strictEqual(inside.output, "")
+        assert.strictEqual((yield* second.hello).bootId, (yield* first.hello).bootId)
+      }))
+
+    test("ends with a lost connection what it had begun", () =>
+      Effect.gen(function* () {
+        const it = yield* made
+        const beats = "while :; do echo . >>/tmp/beats; sleep 0.1; done"
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const first = yield* it.start()
+            yield* Effect.forkScoped(
+              Stream.runDrain(run(first, { argv: ["/bin/sh", "-c", beats], cwd: "/" })),
+            )
+            yield* until(sh(first, "wc -c </tmp/beats"), ({ output }) => Number(output) > 2)
+          }),
+        )
+        const second = yield* it.connect
+        const script = "wc -c </tmp/beats; sleep 1; wc -c </tmp/beats"
+        yield* until(sh(second, script), ({ output }) => {
+          const [before, after] = output.trim().split("\n")
+          return before === after
+        })
+      }))
+
+    test("begins anew after a stop, with another boot ID", () =>
+      Effect.gen(function* () {
+        const it = yield* made
+        const before = yield* (yield* it.start()).hello
+        yield* Effect.promise(() => it.container.stop({ t: 5 }))
+        const connection = yield* it.start()
+        assert.strictEqual((yield* sh(connection, "echo again")).output, "again\n")
+        assert.notDeepEqual((yield* connection.hello).bootId, before.bootId)
+      }))
+
+    test("ends the container once no program has been there for the removal time", () =>
+      Effect.gen(function* () {
+        const it = yield* made
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const connection = yield* it.start(1)
+            yield* sh(connection, "(setsid sleep 1000 >/dev/null 2>&1 &)")
+          }),
+        )
+        const state = Effect.promise(() => it.container.inspect()).pipe(
+          Effect.map(({ State }) => State),
+        )
+        const ended = yield* until(state, ({ Running }) => !Running)
+        assert.strictEqual(ended.ExitCode, 0)
+      }))
+  })
+}
