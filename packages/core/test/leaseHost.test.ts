@@ -1,0 +1,182 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { EngineUnreachable, type SettingsInput } from "../src/index.ts"
+import {
+  type Driver,
+  makeDriver,
+  makeRemote,
+  only,
+  pass,
+  settle,
+  silent,
+  startProcess,
+  storages,
+} from "./leaseStage.ts"
+
+/** A process over a host that tells of nothing, and a store that can be away from it. */
+const begin = Effect.fnUntraced(function* (
+  settings?: SettingsInput,
+  change?: (driver: Driver) => Partial<Driver>,
+) {
+  const [storage] = storages
+  assert.isDefined(storage)
+  const driver = yield* makeDriver
+  const store = yield* yield* storage.open
+  const remote = makeRemote(store)
+  const { session, leases } = yield* startProcess(
+    silent({ ...driver, ...change?.(driver) }),
+    remote.store,
+    settings,
+  )
+  yield* settle
+  const list = store.list((yield* driver.capabilities).hostId)
+  return {
+    driver,
+    store,
+    session,
+    setAway: remote.setAway,
+    reap: leases.reap,
+    list,
+    lease: Effect.map(list, only),
+  }
+})
+
+describe("an outage of the store", () => {
+  for (const [idleTimeout, age] of [
+    ["3 seconds", 1_000],
+    ["1 minute", 20_000],
+    ["10 minutes", 30_000],
+  ] as const) {
+    it.effect(`makes a lease of ${idleTimeout} older by ${age} ms, however long it is`, () =>
+      Effect.gen(function* () {
+        const { session, setAway, lease } = yield* begin({ idleTimeout })
+        yield* session.create()
+        yield* setAway(true)
+        yield* pass(3)
+        assert.strictEqual((yield* lease).unusedFor, age)
+      }),
+    )
+  }
+})
+
+describe("an act that hangs", () => {
+  for (const [idleTimeout, claim] of [
+    ["3 seconds", 5_000],
+    ["10 seconds", 10_000],
+    ["10 minutes", 30_000],
+  ] as const) {
+    it.effect(`on a lease of ${idleTimeout} is left to others after ${claim} ms`, () =>
+      Effect.gen(function* () {
+        const { session, lease } = yield* begin({ idleTimeout }, () => ({
+          stop: () => Effect.never,
+        }))
+        const sandbox = yield* session.create()
+        yield* Effect.forkScoped(sandbox.stop)
+        yield* settle
+        assert.strictEqual((yield* lease).claimedFor, claim)
+      }),
+    )
+  }
+})
+
+describe("a sandbox that has lost its lease", () => {
+  it.effect("takes of the quota of disk space what it may use", () =>
+    Effect.gen(function* () {
+      const limits = { memory: 2 ** 30, cpus: 1, pids: 100, disk: 2 ** 30 }
+      const { session, store, lease, reap } = yield* begin({ hostQuota: { disk: 1.5 * 2 ** 30 } })
+      yield* session.create({ limits })
+      const lost = yield* lease
+      yield* store.delete(lost, lost.token)
+      yield* reap
+      assert.strictEqual((yield* lease).disk, limits.disk)
+      assert.strictEqual((yield* Effect.flip(session.create({ limits })))._tag, "QuotaExceeded")
+    }),
+  )
+
+  it.effect("gets an idle one where it is stopped, and an active one where it runs", () =>
+    Effect.gen(function* () {
+      for (const phase of ["idle", "active"] as const) {
+        const { driver, session, store, lease, reap } = yield* begin()
+        const { id } = yield* session.create()
+        const lost = yield* lease
+        yield* store.delete(lost, lost.token)
+        if (phase === "idle") yield* driver.stop(id)
+        yield* reap
+        assert.strictEqual((yield* lease).phase, phase)
+      }
+    }),
+  )
+})
+
+describe("a removal that was broken off", () => {
+  it.effect("is finished, and spares a sandbox that was made anew meanwhile", () =>
+    Effect.gen(function* () {
+      const { driver, session, store, lease, reap } = yield* begin()
+      const { info } = yield* session.create()
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "removing" })
+      yield* driver.remove(info.id)
+      const { limits, network, name, image, runtime } = info
+      const spec = { name, image, runtime, limits, network, lease: info.lease, env: {} }
+      const made = yield* driver.create({ id: info.id, session: info.session, spec })
+      yield* reap
+      yield* reap
+      assert.deepStrictEqual(
+        (yield* driver.list()).map(({ instanceId }) => instanceId),
+        [made.instanceId],
+      )
+      assert.deepInclude(yield* lease, { phase: "active", instanceId: made.instanceId })
+    }),
+  )
+})
+
+describe("a creation whose process dies", () => {
+  for (const [removeTimeout, seconds] of [
+    ["30 seconds", 30],
+    ["20 minutes", 60],
+  ] as const) {
+    it.effect(`leaves nothing after ${seconds} s where sandboxes go after ${removeTimeout}`, () =>
+      Effect.gen(function* () {
+        const settings = { idleTimeout: "10 seconds", removeTimeout } as const
+        const { driver, store, session, setAway, list } = yield* begin(settings, (real) => ({
+          create: (request) => Effect.andThen(real.create(request), Effect.never),
+        }))
+        yield* startProcess(silent(driver), store, settings)
+        yield* Effect.forkScoped(session.create())
+        yield* settle
+        // It renews no more.
+        yield* setAway(true)
+        const until = Effect.fnUntraced(function* (seconds: number) {
+          for (let second = 0; second < seconds; second++) {
+            yield* TestClock.adjust("1 second")
+            yield* settle
+          }
+        })
+        yield* until(seconds - 2)
+        assert.strictEqual((yield* driver.list()).length, 1)
+        yield* until(4)
+        assert.deepStrictEqual(yield* driver.list(), [])
+        assert.deepStrictEqual(yield* list, [])
+      }),
+    )
+  }
+})
+
+describe("an engine that is away when a program starts", () => {
+  it.effect("makes sandboxes as soon as it is there", () =>
+    Effect.gen(function* () {
+      let away = true
+      const { session } = yield* begin({}, (real) => ({
+        capabilities: Effect.suspend(() =>
+          away
+            ? Effect.fail(new EngineUnreachable({ endpoint: "here", reason: "it is away" }))
+            : real.capabilities,
+        ),
+      }))
+      assert.strictEqual((yield* Effect.flip(session.create()))._tag, "EngineUnreachable")
+      away = false
+      yield* session.create()
+    }),
+  )
+})
