@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { EngineUnreachable, type SettingsInput } from "../src/index.ts"
 import {
@@ -61,6 +61,8 @@ describe("an outage of the store", () => {
 })
 
 describe("an act that hangs", () => {
+  const hangs = { stop: () => Effect.never, start: () => Effect.never, remove: () => Effect.never }
+
   for (const [idleTimeout, claim] of [
     ["3 seconds", 5_000],
     ["10 seconds", 10_000],
@@ -68,16 +70,34 @@ describe("an act that hangs", () => {
   ] as const) {
     it.effect(`on a lease of ${idleTimeout} is left to others after ${claim} ms`, () =>
       Effect.gen(function* () {
-        const { session, lease } = yield* begin({ idleTimeout }, () => ({
-          stop: () => Effect.never,
-        }))
-        const sandbox = yield* session.create()
-        yield* Effect.forkScoped(sandbox.stop)
-        yield* settle
-        assert.strictEqual((yield* lease).claimedFor, claim)
+        for (const act of ["stop", "start", "remove"] as const) {
+          const { session, lease } = yield* begin({ idleTimeout }, () => hangs)
+          const sandbox = yield* session.create()
+          yield* Effect.forkScoped(sandbox[act])
+          yield* settle
+          assert.strictEqual((yield* lease).claimedFor, claim, act)
+        }
       }),
     )
   }
+
+  it.effect("is left to others as soon where a use or a creation waits for it", () =>
+    Effect.gen(function* () {
+      const { session, store, lease } = yield* begin({}, () => hangs)
+      const sandbox = yield* session.create({ name: "a" })
+      for (const [phase, call] of [
+        ["idle", sandbox.run("true")],
+        ["removing", session.create({ name: "a" })],
+      ] as const) {
+        const held = yield* lease
+        yield* store.change(held, held.token, { phase, claim: 0 })
+        const waiting = yield* Effect.forkChild(call)
+        yield* settle
+        assert.strictEqual((yield* lease).claimedFor, 30_000, phase)
+        yield* Fiber.interrupt(waiting)
+      }
+    }),
+  )
 })
 
 describe("a sandbox that has lost its lease", () => {
@@ -109,17 +129,23 @@ describe("a sandbox that has lost its lease", () => {
   )
 })
 
-describe("a removal that was broken off", () => {
-  it.effect("is finished, and spares a sandbox that was made anew meanwhile", () =>
+describe("a sandbox that was made anew behind its lease", () => {
+  const beginAnew = Effect.gen(function* () {
+    const begun = yield* begin()
+    const { driver, session, lease } = begun
+    const sandbox = yield* session.create()
+    const { info } = sandbox
+    const { limits, network, name, image, runtime } = info
+    const spec = { name, image, runtime, limits, network, lease: info.lease, env: {} }
+    yield* driver.remove(info.id)
+    const made = yield* driver.create({ id: info.id, session: info.session, spec })
+    return { ...begun, sandbox, made, held: yield* lease }
+  })
+
+  it.effect("is spared by whoever finishes a removal of the old one", () =>
     Effect.gen(function* () {
-      const { driver, session, store, lease, reap } = yield* begin()
-      const { info } = yield* session.create()
-      const held = yield* lease
+      const { driver, store, lease, reap, made, held } = yield* beginAnew
       yield* store.change(held, held.token, { phase: "removing" })
-      yield* driver.remove(info.id)
-      const { limits, network, name, image, runtime } = info
-      const spec = { name, image, runtime, limits, network, lease: info.lease, env: {} }
-      const made = yield* driver.create({ id: info.id, session: info.session, spec })
       yield* reap
       yield* reap
       assert.deepStrictEqual(
@@ -127,6 +153,32 @@ describe("a removal that was broken off", () => {
         [made.instanceId],
       )
       assert.deepInclude(yield* lease, { phase: "active", instanceId: made.instanceId })
+    }),
+  )
+
+  it.effect("is not started by a use of the old one", () =>
+    Effect.gen(function* () {
+      const { driver, store, sandbox, held } = yield* beginAnew
+      yield* driver.stop(sandbox.id)
+      // What its process remembers of it no longer holds.
+      yield* store.change(held, held.token, {})
+      yield* Effect.flip(sandbox.run("true"))
+      assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "stopped")
+    }),
+  )
+})
+
+describe("a sandbox whose removal has begun", () => {
+  it.effect("is not there for any use, and no request brings it back", () =>
+    Effect.gen(function* () {
+      const { session, store, lease } = yield* begin()
+      const sandbox = yield* session.create()
+      const held = yield* lease
+      yield* store.change(held, held.token, { phase: "removing", claim: 20_000 })
+      for (const call of [sandbox.run("true"), sandbox.start, sandbox.stop]) {
+        assert.strictEqual((yield* Effect.flip(call))._tag, "SandboxNotFound")
+      }
+      assert.strictEqual((yield* lease).phase, "removing")
     }),
   )
 })
