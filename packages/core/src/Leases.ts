@@ -162,7 +162,7 @@ const make = Effect.gen(function* () {
   const startContainer = (claimed: Lease) =>
     leases.act(claimed, driver.start, {
       done: { phase: "active", used: true },
-      failed: { phase: claimed.phase },
+      failed: {},
     })
 
   /** Renews the lease as it was last seen, by whose token nobody has done anything to it since. */

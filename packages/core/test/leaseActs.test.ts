@@ -68,7 +68,7 @@ const begin = Effect.fnUntraced(function* (
         ? Effect.as(store.change(key, token, {}), Option.none())
         : store.change(key, token, change),
   }
-  const { session } = yield* startProcess(host, contended, settings)
+  const { session, leases } = yield* startProcess(host, contended, settings)
   // The reaper's first pass.
   yield* settle
   const { hostId } = yield* driver.capabilities
@@ -76,6 +76,7 @@ const begin = Effect.fnUntraced(function* (
     driver,
     store,
     session,
+    leases,
     calls,
     pause: () => {
       paused = true
@@ -157,6 +158,9 @@ describe("what the host refused", () => {
       assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
       assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
       assert.strictEqual(calls.filter((call) => call === "start").length, 2)
+      // It has its time from then on.
+      yield* pass(9)
+      assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
     }),
   )
 })
@@ -213,13 +217,15 @@ describe("a lease that somebody else has a claim on", () => {
     }),
   )
 
-  it.effect("can be used all the same where it is active: the use goes before", () =>
+  it.effect("can be used or removed all the same where it is active", () =>
     Effect.gen(function* () {
-      const { session, store, lease } = yield* begin()
+      const { session, store, lease, list } = yield* begin()
       const sandbox = yield* session.create()
       const held = yield* lease
       yield* store.change(held, held.token, { claim: 20_000 })
       assert.strictEqual(yield* atOnce(sandbox.run("true")), "done")
+      assert.strictEqual(yield* atOnce(sandbox.remove), "done")
+      assert.deepStrictEqual(yield* list, [])
     }),
   )
 
@@ -322,6 +328,17 @@ describe("a lease that changes between a look and an act", () => {
     }),
   )
 
+  it.effect("is held by its new token by a use that was overtaken", () =>
+    Effect.gen(function* () {
+      const { session, leases, overtake } = yield* begin()
+      const sandbox = yield* session.create()
+      yield* overtake("renew", "renew", "renew")
+      const use = yield* Effect.forkChild(leases.use(sandbox.info)(Effect.sleep("1 hour")))
+      yield* pass(61)
+      yield* Fiber.join(use)
+    }),
+  )
+
   it.effect("is taken as it is where it is found before one could be given", () =>
     Effect.gen(function* () {
       const { session, overtake } = yield* begin()
@@ -354,11 +371,27 @@ describe("a lease that changes between a look and an act", () => {
 })
 
 describe("what stands in the way of a creation", () => {
-  it.effect("a sandbox of its name", () =>
+  it.effect("a sandbox of its name, which keeps its lease", () =>
     Effect.gen(function* () {
-      const { session } = yield* begin()
+      const { session, overtake, lease } = yield* begin()
       yield* session.create({ name: "a" })
+      const held = yield* lease
       assert.strictEqual(yield* atOnce(session.create({ name: "a" })), "SandboxNameTaken")
+      // Also where its lease seemed to be gone for a moment.
+      yield* overtake("get")
+      assert.strictEqual(yield* atOnce(session.create({ name: "a" })), "SandboxNameTaken")
+      assert.deepStrictEqual(yield* lease, held)
+    }),
+  )
+
+  it.effect("another creation of its name that has made nothing yet", () =>
+    Effect.gen(function* () {
+      const { session, lease } = yield* begin({}, () => () => Effect.never)
+      yield* Effect.forkScoped(session.create({ name: "a" }))
+      yield* settle
+      const held = yield* lease
+      assert.strictEqual(yield* atOnce(session.create({ name: "a" })), "SandboxNameTaken")
+      assert.deepStrictEqual(yield* lease, held)
     }),
   )
 

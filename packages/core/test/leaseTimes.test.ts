@@ -5,6 +5,7 @@ import { EngineUnreachable } from "../src/index.ts"
 import {
   type Driver,
   makeDriver,
+  makeRemote,
   pass,
   settle,
   silent,
@@ -191,6 +192,23 @@ describe("the events of a host", () => {
       yield* (yield* other.session.get(sandbox.name)).run("true")
       yield* pass(5)
       assert.strictEqual((yield* real.inspect(sandbox.id)).status, "running")
+    }),
+  )
+
+  it.effect("tell of a stop also while the store is away, and of what comes later", () =>
+    Effect.gen(function* () {
+      const driver = yield* makeDriver
+      const remote = makeRemote(yield* yield* inMemory.open)
+      const { session } = yield* startProcess(driver, remote.store)
+      yield* settle
+      const sandbox = yield* session.create()
+      for (const away of [true, false, true]) {
+        yield* remote.setAway(away)
+        yield* driver.stop(sandbox.id)
+        yield* settle
+        yield* remote.setAway(false)
+        assert.strictEqual((yield* sandbox.exec("exit 3")).exitCode, 3)
+      }
     }),
   )
 
