@@ -254,6 +254,21 @@ describe("a sandbox in use", () => {
     }),
   )
 
+  it.effect("that was taken from its use is stopped in its time, if that use hears nothing", () =>
+    Effect.gen(function* () {
+      const { session, store, use, stopRenewing, lease, status } = yield* begin()
+      const { info } = yield* session.create()
+      const fiber = yield* Effect.forkChild(use(info)(Effect.never))
+      yield* settle
+      yield* stopRenewing
+      const held = yield* lease
+      yield* store.change(held, held.token, { used: true })
+      yield* pass(11)
+      assert.strictEqual(yield* status, "stopped")
+      yield* Fiber.interrupt(fiber)
+    }),
+  )
+
   it.effect("is stopped in its time once that use has ended", () =>
     Effect.gen(function* () {
       const { session, use, stopRenewing, status } = yield* begin()
