@@ -1,31 +1,21 @@
 // The init as process 1 of real containers, on each runtime, with code inside that is against it.
 import { assert, describe, it } from "@effect/vitest"
-import Dockerode from "dockerode"
 import { Effect, Fiber, Schedule, type Scope, Stream } from "effect"
 import { run } from "../../packages/driver-docker/src/init/run.ts"
 import { noEngine, noGvisor } from "../support/docker.ts"
-import { noPodman, podman } from "../support/podman.ts"
 import { skipped } from "../support/skipped.ts"
 import { finish, initContainer, initPath, sh } from "./initContainer.ts"
 import { engine, image } from "./support.ts"
 
-const podmanEngine = new Dockerode({ socketPath: podman.host.replace(/^unix:\/\//, "") })
-
 const machines = [
-  { name: "runc", missing: noEngine, engine, options: { image, runtime: "runc" } },
-  { name: "gVisor", missing: noGvisor, engine, options: { image, runtime: "runsc" } },
-  {
-    name: "Podman",
-    missing: noPodman,
-    engine: podmanEngine,
-    options: { image: podman.image, ulimits: podman.ulimits },
-  },
+  { name: "runc" as const, missing: noEngine, engine, options: { image, runtime: "runc" } },
+  { name: "gVisor" as const, missing: noGvisor, engine, options: { image, runtime: "runsc" } },
 ]
 
 // What the kernel lets nobody do to process 1 of a namespace. gVisor does but for blocked signals.
 const harmless = {
   runc: "1 2 3 9 11 15 19 20",
-  Podman: "1 2 3 9 11 15 19 20",
+
   gVisor: "1 2 3 11 15 20",
 }
 
@@ -79,7 +69,7 @@ for (const machine of machines) {
     test("goes on whatever signals come from inside, and whatever stands at its path", () =>
       Effect.gen(function* () {
         const connection = yield* (yield* made).start()
-        const signals = harmless[name === "gVisor" ? "gVisor" : "runc"]
+        const signals = harmless[name]
         yield* sh(
           connection,
           `for s in ${signals}; do kill -$s 1; done; rm -f ${initPath}; echo >${initPath}`,

@@ -63,7 +63,6 @@ export const initContainer = Effect.fnUntraced(function* (
   options: {
     readonly image: string
     readonly runtime?: string
-    readonly ulimits?: Readonly<Record<string, number>>
   },
 ) {
   const program = yield* archive
@@ -82,25 +81,15 @@ export const initContainer = Effect.fnUntraced(function* (
         HostConfig: {
           ...hardened,
           ...(options.runtime === undefined ? {} : { Runtime: options.runtime }),
-          ...(options.ulimits === undefined
-            ? { LogConfig: { Type: "none", Config: {} } }
-            : {
-                Ulimits: Object.entries(options.ulimits).map(([Name, Hard]) => ({
-                  Name,
-                  Soft: Hard,
-                  Hard,
-                })),
-              }),
+          LogConfig: { Type: "none", Config: {} },
         },
       }),
     ),
     (made) => Effect.promise(() => made.remove({ force: true })),
   )
   const put = Effect.promise(() => container.putArchive(program, { path: "/" }))
-  // With a body: without one dockerode sends it in chunks, of which Podman waits for the last.
-  const _query = { stream: true, stdin: true, stdout: true, stderr: true }
-  const request = { hijack: true, stdin: true, _query, _body: {} }
-  const attachment = () => container.attach(request)
+  const attachment = () =>
+    container.attach({ stream: true, hijack: true, stdin: true, stdout: true, stderr: true })
   return {
     container,
     /** Puts the init in, attaches to it, and starts the container. */
