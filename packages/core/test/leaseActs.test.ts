@@ -5,13 +5,13 @@ import { EngineError, type SettingsInput } from "../src/index.ts"
 import {
   type Driver,
   makeDriver,
+  memoryStore,
   only,
   pass,
   type Store,
   settle,
   silent,
   startProcess,
-  storages,
 } from "./leaseStage.ts"
 
 type Overtaken = "change" | "renew" | "get"
@@ -21,10 +21,8 @@ const begin = Effect.fnUntraced(function* (
   settings?: SettingsInput,
   creating: (create: Driver["create"]) => Driver["create"] = (create) => create,
 ) {
-  const [storage] = storages
-  assert.isDefined(storage)
   const driver = yield* makeDriver
-  const store = yield* yield* storage.open
+  const store = yield* memoryStore
   const calls: Array<string> = []
   const refused = new Set<string>()
   let paused = false

@@ -6,6 +6,7 @@ import { EngineUnreachable } from "../src/index.ts"
 import {
   makeDriver,
   makeRemote,
+  memoryStore,
   only,
   pass,
   settle,
@@ -104,9 +105,7 @@ describe("a use that ends after a long absence", () => {
   /** A use whose store goes away at once, and what it was that it held. */
   const begin = Effect.gen(function* () {
     const driver = yield* makeDriver
-    const [storage] = storages
-    assert.isDefined(storage)
-    const store = yield* yield* storage.open
+    const store = yield* memoryStore
     const remote = makeRemote(store)
     const { session, leases } = yield* startProcess(silent(driver), remote.store)
     const { info } = yield* session.create()
@@ -155,10 +154,8 @@ describe("a use that ends after a long absence", () => {
 describe("a use whose sandbox was taken away", () => {
   it.effect("says LeaseLost, not that the sandbox is missing, whatever its command says", () =>
     Effect.gen(function* () {
-      const [storage] = storages
-      assert.isDefined(storage)
       const driver = yield* makeDriver
-      const store = yield* yield* storage.open
+      const store = yield* memoryStore
       const { session, leases } = yield* startProcess(silent(driver), store)
       const { info } = yield* session.create()
       const gone = yield* Deferred.make<void>()
@@ -177,10 +174,8 @@ describe("a use whose sandbox was taken away", () => {
 
 describe("a creation that fails", () => {
   const setting = Effect.gen(function* () {
-    const [storage] = storages
-    assert.isDefined(storage)
     const driver = yield* makeDriver
-    const store = yield* yield* storage.open
+    const store = yield* memoryStore
     const { hostId } = yield* driver.capabilities
     return { driver, store, hostId }
   })
@@ -229,15 +224,13 @@ describe("a creation that fails", () => {
 describe("a sandbox that a process with a store of its own uses", () => {
   it.effect("is left alone while a command runs in it, and reaped when none does", () =>
     Effect.gen(function* () {
-      const [storage] = storages
-      assert.isDefined(storage)
       const real = yield* makeDriver
       let busy = true
       const driver = silent({
         ...real,
         inspect: (id) => Effect.map(real.inspect(id), (info) => ({ ...info, busy })),
       })
-      const { session } = yield* startProcess(driver, yield* yield* storage.open)
+      const { session } = yield* startProcess(driver, yield* memoryStore)
       const { id } = yield* session.create()
       yield* pass(45)
       assert.strictEqual((yield* real.inspect(id)).status, "running")
@@ -253,15 +246,13 @@ describe("a sandbox that a process with a store of its own uses", () => {
 describe("an engine that was restarted", () => {
   it.effect("has its sandboxes started by their next use, but for those stopped on request", () =>
     Effect.gen(function* () {
-      const [storage] = storages
-      assert.isDefined(storage)
       const real = yield* makeDriver
       let broken = yield* Deferred.make<never, EngineUnreachable>()
       const driver = {
         ...real,
         events: Stream.fromEffect(Effect.suspend(() => Deferred.await(broken))),
       }
-      const { session } = yield* startProcess(driver, yield* yield* storage.open)
+      const { session } = yield* startProcess(driver, yield* memoryStore)
       const used = yield* session.create({ name: "used" })
       yield* used.files.write("kept", "yes")
       const stopped = yield* session.create({ name: "stopped" })

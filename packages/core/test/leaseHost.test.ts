@@ -6,12 +6,12 @@ import {
   type Driver,
   makeDriver,
   makeRemote,
+  memoryStore,
   only,
   pass,
   settle,
   silent,
   startProcess,
-  storages,
 } from "./leaseStage.ts"
 
 /** A process over a host that tells of nothing, and a store that can be away from it. */
@@ -19,10 +19,8 @@ const begin = Effect.fnUntraced(function* (
   settings?: SettingsInput,
   change?: (driver: Driver) => Partial<Driver>,
 ) {
-  const [storage] = storages
-  assert.isDefined(storage)
   const driver = yield* makeDriver
-  const store = yield* yield* storage.open
+  const store = yield* memoryStore
   const remote = makeRemote(store)
   const { session, leases } = yield* startProcess(
     silent({ ...driver, ...change?.(driver) }),

@@ -5,12 +5,12 @@ import { EngineError, type Lease, LeaseStoreFailed, SandboxEvent } from "../src/
 import {
   type Driver,
   makeDriver,
+  memoryStore,
   only,
   pass,
   type Store,
   settle,
   startProcess,
-  storages,
 } from "./leaseStage.ts"
 
 type Act = (lease: Lease) => Effect.Effect<unknown, LeaseStoreFailed>
@@ -22,10 +22,8 @@ const begin = Effect.fnUntraced(function* (
     readonly change?: (driver: Driver) => Partial<Driver>
   } = {},
 ) {
-  const [storage] = storages
-  assert.isDefined(storage)
   const driver = yield* makeDriver
-  const store = { ...(yield* yield* storage.open), shared: options.shared ?? false }
+  const store = { ...(yield* memoryStore), shared: options.shared ?? false }
   let next: { readonly read: "due" | "all"; readonly act: Act } | undefined
   const meanwhile = (read: "due" | "all") => (leases: ReadonlyArray<Lease>) =>
     Effect.suspend(() => {

@@ -6,11 +6,11 @@ import {
   type Driver,
   makeDriver,
   makeRemote,
+  memoryStore,
   only,
   pass,
   settle,
   startProcess,
-  storages,
 } from "./leaseStage.ts"
 
 /** A process over a host, with what it logs, and events that nobody has caused. */
@@ -20,10 +20,8 @@ const begin = Effect.fnUntraced(function* (
     readonly change?: (driver: Driver) => Partial<Driver>
   } = {},
 ) {
-  const [storage] = storages
-  assert.isDefined(storage)
   const driver = yield* makeDriver
-  const real = yield* yield* storage.open
+  const real = yield* memoryStore
   const store = { ...real, shared: options.shared ?? false }
   const remote = makeRemote(store)
   let renewals = 0

@@ -29,6 +29,12 @@ export const makeDriver: Effect.Effect<Driver, never, Scope.Scope> = serviceOf(
   memory.layer(),
 )
 
+/** A store of its own in memory. */
+export const memoryStore: Effect.Effect<Store, never, Scope.Scope> = serviceOf(
+  LeaseStore,
+  leaseStoreMemory,
+)
+
 /** How a store is opened, as often as there are processes. */
 export interface Storage {
   readonly name: string
@@ -48,7 +54,7 @@ const folder = Effect.acquireRelease(
 export const storages: ReadonlyArray<Storage> = [
   {
     name: "memory",
-    open: Effect.map(serviceOf(LeaseStore, leaseStoreMemory), (store) => Effect.succeed(store)),
+    open: Effect.map(memoryStore, (store) => Effect.succeed(store)),
   },
   {
     name: "SQLite",

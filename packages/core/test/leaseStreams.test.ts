@@ -1,13 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { makeDriver, only, pass, settle, silent, startProcess, storages } from "./leaseStage.ts"
+import { makeDriver, memoryStore, only, pass, settle, silent, startProcess } from "./leaseStage.ts"
 
 const begin = Effect.gen(function* () {
-  const [storage] = storages
-  assert.isDefined(storage)
   const driver = yield* makeDriver
-  const store = yield* yield* storage.open
+  const store = yield* memoryStore
   const { session, leases } = yield* startProcess(silent(driver), store)
   const { info } = yield* session.create()
   const list = store.list((yield* driver.capabilities).hostId)

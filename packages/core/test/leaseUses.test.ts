@@ -6,20 +6,18 @@ import {
   type Driver,
   makeDriver,
   makeRemote,
+  memoryStore,
   only,
   pass,
   settle,
   silent,
   startProcess,
-  storages,
 } from "./leaseStage.ts"
 
 /** A process with one sandbox, whose store counts renewals and can be away. */
 const begin = Effect.fnUntraced(function* (settings?: SettingsInput, change?: Partial<Driver>) {
-  const [storage] = storages
-  assert.isDefined(storage)
   const driver = yield* makeDriver
-  const store = yield* yield* storage.open
+  const store = yield* memoryStore
   const remote = makeRemote(store)
   let renewals = 0
   const renew: typeof store.renew = (key, token) => {

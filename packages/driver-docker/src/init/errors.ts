@@ -18,18 +18,22 @@ export class InitLost extends TaggedError<InitLost>()("InitLost", {
   }
 }
 
+export const stages = [
+  "none",
+  "user",
+  "folder",
+  "program",
+  "process",
+  "terminal",
+  "request",
+  "connection",
+] as const
+/** What failed where something did not begin. */
+export type Stage = (typeof stages)[number]
+
 /** A program or an operation that did not begin: see the stages of `docs/init-protocol.md`. */
 export class NotStarted extends TaggedError<NotStarted>()("NotStarted", {
-  stage: Schema.Literals([
-    "none",
-    "user",
-    "folder",
-    "program",
-    "process",
-    "terminal",
-    "request",
-    "connection",
-  ]),
+  stage: Schema.Literals(stages),
   /** Why, as Linux numbers errors. */
   errno: Schema.Number,
   /** Whether the init refused the request, rather than tried and failed. */

@@ -1,7 +1,7 @@
 /**
  * The frames of `docs/init-protocol.md`, as a program writes and reads them. Integers are little-endian.
  */
-import { ProtocolFault } from "./errors.ts"
+import { ProtocolFault, type Stage, stages } from "./errors.ts"
 
 /** The version of the protocol that this program speaks. */
 export const version = 1
@@ -101,19 +101,6 @@ export interface Hello {
   readonly uptime: number
   readonly flags: number
 }
-
-const stages = [
-  "none",
-  "user",
-  "folder",
-  "program",
-  "process",
-  "terminal",
-  "request",
-  "connection",
-] as const
-/** What failed where something did not begin. */
-export type Stage = (typeof stages)[number]
 
 const hows = ["exited", "signalled", "failed", "refused"] as const
 

@@ -5,9 +5,9 @@ import {
   ProcessNameTaken,
   ProcessNotFound,
 } from "@cordon/core"
-import { type Array as Arr, Cause, Effect, type Pull, type Scope, Stream } from "effect"
+import { Cause, Effect, type Scope, type Stream } from "effect"
 import type { Piece } from "./Backlog.ts"
-import type { Channel, Final } from "./Channel.ts"
+import type { Final } from "./Channel.ts"
 import { type KeptProcess, keptProcesses } from "./entries.ts"
 import { errno } from "./errno.ts"
 import { type ConnectionError, NotStarted, Unanswered } from "./errors.ts"
@@ -20,7 +20,7 @@ import {
   type RunRequest,
   runRequest,
 } from "./requests.ts"
-import { exitOf, outputEvents, type RunExit } from "./run.ts"
+import { eventsOf, exitOf, outputEvents, type RunExit } from "./run.ts"
 
 /** What beginning a process that is kept may fail with. */
 export type KeepError = ConnectionError | InvalidInput | NotStarted | Unanswered | ProcessNameTaken
@@ -170,29 +170,6 @@ const logEvents = (pieces: ReadonlyArray<Piece>): Array<LogEvent> =>
     return [{ _tag: "Position", bytes: Number(Buffer.from(piece.bytes).readBigUInt64LE()) }]
   })
 
-type Events = Pull.Pull<Arr.NonEmptyReadonlyArray<LogEvent>, KeptError>
-
-const eventsOf = (channel: Channel, name: string): Events => {
-  let over = false
-  const pull: Events = Effect.suspend(() =>
-    over
-      ? Cause.done()
-      : Effect.flatMap(channel.next, (next): Events => {
-          if (next === "output ended") return pull
-          if ("timedOut" in next) {
-            over = true
-            return exitOf(next).pipe(
-              Effect.map((exit): [LogEvent] => [exit]),
-              Effect.mapError(orNotFound(name)),
-            )
-          }
-          const [first, ...others] = logEvents(next)
-          return first === undefined ? pull : Effect.succeed([first, ...others])
-        }),
-  )
-  return pull
-}
-
 /**
  * Follows a kept process. The scope's end stops that and leaves the process alone.
  *
@@ -205,7 +182,9 @@ export const attach = (
   position: number = 0,
 ): Effect.Effect<Attached, ConnectionError | InvalidInput, Scope.Scope> =>
   Effect.map(connection.open(attachRequest(name, position), { kind: "log" }), (channel) => ({
-    events: Stream.fromPull(Effect.succeed(eventsOf(channel, name))),
+    events: eventsOf(channel, logEvents, (final) =>
+      Effect.mapError(exitOf(final), orNotFound(name)),
+    ),
     write: (bytes: Uint8Array) => channel.write(bytes),
     end: Effect.sync(() => channel.end()),
     signal: (number: number) => Effect.sync(() => channel.signal(number)),

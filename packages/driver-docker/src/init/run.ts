@@ -80,9 +80,13 @@ export const outputEvents = (pieces: ReadonlyArray<Piece>): Array<OutputEvent> =
     stream === 2 ? ExecEvent.Stderr({ bytes }) : ExecEvent.Stdout({ bytes }),
   )
 
-type Events = Pull.Pull<Arr.NonEmptyReadonlyArray<RunEvent>, RunError>
-
-const eventsOf = (channel: Channel): Events => {
+/** What comes on a channel: output as `read` has it, then the end as `ended` tells it. */
+export const eventsOf = <A, E>(
+  channel: Channel,
+  read: (pieces: ReadonlyArray<Piece>) => ReadonlyArray<A>,
+  ended: (final: Final) => Effect.Effect<RunExit, E>,
+): Stream.Stream<A | RunExit, ConnectionError | E> => {
+  type Events = Pull.Pull<Arr.NonEmptyReadonlyArray<A | RunExit>, ConnectionError | E>
   let over = false
   const pull: Events = Effect.suspend(() =>
     over
@@ -92,13 +96,13 @@ const eventsOf = (channel: Channel): Events => {
           if (next === "output ended") return pull
           if ("timedOut" in next) {
             over = true
-            return Effect.map(exitOf(next), (exit): [RunEvent] => [exit])
+            return Effect.map(ended(next), (exit): [RunExit] => [exit])
           }
-          const [first, ...others] = outputEvents(next)
+          const [first, ...others] = read(next)
           return first === undefined ? pull : Effect.succeed([first, ...others])
         }),
   )
-  return pull
+  return Stream.fromPull(Effect.succeed(pull))
 }
 
 /** Feeds all of a command's input to it. */
@@ -115,7 +119,7 @@ const begun = (channel: Channel): Running => ({
   pid: Effect.flatMap(channel.started, (started) =>
     "pid" in started ? Effect.succeed(started.pid) : Effect.as(exitOf(started), 0),
   ),
-  events: Stream.fromPull(Effect.succeed(eventsOf(channel))),
+  events: eventsOf(channel, outputEvents, exitOf),
   exit: Effect.flatMap(channel.ended, exitOf),
   write: (bytes) => channel.write(bytes),
   end: Effect.sync(() => channel.end()),
@@ -152,7 +156,7 @@ export const run = (
       if (stdin !== undefined) {
         yield* Effect.forkScoped(feed(channel, stdin), { startImmediately: true })
       }
-      return Stream.fromPull(Effect.succeed(eventsOf(channel)))
+      return eventsOf(channel, outputEvents, exitOf)
     }),
   )
 
