@@ -67,7 +67,7 @@ export const createMcpServer = (options: McpServerOptions): McpServer => {
   const closing = Deferred.makeUnsafe<void>()
   const served = new Set<Promise<void>>()
   let isClosed = false
-  let serving = false
+  let servesHttp = false
   const open = () => {
     if (isClosed) throw new Closed({ subject: "MCP server" })
   }
@@ -75,8 +75,9 @@ export const createMcpServer = (options: McpServerOptions): McpServer => {
     isClosed = true
     Deferred.doneUnsafe(closing, Exit.void)
     await Promise.allSettled(served)
+    const closeScope = Scope.close(scope, Exit.void)
     // On the runtime, which keeps the process alive until the last sandbox is removed.
-    if (serving) await runtime.runPromise(Scope.close(scope, Exit.void))
+    await (servesHttp ? runtime.runPromise(closeScope) : Effect.runPromise(closeScope))
     await runtime.dispose()
   }
   return {
@@ -93,7 +94,7 @@ export const createMcpServer = (options: McpServerOptions): McpServer => {
       checkInput("options of http", shapes.http, options)
       open()
       const endpoint = await runtime.runPromise(Scope.provide(serveHttp(options), scope))
-      serving = true
+      servesHttp = true
       return endpoint
     },
     close,
