@@ -90,5 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     else start_program(&reader);
   }
   free(payload);
+  // What an end on the way left open, until there would be no more.
+  close_from(control + 1);
   return 0;
 }

@@ -109,7 +109,8 @@ describe("flow control", () => {
             for (let n = 0; init.of(to.end).length === 0; n++) {
               yield* settle
               assert.isAtMost(init.input(1).length, granted)
-              const more = grants[n % grants.length] ?? 1
+              // Byte by byte would take minutes.
+              const more = n < 50 ? (grants[n % grants.length] ?? 1) : total
               granted += more
               init.say(credit(1, more))
             }
