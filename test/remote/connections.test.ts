@@ -103,6 +103,8 @@ describe("connections to an engine", () => {
           engine.containerKill("box"),
           engine.containerPause("box"),
           engine.containerRename("box", "other"),
+          engine.containerPutArchive("box", "/", new Uint8Array(1024)),
+          Effect.scoped(engine.containerAttach("box")),
           engine.networkConnect("net", "box"),
           engine.execCreate("box", {
             Cmd: ["true"],
@@ -126,6 +128,8 @@ describe("connections to an engine", () => {
         "POST /containers/box/kill": 1,
         "POST /containers/box/pause": 1,
         "POST /containers/box/rename": 1,
+        "PUT /containers/box/archive": 3,
+        "POST /containers/box/attach": 1,
         "POST /networks/net/connect": 1,
         "POST /containers/box/exec": 1,
       })

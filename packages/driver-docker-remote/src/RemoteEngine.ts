@@ -2,11 +2,20 @@ import { EngineUnreachable } from "@cordon/core"
 import type { DockerEngine, Filters } from "@cordon/driver-docker"
 import { execConnection, messages, schemas } from "@cordon/driver-docker/engine"
 import { Effect, Schema } from "effect"
-import type { EngineHttp } from "./http/EngineHttp.ts"
+import type { EngineCall, EngineHttp } from "./http/EngineHttp.ts"
 import { reasonOf } from "./http/failures.ts"
 
 const of = (id: string) => encodeURIComponent(id)
 const filtered = (filters: Filters) => ({ filters: JSON.stringify(filters) })
+
+/** A connection that a call takes over. */
+const takenOver = (http: EngineHttp, call: EngineCall) =>
+  Effect.map(http.upgrade(call), (socket) =>
+    execConnection(
+      socket,
+      (cause) => new EngineUnreachable({ endpoint: http.endpoint, reason: reasonOf(cause) }),
+    ),
+  )
 
 /** The port over HTTP: which calls of the Engine API, and which of them may be sent again. */
 export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
@@ -129,6 +138,21 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
           () => Effect.succeed(false),
         ),
       ),
+  containerPutArchive: (id, path, archive) =>
+    http.run({
+      operation: "put files into a container",
+      method: "PUT",
+      path: `/containers/${of(id)}/archive`,
+      query: { path },
+      body: archive,
+    }),
+  containerAttach: (id) =>
+    takenOver(http, {
+      operation: "attach to a container",
+      method: "POST",
+      path: `/containers/${of(id)}/attach`,
+      query: { stream: "1", stdin: "1", stdout: "1", stderr: "1" },
+    }),
   // Started or stopped already is "not modified": both may be sent again.
   containerStart: (id) =>
     http.run({
@@ -192,19 +216,12 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       ({ Id }) => Id,
     ),
   execStart: (id, { tty = false } = {}) =>
-    Effect.map(
-      http.upgrade({
-        operation: "start a command",
-        method: "POST",
-        path: `/exec/${of(id)}/start`,
-        body: { Detach: false, Tty: tty },
-      }),
-      (socket) =>
-        execConnection(
-          socket,
-          (cause) => new EngineUnreachable({ endpoint: http.endpoint, reason: reasonOf(cause) }),
-        ),
-    ),
+    takenOver(http, {
+      operation: "start a command",
+      method: "POST",
+      path: `/exec/${of(id)}/start`,
+      body: { Detach: false, Tty: tty },
+    }),
   execResize: (id, { columns, rows }) =>
     http.run({
       operation: "resize a terminal",

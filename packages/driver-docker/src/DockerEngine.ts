@@ -13,7 +13,7 @@ import type {
   PullMessage,
 } from "./engine/schemas.ts"
 
-/** A running command's attachment. */
+/** The attachment of a running command, or of a container's main process. */
 export interface ExecConnection {
   /** Multiplexed frames of stdout and stderr (or what a terminal shows), as the engine sends them; ends with the command's output. */
   readonly output: Stream.Stream<Uint8Array, HostError>
@@ -53,6 +53,10 @@ export interface ContainerSpec {
   readonly Labels: Readonly<Record<string, string>>
   readonly WorkingDir: string
   readonly User?: string
+  /** Whether the main process has a standard input to attach to; it has an empty one where absent. */
+  readonly OpenStdin?: true
+  /** Whether that input ends with the first attachment. */
+  readonly StdinOnce?: true
   readonly Healthcheck: { readonly Test: ["NONE"] }
   /** Seconds. */
   readonly StopTimeout: number
@@ -87,6 +91,7 @@ export interface ContainerSpec {
     readonly IpcMode: "private"
     readonly RestartPolicy: { readonly Name: "no" | "always" }
     readonly LogConfig: {
+      /** The log driver; `none` keeps nothing of the output. */
       readonly Type: string
       readonly Config: Readonly<Record<string, string>>
     }
@@ -163,6 +168,21 @@ export class DockerEngine extends Context.Service<
     readonly containerLogs: (id: string) => Stream.Stream<Uint8Array, HostError>
     /** Whether the path exists in the container's file system; also before it is started. */
     readonly containerHasPath: (id: string, path: string) => Effect.Effect<boolean, HostError>
+    /**
+     * Unpacks a tar archive into a folder that the container has; also before it is started. A
+     * folder that is not there is refused with 404; Podman makes it.
+     */
+    readonly containerPutArchive: (
+      id: string,
+      path: string,
+      archive: Uint8Array,
+    ) => Effect.Effect<void, HostError>
+    /**
+     * Attaches to standard input, output and error of its main process. Attached before the start,
+     * it misses none of the output; Podman then refuses here what it could not start. The scope's
+     * end closes the connection.
+     */
+    readonly containerAttach: (id: string) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
     readonly containerStart: (id: string) => Effect.Effect<void, HostError>
     readonly containerStop: (id: string) => Effect.Effect<void, HostError>
     readonly containerKill: (id: string) => Effect.Effect<void, HostError>

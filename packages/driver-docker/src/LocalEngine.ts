@@ -1,7 +1,9 @@
-import { EngineUnreachable, HoldsProcess, type HostError } from "@cordon/core"
+import type { Duplex } from "node:stream"
+import { EngineError, EngineUnreachable, HoldsProcess, type HostError } from "@cordon/core"
 import Docker from "dockerode"
 import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { DockerEngine, type ExecConnection, type Filters } from "./DockerEngine.ts"
+import { attach } from "./engine/attach.ts"
 import { execConnection } from "./engine/execConnection.ts"
 import { codeOf, refusal, systemReasons } from "./engine/failures.ts"
 import { IdleAgent } from "./engine/idleAgent.ts"
@@ -19,6 +21,7 @@ const isRefusal = Schema.is(Refusal)
 const toHostError =
   (endpoint: string, operation: string) =>
   (cause: unknown): HostError => {
+    if (cause instanceof EngineError) return cause
     if (isRefusal(cause)) return refusal(operation, cause.statusCode, cause.json, cause.message)
     const reason =
       systemReasons[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause))
@@ -53,7 +56,8 @@ export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer
 
 const engineAt = (socketPath: string, patience: number, holds: boolean) =>
   Layer.sync(DockerEngine, () => {
-    const docker = new Docker({ socketPath, ...(holds ? {} : { agent: new IdleAgent() }) })
+    const place = { socketPath, ...(holds ? {} : { agent: new IdleAgent() }) }
+    const docker = new Docker(place)
     const endpoint = `${process.platform === "win32" ? "npipe" : "unix"}://${socketPath}`
 
     const attempt = <A>(operation: string, f: () => Promise<A>) =>
@@ -84,24 +88,22 @@ const engineAt = (socketPath: string, patience: number, holds: boolean) =>
         }),
       )
 
-    const execStart = (
-      id: string,
-      { tty = false }: { readonly tty?: boolean } = {},
+    /** A connection that a call takes over. */
+    const takenOver = (
+      operation: string,
+      open: (left: AbortSignal) => Promise<Duplex>,
     ): Effect.Effect<ExecConnection, HostError, Scope.Scope> =>
       Effect.gen(function* () {
-        const operation = "start a command"
         // Whatever comes of it is closed: also a connection that comes after an interruption.
-        const starting = { isLeft: false, leave: () => {} }
-        yield* Effect.addFinalizer(() =>
-          Effect.sync(() => {
-            starting.isLeft = true
-            starting.leave()
-          }),
-        )
+        const leaving = new AbortController()
+        yield* Effect.addFinalizer(() => Effect.sync(() => leaving.abort()))
         const socket = yield* call(operation, async () => {
-          const socket = await docker.getExec(id).start({ hijack: true, stdin: true, Tty: tty })
-          starting.leave = () => void socket.destroy()
-          if (starting.isLeft) starting.leave()
+          const socket = await open(leaving.signal)
+          // An error that nobody listens for would end the process.
+          socket.on("error", () => {})
+          const leave = () => void socket.destroy()
+          if (leaving.signal.aborted) leave()
+          else leaving.signal.addEventListener("abort", leave)
           return socket
         })
         return execConnection(socket, toHostError(endpoint, operation))
@@ -206,6 +208,18 @@ const engineAt = (socketPath: string, patience: number, holds: boolean) =>
             () => Effect.succeed(false),
           ),
         ),
+      containerPutArchive: (id, path, archive) =>
+        Effect.asVoid(
+          call("put files into a container", () => {
+            const { buffer, byteOffset, byteLength } = archive
+            const bytes = Buffer.from(buffer, byteOffset, byteLength)
+            return docker.getContainer(id).putArchive(bytes, { path })
+          }),
+        ),
+      containerAttach: (id) => {
+        const operation = "attach to a container"
+        return takenOver(operation, (left) => attach(place, id, operation, left))
+      },
       containerStart: (id) =>
         Effect.asVoid(call("start a container", () => docker.getContainer(id).start())),
       containerStop: (id) =>
@@ -241,7 +255,10 @@ const engineAt = (socketPath: string, patience: number, holds: boolean) =>
           ),
           ({ Id }) => Id,
         ),
-      execStart,
+      execStart: (id, { tty = false } = {}) =>
+        takenOver("start a command", () =>
+          docker.getExec(id).start({ hijack: true, stdin: true, Tty: tty }),
+        ),
       execResize: (id, { columns, rows }) =>
         Effect.asVoid(
           call("resize a terminal", () => docker.getExec(id).resize({ w: columns, h: rows })).pipe(

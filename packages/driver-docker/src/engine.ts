@@ -6,7 +6,7 @@
  */
 
 export { execConnection } from "./engine/execConnection.ts"
-export { codeOf, refusal, systemReasons } from "./engine/failures.ts"
+export { codeOf, parseJson, refusalIn, systemReasons } from "./engine/failures.ts"
 export { messages } from "./engine/jsonLines.ts"
 export { isPodman, networkOf } from "./engine/podman.ts"
 /** What the drivers read of the engine's answers. */

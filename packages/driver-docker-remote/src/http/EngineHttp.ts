@@ -1,7 +1,7 @@
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { EngineError, HoldsProcess, type HostError } from "@cordon/core"
-import { refusal, schemas } from "@cordon/driver-docker/engine"
+import { parseJson, refusalIn, schemas } from "@cordon/driver-docker/engine"
 import { Duration, Effect, Exit, Schedule, type Schema, type Scope, Stream } from "effect"
 import { buildConnector, Pool } from "undici"
 import type { Address } from "../connection/Address.ts"
@@ -22,11 +22,11 @@ export interface Patience {
 export interface EngineCall {
   /** For errors: `create a container`. */
   readonly operation: string
-  readonly method: "GET" | "HEAD" | "POST" | "DELETE"
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE"
   /** Without the version: `/containers/create`. */
   readonly path: string
   readonly query?: Readonly<Record<string, string>>
-  /** Sent as JSON. */
+  /** Sent as JSON; bytes are sent as they are, as a tar archive. */
   readonly body?: unknown
   /** Whether it may be sent again when its answer got lost. Default: all but POST. */
   readonly idempotent?: boolean
@@ -60,17 +60,14 @@ interface Answer {
   readonly text: string
 }
 
-const json = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
+const refused = (operation: string, { status, text }: Pick<Answer, "status" | "text">) =>
+  refusalIn(operation, status, text)
 
-const refused = (operation: string, { status, text }: Pick<Answer, "status" | "text">) => {
-  const short = text.trim().slice(0, 500)
-  return refusal(operation, status, json(text), short === "" ? "it gave no reason" : short)
+const contentOf = ({ body }: EngineCall) => {
+  if (body === undefined) return {}
+  return body instanceof Uint8Array
+    ? { body, headers: { "content-type": "application/x-tar" } }
+    : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }
 }
 
 const isVersionMismatch = (error: HostError) =>
@@ -155,9 +152,7 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
   const requestOf = (version: string, call: EngineCall) => ({
     path: pathOf(version, call),
     method: call.method,
-    ...(call.body === undefined
-      ? {}
-      : { body: JSON.stringify(call.body), headers: { "content-type": "application/json" } }),
+    ...contentOf(call),
   })
 
   const isIdempotent = ({ method, idempotent }: EngineCall) => idempotent ?? method !== "POST"
@@ -232,7 +227,7 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
 
   const ask: EngineHttp["ask"] = (call, schema) =>
     Effect.flatMap(answerTo(call), ({ text }) =>
-      schemas.decodeAnswer(call.operation, schema)(json(text)),
+      schemas.decodeAnswer(call.operation, schema)(parseJson(text)),
     )
 
   const stream: EngineHttp["stream"] = (call, idle) =>

@@ -16,6 +16,21 @@ export const refusal = (
   return new EngineError({ operation, status: statusOf(status, detail), detail })
 }
 
+/** What a text in JSON says; undefined where it is none. */
+export const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** As `refusal`, of an answer as it was sent. */
+export const refusalIn = (operation: string, status: number, text: string): EngineError => {
+  const short = text.trim().slice(0, 500)
+  return refusal(operation, status, parseJson(text), short === "" ? "it gave no reason" : short)
+}
+
 /** What the system's codes mean to somebody who wants to reach an engine. */
 export const systemReasons: Readonly<Record<string, string>> = {
   ENOENT: "there is no such socket",

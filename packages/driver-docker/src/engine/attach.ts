@@ -1,0 +1,55 @@
+import { type Agent, type IncomingMessage, request } from "node:http"
+import { Duplex } from "node:stream"
+import { text } from "node:stream/consumers"
+import { refusalIn } from "./failures.ts"
+
+/** A connection that is raw after the head of an answer which did not say that it would be. */
+const rawFrom = (answer: IncomingMessage): Duplex => {
+  const { socket } = answer
+  const connection = new Duplex({
+    read: () => void answer.resume(),
+    write: (bytes, encoding, done) => void socket.write(bytes, encoding, done),
+    final: (done) => void socket.end(done),
+    destroy: (cause, done) => {
+      socket.destroy()
+      done(cause)
+    },
+  })
+  answer.on("data", (bytes) => {
+    if (!connection.push(bytes)) answer.pause()
+  })
+  answer.on("end", () => connection.push(null))
+  answer.on("error", (cause) => connection.destroy(cause))
+  return connection
+}
+
+/**
+ * Attaches to all streams of a container's main process. Not with dockerode: it says that a body
+ * comes in chunks and sends none, for the last of which Podman waits; a body itself would become
+ * input of the process on Docker.
+ *
+ * @param left aborts the request, and no longer matters once there is an answer
+ */
+export const attach = (
+  engine: { readonly socketPath: string; readonly agent?: Agent },
+  id: string,
+  operation: string,
+  left: AbortSignal,
+): Promise<Duplex> => {
+  const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
+  const path = `/containers/${encodeURIComponent(id)}/attach?stream=1&stdin=1&stdout=1&stderr=1`
+  const headers = { Connection: "Upgrade", Upgrade: "tcp" }
+  request({ ...engine, method: "POST", path, headers, signal: left })
+    .on("upgrade", (_answer, socket, early) => {
+      if (early.length > 0) socket.unshift(early)
+      resolve(socket)
+    })
+    .on("response", (answer) => {
+      const { statusCode = 0 } = answer
+      if (statusCode === 200) return resolve(rawFrom(answer))
+      text(answer).then((said) => reject(refusalIn(operation, statusCode, said)), reject)
+    })
+    .on("error", reject)
+    .end()
+  return promise
+}
