@@ -180,7 +180,7 @@ static const uint8_t *step(const uint8_t *at, const uint8_t *end) {
     case 8:
       if (job != NULL) let_go(job);
       break;
-    case 9: say_open(program, 1 + one % FORGET, 1 + other % 4, count); break;
+    case 9: say_open(program, 1 + one % USAGE, 1 + other % 4, count); break;
     case 10: say_frame(program, CREDIT, 1 + other % 4, (uint8_t[4]){0, one, count}, 4); break;
     case 11: say_frame(program, DATA, 1 + other % 4, much, count * 256); break;
     default:

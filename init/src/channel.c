@@ -42,12 +42,16 @@ static void send_or_die(struct channel *channel, uint8_t type, const void *paylo
     channel->connection->dead = true;
 }
 
-// The last of a channel: it is swept away.
-static void close_channel(struct channel *channel, enum how how, enum stage stage, int value) {
+static void note_use(struct channel *channel) {
+  if (channel->connection != NULL && !channel->question) channel->connection->used = now_ms();
+}
+
+void close_channel(struct channel *channel, enum how how, enum stage stage, int value) {
   uint8_t payload[8], *at = put_number(payload, how, 1);
   at = put_number(at, value, 1);
   at = put_number(at, stage, 2);
   put_number(at, count_oom_kills() > channel->oom_kills ? 1 : 0, 4);
+  note_use(channel);
   send_or_die(channel, CLOSED, payload, sizeof payload);
   channel->connection = NULL;
 }
@@ -207,6 +211,20 @@ static void forget(struct channel *channel, struct reader payload) {
   close_channel(channel, EXITED, NO_STAGE, 0);
 }
 
+static void tell_usage(struct channel *asking, struct reader payload) {
+  enum { LENGTH = 16 };
+  uint32_t credit = get_number(&payload, 4), open = 0, kept = 0;
+  if (payload.bad) return refuse(asking, EINVAL);
+  if (credit < LENGTH || data_room(asking->connection) < LENGTH) return refuse(asking, EAGAIN);
+  for (struct channel *channel = channels; channel != NULL; channel = channel->next)
+    open += channel->connection != NULL && channel->connection != asking->connection;
+  for (struct kept *each = kept_processes; each != NULL; each = each->next) kept += !each->settled;
+  uint8_t *at = put_number(put_number(data_place(asking->connection), open, 4), kept, 4);
+  put_number(at, now_ms() - last_use(asking->connection), 8);
+  data_placed(asking->connection, asking->number, 1, LENGTH);
+  close_channel(asking, EXITED, NO_STAGE, 0);
+}
+
 bool open_channel(struct connection *connection, uint32_t number, struct text payload) {
   // A number that is in use is a broken rule: the program would not know whose frames come.
   if (number == 0 || find_channel(connection, number) != NULL) return false;
@@ -217,6 +235,8 @@ bool open_channel(struct connection *connection, uint32_t number, struct text pa
   channels = channel;
   struct reader reader = {(const uint8_t *)payload.at, (const uint8_t *)payload.at + payload.length, false};
   unsigned kind = get_number(&reader, 1);
+  channel->question = kind == PROCESSES || kind == USAGE;
+  note_use(channel);
   struct text rest = {(const char *)reader.at, payload.length == 0 ? 0 : payload.length - 1};
   if (++channel_count > MAX_CHANNELS) refuse(channel, EMFILE);
   else if (kind == RUN || kind == FILE_OPERATION) open_run(channel, reader, rest, kind == FILE_OPERATION);
@@ -225,6 +245,7 @@ bool open_channel(struct connection *connection, uint32_t number, struct text pa
   else if (kind == PROCESSES && list_kept(channel)) close_channel(channel, EXITED, NO_STAGE, 0);
   else if (kind == PROCESSES) refuse(channel, EAGAIN);
   else if (kind == FORGET) forget(channel, reader);
+  else if (kind == USAGE) tell_usage(channel, reader);
   else refuse(channel, ENOSYS);
   return true;
 }
@@ -337,14 +358,6 @@ static void measure_rest(struct channel *channel) {
   }
 }
 
-static void finish(struct channel *channel) {
-  struct job *job = channel->job;
-  // What children write on is read and let go for as long as they live.
-  for (int i = 0; i < 2; i++)
-    if (job->supervisor != 0 && channel->out[i] >= 0) job->out[i] = channel->out[i], channel->out[i] = -1;
-  close_channel(channel, job->end.how, job->end.stage, job->end.value);
-}
-
 static void pump_job(struct channel *channel) {
   struct job *job = channel->job;
   if (!channel->opened && (job->pid != 0 || (job->over && job->end.how <= SIGNALLED))) send_opened(channel, job->pid);
@@ -360,7 +373,7 @@ static void pump_job(struct channel *channel) {
   if (!job->over || (job->torn && has_orphans())) return;
   measure_rest(channel);
   if (channel->tty && channel->drain_ms > 100) channel->left[0] = 0;
-  if (channel->left[0] == 0 && channel->left[1] == 0) finish(channel);
+  if (channel->left[0] == 0 && channel->left[1] == 0) close_channel(channel, job->end.how, job->end.stage, job->end.value);
 }
 
 void pump_channel(struct channel *channel, short input, short output, short errors) {
@@ -405,6 +418,7 @@ void resize_channel(struct channel *channel, unsigned rows, unsigned columns) {
 void abandon_channels(struct connection *connection) {
   for (struct channel *channel = channels; channel != NULL; channel = channel->next) {
     if (channel->connection != connection) continue;
+    note_use(channel);
     channel->connection = NULL;
     if (channel->kept != NULL) channel->in = -1;
     else if (channel->job != NULL && channel->job->file) {
@@ -413,7 +427,7 @@ void abandon_channels(struct connection *connection) {
       close_all(channel->out, 2);
       channel->doomed_ms = 2000;
       continue;
-    } else if (channel->job != NULL) kill_job(channel->job);
+    } else if (channel->job != NULL && !channel->job->over) kill_job(channel->job);
   }
 }
 
@@ -426,6 +440,13 @@ void age_channels(unsigned ms) {
   }
 }
 
+// What children of a command write on is read and let go for as long as they live.
+static void leave_outputs(struct channel *channel) {
+  struct job *job = channel->job;
+  for (int i = 0; i < 2 && job->supervisor != 0; i++)
+    if (channel->out[i] >= 0) job->out[i] = channel->out[i], channel->out[i] = -1;
+}
+
 void sweep_channels(void) {
   for (struct channel **at = &channels; *at != NULL;) {
     struct channel *channel = *at;
@@ -433,7 +454,8 @@ void sweep_channels(void) {
       at = &channel->next;
       continue;
     }
-    if (channel->job != NULL && channel->job->channel == channel) channel->job->channel = NULL;
+    if (channel->job != NULL && channel->kept == NULL) leave_outputs(channel);
+    if (channel->job != NULL) channel->job->channel = NULL;
     if (channel->kept == NULL) {
       if (channel->in != channel->out[0]) close_file(&channel->in);
       close_all(channel->out, 2);

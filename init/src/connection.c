@@ -15,6 +15,15 @@
 enum { FRAME_HEADER = 9, INPUT_SIZE = FRAME_HEADER + MAX_DATA, MAGIC = 0x4e444f43, VERSION = 1, BUILD = 1, DEATH_MS = 30000, HANDOVER_MS = 5000 };
 
 struct connection *connections;
+// As `used`, of those that have ended.
+static uint64_t used_before;
+
+uint64_t last_use(const struct connection *asking) {
+  uint64_t last = used_before;
+  for (struct connection *each = connections; each != NULL; each = each->next)
+    if (each != asking && each->used > last) last = each->used;
+  return last;
+}
 
 struct connection *add_connection(int in, int out, int helper) {
   unsigned count = 0;
@@ -85,6 +94,7 @@ void close_connection(struct connection *connection) {
   while (*at != connection) at = &(*at)->next;
   *at = connection->next;
   abandon_channels(connection);
+  if (connection->used > used_before) used_before = connection->used;
   if (connection->in >= 0) close(connection->in);
   if (connection->out >= 0) close(connection->out);
   if (connection->helper >= 0) close(connection->helper);

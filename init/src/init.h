@@ -113,6 +113,7 @@ struct channel {
   struct kept *kept; // attached to
   int in, out[2];    // in: of the input; out[0] is `in` where the channel is a dialled connection
   bool dialling, dialled, opened, shut, in_ended, tty;
+  bool question; // about the sandbox: asking is no use of it
   int port, family;
   uint8_t *pending; // input that did not fit, of INPUT_WINDOW bytes
   uint32_t pending_start, pending_end, window, taken;
@@ -128,6 +129,8 @@ extern struct channel *channels;
 bool open_channel(struct connection *connection, uint32_t number, struct text payload);
 bool feed_channel(struct channel *channel, const uint8_t *bytes, uint32_t length);
 void end_input(struct channel *channel);
+// The last of a channel: it is swept away.
+void close_channel(struct channel *channel, enum how how, enum stage stage, int value);
 void kill_channel(struct channel *channel);
 void resize_channel(struct channel *channel, unsigned rows, unsigned columns);
 void signal_channel(struct channel *channel, int signal);
@@ -170,11 +173,14 @@ struct connection {
   int in, out, helper; // helper: the socket to `connect`, -1 for the first connection
   bool greeted, dead, waiting; // waiting: for the helper's descriptors
   unsigned quiet_ms;
+  uint64_t used; // when it last opened or ended a channel that is no question; 0: never
   uint8_t *input, *output;
   uint32_t input_size, input_length, output_start, output_end;
   int polled[3];
 };
 extern struct connection *connections;
+// When another connection than this one last opened or ended such a channel.
+uint64_t last_use(const struct connection *asking);
 struct connection *add_connection(int in, int out, int helper);
 void receive_descriptors(struct connection *connection);
 void read_connection(struct connection *connection);
@@ -201,7 +207,7 @@ enum { // frames from the program
   // and to it
   PONG = 2, OPENED = 3, CLOSED = 7,
 };
-enum { RUN = 1, FILE_OPERATION, DIAL, ATTACH, PROCESSES, FORGET };
+enum { RUN = 1, FILE_OPERATION, DIAL, ATTACH, PROCESSES, FORGET, USAGE };
 enum { TERMINAL = 1, KEPT = 2, BARE = 4, NO_INPUT = 8 };
 
 #endif

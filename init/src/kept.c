@@ -67,9 +67,7 @@ void free_kept(struct kept *kept) {
     channel->in = -1;
     if (channel->job != NULL || channel->connection == NULL) continue;
     // Whoever followed it learns that it is gone.
-    uint8_t payload[8] = {SIGNALLED, 9};
-    if (!send_frame(channel->connection, CLOSED, channel->number, payload, sizeof payload)) channel->connection->dead = true;
-    channel->connection = NULL;
+    close_channel(channel, SIGNALLED, NO_STAGE, 9);
   }
   munmap(kept->log, LOG_SIZE);
   free(kept->description);

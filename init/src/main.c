@@ -177,8 +177,10 @@ static void sweep_jobs(void) {
   for (struct job **at = &jobs; *at != NULL;) {
     struct job *job = *at;
     if (job->kept != NULL && job->pid != 0) job->kept->pid = job->pid;
-    if (job->kept != NULL && job->over && !job->kept->settled) settle_kept(job->kept);
-    if (job->supervisor != 0 || job->channel != NULL) {
+    // As with a command: what was below a killed supervisor is part of what ends here.
+    bool ends = job->over && !(job->torn && has_orphans());
+    if (job->kept != NULL && ends && !job->kept->settled) settle_kept(job->kept);
+    if (job->supervisor != 0 || job->channel != NULL || (job->kept != NULL && !job->kept->settled)) {
       at = &job->next;
       continue;
     }

@@ -52,8 +52,17 @@ export const attach = (name: string, position = 0, credit = 2 ** 24): Buffer =>
 
 export const processes = (): Buffer => Buffer.concat([number(1, 5), number(4, 2 ** 24)])
 
+export const usage = (credit = 2 ** 24): Buffer => Buffer.concat([number(1, 7), number(4, credit)])
+
 export const forget = (name: string, stays = false): Buffer =>
   Buffer.concat([number(1, 6), text(name), number(1, stays ? 1 : 0)])
+
+export const parseUsage = (record: Buffer) => ({
+  length: record.length,
+  open: record.readUInt32LE(0),
+  kept: record.readUInt32LE(4),
+  quiet: Number(record.readBigUInt64LE(8)),
+})
 
 export interface Ending {
   readonly how: "exited" | "killed" | "failed" | "refused"
@@ -183,6 +192,12 @@ export class Client {
 
   send(type: number, channel: number, payload: Uint8Array = new Uint8Array()): void {
     this.#running.stdin.write(frame(type, channel, payload))
+  }
+
+  /** Waits for the init's greeting. */
+  async greeted(): Promise<this> {
+    await this.ping(Buffer.alloc(8))
+    return this
   }
 
   ping(content: Buffer): Promise<Buffer> {

@@ -1,6 +1,6 @@
 // Runs the shipped programs as process 1 of a PID namespace, over pipes.
-import { spawn, spawnSync } from "node:child_process"
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process"
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Readable, Writable } from "node:stream"
@@ -24,6 +24,12 @@ export interface Running extends AsyncDisposable {
   readonly errors: () => string
 }
 
+/** Process 1, to which others can connect as the engine's exec call does. */
+export interface Init extends Running {
+  /** Starts `cordon-init connect` from outside. It needs a network namespace of the init's own. */
+  readonly connect: () => Running
+}
+
 export interface StartOptions {
   readonly args?: ReadonlyArray<string>
   readonly env?: NodeJS.ProcessEnv
@@ -39,7 +45,7 @@ export interface Program {
   readonly command: ReadonlyArray<string>
   /** Why it can't run here; undefined where it can. */
   readonly unavailable: string | undefined
-  readonly start: (options?: StartOptions) => Running
+  readonly start: (options?: StartOptions) => Init
 }
 
 const folder = mkdtempSync(join(tmpdir(), "cordon-init-"))
@@ -75,11 +81,23 @@ const makeProgram = async (architecture: Architecture): Promise<Program> => {
   }
 }
 
-const start = (command: ReadonlyArray<string>, options: StartOptions): Running => {
+const start = (command: ReadonlyArray<string>, options: StartOptions): Init => {
   const { args = [], env = process.env, unshare = [], output } = options
   const redirected = output === undefined ? [] : ["sh", "-c", 'exec >"$0"; exec "$@"', output]
   const started = [...redirected, ...command, ...args]
-  const child = spawn("unshare", [...namespaces, ...unshare, "--", ...started], { env })
+  const running = follow(spawn("unshare", [...namespaces, ...unshare, "--", ...started], { env }))
+  const enter = () => ["--target", String(processOne(running.pid)), "--pid", "--net", "--"]
+  return {
+    ...running,
+    connect: () => follow(spawn("nsenter", [...enter(), ...command, "connect"])),
+  }
+}
+
+/** The process ID that process 1 has outside. Its first frame must have come. */
+export const processOne = (unshare: number): number =>
+  Number(readFileSync(`/proc/${unshare}/task/${unshare}/children`, "utf8"))
+
+const follow = (child: ChildProcessWithoutNullStreams): Running => {
   const errors: Array<Buffer> = []
   child.stderr.on("data", (chunk: Buffer) => errors.push(chunk))
   // A program that has ended takes no more input: the test sees that in what it reads.

@@ -230,6 +230,28 @@ export function* keptProcesses(emit: (process: KeptProcess) => void): Grammar<vo
   }
 }
 
+/** How other connections use a sandbox. */
+export interface Usage {
+  /** Commands, file operations, dialled ports and attachments that other connections have open. */
+  readonly open: number
+  /** Kept processes that run. */
+  readonly keptRunning: number
+  /**
+   * Milliseconds since another connection, one that has ended included, last began or ended anything;
+   * since the init's start if none has.
+   */
+  readonly quiet: number
+}
+
+/** The answer about usage. */
+export function* usages(emit: (usage: Usage) => void): Grammar<void> {
+  for (;;) {
+    const open = yield* number(4, true)
+    const keptRunning = yield* number(4)
+    emit({ open, keptRunning, quiet: yield* big() })
+  }
+}
+
 /** A file that was gathered. */
 export interface Gathered {
   readonly path: string

@@ -8,17 +8,19 @@ import {
 import { Cause, Effect, type Scope, type Stream } from "effect"
 import type { Piece } from "./Backlog.ts"
 import type { Final } from "./Channel.ts"
-import { type KeptProcess, keptProcesses } from "./entries.ts"
+import { type KeptProcess, keptProcesses, type Usage, usages } from "./entries.ts"
 import { errno } from "./errno.ts"
 import { type ConnectionError, NotStarted, Unanswered } from "./errors.ts"
 import type { InitConnection } from "./InitConnection.ts"
-import { RecordParser } from "./RecordParser.ts"
+import { type Grammar, RecordParser } from "./RecordParser.ts"
 import {
   attachRequest,
   forgetRequest,
   processesRequest,
+  type Request,
   type RunRequest,
   runRequest,
+  usageRequest,
 } from "./requests.ts"
 import { eventsOf, exitOf, outputEvents, type RunExit } from "./run.ts"
 
@@ -28,9 +30,12 @@ export type KeepError = ConnectionError | InvalidInput | NotStarted | Unanswered
 /** What using a process that is kept may fail with. */
 export type KeptError = ConnectionError | InvalidInput | NotStarted | Unanswered | ProcessNotFound
 
+/** What asking an init may fail with. */
+export type QuestionError = ConnectionError | InvalidInput | NotStarted | Unanswered
+
 /** Milliseconds that such a call may take. */
 const timeout = 10_000
-// Bytes of all records of processes.
+// Bytes of all records of an answer.
 const mostRecords = 4 * 1024 * 1024
 
 /** Fails unless the init did it. */
@@ -85,24 +90,26 @@ export const keep = (
     ),
   )
 
-/** All processes that are kept, running or not. */
-export const list = (
+/** Asks what needs no process inside to answer, for records. */
+const ask = <A>(
   connection: InitConnection,
-): Effect.Effect<ReadonlyArray<KeptProcess>, KeptError> =>
+  request: Request,
+  grammar: (emit: (record: A) => void) => Grammar<void>,
+): Effect.Effect<ReadonlyArray<A>, QuestionError> =>
   Effect.gen(function* () {
-    const channel = yield* connection.open(processesRequest, {
+    const channel = yield* connection.open(request, {
       window: mostRecords,
       limit: mostRecords,
       timeout,
     })
-    const parser = new RecordParser(keptProcesses)
-    const found: Array<KeptProcess> = []
+    const parser = new RecordParser(grammar)
+    const found: Array<A> = []
     for (;;) {
       const next = yield* channel.next
       if (next === "output ended") continue
       if ("timedOut" in next) {
         yield* requireDone(next)
-        return parser.complete ? found : yield* malformed("it ends within a process")
+        return parser.complete ? found : yield* malformed("its answer ends within a record")
       }
       for (const { bytes } of next) {
         found.push(
@@ -115,13 +122,20 @@ export const list = (
   }).pipe(Effect.scoped)
 
 const malformed = (detail: string) =>
-  Effect.fail(
-    new EngineError({
-      operation: "list the processes of a sandbox",
-      status: 0,
-      detail,
-      ours: true,
-    }),
+  Effect.fail(new EngineError({ operation: "ask a sandbox's init", status: 0, detail, ours: true }))
+
+/** All processes that are kept, running or not. */
+export const list = (
+  connection: InitConnection,
+): Effect.Effect<ReadonlyArray<KeptProcess>, QuestionError> =>
+  ask(connection, processesRequest, keptProcesses)
+
+/** How other connections than this one use the sandbox: asking is no use. */
+export const usage = (connection: InitConnection): Effect.Effect<Usage, QuestionError> =>
+  Effect.flatMap(ask(connection, usageRequest, usages), ([found, ...others]) =>
+    found !== undefined && others.length === 0
+      ? Effect.succeed(found)
+      : malformed("it did not tell how it is used"),
   )
 
 /**

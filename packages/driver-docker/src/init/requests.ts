@@ -134,3 +134,5 @@ export const processesRequest: Request = request("request", 5, (to, credit) => t
 /** @param keep whether its name and its log stay */
 export const forgetRequest = (name: string, keep: boolean): Request =>
   request("process", 6, (to) => to.text(name).u8(keep ? 1 : 0))
+
+export const usageRequest: Request = request("request", 7, (to, credit) => to.u32(credit))

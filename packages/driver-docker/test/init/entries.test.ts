@@ -92,7 +92,7 @@ describe("records", () => {
       ),
     ))
 
-  it("reads matches, events, processes and gathered files", () =>
+  it("reads matches, events, processes, usage and gathered files", () =>
     fc.assert(
       fc.property(
         text,
@@ -129,6 +129,10 @@ describe("records", () => {
               argv: ["ls", "-l"],
             },
           ])
+          const used = Buffer.concat([u32(n), u32(3), u64(n)])
+          assert.deepStrictEqual(read(records.usages, used, sizes).found, [
+            { open: n, keptRunning: 3, quiet: n },
+          ])
           const gathering = Buffer.concat([str(a), str(bytes), str(b), str("")])
           assert.deepStrictEqual(read(records.gathered, gathering, sizes).found, [
             { path: a, content: bytes },
@@ -153,6 +157,7 @@ describe("records", () => {
     ["matches", records.matches],
     ["events", records.watchEvents],
     ["processes", records.keptProcesses],
+    ["usage", records.usages],
     ["gathered files", records.gathered],
   ]
   for (const [name, grammar] of grammars) {

@@ -46,6 +46,7 @@ const calls = (connection: InitConnection) => {
     files.write(actor, "/x", { bytes: stdin, size: 100_000 }),
     Stream.runDrain(archives.pack(actor, "/x")),
     processes.list(connection),
+    processes.usage(connection),
     Effect.timeoutOption(Effect.scoped(attached), 10_000),
     Effect.timeoutOption(Effect.scoped(dialled), 10_000),
   ]

@@ -19,7 +19,7 @@ import * as files from "../../src/init/files.ts"
 import { dial } from "../../src/init/ports.ts"
 import * as processes from "../../src/init/processes.ts"
 import { type RunEvent, run, start } from "../../src/init/run.ts"
-import { connectTo } from "./program.ts"
+import { connectTo, connectTwice } from "./program.ts"
 
 const shown = (events: ReadonlyArray<RunEvent>) => {
   const text = (tag: string) =>
@@ -158,6 +158,24 @@ await onEachProgram("the client of cordon-init", (program) => {
       assert.deepInclude(yield* Effect.flip(processes.forget(connection, "job")), {
         _tag: "ProcessNotFound",
       })
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("tells how another connection uses the sandbox", () =>
+    Effect.gen(function* () {
+      const { connection, further } = yield* connectTwice(program)
+      yield* processes.keep(connection, "job", { argv: ["sleep", "1000"], cwd: "/" })
+      const other = yield* further
+      const running = yield* start(other, { argv: ["cat"], cwd: "/" })
+      yield* running.pid
+      assert.deepInclude(yield* processes.usage(connection), { open: 1, keptRunning: 1 })
+      const { open, quiet } = yield* processes.usage(other)
+      assert.strictEqual(open, 0)
+      yield* Effect.sleep(50)
+      assert.isAbove((yield* processes.usage(other)).quiet, quiet)
+      yield* running.kill
+      yield* Stream.runDrain(running.events)
+      assert.deepInclude(yield* processes.usage(connection), { open: 0, keptRunning: 1 })
     }).pipe(Effect.scoped),
   )
 

@@ -22,9 +22,23 @@ const streamOf = ({ stdin, stdout }: Running): InitStream => ({
   }),
 })
 
+const ending = <R extends Running>(start: () => R) =>
+  Effect.acquireRelease(Effect.sync(start), (running) =>
+    Effect.promise(() => running[Symbol.asyncDispose]()),
+  )
+
 /** The program as process 1, and a connection to it. Both end with the scope. */
 export const connectTo = (program: Program) =>
-  Effect.acquireRelease(
-    Effect.sync(() => program.start()),
-    (running) => Effect.promise(() => running[Symbol.asyncDispose]()),
-  ).pipe(Effect.flatMap((running) => InitConnection.make(streamOf(running))))
+  Effect.flatMap(
+    ending(() => program.start()),
+    (running) => InitConnection.make(streamOf(running)),
+  )
+
+/** As `connectTo`, with a way to further connections, and without any network. */
+export const connectTwice = (program: Program) =>
+  Effect.gen(function* () {
+    const init = yield* ending(() => program.start({ unshare: ["--net"] }))
+    const connection = yield* InitConnection.make(streamOf(init))
+    const further = Effect.flatMap(ending(init.connect), (it) => InitConnection.make(streamOf(it)))
+    return { connection, further }
+  })

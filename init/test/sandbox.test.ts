@@ -1,0 +1,158 @@
+// What belongs to the sandbox rather than to one connection: daemons that a command left behind, and what connections
+// may know of each other.
+import { setTimeout as pause } from "node:timers/promises"
+import { assert, it } from "vitest"
+import {
+  attach,
+  Client,
+  dial,
+  forget,
+  operation,
+  parseUsage,
+  processes,
+  run,
+  usage,
+} from "./client.ts"
+import { onEachProgram } from "./support.ts"
+
+// Milliseconds: clocks are rounded, and timers of Node may be early by one.
+const slack = 5
+
+const asked = async (client: Client) => {
+  const channel = client.open(usage())
+  assert.deepInclude(await channel.closed, { how: "exited", value: 0 })
+  return parseUsage(Buffer.concat(channel.output))
+}
+
+await onEachProgram("a sandbox", (program) => {
+  /** Process 1, its first connection, and more of them. */
+  const sandbox = async () => {
+    const init = program.start({ unshare: ["--net"] })
+    const first = await new Client(init).greeted()
+    const others: Array<AsyncDisposable> = []
+    return {
+      init,
+      first,
+      connect: async () => {
+        const running = init.connect()
+        others.push(running)
+        return { running, client: await new Client(running).greeted() }
+      },
+      [Symbol.asyncDispose]: async () => {
+        for (const other of others) await other[Symbol.asyncDispose]()
+        await init[Symbol.asyncDispose]()
+      },
+    }
+  }
+
+  /** Whether the daemon that counts in a file still does so. */
+  const lives = async (client: Client, file: string) => {
+    const { output } = await client.sh(
+      `n=$(wc -c <${file}); for i in $(seq 50); do sleep 0.1; [ $(wc -c <${file}) != $n ] && echo yes && exit; done; echo no`,
+    )
+    return output
+  }
+  const daemon = (file: string) =>
+    `>${file}; (while :; do echo . >>${file}; echo output; sleep 0.05; done) & echo up`
+  const file = () => `/tmp/cordon-daemon-${program.architecture}-${Math.random()}`
+
+  // QEMU's emulation of Linux lets no process be a subreaper: what a finished command left behind is an orphan there.
+  if (program.command.length === 1) {
+    it("leaves alone what a finished command left behind, also when its connection ends", async () => {
+      await using box = await sandbox()
+      const { client, running } = await box.connect()
+      const beats = file()
+      assert.deepInclude(await client.sh(daemon(beats)), { how: "exited", value: 0 })
+      assert.strictEqual(await lives(box.first, beats), "yes\n")
+      running.stdin.end()
+      await running.exited
+      assert.strictEqual(await lives(box.first, beats), "yes\n")
+      await box.first.run(["rm", beats])
+    })
+
+    it("leaves a finished command's daemon alone when its connection ends before it took the output", async () => {
+      await using box = await sandbox()
+      const { client, running } = await box.connect()
+      const beats = file()
+      const channel = client.open(run(["sh", "-c", daemon(beats)], { credit: 1 })).end()
+      await channel.until(() => channel.bytes === 1)
+      // Its main process has ended, and the init was told so.
+      await box.first.sh(`while [ -e /proc/${channel.pid} ]; do sleep 0.05; done; sleep 0.2`)
+      running.stdin.end()
+      await running.exited
+      assert.strictEqual(await lives(box.first, beats), "yes\n")
+      await box.first.run(["rm", beats])
+    })
+
+    it("kills with a command nothing that another command left behind", async () => {
+      await using box = await sandbox()
+      const beats = file()
+      await box.first.sh(daemon(beats))
+      const other = box.first.open(run(["sh", "-c", "sleep 4246 & echo up; sleep 4246"]))
+      await other.until(() => other.text !== "")
+      assert.deepInclude(await box.first.finish(other.kill()), { how: "killed" })
+      assert.strictEqual(await lives(box.first, beats), "yes\n")
+      await box.first.run(["rm", beats])
+    })
+  }
+
+  it("tells what other connections have open, and nothing of one's own", async () => {
+    await using box = await sandbox()
+    assert.deepInclude(await asked(box.first), { length: 16, open: 0, kept: 0 })
+    const { client, running } = await box.connect()
+    const command = client.open(run(["cat"]))
+    const watch = client.open(operation(["watch", "/tmp"]))
+    await client.sh("sleep 4247", { flags: 2, name: "kept" })
+    await client.sh("exit", { flags: 2, name: "ended" })
+    const follower = client.open(attach("kept"))
+    await follower.until(() => follower.positions.length > 0)
+    await client.open(attach("ended")).closed
+    await client.open(processes()).closed
+    await client.open(dial(1)).closed
+    await watch.until(() => watch.window > 0)
+    assert.deepInclude(await asked(box.first), { open: 3, kept: 1 })
+    assert.deepInclude(await asked(client), { open: 0, kept: 1 })
+    await command.end().closed
+    assert.deepInclude(await asked(box.first), { open: 2, kept: 1 })
+    running.stdin.end()
+    await running.exited
+    assert.deepInclude(await asked(box.first), { open: 0, kept: 1 })
+    await box.first.open(forget("kept")).closed
+    assert.deepInclude(await asked(box.first), { open: 0, kept: 0 })
+  })
+
+  it("tells for how long no other connection has opened or ended anything", async () => {
+    await using box = await sandbox()
+    await pause(300)
+    // Since the init's start: one's own commands and anybody's questions are nothing.
+    await box.first.run(["true"])
+    const { client, running } = await box.connect()
+    await asked(client)
+    await client.open(processes()).closed
+    assert.isAtLeast((await asked(box.first)).quiet, 300 - slack)
+    const before = Date.now()
+    await client.run(["true"])
+    const { quiet } = await asked(box.first)
+    assert.isAtMost(quiet, Date.now() - before + slack)
+    await pause(200)
+    assert.isAtLeast((await asked(box.first)).quiet, quiet + 200 - slack)
+    const channel = client.open(run(["sleep", "60"]))
+    await channel.until(() => channel.pid > 0)
+    await pause(200)
+    assert.isAtLeast((await asked(box.first)).quiet, 200 - slack)
+    // The end of a connection ends what it has open; it counts once it is gone, too.
+    const ending = Date.now()
+    running.stdin.end()
+    await running.exited
+    const gone = await asked(box.first)
+    assert.isAtMost(gone.quiet, Date.now() - ending + slack)
+    await pause(200)
+    assert.isAtLeast((await asked(box.first)).quiet, gone.quiet + 200 - slack)
+  })
+
+  it("refuses a question about usage that grants no room for the answer", async () => {
+    await using box = await sandbox()
+    assert.deepInclude(await box.first.open(usage(15)).closed, { how: "refused", value: 11 })
+    assert.deepInclude(await box.first.open(Buffer.from([7])).closed, { how: "refused", value: 22 })
+  })
+})
