@@ -186,6 +186,25 @@ static int op_chmod(char **arguments, int count) {
   return chmod(arguments[0], (mode_t)mode) == 0 ? 0 : errno;
 }
 
+// Of a folder that the engine made for somebody else; root's rights must reach nothing more than that.
+static int op_own(char **arguments, int count) {
+  struct user user;
+  int above, error;
+  char name[256];
+  (void)count;
+  if (geteuid() != 0) return EPERM;
+  if ((error = find_user(arguments[1], &user))) return error;
+  if ((error = open_parent(AT_FDCWD, arguments[0], false, &above, name))) return error;
+  int file = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *folder = file < 0 ? NULL : fdopendir(file);
+  if (!folder) return errno;
+  errno = 0;
+  for (struct dirent *entry; (entry = readdir(folder));)
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) return ENOTEMPTY;
+  if (errno != 0) return errno;
+  return fchown(file, user.uid, user.gid) == 0 ? 0 : errno;
+}
+
 static int op_pack(char **arguments, int count) {
   int folder;
   (void)count;
@@ -254,7 +273,7 @@ static const struct {
     {"move", 2, 2, op_move},       {"chmod", 2, 2, op_chmod},
     {"pack", 1, 1, op_pack},       {"unpack", 1, 1, op_unpack},
     {"search", 2, INT_MAX, search}, {"watch", 1, INT_MAX, watch},
-    {"gather", 1, INT_MAX, op_gather},
+    {"gather", 1, INT_MAX, op_gather}, {"own", 2, 2, op_own},
 };
 
 int file_operation(int count, char **arguments) {

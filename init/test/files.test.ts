@@ -455,3 +455,53 @@ describe("gather", () => {
     assert.include(ids, `/proc/${process.pid}/stat`)
   })
 })
+
+describe("own", () => {
+  const owner = (path: string) => {
+    const { uid, gid } = fs.lstatSync(path)
+    return `${uid}:${gid}`
+  }
+
+  check(
+    "gives an empty folder to the user and group that were named",
+    async () => {
+      const at = folder()
+      fs.chmodSync(at, 0o750)
+      await ok(["own", at, "nobody"])
+      assert.strictEqual(owner(at), "65534:65534")
+      await ok(["own", `${at}/`, "4711:815"])
+      assert.strictEqual(owner(at), "4711:815")
+      await ok(["own", at, "4711"])
+      assert.strictEqual(owner(at), "4711:0")
+      assert.strictEqual(fs.statSync(at).mode & 0o7777, 0o750)
+    },
+    "as root",
+  )
+
+  check(
+    "leaves alone what is no empty folder, or not to be given",
+    async () => {
+      const at = folder()
+      sh(at, "mkdir empty full full/.hidden; touch file; ln -s empty link; mkfifo pipe")
+      for (const [path, user, error] of [
+        ["full", "nobody", "ENOTEMPTY"],
+        ["file", "nobody", "ENOTDIR"],
+        ["pipe", "nobody", "ENOTDIR"],
+        ["link", "nobody", "ENOTDIR"],
+        ["none", "nobody", "ENOENT"],
+        ["empty/..", "nobody", "EINVAL"],
+        ["empty", "nosuchuser", "EINVAL"],
+        ["empty", "root:nosuchgroup", "EINVAL"],
+      ] as const) {
+        assert.strictEqual(await errorOf("own", `${at}/${path}`, user), error, path)
+      }
+      assert.strictEqual(await errorOf("own", "/", "nobody"), "EINVAL")
+      assert.strictEqual(await errorOf("own", `${at}/empty`), "EINVAL")
+      fs.chownSync(`${at}/empty`, 54321, 54321)
+      assert.strictEqual(await errorAs(54321, "own", `${at}/empty`, "54321"), "EPERM")
+      assert.strictEqual(owner(`${at}/empty`), "54321:54321")
+      assert.strictEqual(owner(`${at}/full`), "0:0")
+    },
+    "as root",
+  )
+})

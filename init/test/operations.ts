@@ -7,7 +7,7 @@ import { it } from "vitest"
 import { skipped } from "../../test/support/skipped.ts"
 import { needs } from "../../test/support/skips.ts"
 
-const sources = ["io", "paths", "walk", "tree", "search", "watch", "files"]
+const sources = ["io", "paths", "walk", "tree", "search", "watch", "files", "user"]
 const src = join(import.meta.dirname, "../src")
 
 const works = (command: string, ...args: ReadonlyArray<string>) => {

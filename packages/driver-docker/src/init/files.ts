@@ -217,6 +217,27 @@ export const changeMode = (
   mode: number,
 ): Effect.Effect<void, OperationError> => perform(actor, ["chmod", path, octal(mode)])
 
+/**
+ * Gives an empty folder to a user and the user's group. The actor must be root. A link at the end of
+ * the path is not followed.
+ *
+ * @param user a name, a number, or either with `:group`
+ */
+export const own = (
+  actor: Actor,
+  path: string,
+  user: string,
+): Effect.Effect<void, OperationError> =>
+  Effect.gen(function* () {
+    const timeout = patienceOf(actor)
+    const channel = yield* openOperation(actor, ["own", path, user], { timeout, limit: 0 })
+    const final = yield* channel.ended
+    if (final.ending?.how === "exited" && final.ending.value === errno.EINVAL) {
+      yield* new StorageFailed({ path, reason: "the sandbox has no such user" })
+    }
+    yield* requireDone(path, final)
+  }).pipe(Effect.scoped)
+
 /** What is searched for in a folder's files. */
 export interface SearchOptions {
   readonly pattern: string

@@ -248,6 +248,23 @@ await onEachProgram("the client of cordon-init", (program) => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("gives an empty folder to a user", () =>
+    Effect.gen(function* () {
+      const actor = { connection: yield* connectTo(program) }
+      const at = yield* folder
+      yield* files.own(actor, at, "4711:815")
+      assert.deepInclude(statSync(at), { uid: 4711, gid: 815 })
+      assert.deepInclude(yield* Effect.flip(files.own(actor, at, "nosuchuser")), {
+        _tag: "StorageFailed",
+        reason: "the sandbox has no such user",
+      })
+      writeFileSync(join(at, "file"), "")
+      assert.deepInclude(yield* Effect.flip(files.own(actor, at, "0")), {
+        _tag: "DirectoryNotEmpty",
+      })
+    }).pipe(Effect.scoped),
+  )
+
   it.live("packs and unpacks folders", () =>
     Effect.gen(function* () {
       const actor = { connection: yield* connectTo(program) }
