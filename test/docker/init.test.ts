@@ -3,18 +3,37 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule, type Scope, Stream } from "effect"
 import type { InitConnection } from "../../packages/driver-docker/src/init/InitConnection.ts"
 import { run } from "../../packages/driver-docker/src/init/run.ts"
-import { noEngine, noGvisor } from "../support/docker.ts"
+import { noEngine, noGvisor, socketPath } from "../support/docker.ts"
+import { noPodman, podman } from "../support/podman.ts"
 import { skipped } from "../support/skipped.ts"
 import { finish, initContainer, initPath, sh } from "./initContainer.ts"
-import { engine, image } from "./support.ts"
+import { image } from "./support.ts"
 
 const machines = [
-  { name: "runc" as const, missing: noEngine, engine, options: { image, runtime: "runc" } },
-  { name: "gVisor" as const, missing: noGvisor, engine, options: { image, runtime: "runsc" } },
+  {
+    name: "runc" as const,
+    missing: noEngine,
+    options: { socketPath, image, runtime: "runc" },
+  },
+  {
+    name: "gVisor" as const,
+    missing: noGvisor,
+    options: { socketPath, image, runtime: "runsc" },
+  },
+  {
+    name: "Podman" as const,
+    missing: noPodman,
+    options: {
+      socketPath: podman.host.replace("unix://", ""),
+      image: podman.image,
+      ulimits: podman.ulimits,
+    },
+  },
 ]
 
 // Signals from inside that do nothing to process 1. On gVisor only blocked ones do nothing: 9 and 19 can't be blocked.
-const harmless = { runc: "1 2 3 9 11 15 19 20", gVisor: "1 2 3 11 15 20" }
+const all = "1 2 3 9 11 15 19 20"
+const harmless = { runc: all, Podman: all, gVisor: "1 2 3 11 15 20" }
 
 // A loop that goes on writing, and what tells whether one still does.
 const beats = "while :; do echo . >>/tmp/beats; sleep 0.1; done"
@@ -38,7 +57,7 @@ for (const machine of machines) {
     missing === undefined
       ? it.live(title, () => Effect.scoped(body()), 120_000)
       : skipped(`the init on ${name} ${title}`, missing)
-  const made = initContainer(machine.engine, options)
+  const made = initContainer(options)
 
   describe(`the init on ${name}`, () => {
     test("runs commands as the user, where they ask", () =>

@@ -1,14 +1,9 @@
 // A container whose process 1 is the init, as drivers will make it: put in, attached to, started.
-import { spawnSync } from "node:child_process"
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { Duplex } from "node:stream"
-import { EngineUnreachable } from "@cordon/core"
-import { execConnection } from "@cordon/driver-docker/engine"
+import { packArchive } from "@cordon/core"
+import { DockerEngine, type ExecConnection, localEngine } from "@cordon/driver-docker"
 import { initProgram } from "@cordon/init"
-import type Dockerode from "dockerode"
-import { Effect, Exit, Scope, Stream } from "effect"
+import Dockerode from "dockerode"
+import { Effect, Scope, Stream } from "effect"
 import { engineStream } from "../../packages/driver-docker/src/init/engineStream.ts"
 import { InitConnection } from "../../packages/driver-docker/src/init/InitConnection.ts"
 import { type Command, run } from "../../packages/driver-docker/src/init/run.ts"
@@ -25,91 +20,87 @@ const hardened = {
   SecurityOpt: ["no-new-privileges"],
 }
 
-const archive = Effect.promise(async () => {
-  const folder = mkdtempSync(join(tmpdir(), "cordon-init-"))
-  mkdirSync(join(folder, ".cordon"))
-  writeFileSync(join(folder, initPath), await Effect.runPromise(initProgram("amd64")))
-  chmodSync(join(folder, initPath), 0o555)
-  const options = ["-C", folder, "--owner=0", "--group=0", "-cf", "-", ".cordon"]
-  const { stdout } = spawnSync("tar", options, { maxBuffer: 16 * 1024 ** 2 })
-  rmSync(folder, { recursive: true })
-  return stdout
+const archive = Effect.gen(function* () {
+  const whole = yield* initProgram("amd64")
+  const { size, content } = { size: whole.length, content: Stream.empty }
+  const folder = { path: ".cordon", kind: "directory", mode: 0o755, size: 0, content } as const
+  const program = { path: initPath.slice(1), kind: "file", mode: 0o555, size, content } as const
+  const pieces = packArchive(Stream.make(folder, { ...program, whole }))
+  return Buffer.concat(yield* Stream.runCollect(pieces))
 })
 
-const unreachable = (cause: unknown) =>
-  new EngineUnreachable({ endpoint: "the engine of the test", reason: String(cause) })
-
 /** A connection over an attachment; the scope's end closes it. */
-const connect = (open: () => Promise<NodeJS.ReadWriteStream>, removalSeconds?: number) =>
+const connect = <E>(
+  attach: Effect.Effect<ExecConnection, E, Scope.Scope>,
+  removalSeconds?: number,
+) =>
   Effect.gen(function* () {
-    const socket = yield* Effect.promise(async () => {
-      const stream = await open()
-      if (!(stream instanceof Duplex)) throw new Error("it is no socket")
-      return stream
-    })
     const scope = yield* Scope.make()
-    yield* Scope.addFinalizer(
-      scope,
-      Effect.sync(() => void socket.destroy()),
-    )
-    yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
-    const stream = engineStream(execConnection(socket, unreachable), scope)
+    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+    const stream = engineStream(yield* Scope.provide(attach, scope), scope)
     return yield* InitConnection.make(stream, removalSeconds)
   })
 
 /** The container, with what a test does to it. The scope's end removes it. */
-export const initContainer = Effect.fnUntraced(function* (
-  engine: Dockerode,
-  options: {
-    readonly image: string
-    readonly runtime?: string
-  },
-) {
+export const initContainer = Effect.fnUntraced(function* (options: {
+  readonly socketPath: string
+  readonly image: string
+  readonly runtime?: string
+  readonly ulimits?: Readonly<Record<string, number>>
+}) {
+  const { socketPath, image, runtime, ulimits = {} } = options
+  const engine = yield* Effect.provide(DockerEngine, localEngine(socketPath))
   const program = yield* archive
+  // Not by the port: what it makes always has the engine's own init as process 1.
   const container = yield* Effect.acquireRelease(
     Effect.promise(() =>
-      engine.createContainer({
-        Image: options.image,
+      new Dockerode({ socketPath }).createContainer({
+        Image: image,
         Entrypoint: [initPath],
         Cmd: [],
         User: "0",
         OpenStdin: true,
         // So that the end of the first connection is an end of input.
         StdinOnce: true,
-        AttachStdin: true,
-        AttachStdout: true,
         HostConfig: {
           ...hardened,
-          ...(options.runtime === undefined ? {} : { Runtime: options.runtime }),
+          ...(runtime === undefined ? {} : { Runtime: runtime }),
           LogConfig: { Type: "none", Config: {} },
+          Ulimits: Object.entries(ulimits).map(([Name, most]) => ({
+            Name,
+            Soft: most,
+            Hard: most,
+          })),
         },
       }),
     ),
     (made) => Effect.promise(() => made.remove({ force: true })),
   )
-  const put = Effect.promise(() => container.putArchive(program, { path: "/" }))
-  const attachment = () =>
-    container.attach({ stream: true, hijack: true, stdin: true, stdout: true, stderr: true })
+  const { id } = container
   return {
     container,
     /** Puts the init in, attaches to it, and starts the container. */
     start: (removalSeconds?: number) =>
       Effect.gen(function* () {
-        yield* put
-        const connection = yield* connect(attachment, removalSeconds)
-        yield* Effect.promise(() => container.start())
+        yield* engine.containerPutArchive(id, "/", program)
+        const connection = yield* connect(engine.containerAttach(id), removalSeconds)
+        yield* engine.containerStart(id)
         return connection
       }),
     /** A further connection, as another program gets it. */
-    connect: connect(async () => {
-      const exec = await container.exec({
-        Cmd: [initPath, "connect"],
-        AttachStdin: true,
-        AttachStdout: true,
-        AttachStderr: true,
-      })
-      return exec.start({ hijack: true, stdin: true })
-    }),
+    connect: connect(
+      Effect.flatMap(
+        engine.execCreate(id, {
+          Cmd: [initPath, "connect"],
+          Env: [],
+          AttachStdin: true,
+          AttachStdout: true,
+          AttachStderr: true,
+          Tty: false,
+        }),
+        (exec) => engine.execStart(exec),
+      ),
+    ),
   }
 })
 
