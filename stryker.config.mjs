@@ -27,6 +27,7 @@ export default {
     "packages/core/src/tarHeader.ts",
     "packages/lease-store-sql/src/**/*.ts",
     "packages/lease-store-sqlite/src/**/*.ts",
+    "packages/lease-store-postgres/src/**/*.ts",
   ],
   // Words for people: the tests that compile the docs and read the errors hold those that matter.
   mutator: { excludedMutations: ["StringLiteral"] },

@@ -12,6 +12,7 @@ export default defineConfig({
       "test/sandbox/**/*.test.ts",
       "test/{sandboxes,ownership,leases,reconciliation,metrics,transfer,transferReport,lateCreations}.test.ts",
       "test/{sessions,policy}/**/*.test.ts",
+      "test/face/factories.test.ts",
       "test/contract/{leaseStores,features,sessions}.test.ts",
     ],
     retry: 0,

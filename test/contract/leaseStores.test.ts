@@ -14,13 +14,15 @@ import {
   sandboxId,
   sessionKey,
 } from "@cordon/core"
-import { postgres } from "@cordon/lease-store-postgres"
+import { layerConfig, postgres } from "@cordon/lease-store-postgres"
 import { sqlite } from "@cordon/lease-store-sqlite"
 import { PgClient } from "@effect/sql-pg"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import {
   Cause,
   Clock,
+  Config,
+  ConfigProvider,
   Context,
   Deferred,
   Effect,
@@ -30,6 +32,7 @@ import {
   Schedule,
   type Scope,
 } from "effect"
+import type { SqlError } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { makeSettableClock } from "../support/clocks.ts"
 import { noPostgres, type Postgres, startPostgres } from "../support/postgres.ts"
@@ -265,6 +268,99 @@ describe("PostgreSQL", () => {
       assert.isTrue(yield* store.takeTurn("host-1", 1000))
     }),
   )
+
+  /** A store, and a client of the same database to look behind it. */
+  const watched = (
+    name: string,
+    body: (
+      store: LeaseStore["Service"],
+      sql: PgClient.PgClient,
+    ) => Effect.Effect<void, LeaseStoreFailed | SqlError.SqlError, Scope.Scope>,
+  ) =>
+    noPostgres === undefined
+      ? it.live(name, () =>
+          Effect.gen(function* () {
+            const url = yield* Effect.promise((yield* serverNow).createDatabase)
+            const client = yield* Layer.build(PgClient.layer({ url: Redacted.make(url) }))
+            yield* body(yield* opened(postgres({ url })), Context.get(client, PgClient.PgClient))
+          }),
+        )
+      : skipped(name, noPostgres)
+
+  watched("claims what nobody else holds, and waits for no other claim", (store, sql) =>
+    Effect.gen(function* () {
+      for (const name of ["a", "b"]) {
+        const id = sandboxId(session, SandboxName.make(name))
+        yield* store.insert({ ...wanted, id, phase: "removing" })
+      }
+      // As another worker's claim does until it is committed.
+      const other = yield* sql.reserve
+      yield* other.executeRaw("BEGIN", [])
+      const first = "SELECT id FROM cordon_leases ORDER BY id LIMIT 1 FOR UPDATE"
+      const [held] = yield* other.execute(first, [], undefined)
+      const waiting = sql`SELECT pid FROM pg_stat_activity
+        WHERE application_name = 'cordon' AND datname = current_database()
+          AND wait_event_type = 'Lock'`.pipe(
+        Effect.repeat({
+          schedule: Schedule.spaced("50 millis"),
+          until: (rows) => rows.length > 0,
+        }),
+        Effect.as("it waits"),
+      )
+      const claim = store.claimDue("host-1", { claim: 60_000, limit: 10 })
+      const claimed = yield* Effect.raceFirst(claim, waiting)
+      yield* other.executeRaw("ROLLBACK", [])
+      assert(typeof claimed !== "string", "the claim waits for another one")
+      assert.strictEqual(claimed.length, 1)
+      assert.notStrictEqual(claimed[0]?.id, held?.["id"])
+    }),
+  )
+
+  watched(
+    "finds the leases of a session by an index, as each of its quotas asks for them",
+    (_, sql) =>
+      Effect.gen(function* () {
+        const plan = yield* sql`SET LOCAL enable_seqscan = off`.pipe(
+          Effect.andThen(sql`EXPLAIN SELECT memory FROM cordon_leases WHERE session = 's'`),
+          sql.withTransaction,
+        )
+        assert.include(JSON.stringify(plan), "cordon_leases_session")
+      }),
+  )
+
+  const reached =
+    "is reached by a URL or by the parts of one, with a password that is hidden or not"
+  if (noPostgres !== undefined) skipped(reached, noPostgres)
+  else {
+    it.live(reached, () =>
+      Effect.gen(function* () {
+        const url = yield* Effect.promise((yield* serverNow).createDatabase)
+        const { hostname: host, port, username, password, pathname } = new URL(url)
+        const database = pathname.slice(1)
+        const parts = { host, port: Number(port), username, database }
+        const stores = [
+          postgres({ url }),
+          postgres({ url: Redacted.make(url) }),
+          postgres({ ...parts, password }),
+          postgres({ ...parts, password: Redacted.make(password) }),
+          postgres({
+            url: `postgres://nobody:wrong@${host}:${port}/${database}`,
+            username,
+            password,
+          }),
+          layerConfig({ url: Config.Redacted("LEASES") }).pipe(
+            Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ LEASES: url }))),
+            Layer.orDie,
+          ),
+        ]
+        const ids = yield* Effect.forEach(stores, (store) =>
+          Effect.map(Effect.scoped(opened(store)), ({ id }) => id),
+        )
+        assert.strictEqual(new Set(ids).size, 1)
+        assert.strictEqual(ids.length, stores.length)
+      }),
+    )
+  }
 
   it.live("tells why it could not connect, and no password", () =>
     Effect.gen(function* () {

@@ -1,11 +1,14 @@
-import { checkInput, type LeaseStore, LeaseStoreFailed, optionNames } from "@cordon/core"
+import { checkInput, type LeaseStore, type LeaseStoreFailed, optionNames } from "@cordon/core"
 import { type Dialect, layerSqlStore } from "@cordon/lease-store-sql"
 import { PgClient } from "@effect/sql-pg"
 import { Config, Effect, Layer, Redacted } from "effect"
 import type { SqlClient } from "effect/sql"
 import { migrations } from "./migrations.ts"
 
-/** How the database is reached; what is left out comes from its usual environment variables. */
+/**
+ * How the database is reached. The host is `localhost` by default, the port 5432, the user who `USER` names, the
+ * database has the user's name, and there is no password. What is given by itself wins over its part of `url`.
+ */
 export interface PostgresOptions extends Omit<PgClient.PgPoolConfig, "url" | "password"> {
   /** `postgres://user:password@host:5432/database`; each part may be given by itself instead. */
   readonly url?: string | Redacted.Redacted
@@ -29,7 +32,7 @@ const dialect = (sql: SqlClient.SqlClient): Dialect => ({
   migrations,
 })
 
-const redacted = (value: string | Redacted.Redacted) =>
+const redacted = <A>(value: string | A) =>
   typeof value === "string" ? Redacted.make(value) : value
 
 /** Over a SQL client for PostgreSQL of the program's own. */
@@ -40,21 +43,10 @@ export const layerClient: Layer.Layer<LeaseStore, LeaseStoreFailed, SqlClient.Sq
 export const layer = (given: PostgresOptions): Layer.Layer<LeaseStore, LeaseStoreFailed> => {
   checkInput("options of postgres()", shape, given)
   const { url, password, ...options } = given
-  return Layer.provide(
-    layerClient,
-    PgClient.layer({
-      applicationName: "cordon",
-      ...options,
-      ...(url === undefined ? {} : { url: redacted(url) }),
-      ...(password === undefined ? {} : { password: redacted(password) }),
-    }).pipe(
-      Layer.catch((error) =>
-        Layer.effectContext(
-          Effect.fail(new LeaseStoreFailed({ operation: "connect", reason: error.reason.message })),
-        ),
-      ),
-    ),
-  )
+  const config = { applicationName: "cordon", ...options }
+  const client = PgClient.layer({ ...config, url: redacted(url), password: redacted(password) })
+  // It connects with the first query only, whose failure tells of that.
+  return Layer.provide(layerClient, Layer.orDie(client))
 }
 
 const shape = optionNames<PostgresOptions>({
