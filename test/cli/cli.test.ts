@@ -213,7 +213,7 @@ describe("cordon ps and exec", () => {
           // The search itself holds these words too.
           const before = Number(yield* textOf(box, sleeping))
           running.child.kill("SIGINT")
-          const { code } = yield* Effect.promise(() => running.done)
+          const { code } = yield* Effect.promise(() => running.ended)
           assert.strictEqual(code, 130)
           const alive = yield* box.exec(
             "for p in /proc/[0-9]*; do read -r c <$p/comm; [ $c = sleep ] && tr '\\0' ' ' <$p/cmdline; done; true",

@@ -1,28 +1,10 @@
-import { spawn } from "node:child_process"
 import { join } from "node:path"
-
-export interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
+import { runProgram as runFile } from "../support/program.ts"
 
 /** Runs a program of `programs/` as a user runs one, to its end. */
-export const runProgram = (name: string, ...args: ReadonlyArray<string>): Promise<Ended> => {
-  const file = join(import.meta.dirname, "programs", `${name}.ts`)
-  const child = spawn(process.execPath, ["--conditions=@cordon/source", file, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    // Only to end what hangs.
+export const runProgram = (name: string, ...args: ReadonlyArray<string>) =>
+  // The time limit only ends what hangs.
+  runFile(join(import.meta.dirname, "programs", `${name}.ts`), args, {
     timeout: 45_000,
     killSignal: "SIGKILL",
   })
-  let stdout = ""
-  let stderr = ""
-  child.stdout.on("data", (chunk) => {
-    stdout += chunk
-  })
-  child.stderr.on("data", (chunk) => {
-    stderr += chunk
-  })
-  return new Promise((resolve) => child.once("close", (code) => resolve({ code, stdout, stderr })))
-}
