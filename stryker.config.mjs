@@ -28,6 +28,8 @@ export default {
     "packages/lease-store-sql/src/**/*.ts",
     "packages/lease-store-sqlite/src/**/*.ts",
     "packages/lease-store-postgres/src/**/*.ts",
+    // Nothing to change, and a test reads how they begin.
+    "!packages/*/src/index.ts",
   ],
   // Words for people: the tests that compile the docs and read the errors hold those that matter.
   mutator: { excludedMutations: ["StringLiteral"] },
