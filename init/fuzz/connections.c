@@ -66,6 +66,9 @@ void signal_job(struct job *job, int signal) { (void)job, (void)signal; }
 void kill_job(struct job *job) {
   if (job->supervisor != 0) let_go(job);
 }
+void kill_jobs(void) {
+  for (struct job *job = jobs; job != NULL; job = job->next) kill_job(job);
+}
 void reap(void) {}
 bool has_orphans(void) { return false; }
 bool kill_orphans(void) { return false; }
@@ -159,8 +162,8 @@ static struct job *pick_job(unsigned which) {
 // One step of four bytes and what they ask for. Returns what follows it.
 static const uint8_t *step(const uint8_t *at, const uint8_t *end) {
   static const uint8_t much[MAX_DATA];
-  unsigned kind = at[0] % 13, one = at[1], other = at[2], count = at[3];
-  int program = at[0] / 13 % PROGRAMS;
+  unsigned kind = at[0] % 14, one = at[1], other = at[2], count = at[3];
+  int program = at[0] / 14 % PROGRAMS;
   size_t length = (size_t)(end - at - 4) < count ? (size_t)(end - at - 4) : count;
   struct job *job = pick_job(one);
   at += 4;
@@ -183,6 +186,7 @@ static const uint8_t *step(const uint8_t *at, const uint8_t *end) {
     case 9: say_open(program, 1 + one % USAGE, 1 + other % 4, count); break;
     case 10: say_frame(program, CREDIT, 1 + other % 4, (uint8_t[4]){0, one, count}, 4); break;
     case 11: say_frame(program, DATA, 1 + other % 4, much, count * 256); break;
+    case 12: end_everything(); break;
     default:
       for (int i = 0; i < 4 && job != NULL && job->supervisor != 0; i++) {
         (void)!write(theirs[job->supervisor][1 + other % 2], much, count * 256);

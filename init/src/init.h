@@ -83,6 +83,8 @@ struct job *begin_job(bool file, struct text payload, const int descriptors[3]);
 void hear_supervisor(struct job *job);
 void signal_job(struct job *job, int signal);
 void kill_job(struct job *job);
+// Kills them all, those of ended commands too, and has process 1 look for orphans.
+void kill_jobs(void);
 // Takes note of the ended.
 void reap(void);
 // Whether a supervisor was killed, and what was below it may live.

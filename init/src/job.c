@@ -105,6 +105,11 @@ void kill_job(struct job *job) {
 
 static bool orphaned;
 
+void kill_jobs(void) {
+  for (struct job *job = jobs; job != NULL; job = job->next) kill_job(job);
+  orphaned = true;
+}
+
 static void supervisor_ended(struct job *job, int status) {
   hear_supervisor(job);
   job->supervisor = 0;

@@ -124,6 +124,10 @@ static void set_up(int first[2]) {
   forget_home();
 }
 
+// Real-time signals queue: one from inside that is pending does not swallow the one from outside. By number, since C
+// libraries count them from different ones. gVisor's kill knows none of them: there it is SIGUSR1.
+enum { STOP_SIGNAL = 40 };
+
 static int listen_for_signals(void) {
   sigset_t all, wanted;
   // The kernel lets no signal from inside end process 1; gVisor does, but for those that are blocked.
@@ -132,14 +136,29 @@ static int listen_for_signals(void) {
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGCHLD);
   sigaddset(&wanted, SIGTERM);
+  sigaddset(&wanted, SIGUSR1);
+  sigaddset(&wanted, STOP_SIGNAL);
   return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+// All that runs but the connections. Where there are orphans already, they are part of it.
+static void end_everything(void) {
+  kill_jobs();
+  for (struct channel *channel = channels; channel != NULL; channel = channel->next)
+    if (channel->connection != NULL) kill_channel(channel);
+}
+
 static void take_signals(int signals) {
-  struct signalfd_siginfo info;
-  // A signal from outside of the namespace has no sender in it: the engine's stop. Code inside can't end us.
-  while (read(signals, &info, sizeof info) == sizeof info)
-    if (info.ssi_signo == SIGTERM && info.ssi_pid == 0) _exit(0);
+  struct signalfd_siginfo info[64];
+  // No more than that in a turn: code inside may send them without end.
+  ssize_t got = read(signals, info, sizeof info);
+  for (ssize_t i = 0; i < got / (ssize_t)sizeof *info; i++) {
+    // A signal from outside of the namespace has no sender in it: the engine's. Whoever invents a sender, or has the
+    // kernel signal for them, can't claim that it came by kill.
+    if (info[i].ssi_signo == SIGCHLD || info[i].ssi_pid != 0 || info[i].ssi_code != SI_USER) continue;
+    if (info[i].ssi_signo == SIGTERM) _exit(0);
+    end_everything();
+  }
 }
 
 // What is waited for: descriptors, and behind each what it belongs to.
@@ -272,12 +291,37 @@ static void turn(int signals, int listening) {
   prepare_spare();
 }
 
+// Where gVisor is the kernel: it lets no engine limit its processes, but process 1 may. Nowhere else is this writable.
+static void limit_processes(const char *number) {
+  int file = open("/sys/fs/cgroup/pids/pids.max", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (file < 0) return;
+  (void)!write(file, number, strlen(number));
+  close(file);
+}
+
+// Returns the number of `--pids=NUMBER`, NULL for anything else.
+static const char *parse_limit(const char *argument) {
+  static const char option[] = "--pids=";
+  if (strncmp(argument, option, sizeof option - 1) != 0) return NULL;
+  const char *number = argument + sizeof option - 1;
+  bool good = *number >= '1' && *number <= '9' && strlen(number) < 10 && strspn(number, "0123456789") == strlen(number);
+  return good ? number : NULL;
+}
+
 int main(int count, char **arguments) {
   prctl(PR_SET_DUMPABLE, 0);
-  if (count > 1 && strcmp(arguments[1], "connect") == 0) return hand_over();
+  if (count == 2 && strcmp(arguments[1], "connect") == 0) return hand_over();
   if (getpid() != 1) {
     fputs("cordon-init is process 1 of a sandbox: nothing else can run it\n", stderr);
     return 2;
+  }
+  for (int i = 1; i < count; i++) {
+    const char *limit = parse_limit(arguments[i]);
+    if (limit == NULL) {
+      fprintf(stderr, "cordon-init: unknown argument %s\n", arguments[i]);
+      return 2;
+    }
+    limit_processes(limit);
   }
   int first[2];
   set_up(first);

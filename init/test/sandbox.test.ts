@@ -155,4 +155,94 @@ await onEachProgram("a sandbox", (program) => {
     assert.deepInclude(await box.first.open(usage(15)).closed, { how: "refused", value: 11 })
     assert.deepInclude(await box.first.open(Buffer.from([7])).closed, { how: "refused", value: 22 })
   })
+
+  // QEMU keeps two real-time signals for itself, and counts the others from there.
+  const stop = program.command.length === 1 ? 40 : 42
+  const marked = async (client: Client) =>
+    (await client.sh("ps -eo args | grep '[s]leep 424[89]'")).output
+
+  for (const [name, signal] of [
+    ["signal 40", stop],
+    ["SIGUSR1", 10],
+  ] as const) {
+    it(`ends all that runs at ${name} from outside, and goes on with its connections`, async () => {
+      await using box = await sandbox()
+      const { client } = await box.connect()
+      const command = client.open(run(["sh", "-c", "setsid sleep 4248 & echo up; sleep 4249"]))
+      await command.until(() => command.text !== "")
+      const watch = box.first.open(operation(["watch", "/tmp"]))
+      await watch.until(() => watch.window > 0)
+      const script = "(setsid sleep 4248 &); echo said; sleep 4249"
+      await client.sh(script, { flags: 2, name: "kept" })
+      await box.first.sh("sleep 4248 >/dev/null & exit")
+      const follower = box.first.open(attach("kept"))
+      await follower.until(() => follower.text !== "")
+      box.init.kill(signal)
+      for (const channel of [command, watch, follower]) {
+        assert.deepInclude(await channel.closed, { how: "killed", value: 9 })
+      }
+      const log = client.open(attach("kept"))
+      assert.deepInclude(await log.closed, { how: "killed", value: 9 })
+      assert.strictEqual(log.text, "said\n")
+      assert.strictEqual(await marked(client), "")
+      assert.deepInclude(await asked(box.first), { open: 0, kept: 0 })
+      assert.strictEqual((await box.first.run(["echo", "on"])).output, "on\n")
+    })
+  }
+
+  it("ends all that runs at signal 40 from outside while code inside sends it without end", async () => {
+    await using box = await sandbox()
+    const script = `echo up; while :; do kill -${stop} 1; done`
+    const flood = [1, 2, 3].map(() => box.first.open(run(["sh", "-c", script])))
+    for (const channel of flood) await channel.until(() => channel.text !== "")
+    box.init.kill(stop)
+    for (const { closed } of flood) assert.deepInclude(await closed, { how: "killed", value: 9 })
+    assert.strictEqual((await box.first.run(["echo", "on"])).output, "on\n")
+  })
+
+  /** The system call by which a program invents who sends a signal. */
+  const pretend = (signal: number) =>
+    `perl -e '$i = pack("iiiiiix104", ${signal}, 0, -1, 0, 0, 0); syscall(${process.arch === "arm64" ? 138 : 129}, 1, ${signal}, $i) == 0 or die "$!"'`
+
+  it("takes no signal from inside for one from outside", async () => {
+    await using box = await sandbox()
+    const command = box.first.open(run(["cat"]))
+    await command.until(() => command.pid > 0)
+    for (const signal of [15, 10, stop]) {
+      const script = `kill -${signal} 1 && ${pretend(signal)}`
+      assert.deepInclude(await box.first.sh(script), { how: "exited", value: 0, errors: "" })
+    }
+    assert.deepInclude(await command.write("on").end().closed, { how: "exited", value: 0 })
+    assert.strictEqual(command.text, "on")
+    box.init.kill(15)
+    assert.strictEqual(await box.init.exited, 0)
+  })
+
+  const limit =
+    "mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/pids; cd /sys/fs/cgroup/pids"
+
+  it("sets the limit of processes at its start, if it may", async () => {
+    const before = `${limit}; touch pids.max`
+    await using init = program.start({ unshare: ["--mount"], before, args: ["--pids=321"] })
+    const client = new Client(init)
+    assert.strictEqual((await client.run(["cat", "/sys/fs/cgroup/pids/pids.max"])).output, "321")
+    await using without = program.start({ unshare: ["--mount"], before: limit, args: ["--pids=1"] })
+    const { output } = await new Client(without).sh("ls /sys/fs/cgroup/pids; echo on")
+    assert.strictEqual(output, "on\n")
+  })
+
+  for (const args of [
+    ["--pids="],
+    ["--pids=0"],
+    ["--pids=1x"],
+    ["--pids=-1"],
+    ["--unknown"],
+    ["x"],
+  ]) {
+    it(`refuses the argument ${args[0]}`, async () => {
+      await using init = program.start({ args })
+      assert.strictEqual(await init.exited, 2)
+      assert.include(init.errors(), `unknown argument ${args[0]}`)
+    })
+  }
 })

@@ -28,6 +28,8 @@ export interface Running extends AsyncDisposable {
 export interface Init extends Running {
   /** Starts `cordon-init connect` from outside. It needs a network namespace of the init's own. */
   readonly connect: () => Running
+  /** Sends process 1 a signal from outside, as the engine's kill call does. Its first frame must have come. */
+  readonly kill: (signal: number) => void
 }
 
 export interface StartOptions {
@@ -35,6 +37,8 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv
   /** More for `unshare`, as `--net`. */
   readonly unshare?: ReadonlyArray<string>
+  /** A script of sh that comes before the program, in its namespaces. */
+  readonly before?: string
   /** A file or a named pipe that the program writes to, in place of `stdout`. */
   readonly output?: string
 }
@@ -82,19 +86,21 @@ const makeProgram = async (architecture: Architecture): Promise<Program> => {
 }
 
 const start = (command: ReadonlyArray<string>, options: StartOptions): Init => {
-  const { args = [], env = process.env, unshare = [], output } = options
-  const redirected = output === undefined ? [] : ["sh", "-c", 'exec >"$0"; exec "$@"', output]
+  const { args = [], env = process.env, unshare = [], output, before = "" } = options
+  const redirect = output === undefined ? "" : 'exec >"$0"'
+  const redirected = ["sh", "-ec", `${before}\n${redirect}\nexec "$@"`, output ?? "sh"]
   const started = [...redirected, ...command, ...args]
   const running = follow(spawn("unshare", [...namespaces, ...unshare, "--", ...started], { env }))
   const enter = () => ["--target", String(processOne(running.pid)), "--pid", "--net", "--"]
   return {
     ...running,
     connect: () => follow(spawn("nsenter", [...enter(), ...command, "connect"])),
+    kill: (signal) => void process.kill(processOne(running.pid), signal),
   }
 }
 
-/** The process ID that process 1 has outside. Its first frame must have come. */
-export const processOne = (unshare: number): number =>
+/** The process ID that process 1 has outside. */
+const processOne = (unshare: number): number =>
   Number(readFileSync(`/proc/${unshare}/task/${unshare}/children`, "utf8"))
 
 const follow = (child: ChildProcessWithoutNullStreams): Running => {

@@ -35,6 +35,9 @@ const machines = [
 const all = "1 2 3 9 11 15 19 20"
 const harmless = { runc: all, Podman: all, gVisor: "1 2 3 11 15 20" }
 
+// What ends all that runs: gVisor's kill knows no real-time signals.
+const stop = { runc: "40", gVisor: "10" }
+
 // A loop that goes on writing, and what tells whether one still does.
 const beats = "while :; do echo . >>/tmp/beats; sleep 0.1; done"
 const beating = (connection: InitConnection) =>
@@ -111,6 +114,33 @@ for (const machine of machines) {
         assert.deepStrictEqual([timedOut, unanswered], [true, false])
         assert.isFalse(yield* beating(connection))
       }))
+
+    test("leaves a finished command's daemon alone until a stop by signal, which no signal from inside is", () =>
+      Effect.gen(function* () {
+        const sandbox = yield* made
+        const connection = yield* sandbox.start()
+        yield* startBeating(connection)
+        yield* sh(connection, `: >/tmp/left; (${beats.replace("beats", "left")}) >/dev/null 2>&1 &`)
+        yield* sh(connection, `for i in $(seq 50); do kill -${stop[name]} 1; done; sleep 1`)
+        assert.isTrue(yield* beating(connection))
+        const left = sh(connection, "wc -c </tmp/left; sleep 1; wc -c </tmp/left")
+        const grows = ({ output }: { readonly output: string }) =>
+          new Set(output.trim().split("\n")).size > 1
+        assert.isTrue(grows(yield* left))
+        yield* Effect.promise(() => sandbox.container.kill({ signal: stop[name] }))
+        yield* until(beating(connection), (goesOn) => !goesOn)
+        assert.isFalse(grows(yield* left))
+      }))
+
+    // The only place where process 1 may limit processes.
+    if (name === "gVisor") {
+      test("limits processes", () =>
+        Effect.gen(function* () {
+          const connection = yield* (yield* made).start()
+          const { output } = yield* sh(connection, "cat /sys/fs/cgroup/pids/pids.max")
+          assert.strictEqual(output, "200\n")
+        }))
+    }
 
     // gVisor counts nowhere what it kills, and lets go of the limit of processes: its driver has to see to both.
     if (name !== "gVisor") {

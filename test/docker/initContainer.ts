@@ -57,7 +57,7 @@ export const initContainer = Effect.fnUntraced(function* (options: {
       new Dockerode({ socketPath }).createContainer({
         Image: image,
         Entrypoint: [initPath],
-        Cmd: [],
+        Cmd: ["--pids=200"],
         User: "0",
         OpenStdin: true,
         // So that the end of the first connection is an end of input.
