@@ -36,7 +36,7 @@ const all = "1 2 3 9 11 15 19 20"
 const harmless = { runc: all, Podman: all, gVisor: "1 2 3 11 15 20" }
 
 // What ends all that runs: gVisor's kill knows no real-time signals.
-const stop = { runc: "40", gVisor: "10" }
+const stop = { runc: "40", Podman: "40", gVisor: "10" }
 
 // A loop that goes on writing, and what tells whether one still does.
 const beats = "while :; do echo . >>/tmp/beats; sleep 0.1; done"
