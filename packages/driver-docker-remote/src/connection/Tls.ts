@@ -67,15 +67,16 @@ const material = Effect.fnUntraced(function* (
   )
 })
 
-const locked = "the key is encrypted and no passphrase is given"
 const reasons: Readonly<Record<string, string>> = {
   ERR_OSSL_X509_KEY_VALUES_MISMATCH: "the key does not belong to the certificate",
   ERR_OSSL_PEM_NO_START_LINE: "one of ca, cert and key is not a PEM text",
   ERR_OSSL_BAD_DECRYPT: "the passphrase does not open the key",
   ERR_OSSL_EVP_BAD_DECRYPT: "the passphrase does not open the key",
-  ERR_MISSING_PASSPHRASE: locked,
-  ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: locked,
 }
+
+/** Whether a PEM text says so itself, as PKCS #8 and as the older form of openssl do. */
+const isEncrypted = (pem: string) =>
+  /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem)
 
 /** Reads certificates and key, and sees that they fit together before anything connects. */
 export const loadTls = Effect.fn("loadTls")(function* (
@@ -96,6 +97,9 @@ export const loadTls = Effect.fn("loadTls")(function* (
     )
   }
   const passphrase = options.passphrase === undefined ? undefined : plain(options.passphrase)
+  // Node tries an empty one, which fails in more than one way.
+  if (passphrase === undefined && key !== undefined && isEncrypted(key))
+    return yield* invalid("the key is encrypted and no passphrase is given")
   const loaded: TlsMaterial = {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
@@ -107,8 +111,6 @@ export const loadTls = Effect.fn("loadTls")(function* (
     try: () => createSecureContext(loaded),
     catch: (cause) => {
       const code = codeOf(cause)
-      // Node tries an empty one.
-      if (passphrase === undefined && code.endsWith("BAD_DECRYPT")) return invalid(locked)
       return invalid(reasons[code] ?? `they can't be used${code === "" ? "" : ` (${code})`}`)
     },
   })
