@@ -61,7 +61,7 @@ export const concurrent: Case = {
   work: () => ({ amount: commands, unit: "commands" }),
   rounds: 7,
   warmUp: 1,
-  targets: [{ peer: "dockerode", ratio: 1 / 15 }],
+  targets: [{ peer: "dockerode", ratio: 0.03 }],
   subjects: subjects(({ time }, work) => time(work)),
 }
 

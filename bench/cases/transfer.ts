@@ -246,7 +246,7 @@ export const transferCases: ReadonlyArray<Case> = [
     name: "upload-256m",
     title: "Upload a file of 256 MiB",
     about:
-      "From a file on this machine to a file in the sandbox. `raw` packs it into an archive as it is read and puts that to the engine, which unpacks it as root, through whatever links lie there. Cordon writes as the sandbox's user, so that the bytes go through a command's standard input: dockerd, containerd's shim and a `cat` each copy them. `raw-stdin` is that way with nothing around it, the same file piped into a bare `cat`: the floor of who won't give up the user's rights for the archive call, and what is above it is ours.",
+      "From a file on this machine to a file in the sandbox. `raw` packs it into an archive as it is read and puts that to the engine, which unpacks it as root, through whatever links lie there. Cordon writes as the sandbox's user, over the connection to the sandbox's process 1: dockerd, containerd's shim, process 1 and its file operation each copy the bytes. `raw-stdin` is that way with nothing around it, the same file piped into a bare `cat`: the floor of who won't give up the user's rights for the archive call, and what is above it is ours.",
     unit: "ms",
     work: bytes,
     rounds: 7,

@@ -38,13 +38,17 @@ export const rawSandbox = (stage: Stage) => {
       return String(JSON.parse(answer).Id)
     },
     container: async (name: string, network: string): Promise<string> => {
-      const body = containerSpec({
-        spec: sandboxSpec(stage),
-        runtime: "runc",
-        workdir: "/workspace",
-        labels: {},
-        network,
-      })
+      const body = {
+        ...containerSpec({
+          spec: sandboxSpec(stage),
+          runtime: "runc",
+          workdir: "/workspace",
+          labels: {},
+          network,
+        }),
+        Entrypoint: [],
+        Cmd: ["sleep", "infinity"],
+      }
       const answer = await raw.call("POST", `/containers/create?name=${name}`, body)
       return String(JSON.parse(answer).Id)
     },

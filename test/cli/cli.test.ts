@@ -9,7 +9,7 @@ import {
 } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import { freshSession, image, needing, onEngine, textOf, withSession } from "../docker/support.ts"
 import { secondEngine } from "../support/daemon.ts"
 import { socketPath } from "../support/docker.ts"
@@ -235,9 +235,8 @@ describe("cordon gc", () => {
         Effect.gen(function* () {
           // An engine of its own: elsewhere other tests' networks would be abandoned, too.
           const second = yield* secondEngine({}, [busybox])
-          const driver = yield* Effect.provide(
-            Effect.service(SandboxDriver),
-            docker({ host: second.host }),
+          const driver = yield* Effect.map(Layer.build(docker({ host: second.host })), (context) =>
+            Context.get(context, SandboxDriver),
           )
           const session = sessionKey(SessionId.make(freshSession()))
           const make = (text: string, removeTimeout: number) => {

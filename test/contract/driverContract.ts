@@ -334,7 +334,7 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
             yield* driver.stop(id)
             yield* driver.remove(id)
             yield* Fiber.join(watching)
-            for (const tag of ["Created", "Started", "Used", "Stopped", "Removed"]) {
+            for (const tag of ["Created", "Started", "Stopped", "Removed"]) {
               assert.include(seen, tag)
             }
           }),

@@ -14,6 +14,7 @@ import { onLayer } from "../support/onLayer.ts"
 import { needs } from "../support/skips.ts"
 import { gitContract } from "./gitContract.ts"
 import { pathContract } from "./pathContract.ts"
+import { portContract } from "./portContract.ts"
 import { textContract } from "./textContract.ts"
 import { transferContract } from "./transferContract.ts"
 
@@ -234,10 +235,8 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
             ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>>
           >
         > = {
-          processes: [
-            processes.start("true"),
-            processes.list,
-            processes.get("x"),
+          processes: [processes.start("true"), processes.list, processes.get("x")],
+          ports: [
             sandbox.ports.list,
             sandbox.ports.wait(80),
             Effect.scoped(sandbox.ports.expose(80)),
@@ -894,6 +893,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
       )
     })
 
+    portContract({ check, make, lack: lacks.ports ?? lacks.processes })
     textContract({ check, make, lacks })
     transferContract({ check, make })
     pathContract({ check, make, lacks })

@@ -11,6 +11,7 @@ featureContract("memory", {
     permissions: "the in-memory driver runs everything as root, as its capabilities say",
     specialFiles: "the in-memory driver has no special files",
     processes: "the in-memory driver has no processes, as its capabilities say",
+    ports: "the in-memory driver has no network, as its capabilities say",
     snapshots: "the in-memory driver has no snapshots, as its capabilities say",
     terminals: "the in-memory driver has no terminals, as its capabilities say",
     pause: "the in-memory driver has nothing to pause, as its capabilities say",

@@ -8,5 +8,4 @@ driverContract("docker with gVisor", {
   unavailable: noGvisor,
   spec: { runtime: "gvisor" },
   runs: 15,
-  lacks: { checkedFolders: "gVisor's exec takes a file for a working directory" },
 })

@@ -12,13 +12,6 @@ driverContract("podman", {
   runs: 5,
 })
 
-driverContract("podman without exec channels", {
-  layer: docker({ host, ulimits, subnetPool: "10.214.0.0/16", execChannel: false }),
-  image,
-  unavailable: noPodman,
-  runs: 3,
-})
-
 featureContract("podman", {
   layer: docker({ host, ulimits, subnetPool: "10.214.0.0/16" }),
   image,

@@ -163,6 +163,9 @@ for (const machine of machines) {
             const other = yield* Effect.forkScoped(
               sh(connection, "sleep 6; echo other", { user: "4711" }),
             )
+            // It has its slot before the bomb takes them all.
+            const count = sh(connection, "ps -eo uid | grep -c 4711")
+            yield* until(count, ({ output }) => output !== "0\n")
             const argv = ["/bin/bash", "-c", `${bomb}; sleep 1000`] as const
             // As another user than the other command: it must not be able to stop that one itself.
             const ended = yield* finish(connection, { argv, cwd: "/", user: "1000", timeout: 1500 })

@@ -237,7 +237,9 @@ describe("isolation on a real engine", () => {
           (HostConfig.SecurityOpt ?? []).some((option: string) => /unconfined/.test(option)),
         )
         assert.deepStrictEqual(HostConfig.CapDrop, ["ALL"])
-        assert.isTrue(HostConfig.Init)
+        assert.deepStrictEqual(Config.Entrypoint, ["/.cordon/init"])
+        assert.isFalse(HostConfig.Init)
+        assert.strictEqual(HostConfig.LogConfig?.Type, "none")
         assert.notInclude(JSON.stringify(Config.Labels), "t0psecret")
         const status = yield* textOf(sandbox, "cat /proc/self/status")
         assert.match(status, /^NoNewPrivs:\s+1$/m)

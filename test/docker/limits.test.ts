@@ -50,8 +50,14 @@ describe("limits on a real engine", () => {
           )
           assert.isAtMost(during.pids_stats?.current ?? Number.NaN, limits.pids)
           assert.strictEqual(yield* textOf(other, "echo fine"), "fine")
-          assert.strictEqual(yield* textOf(sandbox, "cat kept"), "yes")
         }
+        // What the first one left in the background holds every slot, until the sandbox is stopped.
+        const refused = yield* sandbox.exec("true")
+        assert.strictEqual(refused.exitCode, 126)
+        assert.match(refused.stderr, /cannot fork/)
+        yield* sandbox.stop
+        yield* sandbox.start
+        assert.strictEqual(yield* textOf(sandbox, "cat kept"), "yes")
       }),
     ),
   )

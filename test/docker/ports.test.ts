@@ -124,12 +124,11 @@ describe("ports", () => {
           answers,
           answers.map((_, n) => `hello /${n}`),
         )
-        // What relayed is gone with its connection.
-        const relays = Effect.map(
-          sandbox.run("ps -eo args | grep -c '[p]erl -e' || true"),
-          ({ stdout }) => Number(stdout),
+        // Each connection in the sandbox is gone with the one on this machine (01: it is open).
+        const open = Effect.map(sandbox.run("grep -c ' 01 ' /proc/net/tcp || true"), ({ stdout }) =>
+          Number(stdout),
         )
-        yield* Effect.repeat(relays, {
+        yield* Effect.repeat(open, {
           schedule: Schedule.spaced("100 millis"),
           until: (count) => count === 0,
         })
@@ -157,7 +156,74 @@ describe("ports", () => {
     ),
   )
 
-  needing("CORDON_TEST_BUSYBOX_IMAGE", "are reached with busybox's tools too", (image) =>
+  onEngine("are reached where :: is listened on, and without any tool of the image", () =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ network: "bridge" })
+        // Python is the server's own.
+        yield* sandbox.run(["sh", "-c", 'rm -f "$(command -v perl)" "$(command -v bash)"'])
+        yield* start(sandbox, "::", 8080)
+        assert.deepStrictEqual(yield* sandbox.ports.list, [8080])
+        const { url } = yield* sandbox.ports.expose(8080)
+        assert.strictEqual(yield* text(`${url}/six`), "hello /six")
+      }).pipe(Effect.scoped),
+    ),
+  )
+
+  onEngine("carry what is sent after the answer has ended, and the end of either side", () =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ network: "none" })
+        yield* sandbox.files.write(
+          "once.py",
+          `
+import socket
+listener = socket.create_server(("127.0.0.1", 7000))
+s, _ = listener.accept()
+s.sendall(b"asked first")
+s.shutdown(socket.SHUT_WR)
+got = b""
+while more := s.recv(65536): got += more
+open("got", "wb").write(got)
+`,
+        )
+        const server = yield* sandbox.processes.start(["python3", "once.py"])
+        yield* sandbox.ports.wait(7000)
+        const { localPort } = yield* sandbox.ports.expose(7000)
+        const answer = yield* Effect.callback<string>((resume) => {
+          let answer = ""
+          const socket = connect({ port: localPort, host: "127.0.0.1", allowHalfOpen: true })
+          socket.on("data", (bytes) => {
+            answer += bytes.toString()
+          })
+          socket.on("end", () => {
+            socket.end(Buffer.alloc(1_000_000, "x"), () => resume(Effect.succeed(answer)))
+          })
+        })
+        assert.strictEqual(answer, "asked first")
+        assert.strictEqual(yield* server.wait, 0)
+        assert.strictEqual((yield* sandbox.files.stat("got")).size, 1_000_000)
+      }).pipe(Effect.scoped),
+    ),
+  )
+
+  onEngine("of a sandbox that is stopped are not exposed", () =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ network: "none" })
+        yield* sandbox.stop
+        for (const call of [
+          sandbox.ports.list,
+          sandbox.ports.wait(80),
+          Effect.scoped(sandbox.ports.expose(80)),
+        ]) {
+          assert.strictEqual((yield* Effect.flip(call))._tag, "SandboxNotRunning")
+        }
+      }),
+    ),
+  )
+
+  needing("CORDON_TEST_BUSYBOX_IMAGE", "are reached where the image has busybox", (image) =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ network: "none", image })

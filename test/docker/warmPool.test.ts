@@ -58,6 +58,8 @@ const withPool = <A, E>(
       Sandboxes.layer({ image, limits: { pids }, maxSandboxes: 50 }).pipe(
         Layer.provideMerge(docker.layer({ warmPool })),
       ),
+      // A program of its own, also within another one.
+      { local: true },
     ),
     Effect.scoped,
   )
@@ -92,7 +94,8 @@ describe("a warm pool on a real engine", () => {
                 (yield* session.list).map(({ id }) => id).sort(),
               )
               const found = yield* same.get("warm")
-              assert.deepStrictEqual(found.info, { ...warm.info, busy: found.info.busy ?? false })
+              const { busy: _, unusedElsewhereFor: __, ...info } = found.info
+              assert.deepStrictEqual(info, warm.info)
               yield* warm.files.write("note", "written here")
               assert.strictEqual(yield* found.files.readText("note"), "written here")
               const again = yield* Effect.flip(same.create({ name: "warm" }))

@@ -90,13 +90,6 @@ const create: ReadonlyArray<WrongInput> = [
     /^Image "localhost:9\/no\/such:1" could not be pulled: .*Check the host's access/,
     "docker",
   ],
-  [
-    "sandbox_create",
-    { image: "cordon-test/noshell:1" },
-    "ImageUnusable",
-    /has no \/bin\/sh\. Use an image that has a POSIX shell/,
-    "docker",
-  ],
   ...[0, -1, 1, 1.5].map(
     (memory): WrongInput => [
       "sandbox_create",

@@ -46,8 +46,8 @@ describe("a driver", () => {
   })
 
   it("refuses a value of another kind, without repeating it", () => {
-    const message = refusal(docker, { execChannel: "s3cret" })
-    assert.include(message, "execChannel")
+    const message = refusal(docker, { linkLocal: "s3cret" })
+    assert.include(message, "linkLocal")
     assert.include(message, "Expected boolean, but it is a string")
     assert.notInclude(message, "s3cret")
     assert.include(refusal(docker, "unix:///a.sock"), "but it is a string")

@@ -36,14 +36,13 @@ const engine = Layer.effect(
     networkCreate: counted(engine.networkCreate),
     networkRemove: counted(engine.networkRemove),
     containerCreate: counted(engine.containerCreate),
-    containerHasPath: counted(engine.containerHasPath),
+    containerPathStat: counted(engine.containerPathStat),
     containerStart: counted(engine.containerStart),
     containerStop: counted(engine.containerStop),
     containerRemove: counted(engine.containerRemove),
     containerInspect: counted(engine.containerInspect),
     execCreate: counted(engine.execCreate),
     execStart: counted(engine.execStart),
-    execInspect: counted(engine.execInspect),
   })),
 ).pipe(Layer.provide(localEngine(options.socketPath)))
 

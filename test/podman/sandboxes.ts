@@ -95,7 +95,7 @@ describe("Podman", { timeout: 300_000 }, () => {
         )
       const user = "1234:1234"
       const plain = yield* session.create({ user, workdir: "/home/somebody/work" })
-      for (const who of [user, "1234", "99:99", "0"]) {
+      for (const who of [user, "1234", "99:99"]) {
         assert.strictEqual(yield* effective(plain, who), 0, who)
       }
       yield* plain.files.write("own", "mine")
@@ -139,22 +139,18 @@ describe("Podman", { timeout: 300_000 }, () => {
     }),
   )
 
-  onPodman(
-    "takes no command's failure for its own",
-    (session) =>
-      Effect.gen(function* () {
-        const sandbox = yield* session.create()
-        for (const text of ["rpc error: x", "Error: runc: x", "unable to find user x", "plain"]) {
-          const said = yield* sandbox.exec(["sh", "-c", 'echo "$1" >&2; exit 126', "sh", text])
-          assert.strictEqual(said.exitCode, 126)
-          assert.strictEqual(said.stderr, `${text}\n`)
-        }
-        const nobody = yield* Effect.flip(sandbox.exec("true", { user: "nosuch" }))
-        assert.strictEqual(nobody._tag, "InvalidInput")
-        assert.strictEqual((yield* sandbox.exec(["/no/such"])).exitCode, 127)
-      }),
-    {},
-    { execChannel: false },
+  onPodman("takes no command's failure for its own", (session) =>
+    Effect.gen(function* () {
+      const sandbox = yield* session.create()
+      for (const text of ["rpc error: x", "Error: runc: x", "unable to find user x", "plain"]) {
+        const said = yield* sandbox.exec(["sh", "-c", 'echo "$1" >&2; exit 126', "sh", text])
+        assert.strictEqual(said.exitCode, 126)
+        assert.strictEqual(said.stderr, `${text}\n`)
+      }
+      const nobody = yield* Effect.flip(sandbox.exec("true", { user: "nosuch" }))
+      assert.strictEqual(nobody._tag, "InvalidInput")
+      assert.strictEqual((yield* sandbox.exec(["/no/such"])).exitCode, 127)
+    }),
   )
 
   onPodman("stops and starts what is paused", (session) =>
@@ -173,20 +169,16 @@ describe("Podman", { timeout: 300_000 }, () => {
     }),
   )
 
-  onPodman(
-    "counts a sandbox as busy only while a command runs",
-    (session) =>
-      Effect.gen(function* () {
-        const sandbox = yield* session.create()
-        const busy = Effect.map(sandbox.inspect, (info) => info.busy)
-        const running = yield* Effect.forkChild(sandbox.exec("until [ -e go ]; do sleep 0.1; done"))
-        while (!(yield* busy)) yield* Effect.sleep("100 millis")
-        yield* sandbox.run("touch go")
-        yield* Fiber.join(running)
-        assert.isFalse(yield* busy)
-      }),
-    {},
-    { execChannel: false },
+  onPodman("counts a sandbox as busy only while a command runs", (session) =>
+    Effect.gen(function* () {
+      const sandbox = yield* session.create()
+      const busy = Effect.map(sandbox.inspect, (info) => info.busy)
+      const running = yield* Effect.forkChild(sandbox.exec("until [ -e go ]; do sleep 0.1; done"))
+      while (!(yield* busy)) yield* Effect.sleep("100 millis")
+      yield* sandbox.run("touch go")
+      yield* Fiber.join(running)
+      assert.isFalse(yield* busy)
+    }),
   )
 
   onPodman("gives each process the limits that the driver is told", (session) =>

@@ -13,7 +13,7 @@ import {
 import type { DockerDriverOptions } from "@cordon/driver-docker"
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Result, Schedule, Stream } from "effect"
+import { Duration, Effect, Fiber, Result, Schedule, Stream } from "effect"
 import { afterAll } from "vitest"
 import { noEngineContainers, startEngine } from "../support/engineContainer.ts"
 import { type Fate, type FaultProxy, startFaultProxy } from "../support/faultProxy.ts"
@@ -118,8 +118,8 @@ const withSandbox = (use: (id: SandboxId) => Effect.Effect<unknown, unknown, San
     )
   })
 
-/** What is sent once; removals are sent again, and those of another sandbox come in between. */
-const isChange = (request: string) => request.startsWith("POST ")
+/** What changes something; removals of another sandbox come in between. */
+const isChange = (request: string) => /^(POST|PUT) /.test(request)
 const kindOf = (request: string) =>
   request.replace(/\/v[\d.]+/, "").replace(/(containers|exec|networks)\/(?!create)[\w.-]+/, "$1/ID")
 
@@ -133,6 +133,20 @@ const meet = (proxy: FaultProxy, n: number, fate: Fate) => {
   }
   return seen
 }
+
+/** Meets the first requests of a kind with a fate. @returns how many there were */
+const strike = (proxy: FaultProxy, step: string, fate: Fate, most: number) => {
+  let met = 0
+  proxy.fate = (request) => (kindOf(request).startsWith(step) && met++ < most ? fate : "pass")
+  return () => met
+}
+
+/** Uses the engine as another process would, which has no connection to any sandbox. */
+const anew = <A, E>(proxy: FaultProxy, use: Effect.Effect<A, E, SandboxDriver>) =>
+  Effect.provide(
+    use,
+    dockerRemote({ host: `tcp://127.0.0.1:${proxy.port}`, headersTimeout: "20 seconds" }),
+  )
 
 describe("a network that fails", () => {
   through("makes all slower by its latency, and nothing else", (proxy) =>
@@ -154,6 +168,9 @@ describe("a network that fails", () => {
         const requests = meet(proxy, 0, "pass")
         yield* withSandbox(() => Effect.void)
         assert.isAtLeast(requests.filter((request) => /\/create/.test(request)).length, 2)
+        for (const step of ["PUT /containers/ID/archive", "POST /containers/ID/attach"]) {
+          assert.isTrue(requests.some((request) => request.startsWith(step)))
+        }
         for (let n = 1; n <= requests.length; n++) {
           const id = nextId()
           const seen = meet(proxy, n, fate)
@@ -173,70 +190,66 @@ describe("a network that fails", () => {
     )
 
     through(
-      `at any step of a command (${fate}) never runs it twice`,
+      `at any step of connecting (${fate}) begins what it was for once or not at all`,
       (proxy) =>
         withSandbox((id) =>
           Effect.gen(function* () {
-            for (const step of ["POST /containers/ID/exec ", "POST /exec/ID/start "]) {
-              yield* run(id, "rm -f /work/count")
-              let met = 0
-              proxy.fate = (request) =>
-                kindOf(request).startsWith(step) && met++ === 0 ? fate : "pass"
-              const error = yield* Effect.flip(run(id, counting("sleep 0.2")))
-              proxy.fate = () => "pass"
-              assert.isAtLeast(met, 1)
-              assert.strictEqual(error._tag, "EngineError", step)
-              assert.match(
-                error.message,
-                /before it answered, so this may or may not have been done/,
-              )
-              const times = yield* timesRun(id)
-              assert.isAtMost(times, 1, step)
-              if (fate === "lose request" || step.includes("containers"))
-                assert.strictEqual(times, 0)
-              // Whatever started was ended: its marker is on no process any more.
-              assert.strictEqual((yield* run(id, "pgrep -c sleep")).stdout, "1\n")
+            const content = Buffer.alloc(300_000, "cordon")
+            const put = Effect.flatMap(SandboxDriver, (driver) =>
+              driver.putArchive(
+                id,
+                FilePath.make("/work"),
+                packArchive(
+                  Stream.succeed({
+                    path: "file",
+                    kind: "file" as const,
+                    size: content.length,
+                    mode: 0o644,
+                    content: Stream.succeed(new Uint8Array(content)),
+                  }),
+                ),
+              ),
+            )
+            const ways = {
+              command: Effect.asVoid(run(id, counting("sleep 0.2"))),
+              archive: Effect.andThen(put, run(id, counting())),
             }
+            for (const [way, use] of Object.entries(ways)) {
+              for (const step of ["POST /containers/ID/exec ", "POST /exec/ID/start "]) {
+                yield* run(id, "rm -f /work/count /work/file")
+                const times = strike(proxy, step, fate, 1)
+                yield* anew(proxy, use)
+                assert.isAtLeast(times(), 2, step)
+                assert.strictEqual(yield* timesRun(id), 1, `${way} ${step}`)
+                if (way === "archive") {
+                  const { stdout } = yield* run(id, "wc -c </work/file")
+                  assert.strictEqual(Number(stdout), content.length)
+                }
+                // Where it goes on, what happened is told, and nothing was begun.
+                strike(proxy, step, fate, Number.POSITIVE_INFINITY)
+                yield* anew(
+                  proxy,
+                  Effect.gen(function* () {
+                    const error = yield* Effect.flip(use)
+                    assert.strictEqual(error._tag, "EngineUnreachable", step)
+                    assert.match(error.message, /its answer got lost .* and nothing was begun/)
+                    proxy.fate = () => "pass"
+                    assert.strictEqual(yield* timesRun(id), 1, `${way} ${step}`)
+                    yield* use
+                    assert.strictEqual(yield* timesRun(id), 2, `${way} ${step}`)
+                  }),
+                )
+              }
+            }
+            // What the engine had started to connect with is gone, and whatever it ran.
+            yield* run(id, "pgrep -fc 'init connec[t]'; pgrep -c sleep").pipe(
+              Effect.repeat({
+                schedule: Schedule.spaced("200 millis"),
+                until: ({ stdout }) => stdout === "0\n0\n",
+              }),
+            )
           }),
         ),
-      // On a channel the engine starts no command, and so has no step of it.
-      { execChannel: false },
-    )
-
-    through(`at any step of an archive (${fate}) is told, and the next one arrives`, (proxy) =>
-      withSandbox((id) =>
-        Effect.gen(function* () {
-          const driver = yield* SandboxDriver
-          const content = Buffer.alloc(300_000, "cordon")
-          const put = Effect.suspend(() =>
-            driver.putArchive(
-              id,
-              FilePath.make("/work"),
-              packArchive(
-                Stream.succeed({
-                  path: "file",
-                  kind: "file" as const,
-                  size: content.length,
-                  mode: 0o644,
-                  content: Stream.succeed(new Uint8Array(content)),
-                }),
-              ),
-            ),
-          )
-          for (const step of ["POST /containers/ID/exec ", "POST /exec/ID/start "]) {
-            let met = 0
-            proxy.fate = (request) =>
-              kindOf(request).startsWith(step) && met++ === 0 ? fate : "pass"
-            const error = yield* Effect.flip(put)
-            proxy.fate = () => "pass"
-            assert.include(["EngineError", "EngineUnreachable"], error._tag)
-            assert.match(error.message, /reset|closed the connection/)
-            yield* put
-            const { stdout } = yield* run(id, "wc -c </work/file")
-            assert.strictEqual(Number(stdout), content.length)
-          }
-        }),
-      ),
     )
   }
 
@@ -281,13 +294,51 @@ describe("a network that fails", () => {
         })
         const end = yield* striking(id, silence)
         assert.strictEqual(Result.isFailure(end) && end.failure._tag, "EngineUnreachable")
-        assert.match(messageOf(end), /went silent|did not answer in time/)
+        assert.match(
+          messageOf(end),
+          /connection to the sandbox broke .* nothing came over it for 30 s/,
+        )
         proxy.fate = () => "pass"
         // Connections that fell silent are given up one by one.
         const times = yield* Effect.retry(timesRun(id), Schedule.spaced("100 millis"))
         assert.strictEqual(times, 1)
       }),
     ),
+  )
+
+  through(
+    "goes silent: a command past its timeout is given up, and its sandbox left alone",
+    (proxy) =>
+      withSandbox((id) =>
+        Effect.gen(function* () {
+          const driver = yield* SandboxDriver
+          yield* run(id, "sleep 1000 >/dev/null 2>&1 &")
+          const command = counting("sleep 50")
+          const late = yield* Effect.forkChild(
+            Effect.flip(
+              collectOutput(driver.exec(id, { command, timeout: Duration.seconds(3) }), 1024),
+            ),
+          )
+          yield* timesRun(id).pipe(Effect.repeat({ until: (times) => times === 1 }))
+          proxy.freeze()
+          const error = yield* Fiber.join(late)
+          assert.strictEqual(error._tag, "EngineUnreachable")
+          // The engine may be asked over a connection that is silent as well.
+          assert.match(
+            error.message,
+            /(nothing comes from a sandbox|went silent) .* may still be running/,
+          )
+          // The init gives the connection up as well, and ends what was under way on it.
+          const { stdout } = yield* anew(proxy, run(id, "pgrep -fc 'sleep 100[0]'"))
+          assert.strictEqual(stdout, "1\n")
+          yield* anew(proxy, run(id, "pgrep -fc 'sleep 5[0]'")).pipe(
+            Effect.repeat({
+              schedule: Schedule.spaced("1 second"),
+              until: ({ stdout }) => stdout === "0\n",
+            }),
+          )
+        }),
+      ),
   )
 
   through("is the engine's own end: the command ran once, and its files are there after", () =>

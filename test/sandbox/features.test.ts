@@ -84,7 +84,7 @@ describe("A feature that a driver lacks", () => {
       const calls: ReadonlyArray<readonly [Feature, Effect.Effect<unknown, unknown>]> = [
         ["terminals", Effect.scoped(sandbox.terminal())],
         ["processes", sandbox.processes.list],
-        ["processes", sandbox.ports.list],
+        ["ports", sandbox.ports.list],
         ["git", sandbox.git.clone("https://example.com/p")],
       ]
       for (const [feature, call] of calls) {

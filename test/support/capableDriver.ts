@@ -13,6 +13,7 @@ type Driver = SandboxDriver["Service"]
 
 const everything: DriverCapabilities["features"] = [
   "processes",
+  "ports",
   "pause",
   "terminals",
   "snapshots",

@@ -213,6 +213,52 @@ describe("a swarm of three engines", () => {
     }),
   )
 
+  check("ends daemons when a sandbox is stopped, in place, also those that hide", () =>
+    Effect.gen(function* () {
+      const driver = yield* SandboxDriver
+      const id = yield* create()
+      const beats = (file: string) => `while :; do echo . >>/tmp/${file}; sleep 0.1; done`
+      yield* exec(id, `(${beats("one")}) >/dev/null 2>&1 &`)
+      yield* exec(id, `env -i setsid sh -c '${beats("two")}' >/dev/null 2>&1 &`)
+      const running = yield* Effect.forkChild(exec(id, "sleep 1000"))
+      yield* exec(id, "until [ -s /tmp/one ] && [ -s /tmp/two ]; do sleep 0.1; done")
+      yield* driver.stop(id)
+      assert.strictEqual((yield* Fiber.join(running)).exitCode, 137)
+      assert.strictEqual((yield* Effect.flip(exec(id, "true")))._tag, "SandboxNotRunning")
+      yield* driver.start(id)
+      const sizes = "wc -c </tmp/one; wc -c </tmp/two"
+      const [before, ...after] = (yield* out(id, `(${sizes}) | xargs; sleep 1; (${sizes}) | xargs`))
+        .trim()
+        .split("\n")
+      assert.deepStrictEqual(after, [before])
+    }),
+  )
+
+  check("gives commands the environment that was asked for, and nothing of its first shell", () =>
+    Effect.gen(function* () {
+      const driver = yield* SandboxDriver
+      for (const of of [image, small]) {
+        const id = yield* create({ image: of, env: { OWN: "yes" } })
+        const { stdout } = yield* collectOutput(driver.exec(id, { command: ["env"] }), 4096)
+        const names = stdout
+          .trim()
+          .split("\n")
+          .map((line) => line.replace(/=.*/, ""))
+        assert.include(names, "OWN")
+        for (const name of ["PWD", "OLDPWD", "SHLVL", "line"]) assert.notInclude(names, name)
+      }
+    }),
+  )
+
+  check("refuses a user that the image does not have", () =>
+    Effect.gen(function* () {
+      for (const user of ["nosuch", "4294967296"]) {
+        const error = yield* Effect.flip(create({ user }))
+        assert.strictEqual(error._tag, "InvalidInput")
+      }
+    }),
+  )
+
   check("ends a bomb that holds every process slot, in place", () =>
     Effect.gen(function* () {
       const id = yield* create({ image, limits: { memory: 128 * 1024 ** 2, cpus: 1, pids: 32 } })

@@ -4,6 +4,7 @@ import {
   type ExecError,
   type FileError,
   type HostError,
+  type PortUnreachable,
   type SandboxNotFound,
   type SandboxNotRunning,
   type SnapshotInUse,
@@ -16,6 +17,7 @@ import type { ExecEvent, ExecRequest, Terminal, TerminalRequest } from "./values
 import type { FilePath } from "./values/FilePath.ts"
 import type { FileStat } from "./values/Files.ts"
 import type { HostCapacity, Limits } from "./values/Limits.ts"
+import type { PortConnection } from "./values/PortConnection.ts"
 import type { Isolation, Runtime } from "./values/Runtime.ts"
 import type { SandboxInfo, SandboxSpec, SnapshotInfo } from "./values/Sandbox.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
@@ -23,11 +25,11 @@ import type { SandboxName } from "./values/SandboxName.ts"
 import type { SessionKey } from "./values/Session.ts"
 
 /**
- * What a driver may lack: `processes` that outlive the command that started them (which background
- * processes and ports need), `pause`, `terminals`, `snapshots`, `egress` (allow-lists of
- * destinations), `git` (the image's own, which cloning needs).
+ * What a driver may lack: `processes` that outlive the command that started them, `ports` that can be
+ * dialled, `pause`, `terminals`, `snapshots`, `egress` (allow-lists of destinations), `git` (the
+ * image's own, which cloning needs).
  */
-export type Feature = "processes" | "pause" | "terminals" | "snapshots" | "egress" | "git"
+export type Feature = "processes" | "ports" | "pause" | "terminals" | "snapshots" | "egress" | "git"
 
 /** A runtime on offer, as the host has it registered. */
 export interface RuntimeOffer {
@@ -83,13 +85,19 @@ export type SandboxEvent = Data.TaggedEnum<{
   Stopped: { readonly id: SandboxId }
   Removed: { readonly id: SandboxId }
   OutOfMemory: { readonly id: SandboxId }
-  /** Somebody ran a command in it: how one process sees that another one still uses a sandbox. */
-  Used: { readonly id: SandboxId }
 }>
 export const SandboxEvent = Data.taggedEnum<SandboxEvent>()
 
 /** What pausing and resuming may fail with. */
 export type PauseError = SandboxNotFound | SandboxNotRunning | Unsupported | HostError
+
+/** What dialling a port of a sandbox may fail with; `PortUnreachable` where nothing listens. */
+export type DialError =
+  | SandboxNotFound
+  | SandboxNotRunning
+  | PortUnreachable
+  | Unsupported
+  | HostError
 
 /** A file on its way into a sandbox. */
 export interface FileContent<E> {
@@ -187,6 +195,18 @@ export class SandboxDriver extends Context.Service<
       request: TerminalRequest,
     ) => Effect.Effect<Terminal, ExecError | Unsupported, Scope.Scope>
 
+    /**
+     * Connects to a TCP port of the sandbox's loopback interface: to `127.0.0.1`, and to `::1` where
+     * nothing listens there. The network of the sandbox and the tools of its image make no difference.
+     * The connection is closed with the scope.
+     *
+     * @param port from 1 to 65535
+     */
+    readonly dial: (
+      id: SandboxId,
+      port: number,
+    ) => Effect.Effect<PortConnection<DialError>, DialError, Scope.Scope>
+
     readonly stat: (id: SandboxId, path: FilePath) => Effect.Effect<FileStat, FileError>
 
     /** Streams a regular file, or `length` bytes of it from `offset`. */
@@ -246,6 +266,7 @@ export const unsupportedFeatures = (driver: string) => {
     pause: refuse("pause"),
     resume: refuse("pause"),
     terminal: refuse("terminals"),
+    dial: refuse("ports"),
     snapshot: refuse("snapshots"),
     snapshots: refuse("snapshots"),
     removeSnapshot: refuse("snapshots"),

@@ -622,7 +622,7 @@ const make = Effect.gen(function* () {
         image: info.image,
         name: info.name,
       }),
-      ports: makePorts({ run: runHelper, runOn, available: need("processes") }),
+      ports: makePorts({ id, driver, use, available: need("ports") }),
       terminal,
       inspect: whileOpen(driver.inspect(id)),
       exec,

@@ -25,7 +25,7 @@ export {
   setLanguage,
   utf8Locales,
 } from "./sandbox/commandShell.ts"
-export { explain, fileError, fileExit } from "./sandbox/fileScripts.ts"
+export { fileError, fileExit } from "./sandbox/fileScripts.ts"
 export type {
   ListOptions,
   RemoveOptions,
@@ -40,7 +40,6 @@ export type {
   GitError,
 } from "./sandbox/git.ts"
 export type { PathError } from "./sandbox/home.ts"
-export { killProcessesScript } from "./sandbox/killScript.ts"
 export type {
   ExposedPort,
   ExposeOptions,
@@ -76,6 +75,7 @@ export * from "./values/FilePath.ts"
 export * from "./values/Files.ts"
 export * from "./values/ImageName.ts"
 export * from "./values/Limits.ts"
+export * from "./values/PortConnection.ts"
 export * from "./values/Runtime.ts"
 export * from "./values/Sandbox.ts"
 export * from "./values/SandboxId.ts"

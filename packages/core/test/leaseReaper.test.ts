@@ -24,18 +24,13 @@ const begin = Effect.fnUntraced(function* (
   const real = yield* memoryStore
   const store = { ...real, shared: options.shared ?? false }
   const remote = makeRemote(store)
-  let renewals = 0
-  const renew: typeof real.renew = (key, token) => {
-    renewals += 1
-    return remote.store.renew(key, token)
-  }
   const log: Array<string> = []
   const logger = Logger.make(({ message }) => {
     log.push(String(Array.isArray(message) ? message[0] : message))
   })
   const { session, leases } = yield* startProcess(
     { ...driver, ...options.change?.(driver) },
-    { ...remote.store, renew },
+    remote.store,
   ).pipe(Effect.provide(Logger.layer([logger])))
   yield* settle
   const { hostId } = yield* driver.capabilities
@@ -44,7 +39,6 @@ const begin = Effect.fnUntraced(function* (
     store,
     session,
     log,
-    renewals: () => renewals,
     reap: Effect.provide(leases.reap, Logger.layer([logger])),
     list: store.list(hostId),
     lease: Effect.map(store.list(hostId), only),
@@ -185,23 +179,22 @@ describe("what happens on a host", () => {
     }),
   )
 
-  it.effect("a command: it counts as a use, but not each of many", () =>
+  it.effect("a use by another program: the sandbox stays as long as that is not idle", () =>
     Effect.gen(function* () {
-      const { driver, session, lease, renewals } = yield* begin()
+      let elsewhere = 60_000
+      const { driver, session } = yield* begin({
+        change: (real) => ({
+          inspect: (id) =>
+            Effect.map(real.inspect(id), (info) => ({ ...info, unusedElsewhereFor: elsewhere })),
+        }),
+      })
       const sandbox = yield* session.create()
-      const command = Stream.runDrain(driver.exec(sandbox.id, { command: "true" }))
-      yield* pass(2)
-      yield* command
-      yield* settle
-      assert.strictEqual((yield* lease).unusedFor, 0)
-      assert.strictEqual(renewals(), 1)
-      yield* Effect.repeat(command, { times: 20 })
-      yield* settle
-      assert.strictEqual(renewals(), 1)
-      yield* TestClock.adjust("1 minute")
-      yield* command
-      yield* settle
-      assert.strictEqual(renewals(), 2)
+      const status = Effect.map(driver.inspect(sandbox.id), (info) => info.status)
+      yield* pass(12)
+      assert.strictEqual(yield* status, "running")
+      elsewhere = 600_000
+      yield* pass(12)
+      assert.strictEqual(yield* status, "stopped")
     }),
   )
 

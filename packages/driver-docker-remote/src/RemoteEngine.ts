@@ -1,6 +1,13 @@
 import { EngineUnreachable } from "@cordon/core"
 import type { DockerEngine, Filters } from "@cordon/driver-docker"
-import { execConnection, messages, schemas } from "@cordon/driver-docker/engine"
+import {
+  execConnection,
+  messages,
+  orMissing,
+  pathStatHeader,
+  readPathStat,
+  schemas,
+} from "@cordon/driver-docker/engine"
 import { Effect, Schema } from "effect"
 import type { EngineCall, EngineHttp } from "./http/EngineHttp.ts"
 import { reasonOf } from "./http/failures.ts"
@@ -123,21 +130,15 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       },
       "bounded",
     ),
-  containerHasPath: (id, path) =>
-    http
-      .run({
-        operation: "look into a container",
-        method: "HEAD",
-        path: `/containers/${of(id)}/archive`,
-        query: { path },
-      })
+  containerPathStat: (id, path) => {
+    const operation = "look into a container"
+    return http
+      .head({ operation, method: "HEAD", path: `/containers/${of(id)}/archive`, query: { path } })
       .pipe(
-        Effect.as(true),
-        Effect.catchIf(
-          (error) => error._tag === "EngineError" && error.status === 404,
-          () => Effect.succeed(false),
-        ),
-      ),
+        Effect.flatMap((headers) => readPathStat(operation, headers[pathStatHeader])),
+        orMissing,
+      )
+  },
   containerPutArchive: (id, path, archive) =>
     http.run({
       operation: "put files into a container",
@@ -215,26 +216,13 @@ export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
       ),
       ({ Id }) => Id,
     ),
-  execStart: (id, { tty = false } = {}) =>
+  execStart: (id) =>
     takenOver(http, {
       operation: "start a command",
       method: "POST",
       path: `/exec/${of(id)}/start`,
-      body: { Detach: false, Tty: tty },
+      body: { Detach: false, Tty: false },
     }),
-  execResize: (id, { columns, rows }) =>
-    http.run({
-      operation: "resize a terminal",
-      method: "POST",
-      path: `/exec/${of(id)}/resize`,
-      query: { w: String(columns), h: String(rows) },
-      idempotent: true,
-    }),
-  execInspect: (id) =>
-    http.ask(
-      { operation: "inspect a command", method: "GET", path: `/exec/${of(id)}/json` },
-      schemas.ExecInspect,
-    ),
   events: (filters) => {
     const operation = "watch events"
     const call = { operation, method: "GET", path: "/events", query: filtered(filters) } as const

@@ -1,16 +1,20 @@
 import { EngineUnreachable, type HostError } from "@cordon/core"
 import {
+  type Connections,
+  type ContainerFiles,
   type EventHub,
+  judgeLoss,
+  makeCommands,
+  makeConnections,
+  makeContainerFiles,
   makeEventHub,
-  makeExec,
-  makeFiles,
   makeLanguages,
-  makeTerminal,
-  type Target,
+  makeTerminals,
+  makeUsageOf,
 } from "@cordon/driver-docker/sandbox"
 import type { ConnectionOptions } from "@cordon/driver-docker-remote"
 import { connect, type EngineHttp, remoteEngine } from "@cordon/driver-docker-remote/http"
-import { Effect, RcMap } from "effect"
+import { Duration, Effect, RcMap } from "effect"
 import type { Node } from "./manager/schemas.ts"
 import { makeProcesses } from "./sandbox/processes.ts"
 
@@ -32,13 +36,18 @@ export interface NodeEngine {
   readonly http: EngineHttp
   readonly engine: ReturnType<typeof remoteEngine>
   readonly hub: EventHub
-  readonly exec: ReturnType<typeof makeExec>
-  readonly terminal: ReturnType<typeof makeTerminal>
-  readonly files: ReturnType<typeof makeFiles>
+  readonly connections: Connections
+  readonly exec: ReturnType<typeof makeCommands>
+  readonly terminal: ReturnType<typeof makeTerminals>
+  readonly files: ContainerFiles
+  readonly usageOf: ReturnType<typeof makeUsageOf>
   readonly processes: ReturnType<typeof makeProcesses>
 }
 
-/** Connections to the engines of nodes, made on first use and closed some time after the last. */
+/**
+ * Connections to the engines of nodes, made on first use. They are kept, since those to sandboxes go
+ * over them: a sandbox without any ends after its removal time.
+ */
 export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
   RcMap.make({
     lookup: Effect.fnUntraced(function* (host: string) {
@@ -48,21 +57,26 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
         ),
       )
       const engine = remoteEngine(http)
-      const hub = yield* makeEventHub(engine)
-      const processes = makeProcesses(engine, http)
+      const connections = yield* makeConnections(engine, {
+        end: (instanceId) => processes.end(instanceId),
+      })
+      const processes = makeProcesses(engine, http, connections)
+      const hub = yield* makeEventHub(engine, connections)
       const languages = yield* makeLanguages(engine)
-      const end = (target: Target) => processes.end(target.instanceId)
-      const exec = makeExec(engine, hub, languages, end)
+      // A task's container is not started anew.
+      const using = { engine, hub, connections, languages, judgeLoss: judgeLoss(engine, hub) }
       const node: NodeEngine = {
         http,
         engine,
         hub,
-        exec,
-        terminal: makeTerminal(engine, hub, exec, languages),
-        files: makeFiles(exec),
+        connections,
+        exec: makeCommands(using),
+        terminal: makeTerminals(using),
+        files: makeContainerFiles(engine, connections),
+        usageOf: makeUsageOf(connections),
         processes,
       }
       return node
     }),
-    idleTimeToLive: "5 minutes",
+    idleTimeToLive: Duration.infinity,
   })

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto"
 import {
   type CreateError,
-  collectOutput,
   type DriverCapabilities,
   EngineError,
   EngineUnreachable,
   type FileError,
+  FilePath,
   type HostError,
   handOver,
   ImageNotFound,
@@ -37,6 +37,7 @@ import {
   label,
   labelsOf,
   parsePool,
+  removalSeconds,
   type Target,
   undo,
 } from "@cordon/driver-docker/sandbox"
@@ -232,11 +233,12 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
   const hardened = new Map<string, boolean>()
   const checkHardened = Effect.fnUntraced(function* (node: NodeEngine, place: Place) {
     if (hardened.has(place.host)) return
-    const command =
-      'while read -r key value; do [ "$key" != NoNewPrivs: ] || echo "$value"; done </proc/self/status'
-    const { stdout } = yield* collectOutput(node.exec(place, { command, cwd: "/" }), 1024)
+    const root = { ...place, user: "0" }
+    const status = yield* node.files
+      .readFile(root, FilePath.make("/proc/1/status"))
+      .pipe(Stream.decodeText, Stream.mkString)
     // gVisor does not say, and gives no privileges of the host to anybody.
-    const is = stdout.trim() !== "0"
+    const is = !/^NoNewPrivs:\s*0$/m.test(status)
     hardened.set(place.host, is)
     if (!is) {
       yield* Effect.logWarning(
@@ -288,24 +290,20 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
           Effect.logWarning(`Swap is not limited on node ${name}`, { error: error.message }),
         ),
       )
-    yield* Effect.ignore(checkHardened(node, place))
     const image = yield* node.engine.imageInspect(container.Image)
     // Another session's snapshot on that node does not exist to this one.
     if (isForeign(image, session)) return yield* new ImageNotFound({ image: spec.image })
+    const architecture = image.Architecture || (yield* node.engine.version).Arch
+    const removal = removalSeconds(spec)
+    yield* node.connections.awaken(place.instanceId, architecture, removal)
+    yield* Effect.ignore(checkHardened(node, place))
     const identity = identityOf(spec, image)
     if (!identity.root) {
-      // The first shell runs as root, so that nothing has looked for the user yet.
-      const nothing = { command: ":", cwd: "/", user: identity.user }
-      yield* collectOutput(node.exec(place, nothing), 1024).pipe(
-        Effect.catchTag(["SandboxNotFound", "SandboxNotRunning", "InvalidPath"], (error) =>
-          Effect.fail(
-            new EngineError({ operation: "create a sandbox", status: 0, detail: error.message }),
-          ),
-        ),
-      )
-    }
-    if (!identity.root && spec.workdir !== undefined) {
-      yield* Effect.ignore(node.files.ownWorkdir(place, identity.workdir, identity.user))
+      // The init runs as root, so that nothing has looked for the user yet.
+      yield* node.files.checkUser({ ...place, user: identity.user })
+      if (spec.workdir !== undefined) {
+        yield* Effect.ignore(node.files.ownWorkdir(place, identity.workdir, identity.user))
+      }
     }
     return identity
   })
@@ -346,7 +344,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     // What the image says is known on the node only; it is set right there where this is not it.
     const guess = identityOf(spec, { Id: "" })
     const labels = {
-      ...labelsOf(id, session, spec, guess.workdir),
+      ...labelsOf(id, session, spec, guess),
       [userLabel]: guess.user,
       [attemptLabel]: attempt,
     }
@@ -415,7 +413,8 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
       const container = task?.Status.ContainerStatus?.ContainerID
       if (node === undefined || !container) return yield* error
       const { engine } = yield* at(endpointOf(node))
-      if (yield* engine.containerHasPath(container, "/bin/sh")) return yield* error
+      const shell = yield* engine.containerPathStat(container, "/bin/sh")
+      if (Option.isSome(shell)) return yield* error
       return yield* new ImageUnusable({ image: spec.image, reason: "it has no /bin/sh" })
     }).pipe(Effect.scoped)
 
@@ -513,7 +512,11 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
   const start: SandboxDriver["Service"]["start"] = Effect.fn("SwarmDriver.start")((id) =>
     turn(
       id,
-      (node, container) => Effect.as(node.processes.thaw(container), undefined),
+      ({ processes }, container, status) =>
+        Effect.as(
+          (status === "stopped" ? processes.restart : processes.thaw)(container),
+          undefined,
+        ),
       (_, name, task) => Effect.fail(ended(name, task)),
     ),
   )
@@ -558,7 +561,8 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
           if (sandbox.network !== "none") yield* removeNetwork(manager, id)
           // The task goes from the managers first, its container from the node just after.
           if (place !== undefined && node !== undefined && isReady(node)) {
-            const { engine } = yield* at(place.host)
+            const { engine, connections } = yield* at(place.host)
+            yield* connections.ended(place.instanceId)
             yield* engine
               .containerInspect(place.instanceId)
               .pipe(
@@ -575,11 +579,13 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     function* (id) {
       const { sandbox, place } = yield* look(id)
       if (place === undefined || sandbox.status !== "running") return sandbox
-      const container = yield* Effect.flatMap(at(place.host), ({ engine }) =>
-        engine.containerInspect(place.instanceId),
-      ).pipe(Effect.scoped, Effect.option)
-      if (Option.isNone(container)) return sandbox
-      return { ...sandbox, busy: (container.value.ExecIDs ?? []).length > 0 }
+      const usage = yield* Effect.flatMap(at(place.host), ({ usageOf }) =>
+        usageOf(place.instanceId),
+      ).pipe(
+        Effect.scoped,
+        Effect.orElseSucceed(() => ({})),
+      )
+      return { ...sandbox, ...usage }
     },
   )
 
@@ -773,12 +779,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
       Effect.gen(function* () {
         const place = yield* locate(id)
         const node = yield* at(place.host)
-        const { user, cwd } = place
-        return yield* node.terminal(place, {
-          ...(user === undefined ? {} : { user }),
-          ...(cwd === undefined ? {} : { cwd }),
-          ...request,
-        })
+        return yield* node.terminal(place, request)
       }).pipe(Effect.catch((error) => explain(id, error))),
     stat: (id, path) => file(id, (node, place) => node.files.stat(place, path)),
     readFile: (id, path, range) =>

@@ -22,7 +22,14 @@ import {
   type SandboxSpec,
 } from "@cordon/core"
 import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
-import { makeChannels } from "./channel/Channels.ts"
+import { makeCommands } from "./container/commands.ts"
+import { makeConnections } from "./container/connections.ts"
+import { judgeLoss } from "./container/ends.ts"
+import { makeContainerFiles } from "./container/files.ts"
+import { makeContainerPorts } from "./container/ports.ts"
+import type { Target } from "./container/Target.ts"
+import { makeTerminals } from "./container/terminals.ts"
+import { makeUsageOf } from "./container/usage.ts"
 import { DockerEngine } from "./DockerEngine.ts"
 import { capacityOfHost } from "./engine/capacity.ts"
 import { familiar, isPodman, networkOf } from "./engine/podman.ts"
@@ -45,14 +52,11 @@ import { isEngineError, makeCreation, undo } from "./sandbox/creation.ts"
 import { makeDiskLimits } from "./sandbox/diskLimits.ts"
 import { type EgressOptions, makeEgress } from "./sandbox/egress.ts"
 import { makeEventHub } from "./sandbox/events.ts"
-import { makeExec, type Target } from "./sandbox/exec.ts"
-import { makeFiles } from "./sandbox/files.ts"
 import { provideImage } from "./sandbox/image.ts"
 import { makeLanguages } from "./sandbox/language.ts"
 import { isNetworkName, networkOfProxy, removeNetwork } from "./sandbox/network.ts"
 import { makeNetworksAhead } from "./sandbox/networksAhead.ts"
 import { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
-import { makeTerminal } from "./sandbox/terminal.ts"
 import {
   aheadSince,
   type Kind,
@@ -89,11 +93,6 @@ export interface DockerDriverOptions {
    */
   readonly linkLocal?: boolean
   /**
-   * Whether a sandbox's commands are run by a shell that stays attached to it, far quicker than the
-   * engine starts one: true. Where a sandbox can't have that, a warning says why.
-   */
-  readonly execChannel?: boolean
-  /**
    * Open files and processes that each process may have: `CONTAINER_SANDBOX_ULIMITS`
    * (`nofile=16384,nproc=32768`) where absent, and the engine's defaults where that is absent too.
    */
@@ -127,17 +126,27 @@ export const layerDriver = (
     Effect.gen(function* () {
       const engine = yield* DockerEngine
       const pool = yield* parsePool(options.subnetPool ?? "10.213.0.0/16")
-      const channels = (options.execChannel ?? true) ? yield* makeChannels(engine) : undefined
-      const dropLanes = (instanceId: string) => channels?.drop(instanceId) ?? Effect.void
-      const hub = yield* makeEventHub(engine, dropLanes)
+      const connections = yield* makeConnections(engine)
+      const hub = yield* makeEventHub(engine, connections)
       const info = yield* Effect.cachedWithTTL(engine.info, (exit) =>
         Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
       )
       const podman = Effect.map(info, isPodman)
       const languages = yield* makeLanguages(engine)
-      const exec = makeExec(engine, hub, languages, undefined, channels, podman)
-      const terminal = makeTerminal(engine, hub, exec, languages)
-      const files = makeFiles(exec)
+      const relaunch = (instanceId: string) =>
+        connections.relaunch(instanceId, engine.containerStart(instanceId))
+      const using = {
+        engine,
+        hub,
+        connections,
+        languages,
+        judgeLoss: judgeLoss(engine, hub, relaunch),
+      }
+      const exec = makeCommands(using)
+      const terminal = makeTerminals(using)
+      const files = makeContainerFiles(engine, connections)
+      const usageOf = makeUsageOf(connections)
+      const dial = makeContainerPorts(engine, connections)
       const pulling = makeKeyedLock<string>()
       const snapshots = makeSnapshots(engine)
       const background = yield* makeBackground
@@ -156,6 +165,7 @@ export const layerDriver = (
       const egress = makeEgress(engine, options.egress)
       const make = makeCreation({
         engine,
+        connections,
         files,
         subnets: pool,
         egress,
@@ -167,35 +177,19 @@ export const layerDriver = (
       })
       const warmPool = warm && (yield* makeWarmPool(engine, make, networks, warm))
 
-      const toInfo = (container: ContainerInspect, busy: boolean): Option.Option<SandboxInfo> =>
-        Option.map(
-          sandboxOf({
-            name: container.Name,
-            instanceId: container.Id,
-            status: container.State.Status,
-            image: familiar(container.Config.Image),
-            createdAt: new Date(container.Created),
-            labels: container.Config.Labels ?? {},
-          }),
-          (sandbox) => ({ ...sandbox, busy }),
-        )
-
-      /** Whether it runs a command that is not only a lane of ours that waits. */
-      const isBusy = Effect.fnUntraced(function* ({ ExecIDs }: ContainerInspect) {
-        const ids = (ExecIDs ?? []).filter((id) => !channels?.isIdle(id))
-        // Podman still lists commands for minutes after they have ended.
-        if (ids.length === 0 || !(yield* podman)) return ids.length > 0
-        const running = yield* Effect.forEach(
-          ids,
-          (id) =>
-            engine.execInspect(id).pipe(
-              Effect.map(({ Running }) => Running),
-              Effect.catchIf(isEngineError(404), () => Effect.succeed(false)),
-            ),
-          { concurrency: 4 },
-        )
-        return running.includes(true)
-      })
+      const toInfo = (container: ContainerInspect): Option.Option<SandboxInfo> =>
+        sandboxOf({
+          name: container.Name,
+          instanceId: container.Id,
+          status: container.State.Status,
+          image: familiar(container.Config.Image),
+          createdAt: new Date(container.Created),
+          labels: container.Config.Labels ?? {},
+        })
+      const targetOf = ({ id, workdir }: SandboxInfo, { Id, Config }: ContainerInspect): Target => {
+        const user = Config.Labels?.[label.user] ?? ""
+        return { id, instanceId: Id, cwd: workdir, ...(user === "" ? {} : { user }) }
+      }
 
       // What an ID stood for when it was last looked at: a command then costs no look of its own.
       // The container's own ID is used from there on, so an old entry can't reach another one.
@@ -218,18 +212,28 @@ export const layerDriver = (
                 () => find,
               )
         ).pipe(Effect.catchIf(isEngineError(404), () => Effect.fail(missing)))
-        const sandbox = toInfo(container, yield* isBusy(container))
+        const sandbox = toInfo(container)
         if (Option.isNone(sandbox) || sandbox.value.id !== id) return yield* missing
-        return { sandbox: sandbox.value, network: networkOf(container) }
+        return {
+          sandbox: sandbox.value,
+          network: networkOf(container),
+          target: targetOf(sandbox.value, container),
+        }
       })
-      const inspect = (id: SandboxId) => Effect.map(look(id), ({ sandbox }) => sandbox)
+      const find = (id: SandboxId) => Effect.map(look(id), ({ sandbox }) => sandbox)
+
+      const inspect = Effect.fnUntraced(function* (id: SandboxId) {
+        const sandbox = yield* find(id)
+        return sandbox.status === "running"
+          ? { ...sandbox, ...(yield* usageOf(sandbox.instanceId)) }
+          : sandbox
+      })
 
       const locate = (id: SandboxId) =>
         Effect.suspend(() => {
           const known = seen.get(id)
           if (known !== undefined) return Effect.as(requireIncarnation(known), known)
-          return Effect.flatMap(inspect(id), ({ instanceId }) => {
-            const target = { id, instanceId }
+          return Effect.flatMap(look(id), ({ target }) => {
             seen.set(id, target)
             return Effect.as(requireIncarnation(target), target)
           })
@@ -311,14 +315,14 @@ export const layerDriver = (
                 const claimed = pooled
                   ? yield* pooled.claim(kind, id, session, spec.name)
                   : Option.none()
-                const { workdir } = identityOf(spec, kind.image)
+                const identity = identityOf(spec, kind.image)
                 const { disk: _, ...unlimited } = kind
                 const makeCold = (kind: Kind) =>
                   make({
                     ...kind,
                     id,
                     name: containerName(id, session),
-                    labels: labelsOf(id, session, spec, workdir),
+                    labels: labelsOf(id, session, spec, identity),
                     networkLabels: { [label.id]: id, [label.session]: session },
                   })
                 const cold = makeCold(kind).pipe(
@@ -329,11 +333,11 @@ export const layerDriver = (
                 const container = Option.isSome(claimed) ? claimed.value : yield* restore(cold)
                 if (limited) diskLimits.worked()
                 if (pooled) yield* pooled.want(kind)
-                const sandbox = toInfo(container, false)
+                const sandbox = toInfo(container)
                 if (Option.isNone(sandbox)) {
                   return yield* Effect.die(new Error("A container that was just made is not ours"))
                 }
-                seen.set(id, { id, instanceId: container.Id })
+                seen.set(id, targetOf(sandbox.value, container))
                 return sandbox.value
               }),
             (made) => Effect.ignore(remove(made.id, made.instanceId)),
@@ -352,21 +356,24 @@ export const layerDriver = (
             ),
           )
 
-      const restoreProxy = Effect.fnUntraced(function* (instanceId: string) {
-        const container = yield* engine.containerInspect(instanceId)
+      const restoreProxy = Effect.fnUntraced(function* (container: ContainerInspect) {
         const runtime = (yield* runtimes).get("runc")?.name ?? container.HostConfig?.Runtime ?? ""
         yield* egress.restore(container, runtime)
       })
 
+      const resumeContainer = (instanceId: string) =>
+        Effect.andThen(engine.containerUnpause(instanceId), connections.resumed(instanceId))
+
       const start: SandboxDriver["Service"]["start"] = Effect.fn("DockerDriver.start")((id) =>
         on(id, ({ instanceId }) =>
           settled(id)(
-            Effect.andThen(restoreProxy(instanceId), engine.containerStart(instanceId)).pipe(
-              Effect.catchIf(
-                (error) => isEngineError(409)(error) && /paused|state improper/i.test(error.detail),
-                () => engine.containerUnpause(instanceId),
-              ),
-            ),
+            Effect.gen(function* () {
+              const container = yield* engine.containerInspect(instanceId)
+              yield* restoreProxy(container)
+              if (container.State.Status === "paused") return yield* resumeContainer(instanceId)
+              if (container.State.Running) return
+              yield* relaunch(instanceId)
+            }),
           ),
         ),
       )
@@ -380,7 +387,7 @@ export const layerDriver = (
         status === "paused" ? Effect.ignore(engine.containerUnpause(instanceId)) : Effect.void
 
       const stop: SandboxDriver["Service"]["stop"] = Effect.fn("DockerDriver.stop")(function* (id) {
-        const sandbox = yield* inspect(id)
+        const sandbox = yield* find(id)
         const { instanceId, runtime, status } = sandbox
         const keepsFiles = (yield* runtimes).get(runtime)?.keepsFiles ?? true
         if (!keepsFiles && (status === "running" || status === "paused")) {
@@ -391,7 +398,7 @@ export const layerDriver = (
             ours: true,
           })
         }
-        yield* dropLanes(instanceId)
+        yield* connections.ended(instanceId)
         yield* thaw(sandbox)
         yield* settled(id)(engine.containerStop(instanceId))
       })
@@ -406,7 +413,7 @@ export const layerDriver = (
           settled(id)(call(instanceId)).pipe(
             Effect.catchIf(isEngineError(409, 500), (refusal) =>
               Effect.gen(function* () {
-                const { status } = yield* inspect(id)
+                const { status } = yield* find(id)
                 if (status === wanted) return
                 if (status === "paused" || status === "running") return yield* refusal
                 return yield* new SandboxNotRunning({ sandbox: id, status })
@@ -426,12 +433,12 @@ export const layerDriver = (
           }
           yield* forget(id)
           yield* Effect.uninterruptible(
-            dropLanes(sandbox.instanceId).pipe(
+            connections.ended(sandbox.instanceId).pipe(
               Effect.andThen(thaw(sandbox)),
               Effect.andThen(settled(id)(engine.containerRemove(sandbox.instanceId))),
               // Another removal is under way: wait until it is done.
               Effect.catchIf(isEngineError(409), () =>
-                inspect(id).pipe(
+                find(id).pipe(
                   Effect.repeat(Schedule.spaced("50 millis")),
                   Effect.timeoutOption("10 seconds"),
                   Effect.catchTag("SandboxNotFound", () => Effect.void),
@@ -541,6 +548,7 @@ export const layerDriver = (
           capacity: yield* capacityOfHost(host),
           features: [
             "processes",
+            "ports",
             "pause",
             "terminals",
             "snapshots",
@@ -582,21 +590,15 @@ export const layerDriver = (
         create,
         start,
         stop,
-        pause: Effect.fn("DockerDriver.pause")((id) =>
-          turn(id, "paused", (instanceId) =>
-            Effect.andThen(dropLanes(instanceId), engine.containerPause(instanceId)),
-          ),
-        ),
-        resume: Effect.fn("DockerDriver.resume")((id) =>
-          turn(id, "running", engine.containerUnpause),
-        ),
+        pause: Effect.fn("DockerDriver.pause")((id) => turn(id, "paused", connections.pause)),
+        resume: Effect.fn("DockerDriver.resume")((id) => turn(id, "running", resumeContainer)),
         egressAttempts: (id) => Effect.flatMap(look(id), ({ network }) => egress.attempts(network)),
         remove,
         inspect,
         list,
         exec: (id, request) => streamOn(id, (target) => exec(target, request)),
         snapshot: Effect.fn("DockerDriver.snapshot")(function* (id, name) {
-          const sandbox = yield* inspect(id)
+          const sandbox = yield* find(id)
           if ((yield* runtimes).get(sandbox.runtime)?.keepsFiles === false) {
             return yield* new EngineError({
               operation: "snapshot a sandbox",
@@ -612,6 +614,7 @@ export const layerDriver = (
           snapshots.remove(session, name),
         ),
         terminal: (id, request) => on(id, (target) => terminal(target, request)),
+        dial: (id, port) => on(id, (target) => dial(target, port)),
         stat: (id, path) => file(id, (target) => files.stat(target, path)),
         readFile: (id, path, range) =>
           streamOn(id, (target) => files.readFile(target, path, range)),

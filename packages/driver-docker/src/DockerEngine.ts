@@ -1,12 +1,12 @@
 import type { HostError } from "@cordon/core"
-import { Context, type Effect, type Scope, type Stream } from "effect"
+import { Context, type Effect, type Option, type Scope, type Stream } from "effect"
+import type { PathStat } from "./engine/pathStat.ts"
 import type {
   ContainerInspect,
   ContainerSummary,
   EngineEvent,
   EngineInfo,
   EngineVersion,
-  ExecInspect,
   ImageInspect,
   ImageSummary,
   NetworkSummary,
@@ -15,11 +15,9 @@ import type {
 
 /** The attachment of a running command, or of a container's main process. */
 export interface ExecConnection {
-  /** Multiplexed frames of stdout and stderr (or what a terminal shows), as the engine sends them; ends with the command's output. */
-  readonly output: Stream.Stream<Uint8Array, HostError>
   /**
-   * In place of `output`: hands each piece to `take` at once, which costs no turn of the event loop.
-   * `take` says whether it wants the next one; if not, none comes until `resume`.
+   * Hands the output, multiplexed frames of stdout and stderr, to `take` piece by piece as it comes.
+   * `take` says whether it wants the next one; if not, none comes until `resume`. To be called once.
    */
   readonly receive: (take: (piece: Uint8Array) => boolean) => {
     readonly resume: () => void
@@ -84,7 +82,8 @@ export interface ContainerSpec {
     readonly PidsLimit: number
     /** Bytes, as text. */
     readonly StorageOpt?: { readonly size: string }
-    readonly Init: true
+    /** Whether the engine's own init is process 1, whatever its configuration says. */
+    readonly Init: boolean
     readonly CapDrop: ReadonlyArray<string>
     readonly CapAdd: ReadonlyArray<string>
     readonly SecurityOpt: ReadonlyArray<string>
@@ -112,8 +111,8 @@ export interface ExecSpec {
   readonly AttachStdin: boolean
   readonly AttachStdout: true
   readonly AttachStderr: true
-  /** Whether it runs on a terminal: one raw stream then, not frames of two. */
-  readonly Tty: boolean
+  /** It runs on no terminal: its output is in frames of two streams. */
+  readonly Tty: false
 }
 
 /** `{ label: ["a=b"] }` and the like, as the Engine API has them. */
@@ -166,8 +165,11 @@ export class DockerEngine extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<ContainerSummary>, HostError>
     /** What its main process wrote to standard output, as multiplexed frames. */
     readonly containerLogs: (id: string) => Stream.Stream<Uint8Array, HostError>
-    /** Whether the path exists in the container's file system; also before it is started. */
-    readonly containerHasPath: (id: string, path: string) => Effect.Effect<boolean, HostError>
+    /** What a path of the container's file system names, if it exists; also before it is started. */
+    readonly containerPathStat: (
+      id: string,
+      path: string,
+    ) => Effect.Effect<Option.Option<PathStat>, HostError>
     /**
      * Unpacks a tar archive into a folder that the container has; also before it is started. A
      * folder that is not there is refused with 404; Podman makes it.
@@ -207,16 +209,7 @@ export class DockerEngine extends Context.Service<
     readonly containerRemove: (id: string) => Effect.Effect<void, HostError>
     /** @returns the ID of the command, which is not yet started */
     readonly execCreate: (container: string, spec: ExecSpec) => Effect.Effect<string, HostError>
-    readonly execStart: (
-      id: string,
-      options?: { readonly tty?: boolean },
-    ) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
-    /** Sets the size of the terminal that a command runs on. */
-    readonly execResize: (
-      id: string,
-      size: { readonly columns: number; readonly rows: number },
-    ) => Effect.Effect<void, HostError>
-    readonly execInspect: (id: string) => Effect.Effect<ExecInspect, HostError>
+    readonly execStart: (id: string) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
     /** From now on, until the connection breaks. */
     readonly events: (filters: Filters) => Stream.Stream<EngineEvent, HostError>
   }

@@ -27,6 +27,8 @@ export const label = {
   limits: "dev.cordon.limits",
   lease: "dev.cordon.lease",
   workdir: "dev.cordon.workdir",
+  /** As whom commands run: a name or a number, either with `:group`; empty for root. */
+  user: "dev.cordon.user",
   /** The network and the allow-list of a sandbox whose way out is a proxy. */
   egress: "dev.cordon.egress",
 } as const
@@ -46,6 +48,7 @@ const kind = {
   [label.limits]: Schema.fromJsonString(Limits),
   [label.lease]: Schema.fromJsonString(LeaseTerms),
   [label.workdir]: Schema.String,
+  [label.user]: Schema.String,
 }
 const KindLabels = Schema.Struct(kind)
 const Labels = Schema.Struct({
@@ -60,12 +63,19 @@ const encodeKind = Schema.encodeSync(KindLabels)
 const decode = Schema.decodeUnknownOption(Labels)
 const decodeKind = Schema.decodeUnknownOption(KindLabels)
 
-const kindOf = (spec: Omit<SandboxSpec, "name">, workdir: string) => ({
+/** As whom and where commands run. */
+interface Identity {
+  readonly workdir: string
+  readonly user: string
+}
+
+const kindOf = (spec: Omit<SandboxSpec, "name">, { workdir, user }: Identity) => ({
   [label.runtime]: spec.runtime,
   [label.network]: spec.network,
   [label.limits]: spec.limits,
   [label.lease]: spec.lease,
   [label.workdir]: workdir,
+  [label.user]: user,
 })
 
 /** The labels by which a sandbox is found again, and by which its lease is known. */
@@ -73,13 +83,13 @@ export const labelsOf = (
   id: SandboxId,
   session: SessionKey,
   spec: SandboxSpec,
-  workdir: string,
+  identity: Identity,
 ): Readonly<Record<string, string>> => ({
   ...encode({
     [label.id]: id,
     [label.session]: session,
     [label.name]: spec.name,
-    ...kindOf(spec, workdir),
+    ...kindOf(spec, identity),
   }),
   [label.version]: "1",
 })
@@ -87,9 +97,9 @@ export const labelsOf = (
 /** Of a container that is made before anybody asks for it. */
 export const labelsAhead = (
   spec: Omit<SandboxSpec, "name">,
-  workdir: string,
+  identity: Identity,
 ): Readonly<Record<string, string>> => ({
-  ...encodeKind(kindOf(spec, workdir)),
+  ...encodeKind(kindOf(spec, identity)),
   [label.version]: "1",
   [label.ahead]: "1",
 })

@@ -8,6 +8,7 @@ import { execConnection } from "./engine/execConnection.ts"
 import { codeOf, refusal, systemReasons } from "./engine/failures.ts"
 import { IdleAgent } from "./engine/idleAgent.ts"
 import { messages } from "./engine/jsonLines.ts"
+import { orMissing, pathStatHeader, readPathStat } from "./engine/pathStat.ts"
 import * as schemas from "./engine/schemas.ts"
 
 /** An HTTP answer of the engine, as dockerode's errors hold it. */
@@ -197,17 +198,18 @@ const engineAt = (socketPath: string, patience: number, holds: boolean) =>
             docker.getContainer(id).logs({ follow: false, stdout: true }),
           ),
         ),
-      containerHasPath: (id, path) =>
-        call("look into a container", async () => {
+      containerPathStat: (id, path) => {
+        const operation = "look into a container"
+        return call(operation, async () => {
+          const answer = await docker.getContainer(id).infoArchive({ path })
           // An answer nobody reads holds its connection, and with it the whole process.
-          ;(await docker.getContainer(id).infoArchive({ path })).resume()
+          answer.resume()
+          return answer.headers[pathStatHeader]
         }).pipe(
-          Effect.as(true),
-          Effect.catchIf(
-            (error) => error._tag === "EngineError" && error.status === 404,
-            () => Effect.succeed(false),
-          ),
-        ),
+          Effect.flatMap((value) => readPathStat(operation, value)),
+          orMissing,
+        )
+      },
       containerPutArchive: (id, path, archive) =>
         Effect.asVoid(
           call("put files into a container", () => {
@@ -255,22 +257,10 @@ const engineAt = (socketPath: string, patience: number, holds: boolean) =>
           ),
           ({ Id }) => Id,
         ),
-      execStart: (id, { tty = false } = {}) =>
+      execStart: (id) =>
         takenOver("start a command", () =>
-          docker.getExec(id).start({ hijack: true, stdin: true, Tty: tty }),
+          docker.getExec(id).start({ hijack: true, stdin: true, Tty: false }),
         ),
-      execResize: (id, { columns, rows }) =>
-        Effect.asVoid(
-          call("resize a terminal", () => docker.getExec(id).resize({ w: columns, h: rows })).pipe(
-            // So Podman says that it is done, which dockerode takes for a refusal.
-            Effect.catchIf(
-              (error) => error._tag === "EngineError" && error.status === 201,
-              () => Effect.void,
-            ),
-          ),
-        ),
-      execInspect: (id) =>
-        ask("inspect a command", schemas.ExecInspect, () => docker.getExec(id).inspect()),
       events: (filters) =>
         messages(
           streamed("watch events", (abortSignal) =>

@@ -16,6 +16,5 @@ export const driverOptions = {
   ]),
   egress: optionNames<EgressOptions>({ image: true, network: true, hosts: true }),
   linkLocal: Schema.Boolean,
-  execChannel: Schema.Boolean,
   ulimits: optionNames<Ulimits>({ nofile: true, nproc: true }),
 } satisfies Readonly<Record<keyof Required<DockerDriverOptions>, true | InputSchema>>

@@ -8,6 +8,7 @@
 export { execConnection } from "./engine/execConnection.ts"
 export { codeOf, parseJson, refusalIn, systemReasons } from "./engine/failures.ts"
 export { messages } from "./engine/jsonLines.ts"
+export { orMissing, pathStatHeader, readPathStat } from "./engine/pathStat.ts"
 export { isPodman, networkOf } from "./engine/podman.ts"
 /** What the drivers read of the engine's answers. */
 export * as schemas from "./engine/schemas.ts"

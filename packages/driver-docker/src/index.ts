@@ -12,6 +12,7 @@ export type {
 export { DockerEngine } from "./DockerEngine.ts"
 export { type DockerOptions, docker, layer } from "./docker.ts"
 export { type Endpoint, findEndpoint } from "./endpoint/Endpoint.ts"
+export type { PathStat } from "./engine/pathStat.ts"
 export { localEngine } from "./LocalEngine.ts"
 export type { EgressOptions } from "./sandbox/egress.ts"
 export type { WarmPoolOptions } from "./sandbox/WarmPool.ts"

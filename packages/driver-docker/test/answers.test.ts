@@ -1,6 +1,5 @@
 import {
   defaultLimits,
-  EngineError,
   fileError,
   fileExit,
   SandboxName,
@@ -11,7 +10,6 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import * as fc from "fast-check"
-import { judgePreparation, judgeStartFailure } from "../src/engine/startFailures.ts"
 import { containerName, infoOf, label, labelsAhead, labelsOf, sandboxOf } from "../src/Labels.ts"
 import { defaultRuntimeNames, offeredRuntimes } from "../src/Runtimes.ts"
 
@@ -35,7 +33,7 @@ describe("labels", () => {
     createdAt: new Date(0),
     labels,
   })
-  const labels = { ...labelsOf(id, session, spec, "/work") }
+  const labels = { ...labelsOf(id, session, spec, { workdir: "/work", user: "" }) }
 
   it("give back the sandbox they were made of, without its environment", () => {
     assert.deepStrictEqual(Option.getOrThrow(infoOf(container(labels))), {
@@ -64,7 +62,8 @@ describe("labels", () => {
         ),
         fc.option(fc.string()),
         (key, value) => {
-          fc.pre(key !== label.version && key !== label.workdir)
+          // Any text is one of these.
+          fc.pre(key !== label.version && key !== label.workdir && key !== label.user)
           const { [key]: original, ...rest } = labels
           fc.pre(value !== original)
           const changed = value === null ? rest : { ...rest, [key]: value }
@@ -74,7 +73,7 @@ describe("labels", () => {
     ))
 
   it("of what was made ahead name nobody, and its name then names its owner", () => {
-    const ahead = container(labelsAhead(spec, "/work"))
+    const ahead = container(labelsAhead(spec, { workdir: "/work", user: "" }))
     const owner = (name: string, of = ahead) =>
       Option.map(sandboxOf({ ...of, name }), ({ id, session }) => ({ id, session }))
     assert.isTrue(Option.isNone(infoOf(ahead)))
@@ -130,83 +129,6 @@ describe("runtimes", () => {
     }
     assert.isFalse(keeps({ runtimeArgs: null }))
     assert.isFalse(keeps({}))
-  })
-})
-
-describe("a command that the engine could not start", () => {
-  const prefix = "OCI runtime exec failed: exec failed: unable to start container process: "
-  it.each([
-    [`${prefix}exec: "nosuch": executable file not found in $PATH: unknown`, "127"],
-    [
-      'OCI runtime exec failed: executing command "nosuch" in sandbox: error finding executable "nosuch" in PATH []',
-      "127",
-    ],
-    [`${prefix}exec: "/etc/passwd": permission denied: unknown`, "126"],
-    [
-      `${prefix}chdir to cwd ("/no/such") set in config.json failed: no such file or directory: unknown`,
-      "InvalidPath",
-    ],
-    [
-      'OCI runtime exec failed: failed to find initial working directory "/no/such": no such file or directory',
-      "InvalidPath",
-    ],
-    ["unable to find user nobodyhere: no matching entries in passwd file", "InvalidInput"],
-    [`${prefix}fork/exec /proc/self/exe: resource temporarily unavailable: unknown`, "NotNow"],
-    ["runtime/cgo: pthread_create failed: Resource temporarily unavailable", "NotNow"],
-    [`${prefix}something new`, "EngineError"],
-    // crun 1.28
-    [
-      "Error: crun: chdir to `/no/such`: No such file or directory: OCI runtime error",
-      "InvalidPath",
-    ],
-    ["crun: chdir to `/no/such`: Not a directory", "InvalidPath"],
-    ["crun: chdir to `/no/such`: Permission denied: OCI permission denied", "InvalidPath"],
-    [
-      "Error: crun: executable file `nosuch` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a command that was not found",
-      "127",
-    ],
-    // runc 1.2 and later
-    [
-      `${prefix}current working directory is outside of container mount namespace root`,
-      "InvalidPath",
-    ],
-    ["uids and gids must be in range 0-2147483647", "InvalidInput"],
-    ["no users found", "InvalidInput"],
-  ])("is judged by what the engine says: %s", (detail, expected) => {
-    const request = { command: ["nosuch"] as const, cwd: "/no/such", user: "nobodyhere" }
-    const verdict = judgeStartFailure(detail, request)
-    const got =
-      verdict._tag === "Said"
-        ? String(verdict.exitCode)
-        : verdict._tag === "Refused"
-          ? verdict.error._tag
-          : verdict._tag
-    assert.strictEqual(got, expected)
-  })
-
-  it.each([["cwd"], ["chdir"], ["unable to find user x"], ["working directory"]])(
-    "is not judged by the name of its program: %s",
-    (program) => {
-      const said = [
-        `${prefix}exec: ${JSON.stringify(program)}: executable file not found in $PATH: unknown`,
-        `crun: executable file \`${program}\` not found in $PATH: No such file or directory`,
-      ]
-      for (const detail of said) {
-        const verdict = judgeStartFailure(detail, { command: [program] })
-        assert.strictEqual(verdict._tag === "Said" ? verdict.exitCode : verdict._tag, 127)
-      }
-    },
-  )
-
-  it("is the user's fault where the engine will not prepare it", () => {
-    const refusal = (status: number, detail: string) =>
-      judgePreparation(new EngineError({ operation: "prepare a command", status, detail }), "x")
-    const unknown = "unable to find user x: no matching entries in passwd file"
-    assert.strictEqual(refusal(400, unknown)._tag, "InvalidInput")
-    assert.strictEqual(refusal(500, unknown)._tag, "InvalidInput")
-    assert.strictEqual(refusal(400, "worded anew")._tag, "InvalidInput")
-    assert.strictEqual(refusal(500, "out of disk")._tag, "EngineError")
-    assert.strictEqual(refusal(409, "container is paused")._tag, "EngineError")
   })
 })
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { HoldsProcess } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Queue, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Queue, Scope } from "effect"
 import { DockerEngine } from "../src/DockerEngine.ts"
 import { localEngine } from "../src/LocalEngine.ts"
 
@@ -108,12 +108,14 @@ describe("an attachment through a local socket", () => {
         const { socket } = yield* next
         socket.write(`${answer}early `)
         const connection = yield* Fiber.join(attaching)
+        const output: Array<Uint8Array> = []
+        const reading = connection.receive((piece) => output.push(piece) > 0)
         yield* connection.write(Buffer.from("input"))
         assert.strictEqual(yield* read(socket), "input")
         yield* connection.end
         yield* ended(socket)
         socket.end("late")
-        const output = yield* Stream.runCollect(connection.output)
+        yield* reading.end
         assert.strictEqual(Buffer.concat(output).toString(), "early late")
       }).pipe(Effect.scoped),
   )

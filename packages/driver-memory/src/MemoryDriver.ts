@@ -209,7 +209,6 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
           Stream.unwrap(
             Effect.gen(function* () {
               const box = yield* findRunning(id)
-              yield* publish(SandboxEvent.Used({ id }))
               yield* Effect.acquireRelease(
                 Effect.sync(() => {
                   box.running += 1

@@ -59,7 +59,9 @@ export const makeReaper = (
     const info = yield* driver
       .inspect(lease.id)
       .pipe(Effect.catchTag("SandboxNotFound", () => Effect.succeed(undefined)))
-    if (info?.busy !== true) return false
+    if (info === undefined) return false
+    const unusedFor = info.busy === true ? 0 : (info.unusedElsewhereFor ?? lease.idleTimeout)
+    if (unusedFor >= lease.idleTimeout) return false
     yield* store.renew(lease, lease.token)
     return true
   })
@@ -164,15 +166,13 @@ export const makeReaper = (
     event: SandboxEvent,
   ): Effect.fn.Return<void, LeaseError> {
     const { _tag } = event
-    // In a shared store whoever used or started it has said so.
-    const counts = _tag === "Stopped" || (!store.shared && (_tag === "Used" || _tag === "Started"))
+    // In a shared store whoever started it has said so.
+    const counts = _tag === "Stopped" || (!store.shared && _tag === "Started")
     if (!counts) return
     const found = yield* leases.get(event.id)
     if (Option.isNone(found) || found.value.claimedFor > 0) return
     const lease = found.value
-    if (_tag === "Used") {
-      if (lease.unusedFor >= lease.idleTimeout / 10) yield* store.renew(lease, lease.token)
-    } else if (_tag === "Started" && lease.phase === "idle") {
+    if (_tag === "Started" && lease.phase === "idle") {
       yield* leases.change(lease, { phase: "active", used: true })
     } else if (_tag === "Stopped" && lease.phase === "active") {
       // Events come late: it may have been started again long since.

@@ -1,5 +1,5 @@
 import { createServer, type Socket } from "node:net"
-import { Duration, Effect, FiberSet, Schema, type Scope, Stream } from "effect"
+import { Duration, Effect, FiberSet, Schedule, Schema, type Scope, Stream } from "effect"
 import {
   type HostError,
   InvalidInput,
@@ -7,14 +7,12 @@ import {
   PortUnreachable,
   type Unsupported,
 } from "../errors.ts"
-import {
-  awaitPortScript,
-  canRelayScript,
-  listeningScript,
-  relayExit,
-  relayScript,
-} from "./portScripts.ts"
-import { type RunCommand, runScript, type ScriptError, scriptCommand } from "./shell.ts"
+import type { Leases } from "../Leases.ts"
+import type { SandboxDriver } from "../SandboxDriver.ts"
+import { FilePath } from "../values/FilePath.ts"
+import type { SandboxId } from "../values/SandboxId.ts"
+import { listeningPorts, tables } from "./listening.ts"
+import type { ScriptError } from "./shell.ts"
 
 /** Where an exposed port listens on this machine. */
 export interface ExposeOptions {
@@ -58,8 +56,11 @@ export interface Ports {
   ) => Effect.Effect<ExposedPort, PortError, Scope.Scope>
 }
 
-// Each takes processes of the sandbox.
-const mostConnections = 64
+// A sandbox has channels for some hundreds of connections and commands together.
+const maxConnections = 64
+
+// Bytes of a table of sockets. The kernel lists those first that listen.
+const maxTable = 1024 * 1024
 
 const Port = Schema.Int.pipe(
   Schema.check(Schema.isBetween({ minimum: 1, maximum: 65535 })),
@@ -67,8 +68,6 @@ const Port = Schema.Int.pipe(
 )
 const checked = (port: number) =>
   Effect.mapError(Schema.decodeUnknownEffect(Port)(port), invalidInput("port"))
-
-const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, "0")
 
 /** Writes as fast as the other side reads. */
 const write = (socket: Socket, bytes: Uint8Array) =>
@@ -81,36 +80,53 @@ const write = (socket: Socket, bytes: Uint8Array) =>
     for (const event of ["drain", "close"]) socket.on(event, ready)
   })
 
-const closed = (socket: Socket) =>
+/** Waits until a socket is closed before both sides have ended it. */
+const broken = (socket: Socket) =>
   Effect.callback<void>((resume) => {
-    if (socket.destroyed) return resume(Effect.void)
-    socket.once("close", () => resume(Effect.void))
+    const judge = () => {
+      if (!socket.readableEnded || !socket.writableFinished) resume(Effect.void)
+    }
+    if (socket.closed) return judge()
+    socket.once("close", judge)
   })
 
+/** What the socket's other side sends, until it sends no more. */
+const inputOf = (socket: Socket) =>
+  Stream.fromAsyncIterable<Uint8Array, "broken">(
+    // The end of the input is not the end of the socket.
+    socket.iterator({ destroyOnReturn: false }),
+    () => "broken",
+  ).pipe(Stream.catch(() => Stream.empty))
+
 export const makePorts = (needs: {
-  readonly run: RunCommand
-  /** As `run`, without a timeout. */
-  readonly runOn: RunCommand
+  readonly id: SandboxId
+  readonly driver: Pick<SandboxDriver["Service"], "dial" | "readFile" | "stat">
+  /** Holds the sandbox's lease while an effect runs. */
+  readonly use: ReturnType<Leases["Service"]["use"]>
   readonly available: Effect.Effect<void, Unsupported | HostError>
 }): Ports => {
-  const { run, runOn, available } = needs
+  const { id, driver, use, available } = needs
 
-  /** Passes a connection on until either side ends it. */
+  /** Passes a connection on until both sides have ended it, or either breaks it. */
   const relay = (socket: Socket, port: number) =>
     Effect.gen(function* () {
-      const stdin = Stream.fromAsyncIterable<Uint8Array, "broken">(socket, () => "broken").pipe(
-        Stream.catch(() => Stream.empty),
+      const connection = yield* driver.dial(id, port)
+      const there = Stream.runForEach(inputOf(socket), connection.write)
+      const back = Stream.runForEach(connection.output, (bytes) => write(socket, bytes))
+      const both = Effect.all(
+        [
+          Effect.andThen(there, connection.end),
+          Effect.andThen(
+            back,
+            Effect.sync(() => socket.end()),
+          ),
+        ],
+        { concurrency: "unbounded", discard: true },
       )
-      yield* runOn({ ...scriptCommand(relayScript, String(port)), stdin }).pipe(
-        Stream.runForEach((event) =>
-          event._tag === "Stdout" ? write(socket, event.bytes) : Effect.void,
-        ),
-        // Gone on this side: nobody is left to talk to.
-        Effect.raceFirst(closed(socket)),
-      )
-      yield* Effect.sync(() => socket.end())
-      yield* closed(socket)
+      yield* Effect.raceFirst(both, broken(socket))
     }).pipe(
+      Effect.scoped,
+      use,
       Effect.catch((error) =>
         Effect.logDebug("A connection broke", { port, error: error.message }),
       ),
@@ -124,17 +140,14 @@ export const makePorts = (needs: {
     const port = yield* checked(wanted)
     const local = options.localPort === undefined ? 0 : yield* checked(options.localPort)
     yield* available
-    yield* runScript(run, "/", scriptCommand(canRelayScript), (exitCode) =>
-      exitCode === relayExit.noTool
-        ? new PortUnreachable({ port, reason: "the image has neither perl nor nc nor bash" })
-        : undefined,
-    )
+    // A sandbox that can't be used is told of now, rather than to each connection.
+    yield* use(driver.stat(id, FilePath.make("/")))
     const fork = yield* FiberSet.makeRuntime()
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       socket.on("error", () => socket.destroy())
       fork(relay(socket, port))
     })
-    server.maxConnections = mostConnections
+    server.maxConnections = maxConnections
     yield* Effect.acquireRelease(
       Effect.callback<void, InvalidInput>((resume) => {
         server.once("error", (cause) =>
@@ -149,21 +162,21 @@ export const makePorts = (needs: {
     return { port, localPort, url: `http://127.0.0.1:${localPort}` }
   })
 
+  const table = (path: string) =>
+    driver.readFile(id, FilePath.make(path), { length: maxTable }).pipe(
+      Stream.decodeText,
+      Stream.mkString,
+      // The kernel may have no IPv6.
+      Effect.catchTag("FileNotFound", () => Effect.succeed("")),
+    )
+
+  const listening = Effect.map(Effect.forEach(tables, table), (all) =>
+    [...new Set(all.flatMap(listeningPorts))].sort((a, b) => a - b),
+  )
+
   return {
     expose,
-    list: Effect.andThen(
-      available,
-      Effect.map(runScript(run, "/proc/net/tcp", scriptCommand(listeningScript)), ({ stdout }) =>
-        [
-          ...new Set(
-            stdout
-              .split("\n")
-              .filter((line) => /^[0-9A-F]{4}$/.test(line))
-              .map((line) => Number.parseInt(line, 16)),
-          ),
-        ].sort((a, b) => a - b),
-      ),
-    ),
+    list: Effect.andThen(available, use(listening)),
     wait: Effect.fn("Sandbox.ports.wait")(function* (wanted, options = {}) {
       const port = yield* checked(wanted)
       yield* available
@@ -175,7 +188,11 @@ export const makePorts = (needs: {
         port,
         reason: `nothing listened on it within ${Duration.format(timeout.value)}`,
       })
-      yield* runScript(runOn, "/proc/net/tcp", scriptCommand(awaitPortScript, hex(port))).pipe(
+      const come = Effect.repeat(listening, {
+        schedule: Schedule.spaced("100 millis"),
+        until: (ports) => ports.includes(port),
+      })
+      yield* use(come).pipe(
         Effect.timeoutOrElse({ duration: timeout.value, orElse: () => Effect.fail(late) }),
       )
     }),

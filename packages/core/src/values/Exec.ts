@@ -26,9 +26,8 @@ export interface ExecRequest {
  *
  * - `timedOut`: the timeout struck and the command's processes were killed.
  * - `oomKilled`: a process of the command was killed because the sandbox's memory limit was reached.
- * - `restarted`: the whole sandbox was started anew, since the command's processes could not be
- *   reached one by one (a fork bomb holds every process slot), or since a limit ended the sandbox
- *   and not only a process of it (`gvisor`). Files are intact where the runtime keeps them over a
+ * - `restarted`: the whole sandbox was started anew, since the command did not end when it was told
+ *   to, or since a limit ended the sandbox and not only a process of it (`gvisor`). Files are intact where the runtime keeps them over a
  *   stop; other processes are gone.
  */
 export type ExecEvent = Data.TaggedEnum<{

@@ -171,5 +171,10 @@ export const SandboxInfo = Schema.Struct({
   createdAt: Schema.Date,
   /** Whether a command is running in it now, whoever started it; absent where the host did not say. */
   busy: Schema.optionalKey(Schema.Boolean),
+  /**
+   * Milliseconds since another program last used it: by a command, a file or a terminal that began or
+   * ended. Absent where none did, or where the host did not say.
+   */
+  unusedElsewhereFor: Schema.optionalKey(Schema.Finite),
 })
 export type SandboxInfo = typeof SandboxInfo.Type

@@ -45,6 +45,13 @@ export interface EngineHttp {
   ) => Effect.Effect<S["Type"], HostError>
   /** A call whose answer has nothing to read. */
   readonly run: (call: EngineCall) => Effect.Effect<void, HostError>
+  /** The headers of an answer, by their names in lower case. */
+  readonly head: (
+    call: EngineCall,
+  ) => Effect.Effect<
+    Readonly<Record<string, string | ReadonlyArray<string> | undefined>>,
+    HostError
+  >
   /** A long answer; leaving it closes its connection. `idle` bounds the silence within it. */
   readonly stream: (
     call: EngineCall,
@@ -310,6 +317,7 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
     endpoint,
     ask,
     run: (call) => Effect.asVoid(answerTo(call)),
+    head: (call) => Effect.map(answerTo(call), ({ headers }) => headers),
     stream,
     upgrade: (call) => versioned((version) => upgradeWith(version, call)),
   }

@@ -1,81 +1,99 @@
 import { EngineError, type HostError } from "@cordon/core"
 import type { DockerEngine } from "@cordon/driver-docker"
+import { type Connections, isIdle } from "@cordon/driver-docker/sandbox"
 import type { EngineHttp } from "@cordon/driver-docker-remote/http"
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 
-/**
- * In front of the container's first shell: on USR1 it kills all other processes, atomically for the
- * kernel and with nothing but what is built into the shell, until none is left. It runs as root, so
- * that it reaches everybody's, and only root can hinder it.
- */
-export const resettable = `trap 'while kill -KILL -1; set -- /proc/[0-9]*; [ $# -gt 2 ]; do :; done 2>/dev/null' USR1; `
+// What has the init end all that runs. gVisor can't be sent the first, and code inside can make the
+// second get lost: it is sent again and again.
+const endSignals = ["40", "SIGUSR1"] as const
+const perSignal = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(10)])
+const rounds = 7
+
+const resists = new EngineError({
+  operation: "end a sandbox's processes",
+  status: 0,
+  detail: "they resist; remove the sandbox",
+  ours: true,
+})
 
 /**
  * A task's container must not stop, or the swarm takes the task for ended. So what stopping means
  * is done to the processes in it: they are ended, and the container is frozen.
  */
-export const makeProcesses = (engine: DockerEngine["Service"], http: EngineHttp) => {
-  const signal = (container: string, signal: string) =>
+export const makeProcesses = (
+  engine: DockerEngine["Service"],
+  http: EngineHttp,
+  connections: Connections,
+) => {
+  const send = (container: string, signal: string) =>
     http.run({
       operation: "signal a container",
       method: "POST",
       path: `/containers/${encodeURIComponent(container)}/kill`,
       query: { signal },
     })
-  const isBusy = Effect.fnUntraced(function* (container: string) {
-    const { ExecIDs, State } = yield* engine.containerInspect(container)
-    return State.Running && (ExecIDs ?? []).length > 0
-  })
+  const signal = (container: string) => {
+    const [first, second] = endSignals
+    return Effect.catchIf(
+      send(container, first),
+      (error) => error._tag === "EngineError" && ![404, 409].includes(error.status),
+      () => send(container, second),
+    )
+  }
   const is = (container: string, wanted: string) =>
     Effect.map(engine.containerInspect(container), ({ State }) => State.Status === wanted)
 
   /** Turns a container, unless it is so already. */
-  const turn = (container: string, wanted: "paused" | "running") =>
-    (wanted === "paused"
-      ? engine.containerPause(container)
-      : engine.containerUnpause(container)
-    ).pipe(
-      Effect.catchIf(
-        (error) => error._tag === "EngineError" && error.status !== 404,
-        (error) =>
-          Effect.flatMap(is(container, wanted), (so) => (so ? Effect.void : Effect.fail(error))),
-      ),
+  const turned = (
+    container: string,
+    wanted: "paused" | "running",
+    turn: Effect.Effect<void, HostError>,
+  ) =>
+    Effect.catchIf(
+      turn,
+      (error) => error._tag === "EngineError" && error.status !== 404,
+      (error) =>
+        Effect.flatMap(is(container, wanted), (so) => (so ? Effect.void : Effect.fail(error))),
+    )
+  const freeze = (container: string) => turned(container, "paused", connections.pause(container))
+  const thaw = (container: string) =>
+    Effect.andThen(
+      turned(container, "running", engine.containerUnpause(container)),
+      connections.resumed(container),
     )
 
-  const end = Effect.fn("endProcesses")(function* (
-    container: string,
-  ): Effect.fn.Return<void, HostError> {
-    for (let round = 0; round < 100; round++) {
-      // Whoever is root inside may have stopped the shell that has to do it.
-      if (round % 10 === 0) {
-        yield* signal(container, "CONT")
-        yield* signal(container, "USR1")
+  const end = Effect.fn("endProcesses")(
+    function* (container: string): Effect.fn.Return<void, HostError> {
+      const idle = isIdle(connections, container).pipe(
+        Effect.timeout("5 seconds"),
+        Effect.orElseSucceed(() => false),
+        Effect.repeat({ schedule: perSignal, until: (is) => is }),
+      )
+      for (let round = 0; round < rounds; round++) {
+        yield* signal(container)
+        if (yield* idle) return
       }
-      yield* Effect.sleep(100)
-      if (!(yield* isBusy(container))) return
-    }
-    return yield* new EngineError({
-      operation: "end a sandbox's processes",
-      status: 0,
-      detail: "they resist; remove the sandbox",
-      ours: true,
-    })
-  })
+      return yield* resists
+    },
+    Effect.timeoutOrElse({ duration: "7 seconds", orElse: () => Effect.fail(resists) }),
+  )
 
   return {
     end,
-    freeze: (container: string) => turn(container, "paused"),
-    thaw: (container: string) => turn(container, "running"),
-    /** Ends all processes and freezes what might begin: then the engine refuses commands. */
+    freeze,
+    thaw,
+    /** Ends all processes and freezes what might begin: then commands are refused. */
     stop: Effect.fn("stopProcesses")(function* (container: string) {
-      for (let round = 0; round < 3; round++) {
-        yield* turn(container, "running")
-        // Frozen is stopped, whatever resisted.
-        yield* Effect.ignore(end(container))
-        yield* turn(container, "paused")
-        // A command that came in between is frozen as well: it is ended in the next round.
-        if (!(yield* isBusy(container))) return
-      }
+      yield* thaw(container)
+      // Frozen is stopped, whatever resisted.
+      yield* Effect.ignore(end(container))
+      yield* freeze(container)
+    }),
+    /** Lets a stopped container go on, without what began just before it was frozen. */
+    restart: Effect.fn("restartProcesses")(function* (container: string) {
+      yield* thaw(container)
+      yield* signal(container)
     }),
   }
 }

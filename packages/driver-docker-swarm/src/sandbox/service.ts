@@ -1,6 +1,5 @@
 import type { SandboxId, SandboxSpec } from "@cordon/core"
-import { containerSpec, label } from "@cordon/driver-docker/sandbox"
-import { resettable } from "./processes.ts"
+import { becomesInit, containerSpec, label } from "@cordon/driver-docker/sandbox"
 
 /** On a service: what was done to its sandbox (`stopped`, `paused`), and whom commands run as. */
 export const stateLabel = "dev.cordon.state"
@@ -14,7 +13,7 @@ export const nodeRuntime = label.runtime
 /**
  * A sandbox as a service: the container is a Docker sandbox's own, in the words that services have
  * for it. What they have no words for (swap, no network at all) is done to the container once it
- * runs, before anything but our shell runs in it.
+ * runs, before anything but the waiting shell runs in it.
  */
 export const serviceSpec = (options: {
   readonly id: SandboxId
@@ -32,7 +31,6 @@ export const serviceSpec = (options: {
     labels,
     network,
   })
-  const [shell = "", flag = "", keeper = ""] = container.Cmd
   const room = { NanoCPUs: host.NanoCpus, MemoryBytes: host.Memory }
   return {
     Name: id,
@@ -41,18 +39,22 @@ export const serviceSpec = (options: {
       ContainerSpec: {
         Image: container.Image,
         Hostname: container.Hostname,
-        Command: [shell, flag, resettable + keeper],
+        // Nothing can be put into a container before the swarm starts it. The shell waits for input,
+        // since gVisor does not show a program a file that is put in once the program looked for it.
+        Command: ["/bin/sh", "-c", becomesInit, "sh", ...container.Cmd],
+        OpenStdin: true,
         Env: container.Env,
         Dir: container.WorkingDir,
-        // The first shell's alone: commands name their user. See `resettable`.
-        User: "0",
+        // The init's own: it runs each command as the one that the command is to have.
+        User: container.User,
         // Not the sandbox's own labels: a driver on the node's engine would take it for one of its.
         Labels: { [label.id]: id, [label.version]: "1" },
         // A signal that is not this one leaves a frozen container frozen.
         StopSignal: "SIGTERM",
         StopGracePeriod: container.StopTimeout * 1e9,
         Healthcheck: container.Healthcheck,
-        Init: host.Init,
+        // The init must be process 1, also where an engine has one of its own by default.
+        Init: false,
         CapabilityDrop: host.CapDrop,
         CapabilityAdd: host.CapAdd.map((capability) => `CAP_${capability}`),
         Ulimits: host.Ulimits,
@@ -69,7 +71,8 @@ export const serviceSpec = (options: {
       // forgotten its container goes.
       RestartPolicy: { Condition: "none", MaxAttempts: 1 },
       Placement: { Constraints: [`node.labels.${nodeRuntime}==${spec.runtime}`] },
-      LogDriver: { Name: host.LogConfig.Type, Options: host.LogConfig.Config },
+      // What the init writes is for who is attached to it.
+      LogDriver: { Name: host.LogConfig.Type },
       ...(network === undefined ? {} : { Networks: [{ Target: network }] }),
     },
     Mode: { Replicated: { Replicas: 1 } },

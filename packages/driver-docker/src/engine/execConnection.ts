@@ -1,6 +1,6 @@
 import { type Duplex, finished } from "node:stream"
 import { giveBack, type HostError } from "@cordon/core"
-import { Deferred, Effect, Stream } from "effect"
+import { Deferred, Effect } from "effect"
 import type { ExecConnection } from "../DockerEngine.ts"
 
 // Bytes of standard input that wait to be sent before the sender has to.
@@ -22,9 +22,6 @@ export const execConnection = (
   socket.on("error", stopWriting)
   socket.on("close", stopWriting)
   return {
-    output: Stream.fromAsyncIterable<Uint8Array | string, HostError>(socket, toHostError).pipe(
-      Stream.map(bytesOf),
-    ),
     receive: (take) => {
       const ended = Deferred.makeUnsafe<void, HostError>()
       finished(socket, { writable: false }, (cause) =>

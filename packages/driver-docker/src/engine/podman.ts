@@ -17,8 +17,6 @@ export const statusOf = (status: number, detail: string): number =>
   status === 500 ? (statuses.find(([pattern]) => pattern.test(detail))?.[1] ?? status) : status
 
 const actions: Readonly<Record<string, string>> = {
-  exec: "exec_start",
-  exec_died: "exec_die",
   remove: "destroy",
 }
 
@@ -42,10 +40,3 @@ export const networkOf = ({
 
 /** An image's name as Docker shows it: `debian:12` is `docker.io/library/debian:12` in full. */
 export const familiar = (image: string): string => image.replace(/^docker\.io\/(library\/)?/, "")
-
-/**
- * Whether an output is all that there is of a command that Podman's runtime could not start, of
- * which no process ID tells.
- */
-export const isStartFailure = (output: string): boolean =>
-  /^Error: \S+: .*: OCI (runtime|permission)/s.test(output)

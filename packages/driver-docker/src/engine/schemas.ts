@@ -54,6 +54,8 @@ export type EngineInfo = typeof EngineInfo.Type
 
 export const ImageInspect = Schema.Struct({
   Id: Schema.String,
+  /** As Go names it: `amd64`. */
+  Architecture: optional(Schema.String),
   Config: optional(
     Schema.Struct({
       User: optional(Schema.String),
@@ -120,7 +122,6 @@ export const ContainerInspect = Schema.Struct({
   Created: Schema.String,
   /** The ID of its image. */
   Image: optional(Schema.String),
-  ExecIDs: optional(Schema.Array(Schema.String)),
   State: Schema.Struct({
     Status: Schema.String,
     Running: Schema.Boolean,
@@ -133,7 +134,6 @@ export const ContainerInspect = Schema.Struct({
     Image: Schema.String,
     Labels: optional(Labels),
     Env: optional(Schema.Array(Schema.String)),
-    WorkingDir: optional(Schema.String),
   }),
   HostConfig: optional(
     Schema.Struct({ NetworkMode: optional(Schema.String), Runtime: optional(Schema.String) }),
@@ -143,14 +143,6 @@ export const ContainerInspect = Schema.Struct({
 export type ContainerInspect = typeof ContainerInspect.Type
 
 export const Created = Schema.Struct({ Id: Schema.String })
-
-export const ExecInspect = Schema.Struct({
-  Running: Schema.Boolean,
-  ExitCode: optional(Schema.Number),
-  /** 0 for a command that was never started. */
-  Pid: Schema.Number,
-})
-export type ExecInspect = typeof ExecInspect.Type
 
 export const EngineEvent = Schema.Struct({
   Type: Schema.String,

@@ -1,5 +1,5 @@
 import type { HostError, InvalidInput } from "@cordon/core"
-import { Deferred, Effect, Fiber, type Scope } from "effect"
+import { Deferred, Effect, Fiber, Latch, type Scope } from "effect"
 import { Channel, type ChannelOptions } from "./Channel.ts"
 import { firstCredit } from "./ChannelOutput.ts"
 import { type ConnectionError, InitLost, ProtocolFault } from "./errors.ts"
@@ -29,6 +29,8 @@ const pingEvery = 5000
 const mostSilence = 6
 // Channels that were told to end and did not say so.
 const mostAbandoned = 1000
+// Milliseconds that what was told to end has once the init has shown that it heard of it.
+const lastGrace = 2000
 
 /**
  * A connection to the init of a sandbox. What comes over it is not trusted: whatever breaks the
@@ -40,18 +42,21 @@ export class InitConnection {
   readonly #later: Later
   readonly #parser: frames.FrameParser
   readonly #channels = new Map<number, Channel>()
-  readonly #abandoned = new Set<number>()
+  /** Calls that were given up, each with the ping whose answer shows that the init was told. */
+  readonly #abandoned = new Map<number, number>()
   readonly #free: Array<number> = []
   #highest = 0
   readonly #hello = Deferred.makeUnsafe<frames.Hello, ConnectionError>()
   readonly #lost = Deferred.makeUnsafe<ConnectionError>()
-  readonly #unanswered = Deferred.makeUnsafe<void>()
+  readonly #unanswered = Latch.makeUnsafe(false)
+  readonly #settled = Latch.makeUnsafe(true)
   #error: ConnectionError | undefined
   /** Those that have something for their consumer since the piece that is being read began. */
   readonly #touched = new Set<Channel>()
   #pings = 0
   #answered = 0
   #silence = 0
+  #isFrozen = false
   #cancelPing = () => {}
   #closing: Fiber.Fiber<void> = Effect.runFork(Effect.void)
 
@@ -115,9 +120,38 @@ export class InitConnection {
     return this.#error === undefined
   }
 
-  /** Waits until a call that was killed has not ended within its grace. */
+  /** Whether calls are under way. */
+  get isBusy(): boolean {
+    return this.#channels.size > 0
+  }
+
+  /** Has its silence count as nothing: its sandbox is paused. */
+  freeze(): void {
+    this.#isFrozen = true
+  }
+
+  /** Its silence counts again. */
+  thaw(): void {
+    this.#isFrozen = false
+    this.#silence = 0
+  }
+
+  /**
+   * Waits until a call that was given up has not ended although the init was told to end it: it answered
+   * what was sent after that, two seconds ago. One of which nothing comes at all may not have been told.
+   */
   get unanswered(): Effect.Effect<void> {
-    return Deferred.await(this.#unanswered)
+    return this.#unanswered.await
+  }
+
+  /** Waits until all calls that were given up have ended after all. */
+  get settled(): Effect.Effect<void> {
+    return this.#settled.await
+  }
+
+  /** Whether all calls that were given up have ended after all. */
+  get isSettled(): boolean {
+    return this.#abandoned.size === 0
   }
 
   /**
@@ -182,6 +216,12 @@ export class InitConnection {
       throw new ProtocolFault("an answer to no ping")
     }
     this.#answered = count
+    for (const [number, ping] of this.#abandoned) {
+      if (ping !== count) continue
+      this.#later(lastGrace, () => {
+        if (this.#abandoned.has(number)) this.#unanswered.openUnsafe()
+      })
+    }
   }
 
   /** The channel of a frame; none where it was given up, and its frames are late. */
@@ -202,8 +242,13 @@ export class InitConnection {
 
   #onClosed(number: number, ending: frames.Ending): void {
     const channel = this.#of(number)
-    this.#abandoned.delete(number)
-    if (channel === undefined) return
+    if (channel === undefined) {
+      this.#abandoned.delete(number)
+      if (!this.isSettled) return
+      this.#unanswered.closeUnsafe()
+      this.#settled.openUnsafe()
+      return
+    }
     this.#channels.delete(number)
     this.#free.push(number)
     channel.onClosed(ending)
@@ -211,17 +256,18 @@ export class InitConnection {
 
   #abandon(number: number): void {
     this.#channels.delete(number)
-    this.#abandoned.add(number)
-    Deferred.doneUnsafe(this.#unanswered, Effect.void)
+    this.#abandoned.set(number, ++this.#pings)
+    this.#outbox.push(frames.ping(this.#pings))
+    this.#settled.closeUnsafe()
     if (this.#abandoned.size <= mostAbandoned) return
     this.#lose(new InitLost({ why: "silent", detail: "it ends no call that it is told to end" }))
   }
 
   #beat(): void {
     this.#cancelPing = this.#later(pingEvery, () => {
-      this.#silence++
+      if (!this.#isFrozen) this.#silence++
       if (this.#silence > mostSilence) {
-        const detail = `it has been silent for ${(pingEvery * mostSilence) / 1000} s`
+        const detail = `nothing came over it for ${(pingEvery * mostSilence) / 1000} s`
         this.#lose(new InitLost({ why: "silent", detail }))
         return
       }

@@ -81,12 +81,12 @@ export const outputEvents = (pieces: ReadonlyArray<Piece>): Array<OutputEvent> =
   )
 
 /** What comes on a channel: output as `read` has it, then the end as `ended` tells it. */
-export const eventsOf = <A, E>(
+export const eventsOf = <A, X, E>(
   channel: Channel,
   read: (pieces: ReadonlyArray<Piece>) => ReadonlyArray<A>,
-  ended: (final: Final) => Effect.Effect<RunExit, E>,
-): Stream.Stream<A | RunExit, ConnectionError | E> => {
-  type Events = Pull.Pull<Arr.NonEmptyReadonlyArray<A | RunExit>, ConnectionError | E>
+  ended: (final: Final) => Effect.Effect<X, E>,
+): Stream.Stream<A | X, ConnectionError | E> => {
+  type Events = Pull.Pull<Arr.NonEmptyReadonlyArray<A | X>, ConnectionError | E>
   let over = false
   const pull: Events = Effect.suspend(() =>
     over
@@ -96,7 +96,7 @@ export const eventsOf = <A, E>(
           if (next === "output ended") return pull
           if ("timedOut" in next) {
             over = true
-            return Effect.map(ended(next), (exit): [RunExit] => [exit])
+            return Effect.map(ended(next), (exit): [X] => [exit])
           }
           const [first, ...others] = read(next)
           return first === undefined ? pull : Effect.succeed([first, ...others])
@@ -145,7 +145,14 @@ export const start = (
 export const run = (
   connection: InitConnection,
   command: Command,
-): Stream.Stream<RunEvent, RunError> =>
+): Stream.Stream<RunEvent, RunError> => runTo(connection, command, exitOf)
+
+/** As {@link run}, with another last event: what `ended` makes of the end. */
+export const runTo = <X, E>(
+  connection: InitConnection,
+  command: Command,
+  ended: (final: Final) => Effect.Effect<X, E>,
+): Stream.Stream<OutputEvent | X, ConnectionError | InvalidInput | E> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const { stdin } = command
@@ -156,7 +163,7 @@ export const run = (
       if (stdin !== undefined) {
         yield* Effect.forkScoped(feed(channel, stdin), { startImmediately: true })
       }
-      return eventsOf(channel, outputEvents, exitOf)
+      return eventsOf(channel, outputEvents, ended)
     }),
   )
 

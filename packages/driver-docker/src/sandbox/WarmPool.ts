@@ -170,7 +170,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
         const renewedAt = yield* Clock.currentTimeMillis
         const name = nameAhead(renewedAt)
         const { spec, image } = held.kind
-        const labels = labelsAhead(spec, identityOf(spec, image).workdir)
+        const labels = labelsAhead(spec, identityOf(spec, image))
         const container = yield* restore(
           create({ ...held.kind, name, id: nobody, labels, networkLabels: {} }),
         )

@@ -1,4 +1,5 @@
 import type { SandboxSpec } from "@cordon/core"
+import { initPath } from "../container/initArchive.ts"
 import type { ContainerSpec } from "../DockerEngine.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
 import type { Ulimits } from "../Ulimits.ts"
@@ -7,16 +8,11 @@ import type { Ulimits } from "../Ulimits.ts"
 // users' files, and signalling what runs as them. Nothing that reaches the kernel or the network.
 const capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID", "KILL"]
 
-/** Keeps the container alive, with nothing but a POSIX shell, and ends at once when told to stop. */
-const keeper = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done"
-
 /**
  * gVisor's processes are threads of its own to the host, which sees two or so for each and 30
- * besides, and whose refusal ends the whole sandbox. So the limit proper is set in gVisor's own
- * cgroup, which root inside may lift, and the host's is where that no longer helps.
+ * besides, and whose refusal ends the whole sandbox. So the limit proper is set by the init in gVisor's
+ * own cgroup, which root inside may lift, and the host's is where that no longer helps.
  */
-const gvisorKeeper = (pids: number) =>
-  `(echo ${pids} >/sys/fs/cgroup/pids/pids.max) 2>/dev/null; ${keeper}`
 const gvisorThreads = (pids: number) => 128 + 3 * pids
 
 // Where clouds serve metadata and credentials. Who has the address itself sends nothing there, and
@@ -49,12 +45,10 @@ export const containerSpec = (options: {
   /** Bytes; not limited where absent. */
   readonly disk?: number | undefined
   readonly ulimits?: Ulimits
-  /** Without any capability, even for root. */
-  readonly incapable?: boolean
   /** Whether a way out also leads to link-local addresses. */
   readonly linkLocal?: boolean | undefined
 }): ContainerSpec => {
-  const { spec, runtime, workdir, labels, network, disk, ulimits = {}, incapable } = options
+  const { spec, runtime, workdir, labels, network, disk, ulimits = {} } = options
   const shadowed = network !== undefined && spec.network === "bridge" && options.linkLocal !== true
   const { memory, cpus, pids } = spec.limits
   const gvisor = spec.runtime === "gvisor"
@@ -62,12 +56,16 @@ export const containerSpec = (options: {
     Image: spec.image,
     // The same for all: what was made ahead can't be told its name any more.
     Hostname: "sandbox",
-    Entrypoint: [],
-    Cmd: ["/bin/sh", "-c", gvisor ? gvisorKeeper(pids) : keeper],
+    Entrypoint: [initPath],
+    Cmd: gvisor ? [`--pids=${pids}`] : [],
+    // The init's own user: it runs each command as the one that the command is to have.
+    User: "0",
+    OpenStdin: true,
+    // The end of the connection that was there before the start is the end of its input.
+    StdinOnce: true,
     Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
     Labels: labels,
     WorkingDir: workdir,
-    ...(spec.user === undefined ? {} : { User: spec.user }),
     Healthcheck: { Test: ["NONE"] },
     StopTimeout: 2,
     ...(shadowed
@@ -89,13 +87,14 @@ export const containerSpec = (options: {
       NanoCpus: Math.round(cpus * 1e9),
       PidsLimit: gvisor ? gvisorThreads(pids) : pids,
       ...(disk === undefined ? {} : { StorageOpt: { size: String(disk) } }),
-      Init: true,
+      Init: false,
       CapDrop: ["ALL"],
-      CapAdd: incapable ? [] : capabilities,
+      CapAdd: capabilities,
       SecurityOpt: ["no-new-privileges"],
       IpcMode: "private",
       RestartPolicy: { Name: "no" },
-      LogConfig: { Type: "json-file", Config: { "max-size": "1m", "max-file": "1" } },
+      // What the init writes is for who is attached to it.
+      LogConfig: { Type: "none", Config: {} },
       Ulimits: [
         // Core dumps of crashing processes would only fill the disk.
         { Name: "core", Soft: 0, Hard: 0 },

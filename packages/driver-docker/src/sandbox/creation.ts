@@ -4,21 +4,21 @@ import {
   type EgressPolicy,
   EngineError,
   type HostError,
-  ImageUnusable,
   RuntimeUnavailable,
   type SandboxId,
   type SandboxSpec,
 } from "@cordon/core"
 import { Deferred, Effect, Schedule } from "effect"
+import type { Connections } from "../container/connections.ts"
+import type { ContainerFiles } from "../container/files.ts"
+import { requireUserNumbers } from "../container/users.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
-import { judgeContainerStart, requireUserNumbers } from "../engine/startFailures.ts"
 import { creationLabel } from "../Labels.ts"
 import type { Range } from "../Subnets.ts"
 import type { Ulimits } from "../Ulimits.ts"
 import { containerSpec, identityOf } from "./container.ts"
 import { type Egress, egressLabel } from "./egress.ts"
-import type { makeFiles } from "./files.ts"
 import { createNetwork, networkName, removeNetwork } from "./network.ts"
 
 type Engine = DockerEngine["Service"]
@@ -82,10 +82,18 @@ const findCreated = (engine: Engine, name: string, token: string, lost: EngineEr
     Effect.map(({ Id }) => Id),
   )
 
+/**
+ * Seconds for which a sandbox lives without any program that is connected to it: not so few that one
+ * which is slow to show itself loses it, nor more than the init can count.
+ */
+export const removalSeconds = ({ lease }: Pick<SandboxSpec, "lease">): number =>
+  Math.min(Math.max(Math.ceil(lease.removeTimeout / 1000), 60), 2 ** 32 - 1)
+
 /** Makes and starts a container with its network; what it made is undone where it fails. */
 export const makeCreation = (options: {
   readonly engine: Engine
-  readonly files: ReturnType<typeof makeFiles>
+  readonly connections: Connections
+  readonly files: Pick<ContainerFiles, "checkUser" | "ownWorkdir">
   readonly subnets: Range
   readonly egress: Egress
   /** What the daemon calls the runtime of proxies, where it is not the sandbox's own. */
@@ -97,18 +105,11 @@ export const makeCreation = (options: {
   readonly podman: Effect.Effect<boolean, HostError>
   readonly linkLocal: boolean | undefined
 }) => {
-  const { engine, files, subnets, egress, proxyRuntime, networkAhead, ulimits, podman } = options
-  // Images, by ID, that have been seen to hold a shell.
-  const usable = new Set<string>()
+  const { engine, connections, files, subnets, egress, proxyRuntime, networkAhead } = options
+  const { ulimits, podman } = options
 
-  const checkShell = (instanceId: string, { spec, image }: Creation) =>
-    Effect.gen(function* () {
-      if (usable.has(image.Id)) return
-      if (!(yield* engine.containerHasPath(instanceId, "/bin/sh"))) {
-        return yield* new ImageUnusable({ image: spec.image, reason: "it has no /bin/sh" })
-      }
-      usable.add(image.Id)
-    })
+  const architectureOf = ({ Architecture }: ImageInspect) =>
+    Architecture ? Effect.succeed(Architecture) : Effect.map(engine.version, ({ Arch }) => Arch)
 
   const makeNetwork = (name: string, { spec, networkLabels }: Creation) =>
     createNetwork(engine, subnets, name, spec.network, networkLabels)
@@ -147,8 +148,6 @@ export const makeCreation = (options: {
         network,
         disk,
         ulimits,
-        // What is added there is also had by users who are not root.
-        incapable: !root && (yield* podman),
         linkLocal: options.linkLocal,
       })
       const create = Effect.uninterruptible(
@@ -166,7 +165,11 @@ export const makeCreation = (options: {
       )
       const prepare = create.pipe(
         Effect.catchIf(needsNetwork, () => Effect.andThen(Deferred.await(attached), create)),
-        Effect.tap((instanceId) => checkShell(instanceId, request)),
+        Effect.tap((instanceId) =>
+          Effect.flatMap(architectureOf(image), (architecture) =>
+            connections.putInit(instanceId, architecture),
+          ),
+        ),
       )
       const [instanceId] = yield* Effect.all([prepare, connect], { concurrency: 2 })
       const inspect = engine.containerInspect(instanceId)
@@ -176,17 +179,21 @@ export const makeCreation = (options: {
       if (looked !== undefined && looked.HostConfig?.Runtime !== runtime) {
         return yield* new RuntimeUnavailable({ runtime: spec.runtime, available: ["runc"] })
       }
-      const start = Effect.mapError(engine.containerStart(instanceId), (error) => {
-        const judged = judgeContainerStart(error, user)
-        return judged._tag === "InvalidInput" ? judged : adviseOnUlimits(judged)
-      })
+      const start = Effect.uninterruptible(engine.containerStart(instanceId))
+      // Podman sets the container up when it is attached to.
+      const launch = Effect.mapError(
+        connections.launch(instanceId, start, removalSeconds(spec)),
+        adviseOnUlimits,
+      )
       const [created] = yield* Effect.all(
-        [looked === undefined ? inspect : Effect.succeed(looked), Effect.uninterruptible(start)],
+        [looked === undefined ? inspect : Effect.succeed(looked), launch],
         { concurrency: 2 },
       )
-      if (!root && spec.workdir !== undefined) {
-        const target = { id, instanceId: created.Id }
-        yield* Effect.ignore(files.ownWorkdir(target, workdir, user))
+      if (!root) {
+        const target = { id, instanceId: created.Id, user }
+        yield* files.checkUser(target)
+        if (spec.workdir !== undefined)
+          yield* Effect.ignore(files.ownWorkdir(target, workdir, user))
       }
       const State = { ...created.State, Status: "running", Running: true }
       return { ...created, State }

@@ -1,5 +1,5 @@
 import { type HostError, SandboxEvent, SandboxId } from "@cordon/core"
-import { Deferred, Effect, Option, PubSub, Schedule, Schema, Stream } from "effect"
+import { Effect, Option, PubSub, Schedule, Schema, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { actionOf } from "../engine/podman.ts"
 import type { EngineEvent } from "../engine/schemas.ts"
@@ -7,13 +7,8 @@ import { label, ownerOf } from "../Labels.ts"
 
 /** The one subscription to the engine's events that a driver holds, and what is learnt from it. */
 export interface EventHub {
-  /** Completes when the command has ended; to be asked for before the command is started. */
-  readonly death: (execId: string) => Effect.Effect<Deferred.Deferred<void>>
-  readonly forget: (execId: string) => Effect.Effect<void>
   /** How often a container's memory limit has killed a process since the driver started. */
   readonly oomKills: (instanceId: string) => number
-  /** Takes what was learnt otherwise of how often that was. */
-  readonly countOoms: (instanceId: string, ooms: number) => void
   /** How often a container has ended since the driver started. */
   readonly deaths: (instanceId: string) => number
   /** Whether a container has ended more often than `before`; the news may take a moment. */
@@ -48,8 +43,6 @@ const toSandboxEvents = (event: EngineEvent): ReadonlyArray<SandboxEvent> => {
       return [SandboxEvent.Removed({ id })]
     case "oom":
       return [SandboxEvent.OutOfMemory({ id })]
-    case "exec_start":
-      return [SandboxEvent.Used({ id })]
     default:
       return []
   }
@@ -63,26 +56,33 @@ const reconnecting = Schedule.min([
 // Events come within milliseconds; an engine that is short of CPU was seen to need seconds.
 const awaitingNews = Schedule.max([Schedule.spaced("25 millis"), Schedule.recurs(120)])
 
-/**
- * Watches the engine for as long as the scope lives, and reconnects where the connection breaks.
- * `onHalt` is called for a container whose processes do not go on: ended, paused or removed.
- */
+/** What is done when something happens to a container. */
+export interface ContainerListeners {
+  /** It has ended, or was removed. */
+  readonly ended: (instanceId: string) => Effect.Effect<void>
+  readonly paused: (instanceId: string) => Effect.Effect<void>
+  readonly resumed: (instanceId: string) => Effect.Effect<void>
+}
+
+const listenerOf: Readonly<Record<string, keyof ContainerListeners>> = {
+  die: "ended",
+  destroy: "ended",
+  pause: "paused",
+  unpause: "resumed",
+}
+
+/** Watches the engine for as long as the scope lives, and reconnects where the connection breaks. */
 export const makeEventHub = Effect.fnUntraced(function* (
   engine: DockerEngine["Service"],
-  onHalt: (instanceId: string) => Effect.Effect<void> = () => Effect.void,
+  listeners?: ContainerListeners,
 ) {
-  const waiting = new Map<string, Deferred.Deferred<void>>()
   const counts = new Map<string, { ooms: number; deaths: number }>()
   const countsOf = (instanceId: string) => counts.get(instanceId) ?? { ooms: 0, deaths: 0 }
   const published = yield* PubSub.unbounded<Effect.Effect<SandboxEvent, HostError>>()
 
   const handle = Effect.fnUntraced(function* (event: EngineEvent) {
     const action = actionOf(event)
-    if (action === "exec_die") {
-      const execId = event.Actor.Attributes?.["execID"] ?? ""
-      const death = waiting.get(execId)
-      if (death !== undefined) yield* Deferred.succeed(death, undefined)
-    } else if (action === "oom") {
+    if (action === "oom") {
       const { ooms, deaths } = countsOf(event.Actor.ID)
       counts.set(event.Actor.ID, { ooms: ooms + 1, deaths })
     } else if (action === "die") {
@@ -91,7 +91,8 @@ export const makeEventHub = Effect.fnUntraced(function* (
     } else if (action === "destroy") {
       counts.delete(event.Actor.ID)
     }
-    if (["die", "pause", "destroy"].includes(action)) yield* onHalt(event.Actor.ID)
+    const listener = listenerOf[action]
+    if (listener !== undefined) yield* listeners?.[listener](event.Actor.ID) ?? Effect.void
     for (const sandboxEvent of toSandboxEvents(event)) {
       yield* PubSub.publish(published, Effect.succeed(sandboxEvent))
     }
@@ -107,16 +108,7 @@ export const makeEventHub = Effect.fnUntraced(function* (
   )
 
   const hub: EventHub = {
-    death: (execId) =>
-      Effect.map(Deferred.make<void>(), (death) => {
-        waiting.set(execId, death)
-        return death
-      }),
-    forget: (execId) => Effect.sync(() => waiting.delete(execId)),
     oomKills: (instanceId) => countsOf(instanceId).ooms,
-    countOoms: (instanceId, ooms) => {
-      counts.set(instanceId, { ...countsOf(instanceId), ooms })
-    },
     deaths: (instanceId) => countsOf(instanceId).deaths,
     sawDeath: (instanceId, before) =>
       Effect.sync(() => countsOf(instanceId).deaths > before).pipe(

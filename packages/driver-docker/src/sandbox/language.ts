@@ -1,5 +1,5 @@
 import { type HostError, languageVariables, utf8Locales } from "@cordon/core"
-import { Cache, Effect, Exit } from "effect"
+import { Cache, Effect, Exit, Option } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 
 /**
@@ -17,7 +17,7 @@ export const makeLanguages = (engine: DockerEngine["Service"]) =>
         if (languageVariables.some((name) => names.includes(name))) return {}
         const there = yield* Effect.filter(
           utf8Locales,
-          ({ path }) => engine.containerHasPath(instanceId, path),
+          ({ path }) => Effect.map(engine.containerPathStat(instanceId, path), Option.isSome),
           { concurrency: "unbounded" },
         )
         return there[0] === undefined ? {} : { LANG: there[0].lang }

@@ -12,12 +12,12 @@ import {
   SnapshotNotFound,
 } from "@cordon/core"
 import { Effect, Option, Schema } from "effect"
+import type { Target } from "../container/Target.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { familiar } from "../engine/podman.ts"
 import type { ImageInspect, ImageSummary } from "../engine/schemas.ts"
 import { label, snapshotLabel } from "../Labels.ts"
 import { withoutProxy } from "./egress.ts"
-import type { Target } from "./exec.ts"
 
 const repository = "cordon-snapshot"
 
@@ -120,9 +120,11 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
               tag: image.slice(repository.length + 1),
               // Values of letters, digits and hyphens: they need no quotes.
               // One to a line: Podman takes all of a line for one.
-              changes: Object.entries(labels)
-                .map(([key, value]) => `LABEL ${key}=${value}`)
-                .join("\n"),
+              changes: [
+                ...Object.entries(labels).map(([key, value]) => `LABEL ${key}=${value}`),
+                // The container's own is the init's.
+                `USER ${target.user ?? "0"}`,
+              ].join("\n"),
               environment,
             }),
           ),

@@ -213,7 +213,6 @@ describe("a channel that is killed", () => {
           ending: undefined,
           timedOut: true,
         })
-        yield* connection.unanswered
         const next = yield* connection.open(request)
         assert.strictEqual(next.number, 2)
         init.say(data(1, 1, "late"), credit(1, 5), closed(1))
@@ -221,6 +220,30 @@ describe("a channel that is killed", () => {
         init.say(closed(1))
         assert.isFalse(connection.isOpen)
       }).pipe(Effect.scoped),
+  )
+
+  it.effect("counts as unanswered only where the init answers something else meanwhile", () =>
+    Effect.gen(function* () {
+      const { init, connection } = yield* greeted
+      yield* connection.open(request, { timeout: 1000 })
+      const unanswered = yield* Effect.forkChild(connection.unanswered, { startImmediately: true })
+      assert.isTrue(connection.isSettled)
+      yield* TestClock.adjust("10 seconds")
+      assert.isFalse(connection.isSettled)
+      assert.isUndefined(unanswered.pollUnsafe())
+      // An engine that hung goes on: the init hears of it and of all pings at once.
+      for (const { payload } of init.of(to.ping)) init.say({ type: from.pong, channel: 0, payload })
+      yield* TestClock.adjust("1.9 seconds")
+      assert.isUndefined(unanswered.pollUnsafe())
+      yield* TestClock.adjust("0.1 seconds")
+      yield* Fiber.join(unanswered)
+      init.say(closed(1))
+      yield* connection.settled
+      assert.isTrue(connection.isSettled)
+      assert.isUndefined(
+        (yield* Effect.forkChild(connection.unanswered, { startImmediately: true })).pollUnsafe(),
+      )
+    }).pipe(Effect.scoped),
   )
 
   it.effect("is killed by the end of its scope, which waits for no silent init", () =>

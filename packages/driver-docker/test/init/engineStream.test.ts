@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope, Stream } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { engineStream } from "../../src/init/engineStream.ts"
 import { InitConnection } from "../../src/init/InitConnection.ts"
 import { encode, hello } from "./fakeInit.ts"
@@ -17,7 +17,6 @@ const attach = Effect.gen(function* () {
   let take = (_: Uint8Array): boolean => false
   const stream = engineStream(
     {
-      output: Stream.empty,
       receive: (taker) => {
         take = taker
         return { resume: () => {}, end: Effect.never }

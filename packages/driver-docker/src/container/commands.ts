@@ -1,0 +1,111 @@
+import {
+  EngineUnreachable,
+  type ExecError,
+  ExecEvent,
+  type ExecRequest,
+  scriptArgv,
+} from "@cordon/core"
+import { Duration, Effect, Stream } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import type { Final } from "../init/Channel.ts"
+import { NotStarted } from "../init/errors.ts"
+import { exitOf, type RunError, runTo } from "../init/run.ts"
+import type { EventHub } from "../sandbox/events.ts"
+import type { Languages } from "../sandbox/language.ts"
+import type { Connected, Connections } from "./connections.ts"
+import { before, type JudgeLoss } from "./ends.ts"
+import { refusedFor, type Stuck } from "./refusals.ts"
+import { judgeStart, said } from "./startFailures.ts"
+import type { Target } from "./Target.ts"
+import { requireUserNumbers } from "./users.ts"
+
+/** The program of a command and its arguments: a text is for a shell. */
+const argvOf = (command: ExecRequest["command"]) =>
+  typeof command === "string" ? scriptArgv(command) : command
+
+// What a busy engine may take to connect, on top of a command's timeout.
+const extra = Duration.seconds(8)
+
+/** What a command is to the init of its sandbox. */
+export const commandOf = (
+  target: Target,
+  { command, cwd = target.cwd ?? "/", user = target.user, env = {} }: Omit<ExecRequest, "stdin">,
+) => ({
+  argv: argvOf(command),
+  cwd,
+  env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+  ...(user === undefined ? {} : { user }),
+})
+
+/** Commands of sandboxes, as `SandboxDriver.exec` promises. */
+export const makeCommands = (options: {
+  readonly engine: DockerEngine["Service"]
+  readonly hub: EventHub
+  readonly connections: Connections
+  readonly languages: Languages
+  readonly judgeLoss: JudgeLoss
+}) => {
+  const { engine, hub, connections, languages, judgeLoss } = options
+  const late = new EngineUnreachable({
+    endpoint: engine.endpoint,
+    reason: "it did not answer before a command's time was up; the command was not begun",
+  })
+
+  /** How a command ended; one that did not end when it was told to is ended with its sandbox. */
+  const endedBy =
+    ({ reset }: Connected) =>
+    (final: Final) =>
+      Effect.flatMap(exitOf(final), ({ unanswered, _tag: _, ...exit }) =>
+        unanswered
+          ? Effect.map(reset, (restarted) => ExecEvent.Exit({ ...exit, restarted }))
+          : Effect.succeed(ExecEvent.Exit({ ...exit, restarted: false })),
+      )
+
+  /** Holds what the engine does before a command begins to the command's timeout. */
+  const inTime = <A, E, R>(
+    prepare: Effect.Effect<A, E, R>,
+    timeout: Duration.Duration | undefined,
+  ): Effect.Effect<A, E | EngineUnreachable, R> =>
+    timeout === undefined
+      ? prepare
+      : Effect.timeoutOrElse(prepare, {
+          duration: Duration.sum(timeout, extra),
+          orElse: () => Effect.fail(late),
+        })
+
+  return (target: Target, request: ExecRequest): Stream.Stream<ExecEvent, ExecError> =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        const { user = target.user, stdin, timeout } = request
+        yield* requireUserNumbers(user)
+        const state = before(hub, target)
+        const [connected, env] = yield* inTime(
+          Effect.all([
+            Effect.mapError(connections.of(target.instanceId), refusedFor(target)),
+            languages(target.instanceId, request.command, request.env ?? {}),
+          ]),
+          timeout,
+        )
+        const command = commandOf(target, { ...request, env })
+        const failed = (error: RunError | Stuck): Stream.Stream<ExecEvent, ExecError> => {
+          if (error instanceof NotStarted) {
+            const [program] = command.argv
+            const attempted = { program, cwd: command.cwd, user }
+            return Stream.unwrap(Effect.map(judgeStart(error, attempted), said))
+          }
+          if (error._tag === "InvalidInput") return Stream.fail(error)
+          return Stream.fromEffect(judgeLoss(target, error, state))
+        }
+        const running = runTo(
+          connected.init,
+          {
+            ...command,
+            ...(stdin === undefined ? {} : { stdin }),
+            ...(timeout === undefined ? {} : { timeout: Duration.toMillis(timeout) }),
+          },
+          endedBy(connected),
+        )
+        return Stream.catch(running, failed)
+      }),
+    )
+}

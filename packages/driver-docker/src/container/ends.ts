@@ -1,0 +1,75 @@
+import { ExecEvent, type HostError, SandboxNotFound } from "@cordon/core"
+import { Effect } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import type { InitLost } from "../init/errors.ts"
+import { isEngineError } from "../sandbox/creation.ts"
+import type { EventHub } from "../sandbox/events.ts"
+import { answers, brokenConnection, Stuck } from "./refusals.ts"
+import type { Target } from "./Target.ts"
+
+// How gVisor ends when its own kernel could not go on; whoever stops a sandbox leaves another code.
+const gvisorCrash = 2
+
+/** How often a container has ended, and its memory limit has struck, before a call began. */
+export interface Before {
+  readonly deaths: number
+  readonly ooms: number
+}
+
+export const before = (hub: EventHub, { instanceId }: Target): Before => ({
+  deaths: hub.deaths(instanceId),
+  ooms: hub.oomKills(instanceId),
+})
+
+type Relaunch = (instanceId: string) => Effect.Effect<void, HostError>
+
+/**
+ * What the loss of a connection means for the command that ran over it. The command ended with the
+ * container, or with the connection where the container runs on. A container that a limit of its own has
+ * ended is started anew: nobody asked for its end.
+ *
+ * @param relaunch starts a container anew; absent where none can be
+ * @returns how the command ended, where the container ended
+ */
+export const judgeLoss =
+  (engine: DockerEngine["Service"], hub: EventHub, relaunch?: Relaunch) =>
+  (
+    target: Target,
+    lost: InitLost | HostError | Stuck,
+    { deaths, ooms }: Before,
+  ): Effect.Effect<Extract<ExecEvent, { _tag: "Exit" }>, SandboxNotFound | HostError> =>
+    Effect.gen(function* () {
+      if (lost instanceof Stuck) return yield* lost.error
+      const { instanceId } = target
+      const gone = new SandboxNotFound({ sandbox: target.id })
+      const look = answers(engine, engine.containerInspect(instanceId)).pipe(
+        Effect.catchIf(isEngineError(404), () => Effect.fail(gone)),
+      )
+      let { State } = yield* look
+      if (State.Running) {
+        // The engine may be a moment behind.
+        const died = yield* hub.sawDeath(instanceId, deaths)
+        if (died) State = (yield* look).State
+        else {
+          return yield* Effect.fail(
+            brokenConnection(engine, lost, " while a command ran, which ends within 30 s"),
+          )
+        }
+      }
+      const restarted = State.Running
+      const struck = hub.oomKills(instanceId) > ooms || (!restarted && State.OOMKilled === true)
+      const crashed = !restarted && State.ExitCode === gvisorCrash
+      const isAnew = !restarted && (struck || crashed) && relaunch !== undefined
+      if (isAnew) {
+        yield* relaunch(instanceId).pipe(
+          Effect.catchIf(isEngineError(404), () => Effect.fail(gone)),
+        )
+      }
+      return ExecEvent.Exit({
+        exitCode: 137,
+        timedOut: false,
+        oomKilled: struck,
+        restarted: restarted || isAnew,
+      })
+    })
+export type JudgeLoss = ReturnType<typeof judgeLoss>

@@ -1,0 +1,81 @@
+import type { ExecError, HostError, Terminal, TerminalRequest } from "@cordon/core"
+import { Effect, type Scope, Stream } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import { NotStarted } from "../init/errors.ts"
+import { type RunError, type RunExit, start } from "../init/run.ts"
+import type { EventHub } from "../sandbox/events.ts"
+import type { Languages } from "../sandbox/language.ts"
+import { commandOf } from "./commands.ts"
+import type { Connections } from "./connections.ts"
+import { before, type JudgeLoss } from "./ends.ts"
+import { explainLoss, refusedFor, type Stuck } from "./refusals.ts"
+import { judgeStart } from "./startFailures.ts"
+import type { Target } from "./Target.ts"
+import { requireUserNumbers } from "./users.ts"
+
+/** Commands on terminals, whose size is set before the command begins. */
+export const makeTerminals =
+  (options: {
+    readonly engine: DockerEngine["Service"]
+    readonly hub: EventHub
+    readonly connections: Connections
+    readonly languages: Languages
+    readonly judgeLoss: JudgeLoss
+  }) =>
+  (target: Target, request: TerminalRequest): Effect.Effect<Terminal, ExecError, Scope.Scope> =>
+    Effect.gen(function* () {
+      const { engine, hub, connections, languages, judgeLoss } = options
+      const { user = target.user, size } = request
+      yield* requireUserNumbers(user)
+      const state = before(hub, target)
+      const { init, reset } = yield* Effect.mapError(
+        connections.of(target.instanceId),
+        refusedFor(target),
+      )
+      const given = { TERM: "xterm-256color", ...request.env }
+      const env = yield* languages(target.instanceId, request.command, given)
+      const command = commandOf(target, { ...request, env })
+      const running = yield* start(init, { ...command, terminal: size }).pipe(
+        Effect.catchTag("InitLost", (lost) => explainLoss(engine, target, lost)),
+      )
+      const bytes = new TextEncoder()
+
+      /** How it ended; the end of its sandbox is its own. */
+      const exitCode = (error: RunError | Stuck): Effect.Effect<number, HostError> => {
+        if (error._tag === "NotStarted") return Effect.succeed(126)
+        if (error._tag === "InvalidInput") return Effect.die(error)
+        return judgeLoss(target, error, state).pipe(
+          Effect.map(({ exitCode }) => exitCode),
+          Effect.catchTag("SandboxNotFound", () => Effect.succeed(137)),
+        )
+      }
+      const ended = ({ exitCode, unanswered }: RunExit) =>
+        unanswered ? Effect.as(reset, exitCode) : Effect.succeed(exitCode)
+      const started = yield* Effect.result(running.pid)
+      if (started._tag === "Failure" && started.failure instanceof NotStarted) {
+        const [program] = command.argv
+        const { text, exitCode } = yield* judgeStart(started.failure, {
+          program,
+          cwd: command.cwd,
+          user,
+        })
+        return {
+          output: Stream.succeed(bytes.encode(text.replace("\n", "\r\n"))),
+          write: () => Effect.void,
+          resize: () => Effect.void,
+          exit: Effect.succeed(exitCode),
+        }
+      }
+      return {
+        output: running.events.pipe(
+          Stream.map((event) => (event._tag === "Exit" ? [] : [event.bytes])),
+          Stream.flattenIterable,
+          Stream.catch(() => Stream.empty),
+        ),
+        write: running.write,
+        resize: running.resize,
+        exit: yield* Effect.cached(
+          running.exit.pipe(Effect.flatMap(ended), Effect.catch(exitCode)),
+        ),
+      }
+    })

@@ -1,0 +1,25 @@
+import { Effect } from "effect"
+import { usage } from "../init/processes.ts"
+import type { Connections } from "./connections.ts"
+
+/** Who uses a running sandbox, as its init tells; nothing where that does not answer within 5 seconds. */
+export const makeUsageOf = (connections: Connections) =>
+  Effect.fnUntraced(
+    function* (instanceId: string) {
+      const { init } = yield* connections.of(instanceId)
+      const isOurs = init.isBusy
+      const { open, quiet } = yield* usage(init)
+      return { busy: isOurs || open > 0, unusedElsewhereFor: quiet }
+    },
+    Effect.scoped,
+    Effect.timeout("5 seconds"),
+    Effect.orElseSucceed(() => ({})),
+  )
+
+/** Whether no command, file operation or kept process of a sandbox is left. */
+export const isIdle = (connections: Connections, instanceId: string) =>
+  Effect.gen(function* () {
+    const { init } = yield* connections.of(instanceId)
+    const { open, keptRunning } = yield* usage(init)
+    return open === 0 && keptRunning === 0 && !init.isBusy
+  }).pipe(Effect.scoped)

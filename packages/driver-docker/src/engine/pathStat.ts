@@ -1,0 +1,54 @@
+import { EngineError } from "@cordon/core"
+import { Effect, Option, Schema } from "effect"
+
+/** What a path of a container names; a link is not followed. */
+export interface PathStat {
+  readonly kind: "file" | "link" | "other"
+  /** Where a link leads in the end, as a path of the container. */
+  readonly target: string
+}
+
+/** The header by which the engine says it. */
+export const pathStatHeader = "x-docker-container-path-stat"
+
+const Said = Schema.fromJsonString(
+  Schema.Struct({ mode: Schema.Number, linkTarget: Schema.optionalKey(Schema.String) }),
+)
+
+// Go's bits of a file's mode: https://pkg.go.dev/io/fs#FileMode
+const links = 2 ** 27
+const others = 2 ** 31 + 2 ** 26 + 2 ** 25 + 2 ** 24 + 2 ** 21 + 2 ** 19
+// Bitwise operators would take the highest for a sign.
+const has = (mode: number, bits: number) => (BigInt(mode) & BigInt(bits)) !== 0n
+
+/** Reads the header's value. */
+export const readPathStat = (operation: string, value: unknown) =>
+  Schema.decodeUnknownEffect(Schema.String)(value).pipe(
+    Effect.flatMap((text) =>
+      Schema.decodeUnknownEffect(Said)(Buffer.from(text, "base64").toString()),
+    ),
+    Effect.map(
+      ({ mode, linkTarget = "" }): PathStat => ({
+        kind: has(mode, links) ? "link" : has(mode, others) ? "other" : "file",
+        target: linkTarget,
+      }),
+    ),
+    Effect.mapError(
+      ({ message }) =>
+        new EngineError({
+          operation,
+          status: 0,
+          detail: `its answer is not what the Engine API documents: ${message}`,
+        }),
+    ),
+  )
+
+/** Takes an answer that there is no such path for none. */
+export const orMissing = <E extends { readonly _tag: string }, R>(
+  stat: Effect.Effect<PathStat, E | EngineError, R>,
+): Effect.Effect<Option.Option<PathStat>, E | EngineError, R> =>
+  Effect.catchIf(
+    Effect.map(stat, Option.some),
+    (error) => error instanceof EngineError && error.status === 404,
+    () => Effect.succeed(Option.none()),
+  )

@@ -1,0 +1,203 @@
+// How programs that use one sandbox are connected to its init, each by itself.
+import { EngineUnreachable, Sandboxes, type SandboxSession } from "@cordon/core"
+import { DockerEngine, layerDriver, localEngine } from "@cordon/driver-docker"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Fiber, Layer, Schedule } from "effect"
+import { socketPath } from "../support/docker.ts"
+import {
+  containerOf,
+  engine,
+  freshSession,
+  image,
+  onEngine,
+  textOf,
+  withSession,
+} from "./support.ts"
+
+/** Another program with the same session, whose engine may be another one. */
+const elsewhere = <A, E>(
+  sessionId: string,
+  f: (session: SandboxSession) => Effect.Effect<A, E>,
+  docker: Layer.Layer<DockerEngine> = localEngine(socketPath),
+) =>
+  Effect.gen(function* () {
+    const sandboxes = yield* Sandboxes
+    return yield* f(yield* sandboxes.session(sessionId))
+  }).pipe(
+    Effect.provide(
+      Sandboxes.layer({ image, removeOnClose: false }).pipe(
+        Layer.provide(layerDriver().pipe(Layer.provide(docker))),
+      ),
+      // Nothing of this program's.
+      { local: true },
+    ),
+    Effect.scoped,
+  )
+
+/** A session of this program, and its ID for others. */
+const shared = <A, E>(f: (session: SandboxSession, id: string) => Effect.Effect<A, E>) => {
+  const id = freshSession()
+  return withSession((_, sandboxes) =>
+    Effect.gen(function* () {
+      return yield* f(yield* sandboxes.session(id), id)
+    }),
+  )
+}
+
+describe("connections to a sandbox", () => {
+  onEngine("are had by two programs, neither of which ends what the other runs", () =>
+    shared((session, id) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ name: "box", network: "none" })
+        const running = yield* Effect.forkChild(sandbox.exec("until [ -e go ]; do sleep 0.1; done"))
+        yield* elsewhere(id, (other) =>
+          Effect.gen(function* () {
+            const same = yield* other.get("box")
+            const timedOut = yield* same.exec("sleep 1000", { timeout: "1 second" })
+            assert.isTrue(timedOut.timedOut)
+            assert.isFalse(timedOut.restarted)
+            assert.isTrue((yield* same.inspect).busy)
+            yield* same.files.write("go", "")
+          }),
+        )
+        assert.strictEqual((yield* Fiber.join(running)).exitCode, 0)
+      }),
+    ),
+  )
+
+  onEngine("tell when another program last used the sandbox", () =>
+    shared((session, id) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ name: "box", network: "none" })
+        yield* elsewhere(id, (other) =>
+          Effect.flatMap(other.get("box"), (same) => same.exec("true")),
+        )
+        yield* Effect.sleep("50 millis")
+        const { busy, unusedElsewhereFor } = yield* sandbox.inspect
+        assert.isFalse(busy)
+        assert.isAtLeast(unusedElsewhereFor ?? 0, 50)
+      }),
+    ),
+  )
+
+  onEngine("are tried anew after one that could not be had", () =>
+    shared((session, id) =>
+      Effect.gen(function* () {
+        yield* session.create({ name: "box", network: "none" })
+        let failures = 1
+        const broken = Layer.effect(
+          DockerEngine,
+          Effect.map(DockerEngine, (real) =>
+            DockerEngine.of({
+              ...real,
+              execStart: (...asked) =>
+                failures-- > 0
+                  ? Effect.fail(
+                      new EngineUnreachable({ endpoint: "x", reason: "the test says so" }),
+                    )
+                  : real.execStart(...asked),
+            }),
+          ),
+        ).pipe(Layer.provide(localEngine(socketPath)))
+        yield* elsewhere(
+          id,
+          (other) =>
+            Effect.gen(function* () {
+              const same = yield* other.get("box")
+              // The first try is to see who uses it, and may fail.
+              assert.strictEqual((yield* same.exec("true")).exitCode, 0)
+              assert.isAtMost(failures, 0)
+            }),
+          broken,
+        )
+      }),
+    ),
+  )
+
+  onEngine("are had anew where the sandbox was started by another program", () =>
+    shared((session, id) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ name: "box", network: "none" })
+        yield* sandbox.files.write("kept", "yes")
+        yield* elsewhere(id, (other) =>
+          Effect.gen(function* () {
+            const same = yield* other.get("box")
+            yield* same.stop
+            yield* same.start
+            assert.strictEqual(yield* textOf(same, "cat kept"), "yes")
+          }),
+        )
+        // The news of the end may take a moment.
+        const read = Effect.retry(textOf(sandbox, "cat kept"), {
+          schedule: Schedule.spaced("100 millis"),
+          times: 20,
+        })
+        assert.strictEqual(yield* read, "yes")
+      }),
+    ),
+  )
+
+  onEngine("run the init that was put in, whatever stands at its path before a start", () =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ network: "none" })
+        yield* sandbox.run("rm /.cordon/init && ln -s /bin/false /.cordon/init")
+        assert.strictEqual(yield* textOf(sandbox, "echo on"), "on")
+        yield* sandbox.stop
+        yield* sandbox.start
+        assert.strictEqual(yield* textOf(sandbox, "echo on"), "on")
+        yield* sandbox.run("rm -r /.cordon && ln -s /etc /.cordon")
+        yield* sandbox.stop
+        yield* sandbox.start
+        assert.strictEqual(yield* textOf(sandbox, "echo on; ls /etc/init || true"), "on")
+      }),
+    ),
+  )
+
+  onEngine("are refused where the engine would wait for ever for a file of the sandbox", () =>
+    shared((session, id) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ name: "box", network: "none" })
+        yield* sandbox.run("rm /etc/group && mkfifo /etc/fifo && ln -s fifo /etc/group")
+        // A program that is connected notices nothing.
+        assert.strictEqual(yield* textOf(sandbox, "echo on"), "on")
+        yield* elsewhere(id, (other) =>
+          Effect.gen(function* () {
+            const error = yield* Effect.flip((yield* other.get("box")).exec("true"))
+            assert.include(error.message, "/etc/group is no regular file")
+          }),
+        )
+        yield* sandbox.stop
+        const error = yield* Effect.flip(sandbox.start)
+        assert.include(error.message, "/etc/group is no regular file")
+        yield* sandbox.remove
+      }),
+    ),
+  )
+
+  onEngine("keep the user in a snapshot, though the container's own is the init's", () =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ network: "none", user: "1234:1234" })
+        yield* sandbox.snapshot("kept")
+        yield* Effect.addFinalizer(() => Effect.ignore(session.snapshots.remove("kept")))
+        const fork = yield* session.create({ network: "none", snapshot: "kept" })
+        assert.strictEqual(yield* textOf(fork, "id -u"), "1234")
+        yield* fork.remove
+      }).pipe(Effect.scoped),
+    ),
+  )
+
+  onEngine("go with a container that ends, and say so", () =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ network: "none" })
+        const running = yield* Effect.forkChild(sandbox.exec("sleep 1000"))
+        yield* Effect.sleep("500 millis")
+        const { Id } = yield* containerOf(sandbox)
+        yield* Effect.promise(() => engine.getContainer(Id).kill())
+        assert.strictEqual((yield* Fiber.join(running)).exitCode, 137)
+      }),
+    ),
+  )
+})

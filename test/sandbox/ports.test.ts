@@ -1,0 +1,124 @@
+import { connect } from "node:net"
+import {
+  type DialError,
+  FileNotFound,
+  type PortConnection,
+  PortUnreachable,
+  type SandboxDriver,
+} from "@cordon/core"
+import { assert, describe, it } from "@effect/vitest"
+import { type Cause, Effect, Queue, Stream } from "effect"
+import { capable, sessionWith } from "../support/capableDriver.ts"
+
+type Driver = SandboxDriver["Service"]
+
+const row = (port: string) => `   0: 0100007F:${port} 00000000:0000 0A 00000000:00000000\n`
+
+/** A sandbox whose ports are dialled in this way, and whose table of sockets is this. */
+const sandboxWith = (change: Partial<Pick<Driver, "dial" | "readFile">>) =>
+  Effect.flatMap(
+    sessionWith((driver) => ({ ...capable(driver), ...change })),
+    (session) => session.create(),
+  )
+
+/** Gives back what is sent, and ends when that ends. */
+const echo = Effect.gen(function* () {
+  const queue = yield* Queue.unbounded<Uint8Array, Cause.Done>()
+  const connection: PortConnection<DialError> = {
+    output: Stream.fromQueue(queue),
+    write: (bytes) => Effect.asVoid(Queue.offer(queue, bytes)),
+    end: Effect.asVoid(Queue.end(queue)),
+  }
+  return connection
+})
+
+/** What a port of this machine answers to what is sent, which then ends; undefined where it breaks. */
+const ask = (port: number, text: string) =>
+  Effect.callback<string | undefined>((resume) => {
+    let answer = ""
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }, () => socket.end(text))
+    socket.on("data", (bytes) => {
+      answer += bytes.toString()
+    })
+    socket.on("end", () => resume(Effect.succeed(answer)))
+    socket.on("error", () => resume(Effect.succeed(undefined)))
+  })
+
+describe("Ports of a sandbox", () => {
+  it.live("carry both directions to their ends, for as long as the scope lives", () =>
+    Effect.gen(function* () {
+      const dialled: Array<number> = []
+      let closed = 0
+      const sandbox = yield* sandboxWith({
+        dial: (_, port) =>
+          Effect.acquireRelease(
+            Effect.suspend(() => {
+              dialled.push(port)
+              return echo
+            }),
+            () =>
+              Effect.sync(() => {
+                closed += 1
+              }),
+          ),
+      })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { localPort } = yield* sandbox.ports.expose(8080)
+          const answers = yield* Effect.all([ask(localPort, "one"), ask(localPort, "two")], {
+            concurrency: 2,
+          })
+          assert.deepStrictEqual(answers, ["one", "two"])
+        }),
+      )
+      assert.deepStrictEqual(dialled, [8080, 8080])
+      assert.strictEqual(closed, 2)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("close a connection that nobody in the sandbox takes, or that breaks", () =>
+    Effect.gen(function* () {
+      const unreachable = new PortUnreachable({ port: 80, reason: "nothing listens there" })
+      const breaking: PortConnection<DialError> = {
+        output: Stream.fail(unreachable),
+        write: () => Effect.void,
+        end: Effect.void,
+      }
+      for (const dial of [Effect.fail(unreachable), Effect.succeed(breaking)]) {
+        const sandbox = yield* sandboxWith({ dial: () => dial })
+        const { localPort } = yield* sandbox.ports.expose(80)
+        assert.include([undefined, ""], yield* ask(localPort, "anybody?"))
+      }
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("are listed from the tables of sockets that there are, each once", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* sandboxWith({
+        readFile: (_, path) =>
+          path.endsWith("tcp6")
+            ? Stream.fromEffect(Effect.fail(new FileNotFound({ path })))
+            : Stream.make(row("0BB8"), row("0050"), row("0BB8")).pipe(Stream.encodeText),
+      })
+      assert.deepStrictEqual(yield* sandbox.ports.list, [80, 3000])
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("are waited for until something listens", () =>
+    Effect.gen(function* () {
+      let looks = 0
+      const sandbox = yield* sandboxWith({
+        readFile: () =>
+          Stream.suspend(() => {
+            looks += 1
+            return Stream.encodeText(Stream.make(looks < 4 ? row("0050") : row("0051")))
+          }),
+      })
+      yield* sandbox.ports.wait(81)
+      assert.strictEqual(
+        (yield* Effect.flip(sandbox.ports.wait(82, { timeout: 1 })))._tag,
+        "PortUnreachable",
+      )
+    }).pipe(Effect.scoped),
+  )
+})
