@@ -66,6 +66,12 @@ export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDr
         writeFile: (id, path, content) => of(id).writeFile(id, path, content),
         getArchive: (id, path) => of(id).getArchive(id, path),
         putArchive: (id, path, archive) => of(id).putArchive(id, path, archive),
+        listFolder: (id, path, depth) => of(id).listFolder(id, path, depth),
+        makeFolder: (id, path) => of(id).makeFolder(id, path),
+        removeFile: (id, path, options) => of(id).removeFile(id, path, options),
+        moveFile: (id, from, to) => of(id).moveFile(id, from, to),
+        searchFolder: (id, path, search) => of(id).searchFolder(id, path, search),
+        watchFolder: (id, path, options) => of(id).watchFolder(id, path, options),
         egressAttempts: (id) => of(id).egressAttempts(id),
         events: Stream.mergeAll(
           drivers.map((driver) => driver.events),

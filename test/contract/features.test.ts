@@ -16,7 +16,6 @@ featureContract("memory", {
     terminals: "the in-memory driver has no terminals, as its capabilities say",
     pause: "the in-memory driver has nothing to pause, as its capabilities say",
     git: "the in-memory driver's interpreter has no git, as its capabilities say",
-    linkRemoval: "the in-memory driver's interpreter can't remove a symlink",
   },
 })
 

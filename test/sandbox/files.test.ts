@@ -65,6 +65,109 @@ describe("Reading a file", () => {
   )
 })
 
+describe("A folder", () => {
+  const entry = (path: string) => ({
+    name: path,
+    path,
+    kind: "file" as const,
+    size: 0,
+    mode: 0o644,
+    modifiedAt: new Date(0),
+  })
+
+  it.live("is listed by absolute paths in their order, and no further than the limit", () =>
+    Effect.gen(function* () {
+      const asked: Array<ReadonlyArray<unknown>> = []
+      let given = 0
+      const session = yield* sessionWith(() => ({
+        listFolder: (_, ...which) => {
+          asked.push(which)
+          return Stream.make("b", "a", "c", "d").pipe(
+            Stream.rechunk(1),
+            Stream.map((path) => {
+              given += 1
+              return entry(path)
+            }),
+          )
+        },
+      }))
+      const { files } = yield* session.create({ workdir: "/work" })
+      const listed = yield* files.list("./x//y/.", { depth: 3 })
+      assert.deepStrictEqual(
+        listed.map(({ path }) => path),
+        ["/work/x/y/a", "/work/x/y/b", "/work/x/y/c", "/work/x/y/d"],
+      )
+      assert.strictEqual((yield* files.list("/"))[0]?.path, "/a")
+      assert.deepStrictEqual(asked, [
+        ["/work/x/y", 3],
+        ["/", 1],
+      ])
+      given = 0
+      const error = yield* Effect.flip(files.list("/", { limit: 2 }))
+      assert.deepInclude(error, { _tag: "TooManyFiles", path: "/", limit: 2 })
+      assert.strictEqual(given, 3)
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("is searched as it is asked for, by default without what is rarely meant", () =>
+    Effect.gen(function* () {
+      const asked: Array<ReadonlyArray<unknown>> = []
+      const session = yield* sessionWith(() => ({
+        searchFolder: (_, ...which) => {
+          asked.push(which)
+          return Stream.make(
+            { path: "a", line: 1, text: "windows\r" },
+            { path: "sub/b", line: 2, text: `${"x".repeat(999)}yz` },
+          )
+        },
+      }))
+      const { files } = yield* session.create({ workdir: "/work" })
+      const { matches, truncated } = yield* files.search("x")
+      assert.deepStrictEqual(matches, [
+        { path: "/work/a", line: 1, text: "windows" },
+        { path: "/work/sub/b", line: 2, text: `${"x".repeat(999)}y` },
+      ])
+      assert.isFalse(truncated)
+      const options = { path: "/in/", regex: true, ignoreCase: true, include: "*.ts", exclude: [] }
+      const first = yield* files.search("x", { ...options, limit: 1 })
+      assert.deepInclude(first, { truncated: true })
+      assert.lengthOf(first.matches, 1)
+      const plain = { regex: false, ignoreCase: false, exclude: [".git", "node_modules"] }
+      const { path: _, ...given } = options
+      assert.deepStrictEqual(asked, [
+        ["/work", { pattern: "x", ...plain }],
+        ["/in", { pattern: "x", ...given }],
+      ])
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("is moved and removed by itself where it is a link, and never the root", () =>
+    Effect.gen(function* () {
+      const asked: Array<ReadonlyArray<unknown>> = []
+      const note = (...which: ReadonlyArray<unknown>) => {
+        asked.push(which.slice(1))
+        return Effect.void
+      }
+      const session = yield* sessionWith(() => ({ moveFile: note, removeFile: note }))
+      const { files } = yield* session.create({ workdir: "/work" })
+      yield* files.move("link/", "/to//")
+      yield* files.remove("link/")
+      yield* files.remove("link", { recursive: true })
+      assert.deepStrictEqual(asked, [
+        ["/work/link", "/to"],
+        ["/work/link", { recursive: false }],
+        ["/work/link", { recursive: true }],
+      ])
+      for (const root of ["/", "/work/..", "//."]) {
+        const removed = yield* Effect.flip(files.remove(root, { recursive: true }))
+        const moved = yield* Effect.flip(files.move(root, "x"))
+        assert.deepStrictEqual([removed._tag, moved._tag], ["InvalidPath", "InvalidPath"])
+      }
+      assert.lengthOf(asked, 3)
+    }).pipe(Effect.scoped),
+  )
+})
+
 describe("A path", () => {
   it.live("stands for a place, whether something is there or not", () =>
     Effect.gen(function* () {

@@ -1,4 +1,4 @@
-import { EngineUnreachable, type SandboxDriver } from "@cordon/core"
+import { EngineUnreachable, FolderChange, type SandboxDriver } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Stream } from "effect"
 import { sessionWith } from "../support/capableDriver.ts"
@@ -7,40 +7,52 @@ type Driver = SandboxDriver["Service"]
 
 const away = Effect.fail(new EngineUnreachable({ endpoint: "unix:///none", reason: "away" }))
 
-/** How a watch ends whose looks fail from its first one on, where the driver then says this. */
+/** How a watch ends that the driver gives up after a first look, where the driver then says this. */
 const endOf = (inspect: (driver: Driver) => Driver["inspect"]) =>
   Effect.gen(function* () {
-    let ready = false
+    const seen: Array<string> = []
+    let isOver = false
+    const entry = { name: "late", path: "late", kind: "file" as const, size: 0, mode: 0o644 }
     const session = yield* sessionWith((driver) => ({
-      exec: (...which) => (ready ? Stream.fromEffect(away) : driver.exec(...which)),
-      inspect: (id) => Effect.suspend(() => (ready ? inspect(driver)(id) : driver.inspect(id))),
+      watchFolder: () =>
+        Stream.concat(
+          Stream.make(
+            FolderChange.Complete(),
+            FolderChange.Found({ entry: { ...entry, modifiedAt: new Date() } }),
+          ),
+          Stream.suspend(() => {
+            isOver = true
+            return Stream.fromEffect(away)
+          }),
+        ),
+      inspect: (id) => Effect.suspend(() => (isOver ? inspect(driver)(id) : driver.inspect(id))),
     }))
     const { files } = yield* session.create()
-    const watch = Stream.runForEach(files.watch(".", { interval: 100 }), () =>
-      Effect.sync(() => {
-        ready = true
-      }),
+    const watch = Stream.runForEach(files.watch(".", { interval: "1 hour" }), ({ _tag }) =>
+      Effect.sync(() => void seen.push(_tag)),
     )
-    return yield* Effect.exit(watch)
+    return { seen, exit: yield* Effect.exit(watch) }
   })
 
-describe("A watch whose looks fail", () => {
+describe("A watch that the driver gives up", () => {
   it.live("fails where nobody can tell whether the sandbox runs, and where it does", () =>
     Effect.gen(function* () {
-      assert.isTrue(Exit.isFailure(yield* endOf(() => () => away)))
-      assert.isTrue(Exit.isFailure(yield* endOf(({ inspect }) => inspect)))
+      for (const inspect of [() => () => away, ({ inspect }: Driver) => inspect]) {
+        assert.isTrue(Exit.isFailure((yield* endOf(inspect)).exit))
+      }
     }).pipe(Effect.scoped),
   )
 
-  it.live("ends where the sandbox was stopped, or made anew", () =>
+  it.live("ends where the sandbox was stopped, or made anew, and tells the rest", () =>
     Effect.gen(function* () {
       for (const change of [{ status: "stopped" as const }, { instanceId: "another" }]) {
-        const end = yield* endOf(
+        const { exit, seen } = yield* endOf(
           ({ inspect }) =>
             (id) =>
               Effect.map(inspect(id), (info) => ({ ...info, ...change })),
         )
-        assert.isTrue(Exit.isSuccess(end))
+        assert.isTrue(Exit.isSuccess(exit))
+        assert.deepStrictEqual(seen, ["Ready", "Created"])
       }
     }).pipe(Effect.scoped),
   )

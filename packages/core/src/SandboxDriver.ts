@@ -1,9 +1,12 @@
 import { Context, Data, type Duration, Effect, type Scope, type Stream } from "effect"
 import {
+  type AlreadyExists,
   type CreateError,
+  type DirectoryNotEmpty,
   type ExecError,
   type FileError,
   type HostError,
+  type InvalidInput,
   type PortUnreachable,
   type SandboxNotFound,
   type SandboxNotRunning,
@@ -15,7 +18,7 @@ import {
 import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, Terminal, TerminalRequest } from "./values/Exec.ts"
 import type { FilePath } from "./values/FilePath.ts"
-import type { FileStat } from "./values/Files.ts"
+import type { FileEntry, FileMatch, FileStat } from "./values/Files.ts"
 import type { HostCapacity, Limits } from "./values/Limits.ts"
 import type { PortConnection } from "./values/PortConnection.ts"
 import type { Isolation, Runtime } from "./values/Runtime.ts"
@@ -109,6 +112,44 @@ export interface FileContent<E> {
   /** What the file is dated; now where absent. */
   readonly modifiedAt?: Date
 }
+
+/** What is searched for in the text files of a folder and of all folders below. */
+export interface FolderSearch {
+  readonly pattern: string
+  /** Whether the pattern is a POSIX extended regular expression; it is plain text where not. */
+  readonly regex: boolean
+  /** Whether upper and lower case are the same. */
+  readonly ignoreCase: boolean
+  /** A glob that a file's name must match; all are looked into where absent. */
+  readonly include?: string
+  /** Globs of names of files and folders that are passed over. */
+  readonly exclude: ReadonlyArray<string>
+}
+
+/** Which part of a folder is watched. */
+export interface FolderWatch {
+  /** Whether all folders below are watched too. */
+  readonly recursive: boolean
+  /** Globs of names of files and folders that are passed over. */
+  readonly exclude: ReadonlyArray<string>
+}
+
+/**
+ * What a watch tells of a folder. Each of its looks at all that is there is `Found` for each entry and
+ * then `Complete`; between looks it tells of changes.
+ *
+ * - `Found`: the entry is there, as it says. It may be told of again without having changed.
+ * - `Gone`: nothing is at this path any more, nor below it.
+ * - `Complete`: a look has ended.
+ * - `Anew`: what was told so far counts no more, and a look follows.
+ */
+export type FolderChange = Data.TaggedEnum<{
+  Found: { readonly entry: FileEntry }
+  Gone: { readonly path: string }
+  Complete: Record<never, never>
+  Anew: Record<never, never>
+}>
+export const FolderChange = Data.taggedEnum<FolderChange>()
 
 /**
  * What every driver does: the port behind which containers of any kind, or none, live.
@@ -235,6 +276,62 @@ export class SandboxDriver extends Context.Service<
       path: FilePath,
       archive: Stream.Stream<Uint8Array, E>,
     ) => Effect.Effect<void, FileError | E>
+
+    /**
+     * Streams what is in a folder, and below it as many folders deep as `depth` says: 1 for its own
+     * entries. Paths are relative to the folder, each folder comes before what is in it, links are not
+     * followed, and folders below that the user may not look into seem to be empty. Names that begin with
+     * `.cordon-` are passed over, as they are by `searchFolder` and `watchFolder`.
+     */
+    readonly listFolder: (
+      id: SandboxId,
+      path: FilePath,
+      depth: number,
+    ) => Stream.Stream<FileEntry, FileError>
+
+    /** Makes a folder and those above it; no effect where it is there. */
+    readonly makeFolder: (id: SandboxId, path: FilePath) => Effect.Effect<void, FileError>
+
+    /**
+     * Removes a file, a link (not what it leads to) or a folder: with all that is in it where that is
+     * said, else only an empty one.
+     */
+    readonly removeFile: (
+      id: SandboxId,
+      path: FilePath,
+      options: { readonly recursive: boolean },
+    ) => Effect.Effect<void, FileError | DirectoryNotEmpty>
+
+    /**
+     * Moves a file, a link or a folder; folders above its new place are made. A file there is replaced by
+     * a file, everything else is `AlreadyExists`; a folder that is moved into itself is `InvalidPath`.
+     */
+    readonly moveFile: (
+      id: SandboxId,
+      from: FilePath,
+      to: FilePath,
+    ) => Effect.Effect<void, FileError | AlreadyExists>
+
+    /**
+     * Streams the lines that match, file by file, with paths relative to the folder. Links are not
+     * followed, and files with NUL characters are passed over. A pattern that is none is `InvalidInput`.
+     */
+    readonly searchFolder: (
+      id: SandboxId,
+      path: FilePath,
+      search: FolderSearch,
+    ) => Stream.Stream<FileMatch, FileError | InvalidInput>
+
+    /**
+     * Streams what happens in a folder, a first look at it before all else; paths are relative to it. It
+     * goes on while the folder is away, which counts as empty, and ends only by failing. Links are not
+     * followed. Ending the stream leaves nothing behind in the sandbox.
+     */
+    readonly watchFolder: (
+      id: SandboxId,
+      path: FilePath,
+      options: FolderWatch,
+    ) => Stream.Stream<FolderChange, FileError>
 
     /**
      * Where a sandbox with an allow-list tried to go, oldest first, as far back as the host keeps

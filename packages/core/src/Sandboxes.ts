@@ -64,7 +64,7 @@ import { type Git, makeGit } from "./sandbox/git.ts"
 import { makePaths, type PathError } from "./sandbox/home.ts"
 import { makePorts, type Ports } from "./sandbox/ports.ts"
 import { makeProcesses, type Processes } from "./sandbox/processes.ts"
-import type { RunCommand, ScriptError } from "./sandbox/shell.ts"
+import type { RunCommand } from "./sandbox/shell.ts"
 import {
   checkSize,
   type SandboxTerminal,
@@ -171,24 +171,27 @@ export interface SandboxFiles {
   readonly list: (
     path?: string,
     options?: ListOptions,
-  ) => Effect.Effect<ReadonlyArray<FileEntry>, ScriptError | TooManyFiles | InvalidInput>
+  ) => Effect.Effect<ReadonlyArray<FileEntry>, FileError | LeaseError | TooManyFiles | InvalidInput>
   /** Makes a folder and those above it; no effect where it is there. */
-  readonly makeDirectory: (path: string) => Effect.Effect<void, ScriptError>
+  readonly makeDirectory: (path: string) => Effect.Effect<void, FileError | LeaseError>
   /** Renames a file or folder; a file in its new place is replaced, a folder is not. */
-  readonly move: (from: string, to: string) => Effect.Effect<void, ScriptError | AlreadyExists>
+  readonly move: (
+    from: string,
+    to: string,
+  ) => Effect.Effect<void, FileError | LeaseError | AlreadyExists>
   /** Removes a file, a symlink (not what it leads to) or a folder. */
   readonly remove: (
     path: string,
     options?: RemoveOptions,
-  ) => Effect.Effect<void, ScriptError | DirectoryNotEmpty>
+  ) => Effect.Effect<void, FileError | LeaseError | DirectoryNotEmpty>
   /** Finds lines that hold the pattern in text files; symlinks are not followed. */
   readonly search: (
     pattern: string,
     options?: SearchOptions,
-  ) => Effect.Effect<SearchResult, ScriptError | InvalidInput>
+  ) => Effect.Effect<SearchResult, FileError | LeaseError | InvalidInput>
   /**
    * What is created, changed and removed in a folder (the working directory by default), once
-   * `Ready` has come. It looks from time to time: what comes and goes between two looks is not seen.
+   * `Ready` has come. What comes and goes within an interval (100 milliseconds by default) is not told.
    * It ends when the sandbox is stopped or removed; a folder that goes away counts as empty. It is a
    * use of the sandbox for as long as it runs, as any command is.
    */
@@ -523,16 +526,13 @@ const make = Effect.gen(function* () {
       return yield* use(driver.stat(id, yield* at(path)))
     })
 
-    const has = (feature: Feature) =>
-      Effect.map(capabilities, ({ features }) => features.includes(feature))
-
     const files: SandboxFiles = {
-      ...makeFolders(runHelper, at),
+      ...makeFolders({ driver, id, at, use }),
       watch: makeWatch({
-        run: runHelper,
-        runOn,
+        driver,
+        id,
         at,
-        streams: has("processes"),
+        useStream,
         running: driver.inspect(id).pipe(
           Effect.map(
             ({ instanceId, status }) => instanceId === info.instanceId && status === "running",

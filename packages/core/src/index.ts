@@ -25,7 +25,6 @@ export {
   setLanguage,
   utf8Locales,
 } from "./sandbox/commandShell.ts"
-export { fileError, fileExit } from "./sandbox/fileScripts.ts"
 export type {
   ListOptions,
   RemoveOptions,

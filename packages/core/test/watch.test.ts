@@ -1,70 +1,102 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import type { FileEvent } from "../src/index.ts"
+import { FolderChange } from "../src/SandboxDriver.ts"
 import { Watcher } from "../src/sandbox/watch.ts"
+import { FilePath } from "../src/values/FilePath.ts"
+import type { FileEntry } from "../src/values/Files.ts"
 
-type Tree = Readonly<Record<string, { readonly kind: string; readonly size: number }>>
+const entry = (path: string, more: Partial<FileEntry> = {}): FileEntry => ({
+  path,
+  name: path.slice(path.lastIndexOf("/") + 1),
+  kind: "file",
+  size: 1,
+  mode: 0o644,
+  modifiedAt: new Date(1000),
+  ...more,
+})
+const folder = (path: string) => entry(path, { kind: "directory", size: 0 })
+const found = (...entries: ReadonlyArray<FileEntry>) =>
+  entries.map((entry) => FolderChange.Found({ entry }))
+const gone = (path: string) => FolderChange.Gone({ path })
+const complete = FolderChange.Complete()
+const anew = FolderChange.Anew()
 
-const looked = (tree: Tree) =>
-  `${Object.entries(tree)
-    .map(([path, { kind, size }]) => `./${path}//${size} 644 1.5 ${kind}\n`)
-    .join("")}\0`
+const watcherOf = (folder = "/w", limit = 100) => new Watcher(FilePath.make(folder), limit)
+const taken = (watcher: Watcher, ...changes: ReadonlyArray<FolderChange>) =>
+  changes.flatMap((change) => watcher.take(change))
+const words = (events: ReadonlyArray<FileEvent>) =>
+  events.map((event) =>
+    event._tag === "Ready"
+      ? `Ready ${event.entries.map(({ path }) => path).join(" ")}`.trim()
+      : `${event._tag} ${event.entry.path}`,
+  )
 
-const told = (watcher: Watcher, bytes: Uint8Array) =>
-  watcher
-    .push(bytes)
-    .map((event) => (event._tag === "Ready" ? "Ready" : `${event._tag} ${event.entry.path}`))
-
-const tree = fc.dictionary(
-  fc.string({ minLength: 1, unit: "binary" }).map((text) => text.replace(/[/\0]/g, "x")),
-  fc.record({ kind: fc.constantFrom("file", "directory"), size: fc.nat({ max: 2 }) }),
-  { noNullPrototype: true, maxKeys: 8 },
+/** A tree, made and unmade at random, as a driver tells of it. */
+const step = fc.oneof(
+  fc.record({
+    path: fc.array(fc.constantFrom("a", "b"), { minLength: 1, maxLength: 3 }),
+    kind: fc.constantFrom("file" as const, "directory" as const),
+    size: fc.nat({ max: 2 }),
+  }),
+  fc.record({ gone: fc.array(fc.constantFrom("a", "b"), { minLength: 1, maxLength: 3 }) }),
+  fc.constantFrom("look" as const, "tell" as const),
 )
 
-describe("watching", () => {
-  it("tells what makes one look into the next, wherever the output is cut", () => {
+describe("A watch", () => {
+  it("tells what makes what was told into what is there, whatever happened in between", () => {
     void fc.assert(
-      fc.property(fc.array(tree, { minLength: 1 }), fc.nat(), (looks, cut) => {
-        const watcher = new Watcher("/w", 100)
-        const bytes = Buffer.from(looks.map(looked).join(""))
-        const at = cut % bytes.length
-        const events = [bytes.subarray(0, at), bytes.subarray(at)].flatMap((piece) =>
-          watcher.push(piece),
-        )
-        assert.strictEqual(events[0]?._tag, "Ready")
-        // Played back upon the first look, the events give the last one.
-        const names = (entries: Tree) =>
-          Object.entries(entries).map(
-            ([name, { kind, size }]) => `${name} ${kind} ${kind === "file" ? size : ""}`,
-          )
-        const known = new Map<string, Tree[string]>(Object.entries(looks[0] ?? {}))
-        for (const event of events.slice(1)) {
-          if (event._tag === "Ready") throw new Error("Ready comes once")
-          const { kind, size, path } = event.entry
-          const name = path.slice("/w/".length)
-          assert.strictEqual(known.has(name), event._tag !== "Created")
-          if (event._tag === "Removed") known.delete(name)
-          else known.set(name, { kind, size })
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const watcher = watcherOf()
+        const real = new Map<string, FileEntry>()
+        const drop = (path: string) => {
+          for (const other of [...real.keys()]) {
+            if (other === path || other.startsWith(`${path}/`)) real.delete(other)
+          }
         }
-        assert.deepStrictEqual(
-          names(Object.fromEntries(known)).sort(),
-          names(looks.at(-1) ?? {}).sort(),
-        )
+        const played = new Map<string, string>()
+        const sizes = ({ kind, size }: FileEntry) => `${kind} ${kind === "file" ? size : ""}`
+        const play = () => {
+          for (const event of watcher.tell()) {
+            if (event._tag === "Ready") throw new Error("Ready comes once")
+            const { path } = event.entry
+            assert.strictEqual(played.has(path), event._tag !== "Created")
+            if (event._tag === "Removed") {
+              assert.isFalse([...played.keys()].some((other) => other.startsWith(`${path}/`)))
+              played.delete(path)
+            } else played.set(path, sizes(event.entry))
+          }
+          const there = [...real].map(([path, entry]) => [`/w/${path}`, sizes(entry)])
+          assert.deepStrictEqual([...played].sort(), there.sort())
+        }
+        assert.deepStrictEqual(words(taken(watcher, complete)), ["Ready"])
+        for (const step of steps) {
+          if (step === "tell") play()
+          else if (step === "look") taken(watcher, anew, ...found(...real.values()), complete)
+          else if ("gone" in step) {
+            drop(step.gone.join("/"))
+            taken(watcher, gone(step.gone.join("/")))
+          } else {
+            const path = step.path.join("/")
+            const above = step.path.slice(0, -1).join("/")
+            if (above !== "" && real.get(above)?.kind !== "directory") continue
+            if (step.kind === "file") drop(path)
+            real.set(path, entry(path, { kind: step.kind, size: step.size }))
+            taken(watcher, ...found(entry(path, { kind: step.kind, size: step.size })))
+          }
+        }
+        play()
+        assert.isEmpty(watcher.tell())
       }),
     )
   })
 
   it("tells of leaves before what they are in goes, and after it comes", () => {
-    const watcher = new Watcher("/", 10)
-    const folder = { kind: "directory", size: 4096 }
-    const file = { kind: "file", size: 1 }
-    const whole = { "a/b": file, a: folder, "a/c": file }
-    assert.deepStrictEqual(told(watcher, Buffer.from(looked({}))), ["Ready"])
-    assert.deepStrictEqual(told(watcher, Buffer.from(looked(whole))), [
-      "Created /a",
-      "Created /a/b",
-      "Created /a/c",
-    ])
-    assert.deepStrictEqual(told(watcher, Buffer.from(looked({ a: file }))), [
+    const watcher = watcherOf("/")
+    taken(watcher, complete, ...found(entry("a/b"), folder("a"), entry("a/c")))
+    assert.deepStrictEqual(words(watcher.tell()), ["Created /a", "Created /a/b", "Created /a/c"])
+    taken(watcher, ...found(entry("a")))
+    assert.deepStrictEqual(words(watcher.tell()), [
       "Removed /a/c",
       "Removed /a/b",
       "Removed /a",
@@ -72,14 +104,35 @@ describe("watching", () => {
     ])
   })
 
-  it("is bounded, and refuses what is no look", () => {
-    const watcher = new Watcher("/w", 2)
-    const file = { kind: "file", size: 1 }
-    assert.throws(
-      () => watcher.push(Buffer.from(looked({ a: file, b: file, c: file }))),
-      /more than 2/,
-    )
-    assert.throws(() => new Watcher("/w", 2).push(Buffer.from("./a//1 6\0")), /no listing/)
-    assert.throws(() => new Watcher("/w", 2).push(Buffer.from("nonsense\0")), /no listing/)
+  it("tells what was there in the beginning at once, and nothing in the middle of a look", () => {
+    const watcher = watcherOf()
+    assert.isFalse(watcher.ready)
+    assert.isEmpty(taken(watcher, ...found(entry("b"), entry("a"))))
+    assert.isEmpty(watcher.tell())
+    assert.deepStrictEqual(words(taken(watcher, complete)), ["Ready /w/a /w/b"])
+    assert.isTrue(watcher.ready)
+    taken(watcher, anew, ...found(entry("a")))
+    assert.isEmpty(watcher.tell())
+    taken(watcher, complete)
+    assert.deepStrictEqual(words(watcher.tell()), ["Removed /w/b"])
+  })
+
+  it("tells of a change of size, mode or time, and of a folder's only where its mode changes", () => {
+    const watcher = watcherOf()
+    taken(watcher, ...found(entry("f"), folder("d")), complete)
+    const changes = [{ size: 2 }, { size: 2, mode: 0o600 }, { modifiedAt: new Date(2000) }]
+    for (const change of changes) {
+      taken(watcher, ...found(entry("f", change), { ...folder("d"), ...change, mode: 0o644 }))
+      assert.deepStrictEqual(words(watcher.tell()), ["Changed /w/f"])
+    }
+    taken(watcher, ...found({ ...folder("d"), mode: 0o700 }, entry("f", changes[2])))
+    assert.deepStrictEqual(words(watcher.tell()), ["Changed /w/d"])
+  })
+
+  it("is bounded by what is there at a time", () => {
+    const watcher = watcherOf("/w", 2)
+    taken(watcher, ...found(entry("a"), entry("b")), complete)
+    taken(watcher, gone("a"), ...found(entry("c"), entry("c")))
+    assert.throws(() => taken(watcher, ...found(entry("d"))), /more than 2/)
   })
 })

@@ -789,6 +789,16 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     getArchive: (id, path) => streamOn(id, (node, place) => node.files.getArchive(place, path)),
     putArchive: (id, path, archive) =>
       once(id, (node, place) => node.files.putArchive(place, path, archive)),
+    listFolder: (id, path, depth) =>
+      streamOn(id, (node, place) => node.files.listFolder(place, path, depth)),
+    makeFolder: (id, path) => file(id, (node, place) => node.files.makeFolder(place, path)),
+    removeFile: (id, path, options) =>
+      file(id, (node, place) => node.files.removeFile(place, path, options)),
+    moveFile: (id, from, to) => file(id, (node, place) => node.files.moveFile(place, from, to)),
+    searchFolder: (id, path, search) =>
+      streamOn(id, (node, place) => node.files.searchFolder(place, path, search)),
+    watchFolder: (id, path, options) =>
+      streamOn(id, (node, place) => node.files.watchFolder(place, path, options)),
     events,
     sweep: Effect.fn("SwarmDriver.sweep")((olderThan) => sweep(olderThan)),
   })

@@ -627,6 +627,16 @@ export const layerDriver = (
           Effect.flatMap(locate(id), (target) => files.putArchive(target, path, archive)).pipe(
             Effect.onError(() => forget(id)),
           ),
+        listFolder: (id, path, depth) =>
+          streamOn(id, (target) => files.listFolder(target, path, depth)),
+        makeFolder: (id, path) => file(id, (target) => files.makeFolder(target, path)),
+        removeFile: (id, path, options) =>
+          file(id, (target) => files.removeFile(target, path, options)),
+        moveFile: (id, from, to) => file(id, (target) => files.moveFile(target, from, to)),
+        searchFolder: (id, path, search) =>
+          streamOn(id, (target) => files.searchFolder(target, path, search)),
+        watchFolder: (id, path, options) =>
+          streamOn(id, (target) => files.watchFolder(target, path, options)),
         events: hub.events,
         sweep: Effect.fn("DockerDriver.sweep")(function* (olderThan) {
           const containers = yield* sweepAhead(olderThan)

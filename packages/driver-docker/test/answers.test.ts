@@ -1,12 +1,4 @@
-import {
-  defaultLimits,
-  fileError,
-  fileExit,
-  SandboxName,
-  SessionId,
-  sandboxId,
-  sessionKey,
-} from "@cordon/core"
+import { defaultLimits, SandboxName, SessionId, sandboxId, sessionKey } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import * as fc from "fast-check"
@@ -129,21 +121,5 @@ describe("runtimes", () => {
     }
     assert.isFalse(keeps({ runtimeArgs: null }))
     assert.isFalse(keeps({}))
-  })
-})
-
-describe("a file helper's end", () => {
-  it.each([
-    [fileExit.notFound, "", "FileNotFound"],
-    [fileExit.directory, "", "NotAFile"],
-    [fileExit.denied, "", "PermissionDenied"],
-    [fileExit.loop, "", "InvalidPath"],
-    [fileExit.size, "", "StorageFailed"],
-    [1, "cat: write error: No space left on device", "StorageFailed"],
-    [2, "sh: cannot create /x: Permission denied", "PermissionDenied"],
-    [1, "mv: File name too long", "InvalidPath"],
-    [137, "", "StorageFailed"],
-  ])("%s %j is %s", (exitCode, stderr, expected) => {
-    assert.strictEqual(fileError("/x", exitCode, stderr)._tag, expected)
   })
 })

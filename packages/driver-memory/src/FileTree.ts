@@ -11,18 +11,74 @@ import { type FsStat, InMemoryFs } from "just-bash"
 
 const mostLinks = 40
 
-const kindOf = (stat: FsStat): FileStat["kind"] =>
+/** What an entry is, a link being itself. */
+export const kindOf = (stat: FsStat): FileStat["kind"] =>
   stat.isSymbolicLink ? "symlink" : stat.isFile ? "file" : stat.isDirectory ? "directory" : "other"
+
+/** A file system that counts what changes it. */
+class CountedFs extends InMemoryFs {
+  changes = 0
+
+  override async writeFile(...given: Parameters<InMemoryFs["writeFile"]>) {
+    await super.writeFile(...given)
+    this.changes += 1
+  }
+  override async appendFile(...given: Parameters<InMemoryFs["appendFile"]>) {
+    await super.appendFile(...given)
+    this.changes += 1
+  }
+  override async mkdir(...given: Parameters<InMemoryFs["mkdir"]>) {
+    await super.mkdir(...given)
+    this.changes += 1
+  }
+  override async rm(...given: Parameters<InMemoryFs["rm"]>) {
+    await super.rm(...given)
+    this.changes += 1
+  }
+  override async cp(...given: Parameters<InMemoryFs["cp"]>) {
+    await super.cp(...given)
+    this.changes += 1
+  }
+  override async mv(...given: Parameters<InMemoryFs["mv"]>) {
+    await super.mv(...given)
+    this.changes += 1
+  }
+  override async chmod(...given: Parameters<InMemoryFs["chmod"]>) {
+    await super.chmod(...given)
+    this.changes += 1
+  }
+  override async symlink(...given: Parameters<InMemoryFs["symlink"]>) {
+    await super.symlink(...given)
+    this.changes += 1
+  }
+  override async link(...given: Parameters<InMemoryFs["link"]>) {
+    await super.link(...given)
+    this.changes += 1
+  }
+  override async utimes(...given: Parameters<InMemoryFs["utimes"]>) {
+    await super.utimes(...given)
+    this.changes += 1
+  }
+}
 
 /**
  * A sandbox's file system with the rules of a real one: just-bash's own stays out of the way of
  * scripts, so writing over a folder, below a file or through a link is checked here.
  */
 export class FileTree {
-  readonly fs: InMemoryFs
+  readonly #fs: CountedFs
 
   constructor(maxBytes: number) {
-    this.fs = new InMemoryFs({}, { maxTotalBytes: maxBytes })
+    this.#fs = new CountedFs({}, { maxTotalBytes: maxBytes })
+  }
+
+  get fs(): InMemoryFs {
+    return this.#fs
+  }
+
+  /** How many changes there were: where it is the same later, nothing has changed in between. */
+  get changes(): number {
+    return this.#fs.changes
   }
 
   /** Runs one operation; what just-bash throws becomes the error a caller can act on. */

@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto"
 import {
   checkInput,
   type DriverCapabilities,
-  type ExecError,
   type FileError,
+  FolderChange,
+  type FolderWatch,
   handOver,
   ImageNotFound,
   optionNames,
@@ -22,6 +23,7 @@ import {
 import { DateTime, Effect, Layer, Option, PubSub, Stream } from "effect"
 import { getArchive, putArchive } from "./archive.ts"
 import { FileTree } from "./FileTree.ts"
+import { listFolder, moveFile, removeFile, searchFolder } from "./folders.ts"
 import { runCommand } from "./interpreter.ts"
 
 /** What images there are, and how much a sandbox may hold. */
@@ -184,11 +186,47 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
         yield* publish(event)
       })
 
-      const ended = (id: SandboxId, instanceId: string): ExecError | undefined => {
+      const ended = (
+        id: SandboxId,
+        instanceId: string,
+      ): SandboxNotFound | SandboxNotRunning | undefined => {
         const box = boxes.get(id)
         if (box?.info.instanceId !== instanceId) return new SandboxNotFound({ sandbox: id })
         const { status } = box.info
         return status === "running" ? undefined : new SandboxNotRunning({ sandbox: id, status })
+      }
+
+      /** Looks at a folder whenever anything in the sandbox has changed. */
+      const watch = (
+        { info: { id, instanceId }, tree }: Box,
+        path: string,
+        { recursive, exclude }: FolderWatch,
+      ): Stream.Stream<FolderChange, FileError> => {
+        let seen: number | undefined
+        const look = Effect.gen(function* () {
+          const error = ended(id, instanceId)
+          if (error !== undefined) return yield* Effect.fail(error)
+          const { changes } = tree
+          if (changes === seen) return []
+          const isFirst = seen === undefined
+          const depth = recursive ? Number.POSITIVE_INFINITY : 1
+          const entries = yield* listFolder(tree, path, depth, exclude).pipe(
+            Effect.catchTag(["FileNotFound", "NotAFile"], (error) =>
+              isFirst ? Effect.fail(error) : Effect.succeed([]),
+            ),
+          )
+          seen = changes
+          return [
+            ...(isFirst ? [] : [FolderChange.Anew()]),
+            ...entries.map((entry) => FolderChange.Found({ entry })),
+            FolderChange.Complete(),
+          ]
+        })
+        // Not at the change itself: it may be within a script, to which timers are forbidden.
+        return Stream.tick("50 millis").pipe(
+          Stream.mapEffect(() => look),
+          Stream.flattenIterable,
+        )
       }
 
       return SandboxDriver.of({
@@ -254,6 +292,26 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
         getArchive: (id, path) => fromTree(id, (tree) => getArchive(tree, path)),
         putArchive: (id, path, archive) =>
           Effect.flatMap(findRunning(id), ({ tree }) => putArchive(tree, path, archive)),
+        listFolder: (id, path, depth) =>
+          Stream.unwrap(
+            Effect.map(findRunning(id), ({ tree }) =>
+              Stream.fromIterableEffect(listFolder(tree, path, depth)),
+            ),
+          ),
+        makeFolder: (id, path) =>
+          Effect.flatMap(findRunning(id), ({ tree }) => Effect.asVoid(tree.makeDirectory(path))),
+        removeFile: (id, path, { recursive }) =>
+          Effect.flatMap(findRunning(id), ({ tree }) => removeFile(tree, path, recursive)),
+        moveFile: (id, from, to) =>
+          Effect.flatMap(findRunning(id), ({ tree }) => moveFile(tree, from, to)),
+        searchFolder: (id, path, search) =>
+          Stream.unwrap(
+            Effect.map(findRunning(id), ({ tree }) =>
+              Stream.fromIterableEffect(searchFolder(tree, path, search)),
+            ),
+          ),
+        watchFolder: (id, path, options) =>
+          Stream.unwrap(Effect.map(findRunning(id), (box) => watch(box, path, options))),
         egressAttempts: (id) => Effect.as(find(id), []),
         events: Stream.fromPubSub(published),
         sweep: () => Effect.succeed([]),

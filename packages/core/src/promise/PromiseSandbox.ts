@@ -65,7 +65,7 @@ export interface PromiseSandboxFiles {
   readonly search: (pattern: string, options?: SearchOptions & Abortable) => Promise<SearchResult>
   /**
    * What is created, changed and removed in a folder (the working directory by default), once
-   * `Ready` has come. It looks from time to time: what comes and goes between two looks is not seen.
+   * `Ready` has come. What comes and goes within an interval (100 milliseconds by default) is not told.
    * It ends when the sandbox is stopped or removed, or the loop is left; the signal rejects it. It is
    * a use of the sandbox for as long as it runs, as any command is.
    */

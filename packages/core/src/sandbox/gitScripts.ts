@@ -1,8 +1,15 @@
 import { fileExit } from "./fileScripts.ts"
-import { ensureFolder } from "./folders.ts"
 
 /** Exit codes by which the scripts around a clone say what was wrong. */
 export const cloneExit = { noGit: 86, exists: 87 } as const
+
+/** Makes the folder $dir with those above it, or says why that can't be done. */
+const ensureFolder = `
+above=$dir
+while [ ! -e "$above" ] && [ -n "$above" ]; do above=\${above%/*}; done
+[ -d "\${above:-/}" ] || exit ${fileExit.notDirectory}
+mkdir -p "$dir" || { [ -w "\${above:-/}" ] || exit ${fileExit.denied}; exit ${fileExit.failed}; }
+`
 
 /** Whether a clone, which is in the folder $part of the folder $dir, is alone there. */
 const alone = `alone() { [ "$(ls -A "$dir")" = "$part" ]; }

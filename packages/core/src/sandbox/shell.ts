@@ -1,4 +1,4 @@
-import { Effect, Stream } from "effect"
+import { Effect, type Stream } from "effect"
 import { type ExecError, type FileError, type LeaseError, StorageFailed } from "../errors.ts"
 import { collectOutput } from "../Output.ts"
 import type { ExecEvent, ExecRequest } from "../values/Exec.ts"
@@ -47,32 +47,3 @@ export const runScript = Effect.fnUntraced(function* <E = never>(
   if (judged !== undefined) return yield* Effect.fail(judged)
   return yield* fileError(path, exitCode, stderr)
 })
-
-/** Streams what a helper prints, and fails in the end if it did. */
-export const streamScript = <E = never>(
-  run: RunCommand,
-  path: string,
-  request: ExecRequest,
-  judge: Judge<E> = () => undefined,
-): Stream.Stream<Uint8Array, ScriptError | E> =>
-  Stream.suspend(() => {
-    let stderr = ""
-    const decoder = new TextDecoder()
-    return run(request).pipe(
-      Stream.mapError(asFileError(path)),
-      Stream.mapEffect((event): Effect.Effect<ReadonlyArray<Uint8Array>, ScriptError | E> => {
-        if (event._tag === "Stdout") return Effect.succeed([event.bytes])
-        if (event._tag === "Stderr") {
-          stderr = (stderr + decoder.decode(event.bytes, { stream: true })).slice(-4096)
-        } else if (event.timedOut) {
-          return Effect.fail(overdue(path))
-        } else if (event.exitCode !== 0) {
-          return Effect.fail(
-            judge(event.exitCode, "", stderr) ?? fileError(path, event.exitCode, stderr),
-          )
-        }
-        return Effect.succeed([])
-      }),
-      Stream.flattenIterable,
-    )
-  })

@@ -1,23 +1,27 @@
-import { Duration, Effect, Schedule, Schema, Stream } from "effect"
+import { posix } from "node:path"
+import { Duration, Effect, Schema, Stream } from "effect"
 import {
-  type HostError,
+  type FileError,
   InvalidInput,
   invalidInput,
-  StorageFailed,
+  type LeaseError,
   TooManyFiles,
 } from "../errors.ts"
+import type { FolderChange, SandboxDriver } from "../SandboxDriver.ts"
+import type { FilePath } from "../values/FilePath.ts"
 import { type FileEntry, FileEvent } from "../values/Files.ts"
-import { fileExit } from "./fileScripts.ts"
-import { defaultExclude, Line, tidy } from "./folders.ts"
+import type { SandboxId } from "../values/SandboxId.ts"
+import { defaultExclude, Line, pathBelow, tidy } from "./folders.ts"
 import type { ResolvePath } from "./home.ts"
-import { enterFolder, ListingParser, leaveOut, printEntries } from "./listing.ts"
-import { type RunCommand, type ScriptError, scriptCommand, streamScript } from "./shell.ts"
 
-/** What is watched, and how often it is looked at. */
+/** What is watched, and how soon changes are told. */
 export interface WatchOptions {
   /** Whether all folders below are watched too: false by default. */
   readonly recursive?: boolean
-  /** How often it looks: each second by default, from 100 milliseconds to an hour. */
+  /**
+   * How often changes are told, what happens to a file in between as one: each 100 milliseconds by
+   * default, and up to an hour.
+   */
   readonly interval?: Duration.Input
   /** Names of files and folders that are passed over: `.git` and `node_modules` by default. */
   readonly exclude?: ReadonlyArray<string>
@@ -26,41 +30,7 @@ export interface WatchOptions {
 }
 
 /** What watching a folder may fail with. */
-export type WatchError = ScriptError | TooManyFiles | InvalidInput
-
-/**
- * $1: folder, $2: depth, $3: seconds between two looks, or nothing for a single look, $4: bytes of
- * a look at most, then names to leave out. Prints the folder's entries, and NUL, whenever they are
- * not what they were; a folder that is gone has none.
- */
-const watchScript = `${enterFolder}
-folder=$1 depth=$2 pause=$3 most=$4
-shift 4
-${leaveOut}
-look() {
-  (cd "$folder" 2>/dev/null || exit 0
-  ${printEntries}) | head -c "$most"
-}
-last=none
-while :; do
-  now=$(look "$@")
-  if [ "$now" != "$last" ]; then
-    last=$now
-    [ -z "$now" ] || printf '%s\\n' "$now"
-    printf '\\0'
-  fi || exit ${fileExit.failed}
-  [ -n "$pause" ] || exit 0
-  sleep "$pause"
-done
-`
-
-// The longest path, and what stands beside it.
-const longestEntry = 4200
-
-const mostDepth = 100_000
-
-// What Cordon itself writes to and renames: nobody's files.
-const temporaries = ".cordon-*"
+export type WatchError = FileError | LeaseError | TooManyFiles | InvalidInput
 
 const Watch = Schema.Struct({
   exclude: Schema.Array(Line),
@@ -90,18 +60,22 @@ const difference = (before: Look, after: Look): Array<FileEvent> => {
   return events
 }
 
-/** Takes apart what {@link watchScript} prints, and compares each look with the one before. */
+/** Turns what a driver tells of a folder into what has changed each time that it is asked. */
 export class Watcher {
-  readonly #folder: string
+  readonly #folder: FilePath
   readonly #limit: number
-  #known: Look | undefined
-  #entries = new Map<string, FileEntry>()
-  #listing: ListingParser
+  /** What was told, undefined before the first look. */
+  #known: Map<string, FileEntry> | undefined
+  /** What is there, and the paths of what is in each folder. */
+  readonly #now = new Map<string, FileEntry>()
+  readonly #below = new Map<string, Set<string>>()
+  /** Paths of which one of the two may say something else than the other. */
+  #differing = new Set<string>()
+  #complete = false
 
-  constructor(folder: string, limit: number) {
+  constructor(folder: FilePath, limit: number) {
     this.#folder = folder
     this.#limit = limit
-    this.#listing = new ListingParser(folder)
   }
 
   /** Whether there was a first look. */
@@ -109,50 +83,95 @@ export class Watcher {
     return this.#known !== undefined
   }
 
-  /** @returns what the piece tells of; throws `TooManyFiles`, and `StorageFailed` on what is no look */
-  push(piece: Uint8Array): Array<FileEvent> {
-    const events: Array<FileEvent> = []
-    let from = 0
-    for (let end = piece.indexOf(0); end !== -1; end = piece.indexOf(0, from)) {
-      this.#gather(piece.subarray(from, end))
-      events.push(...this.#finish())
-      from = end + 1
+  /** @returns what is to be told at once; throws `TooManyFiles` */
+  take(change: FolderChange): ReadonlyArray<FileEvent> {
+    switch (change._tag) {
+      case "Found":
+        this.#put(change.entry)
+        break
+      case "Gone":
+        this.#drop(pathBelow(this.#folder, change.path))
+        break
+      case "Anew":
+        this.#now.clear()
+        this.#below.clear()
+        this.#differing = new Set(this.#known?.keys())
+        this.#complete = false
+        break
+      case "Complete":
+        this.#complete = true
+        if (this.#known === undefined) {
+          this.#known = new Map(this.#now)
+          this.#differing.clear()
+          return [FileEvent.Ready({ entries: [...this.#now.values()].sort(byPath) })]
+        }
     }
-    this.#gather(piece.subarray(from))
+    return []
+  }
+
+  /** @returns what has changed since the last time; nothing in the middle of a look */
+  tell(): ReadonlyArray<FileEvent> {
+    const known = this.#known
+    if (known === undefined || !this.#complete || this.#differing.size === 0) return []
+    const of = (look: Look): Look =>
+      new Map(
+        [...this.#differing].flatMap((path) => {
+          const entry = look.get(path)
+          return entry === undefined ? [] : [[path, entry] as const]
+        }),
+      )
+    const events = difference(of(known), of(this.#now))
+    for (const path of this.#differing) {
+      const entry = this.#now.get(path)
+      if (entry === undefined) known.delete(path)
+      else known.set(path, entry)
+    }
+    this.#differing.clear()
     return events
   }
 
-  #gather(piece: Uint8Array): void {
-    for (const entry of this.#listing.push(piece)) this.#entries.set(entry.path, entry)
-    if (this.#entries.size > this.#limit) {
+  #put(found: FileEntry): void {
+    const path = pathBelow(this.#folder, found.path)
+    // What is no folder any more has nothing in it.
+    if (found.kind !== "directory") this.#drop(path)
+    this.#now.set(path, { ...found, path })
+    this.#differing.add(path)
+    const folder = posix.dirname(path)
+    const siblings = this.#below.get(folder) ?? new Set()
+    this.#below.set(folder, siblings.add(path))
+    if (this.#now.size > this.#limit) {
       throw new TooManyFiles({ path: this.#folder, limit: this.#limit })
     }
   }
 
-  #finish(): Array<FileEvent> {
-    if (!this.#listing.complete) throw this.#listing.malformed()
-    const [before, after] = [this.#known, this.#entries]
-    this.#known = after
-    this.#entries = new Map()
-    this.#listing = new ListingParser(this.#folder)
-    return before === undefined
-      ? [FileEvent.Ready({ entries: [...after.values()].sort(byPath) })]
-      : difference(before, after)
+  #drop(path: string): void {
+    const folder = posix.dirname(path)
+    const siblings = this.#below.get(folder)
+    siblings?.delete(path)
+    if (siblings?.size === 0) this.#below.delete(folder)
+    const dropped = [path]
+    for (let at = dropped.pop(); at !== undefined; at = dropped.pop()) {
+      this.#now.delete(at)
+      // What was never told of is no difference.
+      if (this.#known?.has(at)) this.#differing.add(at)
+      else this.#differing.delete(at)
+      dropped.push(...(this.#below.get(at) ?? []))
+      this.#below.delete(at)
+    }
   }
 }
 
-/** Watches folders through a sandbox's own commands, whatever the driver. */
+/** Watches the folders of one sandbox. */
 export const makeWatch = (needs: {
-  readonly run: RunCommand
-  /** As `run`, without a timeout. */
-  readonly runOn: RunCommand
+  readonly driver: SandboxDriver["Service"]
+  readonly id: SandboxId
   readonly at: ResolvePath
-  /** Whether a command's output comes while it runs. */
-  readonly streams: Effect.Effect<boolean, HostError>
+  /** Uses the sandbox, renewing its lease. */
+  readonly useStream: <A, E>(stream: Stream.Stream<A, E>) => Stream.Stream<A, E | LeaseError>
   /** Whether the sandbox runs, as far as can be told. */
   readonly running: Effect.Effect<boolean>
 }) => {
-  const { run, runOn, at, streams, running } = needs
+  const { driver, id, at, useStream, running } = needs
 
   return (path: string = ".", options: WatchOptions = {}): Stream.Stream<FileEvent, WatchError> =>
     Stream.unwrap(
@@ -161,7 +180,7 @@ export const makeWatch = (needs: {
           exclude: options.exclude ?? defaultExclude,
           limit: options.limit ?? 10_000,
         }).pipe(Effect.mapError(invalidInput("watch options")))
-        const interval = Duration.fromInput(options.interval ?? "1 second")
+        const interval = Duration.fromInput(options.interval ?? "100 millis")
         const pause = interval._tag === "None" ? 0 : Duration.toMillis(interval.value)
         if (pause < 100 || pause > 3_600_000) {
           return yield* new InvalidInput({
@@ -169,42 +188,29 @@ export const makeWatch = (needs: {
             issue: "it must be a duration from 100 milliseconds to an hour",
           })
         }
-        const folder = yield* at(path)
-        const look = (seconds: string) =>
-          scriptCommand(
-            watchScript,
-            folder,
-            String(options.recursive === true ? mostDepth : 1),
-            seconds,
-            String((limit + 1) * longestEntry),
-            ...exclude,
-            temporaries,
-          )
-        const watcher = new Watcher(tidy(folder), limit)
-        const gone = (error: ScriptError) =>
-          watcher.ready && (error._tag === "FileNotFound" || error._tag === "NotAFile")
-        const looks = (yield* streams)
-          ? streamScript(runOn, folder, look(String(pause / 1000)))
-          : streamScript(run, folder, look("")).pipe(
-              Stream.catchIf(gone, () => Stream.succeed(Uint8Array.of(0))),
-              Stream.repeat(Schedule.spaced(pause)),
-            )
-        return looks.pipe(
-          Stream.mapEffect((piece) =>
+        const folder = tidy(yield* at(path))
+        const watcher = new Watcher(folder, limit)
+        const rest = Stream.suspend(() => Stream.fromIterable(watcher.tell()))
+        const recursive = options.recursive === true
+        const changes = useStream(driver.watchFolder(id, folder, { recursive, exclude })).pipe(
+          Stream.mapEffect((change) =>
             Effect.try({
-              try: () => watcher.push(piece),
-              catch: (cause) =>
-                cause instanceof StorageFailed || cause instanceof TooManyFiles
-                  ? cause
-                  : new StorageFailed({ path: folder, reason: String(cause) }),
+              try: () => watcher.take(change),
+              catch: (cause) => {
+                if (cause instanceof TooManyFiles) return cause
+                throw cause
+              },
             }),
           ),
           Stream.flattenIterable,
+        )
+        const told = Stream.flatMap(Stream.tick(pause), () => rest)
+        return Stream.merge(changes, told, { haltStrategy: "left" }).pipe(
           // A sandbox that no longer runs is no failure of who watches it.
           Stream.catch((error) =>
             Stream.unwrap(
               Effect.map(watcher.ready ? running : Effect.succeed(true), (runs) =>
-                runs ? Stream.fail(error) : Stream.empty,
+                runs ? Stream.fail(error) : rest,
               ),
             ),
           ),

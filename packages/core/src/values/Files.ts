@@ -21,7 +21,7 @@ export interface FileEntry {
   readonly size: number
   /** POSIX permission bits. */
   readonly mode: number
-  /** Of the content; to the second where the image's find is busybox's. */
+  /** When its content was last changed; 1970 where that was before, or after the year 9999. */
   readonly modifiedAt: Date
 }
 

@@ -1,8 +1,16 @@
+import { posix } from "node:path"
 import {
+  type AlreadyExists,
+  type DirectoryNotEmpty,
   type FileContent,
+  type FileEntry,
   type FileError,
+  type FileMatch,
   type FilePath,
   type FileStat,
+  FolderChange,
+  type FolderSearch,
+  type FolderWatch,
   type HostError,
   type InvalidArchive,
   type InvalidInput,
@@ -12,6 +20,7 @@ import {
 import { Effect, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { pack, unpack } from "../init/archives.ts"
+import type { Entry, WatchEvent } from "../init/entries.ts"
 import * as files from "../init/files.ts"
 import { type Actor, type OperationError, openOperation, patienceOf } from "../init/operation.ts"
 import type { Connected, Connections } from "./connections.ts"
@@ -19,7 +28,7 @@ import { brokenConnection, explainLoss, refusedFor } from "./refusals.ts"
 import type { Target } from "./Target.ts"
 import { requireUserNumbers, unknownUser } from "./users.ts"
 
-/** A failure of a stream that a caller gave, which is not the sandbox's. */
+/** A failure that is told as it is: a stream's that a caller gave, or one that an operation promises. */
 class Given<E> {
   readonly error: E
   constructor(error: E) {
@@ -28,6 +37,29 @@ class Given<E> {
 }
 const given = <E>(stream: Stream.Stream<Uint8Array, E>) =>
   Stream.mapError(stream, (error) => new Given(error))
+
+const kindOf = ({ kind }: Entry) => (kind === "hardlink" ? "file" : kind)
+const fileEntry = (entry: Entry): FileEntry => ({
+  name: posix.basename(entry.path),
+  path: entry.path,
+  kind: kindOf(entry),
+  size: entry.size,
+  mode: entry.mode,
+  modifiedAt: entry.modifiedAt ?? new Date(0),
+})
+
+const changeOf = ({ event, entry }: WatchEvent): FolderChange => {
+  switch (event) {
+    case "ready":
+      return FolderChange.Complete()
+    case "overflow":
+      return FolderChange.Anew()
+    case "removed":
+      return FolderChange.Gone({ path: entry.path })
+    default:
+      return FolderChange.Found({ entry: fileEntry(entry) })
+  }
+}
 
 /** Files of sandboxes, read and written by their inits with the rights of their users. */
 export const makeContainerFiles = (engine: DockerEngine["Service"], connections: Connections) => {
@@ -70,51 +102,43 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
       }
     }
 
+  type Failure<E> = OperationError | InvalidArchive | Given<E>
+  const judgeAll =
+    <E>(target: Target, path: string, connected: Connected) =>
+    (error: Failure<E>): Effect.Effect<never, FileError | E> =>
+      error instanceof Given ? Effect.fail(error.error) : judge(target, path, connected)(error)
+
   /** Does something with a path of a sandbox. */
-  const at = <A>(
+  const at = <A, E = never>(
     target: Target,
     path: string,
-    f: (actor: Actor) => Effect.Effect<A, OperationError>,
-  ): Effect.Effect<A, FileError> =>
+    f: (actor: Actor) => Effect.Effect<A, Failure<E>>,
+  ): Effect.Effect<A, FileError | E> =>
     Effect.flatMap(connect(target), (connected) =>
-      Effect.catch(f(actorOf(connected, target)), judge(target, path, connected)),
+      Effect.catch(f(actorOf(connected, target)), judgeAll<E>(target, path, connected)),
     ).pipe(Effect.scoped)
 
-  const stream = <A>(
+  const stream = <A, E = never>(
     target: Target,
     path: string,
-    f: (actor: Actor) => Stream.Stream<A, OperationError | InvalidArchive>,
-  ): Stream.Stream<A, FileError> =>
+    f: (actor: Actor) => Stream.Stream<A, Failure<E>>,
+  ): Stream.Stream<A, FileError | E> =>
     Stream.unwrap(
       Effect.map(connect(target), (connected) =>
         Stream.catch(f(actorOf(connected, target)), (error) =>
-          Stream.fromEffect(judge(target, path, connected)(error)),
+          Stream.fromEffect(judgeAll<E>(target, path, connected)(error)),
         ),
       ),
     )
 
-  /** As `at`, fed with a stream whose own failure is told as it is. */
-  const feed = <E>(
-    target: Target,
-    path: string,
-    f: (actor: Actor) => Effect.Effect<void, OperationError | InvalidArchive | Given<E>>,
-  ): Effect.Effect<void, FileError | E> =>
-    Effect.flatMap(connect(target), (connected) =>
-      Effect.catch(
-        f(actorOf(connected, target)),
-        (error): Effect.Effect<never, FileError | E> =>
-          error instanceof Given ? Effect.fail(error.error) : judge(target, path, connected)(error),
-      ),
-    ).pipe(Effect.scoped)
-
   return {
     stat: (target: Target, path: FilePath): Effect.Effect<FileStat, FileError> =>
       at(target, path, (actor) => files.stat(actor, path, { follow: true })).pipe(
-        Effect.map(({ kind, size, mode, modifiedAt }) => ({
-          kind: kind === "hardlink" ? "file" : kind,
-          size,
-          mode,
-          ...(modifiedAt === undefined ? {} : { modifiedAt }),
+        Effect.map((entry) => ({
+          kind: kindOf(entry),
+          size: entry.size,
+          mode: entry.mode,
+          ...(entry.modifiedAt === undefined ? {} : { modifiedAt: entry.modifiedAt }),
         })),
       ),
     readFile: (
@@ -123,13 +147,43 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
       range?: { readonly offset?: number; readonly length?: number },
     ) => stream(target, path, (actor) => files.read(actor, path, range)),
     writeFile: <E>(target: Target, path: FilePath, content: FileContent<E>) =>
-      feed<E>(target, path, (actor) =>
+      at<void, E>(target, path, (actor) =>
         files.write(actor, path, { ...content, bytes: given(content.bytes) }),
       ),
     getArchive: (target: Target, path: FilePath) =>
       stream(target, path, (actor) => pack(actor, path)),
     putArchive: <E>(target: Target, path: FilePath, archive: Stream.Stream<Uint8Array, E>) =>
-      feed<E>(target, path, (actor) => unpack(actor, path, given(archive))),
+      at<void, E>(target, path, (actor) => unpack(actor, path, given(archive))),
+    listFolder: (target: Target, path: FilePath, depth: number) =>
+      Stream.map(
+        stream(target, path, (actor) => files.list(actor, path, { depth })),
+        fileEntry,
+      ),
+    makeFolder: (target: Target, path: FilePath) =>
+      at(target, path, (actor) => files.makeFolder(actor, path)),
+    removeFile: (target: Target, path: FilePath, options: { readonly recursive: boolean }) =>
+      at<void, DirectoryNotEmpty>(target, path, (actor) =>
+        Effect.catchTag(files.remove(actor, path, options), "DirectoryNotEmpty", (error) =>
+          Effect.fail(new Given(error)),
+        ),
+      ),
+    moveFile: (target: Target, from: FilePath, to: FilePath) =>
+      at<void, AlreadyExists>(target, from, (actor) =>
+        Effect.catchTag(files.move(actor, from, to), "AlreadyExists", (error) =>
+          Effect.fail(new Given(error)),
+        ),
+      ),
+    searchFolder: (target: Target, path: FilePath, { include, ...search }: FolderSearch) =>
+      stream<FileMatch, InvalidInput>(target, path, (actor) =>
+        files
+          .search(actor, path, { ...search, ...(include === undefined ? {} : { glob: include }) })
+          .pipe(Stream.catchTag("InvalidInput", (error) => Stream.fail(new Given(error)))),
+      ),
+    watchFolder: (target: Target, path: FilePath, options: FolderWatch) =>
+      Stream.map(
+        stream(target, path, (actor) => files.watch(actor, path, options)),
+        changeOf,
+      ),
     /** Fails where the sandbox has no such user as its commands are to run as. */
     checkUser: (target: Target): Effect.Effect<void, InvalidInput | HostError> =>
       Effect.gen(function* () {

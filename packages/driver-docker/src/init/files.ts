@@ -1,5 +1,13 @@
 /** The file operations of `docs/init-protocol.md`, each done by a process with the user's rights. */
-import { type FileContent, giveBack, InvalidInput, StorageFailed, TooManyFiles } from "@cordon/core"
+import { posix } from "node:path"
+import {
+  AlreadyExists,
+  type FileContent,
+  giveBack,
+  InvalidInput,
+  InvalidPath,
+  StorageFailed,
+} from "@cordon/core"
 import { Effect, Stream } from "effect"
 import type { Channel } from "./Channel.ts"
 import {
@@ -165,24 +173,15 @@ export interface ListOptions {
   readonly depth?: number
   /** Globs of names that are passed over: none by default. */
   readonly exclude?: ReadonlyArray<string>
-  /** More entries than this are `TooManyFiles`: 100,000 by default. */
-  readonly limit?: number
 }
 
-/** What is in a folder: paths relative to it, each folder before what is in it. */
+/** What is in a folder: paths relative to it, each folder before what is in it; take as many as are wanted. */
 export const list = (
   actor: Actor,
   path: string,
-  { depth = 1, exclude = [], limit = 100_000 }: ListOptions = {},
-): Stream.Stream<Entry, OperationError | TooManyFiles> =>
-  Stream.suspend(() => {
-    let count = 0
-    return recordsOf(actor, ["list", path, String(depth), ...exclude], entries).pipe(
-      Stream.tap(() =>
-        ++count > limit ? Effect.fail(new TooManyFiles({ path, limit })) : Effect.void,
-      ),
-    )
-  })
+  { depth = 1, exclude = [] }: ListOptions = {},
+): Stream.Stream<Entry, OperationError> =>
+  recordsOf(actor, ["list", path, String(depth), ...exclude], entries)
 
 /** Makes a folder and those above it; no effect where it is there. */
 export const makeFolder = (actor: Actor, path: string): Effect.Effect<void, OperationError> =>
@@ -193,7 +192,14 @@ export const remove = (
   actor: Actor,
   path: string,
   options: { readonly recursive?: boolean } = {},
-): Effect.Effect<void, OperationError> => perform(actor, ["remove", path, flag(options.recursive)])
+): Effect.Effect<void, OperationError> =>
+  isNamed(path)
+    ? perform(actor, ["remove", path, flag(options.recursive)])
+    : Effect.fail(unnamed(path))
+
+/** Whether a path names something in a folder, rather than a folder by where it is. */
+const isNamed = (path: string) => !["", ".", ".."].includes(posix.basename(path))
+const unnamed = (path: string) => new InvalidPath({ path, reason: "it does not end with a name" })
 
 /** Moves a file or a folder; folders above are made. Nothing is moved onto a folder. */
 export const move = (
@@ -202,11 +208,18 @@ export const move = (
   target: string,
 ): Effect.Effect<void, OperationError> =>
   Effect.gen(function* () {
+    if (!isNamed(source)) return yield* unnamed(source)
     const timeout = patienceOf(actor)
     const channel = yield* openOperation(actor, ["move", source, target], { timeout, limit: 1 })
     const final = yield* channel.ended
     // It says something once an error can only be with the second path.
     const said = yield* channel.next
+    const { ending } = final
+    if (Array.isArray(said) && ending?.how === "exited" && ending.value === errno.EINVAL) {
+      if (!isNamed(target)) return yield* new AlreadyExists({ path: target })
+      const reason = "it is inside of what is to be moved"
+      return yield* new InvalidPath({ path: target, reason })
+    }
     yield* requireDone(Array.isArray(said) ? target : source, final)
   }).pipe(Effect.scoped)
 
@@ -262,7 +275,7 @@ export const search = (
   return recordsOf(actor, operation, matches, {
     timeout: patienceOf(actor),
     explained: (number, issue) =>
-      number === errno.EBADMSG ? new InvalidInput({ subject: "pattern", issue }) : undefined,
+      number === errno.EBADMSG ? new InvalidInput({ subject: "search pattern", issue }) : undefined,
   })
 }
 

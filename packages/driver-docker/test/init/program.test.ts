@@ -248,6 +248,31 @@ await onEachProgram("the client of cordon-init", (program) => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("refuses to move and to remove what has no name, and to move a folder into itself", () =>
+    Effect.gen(function* () {
+      const actor = { connection: yield* connectTo(program) }
+      const at = yield* folder
+      mkdirSync(join(at, "a/b"), { recursive: true })
+      const inside = yield* Effect.flip(files.move(actor, join(at, "a"), join(at, "a/b/c")))
+      assert.deepInclude(inside, {
+        _tag: "InvalidPath",
+        path: join(at, "a/b/c"),
+        reason: "it is inside of what is to be moved",
+      })
+      for (const path of [`${at}/a/.`, `${at}/a/b/..`, "/"]) {
+        for (const act of [
+          files.move(actor, path, `${at}/c`),
+          files.remove(actor, path, { recursive: true }),
+        ]) {
+          assert.deepInclude(yield* Effect.flip(act), { _tag: "InvalidPath", path })
+        }
+        const onto = yield* Effect.flip(files.move(actor, join(at, "a/b"), path))
+        assert.deepInclude(onto, { _tag: "AlreadyExists", path })
+      }
+      assert.isTrue(statSync(join(at, "a/b")).isDirectory())
+    }).pipe(Effect.scoped),
+  )
+
   it.live("gives an empty folder to a user", () =>
     Effect.gen(function* () {
       const actor = { connection: yield* connectTo(program) }

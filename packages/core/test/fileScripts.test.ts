@@ -1,0 +1,16 @@
+import { assert, describe, it } from "@effect/vitest"
+import { fileError, fileExit } from "../src/sandbox/fileScripts.ts"
+
+describe("The end of a helper script", () => {
+  it.each([
+    [fileExit.denied, "", "PermissionDenied"],
+    [fileExit.notDirectory, "", "NotAFile"],
+    [fileExit.failed, "", "StorageFailed"],
+    [1, "cat: write error: No space left on device", "StorageFailed"],
+    [2, "sh: cannot create /x: Permission denied", "PermissionDenied"],
+    [1, "mv: File name too long", "InvalidPath"],
+    [137, "", "StorageFailed"],
+  ])("%s %j is %s", (exitCode, stderr, expected) => {
+    assert.strictEqual(fileError("/x", exitCode, stderr)._tag, expected)
+  })
+})
