@@ -1,6 +1,6 @@
 // What a sandbox can do beyond commands and single files. Needs Docker.
 // Run: node --conditions=@cordon/source examples/features.ts
-import { createSandboxes } from "@cordon/core"
+import { createSandboxes, type SandboxStats } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 
 await using sandboxes = createSandboxes({ driver: docker() })
@@ -78,6 +78,20 @@ await sandbox.snapshot("prepared")
   console.log((await right.files.readText(`${sandbox.info.workdir}/out/b.txt`)).split("\n")[1])
 }
 await sandboxes.snapshots.remove("prepared")
+
+// What it uses, beside its limits, and the cores that it keeps busy between two readings.
+const { memory = 0 } = await sandbox.stats()
+console.log(memory < sandbox.info.limits.memory ? "memory is left" : "no memory is left")
+let last: SandboxStats | undefined
+for await (const stats of sandbox.watchStats({ every: 200 })) {
+  if (last !== undefined) {
+    const elapsed = stats.readAt.getTime() - last.readAt.getTime()
+    const cores = ((stats.cpuTime ?? 0) - (last.cpuTime ?? 0)) / elapsed
+    console.log(cores < sandbox.info.limits.cpus ? "CPU time is left" : "no CPU time is left")
+    break
+  }
+  last = stats
+}
 
 // Paused, it keeps its processes and what they hold in memory, and takes no CPU time.
 await sandbox.pause()

@@ -88,6 +88,8 @@ for (const driver of ["memory", "docker"]) {
             "the server ended with 143",
             "the terminal has 43 132",
             "needle",
+            "memory is left",
+            "CPU time is left",
             "paused",
             "",
           ].join("\n"),

@@ -15,6 +15,7 @@ import { needs } from "../support/skips.ts"
 import { gitContract } from "./gitContract.ts"
 import { pathContract } from "./pathContract.ts"
 import { portContract } from "./portContract.ts"
+import { statsContract } from "./statsContract.ts"
 import { textContract } from "./textContract.ts"
 import { transferContract } from "./transferContract.ts"
 
@@ -232,6 +233,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           >
         > = {
           processes: [processes.start("true"), processes.list, processes.get("x")],
+          stats: [sandbox.stats, Stream.runDrain(sandbox.watchStats())],
           ports: [
             sandbox.ports.list,
             sandbox.ports.wait(80),
@@ -904,6 +906,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
       )
     })
 
+    statsContract({ check, make, lacks })
     portContract({ check, make, lack: lacks.ports ?? lacks.processes })
     textContract({ check, make, lacks })
     transferContract({ check, make })

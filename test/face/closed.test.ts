@@ -35,6 +35,8 @@ const calls: Record<string, (sandbox: PromiseSandbox) => PromiseLike<unknown>> =
   processes: (sandbox) => sandbox.processes.start("sleep 1"),
   ports: (sandbox) => sandbox.ports.expose(80),
   terminal: (sandbox) => sandbox.terminal(),
+  stats: (sandbox) => sandbox.stats(),
+  watchStats: (sandbox) => drain(sandbox.watchStats()),
   snapshot: (sandbox) => sandbox.snapshot(),
   remove: (sandbox) => sandbox.remove(),
 }

@@ -85,6 +85,7 @@ describe("A feature that a driver lacks", () => {
         ["terminals", Effect.scoped(sandbox.terminal())],
         ["processes", sandbox.processes.list],
         ["ports", sandbox.ports.list],
+        ["stats", sandbox.stats],
         ["git", sandbox.git.clone("https://example.com/p")],
       ]
       for (const [feature, call] of calls) {

@@ -17,6 +17,7 @@ const everything: DriverCapabilities["features"] = [
   "pause",
   "terminals",
   "snapshots",
+  "stats",
   "egress",
   "git",
 ]

@@ -15,7 +15,7 @@ import {
 } from "@cordon/core"
 import { dockerSwarm } from "@cordon/driver-docker-swarm"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, type Layer, type Scope } from "effect"
+import { Duration, Effect, Fiber, type Layer, type Scope, Stream } from "effect"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
 import { skipped } from "../support/skipped.ts"
@@ -247,6 +247,24 @@ describe("a swarm of three engines", () => {
         assert.include(names, "OWN")
         for (const name of ["PWD", "OLDPWD", "SHLVL", "line"]) assert.notInclude(names, name)
       }
+    }),
+  )
+
+  check("dials ports of a sandbox on whatever node, and tells what it uses", () =>
+    Effect.gen(function* () {
+      const driver = yield* SandboxDriver
+      const id = yield* create()
+      yield* exec(id, "busybox httpd -p 127.0.0.1:8000 -h /etc")
+      const { output, write, end } = yield* driver.dial(id, 8000)
+      yield* write(new TextEncoder().encode("GET /passwd HTTP/1.0\r\n\r\n"))
+      yield* end
+      const answer = yield* output.pipe(Stream.decodeText, Stream.mkString)
+      assert.match(answer, /^HTTP.* 200 .*root:/s)
+      const refused = yield* Effect.flip(Effect.scoped(driver.dial(id, 8001)))
+      assert.strictEqual(refused._tag, "PortUnreachable")
+      const { cpuTime = 0, memory = 0, pids = 0, network } = yield* driver.stats(id)
+      for (const number of [cpuTime, memory, pids]) assert.isAbove(number, 0)
+      assert.deepStrictEqual(network, { received: 0, sent: 0 })
     }),
   )
 

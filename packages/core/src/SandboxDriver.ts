@@ -26,13 +26,22 @@ import type { SandboxInfo, SandboxSpec, SnapshotInfo } from "./values/Sandbox.ts
 import type { SandboxId } from "./values/SandboxId.ts"
 import type { SandboxName } from "./values/SandboxName.ts"
 import type { SessionKey } from "./values/Session.ts"
+import type { SandboxStats } from "./values/Stats.ts"
 
 /**
  * What a driver may lack: `processes` that outlive the command that started them, `ports` that can be
- * dialled, `pause`, `terminals`, `snapshots`, `egress` (allow-lists of destinations), `git` (the
- * image's own, which cloning needs).
+ * dialled, `pause`, `terminals`, `snapshots`, `stats`, `egress` (allow-lists of destinations),
+ * `git` (the image's own, which cloning needs).
  */
-export type Feature = "processes" | "ports" | "pause" | "terminals" | "snapshots" | "egress" | "git"
+export type Feature =
+  | "processes"
+  | "ports"
+  | "pause"
+  | "terminals"
+  | "snapshots"
+  | "stats"
+  | "egress"
+  | "git"
 
 /** A runtime on offer, as the host has it registered. */
 export interface RuntimeOffer {
@@ -248,6 +257,12 @@ export class SandboxDriver extends Context.Service<
       port: number,
     ) => Effect.Effect<PortConnection<DialError>, DialError, Scope.Scope>
 
+    /**
+     * What a running sandbox uses now. It is asked often, so it must be cheap; it is no use of the sandbox.
+     * A number that is not known is left out.
+     */
+    readonly stats: (id: SandboxId) => Effect.Effect<SandboxStats, FileError | Unsupported>
+
     readonly stat: (id: SandboxId, path: FilePath) => Effect.Effect<FileStat, FileError>
 
     /** Streams a regular file, or `length` bytes of it from `offset`. */
@@ -364,6 +379,7 @@ export const unsupportedFeatures = (driver: string) => {
     resume: refuse("pause"),
     terminal: refuse("terminals"),
     dial: refuse("ports"),
+    stats: refuse("stats"),
     snapshot: refuse("snapshots"),
     snapshots: refuse("snapshots"),
     removeSnapshot: refuse("snapshots"),

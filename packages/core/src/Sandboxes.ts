@@ -39,6 +39,7 @@ import {
   type TooManyFiles,
   Unsupported,
 } from "./errors.ts"
+import { Incarnation } from "./Incarnation.ts"
 import type { LeaseStore } from "./LeaseStore.ts"
 import { Leases } from "./Leases.ts"
 import { leaseStoreMemory } from "./leases/memoryStore.ts"
@@ -65,6 +66,7 @@ import { makePaths, type PathError } from "./sandbox/home.ts"
 import { makePorts, type Ports } from "./sandbox/ports.ts"
 import { makeProcesses, type Processes } from "./sandbox/processes.ts"
 import type { RunCommand } from "./sandbox/shell.ts"
+import { type StatsError, type WatchStatsOptions, watchStats } from "./sandbox/stats.ts"
 import {
   checkSize,
   type SandboxTerminal,
@@ -89,6 +91,7 @@ import {
 import { resolveSandboxId, type SandboxId, sandboxId } from "./values/SandboxId.ts"
 import { SandboxName } from "./values/SandboxName.ts"
 import { SessionId, type SessionKey, sessionKey } from "./values/Session.ts"
+import type { SandboxStats } from "./values/Stats.ts"
 import { decodeText, encodeText, textProblem } from "./values/Text.ts"
 
 /** How a command runs; every part has a default. */
@@ -262,6 +265,15 @@ export interface Sandbox {
     ReadonlyArray<EgressAttempt>,
     SandboxNotFound | HostError | Unsupported | Closed
   >
+  /**
+   * What it uses now: CPU time, memory, processes, disks and network. It has to run. Reading does not
+   * count as use of the sandbox.
+   */
+  readonly stats: Effect.Effect<SandboxStats, StatsError>
+  /** `stats` from now on, again and again; it ends when the sandbox is stopped, paused or removed. */
+  readonly watchStats: (
+    options?: WatchStatsOptions,
+  ) => Stream.Stream<SandboxStats, StatsError | InvalidInput>
   readonly start: Effect.Effect<void, LeaseError>
   readonly stop: Effect.Effect<void, LeaseError>
   readonly remove: Effect.Effect<void, LeaseError>
@@ -608,10 +620,20 @@ const make = Effect.gen(function* () {
       }
     })
 
+    const stats = whileOpen(
+      Effect.andThen(
+        need("stats"),
+        // What was made anew under the same name has a handle of its own.
+        Effect.provideService(driver.stats(id), Incarnation, info),
+      ),
+    )
+
     return {
       id,
       name: info.name,
       info,
+      stats,
+      watchStats: (options) => watchStats(stats, options),
       processes,
       git: makeGit({
         run: runHelper,

@@ -58,6 +58,7 @@ export type {
   StartOptions,
 } from "./sandbox/processes.ts"
 export type { RunCommand, ScriptError } from "./sandbox/shell.ts"
+export type { StatsError, WatchStatsOptions } from "./sandbox/stats.ts"
 export type { SandboxTerminal, TerminalError, TerminalOptions } from "./sandbox/terminal.ts"
 export type { WatchError, WatchOptions } from "./sandbox/watch.ts"
 export { sessionFilesDirectory } from "./session-files/directory.ts"
@@ -80,4 +81,5 @@ export * from "./values/Sandbox.ts"
 export * from "./values/SandboxId.ts"
 export * from "./values/SandboxName.ts"
 export * from "./values/Session.ts"
+export * from "./values/Stats.ts"
 export { whileItMoves } from "./whileItMoves.ts"

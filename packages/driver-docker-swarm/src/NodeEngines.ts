@@ -7,6 +7,8 @@ import {
   makeCommands,
   makeConnections,
   makeContainerFiles,
+  makeContainerPorts,
+  makeContainerStats,
   makeEventHub,
   makeLanguages,
   makeTerminals,
@@ -40,6 +42,8 @@ export interface NodeEngine {
   readonly exec: ReturnType<typeof makeCommands>
   readonly terminal: ReturnType<typeof makeTerminals>
   readonly files: ContainerFiles
+  readonly dial: ReturnType<typeof makeContainerPorts>
+  readonly stats: ReturnType<typeof makeContainerStats>
   readonly usageOf: ReturnType<typeof makeUsageOf>
   readonly processes: ReturnType<typeof makeProcesses>
 }
@@ -65,6 +69,7 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
       const languages = yield* makeLanguages(engine)
       // A task's container is not started anew.
       const using = { engine, hub, connections, languages, judgeLoss: judgeLoss(engine, hub) }
+      const files = makeContainerFiles(engine, connections)
       const node: NodeEngine = {
         http,
         engine,
@@ -72,7 +77,9 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
         connections,
         exec: makeCommands(using),
         terminal: makeTerminals(using),
-        files: makeContainerFiles(engine, connections),
+        files,
+        dial: makeContainerPorts(engine, connections),
+        stats: makeContainerStats(files),
         usageOf: makeUsageOf(connections),
         processes,
       }

@@ -686,7 +686,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
       })),
       enforced,
       capacity: engines.length === 0 ? {} : { memory, cpus, pids: defaultPids({ memory, cpus }) },
-      features: ["processes", "pause", "terminals", "git"],
+      features: ["processes", "ports", "pause", "terminals", "stats", "git"],
       caveats: [
         "runc and sysbox-runc share the host's kernel: a hole in it is a way out.",
         "Who may inspect the swarm can read the environment variables of every sandbox.",
@@ -781,6 +781,13 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
         const node = yield* at(place.host)
         return yield* node.terminal(place, request)
       }).pipe(Effect.catch((error) => explain(id, error))),
+    dial: (id, port) =>
+      Effect.gen(function* () {
+        const place = yield* locate(id)
+        const node = yield* at(place.host)
+        return yield* node.dial(place, port)
+      }).pipe(Effect.catch((error) => explain(id, error))),
+    stats: Effect.fn("SwarmDriver.stats")((id) => on(id, (node, place) => node.stats(place))),
     stat: (id, path) => file(id, (node, place) => node.files.stat(place, path)),
     readFile: (id, path, range) =>
       streamOn(id, (node, place) => node.files.readFile(place, path, range)),

@@ -27,6 +27,7 @@ import { makeConnections } from "./container/connections.ts"
 import { judgeLoss } from "./container/ends.ts"
 import { makeContainerFiles } from "./container/files.ts"
 import { makeContainerPorts } from "./container/ports.ts"
+import { makeContainerStats } from "./container/stats.ts"
 import type { Target } from "./container/Target.ts"
 import { makeTerminals } from "./container/terminals.ts"
 import { makeUsageOf } from "./container/usage.ts"
@@ -147,6 +148,7 @@ export const layerDriver = (
       const files = makeContainerFiles(engine, connections)
       const usageOf = makeUsageOf(connections)
       const dial = makeContainerPorts(engine, connections)
+      const stats = makeContainerStats(files)
       const pulling = makeKeyedLock<string>()
       const snapshots = makeSnapshots(engine)
       const background = yield* makeBackground
@@ -552,6 +554,7 @@ export const layerDriver = (
             "pause",
             "terminals",
             "snapshots",
+            "stats",
             "git",
             ...(isPodman(host) ? [] : (["egress"] as const)),
           ],
@@ -615,6 +618,7 @@ export const layerDriver = (
         ),
         terminal: (id, request) => on(id, (target) => terminal(target, request)),
         dial: (id, port) => on(id, (target) => dial(target, port)),
+        stats: Effect.fn("DockerDriver.stats")((id) => on(id, stats)),
         stat: (id, path) => file(id, (target) => files.stat(target, path)),
         readFile: (id, path, range) =>
           streamOn(id, (target) => files.readFile(target, path, range)),

@@ -7,6 +7,7 @@ export { becomesInit, type Connections, makeConnections } from "./container/conn
 export { judgeLoss } from "./container/ends.ts"
 export { type ContainerFiles, makeContainerFiles } from "./container/files.ts"
 export { makeContainerPorts } from "./container/ports.ts"
+export { makeContainerStats } from "./container/stats.ts"
 export type { Target } from "./container/Target.ts"
 export { makeTerminals } from "./container/terminals.ts"
 export { isIdle, makeUsageOf } from "./container/usage.ts"

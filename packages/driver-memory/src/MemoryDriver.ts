@@ -51,7 +51,7 @@ const capabilities: Omit<DriverCapabilities, "hostId"> = {
   enforced: { memory: false, cpus: false, pids: false, disk: false },
   capacity: {},
   // Nothing gets out at all.
-  features: ["egress"],
+  features: ["egress", "stats"],
   caveats: [
     "Nothing is isolated by a kernel: scripts are interpreted inside this process.",
     "Limits are recorded, not enforced; a script ends after 1,000,000 commands or loop rounds, and may hold the process's event loop until then or until its timeout.",
@@ -59,6 +59,7 @@ const capabilities: Omit<DriverCapabilities, "hostId"> = {
     "There are no processes: what '&' starts runs beside its command and ends with it.",
     "What a command prints comes at its end; hard links are copies.",
     "There is no network, whatever the network mode.",
+    "Statistics tell no CPU time, memory or processes: a sandbox shares them with this process.",
     "Users and permissions are recorded; everything runs as root.",
     "Shell variables, functions and programs for text (sed, tr, sort) hold text: bytes that are not UTF-8 may change in them.",
   ],
@@ -263,6 +264,15 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
               return Stream.fromIterable(events)
             }),
           ),
+        stats: Effect.fnUntraced(function* (id) {
+          yield* findRunning(id)
+          return {
+            readAt: DateTime.toDate(yield* DateTime.now),
+            // All of it is in this process's memory.
+            disk: { read: 0, written: 0 },
+            network: { received: 0, sent: 0 },
+          }
+        }),
         stat: (id, path) => Effect.flatMap(findRunning(id), ({ tree }) => tree.stat(path)),
         readFile: (id, path, { offset = 0, length } = {}) =>
           fromTree(id, (tree) =>

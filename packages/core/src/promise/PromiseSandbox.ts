@@ -10,6 +10,7 @@ import type {
   ProcessLogs,
   StartOptions,
 } from "../sandbox/processes.ts"
+import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { WatchOptions } from "../sandbox/watch.ts"
 import type { TransferReport } from "../Transfer.ts"
@@ -17,6 +18,7 @@ import type { EgressAttempt } from "../values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, TerminalSize } from "../values/Exec.ts"
 import type { FileEntry, FileEvent, FileStat } from "../values/Files.ts"
 import type { SandboxInfo, SnapshotInfo } from "../values/Sandbox.ts"
+import type { SandboxStats } from "../values/Stats.ts"
 
 import type {
   Abortable,
@@ -199,6 +201,16 @@ export interface PromiseSandbox extends AsyncDisposable {
   readonly resume: (options?: Abortable) => Promise<void>
   /** Where it tried to go under its allow-list, oldest first. */
   readonly egressAttempts: (options?: Abortable) => Promise<ReadonlyArray<EgressAttempt>>
+  /**
+   * What it uses now: CPU time, memory, processes, disks and network. It has to run. Reading does not
+   * count as use of the sandbox.
+   */
+  readonly stats: (options?: Abortable) => Promise<SandboxStats>
+  /**
+   * `stats` from now on, again and again; it ends when the sandbox is stopped, paused or removed, or the
+   * loop is left.
+   */
+  readonly watchStats: (options?: WatchStatsOptions & Abortable) => AsyncIterable<SandboxStats>
   readonly start: (options?: Abortable) => Promise<void>
   readonly stop: (options?: Abortable) => Promise<void>
   readonly remove: (options?: Abortable) => Promise<void>

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { SandboxNotFound } from "../errors.ts"
 import type { Sandbox } from "../Sandboxes.ts"
 import { backSandbox, type SessionBacking } from "./backing.ts"
-import { call, callScoped } from "./call.ts"
+import { call, callScoped, callStream } from "./call.ts"
 import { commandsOf } from "./commands.ts"
 import { filesOf } from "./files.ts"
 import type { PromisePorts, PromiseSandbox } from "./PromiseSandbox.ts"
@@ -45,6 +45,9 @@ export const handleOf = (session: SessionBacking, sandbox: Sandbox): PromiseSand
     resume: (options) => call(runtime, ["nothing", "resume"], { options }, () => sandbox.resume),
     egressAttempts: (options) =>
       call(runtime, ["nothing", "egressAttempts"], { options }, () => sandbox.egressAttempts),
+    stats: (options) => call(runtime, ["nothing", "stats"], { options }, () => sandbox.stats),
+    watchStats: (options) =>
+      callStream(runtime, "watchStats", { options }, () => sandbox.watchStats(options)),
     start: (options) => call(runtime, ["nothing", "start"], { options }, () => sandbox.start),
     stop: (options) => call(runtime, ["nothing", "stop"], { options }, () => sandbox.stop),
     remove: (options) => call(runtime, ["nothing", "remove"], { options }, () => sandbox.remove),

@@ -7,6 +7,7 @@ import type { ListOptions, RemoveOptions, SearchOptions } from "../sandbox/folde
 import type { CloneOptions } from "../sandbox/git.ts"
 import type { ExposeOptions, WaitOptions } from "../sandbox/ports.ts"
 import type { FollowOptions, KillOptions, LogOptions, StartOptions } from "../sandbox/processes.ts"
+import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { WatchOptions } from "../sandbox/watch.ts"
 import type { EgressPolicy } from "../values/Egress.ts"
@@ -114,6 +115,7 @@ const watch = {
 const logs = { ...abortable, tail: number } satisfies Fields<LogOptions>
 const kill = { ...abortable, grace: any } satisfies Fields<KillOptions>
 const expose = { ...abortable, localPort: number } satisfies Fields<ExposeOptions>
+const watchStats = { ...abortable, every: any } satisfies Fields<WatchStatsOptions>
 const wait = { ...abortable, timeout: any } satisfies Fields<WaitOptions>
 
 const limits = options({
@@ -205,6 +207,7 @@ export const shapes = {
   remove: { path, options: options(remove) },
   search: { pattern: text, options: options(search) },
   watch: { path: Schema.optional(path), options: options(watch) },
+  watchStats: { options: options(watchStats) },
   transfer: { from: path, to: path, options: options(transfer) },
   clone: { url: text, options: options(clone) },
   start: { command, options: options(start) },

@@ -184,6 +184,9 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
         stream(target, path, (actor) => files.watch(actor, path, options)),
         changeOf,
       ),
+    /** The beginnings of files of the kernel's, as the sandbox sees them; what is not there is left out. */
+    gather: (target: Target, paths: readonly [string, ...ReadonlyArray<string>]) =>
+      stream(target, paths[0], (actor) => files.gather(actor, paths)),
     /** Fails where the sandbox has no such user as its commands are to run as. */
     checkUser: (target: Target): Effect.Effect<void, InvalidInput | HostError> =>
       Effect.gen(function* () {
