@@ -28,6 +28,7 @@ const echo = Effect.gen(function* () {
     output: Stream.fromQueue(queue),
     write: (bytes) => Effect.asVoid(Queue.offer(queue, bytes)),
     end: Effect.asVoid(Queue.end(queue)),
+    closed: Effect.void,
   }
   return connection
 })
@@ -76,6 +77,34 @@ describe("Ports of a sandbox", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live("carry all of an answer to a client that has ended and is slow to read", () =>
+    Effect.gen(function* () {
+      const piece = new Uint8Array(64 * 1024)
+      const answering: PortConnection<DialError> = {
+        output: Stream.range(1, 100).pipe(Stream.map(() => piece)),
+        write: () => Effect.void,
+        end: Effect.void,
+        closed: Effect.void,
+      }
+      const sandbox = yield* sandboxWith({ dial: () => Effect.succeed(answering) })
+      const { localPort } = yield* sandbox.ports.expose(80)
+      const size = yield* Effect.callback<number>((resume) => {
+        let size = 0
+        const socket = connect({ port: localPort, host: "127.0.0.1", allowHalfOpen: true })
+        socket.end("all of it")
+        socket.on("data", (bytes) => {
+          size += bytes.length
+          socket.pause()
+          setTimeout(() => socket.resume(), 1)
+        })
+        for (const event of ["end", "error"]) {
+          socket.on(event, () => resume(Effect.succeed(size)))
+        }
+      })
+      assert.strictEqual(size, 100 * piece.length)
+    }).pipe(Effect.scoped),
+  )
+
   it.live("close a connection that nobody in the sandbox takes, or that breaks", () =>
     Effect.gen(function* () {
       const unreachable = new PortUnreachable({ port: 80, reason: "nothing listens there" })
@@ -83,6 +112,7 @@ describe("Ports of a sandbox", () => {
         output: Stream.fail(unreachable),
         write: () => Effect.void,
         end: Effect.void,
+        closed: Effect.void,
       }
       for (const dial of [Effect.fail(unreachable), Effect.succeed(breaking)]) {
         const sandbox = yield* sandboxWith({ dial: () => dial })

@@ -59,6 +59,9 @@ export interface Ports {
 // A sandbox has channels for some hundreds of connections and commands together.
 const maxConnections = 64
 
+// As long as a kernel waits for the other side of a connection that was closed.
+const lastBytes = "1 minute"
+
 // Bytes of a table of sockets. The kernel lists those first that listen.
 const maxTable = 1024 * 1024
 
@@ -78,6 +81,13 @@ const write = (socket: Socket, bytes: Uint8Array) =>
       resume(Effect.void)
     }
     for (const event of ["drain", "close"]) socket.on(event, ready)
+  })
+
+/** Ends a socket, and waits until this machine has all that was written to it. */
+const finish = (socket: Socket) =>
+  Effect.callback<void>((resume) => {
+    if (socket.destroyed) return resume(Effect.void)
+    socket.end(() => resume(Effect.void))
   })
 
 /** Waits until a socket is closed before both sides have ended it. */
@@ -114,16 +124,15 @@ export const makePorts = (needs: {
       const there = Stream.runForEach(inputOf(socket), connection.write)
       const back = Stream.runForEach(connection.output, (bytes) => write(socket, bytes))
       const both = Effect.all(
-        [
-          Effect.andThen(there, connection.end),
-          Effect.andThen(
-            back,
-            Effect.sync(() => socket.end()),
-          ),
-        ],
+        [Effect.andThen(there, connection.end), Effect.andThen(back, finish(socket))],
         { concurrency: "unbounded", discard: true },
       )
-      yield* Effect.raceFirst(both, broken(socket))
+      const areEnded = yield* Effect.raceFirst(
+        Effect.as(both, true),
+        Effect.as(broken(socket), false),
+      )
+      // The program may be slow to take what came last.
+      if (areEnded) yield* Effect.timeoutOption(connection.closed, lastBytes)
     }).pipe(
       Effect.scoped,
       use,

@@ -8,4 +8,9 @@ export interface PortConnection<E> {
   readonly write: (bytes: Uint8Array) => Effect.Effect<void>
   /** Tells the program that no more will come. The output goes on. */
   readonly end: Effect.Effect<void>
+  /**
+   * Waits until both sides have ended and the program's side has taken all that was sent, or until the
+   * connection broke. The end of the scope before that lets go of what is on its way.
+   */
+  readonly closed: Effect.Effect<void>
 }

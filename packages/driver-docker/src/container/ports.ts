@@ -20,11 +20,10 @@ export const makeContainerPorts =
     }
     return Effect.gen(function* () {
       const { init } = yield* Effect.mapError(connections.of(target.instanceId), refusedFor(target))
-      const { output, write, end } = yield* Effect.catch(dial(init, port), judge)
+      const { output, ...connection } = yield* Effect.catch(dial(init, port), judge)
       return {
+        ...connection,
         output: Stream.catch(output, (error) => Stream.fromEffect(judge(error))),
-        write,
-        end,
       }
     })
   }

@@ -17,6 +17,8 @@ export interface Dialled {
   readonly write: (bytes: Uint8Array) => Effect.Effect<void>
   /** Sends nothing more; the output goes on. */
   readonly end: Effect.Effect<void>
+  /** Waits until both sides have ended and all that was sent has been taken, or the connection broke. */
+  readonly closed: Effect.Effect<void>
 }
 
 const unreachable = (port: number, { ending, timedOut }: Final) =>
@@ -64,5 +66,6 @@ export const dial = Effect.fnUntraced(function* (
     output: Stream.fromPull(Effect.succeed(outputOf(port, channel))),
     write: (bytes) => channel.write(bytes),
     end: Effect.sync(() => channel.end()),
+    closed: Effect.ignore(channel.ended),
   }
 })
