@@ -190,6 +190,19 @@ describe("Podman", { timeout: 300_000 }, () => {
     }),
   )
 
+  onPodman(
+    "says of limits that it may not raise what to do, and leaves nothing",
+    (session) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(session.create())
+        assert.strictEqual(error._tag, "EngineError")
+        assert.include(error.message, "CONTAINER_SANDBOX_ULIMITS")
+        assert.deepStrictEqual(yield* session.list, [])
+      }),
+    {},
+    { ulimits: { nofile: 2 ** 30 } },
+  )
+
   onPodman("is found healthy by cordon doctor", () =>
     Effect.gen(function* () {
       const env = {

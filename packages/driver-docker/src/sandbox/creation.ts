@@ -180,10 +180,14 @@ export const makeCreation = (options: {
         return yield* new RuntimeUnavailable({ runtime: spec.runtime, available: ["runc"] })
       }
       const start = Effect.uninterruptible(engine.containerStart(instanceId))
-      // Podman sets the container up when it is attached to.
+      // Podman sets the container up when it is attached to, and says 409 then of what others say 500 of
+      // at its start. It is no word about the name, which is had by now.
       const launch = Effect.mapError(
         connections.launch(instanceId, start, removalSeconds(spec)),
-        adviseOnUlimits,
+        (error) =>
+          adviseOnUlimits(
+            isEngineError(409)(error) ? new EngineError({ ...error, status: 500 }) : error,
+          ),
       )
       const [created] = yield* Effect.all(
         [looked === undefined ? inspect : Effect.succeed(looked), launch],
