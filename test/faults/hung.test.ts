@@ -110,6 +110,7 @@ describe("an engine that hangs", () => {
     onOwnEngine(`holds up no command past its timeout, over ${name}`, async (daemon) => {
       await using sandboxes = open(daemon)
       const [running, unused] = await Promise.all([sandboxes.create(), sandboxes.create()])
+      await running.run("sleep 1000 > /dev/null 2>&1 &")
       const call = running.exec("echo begun > begun; sleep 100", { timeout: "3 seconds" })
       while (!(await running.files.exists("begun"))) await new Promise(setImmediate)
       await hang(daemon)
@@ -118,12 +119,14 @@ describe("an engine that hangs", () => {
         const results = await Promise.allSettled(calls)
         assert.deepStrictEqual(
           results.map((result) => (result.status === "rejected" ? result.reason._tag : "ok")),
-          ["EngineUnreachable", "EngineUnreachable"],
+          calls.map(() => "EngineUnreachable"),
         )
       } finally {
         daemon.signal("SIGCONT")
       }
       assert.strictEqual((await unused.run("echo on")).stdout, "on\n")
+      // None was started anew for a call that it had not been told to end.
+      await running.run("grep -aq '[s]leep.1000' /proc/[0-9]*/cmdline")
     })
   }
 })

@@ -22,7 +22,7 @@ import {
   type SandboxSpec,
 } from "@cordon/core"
 import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
-import { makeCommands } from "./container/commands.ts"
+import { inTime, makeCommands } from "./container/commands.ts"
 import { makeConnections } from "./container/connections.ts"
 import { judgeLoss } from "./container/ends.ts"
 import { makeContainerFiles } from "./container/files.ts"
@@ -263,10 +263,9 @@ export const layerDriver = (
       const streamOn = <A, E>(
         id: SandboxId,
         f: (target: Target) => Stream.Stream<A, E>,
+        located: Effect.Effect<Target, SandboxNotFound | HostError> = locate(id),
       ): Stream.Stream<A, E | SandboxNotFound | HostError> =>
-        Stream.unwrap(
-          Effect.map(locate(id), (target) => Stream.onError(f(target), () => forget(id))),
-        )
+        Stream.unwrap(Effect.map(located, (target) => Stream.onError(f(target), () => forget(id))))
 
       const image = (
         spec: SandboxSpec,
@@ -599,7 +598,8 @@ export const layerDriver = (
         remove,
         inspect,
         list,
-        exec: (id, request) => streamOn(id, (target) => exec(target, request)),
+        exec: (id, request) =>
+          streamOn(id, (target) => exec(target, request), inTime(engine, request)(locate(id))),
         snapshot: Effect.fn("DockerDriver.snapshot")(function* (id, name) {
           const sandbox = yield* find(id)
           if ((yield* runtimes).get(sandbox.runtime)?.keepsFiles === false) {

@@ -26,6 +26,19 @@ const argvOf = (command: ExecRequest["command"]) =>
 // What a busy engine may take to connect, on top of a command's timeout.
 const extra = Duration.seconds(8)
 
+/** Holds what the engine does before a command begins to the command's timeout. */
+export const inTime =
+  ({ endpoint }: DockerEngine["Service"], { timeout }: ExecRequest) =>
+  <A, E, R>(prepare: Effect.Effect<A, E, R>): Effect.Effect<A, E | EngineUnreachable, R> => {
+    if (timeout === undefined) return prepare
+    const late = new EngineUnreachable({
+      endpoint,
+      reason: "it did not answer before a command's time was up; the command was not begun",
+    })
+    const duration = Duration.sum(timeout, extra)
+    return Effect.timeoutOrElse(prepare, { duration, orElse: () => Effect.fail(late) })
+  }
+
 /** What a command is to the init of its sandbox. */
 export const commandOf = (
   target: Target,
@@ -46,11 +59,6 @@ export const makeCommands = (options: {
   readonly judgeLoss: JudgeLoss
 }) => {
   const { engine, hub, connections, languages, judgeLoss } = options
-  const late = new EngineUnreachable({
-    endpoint: engine.endpoint,
-    reason: "it did not answer before a command's time was up; the command was not begun",
-  })
-
   /** How a command ended; one that did not end when it was told to is ended with its sandbox. */
   const endedBy =
     ({ reset }: Connected) =>
@@ -61,18 +69,6 @@ export const makeCommands = (options: {
           : Effect.succeed(ExecEvent.Exit({ ...exit, restarted: false })),
       )
 
-  /** Holds what the engine does before a command begins to the command's timeout. */
-  const inTime = <A, E, R>(
-    prepare: Effect.Effect<A, E, R>,
-    timeout: Duration.Duration | undefined,
-  ): Effect.Effect<A, E | EngineUnreachable, R> =>
-    timeout === undefined
-      ? prepare
-      : Effect.timeoutOrElse(prepare, {
-          duration: Duration.sum(timeout, extra),
-          orElse: () => Effect.fail(late),
-        })
-
   return (target: Target, request: ExecRequest): Stream.Stream<ExecEvent, ExecError> =>
     Stream.unwrap(
       Effect.gen(function* () {
@@ -80,11 +76,13 @@ export const makeCommands = (options: {
         yield* requireUserNumbers(user)
         const state = before(hub, target)
         const [connected, env] = yield* inTime(
+          engine,
+          request,
+        )(
           Effect.all([
             Effect.mapError(connections.of(target.instanceId), refusedFor(target)),
             languages(target.instanceId, request.command, request.env ?? {}),
           ]),
-          timeout,
         )
         const command = commandOf(target, { ...request, env })
         const failed = (error: RunError | Stuck): Stream.Stream<ExecEvent, ExecError> => {
