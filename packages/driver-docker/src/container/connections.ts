@@ -39,6 +39,9 @@ export interface ConnectionOptions {
   readonly end?: (instanceId: string) => Effect.Effect<void, HostError>
 }
 
+/** Whether an answer got lost, which is not the same as a refusal of ours. */
+const isLost = (error: HostError) => isEngineError(0)(error) && error.ours !== true
+
 // An answer that got lost has begun nothing that outlives it: the engine is asked once more.
 const reconnecting = { schedule: Schedule.spaced("200 millis"), times: 2 }
 
@@ -239,8 +242,8 @@ export const makeConnections = Effect.fnUntraced(function* (
       first === undefined
         ? yield* alone(instanceId)(
             byHelper(instanceId).pipe(
-              Effect.retry({ ...reconnecting, while: isEngineError(0) }),
-              Effect.catchIf(isEngineError(0), () => Effect.fail(unconnected)),
+              Effect.retry({ ...reconnecting, while: isLost }),
+              Effect.catchIf(isLost, () => Effect.fail(unconnected)),
               Effect.tap(requireHello),
             ),
           )
