@@ -38,6 +38,11 @@ run_container() (
   api POST "/containers/$id/start" >/dev/null
   api POST "/containers/$id/wait" --max-time 60 >/dev/null
   output=$(api GET "/containers/$id/logs?stdout=1&stderr=1")
-  api GET "/containers/$id/json" |
-    jq -c --arg output "$output" '{exit: .State.ExitCode, oom: .State.OOMKilled, output: $output}'
+  # The news that the kernel killed it for want of memory may come after its end.
+  for _ in 1 2 3 4 5; do
+    state=$(api GET "/containers/$id/json" | jq -c .State)
+    jq -e '.ExitCode != 137 or .OOMKilled' <<<"$state" >/dev/null && break
+    sleep 0.4
+  done
+  jq -c --arg output "$output" '{exit: .ExitCode, oom: .OOMKilled, output: $output}' <<<"$state"
 )
