@@ -39,9 +39,6 @@ export interface ConnectionOptions {
   readonly end?: (instanceId: string) => Effect.Effect<void, HostError>
 }
 
-/** Whether an answer got lost, which is not the same as a refusal of ours. */
-const isLost = (error: HostError) => isEngineError(0)(error) && error.ours !== true
-
 // An answer that got lost has begun nothing that outlives it: the engine is asked once more.
 const reconnecting = { schedule: Schedule.spaced("200 millis"), times: 2 }
 
@@ -112,7 +109,6 @@ export const makeConnections = Effect.fnUntraced(function* (
 
   /** A connection by a helper that the engine starts. */
   const byHelper = Effect.fnUntraced(function* (instanceId: string) {
-    yield* requireTables(instanceId)
     const helper = yield* engine.execCreate(instanceId, {
       Cmd: [initPath, "connect"],
       Env: [],
@@ -241,10 +237,13 @@ export const makeConnections = Effect.fnUntraced(function* (
     const init =
       first === undefined
         ? yield* alone(instanceId)(
-            byHelper(instanceId).pipe(
-              Effect.retry({ ...reconnecting, while: isLost }),
-              Effect.catchIf(isLost, () => Effect.fail(unconnected)),
-              Effect.tap(requireHello),
+            Effect.andThen(
+              requireTables(instanceId),
+              byHelper(instanceId).pipe(
+                Effect.retry({ ...reconnecting, while: isEngineError(0) }),
+                Effect.catchIf(isEngineError(0), () => Effect.fail(unconnected)),
+                Effect.tap(requireHello),
+              ),
             ),
           )
         : first.init
