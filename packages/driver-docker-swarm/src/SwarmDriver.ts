@@ -293,9 +293,8 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     const image = yield* node.engine.imageInspect(container.Image)
     // Another session's snapshot on that node does not exist to this one.
     if (isForeign(image, session)) return yield* new ImageNotFound({ image: spec.image })
-    const architecture = image.Architecture || (yield* node.engine.version).Arch
     const removal = removalSeconds(spec)
-    yield* node.connections.awaken(place.instanceId, architecture, removal)
+    yield* node.connections.awaken(place.instanceId, image, removal)
     yield* Effect.ignore(checkHardened(node, place))
     const identity = identityOf(spec, image)
     if (!identity.root) {

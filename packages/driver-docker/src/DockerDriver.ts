@@ -134,14 +134,12 @@ export const layerDriver = (
       )
       const podman = Effect.map(info, isPodman)
       const languages = yield* makeLanguages(engine)
-      const relaunch = (instanceId: string) =>
-        connections.relaunch(instanceId, engine.containerStart(instanceId))
       const using = {
         engine,
         hub,
         connections,
         languages,
-        judgeLoss: judgeLoss(engine, hub, relaunch),
+        judgeLoss: judgeLoss(engine, hub, connections.relaunch),
       }
       const exec = makeCommands(using)
       const terminal = makeTerminals(using)
@@ -373,7 +371,7 @@ export const layerDriver = (
               yield* restoreProxy(container)
               if (container.State.Status === "paused") return yield* resumeContainer(instanceId)
               if (container.State.Running) return
-              yield* relaunch(instanceId)
+              yield* connections.relaunch(instanceId)
             }),
           ),
         ),

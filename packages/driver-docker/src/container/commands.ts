@@ -14,7 +14,7 @@ import type { EventHub } from "../sandbox/events.ts"
 import type { Languages } from "../sandbox/language.ts"
 import type { Connected, Connections } from "./connections.ts"
 import { before, type JudgeLoss } from "./ends.ts"
-import { refusedFor, type Stuck } from "./refusals.ts"
+import { connectTo, type Stuck } from "./refusals.ts"
 import { judgeStart, said } from "./startFailures.ts"
 import type { Target } from "./Target.ts"
 import { requireUserNumbers } from "./users.ts"
@@ -80,7 +80,7 @@ export const makeCommands = (options: {
           request,
         )(
           Effect.all([
-            Effect.mapError(connections.of(target.instanceId), refusedFor(target)),
+            connectTo(connections, target),
             languages(target.instanceId, request.command, request.env ?? {}),
           ]),
         )

@@ -12,12 +12,13 @@ import {
   Scope,
 } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import type { ImageInspect } from "../engine/schemas.ts"
 import { engineStream } from "../init/engineStream.ts"
 import type { ConnectionError, InitLost } from "../init/errors.ts"
 import { InitConnection } from "../init/InitConnection.ts"
 import { isEngineError } from "../sandbox/creation.ts"
 import { initPath, makeInitArchives } from "./initArchive.ts"
-import { answers, Stuck } from "./refusals.ts"
+import { answers, brokenConnection, Stuck } from "./refusals.ts"
 
 type Engine = DockerEngine["Service"]
 
@@ -90,12 +91,10 @@ export const makeConnections = Effect.fnUntraced(function* (
    */
   const requireTables = Effect.fnUntraced(function* (instanceId: string) {
     for (const path of ["/etc/passwd", "/etc/group"]) {
-      const found = yield* engine.containerPathStat(instanceId, path)
-      const isLink = Option.exists(found, ({ kind }) => kind === "link")
-      const end =
-        isLink && Option.isSome(found)
-          ? yield* engine.containerPathStat(instanceId, found.value.target)
-          : found
+      let end = yield* engine.containerPathStat(instanceId, path)
+      if (Option.isSome(end) && end.value.kind === "link") {
+        end = yield* engine.containerPathStat(instanceId, end.value.target)
+      }
       if (Option.exists(end, ({ kind }) => kind !== "file")) {
         return yield* new EngineError({
           operation: "use a sandbox",
@@ -137,26 +136,16 @@ export const makeConnections = Effect.fnUntraced(function* (
     init.hello.pipe(
       Effect.timeoutOrElse({ duration: connecting, orElse: () => Effect.fail(silent) }),
       Effect.mapError((error: ConnectionError) =>
-        error._tag === "InitLost"
-          ? new EngineUnreachable({
-              endpoint: engine.endpoint,
-              reason: `the connection to a sandbox broke before anything was begun: ${error.detail}`,
-            })
-          : error,
+        brokenConnection(engine, error, " before anything was begun"),
       ),
     )
 
-  const architectureOf = Effect.fnUntraced(function* (instanceId: string) {
-    const { Image } = yield* engine.containerInspect(instanceId)
-    const image = yield* engine.imageInspect(Image ?? "")
-    return image.Architecture ?? (yield* engine.version).Arch
+  /** Puts the init into a container of this image, before it is started or before it is needed. */
+  const putInit = Effect.fnUntraced(function* (instanceId: string, image: ImageInspect) {
+    const architecture = image.Architecture || (yield* engine.version).Arch
+    const archive = yield* Cache.get(archives, architecture)
+    yield* engine.containerPutArchive(instanceId, "/", archive)
   })
-
-  /** Puts the init into a container that does not run. */
-  const putInit = (instanceId: string, architecture: string) =>
-    Effect.flatMap(Cache.get(archives, architecture), (archive) =>
-      engine.containerPutArchive(instanceId, "/", archive),
-    )
 
   const drop = (instanceId: string): Effect.Effect<void> => RcMap.invalidate(map, instanceId)
 
@@ -200,12 +189,13 @@ export const makeConnections = Effect.fnUntraced(function* (
     removal?: number,
   ): Effect.Effect<void, E | HostError> => attach(instanceId, () => start, removal)
 
-  const prepareAndLaunch = <E>(instanceId: string, start: Effect.Effect<void, E>) =>
-    Effect.gen(function* () {
-      yield* requireTables(instanceId)
-      yield* putInit(instanceId, yield* architectureOf(instanceId))
-      yield* launch(instanceId, start)
-    })
+  /** As `launch`, of a container that has ended: the init is put in anew. */
+  const relaunch = Effect.fnUntraced(function* (instanceId: string) {
+    yield* requireTables(instanceId)
+    const { Image } = yield* engine.containerInspect(instanceId)
+    yield* putInit(instanceId, yield* engine.imageInspect(Image ?? ""))
+    yield* launch(instanceId, engine.containerStart(instanceId))
+  })
 
   const isPaused = (instanceId: string) =>
     Effect.map(engine.containerInspect(instanceId), ({ State }) => State.Status === "paused")
@@ -223,7 +213,7 @@ export const makeConnections = Effect.fnUntraced(function* (
         isEngineError(404, 409),
         () => Effect.void,
       )
-      yield* prepareAndLaunch(instanceId, engine.containerStart(instanceId))
+      yield* relaunch(instanceId)
       return true
     })
 
@@ -352,13 +342,9 @@ export const makeConnections = Effect.fnUntraced(function* (
     putInit,
     launch,
     /** Puts the init into a running container whose first process is `becomesInit`, and has it go on. */
-    awaken: (instanceId: string, architecture: string, removal: number) =>
-      Effect.andThen(
-        putInit(instanceId, architecture),
-        attach(instanceId, requireHello, removal, line),
-      ),
-    /** As `launch`, of a container that was stopped: the init is put in anew. */
-    relaunch: prepareAndLaunch,
+    awaken: (instanceId: string, image: ImageInspect, removal: number) =>
+      Effect.andThen(putInit(instanceId, image), attach(instanceId, requireHello, removal, line)),
+    relaunch,
   }
 })
 /** What `makeConnections` gives. */

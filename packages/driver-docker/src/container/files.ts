@@ -24,7 +24,7 @@ import type { Entry, WatchEvent } from "../init/entries.ts"
 import * as files from "../init/files.ts"
 import { type Actor, type OperationError, openOperation, patienceOf } from "../init/operation.ts"
 import type { Connected, Connections } from "./connections.ts"
-import { brokenConnection, explainLoss, refusedFor } from "./refusals.ts"
+import { brokenConnection, connectTo, explainLoss } from "./refusals.ts"
 import type { Target } from "./Target.ts"
 import { requireUserNumbers, unknownUser } from "./users.ts"
 
@@ -63,8 +63,7 @@ const changeOf = ({ event, entry }: WatchEvent): FolderChange => {
 
 /** Files of sandboxes, read and written by their inits with the rights of their users. */
 export const makeContainerFiles = (engine: DockerEngine["Service"], connections: Connections) => {
-  const connect = (target: Target) =>
-    Effect.mapError(connections.of(target.instanceId), refusedFor(target))
+  const connect = (target: Target) => connectTo(connections, target)
 
   const actorOf = ({ init: connection }: Connected, { user }: Target): Actor => ({
     connection,

@@ -32,4 +32,3 @@ const make = Effect.fnUntraced(function* (architecture: string) {
 
 /** Archives by the architecture that an engine names; each is made once. */
 export const makeInitArchives = Cache.make({ lookup: make, capacity: 4 })
-export type InitArchives = Effect.Success<typeof makeInitArchives>

@@ -3,7 +3,7 @@ import { Effect, type Scope, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { dial, type DialError as InitDialError } from "../init/ports.ts"
 import type { Connections } from "./connections.ts"
-import { explainLoss, refusedFor } from "./refusals.ts"
+import { connectTo, explainLoss } from "./refusals.ts"
 import type { Target } from "./Target.ts"
 
 /** Ports of sandboxes, which their inits dial. */
@@ -19,7 +19,7 @@ export const makeContainerPorts =
       return error._tag === "InvalidInput" ? Effect.die(error) : Effect.fail(error)
     }
     return Effect.gen(function* () {
-      const { init } = yield* Effect.mapError(connections.of(target.instanceId), refusedFor(target))
+      const { init } = yield* connectTo(connections, target)
       const { output, ...connection } = yield* Effect.catch(dial(init, port), judge)
       return {
         ...connection,

@@ -1,11 +1,12 @@
 import { EngineUnreachable, type HostError, SandboxNotFound, SandboxNotRunning } from "@cordon/core"
-import { Effect } from "effect"
+import { Effect, type Scope } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { InitLost } from "../init/errors.ts"
+import type { Connected, Connections } from "./connections.ts"
 import type { Target } from "./Target.ts"
 
 /** What an engine's refusal of a call that needs a running container says of the sandbox. */
-export const refusedFor =
+const refusedFor =
   ({ id }: Target) =>
   (error: HostError): SandboxNotFound | SandboxNotRunning | HostError => {
     if (error._tag !== "EngineError") return error
@@ -14,6 +15,13 @@ export const refusedFor =
     const status = /paused/i.test(error.detail) ? "paused" : "stopped"
     return new SandboxNotRunning({ sandbox: id, status })
   }
+
+/** The connection to a sandbox's init, for as long as the scope lives. */
+export const connectTo = (
+  connections: Connections,
+  target: Target,
+): Effect.Effect<Connected, SandboxNotFound | SandboxNotRunning | HostError, Scope.Scope> =>
+  Effect.mapError(connections.of(target.instanceId), refusedFor(target))
 
 /** A call that did not end when it was told to: what it started may still be running. */
 export class Stuck {
@@ -47,16 +55,15 @@ export const answers = <A, E>(
 /** A connection that broke, as an error of the engine that it went over. */
 export const brokenConnection = (
   { endpoint }: DockerEngine["Service"],
-  lost: InitLost | HostError | Stuck,
+  lost: InitLost | HostError,
   consequence: string,
-): HostError => {
-  if (lost instanceof Stuck) return lost.error
-  if (!(lost instanceof InitLost)) return lost
-  return new EngineUnreachable({
-    endpoint,
-    reason: `the connection to the sandbox broke${consequence}: ${lost.detail}`,
-  })
-}
+): HostError =>
+  lost instanceof InitLost
+    ? new EngineUnreachable({
+        endpoint,
+        reason: `the connection to the sandbox broke${consequence}: ${lost.detail}`,
+      })
+    : lost
 
 /** Why a call over a connection that broke could not be done: the sandbox is gone or stopped, perhaps. */
 export const explainLoss = (

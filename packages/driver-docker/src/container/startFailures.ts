@@ -5,14 +5,14 @@ import type { NotStarted } from "../init/errors.ts"
 import { unknownUser } from "./users.ts"
 
 /** What was asked for. */
-export interface Attempted {
+interface Attempted {
   readonly program: string
   readonly cwd: string
   readonly user: string | undefined
 }
 
 /** A command that ended before it began, as a shell would tell of it. */
-export interface Said {
+interface Said {
   readonly exitCode: number
   readonly text: string
 }

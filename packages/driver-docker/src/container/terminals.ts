@@ -8,7 +8,7 @@ import type { Languages } from "../sandbox/language.ts"
 import { commandOf } from "./commands.ts"
 import type { Connections } from "./connections.ts"
 import { before, type JudgeLoss } from "./ends.ts"
-import { explainLoss, refusedFor, type Stuck } from "./refusals.ts"
+import { connectTo, explainLoss, type Stuck } from "./refusals.ts"
 import { judgeStart } from "./startFailures.ts"
 import type { Target } from "./Target.ts"
 import { requireUserNumbers } from "./users.ts"
@@ -28,17 +28,13 @@ export const makeTerminals =
       const { user = target.user, size } = request
       yield* requireUserNumbers(user)
       const state = before(hub, target)
-      const { init, reset } = yield* Effect.mapError(
-        connections.of(target.instanceId),
-        refusedFor(target),
-      )
+      const { init, reset } = yield* connectTo(connections, target)
       const given = { TERM: "xterm-256color", ...request.env }
       const env = yield* languages(target.instanceId, request.command, given)
       const command = commandOf(target, { ...request, env })
       const running = yield* start(init, { ...command, terminal: size }).pipe(
         Effect.catchTag("InitLost", (lost) => explainLoss(engine, target, lost)),
       )
-      const bytes = new TextEncoder()
 
       /** How it ended; the end of its sandbox is its own. */
       const exitCode = (error: RunError | Stuck): Effect.Effect<number, HostError> => {
@@ -60,7 +56,7 @@ export const makeTerminals =
           user,
         })
         return {
-          output: Stream.succeed(bytes.encode(text.replace("\n", "\r\n"))),
+          output: Stream.succeed(new TextEncoder().encode(text.replace("\n", "\r\n"))),
           write: () => Effect.void,
           resize: () => Effect.void,
           exit: Effect.succeed(exitCode),

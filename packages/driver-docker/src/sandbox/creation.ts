@@ -108,9 +108,6 @@ export const makeCreation = (options: {
   const { engine, connections, files, subnets, egress, proxyRuntime, networkAhead } = options
   const { ulimits, podman } = options
 
-  const architectureOf = ({ Architecture }: ImageInspect) =>
-    Architecture ? Effect.succeed(Architecture) : Effect.map(engine.version, ({ Arch }) => Arch)
-
   const makeNetwork = (name: string, { spec, networkLabels }: Creation) =>
     createNetwork(engine, subnets, name, spec.network, networkLabels)
 
@@ -165,11 +162,7 @@ export const makeCreation = (options: {
       )
       const prepare = create.pipe(
         Effect.catchIf(needsNetwork, () => Effect.andThen(Deferred.await(attached), create)),
-        Effect.tap((instanceId) =>
-          Effect.flatMap(architectureOf(image), (architecture) =>
-            connections.putInit(instanceId, architecture),
-          ),
-        ),
+        Effect.tap((instanceId) => connections.putInit(instanceId, image)),
       )
       const [instanceId] = yield* Effect.all([prepare, connect], { concurrency: 2 })
       const inspect = engine.containerInspect(instanceId)
