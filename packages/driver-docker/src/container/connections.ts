@@ -1,26 +1,13 @@
 import { EngineError, EngineUnreachable, type HostError, makeKeyedLock } from "@cordon/core"
-import {
-  Cache,
-  Deferred,
-  Duration,
-  Effect,
-  Exit,
-  Option,
-  RcMap,
-  Result,
-  Schedule,
-  Scope,
-} from "effect"
+import { Deferred, Duration, Effect, Exit, RcMap, Result, Scope } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
-import { engineStream } from "../init/engineStream.ts"
-import type { ConnectionError, InitLost } from "../init/errors.ts"
-import { InitConnection } from "../init/InitConnection.ts"
+import type { InitLost } from "../init/errors.ts"
+import type { InitConnection } from "../init/InitConnection.ts"
 import { isEngineError } from "../sandbox/creation.ts"
-import { initPath, makeInitArchives } from "./initArchive.ts"
-import { answers, brokenConnection, Stuck } from "./refusals.ts"
-
-type Engine = DockerEngine["Service"]
+import { initPath } from "./initArchive.ts"
+import { makeOpening } from "./opening.ts"
+import { answers, Stuck } from "./refusals.ts"
 
 /** A connection to the init of a running sandbox. */
 export interface Connected {
@@ -40,17 +27,11 @@ export interface ConnectionOptions {
   readonly end?: (instanceId: string) => Effect.Effect<void, HostError>
 }
 
-// An answer that got lost has begun nothing that outlives it: the engine is asked once more.
-const reconnecting = { schedule: Schedule.spaced("200 millis"), times: 2 }
-
 // How long a caller waits for a container to be started anew.
 const patience = "8 seconds"
 
 // How long after that, or after a paused container was left, it is tried again.
 const again = "10 seconds"
-
-// A second connection took 100 to 250 ms; a machine that is short of CPU was seen to need seconds.
-const connecting = "10 seconds"
 
 /** A program in POSIX sh that becomes the init, with its arguments, once it is given a line of input. */
 export const becomesInit = `trap 'exit 0' TERM
@@ -59,10 +40,10 @@ const line = new TextEncoder().encode("\n")
 
 /** The connections of this process to the inits of an engine's containers: at most one to each. */
 export const makeConnections = Effect.fnUntraced(function* (
-  engine: Engine,
+  engine: DockerEngine["Service"],
   { end }: ConnectionOptions = {},
 ) {
-  const archives = yield* makeInitArchives
+  const { over, byHelper, requireTables, requireHello, putInit } = yield* makeOpening(engine)
   const alone = makeKeyedLock<string>()
   // What was attached to before its start, until the map has it.
   const attached = new Map<
@@ -71,81 +52,6 @@ export const makeConnections = Effect.fnUntraced(function* (
   >()
   // Which of a container's connections the map has: an older one may end later.
   const current = new Map<string, InitConnection>()
-
-  /** Speaks over an attachment, which the scope's end closes. */
-  const over = Effect.fnUntraced(function* (
-    attach: Effect.Effect<Parameters<typeof engineStream>[0], HostError, Scope.Scope>,
-    removal?: number,
-    first?: Uint8Array,
-  ) {
-    const scope = yield* Scope.make()
-    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
-    const streams = yield* Scope.provide(attach, scope)
-    if (first !== undefined) yield* streams.write(first)
-    return yield* InitConnection.make(engineStream(streams, scope), removal)
-  })
-
-  /**
-   * Fails where the engine would wait for ever: it looks up user 0 in these files when it starts a
-   * container or a helper in one, whatever code inside has put in their place.
-   */
-  const requireTables = Effect.fnUntraced(function* (instanceId: string) {
-    for (const path of ["/etc/passwd", "/etc/group"]) {
-      let end = yield* engine.containerPathStat(instanceId, path)
-      if (Option.isSome(end) && end.value.kind === "link") {
-        end = yield* engine.containerPathStat(instanceId, end.value.target)
-      }
-      if (Option.exists(end, ({ kind }) => kind !== "file")) {
-        return yield* new EngineError({
-          operation: "use a sandbox",
-          status: 0,
-          detail: `its ${path} is no regular file any more, for which the engine would wait for ever; remove the sandbox`,
-          ours: true,
-        })
-      }
-    }
-  })
-
-  /** A connection by a helper that the engine starts. */
-  const byHelper = Effect.fnUntraced(function* (instanceId: string) {
-    const helper = yield* engine.execCreate(instanceId, {
-      Cmd: [initPath, "connect"],
-      Env: [],
-      WorkingDir: "/",
-      User: "0",
-      AttachStdin: true,
-      AttachStdout: true,
-      AttachStderr: true,
-      Tty: false,
-    })
-    return yield* over(engine.execStart(helper))
-  })
-
-  const unconnected = new EngineUnreachable({
-    endpoint: engine.endpoint,
-    reason: "its answer got lost while a sandbox was being connected to, and nothing was begun",
-  })
-
-  const silent = new EngineUnreachable({
-    endpoint: engine.endpoint,
-    reason: "a sandbox on it does not answer; stop or remove the sandbox",
-  })
-
-  /** The first process of a container answers, or it is of no use. */
-  const requireHello = (init: InitConnection): Effect.Effect<void, HostError> =>
-    init.hello.pipe(
-      Effect.timeoutOrElse({ duration: connecting, orElse: () => Effect.fail(silent) }),
-      Effect.mapError((error: ConnectionError) =>
-        brokenConnection(engine, error, " before anything was begun"),
-      ),
-    )
-
-  /** Puts the init into a container of this image, before it is started or before it is needed. */
-  const putInit = Effect.fnUntraced(function* (instanceId: string, image: ImageInspect) {
-    const architecture = image.Architecture || (yield* engine.version).Arch
-    const archive = yield* Cache.get(archives, architecture)
-    yield* engine.containerPutArchive(instanceId, "/", archive)
-  })
 
   const drop = (instanceId: string): Effect.Effect<void> => RcMap.invalidate(map, instanceId)
 
@@ -224,19 +130,7 @@ export const makeConnections = Effect.fnUntraced(function* (
     attached.delete(instanceId)
     if (first !== undefined) yield* Effect.addFinalizer((exit) => Scope.close(first.scope, exit))
     // An engine that starts the helper of a container that is just being paused holds up everybody.
-    const init =
-      first === undefined
-        ? yield* alone(instanceId)(
-            Effect.andThen(
-              requireTables(instanceId),
-              byHelper(instanceId).pipe(
-                Effect.retry({ ...reconnecting, while: isEngineError(0) }),
-                Effect.catchIf(isEngineError(0), () => Effect.fail(unconnected)),
-                Effect.tap(requireHello),
-              ),
-            ),
-          )
-        : first.init
+    const init = first === undefined ? yield* alone(instanceId)(byHelper(instanceId)) : first.init
     current.set(instanceId, init)
     const forget = Effect.suspend(() => {
       if (current.get(instanceId) !== init) return Effect.void

@@ -1,0 +1,108 @@
+import { EngineError, EngineUnreachable, type HostError } from "@cordon/core"
+import { Cache, Effect, Option, Schedule, Scope } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import type { ImageInspect } from "../engine/schemas.ts"
+import { engineStream } from "../init/engineStream.ts"
+import type { ConnectionError } from "../init/errors.ts"
+import { InitConnection } from "../init/InitConnection.ts"
+import { isEngineError } from "../sandbox/creation.ts"
+import { initPath, makeInitArchives } from "./initArchive.ts"
+import { brokenConnection } from "./refusals.ts"
+
+// An answer that got lost has begun nothing that outlives it: the engine is asked once more.
+const reconnecting = { schedule: Schedule.spaced("200 millis"), times: 2 }
+
+// A second connection took 100 to 250 ms; a machine that is short of CPU was seen to need seconds.
+const connecting = "10 seconds"
+
+/** The steps by which a container has an init and a program a connection to it. */
+export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Service"]) {
+  const archives = yield* makeInitArchives
+
+  /** Speaks over an attachment, which the scope's end closes. */
+  const over = Effect.fnUntraced(function* (
+    attach: Effect.Effect<Parameters<typeof engineStream>[0], HostError, Scope.Scope>,
+    removal?: number,
+    first?: Uint8Array,
+  ) {
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+    const streams = yield* Scope.provide(attach, scope)
+    if (first !== undefined) yield* streams.write(first)
+    return yield* InitConnection.make(engineStream(streams, scope), removal)
+  })
+
+  /**
+   * Fails where the engine would wait for ever: it looks up user 0 in these files when it starts a
+   * container or a helper in one, whatever code inside has put in their place.
+   */
+  const requireTables = Effect.fnUntraced(function* (instanceId: string) {
+    for (const path of ["/etc/passwd", "/etc/group"]) {
+      let end = yield* engine.containerPathStat(instanceId, path)
+      if (Option.isSome(end) && end.value.kind === "link") {
+        end = yield* engine.containerPathStat(instanceId, end.value.target)
+      }
+      if (Option.exists(end, ({ kind }) => kind !== "file")) {
+        return yield* new EngineError({
+          operation: "use a sandbox",
+          status: 0,
+          detail: `its ${path} is no regular file any more, for which the engine would wait for ever; remove the sandbox`,
+          ours: true,
+        })
+      }
+    }
+  })
+
+  /** Has the engine start a helper, and speaks through it. */
+  const throughHelper = Effect.fnUntraced(function* (instanceId: string) {
+    const helper = yield* engine.execCreate(instanceId, {
+      Cmd: [initPath, "connect"],
+      Env: [],
+      WorkingDir: "/",
+      User: "0",
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+      Tty: false,
+    })
+    return yield* over(engine.execStart(helper))
+  })
+
+  const unconnected = new EngineUnreachable({
+    endpoint: engine.endpoint,
+    reason: "its answer got lost while a sandbox was being connected to, and nothing was begun",
+  })
+
+  const silent = new EngineUnreachable({
+    endpoint: engine.endpoint,
+    reason: "a sandbox on it does not answer; stop or remove the sandbox",
+  })
+
+  /** The first process of a container answers, or it is of no use. */
+  const requireHello = (init: InitConnection): Effect.Effect<void, HostError> =>
+    init.hello.pipe(
+      Effect.timeoutOrElse({ duration: connecting, orElse: () => Effect.fail(silent) }),
+      Effect.mapError((error: ConnectionError) =>
+        brokenConnection(engine, error, " before anything was begun"),
+      ),
+    )
+
+  /** A connection by a helper that the engine starts in a running container. */
+  const byHelper = Effect.fnUntraced(function* (instanceId: string) {
+    yield* requireTables(instanceId)
+    return yield* throughHelper(instanceId).pipe(
+      Effect.retry({ ...reconnecting, while: isEngineError(0) }),
+      Effect.catchIf(isEngineError(0), () => Effect.fail(unconnected)),
+      Effect.tap(requireHello),
+    )
+  })
+
+  /** Puts the init into a container of this image, before it is started or before it is needed. */
+  const putInit = Effect.fnUntraced(function* (instanceId: string, image: ImageInspect) {
+    const architecture = image.Architecture || (yield* engine.version).Arch
+    const archive = yield* Cache.get(archives, architecture)
+    yield* engine.containerPutArchive(instanceId, "/", archive)
+  })
+
+  return { over, requireTables, requireHello, byHelper, putInit }
+})
