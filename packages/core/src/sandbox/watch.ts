@@ -7,9 +7,10 @@ import {
   type LeaseError,
   TooManyFiles,
 } from "../errors.ts"
-import type { FolderChange, SandboxDriver } from "../SandboxDriver.ts"
+import type { SandboxDriver } from "../SandboxDriver.ts"
 import type { FilePath } from "../values/FilePath.ts"
 import { type FileEntry, FileEvent } from "../values/Files.ts"
+import type { FolderChange } from "../values/Folders.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import { defaultExclude, Line, pathBelow, tidy } from "./folders.ts"
 import type { ResolvePath } from "./home.ts"
