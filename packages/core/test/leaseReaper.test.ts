@@ -5,7 +5,6 @@ import { EngineError, SandboxEvent } from "../src/index.ts"
 import {
   type Driver,
   makeDriver,
-  makeRemote,
   memoryStore,
   only,
   pass,
@@ -13,7 +12,7 @@ import {
   startProcess,
 } from "./leaseStage.ts"
 
-/** A process over a host, with what it logs, and events that nobody has caused. */
+/** A process over a host, with what it logs. */
 const begin = Effect.fnUntraced(function* (
   options: {
     readonly shared?: boolean
@@ -21,16 +20,14 @@ const begin = Effect.fnUntraced(function* (
   } = {},
 ) {
   const driver = yield* makeDriver
-  const real = yield* memoryStore
-  const store = { ...real, shared: options.shared ?? false }
-  const remote = makeRemote(store)
+  const store = { ...(yield* memoryStore), shared: options.shared ?? false }
   const log: Array<string> = []
   const logger = Logger.make(({ message }) => {
     log.push(String(Array.isArray(message) ? message[0] : message))
   })
   const { session, leases } = yield* startProcess(
     { ...driver, ...options.change?.(driver) },
-    remote.store,
+    store,
   ).pipe(Effect.provide(Logger.layer([logger])))
   yield* settle
   const { hostId } = yield* driver.capabilities

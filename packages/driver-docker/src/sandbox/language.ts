@@ -3,8 +3,8 @@ import { Cache, Effect, Exit, Option } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 
 /**
- * What the environment of a program lacks that the engine starts in a container: `LANG`, where
- * nobody has chosen a language and the image has a UTF-8 locale. Looked up once for each container.
+ * What the environment of a program lacks that is no script: `LANG`, where nobody has chosen a
+ * language and the image has a UTF-8 locale. It is looked up once for each container.
  */
 export const makeLanguages = (engine: DockerEngine["Service"]) =>
   Effect.map(
