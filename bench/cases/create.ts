@@ -1,87 +1,11 @@
-import type { WarmPoolOptions } from "@cordon/driver-docker"
+import type { Runtime } from "@cordon/core"
+import type { DockerOptions, WarmPoolOptions } from "@cordon/driver-docker"
 import Docker from "dockerode"
 import type { Case, Subject } from "../harness/Case.ts"
 import type { Stage } from "../harness/stage.ts"
-import { dockerCli } from "../peers/cli.ts"
+import { creations, dockerodeContainer, dockerodeCreation } from "../peers/creations.ts"
 import { fresh, rawSandbox } from "../peers/rawSandbox.ts"
 import { genericContainer } from "../peers/testcontainers.ts"
-
-const dockerodeSandbox = async (docker: Docker, image: string) => {
-  const { name, subnet } = fresh()
-  const network = await docker.createNetwork({ Name: name, IPAM: { Config: [{ Subnet: subnet }] } })
-  const container = await docker.createContainer({
-    Image: image,
-    name,
-    Cmd: ["sleep", "infinity"],
-    HostConfig: { NetworkMode: network.id, Init: true },
-  })
-  return { network, container }
-}
-
-/** Those who make a network and a container on it, and start that. */
-const peers = (stage: Stage): ReadonlyArray<Subject> => {
-  const docker = new Docker({ socketPath: stage.socketPath })
-  const raw = rawSandbox(stage)
-  return [
-    {
-      name: "raw",
-      run: async ({ time }) => {
-        const place = fresh()
-        const [container, network] = await time(async () => {
-          const network = await raw.network(place)
-          const container = await raw.container(place.name, network)
-          await raw.start(container)
-          return [container, network]
-        })
-        await raw.remove(container, network)
-      },
-    },
-    {
-      name: "dockerode",
-      run: async ({ time }) => {
-        const { network, container } = await time(async () => {
-          const made = await dockerodeSandbox(docker, stage.image)
-          await made.container.start()
-          return made
-        })
-        await container.remove({ force: true })
-        await network.remove()
-      },
-    },
-    ...(stage.hasCli
-      ? [
-          {
-            name: "docker",
-            run: async ({ time }: Parameters<Subject["run"]>[0]) => {
-              const { name, subnet } = fresh()
-              await time(async () => {
-                await dockerCli("network", "create", "--subnet", subnet, name)
-                await dockerCli(
-                  ...["run", "--detach", "--init", "--name", name, "--network", name],
-                  ...[stage.image, "sleep", "infinity"],
-                )
-              })
-              await dockerCli("rm", "--force", name)
-              await dockerCli("network", "rm", name)
-            },
-          },
-        ]
-      : []),
-    {
-      name: "testcontainers",
-      run: async ({ time }) => {
-        const { Network } = await import("testcontainers")
-        const description = await genericContainer(stage)
-        const { network, started } = await time(async () => {
-          const network = await new Network().start()
-          return { network, started: await description.withNetwork(network).start() }
-        })
-        await started.stop({ timeout: 0 })
-        await network.stop()
-      },
-    },
-  ]
-}
 
 const until = async (ready: () => Promise<boolean>) => {
   while (!(await ready())) await new Promise((resolve) => setTimeout(resolve, 20))
@@ -96,61 +20,121 @@ const counted = async (stage: Stage, path: string, label: string) => {
   return found.filter(({ State }) => State === undefined || State === "running").length
 }
 
-/** @param ahead what waits for a sandbox: where the engine lists it, and by which label */
-const creation =
-  (warmPool?: WarmPoolOptions, ahead?: readonly [path: string, label: string]): Case["subjects"] =>
-  async (stage, stack) => {
-    const count = async () => (ahead === undefined ? 0 : await counted(stage, ...ahead))
-    // Somebody else's may be there.
-    const waiting = (await count()) + (ahead === undefined ? 0 : 1)
-    const sandboxes = stage.sandboxes(stack, {}, warmPool === undefined ? {} : { warmPool })
-    if (warmPool !== undefined) await (await sandboxes.create()).remove()
-    return [
-      {
-        name: "cordon",
-        run: async ({ time }) => {
-          await until(async () => (await count()) === waiting)
-          const sandbox = await time(() => sandboxes.create())
-          await sandbox.remove()
-        },
-      },
-      ...peers(stage),
-    ]
+/** What waits for a sandbox: where the engine lists it, and by which label. */
+type Ahead = readonly [path: string, label: string]
+const container: Ahead = ["/containers/json", "dev.cordon.ahead"]
+const network: Ahead = ["/networks", "dev.cordon.spec"]
+
+interface Creation {
+  readonly warmPool?: WarmPoolOptions
+  readonly ahead?: Ahead
+  /** How many are made at once. */
+  readonly count?: number
+  readonly runtime?: Runtime
+}
+
+/** Sandboxes that are made and run `true`; with a warm pool, once the pool is full again. */
+const creation = async (
+  stage: Stage,
+  stack: AsyncDisposableStack,
+  { warmPool, ahead, count = 1, runtime = "runc" }: Creation = {},
+): Promise<Subject> => {
+  const ready = async () => (ahead === undefined ? 0 : await counted(stage, ...ahead))
+  // Somebody else's may be there.
+  const waiting = (await ready()) + (ahead === undefined ? 0 : count)
+  const driver: DockerOptions = warmPool === undefined ? {} : { warmPool }
+  const sandboxes = stage.sandboxes(stack, { runtime }, driver)
+  const create = async () => {
+    const sandbox = await sandboxes.create()
+    await sandbox.run(["true"])
+    return sandbox
   }
+  if (warmPool !== undefined) await (await create()).remove()
+  return {
+    name: "cordon",
+    run: async ({ time }) => {
+      await until(async () => (await ready()) >= waiting)
+      const all = await time(() => Promise.all(Array.from({ length: count }, create)))
+      await Promise.all(all.map((sandbox) => sandbox.remove()))
+    },
+  }
+}
+
+const cold: Case = {
+  name: "create-cold",
+  title: "Create a sandbox and run its first command",
+  about:
+    "From nothing to the end of `true` in it: its network, its container, started, a command. Nothing is made ahead. `raw` makes the same network and the same container with the same limits, call by call, and runs the command with the engine's three calls. Removing is not counted.",
+  unit: "ms",
+  rounds: 15,
+  warmUp: 2,
+  targets: [{ peer: "raw", ratio: 0.85 }],
+  subjects: async (stage, stack) => [await creation(stage, stack), ...creations(stage)],
+}
 
 export const createCases: ReadonlyArray<Case> = [
+  cold,
   {
-    name: "create-cold",
-    title: "Create a sandbox, nothing made ahead",
-    about:
-      "From nothing to a sandbox that runs commands: its network, its container, started. `raw` makes the same network and the same container with three calls in a row. Cordon makes the two side by side; starting the container is most of it for everybody. Removing them is not counted.",
-    unit: "ms",
-    rounds: 15,
-    warmUp: 2,
-    targets: [{ peer: "raw", ratio: 1 }],
-    subjects: creation(),
-  },
-  {
+    ...cold,
     name: "create-networks-ahead",
-    title: "Create a sandbox, networks made ahead",
+    title: "The same, with networks made ahead",
     about:
-      "As above, with `warmPool: { size: 0, networks: 1 }`: a network waits for its sandbox, the container does not. What sandboxes with an environment of their own get from a warm pool. All that is saved is the network's creation (130 ms of 577 in a quiet run); two thirds and more of the rest is the engine's start of the container, and only the look at the image and the container's creation come before it.",
-    unit: "ms",
-    rounds: 15,
-    warmUp: 2,
+      "With `warmPool: { size: 0, networks: 1 }`: a network waits for its sandbox, the container does not. This is what a warm pool gives to sandboxes with an environment of their own.",
     targets: [{ peer: "raw", ratio: 0.8 }],
-    subjects: creation({ size: 0, networks: 1 }, ["/networks", "dev.cordon.spec"]),
+    subjects: async (stage, stack) => [
+      await creation(stage, stack, { warmPool: { size: 0, networks: 1 }, ahead: network }),
+      ...creations(stage),
+    ],
   },
   {
+    ...cold,
     name: "create-warm",
-    title: "Create a sandbox from a warm pool",
+    title: "The same, from a warm pool",
     about:
-      "With `warmPool: { size: 1 }`: a started container waits, and a rename gives it to the session. The pool is given the time to fill up between tries.",
-    unit: "ms",
-    rounds: 15,
-    warmUp: 2,
-    targets: [{ peer: "raw", ratio: 0.04 }],
-    subjects: creation({ size: 1, networks: 0 }, ["/containers/json", "dev.cordon.ahead"]),
+      "With `warmPool: { size: 1 }`: a started container waits with a connection to its process 1. The session gets it by a rename. The pool has the time to fill up between tries.",
+    targets: [{ peer: "dockerode", ratio: 0.03 }],
+    subjects: async (stage, stack) => [
+      await creation(stage, stack, { warmPool: { size: 1, networks: 0 }, ahead: container }),
+      ...creations(stage),
+    ],
+  },
+  {
+    ...cold,
+    name: "create-warm-gvisor",
+    title: "The same, from a warm pool, on gVisor",
+    about: "As above, with the runtime `gvisor` for everybody.",
+    runtime: "gvisor",
+    rounds: 10,
+    targets: [{ peer: "dockerode", ratio: 0.08 }],
+    subjects: async (stage, stack) => [
+      await creation(stage, stack, {
+        warmPool: { size: 1, networks: 0 },
+        ahead: container,
+        runtime: "gvisor",
+      }),
+      dockerodeCreation(stage, 1, stage.runtimeName("gvisor")),
+    ],
+  },
+  {
+    ...cold,
+    name: "create-warm-30",
+    title: "Create 30 sandboxes at once, from a warm pool",
+    about:
+      "With `warmPool: { size: 30 }`, full before each try: 30 sandboxes are asked for together, and each runs `true`. The time until the last command has ended.",
+    rounds: 3,
+    warmUp: 1,
+    targets: [{ peer: "dockerode", ratio: 0.03 }],
+    subjects: async (stage, stack) => {
+      const count = stage.quick ? 2 : 30
+      return [
+        await creation(stage, stack, {
+          warmPool: { size: count, networks: 0 },
+          ahead: container,
+          count,
+        }),
+        dockerodeCreation(stage, count),
+      ]
+    },
   },
 ]
 
@@ -188,7 +172,7 @@ export const remove: Case = {
       {
         name: "dockerode",
         run: async ({ time }) => {
-          const { network, container } = await dockerodeSandbox(docker, stage.image)
+          const { network, container } = await dockerodeContainer(docker, stage.image)
           await container.start()
           await time(async () => {
             await container.remove({ force: true })

@@ -10,6 +10,7 @@ import {
   sessionFilesDirectory,
 } from "@cordon/core"
 import { type DockerOptions, docker, findEndpoint } from "@cordon/driver-docker"
+import { defaultRuntimeNames } from "@cordon/driver-docker/sandbox"
 import { Effect } from "effect"
 import { RawEngine } from "../peers/RawEngine.ts"
 
@@ -23,6 +24,8 @@ export interface Stage {
   readonly socketPath: string
   readonly host: string
   readonly runtimes: ReadonlyArray<Runtime>
+  /** What the engine calls a runtime. */
+  readonly runtimeName: (runtime: Runtime) => string
   /** A folder of this run, and session storage for those who transfer. */
   readonly folder: string
   /** Whether there is a `docker` command to compare with. */
@@ -51,6 +54,8 @@ export const makeStage = async (
   const version = await raw.version()
   await using probe = createSandboxes({ driver: docker({ host }) })
   const { runtimes } = await probe.capabilities()
+  const registered: { readonly Runtimes?: object } = JSON.parse(await raw.call("GET", "/info"))
+  const registeredNames = Object.keys(registered.Runtimes ?? {})
   const cores = cpus()
   return {
     quick,
@@ -62,6 +67,8 @@ export const makeStage = async (
     hasCli: spawnSync("docker", ["--version"]).status === 0,
     raw,
     runtimes: runtimes.map(({ runtime }) => runtime),
+    runtimeName: (runtime) =>
+      defaultRuntimeNames[runtime].find((name) => registeredNames.includes(name)) ?? runtime,
     sandboxes: (stack, options = {}, driver = {}) =>
       stack.use(
         createSandboxes({
