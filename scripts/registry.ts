@@ -2,12 +2,11 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { packAll, root, run } from "./install/pack.ts"
+import { packAll } from "./install/pack.ts"
 import { serveRegistry } from "./install/registry.ts"
 
 const work = mkdtempSync(join(tmpdir(), "cordon-registry-"))
 try {
-  await run("pnpm", ["exec", "tsc", "-b"], root)
   const tarballs = join(work, "tarballs")
   mkdirSync(tarballs)
   await using registry = await serveRegistry(await packAll(tarballs), work)

@@ -7,6 +7,7 @@ import { list } from "./list.ts"
 import { memoryHeld } from "./memory.ts"
 import { overhead } from "./overhead.ts"
 import { sessionCases } from "./sessions.ts"
+import { startCases } from "./start.ts"
 import { transferCases } from "./transfer.ts"
 
 /** In the order of the page. */
@@ -26,4 +27,5 @@ export const cases: ReadonlyArray<Case> = [
   memoryHeld,
   eventLoop,
   ...sessionCases,
+  ...startCases,
 ]

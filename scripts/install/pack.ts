@@ -32,8 +32,9 @@ export interface Packed {
   readonly manifest: Readonly<Record<string, unknown>>
 }
 
-/** Packs each package that would be published into a folder. */
+/** Builds each package that would be published, and packs it into a folder. */
 export const packAll = async (destination: string): Promise<ReadonlyArray<Packed>> => {
+  await run("node", ["scripts/build.ts"], root)
   const packed: Array<Packed> = []
   for (const folder of readdirSync(join(root, "packages"))) {
     const own = join(root, "packages", folder)

@@ -46,6 +46,7 @@ export const compile = (blocks: ReadonlyArray<Block>): Promise<ReadonlyArray<str
           noEmit: true,
           composite: false,
           declaration: false,
+          emitDeclarationOnly: false,
           declarationMap: false,
           // A block may end with what the reader goes on with.
           noUnusedLocals: false,

@@ -10,7 +10,10 @@ const Manifest = Schema.fromJsonString(
   }),
 )
 
+/** Where this package is installed; seen from `src` and from `dist`. */
+export const packageFolder = new URL("..", import.meta.url)
+
 /** This package's own `package.json`. */
 export const manifest = Schema.decodeUnknownSync(Manifest)(
-  readFileSync(new URL("../package.json", import.meta.url), "utf8"),
+  readFileSync(new URL("package.json", packageFolder), "utf8"),
 )

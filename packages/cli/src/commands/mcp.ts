@@ -1,6 +1,5 @@
 import { join } from "node:path"
 import { Sandboxes, sessionFilesDirectory } from "@cordon/core"
-import { serveHttp, serveStdio } from "@cordon/mcp"
 import { Config, Effect, Layer, Option, References } from "effect"
 import { Command, Flag, GlobalFlag } from "effect/cli"
 import { common, connected } from "../flags.ts"
@@ -45,6 +44,8 @@ export const mcp = Command.make(
   },
   ({ host, http, listen, files, session, settings }) =>
     Effect.gen(function* () {
+      // Only this command needs it, and it takes others' time to load.
+      const { serveHttp, serveStdio } = yield* Effect.promise(() => import("@cordon/mcp"))
       // Not a flag: what a process was started with others can read.
       const token = yield* Config.option(Config.String("CORDON_MCP_TOKEN"))
       const options = {

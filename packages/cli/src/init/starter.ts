@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url"
 import { Effect, FileSystem, Path } from "effect"
-import { manifest } from "../manifest.ts"
+import { manifest, packageFolder } from "../manifest.ts"
 
 /** What a starter can begin with: a folder of `templates`, and what it needs beside the driver. */
 export const templates = {
@@ -48,7 +48,7 @@ export const starterFiles = Effect.fnUntraced(function* (name: string, template:
     ["package.json", `${JSON.stringify(packageJson(packageName(name), template), null, 2)}\n`],
   ])
   for (const part of ["common", template]) {
-    const folder = fileURLToPath(new URL(`../../templates/${part}`, import.meta.url))
+    const folder = fileURLToPath(new URL(`templates/${part}`, packageFolder))
     for (const entry of yield* fs.readDirectory(folder, { recursive: true })) {
       const from = path.join(folder, entry)
       if ((yield* fs.stat(from)).type !== "File") continue
