@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 struct channel *channels;
-static unsigned channel_count;
+static unsigned channel_count, wide_count;
 
 struct channel *find_channel(struct connection *connection, uint32_t number) {
   struct channel *channel = channels;
@@ -231,7 +231,7 @@ bool open_channel(struct connection *connection, uint32_t number, struct text pa
   struct channel *channel = calloc(1, sizeof *channel);
   if (channel == NULL) return false;
   *channel = (struct channel){.next = channels, .connection = connection, .number = number, .in = -1, .out = {-1, -1},
-                              .window = INPUT_WINDOW, .left = {-1, -1}, .oom_kills = count_oom_kills()};
+                              .window = INPUT_WINDOW, .widest = INPUT_WINDOW, .left = {-1, -1}, .oom_kills = count_oom_kills()};
   channels = channel;
   struct reader reader = {(const uint8_t *)payload.at, (const uint8_t *)payload.at + payload.length, false};
   unsigned kind = get_number(&reader, 1);
@@ -250,11 +250,17 @@ bool open_channel(struct connection *connection, uint32_t number, struct text pa
   return true;
 }
 
-// Gives back credit for input once a good part of it has gone.
+// Gives back credit for input once a good part of it has gone. Whoever has much to send soon gets more at a time: each
+// grant goes a long way, through the engine.
 static void grant(struct channel *channel, uint32_t bytes) {
   channel->taken += bytes;
-  if (channel->taken < INPUT_WINDOW / 4 || channel->connection == NULL) return;
+  if (channel->taken < channel->widest / 4 || channel->connection == NULL) return;
   uint8_t payload[4];
+  if (channel->widest < WIDE_WINDOW && channel->pending == NULL && wide_count < MAX_WIDE) {
+    channel->taken += WIDE_WINDOW - channel->widest;
+    channel->widest = WIDE_WINDOW;
+    wide_count++;
+  }
   put_number(payload, channel->taken, 4);
   channel->window += channel->taken;
   channel->taken = 0;
@@ -281,8 +287,8 @@ bool feed_channel(struct channel *channel, const uint8_t *bytes, uint32_t length
   uint32_t gone = channel->pending_end > 0 || channel->dialling ? 0 : write_input(channel, bytes, length);
   if (gone > 0) grant(channel, gone);
   if (gone == length) return true;
-  if (channel->pending == NULL && (channel->pending = malloc(INPUT_WINDOW)) == NULL) return false;
-  if (INPUT_WINDOW - channel->pending_end < length - gone) {
+  if (channel->pending == NULL && (channel->pending = malloc(channel->widest)) == NULL) return false;
+  if (channel->widest - channel->pending_end < length - gone) {
     memmove(channel->pending, channel->pending + channel->pending_start, channel->pending_end - channel->pending_start);
     channel->pending_end -= channel->pending_start;
     channel->pending_start = 0;
@@ -462,6 +468,7 @@ void sweep_channels(void) {
     }
     free(channel->pending);
     *at = channel->next;
+    wide_count -= channel->widest == WIDE_WINDOW;
     free(channel);
     channel_count--;
   }

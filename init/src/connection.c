@@ -177,13 +177,12 @@ static bool take_frame(struct connection *connection, unsigned type, uint32_t nu
   if (!connection->greeted || type == HELLO) return type == HELLO && !connection->greeted && greet(connection, payload);
   if (type == PING) return length == 8 && send_frame(connection, PONG, 0, bytes, length);
   if (type == OPEN) return open_channel(connection, number, (struct text){(const char *)bytes, length});
-  if (type < DATA || type > RESIZE) return false;
+  if (type < END || type > RESIZE) return false;
   struct channel *channel = find_channel(connection, number);
   // It may have ended while the frame was on its way.
   if (channel == NULL) return number != 0;
   uint32_t first, second;
   switch (type) {
-    case DATA: return feed_channel(channel, bytes, length);
     case END: end_input(channel); return true;
     case CREDIT:
       first = get_number(&payload, 4);
@@ -200,17 +199,41 @@ static bool take_frame(struct connection *connection, unsigned type, uint32_t nu
   }
 }
 
-// Takes all whole frames. Returns the bytes of the first that is not whole yet, or 0 where a rule was broken.
+// Hands on what has come of a DATA frame. Returns false where it breaks a rule.
+static bool take_data(struct connection *connection, uint8_t *bytes, uint32_t length) {
+  // It may have ended while the frame was on its way.
+  struct channel *channel = find_channel(connection, connection->data_channel);
+  connection->data_left -= length;
+  connection->quiet_ms = 0;
+  return channel == NULL || feed_channel(channel, bytes, length);
+}
+
+// Takes all whole frames, and what has come of DATA. Returns the bytes of the first that is not whole yet, or 0 where a
+// rule was broken.
 static uint32_t take_frames(struct connection *connection) {
   uint32_t at = 0, needed = FRAME_HEADER;
   for (;;) {
     uint8_t *bytes = connection->input + at;
     uint32_t have = connection->input_length - at;
+    if (connection->data_left > 0 && have > 0) {
+      uint32_t part = have < connection->data_left ? have : connection->data_left;
+      if (!take_data(connection, bytes, part)) return 0;
+      at += part;
+      continue;
+    }
     needed = FRAME_HEADER;
     if (have < needed) break;
     struct reader header = {bytes, bytes + FRAME_HEADER, false};
     uint32_t length = get_number(&header, 4), type = get_number(&header, 1), channel = get_number(&header, 4);
     if (length > (type == OPEN ? MAX_FRAME : MAX_DATA) || (!connection->greeted && type != HELLO)) return 0;
+    if (type == DATA) {
+      if (channel == 0) return 0;
+      connection->data_channel = channel;
+      connection->data_left = length;
+      connection->quiet_ms = 0;
+      at += FRAME_HEADER;
+      continue;
+    }
     needed = FRAME_HEADER + length;
     if (have < needed) break;
     if (!take_frame(connection, type, channel, bytes + FRAME_HEADER, length)) return 0;

@@ -13,6 +13,8 @@ enum {
   MAX_OUTPUT = 256 << 10,     // bytes kept for a connection that does not read
   CONTROL_RESERVE = 64 << 10, // of these, for frames other than DATA
   INPUT_WINDOW = 128 << 10,   // bytes of input that a channel may have on their way
+  WIDE_WINDOW = 1 << 20,      // as many, of those few that have much to send
+  MAX_WIDE = 8,
   LOG_SIZE = 1 << 20,         // of a kept process, a power of two
   MAX_CONNECTIONS = 64,
   MAX_CHANNELS = 512, // of all connections together
@@ -67,7 +69,7 @@ int file_operation(int count, char **arguments);
 struct job {
   struct job *next;
   pid_t supervisor, pid; // pid: of the main process once it runs, as its supervisor says
-  int control;           // to the supervisor
+  int control;           // to the supervisor; -1 once that has closed it
   bool file;             // a file operation: the supervisor does it itself
   bool over, torn;       // over: `end` says how; torn: its supervisor was killed
   struct ending end;
@@ -117,8 +119,8 @@ struct channel {
   bool dialling, dialled, opened, shut, in_ended, tty;
   bool question; // about the sandbox: asking is no use of it
   int port, family;
-  uint8_t *pending; // input that did not fit, of INPUT_WINDOW bytes
-  uint32_t pending_start, pending_end, window, taken;
+  uint8_t *pending; // input that did not fit, of `widest` bytes
+  uint32_t pending_start, pending_end, window, widest, taken;
   int64_t left[2]; // output to send before CLOSED, once the main process has ended; -1 before
   unsigned drain_ms, doomed_ms;
   uint64_t cursor, position; // in the log of a kept process
@@ -178,6 +180,7 @@ struct connection {
   uint64_t used; // when it last opened or ended a channel that is no question; 0: never
   uint8_t *input, *output;
   uint32_t input_size, input_length, output_start, output_end;
+  uint32_t data_channel, data_left; // of a DATA frame whose bytes are still coming
   int polled[3];
 };
 extern struct connection *connections;

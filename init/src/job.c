@@ -88,10 +88,15 @@ struct job *begin_job(bool file, struct text payload, const int descriptors[3]) 
 
 void hear_supervisor(struct job *job) {
   struct report report;
-  while (recv(job->control, &report, sizeof report, MSG_DONTWAIT) == sizeof report) {
+  ssize_t got;
+  while ((got = recv(job->control, &report, sizeof report, MSG_DONTWAIT)) == sizeof report) {
     if (report.what == STARTED) job->pid = report.pid;
     else job->end = report.end, job->over = true;
   }
+  if (got != 0) return;
+  // A file operation has nothing to say: waiting for it would never wait.
+  close(job->control);
+  job->control = -1;
 }
 
 void signal_job(struct job *job, int signal) {

@@ -207,7 +207,7 @@ static void sweep_jobs(void) {
     if (job->kept != NULL) job->kept->job = NULL;
     for (int i = 0; i < 2; i++)
       if (job->out[i] >= 0) close(job->out[i]);
-    close(job->control);
+    if (job->control >= 0) close(job->control);
     free(job);
   }
 }
@@ -240,7 +240,7 @@ static void turn(int signals, int listening) {
   wanted_count = 0;
   // The first is nothing: what is made after the wait has not been waited for.
   want(-1, 0);
-  want(signals, POLLIN);
+  int signalled = want(signals, POLLIN);
   int helpers = want(listening, POLLIN);
   for (connection = connections; connection != NULL; connection = connection->next) {
     if (connection->waiting) connection->polled[0] = want(connection->helper, POLLIN);
@@ -261,7 +261,7 @@ static void turn(int signals, int listening) {
   }
   poll(wanted, wanted_count, has_orphans() ? ORPHAN_MS : busy ? BUSY_MS : STEP_MS);
 
-  take_signals(signals);
+  if (came(signalled)) take_signals(signals);
   take_time();
   if (came(helpers)) accept_helper(listening);
   for (job = jobs; job != NULL; job = job->next) {
@@ -269,7 +269,7 @@ static void turn(int signals, int listening) {
     for (int i = 0; i < 2; i++)
       if (came(job->polled[i + 1]) && job->out[i] >= 0) take_output(job, i);
   }
-  reap();
+  if (came(signalled) || has_orphans()) reap();
   if (has_orphans()) kill_orphans();
   sweep_jobs();
   for (connection = connections; connection != NULL; connection = connection->next) {

@@ -7,7 +7,7 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, it } from "vitest"
-import { attach, Client, dial, forget, processes, run } from "./client.ts"
+import { attach, Client, dial, forget, operation, processes, run } from "./client.ts"
 import { frame, hello, onEachProgram, type Running } from "./support.ts"
 
 const exited = { how: "exited", value: 0, stage: 0, outOfMemory: false } as const
@@ -96,6 +96,47 @@ await onEachProgram("process 1", (program) => {
     const { output } = await client.finish(channel.end())
     const expected = await client.sh("head -c 5000000 /dev/zero | tr '\\0' x | sha256sum")
     assert.strictEqual(output, expected.output)
+  })
+
+  it("lets eight channels at once send up to a MiB, and what they leave unread holds up nobody", async () => {
+    const wide = 1024 * 1024
+    const piece = Buffer.alloc(60_000)
+    const begin = async (script: string) => {
+      const channel = client.open(run(["sh", "-c", script]))
+      await channel.until(() => channel.window > 0)
+      channel.window -= piece.length
+      channel.write(piece)
+      return channel
+    }
+    const some = "head -c 60000 >/dev/null; echo taken; sleep 60"
+    const first = []
+    for (let n = 0; n < 8; n++) first.push(await begin(some))
+    for (const channel of first) {
+      await channel.until(() => channel.window > wide - piece.length)
+      assert.isAtMost(channel.window, wide)
+      for (let left = channel.window; left > 0; left -= piece.length) {
+        channel.write(Buffer.alloc(Math.min(left, piece.length)))
+      }
+    }
+    const ninth = await begin(some)
+    await ninth.until(() => ninth.text === "taken\n" && ninth.window > piece.length)
+    await client.ping(Buffer.alloc(8))
+    assert.isAtMost(ninth.window, wide / 8)
+    assert.strictEqual((await client.sh("echo goes on")).output, "goes on\n")
+    for (const channel of [...first, ninth]) await channel.kill().closed
+    const next = await begin(some)
+    await next.until(() => next.window > wide - piece.length)
+    await next.kill().closed
+  })
+
+  it("sleeps while a file operation waits", async () => {
+    const channel = client.open(operation(["write", join(folder, "awaited")]))
+    await channel.until(() => channel.window > 0)
+    const used = "u() { set -- $(sed 's/.*) //' /proc/1/stat); echo $(($12 + $13)); }"
+    const { output } = await client.sh(`${used}; a=$(u); sleep 1; echo $(($(u) - a))`)
+    // Hundredths of a second.
+    assert.isBelow(Number(output), 20)
+    await channel.kill().closed
   })
 
   it("takes input for a command that reads none", async () => {
@@ -311,7 +352,7 @@ await onEachProgram("process 1", (program) => {
       [
         hello(),
         frame(3, 1, run(["sleep", "9"])),
-        ...Array<Buffer>(5).fill(frame(4, 1, Buffer.alloc(65_000))),
+        ...Array<Buffer>(20).fill(frame(4, 1, Buffer.alloc(65_000))),
       ],
     ],
   ]
