@@ -147,9 +147,9 @@ describe.each(ways)("over $name", ({ missing, layer, ...way }) => {
       const { got, end, until } = reading(connection)
       yield* engine.containerStart(id)
       yield* until("first\n")
-      yield* connection.write(Buffer.from("hello\n"))
+      yield* connection.write([Buffer.from("hello\n")])
       yield* until("hello\n")
-      yield* connection.write(Buffer.alloc(1024 * 1024, "x"))
+      yield* connection.write([Buffer.alloc(1024 * 1024, "x")])
       yield* connection.end
       yield* end
       assert.strictEqual(got.Stdout, `first\nhello\n${"x".repeat(1024 * 1024)}last\n`)
@@ -162,7 +162,7 @@ describe.each(ways)("over $name", ({ missing, layer, ...way }) => {
       yield* engine.containerStart(id)
       const connection = yield* engine.containerAttach(id)
       const { until } = reading(connection)
-      yield* connection.write(Buffer.from("hello\n"))
+      yield* connection.write([Buffer.from("hello\n")])
       yield* until("hello\n")
     }))
 
@@ -172,7 +172,7 @@ describe.each(ways)("over $name", ({ missing, layer, ...way }) => {
       const scope = yield* Scope.make()
       const { until } = yield* Effect.gen(function* () {
         const connection = yield* engine.containerAttach(id)
-        yield* connection.write(Buffer.from("hello\n"))
+        yield* connection.write([Buffer.from("hello\n")])
         return reading(connection)
       }).pipe(Scope.provide(scope))
       yield* engine.containerStart(id)

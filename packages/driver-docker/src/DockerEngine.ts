@@ -24,8 +24,11 @@ export interface ExecConnection {
     /** Waits for the end of the output. */
     readonly end: Effect.Effect<void, HostError>
   }
-  /** Writes to standard input; has no effect once the command no longer reads. */
-  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  /**
+   * Writes to standard input, and returns once the memory of the pieces may be used again; has no effect
+   * once the command no longer reads.
+   */
+  readonly write: (pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void>
   /** Closes standard input and leaves the output open. */
   readonly end: Effect.Effect<void>
 }

@@ -110,7 +110,7 @@ describe("an attachment through a local socket", () => {
         const connection = yield* Fiber.join(attaching)
         const output: Array<Uint8Array> = []
         const reading = connection.receive((piece) => output.push(piece) > 0)
-        yield* connection.write(Buffer.from("input"))
+        yield* connection.write([Buffer.from("input")])
         assert.strictEqual(yield* read(socket), "input")
         yield* connection.end
         yield* ended(socket)
@@ -144,7 +144,7 @@ describe("an attachment through a local socket", () => {
       yield* reading.end
       assert.strictEqual(got.bytes, size)
       // Nobody reads it any more.
-      yield* connection.write(Buffer.alloc(1))
+      yield* connection.write([Buffer.alloc(1)])
     }).pipe(Effect.scoped),
   )
 

@@ -17,7 +17,7 @@ import { walkDirectory } from "./walk.ts"
 const chunkBytes = 64 * 1024
 const readBytes = 1024 * 1024
 // Of memory that is used again.
-const lentBytes = 256 * 1024
+const lentBytes = 512 * 1024
 // Pieces that gather while the ones before them are being written.
 const writeAhead = 64
 
@@ -26,6 +26,11 @@ const writeAll = async (handle: fs.FileHandle, chunks: ReadonlyArray<Uint8Array>
   const rest = Buffer.concat(bytesWritten < sizeOf(chunks) ? chunks : []).subarray(bytesWritten)
   if (rest.length > 0) await handle.writeFile(rest)
 }
+
+const chunksOf = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
+  Array.from({ length: Math.ceil(bytes.length / chunkBytes) }, (_, n) =>
+    bytes.subarray(n * chunkBytes, (n + 1) * chunkBytes),
+  )
 
 const sizeOf = (chunks: ReadonlyArray<Uint8Array>) =>
   chunks.reduce((sum, { length }) => sum + length, 0)
@@ -115,22 +120,30 @@ export const directoryLayer = (
               // be (files of /proc): it is read to its end.
               let left = stats.size === 0 ? Number.POSITIVE_INFINITY : stats.size
               const free: Array<Buffer> = []
-              const next = attempt(path, async () => {
+              const readSome = async () => {
                 const most = lent ? lentBytes : readBytes
                 const memory =
                   free.pop() ?? Buffer.allocUnsafeSlow(lent ? most : Math.min(most, left))
                 const length = Math.min(most, left)
                 const { bytesRead, buffer } = await handle.read(memory, 0, length, null)
                 left = bytesRead === 0 ? 0 : left - bytesRead
-                if (lent) return [lend(buffer.subarray(0, bytesRead), () => free.push(buffer))]
-                const chunks: Array<Uint8Array> = []
-                for (let at = 0; at < bytesRead; at += chunkBytes) {
-                  chunks.push(buffer.subarray(at, Math.min(at + chunkBytes, bytesRead)))
+                const isLast = left <= 0
+                const bytes = buffer.subarray(0, bytesRead)
+                return { isLast, bytes: lent ? lend(bytes, () => free.push(buffer)) : bytes }
+              }
+              // What is lent is read while the reader is busy with the piece before.
+              let ahead: ReturnType<typeof readSome> | undefined
+              const next = attempt(path, async () => {
+                const some = await (ahead ?? readSome())
+                if (lent && !some.isLast) {
+                  ahead = readSome()
+                  ahead.catch(() => {})
                 }
-                return chunks
+                return some
               })
               return Stream.fromEffectRepeat(next).pipe(
-                Stream.takeUntil(() => left <= 0),
+                Stream.takeUntil(({ isLast }) => isLast),
+                Stream.map(({ bytes }) => (lent ? [bytes] : chunksOf(bytes))),
                 Stream.flattenIterable,
               )
             }),

@@ -28,7 +28,7 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
     const streams = yield* Scope.provide(attach, scope)
-    if (first !== undefined) yield* streams.write(first)
+    if (first !== undefined) yield* streams.write([first])
     return yield* InitConnection.make(engineStream(streams, scope), removal)
   })
 

@@ -9,6 +9,12 @@ const rawFrom = (answer: IncomingMessage): Duplex => {
   const connection = new Duplex({
     read: () => void answer.resume(),
     write: (bytes, encoding, done) => void socket.write(bytes, encoding, done),
+    writev: (pieces, done) => {
+      socket.cork()
+      for (const { chunk } of pieces.slice(0, -1)) socket.write(chunk)
+      socket.write(pieces.at(-1)?.chunk, done)
+      socket.uncork()
+    },
     final: (done) => void socket.end(done),
     destroy: (cause, done) => {
       socket.destroy()

@@ -1,10 +1,7 @@
 import { type Duplex, finished } from "node:stream"
-import { giveBack, type HostError } from "@cordon/core"
+import type { HostError } from "@cordon/core"
 import { Deferred, Effect } from "effect"
 import type { ExecConnection } from "../DockerEngine.ts"
-
-// Bytes of standard input that wait to be sent before the sender has to.
-const mostWaiting = 1024 * 1024
 
 const bytesOf = (chunk: Uint8Array | string) =>
   typeof chunk === "string" ? Buffer.from(chunk) : chunk
@@ -32,22 +29,20 @@ export const execConnection = (
       })
       return { resume: () => void socket.resume(), end: Deferred.await(ended) }
     },
-    write: (bytes) =>
+    write: (pieces) =>
       Effect.callback((resume) => {
-        const sent = () => giveBack(bytes)
-        if (!writable) {
-          sent()
-          return resume(Effect.void)
-        }
-        // What waits is then sent with one call; each wait costs a turn of the event loop.
-        if (socket.write(bytes, sent) || socket.writableLength < mostWaiting) {
-          return resume(Effect.void)
-        }
-        const ready = () => {
-          for (const event of ["drain", "close", "error"]) socket.off(event, ready)
+        const last = pieces.at(-1)
+        if (!writable || last === undefined) return resume(Effect.void)
+        const sent = () => {
+          socket.off("close", sent)
           resume(Effect.void)
         }
-        for (const event of ["drain", "close", "error"]) socket.on(event, ready)
+        socket.on("close", sent)
+        // All of them with one call.
+        socket.cork()
+        for (const piece of pieces.slice(0, -1)) socket.write(piece)
+        socket.write(last, sent)
+        socket.uncork()
       }),
     end: Effect.sync(() => {
       if (writable) socket.end()

@@ -4,6 +4,8 @@ import * as frames from "./frames.ts"
 import type { Outbox } from "./Outbox.ts"
 
 const mostCredit = 2 ** 32
+// Longer pieces are sent from where they are.
+const short = 16 * 1024
 
 /** The input of a channel: what may be sent of it, and who waits until more may. */
 export class ChannelInput {
@@ -24,22 +26,50 @@ export class ChannelInput {
   }
 
   /**
-   * Sends bytes, as fast as credit comes; returns once all have been sent, or can't be any more. They
-   * are copied, and given back to who lent them.
+   * Sends bytes, as fast as credit comes; returns once all have been sent, or can't be any more. Their
+   * memory may be used again then; it is given back to who lent it.
    */
   write(bytes: Uint8Array): Effect.Effect<void> {
+    const copies = bytes.length <= short
     let at = 0
+    let isWritten = true
+    let onWritten = () => {}
+    const written = () => {
+      isWritten = true
+      giveBack(bytes)
+      onWritten()
+    }
     const step: Effect.Effect<void> = Effect.suspend(() => {
       while (at < bytes.length && this.#isOpen) {
         const size = Math.min(this.#room, frames.maxData, bytes.length - at)
-        if (size === 0 || this.#outbox.full) return Effect.andThen(this.#roomForMore, step)
-        this.#outbox.push(frames.data(this.#channel, bytes.subarray(at, at + size)))
+        if (size === 0 || this.#outbox.full) {
+          return Effect.andThen(
+            this.#until((wake) => (this.#outbox.full ? this.#outbox.whenRoom(wake) : () => {})),
+            step,
+          )
+        }
+        const part = bytes.subarray(at, at + size)
         this.#room -= size
         this.#sent += size
         at += size
+        if (copies) {
+          this.#outbox.push(frames.data(this.#channel, part))
+          continue
+        }
+        isWritten = at < bytes.length
+        this.#outbox.push(frames.dataHeader(this.#channel, size))
+        this.#outbox.push(part, isWritten ? undefined : written)
       }
-      giveBack(bytes)
-      return Effect.void
+      if (copies) giveBack(bytes)
+      return isWritten || !this.#isOpen
+        ? Effect.void
+        : Effect.andThen(
+            this.#until((wake) => {
+              onWritten = wake
+              return () => {}
+            }),
+            step,
+          )
     })
     return step
   }
@@ -72,13 +102,13 @@ export class ChannelInput {
     for (const wake of [...this.#waiting]) wake()
   }
 
-  get #roomForMore(): Effect.Effect<void> {
+  /** Waits for credit, for the end, or for what `listen` listens for. */
+  #until(listen: (wake: () => void) => () => void): Effect.Effect<void> {
     return Effect.callback((resume) => {
       const stop = this.#waits()
-      let stopWaiting = () => {}
       const forget = () => {
         this.#waiting.delete(wake)
-        stopWaiting()
+        stopListening()
         stop()
       }
       const wake = () => {
@@ -86,7 +116,7 @@ export class ChannelInput {
         resume(Effect.void)
       }
       this.#waiting.add(wake)
-      if (this.#outbox.full) stopWaiting = this.#outbox.whenRoom(wake)
+      const stopListening = listen(wake)
       return Effect.sync(forget)
     })
   }

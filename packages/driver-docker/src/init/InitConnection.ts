@@ -18,8 +18,11 @@ export interface InitStream {
   readonly receive: (take: (piece: Uint8Array) => boolean) => {
     readonly end: Effect.Effect<void, HostError>
   }
-  /** Returns once more should be written; has no effect on a stream that is closed. */
-  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
+  /**
+   * Returns once the memory of the pieces may be used again, and more should be written; has no effect
+   * on a stream that is closed.
+   */
+  readonly write: (pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void>
   /** Closes it both ways. */
   readonly close: Effect.Effect<void>
 }

@@ -1,19 +1,25 @@
 import { Effect } from "effect"
 
 // Bytes that wait to be written before those who send more have to wait.
-const mostWaiting = 256 * 1024
-// Frames that are shorter are written together.
-const oneWrite = 64 * 1024
+const mostWaiting = 512 * 1024
+// What is shorter is copied to be written in one piece with its neighbours.
+const short = 4 * 1024
 
-/** What is to be written, in order: all that was said in one turn of the event loop in one piece. */
+interface Waiting {
+  readonly bytes: Uint8Array
+  readonly written: (() => void) | undefined
+}
+
+/** What is to be written, in order: all that waits with one call, and large pieces as they are. */
 export class Outbox {
-  readonly #write: (bytes: Uint8Array) => Effect.Effect<void>
-  #waiting: Array<Uint8Array> = []
+  readonly #write: (pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void>
+  #waiting: Array<Waiting> = []
   #length = 0
   #state: "idle" | "scheduled" | "writing" | "dropped" = "idle"
   readonly #onRoom = new Set<() => void>()
 
-  constructor(write: (bytes: Uint8Array) => Effect.Effect<void>) {
+  /** @param write returns once the memory of what it was given may be used again */
+  constructor(write: (pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void>) {
     this.#write = write
   }
 
@@ -27,11 +33,19 @@ export class Outbox {
     return this.#waiting.length === 0 && this.#state !== "writing"
   }
 
-  /** Takes a frame, which must not be changed from then on. */
-  push(frame: Uint8Array): void {
-    if (this.#state === "dropped") return
-    this.#waiting.push(frame)
-    this.#length += frame.length
+  /**
+   * Takes a frame, or a piece of one whose other pieces follow at once.
+   *
+   * @param bytes must not be changed until they are written
+   * @param written is called once they are, and where they never will be
+   */
+  push(bytes: Uint8Array, written?: () => void): void {
+    if (this.#state === "dropped") {
+      written?.()
+      return
+    }
+    this.#waiting.push({ bytes, written })
+    this.#length += bytes.length
     if (this.#state !== "idle") return
     this.#state = "scheduled"
     queueMicrotask(this.#next)
@@ -45,35 +59,30 @@ export class Outbox {
 
   /** Writes nothing more. */
   drop(): void {
+    const waiting = this.#waiting
     this.#state = "dropped"
     this.#waiting = []
     this.#length = 0
+    for (const { written } of waiting) written?.()
     this.#wake()
   }
 
   readonly #next = (): void => {
     if (this.#state === "dropped") return
-    if (!this.full) this.#wake()
-    const bytes = this.#take()
-    if (bytes === undefined) {
+    const batch = this.#waiting
+    this.#waiting = []
+    this.#length = 0
+    if (batch.length === 0) {
       this.#state = "idle"
       return
     }
     this.#state = "writing"
-    Effect.runFork(this.#write(bytes)).addObserver(this.#next)
-  }
-
-  #take(): Uint8Array | undefined {
-    let count = 0
-    let length = 0
-    for (const frame of this.#waiting) {
-      if (count > 0 && length + frame.length > oneWrite) break
-      length += frame.length
-      count++
-    }
-    const frames = this.#waiting.splice(0, count)
-    this.#length -= length
-    return frames.length > 1 ? Buffer.concat(frames, length) : frames[0]
+    Effect.runFork(this.#write(joined(batch))).addObserver(() => {
+      for (const { written } of batch) written?.()
+      this.#next()
+    })
+    // What comes meanwhile is written next.
+    this.#wake()
   }
 
   #wake(): void {
@@ -81,4 +90,25 @@ export class Outbox {
     this.#onRoom.clear()
     for (const wake of waiting) wake()
   }
+}
+
+/** Neighbours that are short in one piece each. */
+const joined = (batch: ReadonlyArray<Waiting>): ReadonlyArray<Uint8Array> => {
+  const pieces: Array<Uint8Array> = []
+  let run: Array<Uint8Array> = []
+  const flush = () => {
+    const [first] = run
+    if (first !== undefined) pieces.push(run.length > 1 ? Buffer.concat(run) : first)
+    run = []
+  }
+  for (const { bytes } of batch) {
+    if (bytes.length < short) {
+      run.push(bytes)
+      continue
+    }
+    flush()
+    pieces.push(bytes)
+  }
+  flush()
+  return pieces
 }

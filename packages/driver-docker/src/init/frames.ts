@@ -68,6 +68,15 @@ export const data = (channel: number, input: Uint8Array): Buffer => {
   return bytes
 }
 
+/** What stands before so many bytes of input, at most {@link maxData}. */
+export const dataHeader = (channel: number, length: number): Buffer => {
+  const bytes = Buffer.allocUnsafe(headerBytes)
+  bytes.writeUInt32LE(length)
+  bytes[4] = toInit.data
+  bytes.writeUInt32LE(channel, 5)
+  return bytes
+}
+
 export const end = (channel: number): Buffer => frame(toInit.end, channel, 0)
 
 export const credit = (channel: number, count: number): Buffer => {

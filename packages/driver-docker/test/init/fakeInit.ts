@@ -109,10 +109,10 @@ export class FakeInit {
         }),
       }
     },
-    write: (bytes) =>
+    write: (pieces) =>
       Effect.sync(() => {
         this.writes++
-        this.#read(bytes)
+        for (const piece of pieces) this.#read(piece)
       }),
     close: Effect.sync(() => {
       this.isClosed = true

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, Latch, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import { InitConnection } from "../../src/init/InitConnection.ts"
@@ -48,6 +48,35 @@ describe("flow control", () => {
       assert.strictEqual(init.input(1).length, early + 1000)
       init.say(closed(1))
       yield* Fiber.join(blocked)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("has done with a large piece of input once the connection has written it", () =>
+    Effect.gen(function* () {
+      const init = new FakeInit()
+      const taken = Latch.makeUnsafe(false)
+      const connection = yield* InitConnection.make({
+        ...init.stream,
+        write: (pieces) => Effect.andThen(taken.await, init.stream.write(pieces)),
+      })
+      init.say(hello())
+      const channel = yield* connection.open(request)
+      const bytes = new Uint8Array(200 * 1024).fill(1)
+      init.say(opened(1, 42, bytes.length))
+      const writing = yield* Effect.forkChild(
+        Effect.andThen(
+          channel.write(bytes),
+          Effect.sync(() => bytes.fill(2)),
+        ),
+        { startImmediately: true },
+      )
+      yield* settle
+      assert.isUndefined(writing.pollUnsafe())
+      taken.openUnsafe()
+      yield* Fiber.join(writing)
+      assert.isTrue(init.input(1).every((byte) => byte === 1))
+      assert.strictEqual(init.input(1).length, bytes.length)
+      init.say(closed(1))
     }).pipe(Effect.scoped),
   )
 

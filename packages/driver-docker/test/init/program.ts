@@ -11,10 +11,9 @@ const streamOf = ({ stdin, stdout }: Running): InitStream => ({
     stdout.on("close", () => Deferred.doneUnsafe(ended, Effect.void))
     return { end: Deferred.await(ended) }
   },
-  write: (bytes) =>
+  write: (pieces) =>
     Effect.callback((resume) => {
-      if (stdin.write(bytes)) return resume(Effect.void)
-      stdin.once("drain", () => resume(Effect.void))
+      stdin.write(Buffer.concat(pieces), () => resume(Effect.void))
     }),
   close: Effect.sync(() => {
     stdin.destroy()
