@@ -237,22 +237,31 @@ export const leaseStoreContract = (name: string, { shared, test }: Harness): voi
       Effect.gen(function* () {
         const store = yield* open
         const claim = { claim: minute, limit: 10 }
-        for (const phase of ["creating", "active", "idle", "stopped", "removing"] as const) {
+        for (const phase of [
+          "creating",
+          "active",
+          "idle",
+          "stopped",
+          "removing",
+          "condemned",
+        ] as const) {
           yield* store.insert(lease(phase, { phase }))
         }
         yield* store.insert(lease("other", { host: "host-2" }))
         const first = yield* store.claimDue("host-1", claim)
-        assert.deepStrictEqual(names(first), ["removing"])
+        assert.deepStrictEqual(names(first), ["condemned", "removing"])
         assert.isAbove(first[0]?.claimedFor ?? 0, 0)
         yield* pass(11 * minute)
         assert.deepStrictEqual(names(yield* store.claimDue("host-1", claim)), [
           "active",
+          "condemned",
           "removing",
         ])
         assert.deepStrictEqual(yield* store.claimDue("host-1", claim), [])
         yield* pass(10 * minute)
         assert.deepStrictEqual(names(yield* store.claimDue("host-1", claim)), [
           "active",
+          "condemned",
           "creating",
           "idle",
           "removing",

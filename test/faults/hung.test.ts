@@ -34,10 +34,10 @@ describe("an engine that hangs", () => {
       : skipped(name, noDockerd)
 
   for (const [name, driver] of Object.entries(drivers)) {
-    const open = ({ socketPath }: Dockerd) =>
+    const open = ({ socketPath }: Dockerd, sessionId = freshSession()) =>
       createSandboxes({
         driver: driver({ host: `unix://${socketPath}` }),
-        sessionId: freshSession(),
+        sessionId,
         image,
         network: "none",
         limits: { memory: "64MiB", pids: 64 },
@@ -108,14 +108,28 @@ describe("an engine that hangs", () => {
     })
 
     onOwnEngine(`holds up no command past its timeout, over ${name}`, async (daemon) => {
-      await using sandboxes = open(daemon)
-      const [running, unused] = await Promise.all([sandboxes.create(), sandboxes.create()])
+      const sessionId = freshSession()
+      await using sandboxes = open(daemon, sessionId)
+      await using second = open(daemon, sessionId)
+      const [running, unused, other] = await Promise.all([
+        sandboxes.create(),
+        sandboxes.create(),
+        sandboxes.create({ name: "other" }),
+      ])
+      // Of another program, which has no lease of it and no connection to it.
+      const gotten = await second.get("other")
       await running.run("sleep 1000 > /dev/null 2>&1 &")
       const call = running.exec("echo begun > begun; sleep 100", { timeout: "3 seconds" })
       while (!(await running.files.exists("begun"))) await new Promise(setImmediate)
       await hang(daemon)
       try {
-        const calls = [call, unused.exec("true", { timeout: "1 second" })]
+        const soon = { timeout: "1 second" } as const
+        const calls = [
+          call,
+          unused.exec("true", soon),
+          gotten.exec("true", soon),
+          gotten.exec("true", { ...soon, cwd: "~" }),
+        ]
         const results = await Promise.allSettled(calls)
         assert.deepStrictEqual(
           results.map((result) => (result.status === "rejected" ? result.reason._tag : "ok")),
@@ -124,9 +138,45 @@ describe("an engine that hangs", () => {
       } finally {
         daemon.signal("SIGCONT")
       }
-      assert.strictEqual((await unused.run("echo on")).stdout, "on\n")
+      for (const sandbox of [unused, other, gotten]) {
+        assert.strictEqual((await sandbox.run("echo on")).stdout, "on\n")
+      }
       // None was started anew for a call that it had not been told to end.
       await running.run("grep -aq '[s]leep.1000' /proc/[0-9]*/cmdline")
+    })
+
+    onOwnEngine(`ends each call that has no timeout, over ${name}`, async (daemon) => {
+      const sessionId = freshSession()
+      await using sandboxes = open(daemon, sessionId)
+      await using second = open(daemon, sessionId)
+      const names = ["used", "one", "two", "three"] as const
+      const [used] = await Promise.all(names.map((name) => sandboxes.create({ name })))
+      assert.isDefined(used)
+      await used.exec("true")
+      // Of another program, which has no lease of them and no connection to them.
+      const [gotten, stopped, removed] = await Promise.all(
+        names.slice(1).map((name) => second.get(name)),
+      )
+      assert(gotten && stopped && removed)
+      await hang(daemon)
+      try {
+        const calls: Array<Promise<unknown>> = [used, gotten].flatMap((sandbox) => [
+          sandbox.inspect(),
+          sandbox.files.read("x"),
+          sandbox.files.list(),
+          sandbox.stats(),
+          sandbox.ports.wait(80, { timeout: "1 second" }),
+        ])
+        calls.push(gotten.snapshot("s"), stopped.stop(), removed.remove(), used.snapshot("t"))
+        calls.push(second.get("one"), second.list(), second.create(), second.snapshots.list())
+        const results = await Promise.allSettled(calls)
+        assert.deepStrictEqual(
+          results.flatMap((result, n) => (result.status === "fulfilled" ? [`${n} succeeded`] : [])),
+          [],
+        )
+      } finally {
+        daemon.signal("SIGCONT")
+      }
     })
   }
 })

@@ -117,7 +117,11 @@ export const startDockerd = async (options: {
     [Symbol.asyncDispose]: async () => {
       // With live-restore the daemon would leave them running.
       for (const { Id } of await engine.listContainers({ all: true })) {
-        await engine.getContainer(Id).remove({ force: true })
+        // One that a test could not end is being removed already.
+        await engine
+          .getContainer(Id)
+          .remove({ force: true })
+          .catch(() => undefined)
       }
       await running.stop()
       holder.kill("SIGKILL")

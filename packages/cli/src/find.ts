@@ -30,7 +30,10 @@ export const findSandbox = Effect.fnUntraced(function* (
 ) {
   const driver = yield* SandboxDriver
   const all = yield* driver.list(yield* sessionOf(session))
-  const found = all.filter(({ id, name }) => id === reference || name === reference)
+  // The newest of an ID: those before it could not be ended.
+  const found = [...new Map(all.map((info) => [info.id, info])).values()].filter(
+    ({ id, name }) => id === reference || name === reference,
+  )
   const [first, second] = found
   if (first === undefined) return yield* new SandboxNotFound({ sandbox: reference })
   if (second !== undefined) {

@@ -1,4 +1,4 @@
-import { SandboxDriver, SandboxNotFound } from "@cordon/core"
+import { SandboxDriver, type SandboxInfo } from "@cordon/core"
 import { DockerEngine } from "@cordon/driver-docker"
 import { label, networkOf } from "@cordon/driver-docker/engine"
 import { Duration, Effect, Schema } from "effect"
@@ -39,53 +39,72 @@ export const findOrphans = Effect.fnUntraced(function* (olderThan: Duration.Dura
         !inUse.has(Name) && now - Date.parse(Created) >= Duration.toMillis(olderThan),
     )
     .map(({ Name }): Orphan => ({ kind: "network", name: Name, reason: "it has no sandbox" }))
-  const stopped = (yield* driver.list()).filter(({ status }) => status === "stopped")
-  const overdue = yield* Effect.filter(stopped, ({ instanceId, lease }) =>
-    engine.containerInspect(instanceId).pipe(
-      Effect.map(
-        ({ State }) =>
-          !State.Running &&
-          State.FinishedAt != null &&
-          now - Date.parse(State.FinishedAt) > lease.removeTimeout,
+  const present = yield* driver.list()
+  const newest = new Map(present.map((info) => [info.id, info]))
+  const replaced = present.filter((info) => newest.get(info.id) !== info)
+  const stopped = [...newest.values()].filter(({ status }) => status === "stopped")
+  const overdue = yield* Effect.filter(
+    stopped,
+    ({ instanceId, lease }) =>
+      engine.containerInspect(instanceId).pipe(
+        Effect.map(
+          ({ State }) =>
+            !State.Running &&
+            State.FinishedAt != null &&
+            now - Date.parse(State.FinishedAt) > lease.removeTimeout,
+        ),
+        // Just removed by somebody else, or nothing that the engine tells of.
+        Effect.orElseSucceed(() => false),
       ),
-      // Just removed by somebody else.
-      Effect.orElseSucceed(() => false),
-    ),
+    { concurrency: 8 },
   )
-  return {
-    orphans: [
-      ...overdue.map(
-        ({ id }): Orphan => ({
-          kind: "sandbox",
-          name: id,
-          reason: "it has been stopped for longer than its lease allows",
-        }),
-      ),
-      ...abandoned,
-    ],
-    overdue,
-  }
+  const sandboxes = [
+    ...overdue.map((info) => ({
+      info,
+      reason: "it has been stopped for longer than its lease allows",
+    })),
+    ...replaced.map((info) => ({
+      info,
+      reason: "it could not be ended, and another one has been made in its place",
+    })),
+  ]
+  return { sandboxes, networks: abandoned }
+})
+
+const toOrphan = ({ info, reason }: { readonly info: SandboxInfo; readonly reason: string }) => ({
+  kind: "sandbox" as const,
+  name: info.id,
+  reason,
+})
+
+/** What `removeOrphans` would remove. */
+export const listOrphans = Effect.fnUntraced(function* (olderThan?: Duration.Duration) {
+  const { sandboxes, networks } = yield* findOrphans(olderThan)
+  return [...sandboxes.map(toOrphan), ...networks]
 })
 
 /** Removes what `findOrphans` finds, and what a warm pool's dead process had made ahead. */
 export const removeOrphans = Effect.fnUntraced(function* (olderThan: Duration.Duration) {
   const driver = yield* SandboxDriver
-  const { orphans, overdue } = yield* findOrphans(olderThan)
-  yield* Effect.forEach(
-    overdue,
-    ({ id, instanceId }) =>
-      driver.remove(id, instanceId).pipe(
-        Effect.catchIf(
-          (error) => error instanceof SandboxNotFound,
-          () => Effect.void,
+  const { sandboxes, networks } = yield* findOrphans(olderThan)
+  const removed = yield* Effect.filter(
+    sandboxes,
+    ({ info }) =>
+      driver.remove(info.id, info.instanceId).pipe(
+        Effect.as(true),
+        Effect.catchTag("SandboxNotFound", () => Effect.succeed(true)),
+        // It must not keep the others from being removed; the next `gc` tries again.
+        Effect.catchTag("SandboxCondemned", ({ message }) =>
+          Effect.as(Effect.logWarning(message), false),
         ),
       ),
-    { concurrency: 8, discard: true },
+    { concurrency: 8 },
   )
   const swept = yield* driver.sweep(olderThan)
-  const known = new Set(orphans.map(({ name }) => name))
+  const known = new Set(networks.map(({ name }) => name))
   return [
-    ...orphans.filter(({ kind, name }) => kind === "sandbox" || swept.includes(name)),
+    ...removed.map(toOrphan),
+    ...networks.filter(({ name }) => swept.includes(name)),
     ...swept
       .filter((name) => !known.has(name))
       .map((name): Orphan => ({ kind: "network", name, reason: "its process is gone" })),

@@ -10,8 +10,10 @@ import type { SessionKey } from "./values/Session.ts"
  * - `idle`: stopped because nobody used it; the next use starts it again.
  * - `stopped`: stopped on request; only a request starts it again.
  * - `removing`: its removal has begun and can't be called off.
+ * - `condemned`: its host could not end it. Its lease has a key of its own (`condemnedId`), so that the
+ *   name is free; it is removed as soon as its host can, and counts for the quotas until then.
  */
-export type LeasePhase = "creating" | "active" | "idle" | "stopped" | "removing"
+export type LeasePhase = "creating" | "active" | "idle" | "stopped" | "removing" | "condemned"
 
 /** A sandbox on its host: one store may keep the leases of many hosts. */
 export interface LeaseKey {
@@ -149,7 +151,7 @@ export class LeaseStore extends Context.Service<
     ) => Effect.Effect<Option.Option<Lease>, LeaseStoreFailed>
     /**
      * Claims leases that are due and that nobody has a claim on: to be stopped, to be removed, or
-     * left in `removing`. Claims keep the token, so that a renewal still wins.
+     * left in `removing` or `condemned`. Claims keep the token, so that a renewal still wins.
      */
     readonly claimDue: (
       host: string,
@@ -169,6 +171,7 @@ export class LeaseStore extends Context.Service<
 /** Whether a lease has to be stopped, to be removed, or to be finished removing. */
 export const isDue = (lease: Lease): boolean =>
   lease.phase === "removing" ||
+  lease.phase === "condemned" ||
   lease.unusedFor >= lease.removeTimeout ||
   (lease.phase === "active" && lease.unusedFor >= lease.idleTimeout)
 

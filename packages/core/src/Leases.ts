@@ -1,5 +1,6 @@
 import { Context, Duration, Effect, Layer, Option, Schedule, Stream } from "effect"
 import {
+  EngineUnreachable,
   type HostError,
   type LeaseError,
   LeaseLost,
@@ -14,6 +15,7 @@ import { Incarnation, type SandboxTarget } from "./Incarnation.ts"
 import { makeKeyedLock } from "./KeyedLock.ts"
 import { type Excess, type Lease, LeaseStore, type Quotas } from "./LeaseStore.ts"
 import { boundedStore } from "./leases/boundedStore.ts"
+import { named } from "./leases/condemned.ts"
 import { elapsed } from "./leases/elapsed.ts"
 import { makeHostLeases } from "./leases/HostLeases.ts"
 import { makeReaper } from "./leases/reaper.ts"
@@ -58,20 +60,38 @@ export class Leases extends Context.Service<
      * Renews the lease, starts the sandbox if it was stopped for being idle, runs the effect, and
      * keeps renewing until it ends. Fails with `LeaseLost` if the lease is taken away meanwhile,
      * or is another incarnation's.
+     *
+     * @param patience how long it may take at most until the effect runs; the host's own time where absent
      */
     readonly use: (
       target: SandboxTarget,
+      patience?: Duration.Duration,
     ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | LeaseError, R>
 
     /** As `use`, for as long as the stream runs. */
     readonly useStream: (
       target: SandboxTarget,
+      patience?: Duration.Duration,
     ) => <A, E, R>(stream: Stream.Stream<A, E, R>) => Stream.Stream<A, E | LeaseError, R>
 
     /** Stops the sandbox on request: only `start` starts it again. */
     readonly stop: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
     readonly start: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
     readonly remove: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
+
+    /** The sandboxes of a session, oldest first. */
+    readonly list: (session: SessionKey) => Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
+
+    /** The sandbox of an ID, as its host has it now. */
+    readonly find: (id: SandboxId) => Effect.Effect<SandboxInfo, SandboxNotFound | HostError>
+
+    /** Runs a question to the host about a sandbox that is no use of it; not about a condemned one. */
+    readonly ask: (
+      target: SandboxTarget,
+    ) => <A, E, R>(question: Effect.Effect<A, E, R>) => Effect.Effect<A, E | HostError, R>
+
+    /** The condemned incarnation of an ID that its host still has: see `SandboxDriver.create`. */
+    readonly remnant: (id: SandboxId) => Effect.Effect<string | undefined, HostError>
 
     /** `LeaseStore.id`, which goes with the terms of what is made. */
     readonly store: string | undefined
@@ -93,6 +113,12 @@ const reconnecting = Schedule.spaced("100 millis")
 /** How often one looks whether somebody else has done with a lease. */
 const look = Duration.millis(50)
 
+const late = new EngineUnreachable({
+  endpoint: "the sandbox's host",
+  reason:
+    "it did not make the sandbox ready before a command's time was up; the command was not begun",
+})
+
 const excessOf = ({ of, resource, limit }: Excess) => {
   const what = {
     sandboxes: "sandboxes",
@@ -109,7 +135,7 @@ const make = Effect.gen(function* () {
   const settings = yield* Settings
   const leases = yield* makeHostLeases(driver, store, settings)
   const exclusively = makeKeyedLock<SandboxId>()
-  const { claim } = leases
+  const { claim, condemned } = leases
 
   const idleTimeout = Duration.toMillis(settings.idleTimeout)
   const reapInterval = Math.min(15_000, Math.max(100, idleTimeout / 10))
@@ -134,6 +160,8 @@ const make = Effect.gen(function* () {
   const current = (target: SandboxTarget): Effect.Effect<Lease, LeaseError> =>
     Effect.gen(function* () {
       const found = yield* leases.get(target.id)
+      const isOurs = Option.exists(found, ({ instanceId }) => instanceId === target.instanceId)
+      if (!isOurs) yield* condemned.refuse(target)
       if (Option.isNone(found)) {
         const adopted = yield* leases.adopt(yield* driver.inspect(target.id))
         return Option.isSome(adopted) ? adopted.value : yield* current(target)
@@ -190,7 +218,7 @@ const make = Effect.gen(function* () {
       if (lease.phase === "stopped") {
         return yield* new SandboxNotRunning({ sandbox: target.id, status: "stopped" })
       }
-      if (lease.phase === "active" && (yield* isRunning(target))) {
+      if (lease.phase === "active" && (yield* condemned.watch(lease)(isRunning(target)))) {
         if (!(yield* renew(lease))) return yield* takePart(target)
         yield* remember(lease, seenAt)
         return lease
@@ -204,27 +232,49 @@ const make = Effect.gen(function* () {
       return started.value
     })
 
-  const enter = Effect.fnUntraced(function* (target: SandboxTarget) {
-    const lease = (yield* renewKnown(target)) ?? (yield* exclusively(target.id)(takePart(target)))
+  /** Holds up nobody for longer than their patience. */
+  const inTime =
+    (patience: Duration.Duration) =>
+    <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | EngineUnreachable, R> =>
+      Effect.timeoutOrElse(effect, { duration: patience, orElse: () => Effect.fail(late) })
+
+  const enter = Effect.fnUntraced(function* (
+    target: SandboxTarget,
+    patience: Duration.Duration = Duration.infinity,
+  ) {
+    const known = yield* renewKnown(target)
+    const lease =
+      known ??
+      (yield* exclusively(target.id)(takePart(target)).pipe(
+        Effect.mapError(named(target)),
+        inTime(patience),
+      ))
     const held: Held = { lease, renewedAt: yield* elapsed }
     return held
   })
 
-  const use: Leases["Service"]["use"] = (target) => (effect) =>
-    Effect.flatMap(enter(target), (held) =>
+  const use: Leases["Service"]["use"] = (target, patience) => (effect) =>
+    Effect.flatMap(enter(target, patience), (held) =>
       Effect.raceFirst(Effect.provideService(effect, Incarnation, target), uses.keep(held)).pipe(
+        condemned.watch(held.lease),
         Effect.catch(uses.explain(held)),
         Effect.tap(() => uses.leave(held)),
       ),
     )
 
-  const useStream: Leases["Service"]["useStream"] = (target) => (stream) =>
+  const useStream: Leases["Service"]["useStream"] = (target, patience) => (stream) =>
     Stream.unwrap(
-      Effect.map(enter(target), (held) =>
+      Effect.map(enter(target, patience), (held) =>
         stream.pipe(
           Stream.provideService(Incarnation, target),
           Stream.interruptWhen(uses.keep(held)),
-          Stream.catch((error) => Stream.fromEffectDrain(uses.explain(held)(error))),
+          Stream.catch((error) =>
+            Stream.fromEffectDrain(
+              condemned
+                .watch(held.lease)(Effect.fail(error))
+                .pipe(Effect.catch(uses.explain(held))),
+            ),
+          ),
           Stream.concat(Stream.fromEffectDrain(uses.leave(held))),
         ),
       ),
@@ -270,7 +320,7 @@ const make = Effect.gen(function* () {
   const untilGone = (removing: Lease): Effect.Effect<void, LeaseError> =>
     Effect.flatMap(store.get(removing), (found) =>
       Option.isNone(found) || found.value.instanceId !== removing.instanceId
-        ? Effect.void
+        ? condemned.refuse(removing)
         : removeNow(removing),
     )
 
@@ -281,10 +331,16 @@ const make = Effect.gen(function* () {
     if (lease.phase === "removing") {
       if (lease.claimedFor > 0) return yield* Effect.sleep(look)
       const claimed = yield* leases.change(lease, { claim })
-      return yield* Option.isNone(claimed) ? Effect.void : leases.finishRemoval(claimed.value)
+      if (Option.isNone(claimed)) return
+      // What can't be removed is out of the way as well.
+      return yield* leases
+        .finishRemoval(claimed.value)
+        .pipe(Effect.catchTag("SandboxCondemned", () => Effect.void))
     }
     const exists = yield* driver.inspect(lease.id).pipe(
+      condemned.watch(lease),
       Effect.as(true),
+      Effect.catchTag("SandboxCondemned", () => Effect.succeed(false)),
       Effect.catchTag("SandboxNotFound", () => Effect.succeed(false)),
     )
     if (exists) return yield* taken
@@ -327,7 +383,9 @@ const make = Effect.gen(function* () {
     Effect.gen(function* () {
       if (!store.shared) {
         // What other processes made for the session counts as well.
-        yield* Effect.forEach(yield* driver.list(request.session), leases.adopt, { discard: true })
+        yield* Effect.forEach(yield* condemned.list(request.session), leases.adopt, {
+          discard: true,
+        })
       }
       const reserved = yield* reserve(request, quotas)
       const held: Held = { lease: reserved, renewedAt: yield* elapsed }
@@ -426,6 +484,20 @@ const make = Effect.gen(function* () {
     stop: Effect.fn("Leases.stop")(exclusive(stopNow)),
     start: Effect.fn("Leases.start")(exclusive(startNow)),
     remove: Effect.fn("Leases.remove")(exclusive(removeNow)),
+    list: condemned.list,
+    find: Effect.fnUntraced(function* (id) {
+      if ((yield* condemned.remnant(id)) !== undefined) {
+        return yield* new SandboxNotFound({ sandbox: id })
+      }
+      return yield* Effect.mapError(driver.inspect(id), named({ id }))
+    }),
+    ask: (target) => (question) =>
+      // What the store can't say is the host's to tell.
+      Effect.catchTag(condemned.refuse(target), "LeaseStoreFailed", () => Effect.void).pipe(
+        Effect.andThen(question),
+        Effect.mapError(named(target)),
+      ),
+    remnant: condemned.remnant,
     store: store.id,
     reap: Effect.andThen(reaper.settleDue, reaper.compare),
   })

@@ -143,6 +143,11 @@ export class SandboxDriver extends Context.Service<
         readonly id: SandboxId
         readonly session: SessionKey
         readonly spec: SandboxSpec
+        /**
+         * The incarnation of this ID that is condemned, where its host still has it: the new one is
+         * made beside it, and the ID stands for the new one from then on.
+         */
+        readonly instead?: string
       },
       onProgress?: (progress: PullProgress) => Effect.Effect<void>,
     ) => Effect.Effect<SandboxInfo, CreateError>

@@ -415,6 +415,10 @@ const commandProblem = (command: ExecRequest["command"]): string | undefined => 
   return undefined
 }
 
+/** By when a sandbox must be ready for a command: what that has itself, and some seconds. */
+const readyBy = (timeout: Duration.Duration | undefined) =>
+  timeout === undefined ? undefined : Duration.sum(timeout, Duration.seconds(8))
+
 const stdinStream = (stdin: NonNullable<ExecOptions["stdin"]>) =>
   typeof stdin === "string"
     ? Effect.map(encodeText("stdin", stdin), Stream.succeed)
@@ -441,7 +445,8 @@ const make = Effect.gen(function* () {
       Effect.catch((error) =>
         Effect.as(
           Effect.logWarning("Could not remove a sandbox on closing", { sandbox: info.id, error }),
-          false,
+          // That is seen to.
+          error._tag === "SandboxCondemned",
         ),
       ),
     )
@@ -455,8 +460,13 @@ const make = Effect.gen(function* () {
       leases.useStream(info),
       owner.streamWhileOpen,
     )
+    /** As `use` and `useStream`, for a command that has so long. */
+    const useFor = ({ timeout }: ExecRequest): typeof use =>
+      flow(leases.use(info, readyBy(timeout)), whileOpen)
+    const streamFor = ({ timeout }: ExecRequest): typeof useStream =>
+      flow(leases.useStream(info, readyBy(timeout)), owner.streamWhileOpen)
     const { execTimeout } = settings
-    const runOn: RunCommand = (request) => useStream(driver.exec(id, request))
+    const runOn: RunCommand = (request) => streamFor(request)(driver.exec(id, request))
     const runHelper: RunCommand = (request) =>
       runOn({ ...(Duration.isFinite(execTimeout) ? { timeout: execTimeout } : {}), ...request })
 
@@ -510,7 +520,7 @@ const make = Effect.gen(function* () {
           onOutput === undefined
             ? events
             : Stream.tap(events, (event) => (event._tag === "Exit" ? Effect.void : onOutput(event)))
-        return yield* use(collectOutput(watched, outputLimit))
+        return yield* useFor(request)(collectOutput(watched, outputLimit))
       },
       Effect.annotateSpans({ "sandbox.id": id }),
       Effect.trackDuration(execDuration),
@@ -608,7 +618,9 @@ const make = Effect.gen(function* () {
       yield* need("terminals")
       const size = yield* checkSize(options.size ?? { columns: 80, rows: 24 })
       const { request } = yield* prepare(options.command ?? shell, options)
-      const { output, write, resize, exit } = yield* use(driver.terminal(id, { ...request, size }))
+      const { output, write, resize, exit } = yield* useFor(request)(
+        driver.terminal(id, { ...request, size }),
+      )
       return {
         output: useStream(output),
         write: (data) =>
@@ -620,11 +632,12 @@ const make = Effect.gen(function* () {
       }
     })
 
+    const ask = leases.ask(info)
     const stats = whileOpen(
       Effect.andThen(
         need("stats"),
         // What was made anew under the same name has a handle of its own.
-        Effect.provideService(driver.stats(id), Incarnation, info),
+        ask(Effect.provideService(driver.stats(id), Incarnation, info)),
       ),
     )
 
@@ -646,7 +659,7 @@ const make = Effect.gen(function* () {
       }),
       ports: makePorts({ id, driver, use, available: need("ports") }),
       terminal,
-      inspect: whileOpen(driver.inspect(id)),
+      inspect: whileOpen(ask(driver.inspect(id))),
       exec,
       run: Effect.fnUntraced(function* (command, options = {}) {
         const result = yield* exec(command, options)
@@ -662,7 +675,7 @@ const make = Effect.gen(function* () {
       execStream: (command, options = {}) =>
         Stream.unwrap(
           Effect.map(prepare(command, options), ({ request }) =>
-            useStream(driver.exec(id, request)),
+            streamFor(request)(driver.exec(id, request)),
           ),
         ),
       files,
@@ -672,7 +685,7 @@ const make = Effect.gen(function* () {
       }),
       pause: use(driver.pause(id)),
       resume: use(driver.resume(id)),
-      egressAttempts: whileOpen(driver.egressAttempts(id)),
+      egressAttempts: whileOpen(ask(driver.egressAttempts(id))),
       start: whileOpen(leases.start(info)),
       stop: whileOpen(leases.stop(info)),
       remove: whileOpen(leases.remove(info)).pipe(
@@ -757,8 +770,11 @@ const make = Effect.gen(function* () {
         ...(wanted.user === undefined ? {} : { user: wanted.user }),
       }
       const request = { id, session: key, spec }
+      const make = Effect.flatMap(leases.remnant(id), (instead) =>
+        driver.create({ ...request, ...(instead === undefined ? {} : { instead }) }, onProgress),
+      )
       const info = yield* owner
-        .creating(leases.create(request, quotas)(driver.create(request, onProgress)))
+        .creating(leases.create(request, quotas)(make))
         .pipe(Effect.trackDuration(createDuration))
       secretsOf.set(info.instanceId, secrets)
       return handle(info, owner)
@@ -769,8 +785,8 @@ const make = Effect.gen(function* () {
       const id = resolveSandboxId(key, reference)
       const unknown = new SandboxNotFound({ sandbox: reference })
       if (id === undefined) return yield* unknown
-      const info = yield* driver
-        .inspect(id)
+      const info = yield* leases
+        .find(id)
         .pipe(Effect.catchTag("SandboxNotFound", () => Effect.fail(unknown)))
       // The ID holds only a part of the key: what decides is the whole one.
       if (info.session !== key) return yield* unknown
@@ -788,7 +804,7 @@ const make = Effect.gen(function* () {
     return {
       create,
       get: (reference, options) => whileOpen(get(reference, options)),
-      list: whileOpen(driver.list(key)),
+      list: whileOpen(leases.list(key)),
       snapshots,
     }
   }

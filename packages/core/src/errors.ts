@@ -311,6 +311,20 @@ export class EngineUnreachable extends TaggedError<EngineUnreachable>()("EngineU
   }
 }
 
+/**
+ * The sandbox could not be ended, or its host answers nothing about it any more. It is refused from then
+ * on and gone from its session, its name is free, and it is removed as soon as its host can do that.
+ */
+export class SandboxCondemned extends TaggedError<SandboxCondemned>()("SandboxCondemned", {
+  sandbox: Schema.String,
+  /** What happened, in words. */
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Sandbox ${quote(this.sandbox)} can't be used any more, and is removed as soon as its host can: ${this.reason}. Create another one; the name is free.`
+  }
+}
+
 /** The engine answered with an error that has no class of its own. */
 export class EngineError extends TaggedError<EngineError>()("EngineError", {
   operation: Schema.String,
@@ -501,7 +515,7 @@ export type LeaseError =
   | HostError
 
 /** What any call to a host may fail with. */
-export type HostError = EngineUnreachable | EngineError
+export type HostError = EngineUnreachable | EngineError | SandboxCondemned
 
 /** What a creation may fail with; nothing of the sandbox is left then. */
 export type CreateError =

@@ -1,6 +1,7 @@
 import { EngineUnreachable } from "@cordon/core"
 import type { DockerEngine, Filters } from "@cordon/driver-docker"
 import {
+  bounded,
   execConnection,
   messages,
   orMissing,
@@ -25,7 +26,9 @@ const takenOver = (http: EngineHttp, call: EngineCall) =>
   )
 
 /** The port over HTTP: which calls of the Engine API, and which of them may be sent again. */
-export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => ({
+export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => bounded(callsOver(http))
+
+const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
   endpoint: http.endpoint,
   version: http.ask(
     { operation: "read the engine's version", method: "GET", path: "/version" },

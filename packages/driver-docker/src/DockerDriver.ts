@@ -7,6 +7,7 @@ import {
   handOver,
   ImageNotFound,
   type ImagePullFailed,
+  Incarnation,
   type InvalidInput,
   makeKeyedLock,
   type PullProgress,
@@ -33,6 +34,7 @@ import { makeTerminals } from "./container/terminals.ts"
 import { makeUsageOf } from "./container/usage.ts"
 import { DockerEngine } from "./DockerEngine.ts"
 import { capacityOfHost } from "./engine/capacity.ts"
+import { isEngineError } from "./engine/failures.ts"
 import { familiar, isPodman, networkOf } from "./engine/podman.ts"
 import type { ContainerInspect, ContainerSummary } from "./engine/schemas.ts"
 import { checkHostId, makeHostId } from "./hostId.ts"
@@ -49,7 +51,7 @@ import { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
 import { parsePool } from "./Subnets.ts"
 import { makeBackground } from "./sandbox/background.ts"
 import { identityOf } from "./sandbox/container.ts"
-import { isEngineError, makeCreation, undo } from "./sandbox/creation.ts"
+import { makeCreation, undo } from "./sandbox/creation.ts"
 import { makeDiskLimits } from "./sandbox/diskLimits.ts"
 import { type EgressOptions, makeEgress } from "./sandbox/egress.ts"
 import { makeEventHub } from "./sandbox/events.ts"
@@ -186,6 +188,15 @@ export const layerDriver = (
           createdAt: new Date(container.Created),
           labels: container.Config.Labels ?? {},
         })
+      const ofSummary = (container: ContainerSummary): Option.Option<SandboxInfo> =>
+        sandboxOf({
+          name: container.Names[0] ?? "",
+          instanceId: container.Id,
+          status: container.State,
+          image: familiar(container.Image),
+          createdAt: new Date(container.Created * 1000),
+          labels: container.Labels,
+        })
       const targetOf = ({ id, workdir }: SandboxInfo, { Id, Config }: ContainerInspect): Target => {
         const user = Config.Labels?.[label.user] ?? ""
         return { id, instanceId: Id, cwd: workdir, ...(user === "" ? {} : { user }) }
@@ -195,11 +206,19 @@ export const layerDriver = (
       // The container's own ID is used from there on, so an old entry can't reach another one.
       const seen = new Map<SandboxId, Target>()
 
+      /** The containers of an ID, oldest first: what can't be ended may have another one beside it. */
+      const containersOf = (id: SandboxId) =>
+        Effect.map(engine.containerList({ name: [nameFilter(id)] }), (found) =>
+          [...found].sort(oldestFirst),
+        )
+
       /** The container of that name, if it is wholly the sandbox's and not just called so. */
       const look = Effect.fnUntraced(function* (id: SandboxId) {
         const missing = new SandboxNotFound({ sandbox: id })
         const find = Effect.gen(function* () {
-          const [found] = yield* engine.containerList({ name: [nameFilter(id)] })
+          const wanted = yield* Incarnation
+          const containers = yield* containersOf(id)
+          const found = containers.find(({ Id }) => Id === wanted?.instanceId) ?? containers.at(-1)
           return found === undefined ? yield* missing : yield* engine.containerInspect(found.Id)
         })
         const known = seen.get(id)
@@ -208,7 +227,8 @@ export const layerDriver = (
             ? find
             : Effect.catchIf(
                 engine.containerInspect(known.instanceId),
-                isEngineError(404),
+                // Gone, or condemned while another one was made in its place.
+                (error) => isEngineError(404)(error) || error._tag === "SandboxCondemned",
                 () => find,
               )
         ).pipe(Effect.catchIf(isEngineError(404), () => Effect.fail(missing)))
@@ -278,7 +298,7 @@ export const layerDriver = (
 
       const create: SandboxDriver["Service"]["create"] = Effect.fn("DockerDriver.create")(
         function* (
-          { id, session, spec },
+          { id, session, spec, instead },
           onProgress = () => Effect.void,
         ): Effect.fn.Return<SandboxInfo, CreateError | ImageNotFound | ImagePullFailed> {
           yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
@@ -290,6 +310,7 @@ export const layerDriver = (
               available: [...offered.keys()],
             })
           }
+          const name = containerName(id, session, instead)
           const taken = new SandboxNameTaken({ sandbox: spec.name })
           return yield* handOver(
             (restore) =>
@@ -312,7 +333,7 @@ export const layerDriver = (
                 }
                 const pooled = isSnapshot(kind.image) ? undefined : warmPool
                 const claimed = pooled
-                  ? yield* pooled.claim(kind, id, session, spec.name)
+                  ? yield* pooled.claim(kind, id, name, spec.name)
                   : Option.none()
                 const identity = identityOf(spec, kind.image)
                 const { disk: _, ...unlimited } = kind
@@ -320,7 +341,7 @@ export const layerDriver = (
                   make({
                     ...kind,
                     id,
-                    name: containerName(id, session),
+                    name,
                     labels: labelsOf(id, session, spec, identity),
                     networkLabels: { [label.id]: id, [label.session]: session },
                   })
@@ -423,13 +444,22 @@ export const layerDriver = (
 
       const remove: SandboxDriver["Service"]["remove"] = Effect.fn("DockerDriver.remove")(
         function* (id, instanceId) {
-          const { sandbox, network } = yield* look(id).pipe(
+          const missing = new SandboxNotFound({ sandbox: id })
+          // By the list alone: it tells of those as well of which the engine tells nothing more.
+          const containers = yield* containersOf(id)
+          const container =
+            instanceId === undefined
+              ? containers.at(-1)
+              : containers.find(({ Id }) => Id === instanceId)
+          if (container === undefined) {
             // Whoever removes what is not there finishes what was broken off: nobody makes it now.
-            Effect.tapErrorTag("SandboxNotFound", () => sweepNetworks(Duration.zero, id)),
-          )
-          if (instanceId !== undefined && sandbox.instanceId !== instanceId) {
-            return yield* new SandboxNotFound({ sandbox: id })
+            if (containers.length === 0) yield* sweepNetworks(Duration.zero, id)
+            return yield* missing
           }
+          const found = ofSummary(container)
+          if (Option.isNone(found)) return yield* missing
+          const sandbox = found.value
+          const network = networkOf(container)
           yield* forget(id)
           yield* Effect.uninterruptible(
             connections.ended(sandbox.instanceId).pipe(
@@ -437,10 +467,10 @@ export const layerDriver = (
               Effect.andThen(settled(id)(engine.containerRemove(sandbox.instanceId))),
               // Another removal is under way: wait until it is done.
               Effect.catchIf(isEngineError(409), () =>
-                find(id).pipe(
+                engine.containerInspect(sandbox.instanceId).pipe(
                   Effect.repeat(Schedule.spaced("50 millis")),
                   Effect.timeoutOption("10 seconds"),
-                  Effect.catchTag("SandboxNotFound", () => Effect.void),
+                  Effect.catchIf(isEngineError(404), () => Effect.void),
                 ),
               ),
               // The network is in nobody's way: the next one of the same sandbox has another name.
@@ -462,18 +492,7 @@ export const layerDriver = (
           })
           return [...containers]
             .sort(oldestFirst)
-            .flatMap((container) =>
-              Option.toArray(
-                sandboxOf({
-                  name: container.Names[0] ?? "",
-                  instanceId: container.Id,
-                  status: container.State,
-                  image: familiar(container.Image),
-                  createdAt: new Date(container.Created * 1000),
-                  labels: container.Labels,
-                }),
-              ),
-            )
+            .flatMap((container) => Option.toArray(ofSummary(container)))
             .filter((sandbox) => session === undefined || sandbox.session === session)
         },
       )

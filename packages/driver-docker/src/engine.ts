@@ -5,6 +5,7 @@
  * @module
  */
 
+export { bounded } from "./engine/bounded.ts"
 export { execConnection } from "./engine/execConnection.ts"
 export { codeOf, parseJson, refusalIn, systemReasons } from "./engine/failures.ts"
 export { messages } from "./engine/jsonLines.ts"

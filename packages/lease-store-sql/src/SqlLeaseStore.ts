@@ -292,7 +292,7 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
           WITH due AS MATERIALIZED (
             SELECT host, id FROM cordon_leases
             WHERE host = ${host} AND claimed_until <= ${time(host)} AND (
-              phase = 'removing' OR ${time(host)} - last_used_at >= remove_timeout
+              phase IN ('removing', 'condemned') OR ${time(host)} - last_used_at >= remove_timeout
               OR (phase = 'active' AND ${time(host)} - last_used_at >= idle_timeout))
             ORDER BY last_used_at LIMIT ${sql.literal(String(Math.trunc(limit)))}
             ${sql.literal(dialect.skipLocked)})

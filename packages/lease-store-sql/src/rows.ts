@@ -7,7 +7,7 @@ export const Row = Schema.Struct({
   id: SandboxId,
   session: SessionKey,
   instanceId: Schema.String,
-  phase: Schema.Literals(["creating", "active", "idle", "stopped", "removing"]),
+  phase: Schema.Literals(["creating", "active", "idle", "stopped", "removing", "condemned"]),
   token: Schema.Int,
   memory: Schema.Finite,
   cpus: Schema.Finite,

@@ -33,6 +33,8 @@ export const errorMessage = (error: ToolError): string => {
       return `Sandbox ${named(error.sandbox)} is ${error.status}, not running. Start it with sandbox_manage {"sandbox": ${named(error.sandbox)}, "action": "start"}; its files are kept.`
     case "SandboxNameTaken":
       return `A sandbox named ${named(error.sandbox)} already exists in this session. Use it as it is, choose another name, or remove it with sandbox_manage.`
+    case "SandboxCondemned":
+      return `Sandbox ${named(error.sandbox)} can't be used any more: ${error.reason}. Make a new one with sandbox_create; the name is free.`
     case "LeaseLost":
       return `Sandbox ${named(error.sandbox)} went unused for too long and was removed, or was taken over. Make a new one with sandbox_create.`
     case "FileTooLarge":

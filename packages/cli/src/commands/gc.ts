@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { common, connected } from "../flags.ts"
-import { findOrphans, GcReport, removeOrphans, settledAge } from "../orphans.ts"
+import { GcReport, listOrphans, removeOrphans, settledAge } from "../orphans.ts"
 import { ending, print, printJson, styled } from "../output.ts"
 
 export const gc = Command.make(
@@ -23,9 +23,7 @@ export const gc = Command.make(
   },
   ({ host, json, dryRun, olderThan }) =>
     Effect.gen(function* () {
-      const removed = dryRun
-        ? (yield* findOrphans(olderThan)).orphans
-        : yield* removeOrphans(olderThan)
+      const removed = dryRun ? yield* listOrphans(olderThan) : yield* removeOrphans(olderThan)
       if (json) yield* printJson(GcReport, { dryRun, removed })
       else if (removed.length === 0) yield* print(styled("dim", "Nothing is abandoned."))
       else {

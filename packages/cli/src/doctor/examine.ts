@@ -3,7 +3,7 @@ import { DockerEngine, findEndpoint } from "@cordon/driver-docker"
 import { capacityOf, freeSubnets, isPodman, parsePool } from "@cordon/driver-docker/engine"
 import { Effect, Option } from "effect"
 import { connected, defaultSubnetPool } from "../flags.ts"
-import { findOrphans } from "../orphans.ts"
+import { listOrphans } from "../orphans.ts"
 import { checkLimits } from "./limits.ts"
 import type { Check, DoctorReport } from "./report.ts"
 import { checkRuntimes } from "./runtimes.ts"
@@ -48,7 +48,7 @@ const checkAddresses = Effect.gen(function* () {
   return { addresses, check }
 })
 
-const checkOrphans = Effect.map(findOrphans(), ({ orphans }) => ({
+const checkOrphans = Effect.map(listOrphans(), (orphans) => ({
   orphans,
   check: (orphans.length === 0
     ? { name: "orphans", status: "ok", detail: "nothing is abandoned" }

@@ -3,6 +3,7 @@ import {
   EngineError,
   type HostError,
   type LeaseStoreFailed,
+  type SandboxCondemned,
   type SandboxNotFound,
 } from "../errors.ts"
 import { Incarnation } from "../Incarnation.ts"
@@ -11,6 +12,7 @@ import type { SandboxDriver } from "../SandboxDriver.ts"
 import type { Settings } from "../Settings.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
+import { type Condemned, makeCondemned } from "./condemned.ts"
 
 /** What users and reapers of one host's leases have in common. */
 export interface HostLeases {
@@ -34,7 +36,10 @@ export interface HostLeases {
     claimed: Lease,
     call: (id: SandboxId) => Effect.Effect<void, E>,
     after: { readonly done: LeaseChange; readonly failed: LeaseChange },
-  ) => Effect.Effect<Option.Option<Lease>, E | LeaseStoreFailed>
+  ) => Effect.Effect<Option.Option<Lease>, E | SandboxCondemned | LeaseStoreFailed>
+  readonly condemned: Condemned
+  /** The lease that a sandbox as its host has it would have if it were used now. */
+  readonly leaseOf: (info: SandboxInfo) => Effect.Effect<NewLease, HostError | LeaseStoreFailed>
   /** Removes the sandbox of a claimed lease in `removing`, then the lease. */
   readonly finishRemoval: (claimed: Lease) => Effect.Effect<void, HostError | LeaseStoreFailed>
 }
@@ -87,6 +92,7 @@ export const makeHostLeases = Effect.fnUntraced(function* (
     Effect.map(({ hostId }) => hostId),
   )
   const change: HostLeases["change"] = (lease, change) => store.change(lease, lease.token, change)
+  const condemned = makeCondemned(driver, store, host)
 
   const hostLeases: HostLeases = {
     host,
@@ -94,6 +100,8 @@ export const makeHostLeases = Effect.fnUntraced(function* (
     claim: Math.max(5_000, Math.min(30_000, Duration.toMillis(settings.idleTimeout))),
     get: (id) => Effect.flatMap(host, (host) => store.get({ host, id })),
     change,
+    condemned,
+    leaseOf: (info) => Effect.map(host, (host) => leaseOf(host, info)),
     adopt: Effect.fnUntraced(function* (info) {
       const inserted = yield* store.insert(leaseOf(yield* host, info))
       return inserted._tag === "Inserted" ? Option.some(inserted.lease) : Option.none()
@@ -101,6 +109,7 @@ export const makeHostLeases = Effect.fnUntraced(function* (
     act: (claimed, call, { done, failed }) =>
       call(claimed.id).pipe(
         Effect.provideService(Incarnation, claimed),
+        condemned.watch(claimed),
         // Whether it was done is not known then: what `failed` says must be right either way.
         Effect.onError(() => Effect.ignore(change(claimed, { ...failed, claim: 0 }))),
         Effect.andThen(change(claimed, { ...done, claim: 0 })),
@@ -110,6 +119,7 @@ export const makeHostLeases = Effect.fnUntraced(function* (
       const instance = claimed.instanceId === "" ? undefined : claimed.instanceId
       yield* driver.remove(claimed.id, instance).pipe(
         Effect.catchTag("SandboxNotFound", (_: SandboxNotFound) => Effect.void),
+        condemned.watch(claimed),
         Effect.onError(() => Effect.ignore(change(claimed, { claim: 0 }))),
       )
       yield* store.delete(claimed, claimed.token)

@@ -1,15 +1,19 @@
 import { Duration, Effect, Option } from "effect"
 import type { HostError, LeaseError, LeaseStoreFailed } from "../errors.ts"
-import type { Lease, LeaseStore } from "../LeaseStore.ts"
+import type { Lease, LeasePhase, LeaseStore } from "../LeaseStore.ts"
 import { countReap, countSandboxes } from "../metrics.ts"
 import type { SandboxDriver, SandboxEvent } from "../SandboxDriver.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
+import { newestOf } from "./condemned.ts"
 import { type HostLeases, phaseOf } from "./HostLeases.ts"
 import type { Uses } from "./uses.ts"
 
 /** What a crashed `create` left is removed once it is this old: none takes as long. */
 const halfMade = Duration.minutes(15)
 const batch = 16
+// Leases in these end by themselves.
+const phasesOfActs: ReadonlySet<LeasePhase> = new Set(["creating", "removing", "condemned"])
+const mostBetweenTries = Duration.toMillis("10 minutes")
 
 export interface Reaper {
   /** Brings every lease that is due to where the time says it must be. */
@@ -53,6 +57,31 @@ export const makeReaper = (
       .act(claimed, driver.stop, { done: {}, failed: {} })
       .pipe(Effect.catchTag("SandboxNotFound", () => forget(claimed)))
 
+  /**
+   * Tries to remove what could not be ended, more rarely the longer that lasts. Nobody waits for it: the
+   * host may take its time to say that it still can't.
+   */
+  const removeCondemned = Effect.fnUntraced(function* (lease: Lease) {
+    const pause = Math.min(Math.max(lease.unusedFor, claim), mostBetweenTries)
+    const claimed = yield* leases.change(lease, { claim: pause })
+    if (Option.isNone(claimed)) return
+    const { instanceId } = lease
+    const attempt = Effect.gen(function* () {
+      const info = (yield* driver.list()).find((info) => info.instanceId === instanceId)
+      if (info !== undefined) {
+        yield* driver
+          .remove(info.id, instanceId)
+          .pipe(Effect.catchTag("SandboxNotFound", () => Effect.void))
+        yield* Effect.logInfo("Removed a sandbox that could not be ended before", {
+          sandbox: info.id,
+          instanceId,
+        })
+      }
+      yield* store.delete(lease, claimed.value.token)
+    })
+    yield* Effect.forkDetach(tolerant(lease)(attempt))
+  })
+
   /** Whether somebody whose leases are not in this store works in it; it then is no longer due. */
   const usedElsewhere = Effect.fnUntraced(function* (lease: Lease) {
     if (store.shared) return false
@@ -68,6 +97,7 @@ export const makeReaper = (
 
   const settle = Effect.fnUntraced(function* (lease: Lease): Effect.fn.Return<void, LeaseError> {
     const { id, unusedFor, removeTimeout, idleTimeout } = lease
+    if (lease.phase === "condemned") return yield* removeCondemned(lease)
     if (lease.phase === "removing") {
       yield* Effect.logInfo("Finishing a removal that was broken off", { sandbox: id })
       return yield* leases.finishRemoval(lease)
@@ -143,10 +173,19 @@ export const makeReaper = (
     const present = yield* driver.list()
     yield* countSandboxes(present)
     const leaseOf = new Map(known.map((lease) => [lease.id, lease]))
-    const infoOf = new Map(present.map((info) => [info.id, info]))
+    const newest = newestOf(present)
+    const condemned = new Set(
+      known.filter(({ phase }) => phase === "condemned").map(({ instanceId }) => instanceId),
+    )
     for (const info of present) {
       // Another store's lease is not missing here.
-      if (leaseOf.has(info.id) || info.lease.store !== store.id) continue
+      if (condemned.has(info.instanceId) || info.lease.store !== store.id) continue
+      if (newest.get(info.id)?.instanceId !== info.instanceId) {
+        // Another one was made in its place, by a process whose leases are gone.
+        yield* leases.condemned.condemn(yield* leases.leaseOf(info))
+        continue
+      }
+      if (leaseOf.has(info.id)) continue
       if (Option.isSome(yield* leases.adopt(info))) {
         const { id: sandbox, status } = info
         yield* Effect.logInfo("Found a sandbox without a lease", { sandbox, status })
@@ -154,8 +193,8 @@ export const makeReaper = (
     }
     for (const lease of known) {
       // Whoever made the claim is at it; and what is being made or removed ends by its lease.
-      if (lease.claimedFor > 0 || lease.phase === "creating" || lease.phase === "removing") continue
-      const info = infoOf.get(lease.id)
+      if (lease.claimedFor > 0 || phasesOfActs.has(lease.phase)) continue
+      const info = newest.get(lease.id)
       yield* tolerant(lease)(info === undefined ? forget(lease) : mend(lease, info))
     }
     const swept = yield* driver.sweep(halfMade)

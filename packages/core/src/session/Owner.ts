@@ -114,9 +114,11 @@ const make = (subject: string, removeOnClose: boolean, remove: Remove): Effect.E
     const closeOnce = yield* Effect.cached(
       Effect.gen(function* () {
         yield* Deferred.succeed(closing, undefined)
-        yield* Effect.forEach(children, close, { concurrency: "unbounded" })
-        yield* whileItMoves(() => creations.withPermits(most)(Effect.void))
-        yield* removeAll
+        const closeOwn = Effect.andThen(
+          whileItMoves(() => creations.withPermits(most)(Effect.void)),
+          removeAll,
+        )
+        yield* Effect.all([closeOwn, ...[...children].map(close)], { concurrency: "unbounded" })
       }).pipe(Effect.uninterruptible),
     )
     return { owner, close: closeOnce }

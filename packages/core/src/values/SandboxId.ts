@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { Schema } from "effect"
 import { SandboxName } from "./SandboxName.ts"
 import type { SessionKey } from "./Session.ts"
@@ -28,3 +29,16 @@ export const resolveSandboxId = (session: SessionKey, reference: string): Sandbo
   const name = reference.startsWith(own) ? reference.slice(own.length) : reference
   return Schema.is(SandboxName)(name) ? sandboxId(session, name) : undefined
 }
+
+/**
+ * By what a lease store knows a sandbox that is condemned: one incarnation, so that its ID can have
+ * another one.
+ */
+export const condemnedId = (sandbox: {
+  readonly id: SandboxId
+  readonly instanceId: string
+}): SandboxId =>
+  SandboxId.make(
+    sandbox.id.slice(0, "cordon-0123456789abcdef-".length) +
+      createHash("sha256").update(sandbox.instanceId).digest("hex").slice(0, 38),
+  )

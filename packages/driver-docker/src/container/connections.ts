@@ -1,10 +1,10 @@
 import { EngineError, EngineUnreachable, type HostError, makeKeyedLock } from "@cordon/core"
 import { Deferred, Duration, Effect, Exit, RcMap, Result, Scope } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { isEngineError } from "../engine/failures.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
 import type { InitLost } from "../init/errors.ts"
 import type { InitConnection } from "../init/InitConnection.ts"
-import { isEngineError } from "../sandbox/creation.ts"
 import { initPath } from "./initArchive.ts"
 import { makeOpening } from "./opening.ts"
 import { answers, Stuck } from "./refusals.ts"
@@ -149,6 +149,10 @@ export const makeConnections = Effect.fnUntraced(function* (
         isResetting = false
         yield* Deferred.complete(done, Effect.fromResult(result))
         if (Result.isSuccess(result) && result.success) return
+        // Nothing will end it.
+        if (Result.isFailure(result) && result.failure._tag === "SandboxCondemned") {
+          return yield* drop(instanceId)
+        }
         isReset = Deferred.makeUnsafe()
         yield* Effect.sleep(again)
       }

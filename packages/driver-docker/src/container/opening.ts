@@ -1,11 +1,11 @@
 import { EngineError, EngineUnreachable, type HostError } from "@cordon/core"
 import { Cache, Effect, Option, Schedule, Scope } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { isEngineError } from "../engine/failures.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
 import { engineStream } from "../init/engineStream.ts"
 import type { ConnectionError } from "../init/errors.ts"
 import { InitConnection } from "../init/InitConnection.ts"
-import { isEngineError } from "../sandbox/creation.ts"
 import { initPath, makeInitArchives } from "./initArchive.ts"
 import { brokenConnection } from "./refusals.ts"
 
@@ -14,6 +14,9 @@ const reconnecting = { schedule: Schedule.spaced("200 millis"), times: 2 }
 
 // A second connection took 100 to 250 ms; a machine that is short of CPU was seen to need seconds.
 const connecting = "10 seconds"
+
+// An engine that answers nothing about the container any more is found out before that.
+const patience = "40 seconds"
 
 /** The steps by which a container has an init and a program a connection to it. */
 export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Service"]) {
@@ -94,6 +97,7 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
       Effect.retry({ ...reconnecting, while: isEngineError(0) }),
       Effect.catchIf(isEngineError(0), () => Effect.fail(unconnected)),
       Effect.tap(requireHello),
+      Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(silent) }),
     )
   })
 

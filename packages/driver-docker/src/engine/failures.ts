@@ -16,6 +16,12 @@ export const refusal = (
   return new EngineError({ operation, status: statusOf(status, detail), detail })
 }
 
+/** Recognises what an engine refused, by the status that it answered with. */
+export const isEngineError =
+  (...statuses: ReadonlyArray<number>) =>
+  (error: { readonly _tag: string }): error is EngineError =>
+    error instanceof EngineError && statuses.includes(error.status)
+
 /** What a text in JSON says; undefined where it is none. */
 export const parseJson = (text: string): unknown => {
   try {

@@ -4,6 +4,7 @@ import Docker from "dockerode"
 import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { DockerEngine, type ExecConnection, type Filters } from "../DockerEngine.ts"
 import { attach } from "./attach.ts"
+import { bounded } from "./bounded.ts"
 import { execConnection } from "./execConnection.ts"
 import { codeOf, refusal, systemReasons } from "./failures.ts"
 import { IdleAgent } from "./idleAgent.ts"
@@ -108,7 +109,7 @@ export const socketEngine = (socketPath: string, patience: number, holds: boolea
         return execConnection(socket, toHostError(endpoint, operation))
       })
 
-    return DockerEngine.of({
+    return bounded({
       endpoint,
       version: ask("read the engine's version", schemas.EngineVersion, () => docker.version()),
       info: ask("read the engine's capabilities", schemas.EngineInfo, () => docker.info()),

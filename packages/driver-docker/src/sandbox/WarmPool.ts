@@ -5,16 +5,16 @@ import {
   SandboxId,
   SandboxNameTaken,
   type SandboxSpec,
-  type SessionKey,
   whileItMoves,
 } from "@cordon/core"
 import { Clock, Config, Duration, Effect, Latch, Option, Schema } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { isEngineError } from "../engine/failures.ts"
 import { networkOf } from "../engine/podman.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
-import { containerName, labelsAhead } from "../Labels.ts"
+import { labelsAhead } from "../Labels.ts"
 import { identityOf } from "./container.ts"
-import { type Create, isEngineError, undo } from "./creation.ts"
+import { type Create, undo } from "./creation.ts"
 import { isNetworkName, removeNetwork } from "./network.ts"
 import type { NetworksAhead } from "./networksAhead.ts"
 import { countClaim, makeReadyCount } from "./poolMetrics.ts"
@@ -248,7 +248,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
   const find = Effect.fnUntraced(function* (
     kind: Kind,
     id: SandboxId,
-    session: SessionKey,
+    containerName: string,
     name: string,
   ): Effect.fn.Return<Option.Option<ContainerInspect>, HostError | SandboxNameTaken> {
     const ready = fits(kind) ? kinds.get(keyOf(kind))?.ready : undefined
@@ -259,7 +259,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
         yield* destroy(next)
         continue
       }
-      const renamed = yield* engine.containerRename(next.name, containerName(id, session)).pipe(
+      const renamed = yield* engine.containerRename(next.name, containerName).pipe(
         Effect.as(true),
         Effect.catchIf(isEngineError(404), () => Effect.succeed(false)),
         // It keeps its name, and waits on.

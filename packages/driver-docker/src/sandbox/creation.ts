@@ -13,6 +13,7 @@ import type { Connections } from "../container/connections.ts"
 import type { ContainerFiles } from "../container/files.ts"
 import { requireUserNumbers } from "../container/users.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { isEngineError } from "../engine/failures.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
 import { creationLabel } from "../Labels.ts"
 import type { Range } from "../Subnets.ts"
@@ -42,12 +43,6 @@ export interface Creation {
 /** Engines differ in whether a container may be made for a network that is not there yet. */
 const needsNetwork = (error: HostError) =>
   error._tag === "EngineError" && /network .*not found|unable to find network/i.test(error.detail)
-
-/** Recognises what an engine refused, by the status that it answered with. */
-export const isEngineError =
-  (...statuses: ReadonlyArray<number>) =>
-  (error: { readonly _tag: string }): error is EngineError =>
-    error instanceof EngineError && statuses.includes(error.status)
 
 /** Undoes a step; what can't be undone now is for a sweep. */
 export const undo = (what: string, effect: Effect.Effect<void, HostError>): Effect.Effect<void> =>

@@ -1,0 +1,140 @@
+import { EngineUnreachable, type HostError, SandboxCondemned } from "@cordon/core"
+import { Deferred, Duration, Effect, Exit, Fiber, Option } from "effect"
+import type { DockerEngine } from "../DockerEngine.ts"
+import { isEngineError } from "./failures.ts"
+
+type Engine = DockerEngine["Service"]
+
+/** How long an engine may take over something before it is asked whether it is at it at all. */
+const patience = {
+  question: Duration.seconds(25),
+  act: Duration.seconds(20),
+  start: Duration.seconds(60),
+  stop: Duration.seconds(30),
+}
+// How long it may take to say that it is.
+const sign = Duration.seconds(5)
+const look = Duration.seconds(10)
+
+/** Answers with what comes first, and waits for none of the two to be interrupted. */
+const whicheverIsFirst = <A, E, R>(
+  call: Effect.Effect<A, E, R>,
+  other: Effect.Effect<A, E>,
+): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
+    const answer = yield* Deferred.make<A, E>()
+    const finish = (effect: Effect.Effect<A, E, R>) =>
+      Effect.onExit(effect, (exit) => Deferred.done(answer, exit))
+    const calling = yield* Effect.forkDetach(finish(call), { startImmediately: true })
+    if (calling.pollUnsafe() !== undefined) return yield* Deferred.await(answer)
+    const watching = yield* Effect.forkDetach(finish(other))
+    // Interruptible: each call of an engine can be left at once, and goes on there.
+    const leave = Effect.forkDetach(Fiber.interruptAll([calling, watching]))
+    return yield* Effect.ensuring(Deferred.await(answer), leave)
+  })
+
+/**
+ * Holds each call of an engine to a time, whatever its caller's is. One that takes longer is let go on as
+ * long as the engine does something about it. An engine that answers nothing at all is unreachable. One
+ * that answers, but nothing about this container, or that can't end it, leaves the container condemned:
+ * all further calls for it are refused at once, but for its removal, which is tried again.
+ */
+export const bounded = (engine: Engine): Engine => {
+  const condemned = new Map<string, SandboxCondemned>()
+
+  const unreachable = (reason: string) =>
+    Effect.fail(new EngineUnreachable({ endpoint: engine.endpoint, reason }))
+  const silent = unreachable("it answers nothing any more; if that goes on, restart it")
+
+  const question = <A>(call: Effect.Effect<A, HostError>) =>
+    whicheverIsFirst(call, Effect.andThen(Effect.sleep(patience.question), silent))
+
+  const condemn = (id: string, reason: string) =>
+    Effect.suspend(() => {
+      const error = new SandboxCondemned({ sandbox: id, reason })
+      condemned.set(id, error)
+      return Effect.fail(error)
+    })
+
+  const forget = (id: string) => Effect.sync(() => void condemned.delete(id))
+
+  const requireSign = Effect.gen(function* () {
+    const version = yield* Effect.timeoutOption(Effect.exit(engine.version), sign)
+    if (Option.isNone(version)) return yield* silent
+  })
+
+  /** Waits for an image to be gone: Engine 20.10 takes its name, and then asks all containers about it. */
+  const untilGone = (image: string) =>
+    Effect.andThen(Effect.sleep(patience.act), requireSign).pipe(
+      Effect.andThen(Effect.exit(engine.imageInspect(image))),
+      Effect.repeat({
+        until: (exit) =>
+          Exit.isFailure(exit) && Option.exists(Exit.findErrorOption(exit), isEngineError(404)),
+      }),
+      Effect.asVoid,
+    )
+
+  /** Fails where nothing more is to be waited for. */
+  const judge = Effect.fnUntraced(function* (id: string, ends: boolean) {
+    yield* requireSign
+    const said = yield* Effect.timeoutOption(Effect.option(engine.containerInspect(id)), look)
+    if (Option.isNone(said)) {
+      return yield* condemn(id, "its engine is well, but answers nothing about it any more")
+    }
+    if (ends && Option.exists(said.value, ({ State }) => State.Running)) {
+      return yield* condemn(id, "its engine is well, but could not end it")
+    }
+  })
+
+  const about =
+    (duration: Duration.Duration, ends = false) =>
+    <A, R>(id: string, call: Effect.Effect<A, HostError, R>): Effect.Effect<A, HostError, R> =>
+      Effect.suspend(() => {
+        const refusal = condemned.get(id)
+        if (refusal !== undefined) return Effect.fail(refusal)
+        const watch = Effect.forever(Effect.andThen(Effect.sleep(duration), judge(id, ends)))
+        return whicheverIsFirst(call, watch)
+      })
+  const act = about(patience.act)
+  const end = about(patience.act, true)
+
+  return {
+    ...engine,
+    version: question(engine.version),
+    info: question(engine.info),
+    imageInspect: (image) => question(engine.imageInspect(image)),
+    imageList: (filters) => question(engine.imageList(filters)),
+    imageRemove: (image) => whicheverIsFirst(engine.imageRemove(image), untilGone(image)),
+    networkList: (filters) => question(engine.networkList(filters)),
+    containerList: (filters) => question(engine.containerList(filters)),
+    containerInspect: (id) => act(id, engine.containerInspect(id)),
+    containerRename: (id, name) => act(id, engine.containerRename(id, name)),
+    containerPathStat: (id, path) => act(id, engine.containerPathStat(id, path)),
+    containerPutArchive: (id, path, archive) =>
+      act(id, engine.containerPutArchive(id, path, archive)),
+    containerAttach: (id) => act(id, engine.containerAttach(id)),
+    containerStart: (id) => about(patience.start)(id, engine.containerStart(id)),
+    containerStop: (id) => about(patience.stop, true)(id, engine.containerStop(id)),
+    containerKill: (id) => end(id, engine.containerKill(id)),
+    containerPause: (id) => act(id, engine.containerPause(id)),
+    containerUnpause: (id) => act(id, engine.containerUnpause(id)),
+    execCreate: (id, spec) => act(id, engine.execCreate(id, spec)),
+    containerRemove: (id) =>
+      Effect.suspend(() => {
+        const refusal = condemned.get(id)
+        const remove = engine.containerRemove(id).pipe(
+          Effect.catchIf(isEngineError(500), (error) =>
+            Effect.andThen(
+              Effect.logWarning("An engine failed to remove a container", error.detail),
+              condemn(id, "its engine failed to remove it"),
+            ),
+          ),
+          Effect.tapError((error) => (isEngineError(404)(error) ? forget(id) : Effect.void)),
+          Effect.tap(() => forget(id)),
+        )
+        if (refusal === undefined) return end(id, remove)
+        // What the engine can do by now it does at once, or goes on doing by itself.
+        return whicheverIsFirst(remove, Effect.andThen(Effect.sleep(sign), Effect.fail(refusal)))
+      }),
+  }
+}
