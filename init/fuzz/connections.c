@@ -36,6 +36,8 @@ static int theirs[MAX_CHANNELS + 1][3];
 static pid_t job_count;
 
 void prepare_spare(void) {}
+bool wants_spare(void) { return false; }
+void age_spares(unsigned ms) { (void)ms; }
 
 struct job *begin_job(bool file, struct text payload, const int descriptors[3]) {
   (void)payload;

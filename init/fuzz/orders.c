@@ -9,8 +9,6 @@
 static jmp_buf back;
 #define _exit(code) longjmp(back, 1)
 #define vfork() (errno = EAGAIN, -1)
-// It is done once in a process.
-#define strcat(to, from) strcpy((to) + 5, from)
 #include "../src/init.h"
 #define become(user) ((user)->group_count > 64)
 #include "../src/supervisor.c"
@@ -54,7 +52,7 @@ static uint8_t *put_piece(uint8_t *at, struct piece piece) {
 static uint8_t *put_order(uint8_t *at, struct piece rest, bool file) {
   struct piece user = next_piece(&rest), list[64];
   uint32_t count = 0;
-  if (!file) at = put_number(at, BARE * (user.length % 2), 1);
+  if (!file) at = put_number(at, (BARE | SCRIPT) & user.length << 2, 1);
   at = put_number(at, 0, file ? 4 : 8);
   if (!file) at = put_number(at, 0, 4);
   at = put_piece(at, user);
@@ -87,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
   struct reader reader = {payload, payload + (end - order), false};
   if (setjmp(back) == 0) {
     if (file) do_file_operation(&reader);
-    else start_program(&reader);
+    else start_program(&reader, &(unsigned){0}, &(pid_t){0});
   }
   free(payload);
   // What an end on the way left open, until there would be no more.

@@ -111,10 +111,10 @@ static void open_run(struct channel *channel, struct reader payload, struct text
   get_text(&after); // user
   if (!file) get_text(&after);
   struct reader arguments = after;
-  bool empty = skip_list(&after) == 0;
+  uint32_t count = skip_list(&after);
   if (!file) skip_list(&after);
   bool kept = flags & KEPT;
-  if (after.bad || empty || kept != (name.length > 0) || name.length > MAX_NAME || (kept && flags & TERMINAL))
+  if (after.bad || count == 0 || (flags & SCRIPT && count != 1) || kept != (name.length > 0) || name.length > MAX_NAME || (kept && flags & TERMINAL))
     return refuse(channel, EINVAL);
   if (kept && find_kept(name) != NULL) return refuse(channel, EEXIST);
 

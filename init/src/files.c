@@ -262,6 +262,20 @@ static int op_gather(char **arguments, int count) {
   return 0;
 }
 
+// What HOME is to a command is the sandbox's own word, where it has one.
+static int op_identify(char **arguments, int count) {
+  static struct user user;
+  (void)count;
+  int error = find_user(arguments[0], &user);
+  const char *home = getenv("HOME");
+  if (!home) home = user.home;
+  if (!error) error = output_number(user.uid, 4);
+  if (!error) error = output_number(user.gid, 4);
+  if (!error) error = output_number((uint64_t)user.group_count, 4);
+  for (int i = 0; i < user.group_count && !error; i++) error = output_number(user.groups[i], 4);
+  return error ? error : output_string(home, strlen(home));
+}
+
 static const struct {
   const char *name;
   int least, most;
@@ -274,6 +288,7 @@ static const struct {
     {"pack", 1, 1, op_pack},       {"unpack", 1, 1, op_unpack},
     {"search", 2, INT_MAX, search}, {"watch", 1, INT_MAX, watch},
     {"gather", 1, INT_MAX, op_gather}, {"own", 2, 2, op_own},
+    {"identify", 1, 1, op_identify},
 };
 
 int file_operation(int count, char **arguments) {
@@ -282,7 +297,8 @@ int file_operation(int count, char **arguments) {
     if (count < 1 || strcmp(arguments[0], operations[i].name) != 0) continue;
     int given = count - 1;
     if (given < operations[i].least || given > operations[i].most) return EINVAL;
-    if (arguments[1][0] != '/') return EINVAL;
+    bool names_path = operations[i].run != op_identify;
+    if (names_path && arguments[1][0] != '/') return EINVAL;
     int error = operations[i].run(arguments + 1, given);
     // What was found before an error is of use.
     int last = output_flush();

@@ -69,7 +69,8 @@ int file_operation(int count, char **arguments);
 struct job {
   struct job *next;
   pid_t supervisor, pid; // pid: of the main process once it runs, as its supervisor says
-  int control;           // to the supervisor; -1 once that has closed it
+  int control;           // to the supervisor; -1 once that has closed it, or waits for another order
+  struct order *order;
   bool file;             // a file operation: the supervisor does it itself
   bool over, torn;       // over: `end` says how; torn: its supervisor was killed
   struct ending end;
@@ -79,7 +80,10 @@ struct job {
   int polled[3]; // where main.c waits for control and outputs
 };
 extern struct job *jobs;
+// A supervisor that waits for its order: forks one where there is none.
 void prepare_spare(void);
+bool wants_spare(void);
+void age_spares(unsigned ms);
 // Begins what the payload asks for. Takes over `descriptors` (input, output, errors). Returns NULL with errno set.
 struct job *begin_job(bool file, struct text payload, const int descriptors[3]);
 void hear_supervisor(struct job *job);
@@ -101,7 +105,8 @@ struct order {
   uint8_t payload[MAX_FRAME];
 };
 struct report {
-  enum { STARTED, ENDED } what;
+  bool started, ended; // the main process
+  bool resting;        // nothing is left of the command: the supervisor waits for another order
   int pid;
   struct ending end;
 };
@@ -213,6 +218,6 @@ enum { // frames from the program
   PONG = 2, OPENED = 3, CLOSED = 7,
 };
 enum { RUN = 1, FILE_OPERATION, DIAL, ATTACH, PROCESSES, FORGET, USAGE };
-enum { TERMINAL = 1, KEPT = 2, BARE = 4, NO_INPUT = 8 };
+enum { TERMINAL = 1, KEPT = 2, BARE = 4, NO_INPUT = 8, SCRIPT = 16 };
 
 #endif

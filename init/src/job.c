@@ -16,22 +16,58 @@
 
 struct job *jobs;
 
-// A supervisor that was forked ahead: where a fork takes 6 ms (gVisor), no command waits for it.
-static struct {
+// Supervisors that wait for an order: where a fork takes 3 ms (gVisor), hardly a command waits for one.
+struct spare {
+  struct spare *next;
   pid_t pid;
   int control;
   struct order *order;
-} spare;
+};
+// As many commands at once as need no fork; after a while without them one stays.
+enum { MAX_SPARES = 4, SPARES_MS = 2000 };
+static struct spare *spares;
+static unsigned spare_count, unused_ms;
+static bool unforkable;
 
-static void drop_spare(void) {
-  close(spare.control);
-  munmap(spare.order, sizeof *spare.order);
-  spare.pid = 0;
+static void free_order(int control, struct order *order) {
+  close(control);
+  munmap(order, sizeof *order);
 }
 
+// It ends by itself where it has not.
+static void drop_spare(struct spare **at) {
+  struct spare *spare = *at;
+  *at = spare->next;
+  spare_count--;
+  free_order(spare->control, spare->order);
+  free(spare);
+}
+
+static void add_spare(pid_t pid, int control, struct order *order) {
+  struct spare *spare = spare_count < MAX_SPARES ? malloc(sizeof *spare) : NULL;
+  if (spare == NULL) return free_order(control, order);
+  *spare = (struct spare){spares, pid, control, order};
+  spares = spare;
+  spare_count++;
+}
+
+static struct spare **find_spare(pid_t pid) {
+  struct spare **at = &spares;
+  while (*at != NULL && (*at)->pid != pid) at = &(*at)->next;
+  return at;
+}
+
+void age_spares(unsigned ms) {
+  unused_ms += ms;
+  while (unused_ms > SPARES_MS && spare_count > 1) drop_spare(&spares);
+}
+
+bool wants_spare(void) { return spares == NULL && !unforkable; }
+
 void prepare_spare(void) {
-  if (spare.pid != 0) return;
+  if (spares != NULL) return;
   int pair[2];
+  unforkable = true;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return;
   // Shared, so that an order of any size is there when its supervisor hears of it; no page is used before.
   struct order *order = mmap(NULL, sizeof *order, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -45,13 +81,12 @@ void prepare_spare(void) {
     errno = problem;
     return;
   }
+  unforkable = false;
   fcntl(pair[0], F_SETFL, O_NONBLOCK);
-  spare.pid = pid;
-  spare.control = pair[0];
-  spare.order = order;
+  add_spare(pid, pair[0], order);
 }
 
-static bool send_order(const int descriptors[3]) {
+static bool send_order(int control, const int descriptors[3]) {
   char byte = 0, space[CMSG_SPACE(3 * sizeof(int))] = {0};
   struct iovec part = {&byte, 1};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
@@ -60,27 +95,30 @@ static bool send_order(const int descriptors[3]) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(3 * sizeof(int));
   memcpy(CMSG_DATA(header), descriptors, 3 * sizeof(int));
-  return sendmsg(spare.control, &message, MSG_NOSIGNAL) == 1;
+  return sendmsg(control, &message, MSG_NOSIGNAL) == 1;
 }
 
 struct job *begin_job(bool file, struct text payload, const int descriptors[3]) {
   struct job *job = calloc(1, sizeof *job);
-  // Root inside may have killed the one that waited: then there is another one.
-  for (int attempt = 0; job != NULL && attempt < 2; attempt++) {
+  unused_ms = 0;
+  // Root inside may have killed those that waited: then there is another one.
+  for (unsigned attempt = 0; job != NULL && attempt <= MAX_SPARES; attempt++) {
     errno = EAGAIN;
     prepare_spare();
-    if (spare.pid == 0) break;
-    spare.order->file = file;
-    spare.order->length = payload.length;
-    memcpy(spare.order->payload, payload.at, payload.length);
-    if (send_order(descriptors)) {
-      *job = (struct job){.next = jobs, .supervisor = spare.pid, .control = spare.control, .file = file, .out = {-1, -1}};
-      munmap(spare.order, sizeof *spare.order);
-      spare.pid = 0;
+    struct spare *spare = spares;
+    if (spare == NULL) break;
+    spare->order->file = file;
+    spare->order->length = payload.length;
+    memcpy(spare->order->payload, payload.at, payload.length);
+    if (send_order(spare->control, descriptors)) {
+      *job = (struct job){.next = jobs, .supervisor = spare->pid, .control = spare->control, .order = spare->order, .file = file, .out = {-1, -1}};
+      spares = spare->next;
+      spare_count--;
+      free(spare);
       return jobs = job;
     }
-    kill(spare.pid, SIGKILL);
-    drop_spare();
+    kill(spare->pid, SIGKILL);
+    drop_spare(&spares);
   }
   free(job);
   return NULL;
@@ -88,10 +126,14 @@ struct job *begin_job(bool file, struct text payload, const int descriptors[3]) 
 
 void hear_supervisor(struct job *job) {
   struct report report;
-  ssize_t got;
-  while ((got = recv(job->control, &report, sizeof report, MSG_DONTWAIT)) == sizeof report) {
-    if (report.what == STARTED) job->pid = report.pid;
-    else job->end = report.end, job->over = true;
+  ssize_t got = -1;
+  while (job->supervisor != 0 && (got = recv(job->control, &report, sizeof report, MSG_DONTWAIT)) == sizeof report) {
+    if (report.started) job->pid = report.pid;
+    if (report.ended) job->end = report.end, job->over = true;
+    if (!report.resting) continue;
+    add_spare(job->supervisor, job->control, job->order);
+    job->supervisor = 0;
+    job->control = -1;
   }
   if (got != 0) return;
   // A file operation has nothing to say: waiting for it would never wait.
@@ -116,7 +158,8 @@ void kill_jobs(void) {
 }
 
 static void supervisor_ended(struct job *job, int status) {
-  hear_supervisor(job);
+  free_order(job->control, job->order);
+  job->control = -1;
   job->supervisor = 0;
   // One that was killed leaves all that was below it to process 1.
   if (WIFSIGNALED(status) && !job->file) orphaned = job->torn = true;
@@ -126,16 +169,24 @@ static void supervisor_ended(struct job *job, int status) {
   job->end.value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static struct job *find_job(pid_t supervisor) {
+  struct job *job = jobs;
+  while (job != NULL && job->supervisor != supervisor) job = job->next;
+  return job;
+}
+
 void reap(void) {
   int status;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0;) {
-    struct job *job = jobs;
-    while (job != NULL && job->supervisor != pid) job = job->next;
+    struct job *job = find_job(pid);
+    // What it said last may be that it waits.
+    if (job != NULL) hear_supervisor(job);
+    struct spare **spare = find_spare(pid);
     if (WIFSTOPPED(status)) {
       // A stopped supervisor would leave its command's end unnoticed.
-      if (job != NULL || pid == spare.pid) kill(pid, SIGCONT);
-    } else if (job != NULL) supervisor_ended(job, status);
-    else if (pid == spare.pid) drop_spare();
+      if (job != NULL || *spare != NULL) kill(pid, SIGCONT);
+    } else if (*spare != NULL) drop_spare(spare);
+    else if (job != NULL) supervisor_ended(job, status);
   }
 }
 
@@ -169,10 +220,7 @@ bool is_outsider(pid_t pid) {
 }
 
 static bool is_supervisor(pid_t pid) {
-  if (pid == spare.pid) return true;
-  for (struct job *job = jobs; job != NULL; job = job->next)
-    if (job->supervisor == pid) return true;
-  return false;
+  return find_job(pid) != NULL || *find_spare(pid) != NULL;
 }
 
 // All processes, ours too. The memory is kept: where there is none left, what nobody owns must still be found.

@@ -21,7 +21,7 @@
 // Of musl's CMSG_NXTHDR.
 #pragma GCC diagnostic ignored "-Wsign-compare"
 
-enum { STEP_MS = 2000, BUSY_MS = 20, ORPHAN_MS = 1, SEARCH_MS = 10000 };
+enum { STEP_MS = 2000, BUSY_MS = 20, SPARE_MS = 2, ORPHAN_MS = 1, SEARCH_MS = 10000 };
 
 uint8_t boot_id[16];
 uint32_t removal_seconds = 1200;
@@ -221,6 +221,7 @@ static void take_time(void) {
   unsigned step = passed > STEP_MS ? STEP_MS : passed;
   age_connections(step);
   age_channels(step);
+  age_spares(step);
   bool alone = true;
   for (struct connection *each = connections; each != NULL; each = each->next) alone = alone && !each->greeted;
   alone_ms = alone ? alone_ms + step : 0;
@@ -230,6 +231,13 @@ static void take_time(void) {
   if (searched_ms < SEARCH_MS) return;
   searched_ms = 0;
   kill_orphans();
+}
+
+// Whether somebody waits for a command's end, and would wait for a fork as well.
+static bool is_working(void) {
+  struct job *job = jobs;
+  while (job != NULL && (job->channel == NULL || job->over)) job = job->next;
+  return job != NULL;
 }
 
 static void turn(int signals, int listening) {
@@ -259,7 +267,7 @@ static void turn(int signals, int listening) {
       channel->polled[i + 1] = want(channel->out[i], hears && !channel->dialling && channel->left[i] != 0 ? POLLIN : 0);
     busy = busy || channel->doomed_ms > 0 || (channel->tty && channel->job != NULL && channel->job->over);
   }
-  poll(wanted, wanted_count, has_orphans() ? ORPHAN_MS : busy ? BUSY_MS : STEP_MS);
+  bool idle = poll(wanted, wanted_count, has_orphans() ? ORPHAN_MS : wants_spare() ? SPARE_MS : busy ? BUSY_MS : STEP_MS) == 0;
 
   if (came(signalled)) take_signals(signals);
   take_time();
@@ -288,7 +296,7 @@ static void turn(int signals, int listening) {
     if (connection->dead) close_connection(connection);
     connection = next;
   }
-  prepare_spare();
+  if (idle || !is_working()) prepare_spare();
 }
 
 // Where gVisor is the kernel: it lets no engine limit its processes, but process 1 may. Nowhere else is this writable.
@@ -330,6 +338,5 @@ int main(int count, char **arguments) {
   if (signals < 0 || connection == NULL) return 1;
   connection->waiting = false;
   receive_descriptors(connection);
-  prepare_spare();
   for (;;) turn(signals, listening);
 }

@@ -1,6 +1,6 @@
-// A supervisor: the subreaper of one command, so that whatever the command starts stays below it. It is forked ahead,
-// does as it is told once, and ends when it has no child left. It keeps root's rights and can't be traced; code inside
-// that is root can kill it, whereupon process 1 kills all that was below it.
+// A supervisor: the subreaper of one command, so that whatever the command starts stays below it. It waits for an order,
+// carries it out, and waits for the next one once it has no child left. It keeps root's rights and can't be traced; code
+// inside that is root can kill it, whereupon process 1 kills all that was below it.
 #define _GNU_SOURCE
 #include "init.h"
 
@@ -27,10 +27,7 @@ static void tell(struct report report) {
   while (send(control, &report, sizeof report, MSG_NOSIGNAL) < 0 && errno == EINTR) continue;
 }
 
-static _Noreturn void give_up(enum stage stage, int number) {
-  tell((struct report){ENDED, 0, {FAILED, number, stage}});
-  _exit(0);
-}
+static struct ending failure(enum stage stage, int number) { return (struct ending){FAILED, number, stage}; }
 
 // What process 1 had open when it forked: copies would keep others' pipes from ending.
 static void close_from(int first) {
@@ -53,17 +50,31 @@ static void default_signals(void) {
 
 // Waits for the order, and for input, output and errors of what it is about.
 static void take_descriptors(void) {
-  char byte, space[CMSG_SPACE(3 * sizeof(int))];
-  struct iovec part = {&byte, 1};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
-  ssize_t got;
-  while ((got = recvmsg(control, &message, 0)) < 0 && errno == EINTR) continue;
-  struct cmsghdr *header = got == 1 ? CMSG_FIRSTHDR(&message) : NULL;
-  if (header == NULL || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(3 * sizeof(int))) _exit(0);
-  int files[3];
-  memcpy(files, CMSG_DATA(header), sizeof files);
-  for (int i = 0; i < 3; i++) dup2(files[i], i);
-  for (int i = 0; i < 3; i++) close(files[i]);
+  for (;;) {
+    char byte, space[CMSG_SPACE(3 * sizeof(int))];
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+    ssize_t got = recvmsg(control, &message, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got != 1) _exit(0);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    // A signal for the last command, which ended meanwhile.
+    if (header == NULL) continue;
+    if (header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(3 * sizeof(int))) _exit(0);
+    int files[3];
+    memcpy(files, CMSG_DATA(header), sizeof files);
+    for (int i = 0; i < 3; i++) {
+      // They come in their places where those are free.
+      if (files[i] == i) continue;
+      dup2(files[i], i);
+      close(files[i]);
+    }
+    return;
+  }
+}
+
+static void drop_descriptors(int first, int end) {
+  for (int i = first; i < end; i++) close(i);
 }
 
 static size_t name_length(const char *entry) { return strcspn(entry, "="); }
@@ -75,11 +86,19 @@ static bool is_set(char **list, const char *name) {
   return false;
 }
 
+// What a program is started with. `language` is where LANG goes, where nobody has chosen a language.
+struct start {
+  struct user user;
+  bool tty, script;
+  char *folder, **arguments, **environment, **language;
+};
+
 // The sandbox's variables with these over them.
-static char **make_environment(char **given, uint32_t count, bool bare, const struct user *user) {
+static char **make_environment(struct start *start, char **given, uint32_t count, bool bare) {
+  static char home[sizeof start->user.home + 5];
   size_t base = 0;
   while (!bare && environ[base] != NULL) base++;
-  char **list = calloc(base + count + 2, sizeof *list);
+  char **list = calloc(base + count + 3, sizeof *list);
   size_t have = 0;
   if (list == NULL) return NULL;
   for (size_t i = 0; i < base; i++) list[have++] = environ[i];
@@ -92,59 +111,103 @@ static char **make_environment(char **given, uint32_t count, bool bare, const st
     else if (at < have) list[at] = given[i];
     list[have] = NULL;
   }
-  static char home[sizeof user->home + 5] = "HOME=";
-  strcat(home, user->home);
-  if (!bare && !is_set(list, "HOME")) list[have++] = home;
-  list[have] = NULL;
+  if (bare) return list;
+  if (!is_set(list, "HOME")) {
+    strcpy(home, "HOME=");
+    strcpy(home + 5, start->user.home);
+    list[have++] = home;
+  }
+  if (!is_set(list, "LANG") && !is_set(list, "LC_ALL") && !is_set(list, "LC_CTYPE")) start->language = &list[have];
   return list;
 }
 
-// Between vfork and exec. Returns why there is no program.
-static struct ending become_program(const struct user *user, bool tty, const char *folder, char **arguments, char **environment) {
-  environ = environment;
-  setsid();
-  if (tty && ioctl(0, TIOCSCTTY, 0) != 0) return (struct ending){FAILED, errno, STAGE_TERMINAL};
-  int problem = become(user);
-  if (problem != 0) return (struct ending){FAILED, problem, STAGE_USER};
-  if (chdir(*folder == 0 ? "/" : folder) != 0) return (struct ending){FAILED, errno, STAGE_FOLDER};
-  default_signals();
-  execvp(arguments[0], arguments);
-  return (struct ending){FAILED, errno, STAGE_PROGRAM};
+// The image's own UTF-8 locale; musl knows no other.
+static char *find_language(void) {
+  static char c[] = "LANG=C.UTF-8", english[] = "LANG=en_US.UTF-8";
+  static const struct {
+    const char *path;
+    char *language;
+  } signs[] = {{"/usr/lib/locale/C.utf8", c},
+               {"/usr/lib/locale/C.UTF-8", c},
+               {"/usr/lib/locale/en_US.utf8", english},
+               {"/lib/ld-musl-x86_64.so.1", c},
+               {"/lib/ld-musl-aarch64.so.1", c}};
+  for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+    if (access(signs[i].path, F_OK) == 0) return signs[i].language;
+  return NULL;
 }
 
-static pid_t start_program(struct reader *payload) {
-  unsigned flags = get_number(payload, 1);
-  get_number(payload, 8); // credit and size
-  get_text(payload);      // name
-  char *wanted = take_text(payload), *folder = take_text(payload);
-  uint32_t count = 0, variables = 0;
-  char **arguments = take_list(payload, &count), **given = take_list(payload, &variables);
-  if (arguments == NULL || given == NULL || count == 0) give_up(STAGE_REQUEST, EINVAL);
-  struct user user;
-  int problem = find_user(wanted, &user);
-  if (problem != 0) give_up(STAGE_USER, problem);
-  char **environment = make_environment(given, variables, flags & BARE, &user);
-  if (environment == NULL) give_up(STAGE_PROCESS, ENOMEM);
-  if (flags & TERMINAL) (void)!fchown(0, user.uid, -1);
+// Returns only where there is no shell.
+static void run_script(char *script) {
+  static const char *const shells[] = {"/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash", "/bin/sh"};
+  for (size_t i = 0; i < sizeof shells / sizeof *shells; i++) {
+    char *arguments[] = {(char *)shells[i], "-c", "--", script, NULL};
+    execve(shells[i], arguments, environ);
+    // Another one would do no better.
+    if (errno != ENOENT && errno != ENOTDIR && errno != EACCES && errno != ELOOP && errno != ENOEXEC) return;
+  }
+}
 
+// Between vfork and exec. Returns why there is no program.
+static struct ending become_program(const struct start *start) {
+  environ = start->environment;
+  setsid();
+  if (start->tty && ioctl(0, TIOCSCTTY, 0) != 0) return failure(STAGE_TERMINAL, errno);
+  int problem = become(&start->user);
+  if (problem != 0) return failure(STAGE_USER, problem);
+  if (chdir(*start->folder == 0 ? "/" : start->folder) != 0) return failure(STAGE_FOLDER, errno);
+  default_signals();
+  if (start->language != NULL) *start->language = find_language();
+  if (start->script) run_script(start->arguments[0]);
+  else execvp(start->arguments[0], start->arguments);
+  return failure(STAGE_PROGRAM, errno);
+}
+
+static struct ending spawn(const struct start *start, pid_t *main) {
   // Closed by the exec; what comes out of it before is why there was none.
   int failed[2];
-  if (pipe2(failed, O_CLOEXEC) != 0) give_up(STAGE_PROCESS, errno);
+  if (pipe2(failed, O_CLOEXEC) != 0) return failure(STAGE_PROCESS, errno);
+  char **own = environ;
   pid_t pid = vfork();
-  if (pid < 0) give_up(STAGE_PROCESS, errno);
   if (pid == 0) {
-    struct ending end = become_program(&user, flags & TERMINAL, folder, arguments, environment);
+    struct ending end = become_program(start);
     (void)!write(failed[1], &end, sizeof end);
     _exit(127);
   }
-  struct ending end;
+  struct ending end = pid < 0 ? failure(STAGE_PROCESS, errno) : (struct ending){EXITED, 0, NO_STAGE};
+  environ = own;
   close(failed[1]);
-  if (read(failed[0], &end, sizeof end) == sizeof end) {
-    waitpid(pid, NULL, 0);
-    give_up(end.stage, end.value);
-  }
+  if (pid > 0 && read(failed[0], &end, sizeof end) == sizeof end) waitpid(pid, NULL, __WALL);
   close(failed[0]);
-  return pid;
+  *main = pid;
+  return end;
+}
+
+// Returns how it failed to begin, or that it has begun.
+static struct ending start_program(struct reader *payload, unsigned *flags, pid_t *main) {
+  *flags = get_number(payload, 1);
+  get_number(payload, 8); // credit and size
+  get_text(payload);      // name
+  char *wanted = take_text(payload);
+  struct start start = {.tty = *flags & TERMINAL, .script = *flags & SCRIPT, .folder = take_text(payload)};
+  uint32_t count = 0, variables = 0;
+  start.arguments = take_list(payload, &count);
+  char **given = take_list(payload, &variables);
+  struct ending end = failure(STAGE_REQUEST, EINVAL);
+  if (start.arguments != NULL && given != NULL && count > 0) {
+    int problem = find_user(wanted, &start.user);
+    start.environment = problem == 0 ? make_environment(&start, given, variables, *flags & BARE) : NULL;
+    if (problem != 0) end = failure(STAGE_USER, problem);
+    else if (start.environment == NULL) end = failure(STAGE_PROCESS, ENOMEM);
+    else {
+      if (start.tty) (void)!fchown(0, start.user.uid, -1);
+      end = spawn(&start, main);
+    }
+  }
+  free(start.environment);
+  free(start.arguments);
+  free(given);
+  return end;
 }
 
 static _Noreturn void do_file_operation(struct reader *payload) {
@@ -152,11 +215,14 @@ static _Noreturn void do_file_operation(struct reader *payload) {
   char *wanted = take_text(payload);
   uint32_t count = 0;
   char **arguments = take_list(payload, &count);
-  if (arguments == NULL || count == 0) give_up(STAGE_REQUEST, EINVAL);
   struct user user;
-  int problem = find_user(wanted, &user);
+  bool good = arguments != NULL && count > 0;
+  int problem = good ? find_user(wanted, &user) : EINVAL;
   if (problem == 0) problem = become(&user);
-  if (problem != 0) give_up(STAGE_USER, problem);
+  if (problem != 0) {
+    tell((struct report){.ended = true, .end = failure(good ? STAGE_USER : STAGE_REQUEST, problem)});
+    _exit(0);
+  }
   close(control);
   default_signals();
   signal(SIGPIPE, SIG_IGN);
@@ -164,22 +230,70 @@ static _Noreturn void do_file_operation(struct reader *payload) {
   _exit(file_operation(count, arguments));
 }
 
-// Reaps all children there are, and tells how the main one ended. Returns whether any is left.
-static bool reap_children(pid_t main, bool *main_ended) {
+// Reaps all children there are, and notes how the main one ended. Returns whether any is left.
+static bool reap_children(pid_t main, struct report *report) {
   for (;;) {
     int status;
-    pid_t pid = waitpid(-1, &status, WNOHANG);
+    pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
     if (pid < 0 && errno == EINTR) continue;
     if (pid <= 0) return pid == 0;
     if (pid != main) continue;
-    *main_ended = true;
-    struct ending end = {.how = WIFSIGNALED(status) ? SIGNALLED : EXITED,
-                         .value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)};
-    tell((struct report){ENDED, main, end});
+    report->ended = true;
+    report->end = (struct ending){.how = WIFSIGNALED(status) ? SIGNALLED : EXITED,
+                                  .value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)};
+  }
+}
+
+// Waits until a child has ended or process 1 says something. Returns whether either came within the patience.
+static bool wait_for_news(int child, int patience, bool *said) {
+  struct pollfd wait[2] = {{child, POLLIN, 0}, {control, POLLIN, 0}};
+  bool any = poll(wait, 2, patience) != 0;
+  struct signalfd_siginfo info;
+  if (wait[0].revents != 0) (void)!read(child, &info, sizeof info);
+  *said = wait[1].revents != 0;
+  return any;
+}
+
+// Passes a signal on. Process 1 that is gone ends the sandbox anyway.
+static void take_signal(pid_t main, bool ended) {
+  unsigned char signal;
+  if (recv(control, &signal, 1, MSG_DONTWAIT) <= 0) _exit(0);
+  if (!ended) kill(-main, signal);
+}
+
+// Carries out an order, up to the end of all that the command started.
+static void run_command(struct reader *payload, int child, bool again) {
+  // Nobody waits to hear that a command without input runs: it is told with its end where that is near.
+  enum { SHORT_MS = 20 };
+  pid_t main = 0;
+  unsigned flags;
+  struct ending begun = start_program(payload, &flags, &main);
+  if (begun.how == FAILED) {
+    drop_descriptors(0, 3);
+    return tell((struct report){.ended = true, .end = begun, .resting = again});
+  }
+  bool tty = flags & TERMINAL, waits = !tty && (flags & KEPT) == 0 && flags & NO_INPUT;
+  bool left = true, told = false, ended = false, said = false;
+  // An output that it holds does not end before the command: process 1 is woken once, and not for each.
+  drop_descriptors(0, tty ? 3 : 1);
+  while (left) {
+    struct report report = {.pid = main};
+    bool came = (!told && !waits) || wait_for_news(child, told ? -1 : SHORT_MS, &said);
+    left = reap_children(main, &report);
+    report.started = !told && (!waits || !came || report.ended);
+    report.resting = !left && again;
+    if (report.started || report.ended || report.resting) tell(report);
+    told = told || report.started;
+    ended = ended || report.ended;
+    if (report.ended && !tty) drop_descriptors(1, 3);
+    if (said) take_signal(main, ended);
+    said = false;
   }
 }
 
 _Noreturn void supervise(int given_control, const struct order *order) {
+  // A long order leaves memory behind: its supervisor is not used again.
+  enum { LONG = 16 << 10 };
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   control = 3;
   if (dup2(given_control, control) < 0) _exit(0);
@@ -189,28 +303,18 @@ _Noreturn void supervise(int given_control, const struct order *order) {
     (void)!write(score, "500", 3);
     close(score);
   }
-  take_descriptors();
   fcntl(control, F_SETFD, FD_CLOEXEC);
-  struct reader payload = {order->payload, order->payload + order->length, false};
-  if (order->file) do_file_operation(&payload);
-
-  pid_t main = start_program(&payload);
-  tell((struct report){STARTED, main, {0}});
-  for (int i = 0; i < 3; i++) close(i);
-  sigset_t child;
-  sigemptyset(&child);
-  sigaddset(&child, SIGCHLD);
-  int ended = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-  bool main_ended = false;
-  while (reap_children(main, &main_ended)) {
-    struct pollfd wait[2] = {{ended, POLLIN, 0}, {control, POLLIN, 0}};
-    poll(wait, 2, -1);
-    struct signalfd_siginfo info;
-    while (read(ended, &info, sizeof info) > 0) continue;
-    unsigned char signal;
-    if (wait[1].revents == 0) continue;
-    if (recv(control, &signal, 1, MSG_DONTWAIT) <= 0) break;
-    if (!main_ended) kill(-main, signal);
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGCHLD);
+  int child = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+  drop_descriptors(0, 3);
+  for (bool again = true; again;) {
+    take_descriptors();
+    struct reader payload = {order->payload, order->payload + order->length, false};
+    if (order->file) do_file_operation(&payload);
+    again = order->length <= LONG;
+    run_command(&payload, child, again);
   }
   _exit(0);
 }
