@@ -62,6 +62,7 @@ export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDr
         terminal: (id, request) => of(id).terminal(id, request),
         dial: (id, port) => of(id).dial(id, port),
         stats: (id) => of(id).stats(id),
+        identify: (id, user) => of(id).identify(id, user),
         stat: (id, path) => of(id).stat(id, path),
         readFile: (id, path, range) => of(id).readFile(id, path, range),
         writeFile: (id, path, content) => of(id).writeFile(id, path, content),

@@ -73,6 +73,22 @@ await onEachProgram("a program", (program) => {
       }
     }))
 
+  it("takes no CPU time of process 1 while a file operation waits", () =>
+    inRoot(program, {}, async (client) => {
+      const spent = async () => {
+        const { output } = await client.sh('cut -d ")" -f 2- /proc/1/stat')
+        const [user = 0, system = 0] = output.split(" ").slice(12, 14).map(Number)
+        return user + system
+      }
+      const watch = client.open(operation(["watch", "/mnt"]))
+      await watch.until(() => watch.bytes > 0)
+      const before = await spent()
+      await client.run(["sleep", "0.5"])
+      // Of 50 hundredths of a second.
+      assert.isBelow((await spent()) - before, 25)
+      await client.finish(watch.end())
+    }))
+
   describe("that is a script", () => {
     it("is run by bash, as it is", () =>
       inRoot(program, {}, async (client) => {

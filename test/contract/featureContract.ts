@@ -822,7 +822,8 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
         () =>
           Effect.gen(function* () {
             const sandbox = yield* make()
-            const processes = running(sandbox, "")
+            // The driver may have a process wait for the next command, and makes it while one runs.
+            const processes = Effect.andThen(sandbox.run("sleep 0.2"), running(sandbox, ""))
             const before = yield* processes
             const { fiber } = yield* watching(sandbox)
             assert.strictEqual(yield* processes, before + 1)

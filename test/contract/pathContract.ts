@@ -91,6 +91,8 @@ export const pathContract = (needs: {
           )
           const { stdout } = yield* sandbox.run("pwd; echo ~", { user: "ada", cwd: "~" })
           assert.strictEqual(stdout, "/home/ada\n/home/ada\n")
+          const unknown = yield* Effect.flip(sandbox.run("true", { user: "nobody-here", cwd: "~" }))
+          assert.strictEqual(unknown._tag, "InvalidPath")
           const nowhere = yield* make({ env: { HOME: "not/absolute" } })
           const error = yield* Effect.flip(nowhere.files.write("~/x", "x"))
           assert.strictEqual(error._tag, "InvalidPath")

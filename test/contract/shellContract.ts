@@ -1,4 +1,4 @@
-import type { ExecRequest, SandboxDriver, SandboxId, SandboxSpec } from "@cordon/core"
+import { type ExecRequest, SandboxDriver, type SandboxId, type SandboxSpec } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect, type Scope, Stream } from "effect"
 
@@ -45,6 +45,18 @@ export const shellContract = ({ check, make, out }: Needs) => {
         const program = ["sh", "-c", "cat >/dev/null; printenv LANG"] as const
         assert.strictEqual(yield* out(id, program, { stdin }), "C.UTF-8\n")
         assert.strictEqual(yield* out(id, `x=ü; echo \${#x}`), "1\n")
+      }),
+    )
+
+    check("says who its user is, with the home that commands find", () =>
+      Effect.gen(function* () {
+        const driver = yield* SandboxDriver
+        for (const more of [{}, { env: { HOME: "/elsewhere" } }]) {
+          const id = yield* make(more)
+          const { uid, gid, groups, home } = yield* driver.identify(id)
+          assert.deepStrictEqual([uid, gid, groups], [0, 0, []])
+          assert.strictEqual(yield* out(id, 'printf %s "$HOME"'), home)
+        }
       }),
     )
 

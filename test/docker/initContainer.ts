@@ -89,16 +89,8 @@ export const initContainer = Effect.fnUntraced(function* (options: {
       }),
     /** A further connection, as another program gets it. */
     connect: connect(
-      Effect.flatMap(
-        engine.execCreate(id, {
-          Cmd: [initPath, "connect"],
-          Env: [],
-          AttachStdin: true,
-          AttachStdout: true,
-          AttachStderr: true,
-          Tty: false,
-        }),
-        (exec) => engine.execStart(exec),
+      Effect.flatMap(engine.execCreate(id, [initPath, "connect"]), (exec) =>
+        engine.execStart(exec),
       ),
     ),
   }

@@ -49,6 +49,19 @@ describe("the shell of a sandbox", () => {
     }
   })
 
+  it("is chosen by the init: a replaced /bin/sh decides neither it nor language and home", async (ctx) => {
+    if (noEngine !== undefined) return ctx.skip(noEngine)
+    await using sandboxes = createSandboxes({ driver: docker(), image })
+    const sandbox = await sandboxes.create({ network: "none" })
+    await sandbox.exec(
+      "printf '#!/bin/bash\\necho /fake\\n' >/tmp/fake && chmod 755 /tmp/fake && mv /tmp/fake /bin/sh",
+    )
+    assert.strictEqual((await sandbox.exec(["/bin/sh"])).stdout, "/fake\n")
+    const script = `[[ -n $BASH_VERSION ]] && echo "bash, $LANG"`
+    assert.strictEqual((await sandbox.exec(script)).stdout, "bash, C.UTF-8\n")
+    assert.strictEqual(await sandbox.files.resolve("~/a"), "/root/a")
+  })
+
   it("is told to a model that wrote for bash where there is only sh", async (ctx) => {
     const missing = noEngine ?? (busybox ? undefined : "CORDON_TEST_BUSYBOX_IMAGE is not set")
     if (missing !== undefined || busybox === undefined) return ctx.skip(missing)

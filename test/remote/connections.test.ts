@@ -106,14 +106,7 @@ describe("connections to an engine", () => {
           engine.containerPutArchive("box", "/", new Uint8Array(1024)),
           Effect.scoped(engine.containerAttach("box")),
           engine.networkConnect("net", "box"),
-          engine.execCreate("box", {
-            Cmd: ["true"],
-            Env: [],
-            AttachStdin: false,
-            AttachStdout: true,
-            AttachStderr: true,
-            Tty: false,
-          }),
+          engine.execCreate("box", ["true"]),
         ]) {
           const error = yield* Effect.flip(Effect.asVoid(call))
           assert.include(["EngineUnreachable", "EngineError"], error._tag)

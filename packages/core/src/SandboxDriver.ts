@@ -26,6 +26,7 @@ import type { Isolation, Runtime } from "./values/Runtime.ts"
 import type { SandboxInfo, SandboxSpec, SnapshotInfo } from "./values/Sandbox.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
 import type { SandboxName } from "./values/SandboxName.ts"
+import type { SandboxUser } from "./values/SandboxUser.ts"
 import type { SessionKey } from "./values/Session.ts"
 import type { SandboxStats } from "./values/Stats.ts"
 
@@ -184,6 +185,14 @@ export class SandboxDriver extends Context.Service<
 
     /** Runs a command; ending the stream early kills it. */
     readonly exec: (id: SandboxId, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
+
+    /**
+     * Who a user is in a running sandbox.
+     *
+     * @param user a name, a number, or either with `:group`; the sandbox's own user where absent. One
+     * that the sandbox does not have is `InvalidInput`, as it is to `exec`
+     */
+    readonly identify: (id: SandboxId, user?: string) => Effect.Effect<SandboxUser, ExecError>
 
     /**
      * Keeps the files of a sandbox as an image of its session, from which others can be made: no

@@ -470,7 +470,7 @@ const make = Effect.gen(function* () {
     const runHelper: RunCommand = (request) =>
       runOn({ ...(Duration.isFinite(execTimeout) ? { timeout: execTimeout } : {}), ...request })
 
-    const at = makePaths(runHelper, workdir)
+    const at = makePaths((user) => use(driver.identify(id, user)), workdir)
 
     const timeoutOf = Effect.fnUntraced(function* (given: Duration.Input = execTimeout) {
       const timeout = Duration.fromInput(given)

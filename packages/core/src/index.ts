@@ -18,13 +18,6 @@ export * from "./SandboxDriver.ts"
 export * from "./Sandboxes.ts"
 export * from "./SessionFiles.ts"
 export * from "./Settings.ts"
-export {
-  findShell,
-  languageVariables,
-  scriptArgv,
-  setLanguage,
-  utf8Locales,
-} from "./sandbox/commandShell.ts"
 export type {
   ListOptions,
   RemoveOptions,
@@ -81,6 +74,7 @@ export * from "./values/Runtime.ts"
 export * from "./values/Sandbox.ts"
 export * from "./values/SandboxId.ts"
 export * from "./values/SandboxName.ts"
+export * from "./values/SandboxUser.ts"
 export * from "./values/Session.ts"
 export * from "./values/Stats.ts"
 export { whileItMoves } from "./whileItMoves.ts"

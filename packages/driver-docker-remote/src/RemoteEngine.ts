@@ -3,6 +3,7 @@ import type { DockerEngine, Filters } from "@cordon/driver-docker"
 import {
   bounded,
   execConnection,
+  execSpec,
   messages,
   orMissing,
   pathStatHeader,
@@ -206,14 +207,14 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
       path: `/containers/${of(id)}`,
       query: { force: "true", v: "true" },
     }),
-  execCreate: (container, spec) =>
+  execCreate: (container, command) =>
     Effect.map(
       http.ask(
         {
           operation: "prepare a command",
           method: "POST",
           path: `/containers/${of(container)}/exec`,
-          body: spec,
+          body: execSpec(command),
         },
         schemas.Created,
       ),

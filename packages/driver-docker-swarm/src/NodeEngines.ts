@@ -10,9 +10,9 @@ import {
   makeContainerPorts,
   makeContainerStats,
   makeEventHub,
-  makeLanguages,
   makeTerminals,
   makeUsageOf,
+  makeUsers,
 } from "@cordon/driver-docker/sandbox"
 import type { ConnectionOptions } from "@cordon/driver-docker-remote"
 import { connect, type EngineHttp, remoteEngine } from "@cordon/driver-docker-remote/http"
@@ -45,6 +45,7 @@ export interface NodeEngine {
   readonly dial: ReturnType<typeof makeContainerPorts>
   readonly stats: ReturnType<typeof makeContainerStats>
   readonly usageOf: ReturnType<typeof makeUsageOf>
+  readonly identify: ReturnType<typeof makeUsers>
   readonly processes: ReturnType<typeof makeProcesses>
 }
 
@@ -66,9 +67,8 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
       })
       const processes = makeProcesses(engine, http, connections)
       const hub = yield* makeEventHub(engine, connections)
-      const languages = yield* makeLanguages(engine)
       // A task's container is not started anew.
-      const using = { engine, hub, connections, languages, judgeLoss: judgeLoss(engine, hub) }
+      const using = { engine, hub, connections, judgeLoss: judgeLoss(engine, hub) }
       const files = makeContainerFiles(engine, connections)
       const node: NodeEngine = {
         http,
@@ -81,6 +81,7 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
         dial: makeContainerPorts(engine, connections),
         stats: makeContainerStats(files),
         usageOf: makeUsageOf(connections),
+        identify: makeUsers(engine, connections),
         processes,
       }
       return node

@@ -787,6 +787,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
         return yield* node.dial(place, port)
       }).pipe(Effect.catch((error) => explain(id, error))),
     stats: Effect.fn("SwarmDriver.stats")((id) => on(id, (node, place) => node.stats(place))),
+    identify: (id, user) => on(id, (node, place) => node.identify(place, user)),
     stat: (id, path) => file(id, (node, place) => node.files.stat(place, path)),
     readFile: (id, path, range) =>
       streamOn(id, (node, place) => node.files.readFile(place, path, range)),

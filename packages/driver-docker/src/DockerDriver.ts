@@ -32,6 +32,7 @@ import { makeContainerStats } from "./container/stats.ts"
 import type { Target } from "./container/Target.ts"
 import { makeTerminals } from "./container/terminals.ts"
 import { makeUsageOf } from "./container/usage.ts"
+import { makeUsers } from "./container/users.ts"
 import { DockerEngine } from "./DockerEngine.ts"
 import { capacityOfHost } from "./engine/capacity.ts"
 import { isEngineError } from "./engine/failures.ts"
@@ -56,7 +57,6 @@ import { makeDiskLimits } from "./sandbox/diskLimits.ts"
 import { type EgressOptions, makeEgress } from "./sandbox/egress.ts"
 import { makeEventHub } from "./sandbox/events.ts"
 import { provideImage } from "./sandbox/image.ts"
-import { makeLanguages } from "./sandbox/language.ts"
 import { isNetworkName, networkOfProxy, removeNetwork } from "./sandbox/network.ts"
 import { makeNetworksAhead } from "./sandbox/networksAhead.ts"
 import { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
@@ -135,18 +135,17 @@ export const layerDriver = (
         Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
       )
       const podman = Effect.map(info, isPodman)
-      const languages = yield* makeLanguages(engine)
       const using = {
         engine,
         hub,
         connections,
-        languages,
         judgeLoss: judgeLoss(engine, hub, connections.relaunch),
       }
       const exec = makeCommands(using)
       const terminal = makeTerminals(using)
       const files = makeContainerFiles(engine, connections)
       const usageOf = makeUsageOf(connections)
+      const identify = makeUsers(engine, connections)
       const dial = makeContainerPorts(engine, connections)
       const stats = makeContainerStats(files)
       const pulling = makeKeyedLock<string>()
@@ -617,6 +616,7 @@ export const layerDriver = (
         list,
         exec: (id, request) =>
           streamOn(id, (target) => exec(target, request), inTime(engine, request)(locate(id))),
+        identify: (id, user) => on(id, (target) => identify(target, user)),
         snapshot: Effect.fn("DockerDriver.snapshot")(function* (id, name) {
           const sandbox = yield* find(id)
           if ((yield* runtimes).get(sandbox.runtime)?.keepsFiles === false) {

@@ -105,19 +105,6 @@ export interface ContainerSpec {
   }
 }
 
-/** A command as the engine takes it. */
-export interface ExecSpec {
-  readonly Cmd: ReadonlyArray<string>
-  readonly Env: ReadonlyArray<string>
-  readonly WorkingDir?: string
-  readonly User?: string
-  readonly AttachStdin: boolean
-  readonly AttachStdout: true
-  readonly AttachStderr: true
-  /** It runs on no terminal: its output is in frames of two streams. */
-  readonly Tty: false
-}
-
 /** `{ label: ["a=b"] }` and the like, as the Engine API has them. */
 export type Filters = Readonly<Record<string, ReadonlyArray<string>>>
 
@@ -211,7 +198,11 @@ export class DockerEngine extends Context.Service<
     /** Kills it where it runs; its anonymous volumes go with it. */
     readonly containerRemove: (id: string) => Effect.Effect<void, HostError>
     /** @returns the ID of the command, which is not yet started */
-    readonly execCreate: (container: string, spec: ExecSpec) => Effect.Effect<string, HostError>
+    /** Prepares a program in a running container, as root and with all its streams. @returns its ID */
+    readonly execCreate: (
+      container: string,
+      command: ReadonlyArray<string>,
+    ) => Effect.Effect<string, HostError>
     readonly execStart: (id: string) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
     /** From now on, until the connection breaks. */
     readonly events: (filters: Filters) => Stream.Stream<EngineEvent, HostError>

@@ -7,6 +7,7 @@
 
 export { bounded } from "./engine/bounded.ts"
 export { execConnection } from "./engine/execConnection.ts"
+export { execSpec } from "./engine/execSpec.ts"
 export { codeOf, parseJson, refusalIn, systemReasons } from "./engine/failures.ts"
 export { messages } from "./engine/jsonLines.ts"
 export { orMissing, pathStatHeader, readPathStat } from "./engine/pathStat.ts"

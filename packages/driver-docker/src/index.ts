@@ -2,13 +2,7 @@
 import "@cordon/core"
 
 export { type DockerDriverOptions, layerDriver } from "./DockerDriver.ts"
-export type {
-  ContainerSpec,
-  ExecConnection,
-  ExecSpec,
-  Filters,
-  NetworkSpec,
-} from "./DockerEngine.ts"
+export type { ContainerSpec, ExecConnection, Filters, NetworkSpec } from "./DockerEngine.ts"
 export { DockerEngine } from "./DockerEngine.ts"
 export { type DockerOptions, docker, layer } from "./docker.ts"
 export { type Endpoint, findEndpoint } from "./endpoint/Endpoint.ts"

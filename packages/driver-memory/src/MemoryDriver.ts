@@ -273,6 +273,14 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
             network: { received: 0, sent: 0 },
           }
         }),
+        // Users are recorded: everything runs as root.
+        identify: (id) =>
+          Effect.map(findRunning(id), ({ env }) => ({
+            uid: 0,
+            gid: 0,
+            groups: [],
+            home: env["HOME"] ?? "/root",
+          })),
         stat: (id, path) => Effect.flatMap(findRunning(id), ({ tree }) => tree.stat(path)),
         readFile: (id, path, { offset = 0, length } = {}) =>
           fromTree(id, (tree) =>

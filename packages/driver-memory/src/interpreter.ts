@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { ExecEvent, type ExecRequest, InvalidPath, languageVariables } from "@cordon/core"
+import { ExecEvent, type ExecRequest, InvalidPath } from "@cordon/core"
 import { Duration, Effect, Stream } from "effect"
 import {
   Bash,
@@ -31,7 +31,9 @@ const now = Date.now
 
 /** As the containers of most images have it. */
 const inLanguage = (env: Readonly<Record<string, string>>) =>
-  languageVariables.some((name) => name in env) ? { ...env } : { ...env, LANG: "C.UTF-8" }
+  ["LANG", "LC_ALL", "LC_CTYPE"].some((name) => name in env)
+    ? { ...env }
+    : { ...env, LANG: "C.UTF-8" }
 
 const exitOf = (exitCode: number, timedOut: boolean) =>
   ExecEvent.Exit({ exitCode, timedOut, oomKilled: false, restarted: false })

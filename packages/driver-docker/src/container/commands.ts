@@ -1,27 +1,16 @@
-import {
-  EngineUnreachable,
-  type ExecError,
-  ExecEvent,
-  type ExecRequest,
-  scriptArgv,
-} from "@cordon/core"
+import { EngineUnreachable, type ExecError, ExecEvent, type ExecRequest } from "@cordon/core"
 import { Duration, Effect, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { Final } from "../init/Channel.ts"
 import { NotStarted } from "../init/errors.ts"
 import { exitOf, type RunError, runTo } from "../init/run.ts"
 import type { EventHub } from "../sandbox/events.ts"
-import type { Languages } from "../sandbox/language.ts"
 import type { Connected, Connections } from "./connections.ts"
 import { before, type JudgeLoss } from "./ends.ts"
 import { connectTo, type Stuck } from "./refusals.ts"
 import { judgeStart, said } from "./startFailures.ts"
 import type { Target } from "./Target.ts"
 import { requireUserNumbers } from "./users.ts"
-
-/** The program of a command and its arguments: a text is for a shell. */
-const argvOf = (command: ExecRequest["command"]) =>
-  typeof command === "string" ? scriptArgv(command) : command
 
 // What a busy engine may take to connect, on top of a command's timeout.
 const extra = Duration.seconds(8)
@@ -44,21 +33,24 @@ export const commandOf = (
   target: Target,
   { command, cwd = target.cwd ?? "/", user = target.user, env = {} }: Omit<ExecRequest, "stdin">,
 ) => ({
-  argv: argvOf(command),
+  ...(typeof command === "string" ? { argv: [command], script: true } : { argv: command }),
   cwd,
   env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
   ...(user === undefined ? {} : { user }),
 })
+
+/** What a command that did not begin would have run; the last shell that the init tries for a script. */
+export const programOf = ({ command }: Pick<ExecRequest, "command">) =>
+  typeof command === "string" ? "/bin/sh" : command[0]
 
 /** Commands of sandboxes, as `SandboxDriver.exec` promises. */
 export const makeCommands = (options: {
   readonly engine: DockerEngine["Service"]
   readonly hub: EventHub
   readonly connections: Connections
-  readonly languages: Languages
   readonly judgeLoss: JudgeLoss
 }) => {
-  const { engine, hub, connections, languages, judgeLoss } = options
+  const { engine, hub, connections, judgeLoss } = options
   /** How a command ended; one that did not end when it was told to is ended with its sandbox. */
   const endedBy =
     ({ reset }: Connected) =>
@@ -75,20 +67,11 @@ export const makeCommands = (options: {
         const { user = target.user, stdin, timeout } = request
         yield* requireUserNumbers(user)
         const state = before(hub, target)
-        const [connected, env] = yield* inTime(
-          engine,
-          request,
-        )(
-          Effect.all([
-            connectTo(connections, target),
-            languages(target.instanceId, request.command, request.env ?? {}),
-          ]),
-        )
-        const command = commandOf(target, { ...request, env })
+        const connected = yield* inTime(engine, request)(connectTo(connections, target))
+        const command = commandOf(target, request)
         const failed = (error: RunError | Stuck): Stream.Stream<ExecEvent, ExecError> => {
           if (error instanceof NotStarted) {
-            const [program] = command.argv
-            const attempted = { program, cwd: command.cwd, user }
+            const attempted = { program: programOf(request), cwd: command.cwd, user }
             return Stream.unwrap(Effect.map(judgeStart(error, attempted), said))
           }
           if (error._tag === "InvalidInput") return Stream.fail(error)

@@ -58,16 +58,7 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
 
   /** Has the engine start a helper, and speaks through it. */
   const throughHelper = Effect.fnUntraced(function* (instanceId: string) {
-    const helper = yield* engine.execCreate(instanceId, {
-      Cmd: [initPath, "connect"],
-      Env: [],
-      WorkingDir: "/",
-      User: "0",
-      AttachStdin: true,
-      AttachStdout: true,
-      AttachStderr: true,
-      Tty: false,
-    })
+    const helper = yield* engine.execCreate(instanceId, [initPath, "connect"])
     return yield* over(engine.execStart(helper))
   })
 

@@ -4,8 +4,7 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { NotStarted } from "../init/errors.ts"
 import { type RunError, type RunExit, start } from "../init/run.ts"
 import type { EventHub } from "../sandbox/events.ts"
-import type { Languages } from "../sandbox/language.ts"
-import { commandOf } from "./commands.ts"
+import { commandOf, programOf } from "./commands.ts"
 import type { Connections } from "./connections.ts"
 import { before, type JudgeLoss } from "./ends.ts"
 import { connectTo, explainLoss, type Stuck } from "./refusals.ts"
@@ -19,18 +18,16 @@ export const makeTerminals =
     readonly engine: DockerEngine["Service"]
     readonly hub: EventHub
     readonly connections: Connections
-    readonly languages: Languages
     readonly judgeLoss: JudgeLoss
   }) =>
   (target: Target, request: TerminalRequest): Effect.Effect<Terminal, ExecError, Scope.Scope> =>
     Effect.gen(function* () {
-      const { engine, hub, connections, languages, judgeLoss } = options
+      const { engine, hub, connections, judgeLoss } = options
       const { user = target.user, size } = request
       yield* requireUserNumbers(user)
       const state = before(hub, target)
       const { init, reset } = yield* connectTo(connections, target)
-      const given = { TERM: "xterm-256color", ...request.env }
-      const env = yield* languages(target.instanceId, request.command, given)
+      const env = { TERM: "xterm-256color", ...request.env }
       const command = commandOf(target, { ...request, env })
       const running = yield* start(init, { ...command, terminal: size }).pipe(
         Effect.catchTag("InitLost", (lost) => explainLoss(engine, target, lost)),
@@ -49,9 +46,8 @@ export const makeTerminals =
         unanswered ? Effect.as(reset, exitCode) : Effect.succeed(exitCode)
       const started = yield* Effect.result(running.pid)
       if (started._tag === "Failure" && started.failure instanceof NotStarted) {
-        const [program] = command.argv
         const { text, exitCode } = yield* judgeStart(started.failure, {
-          program,
+          program: programOf(request),
           cwd: command.cwd,
           user,
         })

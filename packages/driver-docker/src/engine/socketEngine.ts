@@ -6,6 +6,7 @@ import { DockerEngine, type ExecConnection, type Filters } from "../DockerEngine
 import { attach } from "./attach.ts"
 import { bounded } from "./bounded.ts"
 import { execConnection } from "./execConnection.ts"
+import { execSpec } from "./execSpec.ts"
 import { codeOf, refusal, systemReasons } from "./failures.ts"
 import { IdleAgent } from "./idleAgent.ts"
 import { messages } from "./jsonLines.ts"
@@ -246,12 +247,12 @@ export const socketEngine = (socketPath: string, patience: number, holds: boolea
             docker.getContainer(id).remove({ force: true, v: true }),
           ),
         ),
-      execCreate: (container, spec) =>
+      execCreate: (container, command) =>
         Effect.map(
           ask("prepare a command", schemas.Created, () =>
             docker
               .getContainer(container)
-              .exec({ ...spec, Cmd: [...spec.Cmd], Env: [...spec.Env] })
+              .exec(execSpec(command))
               .then((exec) => ({ Id: exec.id })),
           ),
           ({ Id }) => Id,

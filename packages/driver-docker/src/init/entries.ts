@@ -1,4 +1,5 @@
 /** What file operations and lists of processes put out and take in: `docs/init-protocol.md`. */
+import type { SandboxUser } from "@cordon/core"
 import {
   big,
   bytes,
@@ -249,6 +250,26 @@ export function* usages(emit: (usage: Usage) => void): Grammar<void> {
     const open = yield* number(4, true)
     const keptRunning = yield* number(4)
     emit({ open, keptRunning, quiet: yield* big() })
+  }
+}
+
+// Groups that a user may have, and bytes of a home folder.
+const mostGroups = 64
+const longestHome = 64 * 1024
+
+/** Bytes of the longest user. */
+export const longestUser = 12 + 4 * mostGroups + 4 + longestHome
+
+/** A user. */
+export function* users(emit: (user: SandboxUser) => void): Grammar<void> {
+  for (;;) {
+    const uid = yield* number(4, true)
+    const gid = yield* number(4)
+    const count = yield* number(4)
+    if (count > mostGroups) throw new MalformedRecord(`${count} groups`)
+    const groups: Array<number> = []
+    while (groups.length < count) groups.push(yield* number(4))
+    emit({ uid, gid, groups, home: yield* text(longestHome) })
   }
 }
 

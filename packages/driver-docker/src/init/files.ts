@@ -6,9 +6,10 @@ import {
   giveBack,
   InvalidInput,
   InvalidPath,
+  type SandboxUser,
   StorageFailed,
 } from "@cordon/core"
-import { Effect, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import type { Channel } from "./Channel.ts"
 import {
   type Content,
@@ -20,8 +21,10 @@ import {
   gathered,
   lastChunk,
   longestEntry,
+  longestUser,
   type Match,
   matches,
+  users,
   type WatchEvent,
   watchEvents,
 } from "./entries.ts"
@@ -250,6 +253,35 @@ export const own = (
     }
     yield* requireDone(path, final)
   }).pipe(Effect.scoped)
+
+/**
+ * Who a user is; fails with `InvalidInput` where there is no such user.
+ *
+ * @param user a name, a number, or either with `:group`; root where empty
+ */
+export const identify = (
+  connection: Actor["connection"],
+  user: string,
+): Effect.Effect<SandboxUser, OperationError> =>
+  recordsOf({ connection }, ["identify", user], users, {
+    timeout: patienceOf({ connection }),
+    limit: longestUser,
+    explained: (number) =>
+      number === errno.EINVAL
+        ? new InvalidInput({ subject: "user", issue: "the sandbox has no such user" })
+        : undefined,
+  }).pipe(
+    Stream.runHead,
+    Effect.flatMap(
+      Option.match({
+        onNone: () =>
+          Effect.fail(
+            new StorageFailed({ path: "/etc/passwd", reason: "the sandbox named no user" }),
+          ),
+        onSome: Effect.succeed,
+      }),
+    ),
+  )
 
 /** What is searched for in a folder's files. */
 export interface SearchOptions {

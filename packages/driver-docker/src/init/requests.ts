@@ -81,6 +81,8 @@ const request =
 /** A program to run. */
 export interface RunRequest {
   readonly argv: ReadonlyArray<string>
+  /** Whether the one argument is a script, for bash or else sh: false by default. */
+  readonly script?: boolean
   /** A name, a number, or either with `:group`; root where absent. */
   readonly user?: string
   /** An absolute path. */
@@ -93,7 +95,7 @@ export interface RunRequest {
   readonly terminal?: { readonly rows: number; readonly columns: number }
 }
 
-const flag = { terminal: 1, kept: 2, bare: 4, noInput: 8 }
+const flag = { terminal: 1, kept: 2, bare: 4, noInput: 8, script: 16 }
 
 /**
  * @param input whether it has any
@@ -106,7 +108,8 @@ export const runRequest = (run: RunRequest, input: boolean, name = ""): Request 
         (run.terminal === undefined ? 0 : flag.terminal) |
           (name === "" ? 0 : flag.kept) |
           (run.bare === true ? flag.bare : 0) |
-          (input ? 0 : flag.noInput),
+          (input ? 0 : flag.noInput) |
+          (run.script === true ? flag.script : 0),
       )
       .u32(credit)
       .u16(Math.min(run.terminal?.rows ?? 0, 0xffff))

@@ -1,0 +1,12 @@
+/** A user of a sandbox, as the sandbox's own tables have it. */
+export interface SandboxUser {
+  readonly uid: number
+  readonly gid: number
+  /** Further groups. */
+  readonly groups: ReadonlyArray<number>
+  /**
+   * What `$HOME` is to this user's commands: what the image or the sandbox sets, else the home folder.
+   * It is the sandbox's word, and may be any text.
+   */
+  readonly home: string
+}
