@@ -137,9 +137,13 @@ bool send_frame(struct connection *connection, uint8_t type, uint32_t channel, c
 uint32_t data_room(struct connection *connection) {
   uint32_t used = connection->output_end - connection->output_start + FRAME_HEADER + 1 + CONTROL_RESERVE;
   if (used >= MAX_OUTPUT) return 0;
-  uint32_t room = MAX_OUTPUT - used < MAX_DATA - 1 ? MAX_OUTPUT - used : MAX_DATA - 1;
+  uint32_t room = MAX_OUTPUT - used < BULK_READ ? MAX_OUTPUT - used : BULK_READ;
   make_room(connection, FRAME_HEADER + 1 + room);
   return room;
+}
+
+bool is_full(const struct connection *connection) {
+  return connection->blocked && connection->output_end - connection->output_start >= BULK_READ;
 }
 
 uint8_t *data_place(struct connection *connection) { return connection->output + connection->output_end + FRAME_HEADER + 1; }
@@ -150,16 +154,17 @@ void data_placed(struct connection *connection, uint32_t channel, uint8_t stream
 }
 
 void flush_connection(struct connection *connection) {
-  while (connection->output_start < connection->output_end) {
+  while (!connection->blocked && connection->output_start < connection->output_end) {
     ssize_t gone = write(connection->out, connection->output + connection->output_start, connection->output_end - connection->output_start);
     if (gone < 0 && errno == EINTR) continue;
     if (gone < 0) {
       if (errno != EAGAIN) connection->dead = true;
+      connection->blocked = true;
       return;
     }
     connection->output_start += gone;
   }
-  connection->output_start = connection->output_end = 0;
+  if (connection->output_start == connection->output_end) connection->output_start = connection->output_end = 0;
 }
 
 static bool greet(struct connection *connection, struct reader payload) {

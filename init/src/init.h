@@ -12,6 +12,7 @@ enum {
   MAX_DATA = 64 << 10,        // bytes of a DATA payload
   MAX_OUTPUT = 256 << 10,     // bytes kept for a connection that does not read
   CONTROL_RESERVE = 64 << 10, // of these, for frames other than DATA
+  BULK_READ = 60 << 10,       // bytes that are read of an output at once: whole pages, which fit into a DATA frame
   INPUT_WINDOW = 128 << 10,   // bytes of input that a channel may have on their way
   WIDE_WINDOW = 1 << 20,      // as many, of those few that have much to send
   MAX_WIDE = 8,
@@ -181,6 +182,7 @@ struct connection {
   struct connection *next;
   int in, out, helper; // helper: the socket to `connect`, -1 for the first connection
   bool greeted, dead, waiting; // waiting: for the helper's descriptors
+  bool blocked;                // it took no more, until poll says that it does
   unsigned quiet_ms;
   uint64_t used; // when it last opened or ended a channel that is no question; 0: never
   uint8_t *input, *output;
@@ -199,8 +201,10 @@ void close_connection(struct connection *connection);
 void age_connections(unsigned ms);
 // Frames: false where the connection can't take one.
 bool send_frame(struct connection *connection, uint8_t type, uint32_t channel, const void *payload, uint32_t length);
-// Room for a DATA frame's bytes right now, at most MAX_DATA - 1.
+// Room for a DATA frame's bytes right now, at most BULK_READ.
 uint32_t data_room(struct connection *connection);
+// Whether so much waits to be written that no more output should be read: by small pieces it would cost more.
+bool is_full(const struct connection *connection);
 // Where such bytes go, then that so many were put there.
 uint8_t *data_place(struct connection *connection);
 void data_placed(struct connection *connection, uint32_t channel, uint8_t stream, uint32_t length);

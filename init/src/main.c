@@ -261,7 +261,7 @@ static void turn(int signals, int listening) {
     for (int i = 0; i < 2; i++) job->polled[i + 1] = want(job->out[i], POLLIN);
   }
   for (channel = channels; channel != NULL; channel = channel->next) {
-    bool hears = channel->connection != NULL && channel->credit > 0 && data_room(channel->connection) > 0;
+    bool hears = channel->connection != NULL && channel->credit > 0 && !is_full(channel->connection) && data_room(channel->connection) > 0;
     channel->polled[0] = want(channel->in, channel->dialling || channel->pending_end > 0 ? POLLOUT : 0);
     for (int i = 0; i < 2; i++)
       channel->polled[i + 1] = want(channel->out[i], hears && !channel->dialling && channel->left[i] != 0 ? POLLIN : 0);
@@ -284,6 +284,7 @@ static void turn(int signals, int listening) {
     if (connection->dead) continue;
     if (connection->waiting && came(connection->polled[0])) receive_descriptors(connection);
     else if (came(connection->polled[0])) read_connection(connection);
+    if (came(connection->polled[1])) connection->blocked = false;
     if (came(connection->polled[2])) connection->dead = true;
   }
   for (channel = channels; channel != NULL; channel = channel->next)
