@@ -67,18 +67,19 @@ export const download = Effect.fn("download")(function* (
   const files = yield* SessionFiles
   const report = { files: 0, directories: 0, bytes: 0 }
   const bounded = <E>(content: Stream.Stream<Uint8Array, E>) =>
-    Stream.tap(content, (chunk) => {
-      report.bytes += chunk.length
+    Stream.mapArrayEffect(content, (chunks) => {
+      const bytes = chunks.reduce((sum, { length }) => sum + length, 0)
+      report.bytes += bytes
       return report.bytes > limit
         ? Effect.fail(new FileTooLarge({ path: from, size: report.bytes, limit }))
-        : meter.bytes(chunk.length)
+        : Effect.as(meter.bytes(bytes), chunks)
     })
   const stat = yield* driver.stat(id, from)
   const total = stat.kind === "file" ? stat.size : undefined
   const meter = yield* makeMeter(onProgress, total)
   if (stat.kind === "file") {
     if (stat.size > limit) return yield* new FileTooLarge({ path: from, size: stat.size, limit })
-    const content = bounded(driver.readFile(id, from))
+    const content = bounded(driver.readFile(id, from, { lent: true }))
     yield* files.write(to, content, stat.mode & 0o777, stat.modifiedAt)
     meter.counted.files = 1
     yield* meter.done

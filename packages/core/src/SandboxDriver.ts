@@ -242,11 +242,14 @@ export class SandboxDriver extends Context.Service<
 
     readonly stat: (id: SandboxId, path: FilePath) => Effect.Effect<FileStat, FileError>
 
-    /** Streams a regular file, or `length` bytes of it from `offset`. */
+    /**
+     * Streams a regular file, or `length` bytes of it from `offset`. `lent`: the pieces are the reader's only
+     * until `giveBack` gives them back, and their memory may be used again then.
+     */
     readonly readFile: (
       id: SandboxId,
       path: FilePath,
-      range?: { readonly offset?: number; readonly length?: number },
+      range?: { readonly offset?: number; readonly length?: number; readonly lent?: boolean },
     ) => Stream.Stream<Uint8Array, FileError>
 
     /** Writes a file whole or not at all; parent folders are made, a symlink is written through. */

@@ -9,7 +9,7 @@ export { Incarnation, requireIncarnation, type SandboxTarget } from "./Incarnati
 export { makeKeyedLock } from "./KeyedLock.ts"
 export * from "./LeaseStore.ts"
 export { Leases } from "./Leases.ts"
-export { giveBack } from "./Lent.ts"
+export { giveBack, lend } from "./Lent.ts"
 export { leaseStoreMemory } from "./leases/memoryStore.ts"
 export { collectOutput, HeadAndTail } from "./Output.ts"
 export * from "./Policy.ts"

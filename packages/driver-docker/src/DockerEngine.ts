@@ -16,8 +16,8 @@ import type {
 /** The attachment of a running command, or of a container's main process. */
 export interface ExecConnection {
   /**
-   * Hands the output, multiplexed frames of stdout and stderr, to `take` piece by piece as it comes.
-   * `take` says whether it wants the next one; if not, none comes until `resume`. To be called once.
+   * Hands the output, multiplexed frames of stdout and stderr, to `take` piece by piece as it comes. A
+   * piece is the taker's only until it returns: its memory is used again. `take` says whether it wants the next one; if not, none comes until `resume`. To be called once.
    */
   readonly receive: (take: (piece: Uint8Array) => boolean) => {
     readonly resume: () => void

@@ -109,7 +109,7 @@ describe("an attachment through a local socket", () => {
         socket.write(`${answer}early `)
         const connection = yield* Fiber.join(attaching)
         const output: Array<Uint8Array> = []
-        const reading = connection.receive((piece) => output.push(piece) > 0)
+        const reading = connection.receive((piece) => output.push(Buffer.from(piece)) > 0)
         yield* connection.write([Buffer.from("input")])
         assert.strictEqual(yield* read(socket), "input")
         yield* connection.end

@@ -4,7 +4,7 @@ import * as fs from "node:fs/promises"
 import { sep } from "node:path"
 import { Effect, Exit, Layer, Stream } from "effect"
 import { InvalidPath, NotAFile } from "../errors.ts"
-import { lend } from "../Lent.ts"
+import { giveBack, lend } from "../Lent.ts"
 import { SessionFiles, type SessionFilesError } from "../SessionFiles.ts"
 import { storagePath } from "../values/FilePath.ts"
 import { type Folder, hasDescriptors, makeTree } from "./folder.ts"
@@ -16,15 +16,48 @@ import { walkDirectory } from "./walk.ts"
 // each for itself, and each call waits for its turn in the thread pool.
 const chunkBytes = 64 * 1024
 const readBytes = 1024 * 1024
+// Bytes that are written at once.
+const writeBytes = 512 * 1024
 // Of memory that is used again.
 const lentBytes = 512 * 1024
-// Pieces that gather while the ones before them are being written.
-const writeAhead = 64
 
 const writeAll = async (handle: fs.FileHandle, chunks: ReadonlyArray<Uint8Array>) => {
   const { bytesWritten } = await handle.writev([...chunks])
   const rest = Buffer.concat(bytesWritten < sizeOf(chunks) ? chunks : []).subarray(bytesWritten)
   if (rest.length > 0) await handle.writeFile(rest)
+}
+
+/** Writes what comes of a file, much at once, while more of it comes. */
+const makeWriter = (handle: fs.FileHandle) => {
+  let waiting: Array<Uint8Array> = []
+  let bytes = 0
+  let writing = Promise.resolve()
+  const write = async (chunks: ReadonlyArray<Uint8Array>) => {
+    await writeAll(handle, chunks)
+    chunks.forEach(giveBack)
+  }
+  /** Returns once what went before is written. */
+  const flush = async () => {
+    await writing
+    const chunks = waiting
+    waiting = []
+    bytes = 0
+    writing = write(chunks)
+    writing.catch(() => {})
+  }
+  return {
+    flush,
+    /** @returns whether there is enough to flush */
+    add: (chunks: ReadonlyArray<Uint8Array>): boolean => {
+      for (const chunk of chunks) bytes += chunk.length
+      waiting.push(...chunks)
+      return bytes >= writeBytes
+    },
+    end: async () => {
+      await flush()
+      await writing
+    },
+  }
 }
 
 const chunksOf = (bytes: Uint8Array): ReadonlyArray<Uint8Array> =>
@@ -166,10 +199,11 @@ export const directoryLayer = (
           yield* Effect.scoped(
             Effect.gen(function* () {
               const handle = yield* open(path, folder, part, flags, mode ?? 0o644)
-              yield* content.pipe(
-                Stream.buffer({ capacity: writeAhead }),
-                Stream.runForEachArray((chunks) => attempt(path, () => writeAll(handle, chunks))),
+              const writer = makeWriter(handle)
+              yield* Stream.runForEachArray(content, (chunks) =>
+                writer.add(chunks) ? attempt(path, writer.flush) : Effect.void,
               )
+              yield* attempt(path, writer.end)
               if (mode !== undefined) yield* attempt(path, () => handle.chmod(mode & 0o777))
               if (modifiedAt !== undefined) {
                 yield* attempt(path, () => handle.utimes(modifiedAt, modifiedAt))

@@ -143,7 +143,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
     readFile: (
       target: Target,
       path: FilePath,
-      range?: { readonly offset?: number; readonly length?: number },
+      range?: { readonly offset?: number; readonly length?: number; readonly lent?: boolean },
     ) => stream(target, path, (actor) => files.read(actor, path, range)),
     writeFile: <E>(target: Target, path: FilePath, content: FileContent<E>) =>
       at<void, E>(target, path, (actor) =>

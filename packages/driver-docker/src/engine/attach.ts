@@ -2,6 +2,8 @@ import { type Agent, type IncomingMessage, request } from "node:http"
 import { Duplex } from "node:stream"
 import { text } from "node:stream/consumers"
 import { refusalIn } from "./failures.ts"
+import { IdleAgent } from "./idleAgent.ts"
+import { connectShared } from "./sharedReads.ts"
 
 /** A connection that is raw after the head of an answer which did not say that it would be. */
 const rawFrom = (answer: IncomingMessage): Duplex => {
@@ -45,7 +47,11 @@ export const attach = (
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
   const path = `/containers/${encodeURIComponent(id)}/attach?stream=1&stdin=1&stdout=1&stderr=1`
   const headers = { Connection: "Upgrade", Upgrade: "tcp" }
-  request({ ...engine, method: "POST", path, headers, signal: left })
+  const { socketPath, agent } = engine
+  const connection = connectShared(socketPath)
+  if (agent instanceof IdleAgent) connection.unref()
+  const createConnection = () => connection
+  request({ socketPath, createConnection, method: "POST", path, headers, signal: left })
     .on("upgrade", (_answer, socket, early) => {
       if (early.length > 0) socket.unshift(early)
       resolve(socket)

@@ -2,9 +2,7 @@ import { type Duplex, finished } from "node:stream"
 import type { HostError } from "@cordon/core"
 import { Deferred, Effect } from "effect"
 import type { ExecConnection } from "../DockerEngine.ts"
-
-const bytesOf = (chunk: Uint8Array | string) =>
-  typeof chunk === "string" ? Buffer.from(chunk) : chunk
+import { takeShared } from "./sharedReads.ts"
 
 /** The attachment of a command over the raw connection that the engine upgraded to it. */
 export const execConnection = (
@@ -24,9 +22,7 @@ export const execConnection = (
       finished(socket, { writable: false }, (cause) =>
         Deferred.doneUnsafe(ended, cause ? Effect.fail(toHostError(cause)) : Effect.void),
       )
-      socket.on("data", (chunk: Uint8Array | string) => {
-        if (!take(bytesOf(chunk))) socket.pause()
-      })
+      takeShared(socket, take)
       return { resume: () => void socket.resume(), end: Deferred.await(ended) }
     },
     write: (pieces) =>

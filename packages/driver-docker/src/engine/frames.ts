@@ -13,7 +13,7 @@ const headerBytes = 8
  * @see https://docs.docker.com/reference/api/engine/ (attach, stream format)
  */
 export class FrameParser {
-  readonly #header = new Uint8Array(headerBytes)
+  readonly #header = Buffer.alloc(headerBytes)
   #have = 0
   #stream = 0
   #left = 0
@@ -21,24 +21,37 @@ export class FrameParser {
   /** @returns what the piece holds of output; throws `MalformedFrame` on what is no frame */
   push(piece: Uint8Array): Array<OutputEvent> {
     const events: Array<OutputEvent> = []
+    this.parse(piece, (stream, bytes) => {
+      events.push(stream === 2 ? Event.Stderr({ bytes }) : Event.Stdout({ bytes }))
+      return true
+    })
+    return events
+  }
+
+  /**
+   * As `push`: hands what the piece holds of output to `take`, until that wants no more.
+   *
+   * @returns whether it still does
+   */
+  parse(piece: Uint8Array, take: (stream: number, bytes: Uint8Array) => boolean): boolean {
     let at = 0
     while (at < piece.length) {
       if (this.#left > 0) {
         const bytes = piece.subarray(at, at + this.#left)
         at += bytes.length
         this.#left -= bytes.length
-        events.push(this.#stream === 2 ? Event.Stderr({ bytes }) : Event.Stdout({ bytes }))
+        if (!take(this.#stream, bytes)) return false
         continue
       }
       this.#header[this.#have++] = piece[at++] ?? 0
       if (this.#have < headerBytes) continue
       this.#have = 0
-      const [stream = 255, ...zeros] = this.#header.subarray(0, 4)
-      if (stream > 2 || zeros.some((byte) => byte !== 0)) throw new MalformedFrame()
-      this.#stream = stream
-      this.#left = new DataView(this.#header.buffer).getUint32(4)
+      const kind = this.#header.readUInt32LE()
+      if (kind > 2) throw new MalformedFrame()
+      this.#stream = kind
+      this.#left = this.#header.readUInt32BE(4)
     }
-    return events
+    return true
   }
 }
 

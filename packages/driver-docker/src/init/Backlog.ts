@@ -11,7 +11,8 @@ interface Open {
   length: number
 }
 
-// What is longer is kept as it came, with the memory that it came in; shorter pieces are gathered.
+// What is longer is kept as it came; shorter pieces are gathered. All are copied: the memory that they came in is used
+// again.
 const long = 2048
 const space = 4096
 // Order between the streams of a channel is kept for so many pieces that wait.
@@ -45,7 +46,7 @@ export class Backlog {
     }
     if (bytes.length >= long) {
       this.#open[stream] = undefined
-      this.#pieces.push({ stream, bytes })
+      this.#pieces.push({ stream, bytes: Buffer.from(bytes) })
       return
     }
     const crowded = open !== undefined || this.#pieces.length >= mostPieces

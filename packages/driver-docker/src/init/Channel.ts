@@ -25,6 +25,9 @@ export interface ChannelOptions extends OutputOptions {
   readonly takesBack?: number
 }
 
+// Milliseconds in which output in bulk gathers before its consumer is woken for it.
+const gathering = 2
+
 /** How a call ended. */
 export interface Final {
   /** Absent where the init did not say in time: what was started may still be running. */
@@ -62,6 +65,7 @@ export class Channel {
   #isKilled = false
   #timedOut = false
   #wakeReader: (() => void) | undefined
+  #cancelWake: (() => void) | undefined
   readonly #cancels: Array<() => void> = []
 
   constructor(number: number, link: Link, options: ChannelOptions) {
@@ -180,7 +184,15 @@ export class Channel {
 
   /** Tells who waits for output of what has come. */
   flush(): void {
-    this.#wakeReader?.()
+    if (this.#wakeReader === undefined) return
+    if (this.#final !== undefined || !this.#output.meagre) {
+      this.#wakeReader()
+      return
+    }
+    this.#cancelWake ??= this.#link.later(gathering, () => {
+      this.#cancelWake = undefined
+      this.#wakeReader?.()
+    })
   }
 
   #take(): Effect.Effect<Next, ConnectionError> | undefined {
@@ -225,6 +237,7 @@ export class Channel {
     if (this.#final !== undefined) return
     this.#final = final
     for (const cancel of this.#cancels) cancel()
+    this.#cancelWake?.()
     this.#input.close()
     Deferred.doneUnsafe(this.#started, final)
     Deferred.doneUnsafe(this.#ended, final)

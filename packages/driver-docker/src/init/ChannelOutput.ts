@@ -1,4 +1,5 @@
 import { Backlog, type Piece } from "./Backlog.ts"
+import { Blocks } from "./Blocks.ts"
 import { ProtocolFault } from "./errors.ts"
 
 /** What a channel's output may be. */
@@ -9,10 +10,11 @@ export interface OutputOptions {
   readonly limit?: number
   /**
    * - `plain`, by default.
+   * - `bulk`: it comes in blocks. `lent`: these are to be given back with `giveBack`.
    * - `log`: it may hold positions in a log.
    * - `socket`: it may end before its channel.
    */
-  readonly kind?: "plain" | "log" | "socket"
+  readonly kind?: "plain" | "bulk" | "lent" | "log" | "socket"
 }
 
 /** Bytes of output that may come at first. */
@@ -24,8 +26,10 @@ export const firstCredit = ({
 /** The output of a channel: what waits of it, and what may still come. */
 export class ChannelOutput {
   readonly #kind: OutputOptions["kind"]
-  readonly #backlog = new Backlog()
+  readonly #backlog: Backlog | Blocks
   readonly #firstCredit: number
+  /** Of the window, which is worth a frame: bulk has more on its way than it needs. */
+  readonly #share: number
   /** Bytes that may still come, that may be granted in all, and that were taken since. */
   #granted: number
   #grantable: number
@@ -37,6 +41,9 @@ export class ChannelOutput {
 
   constructor(options: OutputOptions) {
     this.#kind = options.kind
+    const isBulk = options.kind === "bulk" || options.kind === "lent"
+    this.#backlog = isBulk ? new Blocks(options.kind === "lent") : new Backlog()
+    this.#share = isBulk ? 1 / 2 : 1 / 4
     this.#firstCredit = firstCredit(options)
     this.#granted = this.#firstCredit
     this.#grantable = (options.limit ?? Number.POSITIVE_INFINITY) - this.#firstCredit
@@ -44,6 +51,11 @@ export class ChannelOutput {
 
   get empty(): boolean {
     return this.#backlog.empty
+  }
+
+  /** Whether more is to be waited for, for a moment, before its consumer is woken. */
+  get meagre(): boolean {
+    return this.#backlog instanceof Blocks && !this.#backlog.empty && !this.#backlog.plenty
   }
 
   /** Whether the other side has said that nothing more comes. */
@@ -78,7 +90,7 @@ export class ChannelOutput {
   /** What is to be granted for what was taken: 0 until it is worth a frame. */
   grant(): number {
     const count = Math.min(this.#taken, this.#grantable)
-    if (count < Math.min(this.#firstCredit / 4, this.#grantable)) return 0
+    if (count < Math.min(this.#firstCredit * this.#share, this.#grantable)) return 0
     this.#taken -= count
     this.#grantable -= count
     this.#granted += count
@@ -92,7 +104,9 @@ export class ChannelOutput {
   }
 
   #onPosition(bytes: Uint8Array): void {
-    if (this.#kind !== "log") throw new ProtocolFault("a position where none can be")
+    if (!(this.#backlog instanceof Backlog) || this.#kind !== "log") {
+      throw new ProtocolFault("a position where none can be")
+    }
     for (const byte of bytes) {
       this.#position[this.#positionBytes++] = byte
       if (this.#positionBytes < 8) continue

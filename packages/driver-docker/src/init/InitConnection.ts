@@ -11,7 +11,8 @@ import { type Later, makeLater } from "./timers.ts"
 /** The byte streams that a connection goes over; an `ExecConnection` of a raw stream is one. */
 export interface InitStream {
   /**
-   * Hands each piece to `take` as it comes, until `take` says that it wants no more.
+   * Hands each piece to `take` as it comes, until `take` says that it wants no more. The memory of a
+   * piece may be used again once `take` has returned.
    *
    * @returns what waits for the end of the stream
    */

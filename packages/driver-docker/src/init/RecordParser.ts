@@ -88,7 +88,9 @@ export class RecordParser<A> {
       const { bytes, some } = this.#need
       if (at === piece.length && bytes > 0) break
       if (some === true || (this.#have === 0 && piece.length - at >= bytes)) {
-        const part = piece.subarray(at, at + bytes)
+        // Whoever has lent it knows it again.
+        const all = at === 0 && piece.length <= bytes
+        const part = all ? piece : piece.subarray(at, at + bytes)
         at += part.length
         this.#feed(part)
         continue

@@ -16,7 +16,7 @@ export const engineStream = (attached: ExecConnection, scope: Scope.Closeable): 
     const broken = Deferred.makeUnsafe<void, EngineError>()
     const { end } = attached.receive((piece) => {
       try {
-        return parser.push(piece).every((event) => event._tag === "Stderr" || take(event.bytes))
+        return parser.parse(piece, (stream, bytes) => stream === 2 || take(bytes))
       } catch (cause) {
         if (!(cause instanceof MalformedFrame)) throw cause
         const detail = cause.message

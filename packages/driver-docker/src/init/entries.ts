@@ -40,6 +40,8 @@ const letters = { file: "f", directory: "d", symlink: "l", hardlink: "h", other:
 // Bytes of an entry before its path, and of the longest one.
 const fixed = 41
 export const longestEntry = 72 * 1024
+// Bytes of a piece of content.
+const longestContent = 1024 * 1024
 // Bytes of the longest path and line of a match, name and description of a process, and file of a
 // gathering.
 const longestPath = 64 * 1024
@@ -121,7 +123,7 @@ export interface Content {
 /** An entry, then the bytes of the file. */
 export function* entryAndBytes(emit: (part: Entry | Content) => void): Grammar<void> {
   emit(yield* entry())
-  for (;;) emit({ content: yield { bytes: longestEntry, first: true, some: true } })
+  for (;;) emit({ content: yield { bytes: longestContent, first: true, some: true } })
 }
 
 /** Entries, each file's followed by its chunks; `"end"` says that a file is whole. */

@@ -73,27 +73,30 @@ export const stat = (
 export interface Range {
   readonly offset?: number
   readonly length?: number
+  /** Whether pieces are given back with `giveBack`, for their memory to be used again: no by default. */
+  readonly lent?: boolean
 }
 
 /** A regular file: its entry, then its content or a part of it. A link is followed. */
 export const readWithEntry = (
   actor: Actor,
   path: string,
-  { offset = 0, length }: Range = {},
+  { offset = 0, length, lent = false }: Range = {},
 ): Stream.Stream<Entry | Content, OperationError> =>
   Stream.suspend(() => {
     let left = length ?? Number.POSITIVE_INFINITY
     const operation = ["read", path, String(offset), String(length ?? -1)] as const
     return recordsOf(actor, operation, entryAndBytes, {
       patience: patienceOf(actor),
-      // Bulk, over a way that may be long.
+      kind: lent ? "lent" : "bulk",
+      // Over a way that may be long.
       window: 1024 * 1024,
     }).pipe(
-      Stream.tap((part) => {
-        if ("content" in part) left -= part.content.length
+      Stream.mapArrayEffect((parts) => {
+        for (const part of parts) if ("content" in part) left -= part.content.length
         return left < 0
           ? Effect.fail(new StorageFailed({ path, reason: "the sandbox sent more of it" }))
-          : Effect.void
+          : Effect.succeed(parts)
       }),
     )
   })
@@ -105,8 +108,8 @@ export const read = (
   range: Range = {},
 ): Stream.Stream<Uint8Array, OperationError> =>
   readWithEntry(actor, path, range).pipe(
-    Stream.map((part) => ("content" in part ? [part.content] : [])),
-    Stream.flattenIterable,
+    Stream.filter((part): part is Content => "content" in part),
+    Stream.map(({ content }) => content),
   )
 
 /** Sends a file's content; fails where it does not have the size that was announced. */
