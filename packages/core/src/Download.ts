@@ -1,8 +1,8 @@
-import { Effect, Fiber, FiberMap, type Scope, Semaphore, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { type ArchiveEntry, unpackArchive } from "./Archive.ts"
 import { type FileError, FileTooLarge, InvalidArchive, NotAFile } from "./errors.ts"
 import type { SandboxDriver } from "./SandboxDriver.ts"
-import { SessionFiles, type SessionFilesError } from "./SessionFiles.ts"
+import { SessionFiles, type SessionFilesError, type SmallFile } from "./SessionFiles.ts"
 import {
   makeMeter,
   type OnTransfer,
@@ -18,8 +18,44 @@ const mostEntries = 500_000
 // Characters of all paths together: what is remembered of an archive is bounded by it.
 const mostNames = 64 * 1024 ** 2
 
-// Small files that are written at once.
+// Small files, and bytes of them, that are gathered to be written together.
+const mostSmall = 256
+const mostSmallBytes = 1024 * 1024
+// Of these, that a storage which takes them one by one writes at once.
 const atOnce = 8
+
+/** Small files that wait to be written; of two with one path the later stays. */
+class SmallFiles {
+  readonly #storage: SessionFiles["Service"]
+  #waiting = new Map<string, SmallFile>()
+  #bytes = 0
+
+  constructor(storage: SessionFiles["Service"]) {
+    this.#storage = storage
+  }
+
+  add(file: SmallFile): Effect.Effect<void, SessionFilesError> {
+    this.#waiting.set(file.path, file)
+    this.#bytes += file.content.length
+    const isMuch = this.#waiting.size >= mostSmall || this.#bytes >= mostSmallBytes
+    return isMuch ? this.flush : Effect.void
+  }
+
+  /** Writes all that waits. */
+  readonly flush: Effect.Effect<void, SessionFilesError> = Effect.suspend(() => {
+    const files = [...this.#waiting.values()]
+    this.#waiting = new Map()
+    this.#bytes = 0
+    if (files.length === 0) return Effect.void
+    if (this.#storage.writeAll !== undefined) return this.#storage.writeAll(files)
+    return Effect.forEach(
+      files,
+      ({ path, content, mode, modifiedAt }) =>
+        this.#storage.write(path, Stream.succeed(content), mode, modifiedAt),
+      { concurrency: atOnce, discard: true },
+    )
+  })
+}
 
 /**
  * What an archive has brought so far: its regular files, which hard links may name, its folders, whose
@@ -63,7 +99,7 @@ export const download = Effect.fn("download")(function* (
   to: string,
   limit: number,
   onProgress?: OnTransfer,
-): Effect.fn.Return<TransferReport, TransferError, SessionFiles | Scope.Scope> {
+): Effect.fn.Return<TransferReport, TransferError, SessionFiles> {
   const files = yield* SessionFiles
   const report = { files: 0, directories: 0, bytes: 0 }
   const bounded = <E>(content: Stream.Stream<Uint8Array, E>) =>
@@ -90,28 +126,21 @@ export const download = Effect.fn("download")(function* (
   yield* files.makeDirectory(root)
   const brought = new Brought()
   const below = (path: string) => (root === "" ? path : `${root}/${path}`)
-  // Small files are written while the next ones are read; of two with one path the later stays.
-  const writing = yield* FiberMap.make<string, void, FileError | FileTooLarge | SessionFilesError>()
-  const room = Semaphore.makeUnsafe(atOnce)
-  const written = Effect.fnUntraced(function* (path: string) {
-    const before = FiberMap.getUnsafe(writing, path)
-    if (before._tag === "Some") yield* Fiber.await(before.value)
-  })
-  const write = (path: string, { size, mode, modifiedAt, content }: ArchiveEntry<FileError>) => {
-    const bits = mode & 0o777
+  const small = new SmallFiles(files)
+  const write = (path: string, entry: ArchiveEntry<FileError>) => {
+    const { size, content, modifiedAt } = entry
+    const mode = entry.mode & 0o777
     if (size > smallFile) {
-      return Effect.andThen(written(path), files.write(path, bounded(content), bits, modifiedAt))
+      return Effect.andThen(small.flush, files.write(path, bounded(content), mode, modifiedAt))
     }
-    return Effect.gen(function* () {
-      const whole = Stream.fromIterable(yield* Stream.runCollect(bounded(content)))
-      yield* written(path)
-      yield* room.take(1)
-      yield* FiberMap.run(
-        writing,
+    return Effect.flatMap(Stream.runCollect(bounded(content)), (pieces) =>
+      small.add({
         path,
-        Effect.ensuring(files.write(path, whole, bits, modifiedAt), room.release(1)),
-      )
-    })
+        content: pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces),
+        mode,
+        ...(modifiedAt === undefined ? {} : { modifiedAt }),
+      }),
+    )
   }
 
   /** What the storage takes of an entry's path, or why it takes none of it. */
@@ -135,6 +164,7 @@ export const download = Effect.fn("download")(function* (
       if (path === "") return
       const target = below(path)
       if (entry.kind === "directory") {
+        yield* small.flush
         yield* files.makeDirectory(target)
         brought.folders.set(target, entry.modifiedAt)
         report.directories += 1
@@ -146,7 +176,7 @@ export const download = Effect.fn("download")(function* (
         if (source === path || !brought.files.has(source)) {
           return yield* skip("it is a hard link to no file that came before it")
         }
-        yield* written(below(source))
+        yield* small.flush
         const { size } = yield* files.stat(below(source))
         yield* write(target, { ...entry, size, content: files.read(below(source)) })
       } else yield* write(target, entry)
@@ -155,14 +185,11 @@ export const download = Effect.fn("download")(function* (
       meter.counted.files = report.files
     }),
   )
-  // The first write that fails ends all of it.
-  yield* Effect.raceFirst(
-    Effect.andThen(unpacked, FiberMap.awaitEmpty(writing)),
-    Effect.andThen(FiberMap.join(writing), Effect.never),
-  )
+  yield* unpacked
+  yield* small.flush
   for (const [path, modifiedAt] of brought.folders) {
     yield* files.makeDirectory(path, modifiedAt)
   }
   yield* meter.done
   return { ...report, skipped: brought.skipped }
-}, Effect.scoped)
+})

@@ -26,6 +26,16 @@ export interface SessionFilesEntry extends FileStat {
   readonly content?: Uint8Array
 }
 
+/** A file to be written of which all content is at hand. */
+export interface SmallFile {
+  readonly path: string
+  readonly content: Uint8Array
+  /** Permission bits. */
+  readonly mode: number
+  /** Now where absent. */
+  readonly modifiedAt?: Date
+}
+
 /**
  * The session's own files, outside every sandbox: where uploads come from and downloads go to.
  * Paths are relative and never leave the storage, whatever links lie in it.
@@ -53,6 +63,11 @@ export class SessionFiles extends Context.Service<
       mode?: number,
       modifiedAt?: Date,
     ) => Effect.Effect<void, SessionFilesError | E>
+    /**
+     * Writes small files, each as `write` does, where that is quicker together than one by one. No two have
+     * one path. Absent: they are written by `write`.
+     */
+    readonly writeAll?: (files: ReadonlyArray<SmallFile>) => Effect.Effect<void, SessionFilesError>
     /** Makes a folder and its parents; no effect on one that exists, but for a time that is given. */
     readonly makeDirectory: (
       path: string,

@@ -242,6 +242,57 @@ describe("SessionFiles in a directory", () => {
     ),
   )
 
+  it.effect.each([hasDescriptors, false])(
+    "writes small files together, each as by itself (descriptors: %s)",
+    (descriptors) =>
+      Effect.gen(function* () {
+        const base = yield* temporary
+        const at = (path: string) => join(base, "root", path)
+        const outside = join(base, "outside")
+        yield* Effect.promise(async () => {
+          await fs.mkdir(at("folder"), { recursive: true })
+          await fs.writeFile(outside, "theirs")
+          await fs.symlink(outside, at("link"))
+          await fs.symlink(base, at("out"))
+          await fs.writeFile(at("old"), "old", { mode: 0o600 })
+        })
+        yield* Effect.gen(function* () {
+          const { writeAll = () => Effect.die("absent") } = yield* SessionFiles
+          const file = (path: string, content = path) => ({
+            path,
+            content: Buffer.from(content),
+            mode: 0o750,
+            modifiedAt: new Date(1_000_000_000_123),
+          })
+          const written = ["link", "old", "new/a", "new/b/c", "new/empty"]
+          yield* writeAll(written.map((path) => file(path, path === "new/empty" ? "" : path)))
+          for (const path of written) {
+            const content = yield* Effect.promise(() => fs.readFile(at(path), "utf8"))
+            assert.strictEqual(content, path === "new/empty" ? "" : path)
+            const stat = yield* Effect.promise(() => fs.lstat(at(path)))
+            assert.deepStrictEqual(
+              [stat.isFile(), stat.mode & 0o7777, stat.mtime.getTime()],
+              [true, 0o750, 1_000_000_000_123],
+            )
+          }
+          assert.strictEqual(yield* Effect.promise(() => fs.readFile(outside, "utf8")), "theirs")
+          for (const [path, tag] of [
+            ["folder", "NotAFile"],
+            ["", "InvalidPath"],
+            ["old/below", "NotAFile"],
+            ["out/new", "InvalidPath"],
+            ["../new", "InvalidPath"],
+          ] as const) {
+            const error = yield* Effect.flip(writeAll([file("before"), file(path), file("after")]))
+            assert.strictEqual(error._tag, tag, path)
+          }
+          const names = yield* Effect.promise(() => fs.readdir(at(".")))
+          assert.isEmpty(names.filter((name) => name.endsWith(".part")))
+          assert.deepStrictEqual(yield* Effect.promise(() => fs.readdir(base)), ["outside", "root"])
+        }).pipe(Effect.provide(directoryLayer(join(base, "root"), descriptors)))
+      }).pipe(Effect.scoped),
+  )
+
   it.live.skipIf(!hasDescriptors)(
     "lead nowhere else while another process swaps a folder for a link",
     () =>
@@ -258,6 +309,10 @@ describe("SessionFiles in a directory", () => {
           for (let n = 0; more(n); n++) {
             yield* Effect.ignore(files.write(`race/f${n}`, bytes("x"), 0o644, new Date(0)))
             yield* Effect.ignore(files.makeDirectory(`race/d${n}`, new Date(0)))
+            yield* Effect.ignore(
+              files.writeAll?.([{ path: `race/s${n}`, content: Buffer.from("x"), mode: 0o644 }]) ??
+                Effect.void,
+            )
             const found = yield* Effect.option(text(files.read("race/mine")))
             assert.notStrictEqual(found._tag === "Some" && found.value, "theirs")
             read[found._tag === "Some" ? "mine" : "refused"] += 1

@@ -5,11 +5,12 @@ import { sep } from "node:path"
 import { Effect, Exit, Layer, Stream } from "effect"
 import { InvalidPath, NotAFile } from "../errors.ts"
 import { giveBack, lend } from "../Lent.ts"
-import { SessionFiles, type SessionFilesError } from "../SessionFiles.ts"
+import { SessionFiles, type SessionFilesError, type SmallFile } from "../SessionFiles.ts"
 import { storagePath } from "../values/FilePath.ts"
 import { type Folder, hasDescriptors, makeTree } from "./folder.ts"
 import { hostNameProblem } from "./hostNames.ts"
 import { kindOf, refusal, statOf } from "./posix.ts"
+import { WriteFailed, writeInto } from "./smallFiles.ts"
 import { walkDirectory } from "./walk.ts"
 
 // Many small pieces with one call: larger ones would be mapped and cleared anew by the allocator,
@@ -81,6 +82,9 @@ const sizeOf = (chunks: ReadonlyArray<Uint8Array>) =>
 export const sessionFilesDirectory = (
   directory: string,
 ): Layer.Layer<SessionFiles, SessionFilesError> => directoryLayer(directory, hasDescriptors)
+
+/** Of a file that is not whole yet. */
+const partName = () => `.${randomBytes(8).toString("hex")}.part`
 
 const attempt = <A>(path: string, operation: () => Promise<A>) =>
   Effect.tryPromise({ try: operation, catch: (cause) => refusal(path, cause) })
@@ -189,7 +193,7 @@ export const directoryLayer = (
           if (name === "") return yield* new NotAFile({ path, kind: "directory" })
           const folder = yield* folderOf(parts.join("/"), true)
           const target = folder.at(name)
-          const part = `.${randomBytes(8).toString("hex")}.part`
+          const part = partName()
           const temporary = folder.at(part)
           const existing = yield* attempt(path, () => fs.lstat(target)).pipe(
             Effect.catchTag("FileNotFound", () => Effect.succeed(undefined)),
@@ -223,6 +227,33 @@ export const directoryLayer = (
             ),
           )
         }, Effect.scoped),
+
+        writeAll: Effect.fnUntraced(function* (files) {
+          const byFolder = new Map<string, Array<readonly [string, SmallFile]>>()
+          for (const file of files) {
+            const parts = (yield* hostPath(file.path)).split("/")
+            const name = parts.pop() ?? ""
+            if (name === "") return yield* new NotAFile({ path: file.path, kind: "directory" })
+            const above = parts.join("/")
+            const inFolder = byFolder.get(above) ?? []
+            byFolder.set(above, inFolder)
+            inFolder.push([name, file])
+          }
+          for (const [above, inFolder] of byFolder) {
+            yield* Effect.scoped(
+              Effect.gen(function* () {
+                const folder = yield* folderOf(above, true)
+                yield* Effect.tryPromise({
+                  try: () => writeInto(folder, inFolder, partName()),
+                  catch: (cause) =>
+                    cause instanceof WriteFailed
+                      ? refusal(cause.path, cause.cause)
+                      : refusal(above, cause),
+                })
+              }),
+            )
+          }
+        }),
 
         makeDirectory: Effect.fnUntraced(function* (path, modifiedAt) {
           const folder = yield* folderOf(path, true)
