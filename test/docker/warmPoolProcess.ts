@@ -17,10 +17,8 @@ const die = Effect.sync(() => process.kill(process.pid, "SIGKILL"))
 const deadly = Layer.effect(
   DockerEngine,
   Effect.map(DockerEngine, (engine) => {
-    let claimed = false
     const claim: typeof engine.containerRename = (name, newName) => {
       const rename = engine.containerRename(name, newName)
-      claimed = true
       switch (step) {
         case "before the rename":
           return Effect.andThen(die, rename)
@@ -38,9 +36,6 @@ const deadly = Layer.effect(
     return DockerEngine.of({
       ...engine,
       containerRename: claim,
-      // The look that follows the rename, after which the sandbox is handed out.
-      containerInspect: (id) =>
-        claimed ? Effect.tap(engine.containerInspect(id), die) : engine.containerInspect(id),
     })
   }),
 ).pipe(Layer.provide(localEngine(socketPath)))

@@ -176,7 +176,8 @@ export const layerDriver = (
         podman,
         linkLocal: options.linkLocal,
       })
-      const warmPool = warm && (yield* makeWarmPool(engine, make, networks, warm))
+      const warmPool =
+        warm && (yield* makeWarmPool(engine, make, networks, connections.isConnected, warm))
 
       const toInfo = (container: ContainerInspect): Option.Option<SandboxInfo> =>
         sandboxOf({

@@ -227,6 +227,9 @@ export const makeConnections = Effect.fnUntraced(function* (
 
   return {
     of,
+    /** Whether a container's init is connected to and answers, as far as this process has been told. */
+    isConnected: (instanceId: string): boolean =>
+      !frozen.has(instanceId) && current.get(instanceId)?.isOpen === true,
     /** The container has ended, or goes: what is left of its connection is let go. */
     ended: (instanceId: string) => {
       frozen.delete(instanceId)

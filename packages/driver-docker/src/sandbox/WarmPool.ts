@@ -68,7 +68,8 @@ export interface Kind {
 
 interface Ready {
   readonly name: string
-  readonly instanceId: string
+  /** As it was made. */
+  readonly container: ContainerInspect
   /** Milliseconds since the epoch: when its name last said that somebody holds it. */
   readonly renewedAt: number
 }
@@ -78,6 +79,12 @@ interface Ready {
 const renewal = Duration.minutes(4)
 // Who slept longer must take it that others have swept what he held.
 const stale = Duration.toMillis("10 minutes")
+
+// What was given away is made anew only when nobody has asked for this long: the first commands of the
+// sandboxes that were just given away would wait for the engine, which is busy making others.
+const quiet = Duration.millis(200)
+// Milliseconds after which it is made anew however often others ask.
+const longest = 2000
 
 const nameAhead = (now: number) =>
   `cordon-ahead-${now.toString(36)}-${randomBytes(8).toString("hex")}`
@@ -124,10 +131,11 @@ export const makeWarmPool = Effect.fnUntraced(function* (
   engine: Engine,
   create: Create,
   networks: NetworksAhead,
+  isConnected: (instanceId: string) => boolean,
   { size = 2, kinds: mostKinds = 4 }: WarmPoolOptions,
 ) {
   const kinds = new Map<string, { readonly kind: Kind; readonly ready: Array<Ready> }>()
-  const networkNames = new Map<string, string | null | undefined>()
+  let asked = 0
   const wake = yield* Latch.make(true)
   const countReady = Effect.andThen(
     makeReadyCount("container", () =>
@@ -136,12 +144,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
     makeReadyCount("network", networks.ready),
   )
 
-  const destroy = ({ name, instanceId }: Ready) =>
-    Effect.suspend(() => {
-      const network = networkNames.get(instanceId)
-      networkNames.delete(instanceId)
-      return removeAhead(engine, name, network)
-    })
+  const destroy = ({ name, container }: Ready) => removeAhead(engine, name, networkOf(container))
 
   const renew = Effect.fnUntraced(function* (held: Array<Ready>) {
     const now = yield* Clock.currentTimeMillis
@@ -174,8 +177,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
         const container = yield* restore(
           create({ ...held.kind, name, id: nobody, labels, networkLabels: {} }),
         )
-        networkNames.set(container.Id, networkOf(container))
-        held.ready.push({ name, instanceId: container.Id, renewedAt })
+        held.ready.push({ name, container, renewedAt })
       }),
     )
 
@@ -219,7 +221,16 @@ export const makeWarmPool = Effect.fnUntraced(function* (
       )
     }).pipe(Effect.ensuring(countReady)),
   )
+  const untilQuiet = Effect.gen(function* () {
+    const begun = yield* Clock.currentTimeMillis
+    for (;;) {
+      const before = asked
+      yield* Effect.sleep(quiet)
+      if (asked === before || (yield* Clock.currentTimeMillis) - begun >= longest) return
+    }
+  })
   yield* wake.await.pipe(
+    Effect.andThen(untilQuiet),
     Effect.timeoutOption(renewal),
     Effect.andThen(wake.close),
     Effect.andThen(replenish),
@@ -242,6 +253,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
         yield* Effect.forEach(oldest[1].ready.splice(0), destroy, { discard: true })
       }
     }
+    asked++
     yield* wake.open
   })
 
@@ -268,9 +280,12 @@ export const makeWarmPool = Effect.fnUntraced(function* (
           Effect.fail(new SandboxNameTaken({ sandbox: name })),
         ),
       )
-      networkNames.delete(next.instanceId)
       if (!renamed) continue
-      const container = yield* engine.containerInspect(next.instanceId)
+      // It runs: the engine has nothing to tell that is not known.
+      if (isConnected(next.container.Id)) {
+        return Option.some({ ...next.container, Name: `/${containerName}` })
+      }
+      const container = yield* engine.containerInspect(next.container.Id)
       if (container.State.Running) return Option.some(container)
       // It died while it waited (an engine that was started anew, perhaps).
       yield* undo(`container ${id}`, engine.containerRemove(container.Id))
