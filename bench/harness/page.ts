@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url"
 import type { Case } from "./Case.ts"
 import type { Result } from "./measure.ts"
 import { plot } from "./plot.ts"
+import { summary } from "./summary.ts"
 import { headOf, rowsOf } from "./table.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
@@ -43,16 +44,16 @@ const section = ({ name, title, about, ...result }: Result): string => {
 /** Writes docs/performance.md and its plots from the results that are there. */
 export const writePage = async (cases: ReadonlyArray<Case>): Promise<void> => {
   await mkdir(plotsFolder, { recursive: true })
-  const sections: Array<string> = []
+  const results: Array<Result> = []
   for (const { name } of cases) {
     const text = await readFile(join(resultsFolder, `${name}.json`), "utf8").catch(() => undefined)
     if (text === undefined) continue
     const result: Result = JSON.parse(text)
     await writeFile(join(plotsFolder, `${name}.svg`), plot(result))
-    sections.push(section(result))
+    results.push(result)
   }
   await writeFile(
     join(root, "docs", "performance.md"),
-    `${[introduction.trim(), ...sections].join("\n\n")}\n`,
+    `${[introduction.trim(), summary(results), ...results.map(section)].join("\n\n")}\n`,
   )
 }
