@@ -380,6 +380,16 @@ const ExecOptionsChecked = Schema.Struct({
   outputLimit: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))),
 })
 const decodeExecOptions = Schema.decodeUnknownEffect(ExecOptionsChecked)
+const noExecOptions = Effect.succeed<typeof ExecOptionsChecked.Type>({})
+
+const checkExecOptions = ({ env, user, outputLimit }: ExecOptions) =>
+  env === undefined && user === undefined && outputLimit === undefined
+    ? noExecOptions
+    : decodeExecOptions({
+        ...(env === undefined ? {} : { env }),
+        ...(user === undefined ? {} : { user }),
+        ...(outputLimit === undefined ? {} : { outputLimit }),
+      }).pipe(Effect.mapError(invalidInput("exec options")))
 
 /** Looks at the values itself: a schema's refusal may repeat what it refuses. */
 const checkSecrets = Effect.fnUntraced(function* (secrets: Secrets) {
@@ -489,12 +499,7 @@ const make = Effect.gen(function* () {
       if (problem !== undefined) {
         return yield* new InvalidInput({ subject: "command", issue: problem })
       }
-      const { env, user, outputLimit } = options
-      const checked = yield* decodeExecOptions({
-        ...(env === undefined ? {} : { env }),
-        ...(user === undefined ? {} : { user }),
-        ...(outputLimit === undefined ? {} : { outputLimit }),
-      }).pipe(Effect.mapError(invalidInput("exec options")))
+      const checked = yield* checkExecOptions(options)
       const timeout = yield* timeoutOf(options.timeout)
       const request: ExecRequest = {
         command,

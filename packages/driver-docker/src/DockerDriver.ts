@@ -616,7 +616,11 @@ export const layerDriver = (
         inspect,
         list,
         exec: (id, request) =>
-          streamOn(id, (target) => exec(target, request), inTime(engine, request)(locate(id))),
+          streamOn(
+            id,
+            (target) => exec(target, request),
+            seen.has(id) ? locate(id) : inTime(engine, request)(locate(id)),
+          ),
         identify: (id, user) => on(id, (target) => identify(target, user)),
         snapshot: Effect.fn("DockerDriver.snapshot")(function* (id, name) {
           const sandbox = yield* find(id)

@@ -53,7 +53,11 @@ export const makeConnections = Effect.fnUntraced(function* (
   // Which of a container's connections the map has: an older one may end later.
   const current = new Map<string, InitConnection>()
 
-  const drop = (instanceId: string): Effect.Effect<void> => RcMap.invalidate(map, instanceId)
+  const drop = (instanceId: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      current.delete(instanceId)
+      return RcMap.invalidate(map, instanceId)
+    })
 
   /** Attaches to a container, and keeps the connection where the init is started then. */
   const attach = <E>(
