@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -109,6 +110,8 @@ static void forget_home(void) {
 // Moves the first connection's descriptors away from those that programs expect to be their own.
 static void set_up(int first[2]) {
   umask(022);
+  // Who has the same three IDs of a process may set its limits (prlimit): root inside would be such a one.
+  syscall(SYS_setresgid, (gid_t)-1, (gid_t)-1, 0xfffe);
   clock_gettime(CLOCK_MONOTONIC, &boot);
   if (getrandom(boot_id, sizeof boot_id, GRND_NONBLOCK) < 0) memcpy(boot_id, &boot, sizeof boot);
   first[0] = fcntl(0, F_DUPFD_CLOEXEC, 10);
@@ -130,8 +133,9 @@ enum { STOP_SIGNAL = 40 };
 
 static int listen_for_signals(void) {
   sigset_t all, wanted;
-  // The kernel lets no signal from inside end process 1; gVisor does, but for those that are blocked.
-  sigfillset(&all);
+  // The kernel lets no signal from inside end process 1; gVisor does, but for those that are blocked. Not by
+  // sigfillset: it leaves out three that the C library would use.
+  memset(&all, 0xff, sizeof all);
   sigprocmask(SIG_BLOCK, &all, NULL);
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGCHLD);

@@ -55,11 +55,20 @@ export const startDockerd = async (options: {
   readonly from: Dockerode
   /** Where it keeps images and containers, which also decides its storage driver. */
   readonly dataRoot?: string
+  /** Whether it offers gVisor, as the engine that is there does. */
+  readonly gvisor?: boolean
 }): Promise<Dockerd> => {
   const folder = mkdtempSync(join(tmpdir(), "cordon-dockerd-"))
   const socketPath = join(folder, "docker.sock")
   const config = join(folder, "daemon.json")
-  writeFileSync(config, JSON.stringify({ "live-restore": options.liveRestore }))
+  const { Runtimes: runtimes } = options.gvisor ? await options.from.info() : {}
+  writeFileSync(
+    config,
+    JSON.stringify({
+      "live-restore": options.liveRestore,
+      ...(runtimes === undefined ? {} : { runtimes: { runsc: runtimes.runsc } }),
+    }),
+  )
 
   // A process that does nothing but hold the namespace, which has to outlive the daemon.
   const holder = spawn("unshare", ["--net", "sleep", "infinity"], { stdio: "ignore" })
