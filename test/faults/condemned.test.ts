@@ -3,9 +3,10 @@ import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { promisify } from "node:util"
 import { createSandboxes, type PromiseSandbox } from "@cordon/core"
-import { docker } from "@cordon/driver-docker"
+import { DockerEngine, docker, layerDriver, localEngine } from "@cordon/driver-docker"
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
 import { engine, freshSession } from "../docker/support.ts"
 import { type Dockerd, noDockerd, startDockerd } from "../support/dockerd.ts"
 import { skipped } from "../support/skipped.ts"
@@ -115,5 +116,53 @@ describe("a sandbox that its engine can't end", () => {
       const own = daemon
       await Promise.all([docker, dockerRemote].map((driver) => check(own, driver)))
     }, 240_000)
+  }
+
+  /** A driver whose look at the tables of users is always a moment too early. */
+  const early = ({ socketPath }: Dockerd) =>
+    layerDriver().pipe(
+      Layer.provide(
+        Layer.effect(
+          DockerEngine,
+          Effect.map(DockerEngine, (engine) => ({
+            ...engine,
+            containerPathStat: () => Effect.succeedNone,
+          })),
+        ),
+      ),
+      Layer.provide(localEngine(socketPath)),
+    )
+
+  const checkSwap = async (daemon: Dockerd) => {
+    const sessionId = freshSession()
+    await using sandboxes = open(daemon, docker, sessionId)
+    const [swapped, other] = await Promise.all(["a", "b"].map((name) => sandboxes.create({ name })))
+    assert(swapped && other)
+    await swapped.run("rm -f /etc/passwd /etc/group; mkfifo /etc/passwd /etc/group")
+    await using second = createSandboxes({
+      driver: early(daemon),
+      sessionId,
+      image,
+      network: "none",
+    })
+    const found = await second.get("a")
+    const late = failure(found.exec("true", { timeout: "1 second" }))
+    assert.strictEqual((await other.run("echo on")).stdout, "on\n")
+    assert.strictEqual((await (await second.get("b")).run("echo two")).stdout, "two\n")
+    await (await second.create()).remove()
+    assert.strictEqual(await late, "EngineUnreachable")
+    assert.strictEqual((await swapped.run(["echo", "on"])).stdout, "on\n")
+    assert.include(["no failure", "SandboxCondemned"], await failure(swapped.remove()))
+    assert.strictEqual((await second.list()).length, 1)
+    assert.strictEqual((await (await second.create({ name: "a" })).run("echo new")).stdout, "new\n")
+  }
+
+  const swap = "is held up by a FIFO in place of a table of users for one call only"
+  if (noDockerd !== undefined) skipped(swap, noDockerd)
+  else {
+    it(swap, async () => {
+      assert.isDefined(daemon)
+      await checkSwap(daemon)
+    }, 180_000)
   }
 })
