@@ -1,0 +1,52 @@
+// A program that creates two sandboxes with each runtime it is given, and goes on until it is killed.
+import { readFileSync } from "node:fs"
+import { createSandboxes, Runtime } from "@cordon/core"
+import { docker } from "@cordon/driver-docker"
+import { Schema } from "effect"
+
+const [host = "", sessionId = "", image = "", attacks = "", ...runtimes] = process.argv.slice(2)
+
+const sandboxes = createSandboxes({
+  driver: docker({ host }),
+  sessionId,
+  image,
+  network: "none",
+  removeTimeout: "20 seconds",
+  idleTimeout: "20 seconds",
+})
+
+// What root inside could try: to keep process 1 from ending, or to speak for a program that is gone.
+const ping = String.raw`\010\000\000\000\002\000\000\000\000aaaaaaaa`
+const busy = [
+  "/attacks idle; /attacks nice; while :; do /attacks sigqueue blockable; /attacks tgkill blockable; done",
+  "while :; do /attacks flood; done",
+  `while :; do for f in /proc/1/fd/*; do printf '${ping}' >$f & done; sleep 1; done`,
+  "while :; do /.cordon/init connect; sleep 0.1; done",
+  "trap '' 1 2 3 15; while :; do :; done",
+]
+// gVisor lets code inside stop process 1 itself, which then does not end: see docs/security.md.
+const stopping = (runtime: string) => [
+  "while :; do /attacks stop-all; done",
+  `while :; do for p in $(ls /proc); do [ $p = ${runtime === "gvisor" ? 1 : "$$"} ] || kill -STOP $p; done; done`,
+]
+
+const begin = async (runtime: Runtime, daemons: ReadonlyArray<string>) => {
+  const sandbox = await sandboxes.create({ runtime })
+  await sandbox.files.write("/attacks", readFileSync(attacks), { mode: 0o755 })
+  void sandbox.exec("exec sleep 1000").catch(() => undefined)
+  // Each is begun by a command that has ended: it belongs to the sandbox, not to this program.
+  for (const daemon of daemons) {
+    const quoted = `'${daemon.replaceAll("'", `'\\''`)}'`
+    await sandbox
+      .exec(`setsid sh -c ${quoted} >/dev/null 2>&1 </dev/null &`, { timeout: "10 seconds" })
+      .catch(() => undefined)
+  }
+  process.stdout.write(`${sandbox.info.instanceId}\n`)
+}
+
+for (const runtime of runtimes) {
+  const known = Schema.decodeUnknownSync(Runtime)(runtime)
+  await begin(known, busy)
+  await begin(known, stopping(runtime))
+}
+process.stdout.write("ready\n")
