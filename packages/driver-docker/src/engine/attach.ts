@@ -31,23 +31,24 @@ const rawFrom = (answer: IncomingMessage): Duplex => {
   return connection
 }
 
-/**
- * Attaches to all streams of a container's main process. Not with dockerode: it says that a body
- * comes in chunks and sends none, for the last of which Podman waits; a body itself would become
- * input of the process on Docker.
- *
- * @param left aborts the request, and no longer matters once there is an answer
- */
-export const attach = (
-  engine: { readonly socketPath: string; readonly agent?: Agent },
-  id: string,
-  operation: string,
+interface Engine {
+  readonly socketPath: string
+  readonly agent?: Agent
+}
+
+/** Makes a call whose connection becomes the streams of what it is about. */
+const takeOver = (
+  { socketPath, agent }: Engine,
+  call: { readonly operation: string; readonly path: string; readonly body?: string },
   left: AbortSignal,
 ): Promise<Duplex> => {
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
-  const path = `/containers/${encodeURIComponent(id)}/attach?stream=1&stdin=1&stdout=1&stderr=1`
-  const headers = { Connection: "Upgrade", Upgrade: "tcp" }
-  const { socketPath, agent } = engine
+  const { operation, path, body } = call
+  const described =
+    body === undefined
+      ? {}
+      : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) }
+  const headers = { Connection: "Upgrade", Upgrade: "tcp", ...described }
   const connection = connectShared(socketPath)
   if (agent instanceof IdleAgent) connection.unref()
   const createConnection = () => connection
@@ -62,6 +63,35 @@ export const attach = (
       text(answer).then((said) => reject(refusalIn(operation, statusCode, said)), reject)
     })
     .on("error", reject)
-    .end()
+    .end(body)
   return promise
+}
+
+/**
+ * Attaches to all streams of a container's main process. Not with dockerode: it says that a body
+ * comes in chunks and sends none, for the last of which Podman waits; a body itself would become
+ * input of the process on Docker.
+ *
+ * @param left aborts the request, and no longer matters once there is an answer
+ */
+export const attach = (
+  engine: Engine,
+  id: string,
+  operation: string,
+  left: AbortSignal,
+): Promise<Duplex> => {
+  const path = `/containers/${encodeURIComponent(id)}/attach?stream=1&stdin=1&stdout=1&stderr=1`
+  return takeOver(engine, { operation, path }, left)
+}
+
+/** Starts a prepared command, and attaches to all its streams. */
+export const startExec = (
+  engine: Engine,
+  id: string,
+  operation: string,
+  left: AbortSignal,
+): Promise<Duplex> => {
+  const path = `/exec/${encodeURIComponent(id)}/start`
+  const body = JSON.stringify({ Detach: false, Tty: false })
+  return takeOver(engine, { operation, path, body }, left)
 }

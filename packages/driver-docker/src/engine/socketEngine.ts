@@ -3,7 +3,7 @@ import { EngineError, EngineUnreachable, type HostError } from "@cordon/core"
 import Docker from "dockerode"
 import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { DockerEngine, type ExecConnection, type Filters } from "../DockerEngine.ts"
-import { attach } from "./attach.ts"
+import { attach, startExec } from "./attach.ts"
 import { bounded } from "./bounded.ts"
 import { execConnection } from "./execConnection.ts"
 import { execSpec } from "./execSpec.ts"
@@ -257,10 +257,10 @@ export const socketEngine = (socketPath: string, patience: number, holds: boolea
           ),
           ({ Id }) => Id,
         ),
-      execStart: (id) =>
-        takenOver("start a command", () =>
-          docker.getExec(id).start({ hijack: true, stdin: true, Tty: false }),
-        ),
+      execStart: (id) => {
+        const operation = "start a command"
+        return takenOver(operation, (left) => startExec(place, id, operation, left))
+      },
       events: (filters) =>
         messages(
           streamed("watch events", (abortSignal) =>
