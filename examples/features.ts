@@ -59,6 +59,17 @@ console.log((await sandbox.processes.list()).map(({ name, status }) => `${name} 
 await server.kill()
 console.log("the server ended with", await server.wait())
 
+// A process that is given its work bit by bit.
+const worker = await sandbox.processes.start('while read -r job; do echo "did $job"; done', {
+  stdin: true,
+})
+await worker.write("the dishes\n")
+await worker.closeStdin()
+for await (const event of worker.follow()) {
+  if (event._tag === "Stdout") process.stdout.write(event.bytes)
+  if (event._tag === "Lost") console.log(`(${event.bytes} bytes are no longer kept)`)
+}
+
 // A terminal.
 {
   await using terminal = await sandbox.terminal({ size: { columns: 100, rows: 30 } })

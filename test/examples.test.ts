@@ -86,6 +86,7 @@ for (const driver of ["memory", "docker"]) {
             "Hello from the server",
             "[ 'server running' ]",
             "the server ended with 143",
+            "did the dishes",
             "the terminal has 43 132",
             "needle",
             "memory is left",

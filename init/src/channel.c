@@ -58,9 +58,9 @@ void close_channel(struct channel *channel, enum how how, enum stage stage, int 
 
 static void refuse(struct channel *channel, int problem) { close_channel(channel, REFUSED, STAGE_REQUEST, problem); }
 
-static void send_opened(struct channel *channel, pid_t pid) {
+static void send_opened(struct channel *channel, pid_t pid, uint32_t window) {
   uint8_t payload[8];
-  put_number(put_number(payload, pid, 4), channel->window, 4);
+  put_number(put_number(payload, pid, 4), window, 4);
   channel->opened = true;
   send_or_die(channel, OPENED, payload, sizeof payload);
 }
@@ -110,17 +110,16 @@ static void open_run(struct channel *channel, struct reader payload, struct text
   struct text name = file ? (struct text){"", 0} : get_text(&after);
   get_text(&after); // user
   if (!file) get_text(&after);
-  struct reader arguments = after;
   uint32_t count = skip_list(&after);
   if (!file) skip_list(&after);
   bool kept = flags & KEPT;
   if (after.bad || count == 0 || (flags & SCRIPT && count != 1) || kept != (name.length > 0) || name.length > MAX_NAME || (kept && flags & TERMINAL))
     return refuse(channel, EINVAL);
-  if (kept && find_kept(name) != NULL) return refuse(channel, EEXIST);
+  if (kept && !free_name(name)) return refuse(channel, EEXIST);
 
   int ours[3], theirs[3];
   int problem = make_streams(flags & TERMINAL, rows, columns, ours, theirs);
-  struct kept *process = problem == 0 && kept ? new_kept(name, arguments) : NULL;
+  struct kept *process = problem == 0 && kept ? new_kept(name, get_text(&after)) : NULL;
   if (problem == 0 && kept && process == NULL) problem = errno;
   struct job *job = problem == 0 ? begin_job(file, whole, theirs) : NULL;
   if (job == NULL) {
@@ -150,7 +149,7 @@ static void open_run(struct channel *channel, struct reader payload, struct text
     process->in = channel->in; // shared with whoever attaches
   }
   // A program's process ID comes from its supervisor; an operation needs none.
-  if (file) send_opened(channel, 0);
+  if (file) send_opened(channel, 0, channel->window);
 }
 
 static bool connect_to(struct channel *channel, int family) {
@@ -176,7 +175,7 @@ static void connected(struct channel *channel, int problem) {
   channel->dialling = false;
   if (problem == 0) {
     channel->dialled = true;
-    return send_opened(channel, 0);
+    return send_opened(channel, 0, channel->window);
   }
   close_file(&channel->in);
   channel->out[0] = -1;
@@ -199,15 +198,30 @@ static void open_attach(struct channel *channel, struct reader payload) {
   channel->kept = kept;
   channel->cursor = kept->log_start;
   channel->in = kept->in;
-  send_opened(channel, kept->pid);
+  send_opened(channel, kept->pid, takes_input(kept) ? channel->window : 0);
 }
 
 static void forget(struct channel *channel, struct reader payload) {
   struct kept *kept = find_kept(get_text(&payload));
   bool stays = get_number(&payload, 1);
+  uint32_t grace = get_number(&payload, 4);
   if (payload.bad || kept == NULL) return refuse(channel, payload.bad ? EINVAL : ENOENT);
-  if (kept->job != NULL) kill_job(kept->job);
-  if (!stays) free_kept(kept);
+  channel->kept = kept;
+  channel->forgets = stays ? KEEPS_LOG : FREES_LOG;
+  if (kept->job == NULL) return;
+  // Once the main process has ended there is nobody to ask.
+  channel->grace_ms = kept->settled ? 0 : grace;
+  if (channel->grace_ms > 0) signal_job(kept->job, SIGTERM);
+  else kill_job(kept->job);
+}
+
+// Answers once nothing of the process is left.
+static void pump_forget(struct channel *channel) {
+  struct kept *kept = channel->kept;
+  if ((kept->job != NULL && kept->job->supervisor != 0) || has_orphans() || !kept->settled) return;
+  bool frees = channel->forgets == FREES_LOG;
+  channel->kept = NULL;
+  if (frees) free_kept(kept);
   close_channel(channel, EXITED, NO_STAGE, 0);
 }
 
@@ -251,12 +265,15 @@ bool open_channel(struct connection *connection, uint32_t number, struct text pa
 }
 
 // Gives back credit for input once a good part of it has gone. Whoever has much to send soon gets more at a time: each
-// grant goes a long way, through the engine.
+// grant goes a long way, through the engine. Whoever is attached is told at once that all has gone, and of no more than has:
+// what has not is lost when they leave.
 static void grant(struct channel *channel, uint32_t bytes) {
+  bool attached = channel->kept != NULL && channel->job == NULL;
   channel->taken += bytes;
-  if (channel->taken < channel->widest / 4 || channel->connection == NULL) return;
+  if (channel->taken == 0 || channel->connection == NULL) return;
+  if (channel->taken < channel->widest / 4 && (!attached || channel->pending_end > 0)) return;
   uint8_t payload[4];
-  if (channel->widest < WIDE_WINDOW && channel->pending == NULL && wide_count < MAX_WIDE) {
+  if (!attached && channel->widest < WIDE_WINDOW && channel->pending == NULL && wide_count < MAX_WIDE) {
     channel->taken += WIDE_WINDOW - channel->widest;
     channel->widest = WIDE_WINDOW;
     wide_count++;
@@ -315,14 +332,14 @@ void end_input(struct channel *channel) {
 
 static void pump_input(struct channel *channel) {
   uint32_t gone = write_input(channel, channel->pending + channel->pending_start, channel->pending_end - channel->pending_start);
+  bool closed = channel->pending == NULL;
+  if (!closed && (channel->pending_start += gone) == channel->pending_end) {
+    free(channel->pending);
+    channel->pending = NULL;
+    channel->pending_start = channel->pending_end = 0;
+  }
   grant(channel, gone);
-  if (channel->pending == NULL) return;
-  channel->pending_start += gone;
-  if (channel->pending_start < channel->pending_end) return;
-  free(channel->pending);
-  channel->pending = NULL;
-  channel->pending_start = channel->pending_end = 0;
-  if (channel->in_ended) end_input(channel);
+  if (!closed && channel->pending == NULL && channel->in_ended) end_input(channel);
 }
 
 // A terminal whose other side is closed answers EIO.
@@ -366,7 +383,7 @@ static void measure_rest(struct channel *channel) {
 
 static void pump_job(struct channel *channel) {
   struct job *job = channel->job;
-  if (!channel->opened && (job->pid != 0 || (job->over && job->end.how <= SIGNALLED))) send_opened(channel, job->pid);
+  if (!channel->opened && (job->pid != 0 || (job->over && job->end.how <= SIGNALLED))) send_opened(channel, job->pid, channel->window);
   if (channel->kept != NULL && (channel->opened || job->over)) {
     // A kept process has begun, or has not: the rest is for those who attach.
     struct ending end = job->over && job->end.how == FAILED ? job->end : (struct ending){EXITED, 0, 0};
@@ -395,7 +412,8 @@ void pump_channel(struct channel *channel, short input, short output, short erro
     if (errors && channel->connection != NULL) pump_output(channel, 1);
   }
   if (channel->connection == NULL || channel->connection->dead) return;
-  if (channel->job != NULL) pump_job(channel);
+  if (channel->forgets && channel->kept != NULL) pump_forget(channel);
+  else if (channel->job != NULL) pump_job(channel);
   else if (channel->kept != NULL && send_log(channel) && channel->kept->settled)
     channel->in = -1, close_channel(channel, channel->kept->end.how, channel->kept->end.stage, channel->kept->end.value);
   else if (channel->dialled && channel->left[0] == 0 && channel->shut) close_channel(channel, EXITED, NO_STAGE, 0);
@@ -440,6 +458,10 @@ void abandon_channels(struct connection *connection) {
 void age_channels(unsigned ms) {
   for (struct channel *channel = channels; channel != NULL; channel = channel->next) {
     channel->drain_ms += ms;
+    if (channel->grace_ms > 0) {
+      channel->grace_ms = channel->grace_ms > ms ? channel->grace_ms - ms : 0;
+      if (channel->grace_ms == 0 && channel->kept != NULL && channel->kept->job != NULL) kill_job(channel->kept->job);
+    }
     if (channel->doomed_ms == 0) continue;
     channel->doomed_ms = channel->doomed_ms > ms ? channel->doomed_ms - ms : 0;
     if (channel->doomed_ms == 0 && channel->job != NULL) kill_job(channel->job);

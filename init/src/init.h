@@ -19,7 +19,7 @@ enum {
   LOG_SIZE = 1 << 20,         // of a kept process, a power of two
   MAX_CONNECTIONS = 64,
   MAX_CHANNELS = 512, // of all connections together
-  MAX_KEPT = 128,
+  MAX_KEPT = 128, // ended ones make room
   MAX_NAME = 64,
 };
 
@@ -129,6 +129,8 @@ struct channel {
   uint32_t pending_start, pending_end, window, widest, taken;
   int64_t left[2]; // output to send before CLOSED, once the main process has ended; -1 before
   unsigned drain_ms, doomed_ms;
+  enum { FORGETS_NOTHING, KEEPS_LOG, FREES_LOG } forgets; // ends a kept process
+  unsigned grace_ms;                                      // until it is killed
   uint64_t cursor, position; // in the log of a kept process
   uint32_t cursor_used;
   bool told_position;
@@ -168,8 +170,11 @@ struct kept {
 };
 extern struct kept *kept_processes;
 struct kept *find_kept(struct text name);
-struct kept *new_kept(struct text name, struct reader arguments);
+// Gives up what has that name and has ended. Returns false where it has not.
+bool free_name(struct text name);
+struct kept *new_kept(struct text name, struct text description);
 void free_kept(struct kept *kept);
+bool takes_input(const struct kept *kept);
 void log_output(struct kept *kept, int stream, int descriptor);
 // Sends what is in the log and was not sent. Returns whether all was.
 bool send_log(struct channel *channel);

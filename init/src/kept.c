@@ -20,25 +20,41 @@ struct kept *find_kept(struct text name) {
   return kept;
 }
 
-static void describe(struct kept *kept, struct reader arguments) {
-  uint32_t count = get_number(&arguments, 4);
-  kept->description = malloc(MAX_DESCRIPTION);
-  for (uint32_t i = 0; i < count && kept->description != NULL; i++) {
-    struct text argument = get_text(&arguments);
-    uint32_t length = argument.length < 256 ? argument.length : 256;
-    if (arguments.bad || kept->description_length + length + 1 > MAX_DESCRIPTION) break;
-    if (i > 0) kept->description[kept->description_length++] = 0;
-    memcpy(kept->description + kept->description_length, argument.at, length);
-    kept->description_length += length;
-  }
+// Its starter has been told that it began, and it has ended.
+static bool has_ended(const struct kept *kept) { return kept->settled && (kept->job == NULL || kept->job->channel == NULL); }
+
+bool takes_input(const struct kept *kept) { return kept->in >= 0 && !kept->settled; }
+
+static void give_up(struct kept *kept) {
+  if (kept->job != NULL) kill_job(kept->job);
+  free_kept(kept);
 }
 
-struct kept *new_kept(struct text name, struct reader arguments) {
+bool free_name(struct text name) {
+  struct kept *kept = find_kept(name);
+  if (kept != NULL && !has_ended(kept)) return false;
+  if (kept != NULL) give_up(kept);
+  return true;
+}
+
+// Of too many, the one that was started first and has ended goes.
+static bool make_room(void) {
   unsigned count = 0;
-  for (struct kept *each = kept_processes; each != NULL; each = each->next) count++;
-  struct kept *kept = count < MAX_KEPT ? calloc(1, sizeof *kept) : NULL;
+  struct kept *oldest = NULL;
+  for (struct kept *each = kept_processes; each != NULL; each = each->next) {
+    count++;
+    if (has_ended(each)) oldest = each;
+  }
+  if (count >= MAX_KEPT && oldest == NULL) return false;
+  if (count >= MAX_KEPT) give_up(oldest);
+  return true;
+}
+
+struct kept *new_kept(struct text name, struct text description) {
+  bool has_room = make_room();
+  struct kept *kept = has_room ? calloc(1, sizeof *kept) : NULL;
   if (kept == NULL) {
-    errno = count < MAX_KEPT ? ENOMEM : EMFILE;
+    errno = has_room ? ENOMEM : EMFILE;
     return NULL;
   }
   // Pages of it are used only once there is output.
@@ -48,7 +64,12 @@ struct kept *new_kept(struct text name, struct reader arguments) {
     return NULL;
   }
   memcpy(kept->name, name.at, name.length);
-  describe(kept, arguments);
+  uint32_t length = description.length < MAX_DESCRIPTION ? description.length : MAX_DESCRIPTION;
+  kept->description = malloc(length + 1);
+  if (kept->description != NULL) {
+    memcpy(kept->description, description.at, length);
+    kept->description_length = length;
+  }
   kept->in = -1;
   kept->started = now_ms();
   kept->next = kept_processes;
@@ -67,7 +88,8 @@ void free_kept(struct kept *kept) {
     channel->in = -1;
     if (channel->job != NULL || channel->connection == NULL) continue;
     // Whoever followed it learns that it is gone.
-    close_channel(channel, SIGNALLED, NO_STAGE, 9);
+    if (channel->forgets) close_channel(channel, EXITED, NO_STAGE, 0);
+    else close_channel(channel, SIGNALLED, NO_STAGE, 9);
   }
   munmap(kept->log, LOG_SIZE);
   free(kept->description);
@@ -177,7 +199,7 @@ bool list_kept(struct channel *channel) {
     at = put_number(at, length, 4);
     memcpy(at, kept->name, length);
     at += length;
-        at = put_number(at, kept->pid, 4);
+    at = put_number(at, kept->pid, 4);
     at = put_number(at, !kept->settled ? 0 : kept->end.how == SIGNALLED ? 2 : 1, 1);
     at = put_number(at, kept->end.value, 1);
     at = put_number(at, now_ms() - kept->started, 8);

@@ -269,7 +269,7 @@ static void turn(int signals, int listening) {
     channel->polled[0] = want(channel->in, channel->dialling || channel->pending_end > 0 ? POLLOUT : 0);
     for (int i = 0; i < 2; i++)
       channel->polled[i + 1] = want(channel->out[i], hears && !channel->dialling && channel->left[i] != 0 ? POLLIN : 0);
-    busy = busy || channel->doomed_ms > 0 || (channel->tty && channel->job != NULL && channel->job->over);
+    busy = busy || channel->doomed_ms > 0 || channel->grace_ms > 0 || (channel->tty && channel->job != NULL && channel->job->over);
   }
   bool idle = poll(wanted, wanted_count, has_orphans() ? ORPHAN_MS : wants_spare() ? SPARE_MS : busy ? BUSY_MS : STEP_MS) == 0;
 

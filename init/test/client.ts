@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly user?: string
   readonly folder?: string
   readonly env?: ReadonlyArray<string>
+  /** Of a kept process. */
+  readonly description?: string
 }
 
 export const run = (argv: ReadonlyArray<string>, options: RunOptions = {}): Buffer =>
@@ -39,6 +41,7 @@ export const run = (argv: ReadonlyArray<string>, options: RunOptions = {}): Buff
     text(options.folder ?? ""),
     list(argv),
     list(options.env ?? []),
+    ...(options.description === undefined ? [] : [text(options.description)]),
   ])
 
 export const operation = (argv: ReadonlyArray<string>, user = ""): Buffer =>
@@ -54,8 +57,9 @@ export const processes = (): Buffer => Buffer.concat([number(1, 5), number(4, 2 
 
 export const usage = (credit = 2 ** 24): Buffer => Buffer.concat([number(1, 7), number(4, credit)])
 
-export const forget = (name: string, stays = false): Buffer =>
-  Buffer.concat([number(1, 6), text(name), number(1, stays ? 1 : 0)])
+/** @param grace milliseconds */
+export const forget = (name: string, stays = false, grace = 0): Buffer =>
+  Buffer.concat([number(1, 6), text(name), number(1, stays ? 1 : 0), number(4, grace)])
 
 export const parseUsage = (record: Buffer) => ({
   length: record.length,

@@ -236,7 +236,8 @@ await onEachProgram("process 1", (program) => {
 
   it("keeps a process, its log and its exit code for those who attach", async () => {
     const script = "read line; echo out $line; echo err >&2; exit 9"
-    const began = await client.open(run(["sh", "-c", script], { flags: 2, name: "kept-1" })).closed
+    const options = { flags: 2, name: "kept-1", description: "what people see" }
+    const began = await client.open(run(["sh", "-c", script], options)).closed
     assert.deepStrictEqual([began.how, began.value], ["exited", 0])
     const taken = await client.run(["true"], { flags: 2, name: "kept-1" })
     assert.deepInclude(taken, { how: "refused", value: 17 })
@@ -253,7 +254,7 @@ await onEachProgram("process 1", (program) => {
     assert.deepStrictEqual([later.positions, later.text], [[4n], "in\n"])
     const listed = client.open(processes())
     await listed.closed
-    assert.include(listed.text, "kept-1")
+    assert.match(listed.text, /kept-1.*what people see/s)
     assert.deepInclude(await client.open(forget("kept-1")).closed, { how: "exited", value: 0 })
     assert.deepInclude(await client.open(attach("kept-1")).closed, { how: "refused", value: 2 })
   })
@@ -278,9 +279,81 @@ await onEachProgram("process 1", (program) => {
     assert.isAbove(await count(client, "[s]leep 4245"), 1)
     const watching = client.open(attach("kept-3"))
     await client.open(forget("kept-3", true)).closed
-    assert.deepInclude(await watching.closed, { how: "killed", value: 9 })
     assert.strictEqual(await count(client, "[s]leep 4245"), 0)
+    assert.deepInclude(await watching.closed, { how: "killed", value: 9 })
     await client.open(forget("kept-3")).closed
+  })
+
+  it("gives a kept process the time to end that it is asked to have, and no more", async () => {
+    const gentle = "trap 'echo cleaned; exit 3' TERM; sleep 4248 & echo ready; wait"
+    await client.sh(gentle, { flags: 2, name: "gentle" })
+    const follower = client.open(attach("gentle"))
+    await follower.until(() => follower.text === "ready\n")
+    // A child that is not yet its program would miss the signal.
+    while ((await count(client, "[s]leep 4248")) === 0) await new Promise(setImmediate)
+    // More than the test's own time.
+    assert.deepInclude(await client.open(forget("gentle", true, 600_000)).closed, { how: "exited" })
+    assert.deepInclude(await follower.closed, { how: "exited", value: 3 })
+    assert.strictEqual(follower.text, "ready\ncleaned\n")
+    // Those that nobody can ask, and those that do not listen.
+    const stubborn = "trap '' TERM; (setsid sleep 4249 &); echo ready; sleep 4249"
+    await client.sh(stubborn, { flags: 2, name: "stubborn" })
+    const other = client.open(attach("stubborn"))
+    await other.until(() => other.text === "ready\n")
+    await client.open(forget("stubborn", false, 200)).closed
+    assert.deepInclude(await other.closed, { how: "killed", value: 9 })
+    assert.strictEqual(await count(client, "[s]leep 424[89]"), 0)
+    await client.open(forget("gentle")).closed
+  })
+
+  it("gives the name of a kept process that has ended to the next, and ends what it left", async () => {
+    await client.sh("(setsid sleep 4250 &); exit 1", { flags: 2, name: "again" })
+    await client.open(attach("again")).closed
+    const starts = ["a", "b"].map((word) =>
+      client.open(run(["sh", "-c", `echo ${word}; sleep 1000`], { flags: 2, name: "again" })),
+    )
+    const [first, second] = await Promise.all(starts.map(({ closed }) => closed))
+    assert.deepInclude(first, { how: "exited", value: 0 })
+    assert.deepInclude(second, { how: "refused", value: 17 })
+    const log = client.open(attach("again"))
+    await log.until(() => log.text === "a\n")
+    while ((await count(client, "[s]leep 4250")) > 0) await new Promise(setImmediate)
+    await client.open(forget("again")).closed
+  })
+
+  it("has the kept process that ended first make room for one too many", async () => {
+    for (let i = 0; i < 130; i++) await client.run(["true"], { flags: 2, name: `many-${i + 100}` })
+    const listed = client.open(processes())
+    await listed.closed
+    const names = [...listed.text.matchAll(/many-\d{3}/g)].map(([name]) => name)
+    assert.strictEqual(names.length, 128)
+    assert.notInclude(names, "many-101")
+    assert.include(names, "many-229")
+    for (const name of names) await client.open(forget(name)).closed
+  })
+
+  it("tells whoever attaches whether a kept process takes input, and when it has taken it", async () => {
+    await client.open(run(["cat"], { flags: 2 | 8, name: "deaf" })).closed
+    const deaf = client.open(attach("deaf"))
+    await deaf.closed
+    assert.strictEqual(deaf.window, 0)
+    const script = "sleep 0.3; head -c 100000 | wc -c; cat"
+    await client.open(run(["sh", "-c", script], { flags: 2, name: "slow" })).closed
+    const writer = client.open(attach("slow"))
+    await writer.until(() => writer.positions.length > 0)
+    const { window } = writer
+    writer.write(Buffer.alloc(60_000)).write(Buffer.alloc(40_000))
+    await writer.until(() => writer.window === window + 100_000)
+    // It has all of it, so that nothing is lost with the one that wrote.
+    writer.kill()
+    const reader = client.open(attach("slow"))
+    await reader.until(() => reader.text.includes("100000"))
+    reader.end()
+    assert.deepInclude(await reader.closed, { how: "exited", value: 0 })
+    const late = client.open(attach("slow"))
+    await late.closed
+    assert.strictEqual(late.window, 0)
+    for (const name of ["deaf", "slow"]) await client.open(forget(name)).closed
   })
 
   for (const host of ["127.0.0.1", "::1"]) {

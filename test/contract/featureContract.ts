@@ -15,6 +15,7 @@ import { needs } from "../support/skips.ts"
 import { gitContract } from "./gitContract.ts"
 import { pathContract } from "./pathContract.ts"
 import { portContract } from "./portContract.ts"
+import { processContract } from "./processContract.ts"
 import { statsContract } from "./statsContract.ts"
 import { textContract } from "./textContract.ts"
 import { transferContract } from "./transferContract.ts"
@@ -36,7 +37,8 @@ export interface FeatureOptions {
   readonly lacks?: { readonly [feature in Feature]?: string } & {
     readonly permissions?: string
     readonly specialFiles?: string
-    readonly keptLogs?: string
+    readonly rootForges?: string
+    readonly pidsLimit?: string
   }
 }
 
@@ -299,170 +301,12 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
       )
     })
 
-    describe("background processes", () => {
-      check(
-        "run on, tell what they write and how they end",
-        () =>
-          Effect.gen(function* () {
-            const sandbox = yield* make({ env: { A: "sandbox" } })
-            const { processes } = sandbox
-            assert.deepStrictEqual(yield* processes.list, [])
-            yield* sandbox.files.makeDirectory("sub dir")
-            const server = yield* processes.start(
-              'echo "$A $B"; pwd; echo oops >&2; until [ -e go ]; do sleep 0.1; done; echo bye; exit 7',
-              { name: "server", cwd: "sub dir", env: { B: "own" } },
-            )
-            const running = yield* server.inspect
-            assert.strictEqual(running.status, "running")
-            assert.isUndefined(running.exitCode)
-            assert.match(running.command, /^echo "\$A \$B"; pwd/)
-            assert.isBelow(Math.abs(Date.now() - running.startedAt.getTime()), 120_000)
-            const events: Array<string> = []
-            const following = yield* server.follow().pipe(
-              Stream.runForEach((event) =>
-                Effect.sync(() => {
-                  const text = event._tag === "Exit" ? event.exitCode : Buffer.from(event.bytes)
-                  events.push(`${event._tag} ${text}`)
-                }),
-              ),
-              Effect.forkChild,
-            )
-            yield* until(Effect.sync(() => events.some((event) => event.startsWith("Stderr"))))
-            assert.strictEqual((yield* server.logs()).stderr, "oops\n")
-            // Another handle, as another program would have it.
-            const found = yield* processes.get("server")
-            const waiting = yield* Effect.forkChild(found.wait)
-            yield* sandbox.files.write("sub dir/go", "")
-            assert.strictEqual(yield* Fiber.join(waiting), 7)
-            yield* Fiber.join(following)
-            const stdout = events.filter((event) => event.startsWith("Stdout"))
-            const whole = stdout.map((event) => event.slice("Stdout ".length)).join("")
-            assert.strictEqual(whole, "sandbox own\n/work/sub dir\nbye\n")
-            assert.strictEqual(events.at(-1), "Exit 7")
-            assert.strictEqual((yield* found.inspect).exitCode, 7)
-            assert.strictEqual(yield* found.wait, 7)
-            yield* found.kill()
-            assert.strictEqual((yield* found.inspect).exitCode, 7)
-            assert.deepStrictEqual(
-              (yield* processes.list).map(({ name, status }) => [name, status]),
-              [["server", "exited"]],
-            )
-          }),
-        lacks.processes,
-      )
-
-      check(
-        "give the ends of long logs, and keep their arguments as they are",
-        () =>
-          Effect.gen(function* () {
-            const { processes } = yield* make()
-            const odd = ["a b", "$HOME", "'\"", "new\nline", "-n", "", "é日"]
-            const argv = yield* processes.start(["printf", "<%s>", ...odd])
-            assert.strictEqual(yield* argv.wait, 0)
-            const whole = odd.map((part) => `<${part}>`).join("")
-            assert.deepStrictEqual(yield* argv.logs(), {
-              stdout: whole,
-              stderr: "",
-              truncated: false,
-            })
-            // The cut falls into the middle of a character, which is left out.
-            const tail = yield* argv.logs({ tail: 3 })
-            assert.deepStrictEqual(tail, {
-              stdout: "\u65e5>".slice(1),
-              stderr: "",
-              truncated: true,
-            })
-            const flood = yield* processes.start("head -c 5000000 /dev/zero | tr '\\0' x; echo end")
-            yield* flood.wait
-            const { stdout, truncated } = yield* flood.logs({ tail: 1000 })
-            assert.strictEqual(stdout, `${"x".repeat(996)}end\n`)
-            assert.isTrue(truncated)
-            const total = yield* Stream.runFold(
-              flood.follow(),
-              () => 0,
-              (sum, event) => sum + (event._tag === "Stdout" ? event.bytes.length : 0),
-            )
-            assert.strictEqual(total, 5_000_004)
-            const later = yield* Stream.runCollect(flood.follow({ from: "now" }))
-            assert.deepStrictEqual(
-              later.map(({ _tag }) => _tag),
-              ["Exit"],
-            )
-          }),
-        lacks.processes,
-      )
-
-      check(
-        "are killed with all that they started, after a time to end by themselves",
-        () =>
-          Effect.gen(function* () {
-            const sandbox = yield* make()
-            const { processes } = sandbox
-            const sleeping = running(sandbox, "^sleep 70")
-            const gentle = yield* processes.start(
-              'trap "echo cleaned; exit 3" TERM; sleep 7001 & echo ready; wait',
-              { name: "gentle" },
-            )
-            yield* until(Effect.map(gentle.logs(), ({ stdout }) => stdout === "ready\n"))
-            yield* gentle.kill()
-            assert.strictEqual((yield* gentle.logs()).stdout, "ready\ncleaned\n")
-            assert.strictEqual(yield* gentle.wait, 3)
-            const stubborn = yield* processes.start(
-              'trap "" TERM; sleep 7002 & (setsid sleep 7003 &); sh -c "sleep 7004 & sleep 7005"',
-            )
-            yield* until(Effect.map(sleeping, (count) => count === 4))
-            yield* stubborn.kill({ grace: "300 millis" })
-            assert.strictEqual(yield* sleeping, 0)
-            assert.strictEqual(yield* stubborn.wait, 137)
-            const other = yield* processes.start("sleep 7006", { name: "other" })
-            assert.strictEqual(
-              yield* tagOf(processes.start("true", { name: "other" })),
-              "ProcessNameTaken",
-            )
-            assert.strictEqual(yield* tagOf(processes.get("none")), "ProcessNotFound")
-            for (const name of ["../x", "", "a/b", "-n", "x".repeat(50)]) {
-              assert.strictEqual(yield* tagOf(processes.get(name)), "InvalidInput")
-            }
-            yield* other.remove
-            assert.strictEqual(yield* sleeping, 0)
-            assert.strictEqual(yield* tagOf(other.logs()), "ProcessNotFound")
-            // An ended one gives its name back.
-            const again = yield* processes.start("exit 5", { name: "gentle" })
-            assert.strictEqual(yield* again.wait, 5)
-            assert.strictEqual((yield* again.logs()).stdout, "")
-          }),
-        lacks.processes,
-      )
-
-      check(
-        "end with a stop of their sandbox, and leave their logs",
-        () =>
-          Effect.gen(function* () {
-            const sandbox = yield* make()
-            const { processes } = sandbox
-            const process = yield* processes.start("echo before; sleep 1000")
-            yield* until(Effect.map(process.logs(), ({ stdout }) => stdout !== ""))
-            yield* sandbox.stop
-            yield* sandbox.start
-            const { status, exitCode } = yield* process.inspect
-            assert.deepStrictEqual([status, exitCode], ["exited", 137])
-            assert.strictEqual((yield* process.logs()).stdout, "before\n")
-          }),
-        lacks.processes ?? lacks.keptLogs,
-      )
-
-      check(
-        "do not follow a link that another user planted",
-        () =>
-          Effect.gen(function* () {
-            const sandbox = yield* make()
-            yield* sandbox.run("mkdir -m 777 /trap; ln -s /trap /tmp/.cordon-0")
-            const { processes } = sandbox
-            assert.strictEqual(yield* tagOf(processes.start("true")), "PermissionDenied")
-            assert.strictEqual(yield* out(sandbox, "ls -A /trap"), "")
-          }),
-        lacks.processes,
-      )
+    processContract({
+      check,
+      layer,
+      lack: lacks.processes,
+      rootForges: lacks.rootForges,
+      pidsLimit: lacks.pidsLimit,
     })
 
     describe("terminals", () => {

@@ -129,6 +129,13 @@ describe("create on a real engine", () => {
         assert.strictEqual(yield* sandbox.files.readText("note"), "kept")
         const script = yield* sandbox.exec("true")
         assert.deepInclude(script, { exitCode: 127, stderr: "/bin/sh: not found\n" })
+        const { processes } = sandbox
+        const process = yield* processes.start(["/bin/sleep", "1000"], { name: "sleeper" })
+        assert.strictEqual((yield* process.inspect).status, "running")
+        yield* process.kill()
+        assert.strictEqual(yield* process.wait, 143)
+        const refused = yield* Effect.flip(processes.start("true"))
+        assert.deepInclude(refused, { _tag: "ProcessNotStarted", why: "notFound" })
       }),
     ),
   )

@@ -18,6 +18,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, type Layer, type Scope, Stream } from "effect"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
+import { processSuite } from "../contract/processContract.ts"
 import { skipped } from "../support/skipped.ts"
 import { type Cluster, changeNode, nodesOf, noSwarm, startSwarm, until } from "./cluster.ts"
 
@@ -35,6 +36,13 @@ driverContract("docker-swarm on three engines", {
   image,
   unavailable: noSwarm,
   runs: 3,
+})
+
+processSuite("docker-swarm on three engines", {
+  layer: one,
+  image,
+  unavailable: noSwarm,
+  timeout: 120_000,
 })
 
 const session = sessionKey(SessionId.make(`swarm-${process.pid}-${Date.now()}`))

@@ -8,6 +8,9 @@ import {
   type HostError,
   type InvalidInput,
   type PortUnreachable,
+  type ProcessNameTaken,
+  type ProcessNotFound,
+  type ProcessNotStarted,
   type SandboxNotFound,
   type SandboxNotRunning,
   type SnapshotInUse,
@@ -22,6 +25,7 @@ import type { FileEntry, FileMatch, FileStat } from "./values/Files.ts"
 import type { FolderChange, FolderSearch, FolderWatch } from "./values/Folders.ts"
 import type { HostCapacity, Limits } from "./values/Limits.ts"
 import type { PortConnection } from "./values/PortConnection.ts"
+import type { AttachedProcess, ProcessInfo, ProcessRequest } from "./values/Process.ts"
 import type { Isolation, Runtime } from "./values/Runtime.ts"
 import type { SandboxInfo, SandboxSpec, SnapshotInfo } from "./values/Sandbox.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
@@ -112,6 +116,15 @@ export type DialError =
   | PortUnreachable
   | Unsupported
   | HostError
+
+/** What starting a background process may fail with. */
+export type StartError = ExecError | ProcessNameTaken | ProcessNotStarted | Unsupported
+
+/** What asking for background processes may fail with. */
+export type ListError = SandboxNotFound | SandboxNotRunning | Unsupported | HostError
+
+/** What using a background process may fail with. */
+export type AttachError = ListError | ProcessNotFound
 
 /** A file on its way into a sandbox. */
 export interface FileContent<E> {
@@ -221,6 +234,46 @@ export class SandboxDriver extends Context.Service<
       id: SandboxId,
       request: TerminalRequest,
     ) => Effect.Effect<Terminal, ExecError | Unsupported, Scope.Scope>
+
+    /**
+     * Starts a process that belongs to the sandbox: it outlives the call, this program and its connection.
+     * What it writes is kept, as far back as the driver can. The name of one that runs is taken; one that
+     * has ended is forgotten for it, with all that it left running. An interruption leaves no process.
+     */
+    readonly startProcess: (
+      id: SandboxId,
+      request: ProcessRequest,
+    ) => Effect.Effect<void, StartError>
+
+    /** All background processes that were not forgotten, oldest first. Asking is no use of the sandbox. */
+    readonly listProcesses: (id: SandboxId) => Effect.Effect<ReadonlyArray<ProcessInfo>, ListError>
+
+    /**
+     * Attaches to a background process, running or not. The end of the scope leaves the process alone.
+     *
+     * @param position where its output is wanted from, in bytes from its start, both outputs together; what
+     * is not there any more is `Lost`, and what is beyond its end is its end
+     */
+    readonly attachProcess: (
+      id: SandboxId,
+      name: string,
+      position: number,
+    ) => Effect.Effect<AttachedProcess<AttachError>, AttachError, Scope.Scope>
+
+    /**
+     * Ends a background process with all that it started, and returns once nothing of it is left: SIGTERM
+     * to its process group, and SIGKILL for what is left after the grace. One that has ended is only
+     * relieved of what it left running.
+     */
+    readonly endProcess: (
+      id: SandboxId,
+      name: string,
+      options: {
+        readonly grace: Duration.Duration
+        /** Whether its name, its output and its exit code stay. */
+        readonly keepLog: boolean
+      },
+    ) => Effect.Effect<void, AttachError>
 
     /**
      * Connects to a TCP port of the sandbox's loopback interface: to `127.0.0.1`, and to `::1` where
@@ -358,6 +411,10 @@ export const unsupportedFeatures = (driver: string) => {
     pause: refuse("pause"),
     resume: refuse("pause"),
     terminal: refuse("terminals"),
+    startProcess: refuse("processes"),
+    listProcesses: refuse("processes"),
+    attachProcess: refuse("processes"),
+    endProcess: refuse("processes"),
     dial: refuse("ports"),
     stats: refuse("stats"),
     snapshot: refuse("snapshots"),

@@ -611,8 +611,10 @@ const make = Effect.gen(function* () {
       })
 
     const processes = makeProcesses({
-      run: runHelper,
-      runOn,
+      id,
+      driver,
+      use,
+      useStream,
       prepare: (command, options) =>
         Effect.map(prepare(command, options), ({ request }) => request),
       available: need("processes"),

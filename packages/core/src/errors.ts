@@ -360,6 +360,36 @@ export class ProcessNameTaken extends TaggedError<ProcessNameTaken>()("ProcessNa
   }
 }
 
+/** A background process did not begin: nothing of it is left. */
+export class ProcessNotStarted extends TaggedError<ProcessNotStarted>()("ProcessNotStarted", {
+  process: Schema.String,
+  /**
+   * - `notFound`: the sandbox has no such program.
+   * - `notExecutable`: the program is there and can't be run.
+   * - `cannotFork`: the sandbox has no process slot or memory left, or no room for one more background process.
+   */
+  why: Schema.Literals(["notFound", "notExecutable", "cannotFork"]),
+  reason: Schema.String,
+}) {
+  override get message() {
+    const help = {
+      notFound: "Check the program's name, or use an image that has it.",
+      notExecutable: "Check the program's permissions and format.",
+      cannotFork: "End what is no longer needed, or create a sandbox with higher limits.",
+    }
+    return `The background process ${quote(this.process)} did not start: ${this.reason}. ${help[this.why]}`
+  }
+}
+
+/** A background process takes no input. */
+export class ProcessInputClosed extends TaggedError<ProcessInputClosed>()("ProcessInputClosed", {
+  process: Schema.String,
+}) {
+  override get message() {
+    return `The background process ${quote(this.process)} takes no input: it has ended, its input was closed, or it was started without "stdin: true".`
+  }
+}
+
 /** Nothing in the sandbox listens on the port, or nothing in its image can pass on what comes. */
 export class PortUnreachable extends TaggedError<PortUnreachable>()("PortUnreachable", {
   port: Schema.Number,
@@ -562,6 +592,8 @@ export type CordonError =
   | Unsupported
   | ProcessNotFound
   | ProcessNameTaken
+  | ProcessNotStarted
+  | ProcessInputClosed
   | PortUnreachable
   | GitMissing
   | GitAuthFailed

@@ -46,7 +46,6 @@ export type {
   LogOptions,
   ProcessError,
   Processes,
-  ProcessInfo,
   ProcessLogs,
   StartOptions,
 } from "./sandbox/processes.ts"
@@ -70,6 +69,7 @@ export * from "./values/Folders.ts"
 export * from "./values/ImageName.ts"
 export * from "./values/Limits.ts"
 export * from "./values/PortConnection.ts"
+export * from "./values/Process.ts"
 export * from "./values/Runtime.ts"
 export * from "./values/Sandbox.ts"
 export * from "./values/SandboxId.ts"

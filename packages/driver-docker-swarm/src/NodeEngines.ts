@@ -2,12 +2,14 @@ import { EngineUnreachable, type HostError } from "@cordon/core"
 import {
   type Connections,
   type ContainerFiles,
+  type ContainerProcesses,
   type EventHub,
   judgeLoss,
   makeCommands,
   makeConnections,
   makeContainerFiles,
   makeContainerPorts,
+  makeContainerProcesses,
   makeContainerStats,
   makeEventHub,
   makeTerminals,
@@ -44,6 +46,8 @@ export interface NodeEngine {
   readonly files: ContainerFiles
   readonly dial: ReturnType<typeof makeContainerPorts>
   readonly stats: ReturnType<typeof makeContainerStats>
+  /** Background processes. */
+  readonly kept: ContainerProcesses
   readonly usageOf: ReturnType<typeof makeUsageOf>
   readonly identify: ReturnType<typeof makeUsers>
   readonly processes: ReturnType<typeof makeProcesses>
@@ -80,6 +84,7 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
         files,
         dial: makeContainerPorts(engine, connections),
         stats: makeContainerStats(files),
+        kept: makeContainerProcesses(using),
         usageOf: makeUsageOf(connections),
         identify: makeUsers(engine, connections),
         processes,

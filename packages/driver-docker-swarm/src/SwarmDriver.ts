@@ -780,6 +780,25 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
         const node = yield* at(place.host)
         return yield* node.terminal(place, request)
       }).pipe(Effect.catch((error) => explain(id, error))),
+    startProcess: Effect.fn("SwarmDriver.startProcess")((id, request) =>
+      on(id, (node, place) => node.kept.start(place, request)),
+    ),
+    listProcesses: Effect.fn("SwarmDriver.listProcesses")((id) =>
+      on(id, (node, place) => node.kept.list(place)),
+    ),
+    attachProcess: (id, name, position) =>
+      Effect.gen(function* () {
+        const place = yield* locate(id)
+        const node = yield* at(place.host)
+        const process = yield* node.kept.attach(place, name, position)
+        const events = Stream.catch(process.events, (error) =>
+          Stream.fromEffect(explain(id, error)),
+        )
+        return { ...process, events }
+      }).pipe(Effect.catch((error) => explain(id, error))),
+    endProcess: Effect.fn("SwarmDriver.endProcess")((id, name, options) =>
+      on(id, (node, place) => node.kept.end(place, name, options)),
+    ),
     dial: (id, port) =>
       Effect.gen(function* () {
         const place = yield* locate(id)

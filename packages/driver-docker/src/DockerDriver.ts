@@ -28,6 +28,7 @@ import { makeConnections } from "./container/connections.ts"
 import { judgeLoss } from "./container/ends.ts"
 import { makeContainerFiles } from "./container/files.ts"
 import { makeContainerPorts } from "./container/ports.ts"
+import { makeContainerProcesses } from "./container/processes.ts"
 import { makeContainerStats } from "./container/stats.ts"
 import type { Target } from "./container/Target.ts"
 import { makeTerminals } from "./container/terminals.ts"
@@ -143,6 +144,7 @@ export const layerDriver = (
       }
       const exec = makeCommands(using)
       const terminal = makeTerminals(using)
+      const processes = makeContainerProcesses(using)
       const files = makeContainerFiles(engine, connections)
       const usageOf = makeUsageOf(connections)
       const identify = makeUsers(engine, connections)
@@ -639,6 +641,15 @@ export const layerDriver = (
           snapshots.remove(session, name),
         ),
         terminal: (id, request) => on(id, (target) => terminal(target, request)),
+        startProcess: Effect.fn("DockerDriver.startProcess")((id, request) =>
+          on(id, (target) => processes.start(target, request)),
+        ),
+        listProcesses: Effect.fn("DockerDriver.listProcesses")((id) => on(id, processes.list)),
+        attachProcess: (id, name, position) =>
+          on(id, (target) => processes.attach(target, name, position)),
+        endProcess: Effect.fn("DockerDriver.endProcess")((id, name, options) =>
+          on(id, (target) => processes.end(target, name, options)),
+        ),
         dial: (id, port) => on(id, (target) => dial(target, port)),
         stats: Effect.fn("DockerDriver.stats")((id) => on(id, stats)),
         stat: (id, path) => file(id, (target) => files.stat(target, path)),

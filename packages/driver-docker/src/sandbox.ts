@@ -7,6 +7,11 @@ export { becomesInit, type Connections, makeConnections } from "./container/conn
 export { judgeLoss } from "./container/ends.ts"
 export { type ContainerFiles, makeContainerFiles } from "./container/files.ts"
 export { makeContainerPorts } from "./container/ports.ts"
+export {
+  type ContainerProcesses,
+  forgetProcesses,
+  makeContainerProcesses,
+} from "./container/processes.ts"
 export { makeContainerStats } from "./container/stats.ts"
 export type { Target } from "./container/Target.ts"
 export { makeTerminals } from "./container/terminals.ts"

@@ -6,7 +6,6 @@ import type {
   FollowOptions,
   KillOptions,
   LogOptions,
-  ProcessInfo,
   ProcessLogs,
   StartOptions,
 } from "../sandbox/processes.ts"
@@ -17,6 +16,7 @@ import type { TransferReport } from "../Transfer.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, TerminalSize } from "../values/Exec.ts"
 import type { FileEntry, FileEvent, FileStat } from "../values/Files.ts"
+import type { ProcessEvent, ProcessInfo, Signal } from "../values/Process.ts"
 import type { SandboxInfo, SnapshotInfo } from "../values/Sandbox.ts"
 import type { SandboxStats } from "../values/Stats.ts"
 
@@ -95,23 +95,44 @@ export interface PromiseGit {
 export interface PromiseProcess {
   readonly name: string
   readonly inspect: (options?: Abortable) => Promise<ProcessInfo>
-  /** The ends of what it wrote so far. */
+  /** The ends of what it wrote so far. Of both outputs together the last 1 MiB is kept. */
   readonly logs: (options?: LogOptions & Abortable) => Promise<ProcessLogs>
-  /** What it writes as it comes, then its exit. Leaving the loop leaves the process alone. */
-  readonly follow: (options?: FollowOptions & Abortable) => AsyncIterable<ExecEvent>
+  /**
+   * What it writes as it comes, then its exit. Output that is no longer kept when it is read is counted
+   * by `Lost`. Leaving the loop leaves the process alone.
+   */
+  readonly follow: (options?: FollowOptions & Abortable) => AsyncIterable<ProcessEvent>
   /** Waits for its end. @returns its exit code */
   readonly wait: (options?: Abortable) => Promise<number>
-  /** Ends it and all that it started: SIGTERM, and SIGKILL for what is left after the grace. */
+  /**
+   * Writes to its standard input; resolves once the process, or the pipe to it, has taken all. Text is
+   * written as UTF-8. Rejects with `ProcessInputClosed` where it takes none.
+   */
+  readonly write: (data: string | Uint8Array, options?: Abortable) => Promise<void>
+  /** Closes its standard input; no effect where it is closed. */
+  readonly closeStdin: (options?: Abortable) => Promise<void>
+  /** Sends a signal to it and to those of its children that stayed in its process group. */
+  readonly signal: (signal: Signal, options?: Abortable) => Promise<void>
+  /**
+   * Ends it and all that it started, and resolves once nothing of it is left: SIGTERM to its process
+   * group, and SIGKILL for what is left after the grace. Its logs and its exit code stay.
+   */
   readonly kill: (options?: KillOptions & Abortable) => Promise<void>
   /** Kills it and removes its logs. */
   readonly remove: (options?: Abortable) => Promise<void>
 }
 
 /**
- * Background processes. Their state and logs are in the sandbox: whoever finds the sandbox finds
- * them, and a stop of the sandbox ends them. They do not count as use of the sandbox.
+ * Background processes. They belong to the sandbox: any program that finds the sandbox finds them, with
+ * what they wrote and how they ended. A stop of the sandbox ends them, and nothing of them is left then.
+ * They do not count as use of the sandbox.
  */
 export interface PromiseProcesses {
+  /**
+   * Starts a command that goes on when this program ends. The name of one that has ended is free again:
+   * its logs make room for the new one, and what it left running is killed. A sandbox keeps 128; where
+   * more are started, the oldest that has ended is forgotten.
+   */
   readonly start: (
     command: ExecRequest["command"],
     options?: StartOptions & Abortable,

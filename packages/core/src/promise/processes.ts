@@ -13,6 +13,12 @@ const processOf = (runtime: PromiseRuntime, process: BackgroundProcess): Promise
   follow: (options) =>
     callStream(runtime, ["follow", "process.follow"], { options }, () => process.follow(options)),
   wait: (options) => call(runtime, ["nothing", "process.wait"], { options }, () => process.wait),
+  write: (data, options) =>
+    call(runtime, ["input", "process.write"], { data, options }, () => process.write(data)),
+  closeStdin: (options) =>
+    call(runtime, ["nothing", "process.closeStdin"], { options }, () => process.closeStdin),
+  signal: (signal, options) =>
+    call(runtime, ["signal", "process.signal"], { signal, options }, () => process.signal(signal)),
   kill: (options) =>
     call(runtime, ["kill", "process.kill"], { options }, () => process.kill(options)),
   remove: (options) =>

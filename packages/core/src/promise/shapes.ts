@@ -103,7 +103,18 @@ const terminal = {
   user: text,
   size: terminalSize,
 } satisfies Fields<TerminalOptions>
-const start = { ...abortable, name: text, cwd: text, env: any } satisfies Fields<StartOptions>
+const start = {
+  ...abortable,
+  name: text,
+  cwd: text,
+  env: any,
+  user: text,
+  stdin: flag,
+} satisfies Fields<StartOptions>
+const bytesOrText = declared(
+  "text or a Uint8Array",
+  (value) => typeof value === "string" || value instanceof Uint8Array,
+)
 const follow = { ...abortable, from: any } satisfies Fields<FollowOptions>
 const watch = {
   ...abortable,
@@ -217,12 +228,9 @@ export const shapes = {
   wait: { port: number, options: options(wait) },
   expose: { port: number, options: options(expose) },
   terminal: { options: options(terminal) },
-  type: {
-    data: declared(
-      "text or a Uint8Array",
-      (value) => typeof value === "string" || value instanceof Uint8Array,
-    ),
-  },
+  type: { data: bytesOrText },
+  input: { data: bytesOrText, options: options(abortable) },
+  signal: { signal: text, options: options(abortable) },
   resize: { size: terminalSize },
 } satisfies Readonly<Record<string, Readonly<Record<string, InputSchema>>>>
 

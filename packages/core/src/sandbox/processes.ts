@@ -6,16 +6,26 @@ import {
   InvalidInput,
   invalidInput,
   type LeaseError,
-  ProcessNameTaken,
+  ProcessInputClosed,
+  type ProcessNameTaken,
   ProcessNotFound,
+  type ProcessNotStarted,
   type Unsupported,
 } from "../errors.ts"
-import type { ExecEvent, ExecRequest } from "../values/Exec.ts"
+import type { Leases } from "../Leases.ts"
+import type { AttachError, SandboxDriver } from "../SandboxDriver.ts"
+import type { ExecRequest } from "../values/Exec.ts"
+import {
+  type AttachedProcess,
+  type ProcessEvent,
+  type ProcessInfo,
+  type Signal,
+  signalNumbers,
+} from "../values/Process.ts"
+import type { SandboxId } from "../values/SandboxId.ts"
 import { SandboxName } from "../values/SandboxName.ts"
-import { scriptArgv } from "./commandShell.ts"
-import { killProcessesScript } from "./killScript.ts"
-import * as scripts from "./processScripts.ts"
-import { type Judge, type RunCommand, runScript, type ScriptError, scriptCommand } from "./shell.ts"
+import { encodeText } from "../values/Text.ts"
+import { readLog } from "./processLogs.ts"
 
 /** How a background process is called and run. */
 export interface StartOptions {
@@ -24,17 +34,13 @@ export interface StartOptions {
   /** Relative to the sandbox's working directory, which is also the default. */
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-}
-
-/** A background process as the sandbox knows it. */
-export interface ProcessInfo {
-  readonly name: string
-  /** As it was started, at most 1,000 characters of it. */
-  readonly command: string
-  readonly status: "running" | "exited"
-  /** Of one that has exited; 137 for one that was killed, or went down with its sandbox. */
-  readonly exitCode?: number
-  readonly startedAt: Date
+  /** A name or number, optionally with a group (`1000:1000`); the sandbox's user by default. */
+  readonly user?: string
+  /**
+   * Whether its standard input stays open for `write`, until `closeStdin`. By default it has none: what
+   * it reads is at its end at once.
+   */
+  readonly stdin?: boolean
 }
 
 /** How much of what a process has written is given. */
@@ -48,169 +54,176 @@ export interface ProcessLogs {
   /** UTF-8. */
   readonly stdout: string
   readonly stderr: string
-  /** Whether either was longer. */
+  /** Whether it wrote more than this: either output was longer, or its beginning is no longer kept. */
   readonly truncated: boolean
 }
 
 /** Where in what a process has written the following starts. */
 export interface FollowOptions {
-  /** From where: all that was ever written by default, or only what comes. */
+  /** From where: all that is kept of what it wrote, by default, or only what comes. */
   readonly from?: "start" | "now"
 }
 
 /** How long a process may take to end by itself. */
 export interface KillOptions {
-  /** How long it may take to end by itself after SIGTERM; 5 seconds by default, 0 for no time. */
+  /**
+   * How long it may take to end by itself after SIGTERM: 5 seconds by default, at most a minute, 0 for no
+   * time.
+   */
   readonly grace?: Duration.Input
 }
 
-/** What starting, watching or ending a background process may fail with. */
-export type ProcessError = ScriptError | InvalidInput | ProcessNotFound | Unsupported
+/** What using a background process may fail with. */
+export type ProcessError = AttachError | LeaseError | InvalidInput
 
 /** A process that outlives the command that started it, with all that it starts. */
 export interface BackgroundProcess {
   readonly name: string
   readonly inspect: Effect.Effect<ProcessInfo, ProcessError>
-  /** The ends of what it wrote so far. */
+  /** The ends of what it wrote so far. Of both outputs together the last 1 MiB is kept. */
   readonly logs: (options?: LogOptions) => Effect.Effect<ProcessLogs, ProcessError>
-  /** What it writes as it comes, then its exit. Ending the stream early leaves the process alone. */
-  readonly follow: (options?: FollowOptions) => Stream.Stream<ExecEvent, ProcessError>
+  /**
+   * What it writes as it comes, then its exit. Output that is no longer kept when it is read is counted
+   * by `Lost`. Ending the stream early leaves the process alone.
+   */
+  readonly follow: (options?: FollowOptions) => Stream.Stream<ProcessEvent, ProcessError>
   /** Waits for its end. @returns its exit code */
   readonly wait: Effect.Effect<number, ProcessError>
-  /** Ends it and all that it started: SIGTERM, and SIGKILL for what is left after the grace. */
+  /**
+   * Writes to its standard input, and returns once the process, or the pipe to it, has taken all. Text
+   * is written as UTF-8. Fails with `ProcessInputClosed` where it takes none.
+   */
+  readonly write: (
+    data: string | Uint8Array,
+  ) => Effect.Effect<void, ProcessError | ProcessInputClosed>
+  /** Closes its standard input; no effect where it is closed. */
+  readonly closeStdin: Effect.Effect<void, ProcessError>
+  /** Sends a signal to it and to those of its children that stayed in its process group. */
+  readonly signal: (signal: Signal) => Effect.Effect<void, ProcessError>
+  /**
+   * Ends it and all that it started, and returns once nothing of it is left: SIGTERM to its process group,
+   * and SIGKILL for what is left after the grace. Its logs and its exit code stay.
+   */
   readonly kill: (options?: KillOptions) => Effect.Effect<void, ProcessError>
   /** Kills it and removes its logs. */
   readonly remove: Effect.Effect<void, ProcessError>
 }
 
 /**
- * Background processes. Their state and logs are in the sandbox: whoever finds the sandbox finds
- * them, and a stop of the sandbox ends them. They do not count as use of the sandbox.
+ * Background processes. They belong to the sandbox: any program that finds the sandbox finds them, with
+ * what they wrote and how they ended. A stop of the sandbox ends them, and nothing of them is left then.
+ * They do not count as use of the sandbox.
  */
 export interface Processes {
+  /**
+   * Starts a command that goes on when this program ends. The name of one that has ended is free again:
+   * its logs make room for the new one, and what it left running is killed. A sandbox keeps 128; where
+   * more are started, the oldest that has ended is forgotten.
+   */
   readonly start: (
     command: ExecRequest["command"],
     options?: StartOptions,
-  ) => Effect.Effect<BackgroundProcess, ProcessError | ProcessNameTaken>
+  ) => Effect.Effect<
+    BackgroundProcess,
+    ProcessError | ExecError | ProcessNameTaken | ProcessNotStarted
+  >
   readonly get: (name: string) => Effect.Effect<BackgroundProcess, ProcessError>
   /** Oldest first, the ended ones too. */
-  readonly list: Effect.Effect<ReadonlyArray<ProcessInfo>, ScriptError | Unsupported>
+  readonly list: Effect.Effect<ReadonlyArray<ProcessInfo>, ProcessError>
 }
 
-const isName = Schema.is(SandboxName)
 const Name = (name: string) =>
   Effect.mapError(
     Schema.decodeUnknownEffect(SandboxName)(name),
     invalidInput("name of a background process"),
   )
 
-/** The command on one line, for people. */
-const shown = (command: ExecRequest["command"]) =>
-  (typeof command === "string"
-    ? command
-    : command.map((part) => (/^[\w./:=@%+,-]+$/.test(part) ? part : JSON.stringify(part))).join(" ")
-  ).slice(0, 1000)
+const maxDescription = 1000
 
-const parseList = (printed: string): ReadonlyArray<ProcessInfo> => {
-  const fields = printed.split("\0")
-  const found: Array<ProcessInfo> = []
-  for (let at = 0; at + 5 <= fields.length; at += 5) {
-    const [name = "", _pid, started = "", code = "", command = ""] = fields.slice(at, at + 5)
-    // What is not of our making is the sandbox's own business.
-    if (!isName(name) || !/^\d{1,12}$/.test(started) || !/^\d{0,3}$/.test(code)) continue
-    found.push({
-      name,
-      command,
-      status: code === "" ? "running" : "exited",
-      ...(code === "" ? {} : { exitCode: Number(code) }),
-      startedAt: new Date(Number(started) * 1000),
-    })
-  }
-  return found.sort((a, b) => a.startedAt.getTime() - b.startedAt.getTime())
+/** The command as a text, for people. */
+const shown = (command: ExecRequest["command"]): string => {
+  const text =
+    typeof command === "string"
+      ? command
+      : command
+          .map((part) => (/^[\w./:=@%+,-]+$/.test(part) ? part : JSON.stringify(part)))
+          .join(" ")
+  const bytes = new TextEncoder().encodeInto(text, new Uint8Array(maxDescription))
+  return text.slice(0, bytes.read)
 }
-
-/** Without the first character, and what is left of one before it. */
-const withoutFirst = (text: string) => text.replace(/^\ufffd*./su, "")
 
 const Bytes = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 30 })))
 
+const graceOf = Effect.fnUntraced(function* ({ grace = "5 seconds" }: KillOptions) {
+  const time = Duration.fromInput(grace)
+  if (time._tag === "Some" && Duration.toMillis(time.value) <= 60_000) return time.value
+  return yield* new InvalidInput({
+    subject: "grace",
+    issue: "it must be a duration of at most a minute",
+  })
+})
+
 export const makeProcesses = (needs: {
-  readonly run: RunCommand
-  /** As `run`, without a timeout. */
-  readonly runOn: RunCommand
+  readonly id: SandboxId
+  readonly driver: Pick<
+    SandboxDriver["Service"],
+    "startProcess" | "listProcesses" | "attachProcess" | "endProcess"
+  >
+  /** Holds the sandbox's lease while an effect runs. */
+  readonly use: ReturnType<Leases["Service"]["use"]>
+  readonly useStream: ReturnType<Leases["Service"]["useStream"]>
   readonly prepare: (
     command: ExecRequest["command"],
-    options: StartOptions,
+    options: Omit<StartOptions, "name" | "stdin">,
   ) => Effect.Effect<ExecRequest, ExecError | LeaseError>
   readonly available: Effect.Effect<void, Unsupported | HostError>
   readonly outputLimit: number
 }): Processes => {
-  const { run, runOn, prepare, available, outputLimit } = needs
+  const { id, driver, use, useStream, prepare, available, outputLimit } = needs
+  // Where its output ends, wherever that is.
+  const end = Number.MAX_SAFE_INTEGER
 
-  const judge =
-    (name: string): Judge<ProcessNotFound> =>
-    (exitCode) =>
-      exitCode === scripts.processExit.missing ? new ProcessNotFound({ process: name }) : undefined
-
-  const handle = (name: string): BackgroundProcess => {
-    const script = (text: string, ...args: ReadonlyArray<string>) =>
-      runScript(run, name, scriptCommand(text, name, ...args), judge(name))
-
-    const inspect = Effect.flatMap(list, (all) => {
+  const find = (name: string) =>
+    Effect.flatMap(driver.listProcesses(id), (all) => {
       const found = all.find((process) => process.name === name)
       return found === undefined
         ? Effect.fail(new ProcessNotFound({ process: name }))
         : Effect.succeed(found)
     })
 
+  const handle = (name: string): BackgroundProcess => {
+    /** Attached from the end of its output on. */
+    const withProcess = <A, E>(
+      f: (process: AttachedProcess<AttachError>) => Effect.Effect<A, E>,
+    ): Effect.Effect<A, E | ProcessError> =>
+      use(Effect.scoped(Effect.flatMap(driver.attachProcess(id, name, end), f)))
+
     const logs = Effect.fn("BackgroundProcess.logs")(function* (options: LogOptions = {}) {
       const tail = yield* Schema.decodeUnknownEffect(Bytes)(options.tail ?? outputLimit).pipe(
         Effect.mapError(invalidInput("tail of logs")),
       )
-      const result = yield* runScript(
-        run,
-        name,
-        // One more byte than is wanted: enough to tell that there is more.
-        scriptCommand(scripts.logsScript, name, String(tail + 1)),
-        judge(name),
-        2 * tail,
+      return yield* use(
+        Effect.gen(function* () {
+          const { outputBytes } = yield* find(name)
+          const { events } = yield* driver.attachProcess(id, name, 0)
+          return yield* readLog(events, outputBytes, tail)
+        }).pipe(Effect.scoped),
       )
-      const [outCut, errCut] = [result.stdoutBytes > tail, result.stderrBytes > tail]
-      return {
-        stdout: outCut ? withoutFirst(result.stdout) : result.stdout,
-        stderr: errCut ? withoutFirst(result.stderr) : result.stderr,
-        truncated: outCut || errCut,
-      }
     })
 
     const follow: BackgroundProcess["follow"] = ({ from = "start" } = {}) =>
-      Stream.unwrap(
-        Effect.as(
-          // The exit code of what follows is the process's own, and may be any.
-          inspect,
-          runOn(scriptCommand(scripts.followScript, name, from === "start" ? "1" : "")),
+      useStream(
+        Stream.unwrap(
+          Effect.map(
+            driver.attachProcess(id, name, from === "start" ? 0 : end),
+            ({ events }) => events,
+          ),
         ),
       )
 
-    const kill = Effect.fn("BackgroundProcess.kill")(function* ({
-      grace = 5000,
-    }: KillOptions = {}) {
-      const time = Duration.fromInput(grace)
-      if (time._tag === "None" || Duration.toMillis(time.value) > 60_000) {
-        return yield* new InvalidInput({
-          subject: "grace",
-          issue: "it must be a duration of at most a minute",
-        })
-      }
-      const rounds = Math.ceil(Duration.toMillis(time.value) / 100)
-      const { stdout: left } = yield* script(scripts.terminateScript, String(rounds))
-      if (left === "") return
-      yield* runScript(run, name, scriptCommand(killProcessesScript(scripts.processMarker), left))
-    })
-
     return {
       name,
-      inspect,
+      inspect: use(find(name)),
       logs,
       follow,
       wait: Stream.runFold(
@@ -218,45 +231,47 @@ export const makeProcesses = (needs: {
         () => 137,
         (code, event) => (event._tag === "Exit" ? event.exitCode : code),
       ),
-      kill,
-      remove: kill({ grace: 0 }).pipe(Effect.andThen(script(scripts.forgetScript)), Effect.asVoid),
+      write: Effect.fn("BackgroundProcess.write")(function* (data) {
+        const bytes =
+          typeof data === "string" ? yield* encodeText("input of the process", data) : data
+        yield* withProcess(
+          ({ takesInput, write }): Effect.Effect<void, ProcessInputClosed> =>
+            takesInput ? write(bytes) : Effect.fail(new ProcessInputClosed({ process: name })),
+        )
+      }),
+      closeStdin: withProcess((process) => process.end),
+      signal: Effect.fn("BackgroundProcess.signal")(function* (signal) {
+        const number = signalNumbers[signal]
+        if (number === undefined) {
+          return yield* new InvalidInput({
+            subject: "signal",
+            issue: `it must be one of ${Object.keys(signalNumbers).join(", ")}`,
+          })
+        }
+        yield* withProcess((process) => process.signal(number))
+      }),
+      kill: Effect.fn("BackgroundProcess.kill")(function* (options = {}) {
+        const grace = yield* graceOf(options)
+        yield* use(driver.endProcess(id, name, { grace, keepLog: true }))
+      }),
+      remove: use(driver.endProcess(id, name, { grace: Duration.zero, keepLog: false })),
     }
   }
 
-  const list = Effect.andThen(
-    available,
-    Effect.map(runScript(run, "/tmp", scriptCommand(scripts.listProcessesScript)), ({ stdout }) =>
-      parseList(stdout),
-    ),
-  )
-
   return {
-    list,
+    list: Effect.andThen(available, use(driver.listProcesses(id))),
     get: Effect.fn("Sandbox.processes.get")(function* (name: string) {
+      yield* available
       const process = handle(yield* Name(name))
       yield* process.inspect
       return process
     }),
     start: Effect.fn("Sandbox.processes.start")(function* (command, options = {}) {
       yield* available
-      const name = yield* Name(options.name ?? `process-${randomBytes(4).toString("hex")}`)
-      const { cwd, env, command: checked } = yield* prepare(command, options)
-      const parts = typeof checked === "string" ? scriptArgv(checked) : checked
-      const token = randomBytes(12).toString("hex")
-      const mark = `${scripts.processMarker}=${token}`
-      yield* runScript(
-        run,
-        cwd ?? "the working directory",
-        {
-          command: scriptCommand(scripts.startScript, name, mark, shown(checked), ...parts).command,
-          env: { ...env, [scripts.processMarker]: token },
-          ...(cwd === undefined ? {} : { cwd }),
-        },
-        (exitCode) =>
-          exitCode === scripts.processExit.taken
-            ? new ProcessNameTaken({ process: name })
-            : undefined,
-      )
+      const { name: given, stdin = false, ...others } = options
+      const name = yield* Name(given ?? `process-${randomBytes(4).toString("hex")}`)
+      const { timeout: _, ...prepared } = yield* prepare(command, others)
+      yield* use(driver.startProcess(id, { ...prepared, name, stdin, description: shown(command) }))
       return handle(name)
     }),
   }

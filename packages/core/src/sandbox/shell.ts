@@ -31,15 +31,19 @@ const overdue = (path: string) =>
 /** The error for a helper that did not end well; undefined where it did. */
 export type Judge<E> = (exitCode: number, stdout: string, stderr: string) => E | undefined
 
-/** Runs a helper and returns what it printed, at most `limit` bytes of each output. */
+// Bytes of each output of a helper.
+const maxOutput = 1024 * 1024
+
+/** Runs a helper and returns what it printed. */
 export const runScript = Effect.fnUntraced(function* <E = never>(
   run: RunCommand,
   path: string,
   request: ExecRequest,
   judge: Judge<E> = () => undefined,
-  limit = 1024 * 1024,
 ) {
-  const result = yield* collectOutput(run(request), limit).pipe(Effect.mapError(asFileError(path)))
+  const result = yield* collectOutput(run(request), maxOutput).pipe(
+    Effect.mapError(asFileError(path)),
+  )
   if (result.timedOut) return yield* overdue(path)
   const { exitCode, stdout, stderr } = result
   if (exitCode === 0) return result

@@ -1,6 +1,6 @@
 import { EngineError, type HostError } from "@cordon/core"
 import type { DockerEngine } from "@cordon/driver-docker"
-import { type Connections, isIdle } from "@cordon/driver-docker/sandbox"
+import { type Connections, forgetProcesses, isIdle } from "@cordon/driver-docker/sandbox"
 import type { EngineHttp } from "@cordon/driver-docker-remote/http"
 import { Effect, Schedule } from "effect"
 
@@ -90,10 +90,19 @@ export const makeProcesses = (
       yield* Effect.ignore(end(container))
       yield* freeze(container)
     }),
-    /** Lets a stopped container go on, without what began just before it was frozen. */
+    /**
+     * Lets a stopped container go on, without what began just before it was frozen. Background processes
+     * are forgotten, as they are where a container is started anew.
+     */
     restart: Effect.fn("restartProcesses")(function* (container: string) {
       yield* thaw(container)
       yield* signal(container)
+      yield* forgetProcesses(connections, container).pipe(
+        Effect.timeout("5 seconds"),
+        Effect.catch((error) =>
+          Effect.logDebug("Background processes are still listed", { error: error.message }),
+        ),
+      )
     }),
   }
 }

@@ -13,7 +13,7 @@ interface Attempted {
 
 /** A command that ended before it began, as a shell would tell of it. */
 interface Said {
-  readonly exitCode: number
+  readonly exitCode: 126 | 127
   readonly text: string
 }
 

@@ -1,6 +1,9 @@
 /** A piece of what a channel put out. */
 export interface Piece {
-  /** 1 for standard output, 2 for standard error; 0 holds a position in the log of a kept process. */
+  /**
+   * 1 for standard output, 2 for standard error; 0 says how many bytes of a kept process's log are missing
+   * here, as a number of eight bytes.
+   */
   readonly stream: number
   readonly bytes: Uint8Array
 }
@@ -60,15 +63,19 @@ export class Backlog {
     this.#pieces.push(next)
   }
 
-  /** The last position counts where nothing came between. */
-  position(bytes: Uint8Array): void {
+  /** So many bytes are missing from here on. All that were lost are added up where many pieces wait. */
+  lost(count: number): void {
     const open = this.#open[0]
     const isLast = open !== undefined && open === this.#pieces.at(-1)
-    if (open !== undefined && (isLast || this.#pieces.length >= mostPieces)) {
-      open.space.set(bytes)
+    const isCrowded = this.#pieces.length >= mostPieces
+    if (open !== undefined && (isLast || isCrowded)) {
+      open.space.writeBigUInt64LE(open.space.readBigUInt64LE() + BigInt(count))
       return
     }
-    const next = { stream: 0, space: Buffer.from(bytes), length: bytes.length }
+    // What comes after it must not be put before it.
+    if (!isCrowded) this.#open.fill(undefined)
+    const next = { stream: 0, space: Buffer.alloc(8), length: 8 }
+    next.space.writeBigUInt64LE(BigInt(count))
     this.#open[0] = next
     this.#pieces.push(next)
   }

@@ -35,9 +35,12 @@ export interface Final {
   readonly timedOut: boolean
 }
 
-/** It runs, or an operation began; `pid` is 0 where it has no process. */
+/** It runs, or an operation began. */
 export interface Started {
+  /** 0 where it has no process. */
   readonly pid: number
+  /** Whether it takes input. */
+  readonly takesInput: boolean
 }
 
 /** What a channel needs of its connection. */
@@ -118,6 +121,11 @@ export class Channel {
     return this.#input.write(bytes)
   }
 
+  /** Waits until the init has told that all input has gone that was sent: it tells so of a log's channel. */
+  get drained(): Effect.Effect<void> {
+    return this.#input.drained
+  }
+
   /** Ends the input. */
   end(): void {
     this.#input.end()
@@ -159,7 +167,7 @@ export class Channel {
     if (this.#isOpened) throw new ProtocolFault("a channel opened twice")
     this.#isOpened = true
     this.#input.onOpened(credit)
-    Deferred.doneUnsafe(this.#started, Effect.succeed({ pid }))
+    Deferred.doneUnsafe(this.#started, Effect.succeed({ pid, takesInput: credit > 0 }))
   }
 
   onCredit(count: number): void {

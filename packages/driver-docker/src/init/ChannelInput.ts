@@ -11,9 +11,10 @@ const short = 16 * 1024
 export class ChannelInput {
   readonly #channel: number
   readonly #outbox: Outbox
-  /** Bytes that may be sent, and that were sent in all. */
+  /** Bytes that may be sent, that were sent in all, and of which the init has told that they have gone. */
   #room = frames.earlyInput
   #sent = 0
+  #gone = 0
   #isOpen = true
   readonly #waiting = new Set<() => void>()
   readonly #waits: () => () => void
@@ -74,6 +75,18 @@ export class ChannelInput {
     return step
   }
 
+  /** Waits until the init has told that all has gone that was sent, or nothing can be sent any more. */
+  get drained(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.#isOpen && this.#gone < this.#sent
+        ? Effect.andThen(
+            this.#until(() => () => {}),
+            this.drained,
+          )
+        : Effect.void,
+    )
+  }
+
   /** Says that nothing more comes. */
   end(): void {
     if (!this.#isOpen) return
@@ -95,6 +108,7 @@ export class ChannelInput {
 
   onCredit(count: number): void {
     this.#room = Math.min(this.#room + count, mostCredit)
+    this.#gone += count
     this.#letWrite()
   }
 

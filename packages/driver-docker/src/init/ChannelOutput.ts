@@ -11,10 +11,12 @@ export interface OutputOptions {
   /**
    * - `plain`, by default.
    * - `bulk`: it comes in blocks. `lent`: these are to be given back with `giveBack`.
-   * - `log`: it may hold positions in a log.
+   * - `log`: it may hold positions in a log, by which what was lost of it is counted.
    * - `socket`: it may end before its channel.
    */
   readonly kind?: "plain" | "bulk" | "lent" | "log" | "socket"
+  /** The position from which on a log is wanted: 0 by default. */
+  readonly position?: number
 }
 
 /** Bytes of output that may come at first. */
@@ -36,8 +38,11 @@ export class ChannelOutput {
   #taken = 0
   #isLeft = false
   #ended = false
-  readonly #position = new Uint8Array(8)
-  #positionBytes = 0
+  readonly #positionBytes = Buffer.alloc(8)
+  #positionLength = 0
+  /** Where in its log what comes next should be, and whether the log's first position has come. */
+  #position: number
+  #isPlaced = false
 
   constructor(options: OutputOptions) {
     this.#kind = options.kind
@@ -46,6 +51,7 @@ export class ChannelOutput {
     this.#share = isBulk ? 1 / 2 : 1 / 4
     this.#firstCredit = firstCredit(options)
     this.#granted = this.#firstCredit
+    this.#position = options.position ?? 0
     this.#grantable = (options.limit ?? Number.POSITIVE_INFINITY) - this.#firstCredit
   }
 
@@ -72,6 +78,7 @@ export class ChannelOutput {
     }
     if (bytes.length > this.#granted) throw new ProtocolFault("output beyond its credit")
     this.#granted -= bytes.length
+    this.#position += bytes.length
     if (!this.#isLeft) this.#backlog.push(stream, bytes)
   }
 
@@ -104,14 +111,28 @@ export class ChannelOutput {
   }
 
   #onPosition(bytes: Uint8Array): void {
-    if (!(this.#backlog instanceof Backlog) || this.#kind !== "log") {
+    const backlog = this.#backlog
+    if (!(backlog instanceof Backlog) || this.#kind !== "log") {
       throw new ProtocolFault("a position where none can be")
     }
     for (const byte of bytes) {
-      this.#position[this.#positionBytes++] = byte
-      if (this.#positionBytes < 8) continue
-      this.#positionBytes = 0
-      if (!this.#isLeft) this.#backlog.position(this.#position)
+      this.#positionBytes[this.#positionLength++] = byte
+      if (this.#positionLength < 8) continue
+      this.#positionLength = 0
+      const lost = this.#moveTo(Number(this.#positionBytes.readBigUInt64LE()))
+      if (lost > 0 && !this.#isLeft) backlog.lost(lost)
     }
+  }
+
+  /** @returns how many bytes are missing before it */
+  #moveTo(position: number): number {
+    const lost = position - this.#position
+    // A log may end before the first position that is wanted of it.
+    if (!Number.isSafeInteger(position) || (lost < 0 && this.#isPlaced)) {
+      throw new ProtocolFault("a position before one that it had told")
+    }
+    this.#isPlaced = true
+    this.#position = position
+    return lost
   }
 }

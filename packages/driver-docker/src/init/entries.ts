@@ -47,7 +47,7 @@ const longestContent = 1024 * 1024
 const longestPath = 64 * 1024
 const longestLine = 4000
 const longestName = 256
-const longestDescription = 64 * 1024
+const longestDescription = 1024
 export const longestGathered = 64 * 1024
 
 // The last moment of a year with four digits; what is later is made up.
@@ -212,8 +212,8 @@ export interface KeptProcess {
   readonly age: number
   /** Bytes of output so far. */
   readonly outputBytes: number
-  /** The beginnings of its arguments. */
-  readonly argv: ReadonlyArray<string>
+  /** As its starter gave it. */
+  readonly description: string
 }
 
 const states = ["running", "exited", "signalled"] as const
@@ -228,8 +228,8 @@ export function* keptProcesses(emit: (process: KeptProcess) => void): Grammar<vo
     const value = yield* number(1)
     const age = yield* big()
     const outputBytes = yield* big()
-    const argv = (yield* text(longestDescription)).split("\0")
-    emit({ name, pid, state, value, age, outputBytes, argv })
+    const description = yield* text(longestDescription)
+    emit({ name, pid, state, value, age, outputBytes, description })
   }
 }
 

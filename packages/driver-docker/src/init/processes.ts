@@ -1,11 +1,12 @@
 import {
+  type AttachedProcess,
   EngineError,
   type InvalidInput,
-  type OutputEvent,
+  ProcessEvent,
   ProcessNameTaken,
   ProcessNotFound,
 } from "@cordon/core"
-import { Cause, Effect, type Scope, type Stream } from "effect"
+import { Cause, Effect, type Scope } from "effect"
 import type { Piece } from "./Backlog.ts"
 import type { Final } from "./Channel.ts"
 import { type KeptProcess, keptProcesses, type Usage, usages } from "./entries.ts"
@@ -16,13 +17,14 @@ import { type Grammar, RecordParser } from "./RecordParser.ts"
 import {
   attachRequest,
   forgetRequest,
+  type Keeping,
   processesRequest,
   type Request,
   type RunRequest,
   runRequest,
   usageRequest,
 } from "./requests.ts"
-import { eventsOf, exitOf, outputEvents, type RunExit } from "./run.ts"
+import { eventsOf, exitOf, outputEvents } from "./run.ts"
 
 /** What beginning a process that is kept may fail with. */
 export type KeepError = ConnectionError | InvalidInput | NotStarted | Unanswered | ProcessNameTaken
@@ -59,16 +61,18 @@ const orNotFound =
  * Begins a process that belongs to the sandbox and outlives the connection: its outputs are kept, and
  * it can be attached to. An interruption leaves no process.
  *
- * @param name at most 64 bytes; none that a process has which was not forgotten
- * @returns its process ID in the sandbox
+ * @param keeping its name, of at most 64 bytes; none that a process has which runs
+ * @param input whether it has any, for those who attach
  */
 export const keep = (
   connection: InitConnection,
-  name: string,
+  keeping: Keeping,
   request: RunRequest,
-): Effect.Effect<number, KeepError> =>
+  input: boolean,
+): Effect.Effect<void, KeepError> =>
   Effect.gen(function* () {
-    const channel = yield* connection.open(runRequest(request, true, name), { timeout })
+    const { name } = keeping
+    const channel = yield* connection.open(runRequest(request, input, keeping), { timeout })
     // One that began just before the interruption.
     const undo = Effect.flatMap(Effect.exit(channel.ended), (ended) =>
       ended._tag === "Success" && ended.value.ending?.how === "exited"
@@ -81,12 +85,10 @@ export const keep = (
         : Effect.void,
     )
     yield* Effect.flatMap(channel.ended, requireDone)
-    const started = yield* channel.started
-    return "pid" in started ? started.pid : 0
   }).pipe(
     Effect.scoped,
     Effect.mapError((error) =>
-      isRefusal(error, errno.EEXIST) ? new ProcessNameTaken({ process: name }) : error,
+      isRefusal(error, errno.EEXIST) ? new ProcessNameTaken({ process: keeping.name }) : error,
     ),
   )
 
@@ -138,68 +140,58 @@ export const usage = (connection: InitConnection): Effect.Effect<Usage, Question
       : malformed("it did not tell how it is used"),
   )
 
-/**
- * Ends a kept process with all that it started, and frees its name and its log.
- *
- * @param options `keepLog` leaves both, so that what it wrote and how it ended can still be read
- */
+/** How a kept process is ended. */
+export interface Forgetting {
+  /** Whether its name and its log stay, so that what it wrote and how it ended can still be read. */
+  readonly keepLog?: boolean
+  /** Milliseconds between SIGTERM to its process group and its end by force: 0 by default. */
+  readonly grace?: number
+}
+
+/** Ends a kept process with all that it started, and frees its name and its log. */
 export const forget = (
   connection: InitConnection,
   name: string,
-  options: { readonly keepLog?: boolean } = {},
+  { keepLog = false, grace = 0 }: Forgetting = {},
 ): Effect.Effect<void, KeptError> =>
   Effect.gen(function* () {
-    const request = forgetRequest(name, options.keepLog === true)
-    const channel = yield* connection.open(request, { timeout })
+    const request = forgetRequest(name, keepLog, grace)
+    const channel = yield* connection.open(request, { timeout: timeout + grace })
     yield* Effect.flatMap(channel.ended, requireDone)
   }).pipe(Effect.scoped, Effect.mapError(orNotFound(name)))
 
-/** What follows of a kept process's output starts at this byte of all that it wrote. */
-export interface LogPosition {
-  readonly _tag: "Position"
-  readonly bytes: number
-}
-
-/** What a kept process yields to who follows it; its `Exit` is the last. */
-export type LogEvent = LogPosition | OutputEvent | RunExit
-
-/** A kept process that is followed. */
-export interface Attached {
-  /**
-   * What it puts out, with its place before it and wherever output was lost to a slow reader; then its
-   * end. For one consumer.
-   */
-  readonly events: Stream.Stream<LogEvent, KeptError>
-  /** Writes to its input, as fast as it reads; has no effect once it has ended. */
-  readonly write: (bytes: Uint8Array) => Effect.Effect<void>
-  /** Closes its input, for all that are attached. */
-  readonly end: Effect.Effect<void>
-  /** Sends a signal to its process group. */
-  readonly signal: (number: number) => Effect.Effect<void>
-}
-
-const logEvents = (pieces: ReadonlyArray<Piece>): Array<LogEvent> =>
-  pieces.flatMap((piece): ReadonlyArray<LogEvent> => {
+const logEvents = (pieces: ReadonlyArray<Piece>): Array<ProcessEvent> =>
+  pieces.flatMap((piece): ReadonlyArray<ProcessEvent> => {
     if (piece.stream !== 0) return outputEvents([piece])
-    return [{ _tag: "Position", bytes: Number(Buffer.from(piece.bytes).readBigUInt64LE()) }]
+    return [ProcessEvent.Lost({ bytes: Number(Buffer.from(piece.bytes).readBigUInt64LE()) })]
   })
 
 /**
  * Follows a kept process. The scope's end stops that and leaves the process alone.
  *
- * @param position byte of all that it wrote from which on its output is wanted: 0, the default, for
- * all that is kept of it
+ * @param position byte of all that it wrote from which on its output is wanted: 0 by default. What is
+ * no longer kept from there on is lost
  */
-export const attach = (
+export const attach = Effect.fnUntraced(function* (
   connection: InitConnection,
   name: string,
   position: number = 0,
-): Effect.Effect<Attached, ConnectionError | InvalidInput, Scope.Scope> =>
-  Effect.map(connection.open(attachRequest(name, position), { kind: "log" }), (channel) => ({
-    events: eventsOf(channel, logEvents, (final) =>
-      Effect.mapError(exitOf(final), orNotFound(name)),
-    ),
-    write: (bytes: Uint8Array) => channel.write(bytes),
+): Effect.fn.Return<AttachedProcess<KeptError>, KeptError, Scope.Scope> {
+  const exit = (final: Final) =>
+    Effect.map(exitOf(final), ({ exitCode }) => ProcessEvent.Exit({ exitCode }))
+  const channel = yield* connection.open(attachRequest(name, position), { kind: "log", position })
+  const started = yield* channel.started
+  if (!("pid" in started)) {
+    return yield* Effect.mapError(
+      Effect.andThen(requireDone(started), Effect.fail(new Unanswered({ timedOut: false }))),
+      orNotFound(name),
+    )
+  }
+  return {
+    takesInput: started.takesInput,
+    events: eventsOf(channel, logEvents, exit),
+    write: (bytes) => Effect.andThen(channel.write(bytes), channel.drained),
     end: Effect.sync(() => channel.end()),
-    signal: (number: number) => Effect.sync(() => channel.signal(number)),
-  }))
+    signal: (number) => Effect.sync(() => channel.signal(number)),
+  }
+})

@@ -97,16 +97,23 @@ export interface RunRequest {
 
 const flag = { terminal: 1, kept: 2, bare: 4, noInput: 8, script: 16 }
 
+/** How a process is kept. */
+export interface Keeping {
+  readonly name: string
+  /** What it is, for people; at most 1,024 bytes of it are kept. */
+  readonly description: string
+}
+
 /**
  * @param input whether it has any
- * @param name of a process that is kept; others have none
+ * @param kept of a process that outlives its connection
  */
-export const runRequest = (run: RunRequest, input: boolean, name = ""): Request =>
+export const runRequest = (run: RunRequest, input: boolean, kept?: Keeping): Request =>
   request("command", 1, (to, credit) =>
     to
       .u8(
         (run.terminal === undefined ? 0 : flag.terminal) |
-          (name === "" ? 0 : flag.kept) |
+          (kept === undefined ? 0 : flag.kept) |
           (run.bare === true ? flag.bare : 0) |
           (input ? 0 : flag.noInput) |
           (run.script === true ? flag.script : 0),
@@ -114,11 +121,12 @@ export const runRequest = (run: RunRequest, input: boolean, name = ""): Request 
       .u32(credit)
       .u16(Math.min(run.terminal?.rows ?? 0, 0xffff))
       .u16(Math.min(run.terminal?.columns ?? 0, 0xffff))
-      .text(name)
+      .text(kept?.name ?? "")
       .text(run.user ?? "")
       .text(run.cwd)
       .list(run.argv)
-      .list(run.env ?? []),
+      .list(run.env ?? [])
+      .text(kept?.description ?? ""),
   )
 
 /** @param operation its name and its arguments */
@@ -134,8 +142,16 @@ export const attachRequest = (name: string, position: number): Request =>
 
 export const processesRequest: Request = request("request", 5, (to, credit) => to.u32(credit))
 
-/** @param keep whether its name and its log stay */
-export const forgetRequest = (name: string, keep: boolean): Request =>
-  request("process", 6, (to) => to.text(name).u8(keep ? 1 : 0))
+/**
+ * @param keep whether its name and its log stay
+ * @param grace milliseconds that it has to end by itself
+ */
+export const forgetRequest = (name: string, keep: boolean, grace: number): Request =>
+  request("process", 6, (to) =>
+    to
+      .text(name)
+      .u8(keep ? 1 : 0)
+      .u32(grace),
+  )
 
 export const usageRequest: Request = request("request", 7, (to, credit) => to.u32(credit))

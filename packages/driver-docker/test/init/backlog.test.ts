@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { Backlog } from "../../src/init/Backlog.ts"
+import { ChannelOutput } from "../../src/init/ChannelOutput.ts"
 
 describe("Backlog", () => {
   it("gives back all of each stream in order, however it came", () =>
@@ -49,12 +50,90 @@ describe("Backlog", () => {
     assert.isAtMost(piece?.bytes.buffer.byteLength ?? 0, Buffer.poolSize)
   })
 
-  it("keeps one position of many in a row", () => {
+  it("adds up what was lost in a row, and stays small where that comes between all bytes", () => {
     const backlog = new Backlog()
-    for (let n = 0; n < 1000; n++) backlog.position(new Uint8Array(8).fill(n))
+    for (let n = 0; n < 1000; n++) backlog.lost(n)
     assert.deepStrictEqual(
-      backlog.take().map(({ bytes }) => [...bytes]),
-      [new Array(8).fill(999 % 256)],
+      backlog.take().map(({ bytes }) => Buffer.from(bytes).readBigUInt64LE()),
+      [499_500n],
+    )
+    for (let n = 0; n < 100_000; n++) {
+      backlog.push(1, Uint8Array.of(n))
+      backlog.lost(1)
+    }
+    assert.isBelow(backlog.take().length, 200)
+  })
+
+  it("has what was lost before what comes after it", () => {
+    const backlog = new Backlog()
+    backlog.push(1, Buffer.from("a"))
+    backlog.lost(5)
+    backlog.push(1, Buffer.from("b"))
+    assert.deepStrictEqual(
+      backlog.take().map(({ stream }) => stream),
+      [1, 0, 1],
+    )
+  })
+})
+
+describe("the output of a log", () => {
+  it("is all that was written, with the number of bytes that are missing", () =>
+    fc.assert(
+      fc.property(
+        fc.nat({ max: 50 }),
+        fc.array(
+          fc.record({
+            lost: fc.nat({ max: 1000 }),
+            stream: fc.constantFrom(1, 2),
+            size: fc.nat({ max: 3000 }),
+            takes: fc.boolean(),
+          }),
+          { maxLength: 300 },
+        ),
+        (wanted, steps) => {
+          const output = new ChannelOutput({ kind: "log", position: wanted, window: 2 ** 24 })
+          const number = (value: number) => {
+            const bytes = Buffer.alloc(8)
+            bytes.writeBigUInt64LE(BigInt(value))
+            return bytes
+          }
+          let [position, read, lost] = [wanted, 0, 0]
+          const take = () => {
+            for (const { stream, bytes } of output.take()) {
+              if (stream === 0) lost += Number(Buffer.from(bytes).readBigUInt64LE())
+              else read += bytes.length
+            }
+          }
+          for (const step of steps) {
+            position += step.lost
+            const told = number(position)
+            // It may come in two frames.
+            output.onData(0, told.subarray(0, 3))
+            output.onData(0, told.subarray(3))
+            output.onData(step.stream, new Uint8Array(step.size))
+            position += step.size
+            if (step.takes) take()
+          }
+          take()
+          assert.strictEqual(read + lost, position - wanted)
+          assert.strictEqual(
+            lost,
+            steps.reduce((sum, step) => sum + step.lost, 0),
+          )
+          if (steps.length === 0) return
+          const back = () => output.onData(0, number(position - 1))
+          assert.throws(back, /a position before one that it had told/)
+        },
+      ),
+    ))
+
+  it("begins without a loss where less was written than is passed over", () => {
+    const output = new ChannelOutput({ kind: "log", position: Number.MAX_SAFE_INTEGER })
+    output.onData(0, new Uint8Array(8))
+    output.onData(1, Buffer.from("x"))
+    assert.deepStrictEqual(
+      output.take().map(({ stream }) => stream),
+      [1],
     )
   })
 })

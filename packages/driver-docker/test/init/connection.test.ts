@@ -62,7 +62,7 @@ describe("InitConnection", () => {
       const { init, connection } = yield* greeted
       const channel = yield* connection.open(request)
       init.say(opened(1, 77), data(1, 1, "out"), data(1, 2, "err"), closed(1, 3))
-      assert.deepStrictEqual(yield* channel.started, { pid: 77 })
+      assert.deepStrictEqual(yield* channel.started, { pid: 77, takesInput: true })
       assert.deepStrictEqual(yield* drain(channel), { output: "outerr", final: exited(3) })
     }).pipe(Effect.scoped),
   )

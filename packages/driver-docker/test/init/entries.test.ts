@@ -116,7 +116,7 @@ describe("records", () => {
             Uint8Array.of(2, 9),
             u64(n),
             u64(7),
-            str("ls\0-l"),
+            str("ls -l"),
           ])
           assert.deepStrictEqual(read(records.keptProcesses, process, sizes).found, [
             {
@@ -126,7 +126,7 @@ describe("records", () => {
               value: 9,
               age: n,
               outputBytes: 7,
-              argv: ["ls", "-l"],
+              description: "ls -l",
             },
           ])
           const used = Buffer.concat([u32(n), u32(3), u64(n)])

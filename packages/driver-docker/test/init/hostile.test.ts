@@ -47,6 +47,8 @@ const calls = (connection: InitConnection) => {
     Stream.runDrain(archives.pack(actor, "/x")),
     processes.list(connection),
     processes.usage(connection),
+    processes.keep(connection, { name: "job", description: "" }, command, true),
+    processes.forget(connection, "job", { grace: 1000 }),
     Effect.timeoutOption(Effect.scoped(attached), 10_000),
     Effect.timeoutOption(Effect.scoped(dialled), 10_000),
   ]

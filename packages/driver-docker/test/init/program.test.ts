@@ -128,26 +128,23 @@ await onEachProgram("the client of cordon-init", (program) => {
     Effect.gen(function* () {
       const connection = yield* connectTo(program)
       const argv = ["/bin/sh", "-c", "echo one; read x; echo two $x; exit 5"]
-      const pid = yield* processes.keep(connection, "job", { argv, cwd: "/" })
-      assert.isAbove(pid, 0)
-      assert.deepInclude(
-        yield* Effect.flip(processes.keep(connection, "job", { argv, cwd: "/" })),
-        {
-          _tag: "ProcessNameTaken",
-        },
-      )
+      const keeping = { name: "job", description: "says it twice" }
+      const keep = processes.keep(connection, keeping, { argv, cwd: "/" }, true)
+      yield* keep
+      assert.deepInclude(yield* Effect.flip(keep), { _tag: "ProcessNameTaken" })
       const [listed] = yield* processes.list(connection)
-      assert.deepInclude(listed, { name: "job", pid, state: "running", argv })
+      assert.deepInclude(listed, { ...keeping, state: "running" })
+      assert.isAbove(listed?.pid ?? 0, 0)
       // Leaving it leaves it alone.
       yield* Effect.scoped(
         Effect.flatMap(processes.attach(connection, "job"), ({ events }) =>
           Stream.runDrain(Stream.take(events, 1)),
         ),
       )
-      const { events, write } = yield* processes.attach(connection, "job", 2)
+      const { events, takesInput, write } = yield* processes.attach(connection, "job", 2)
+      assert.isTrue(takesInput)
       yield* write(Buffer.from("x\n"))
       const log = yield* Stream.runCollect(events)
-      assert.deepStrictEqual(log[0], { _tag: "Position", bytes: 2 })
       const text = Buffer.concat(
         log.flatMap((it) => (it._tag === "Stdout" ? [it.bytes] : [])),
       ).toString()
@@ -155,6 +152,8 @@ await onEachProgram("the client of cordon-init", (program) => {
       assert.deepInclude(log.at(-1), { _tag: "Exit", exitCode: 5 })
       yield* processes.forget(connection, "job")
       assert.deepStrictEqual(yield* processes.list(connection), [])
+      const gone = Effect.scoped(processes.attach(connection, "job"))
+      assert.deepInclude(yield* Effect.flip(gone), { _tag: "ProcessNotFound" })
       assert.deepInclude(yield* Effect.flip(processes.forget(connection, "job")), {
         _tag: "ProcessNotFound",
       })
@@ -164,7 +163,9 @@ await onEachProgram("the client of cordon-init", (program) => {
   it.live("tells how another connection uses the sandbox", () =>
     Effect.gen(function* () {
       const { connection, further } = yield* connectTwice(program)
-      yield* processes.keep(connection, "job", { argv: ["sleep", "1000"], cwd: "/" })
+      const keeping = { name: "job", description: "" }
+      const request = { argv: ["sleep", "1000"], cwd: "/" }
+      yield* processes.keep(connection, keeping, request, false)
       const other = yield* further
       const running = yield* start(other, { argv: ["cat"], cwd: "/" })
       yield* running.pid
