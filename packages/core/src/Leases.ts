@@ -113,7 +113,8 @@ const reconnecting = Schedule.spaced("100 millis")
 /** How often one looks whether somebody else has done with a lease. */
 const look = Duration.millis(50)
 
-const late = new EngineUnreachable({
+/** What ends the wait for a sandbox that does not get ready for a command. */
+export const late = new EngineUnreachable({
   endpoint: "the sandbox's host",
   reason:
     "it did not make the sandbox ready before a command's time was up; the command was not begun",

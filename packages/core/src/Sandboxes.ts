@@ -41,7 +41,7 @@ import {
 } from "./errors.ts"
 import { Incarnation } from "./Incarnation.ts"
 import type { LeaseStore } from "./LeaseStore.ts"
-import { Leases } from "./Leases.ts"
+import { Leases, late } from "./Leases.ts"
 import { leaseStoreMemory } from "./leases/memoryStore.ts"
 import { createDuration, execDuration } from "./metrics.ts"
 import { collectOutput } from "./Output.ts"
@@ -491,6 +491,13 @@ const make = Effect.gen(function* () {
       })
     })
 
+    /** The folder of a command; to know what `~` is the sandbox has as long as the command. */
+    const folderOf = (cwd: string, user: string | undefined, timeout: Duration.Duration) =>
+      Effect.timeoutOrElse(at(cwd, user), {
+        duration: readyBy(timeout) ?? Duration.infinity,
+        orElse: () => Effect.fail(late),
+      })
+
     const prepare = Effect.fnUntraced(function* (
       command: ExecRequest["command"],
       options: ExecOptions,
@@ -503,7 +510,9 @@ const make = Effect.gen(function* () {
       const timeout = yield* timeoutOf(options.timeout)
       const request: ExecRequest = {
         command,
-        ...(options.cwd === undefined ? {} : { cwd: yield* at(options.cwd, checked.user) }),
+        ...(options.cwd === undefined
+          ? {}
+          : { cwd: yield* folderOf(options.cwd, checked.user, timeout) }),
         env: { ...secretsOf.get(info.instanceId), ...checked.env },
         ...(checked.user === undefined ? {} : { user: checked.user }),
         ...(options.stdin === undefined ? {} : { stdin: yield* stdinStream(options.stdin) }),
