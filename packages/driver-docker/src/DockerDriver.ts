@@ -333,7 +333,10 @@ export const layerDriver = (
                 if (isForeign(kind.image, session)) {
                   return yield* new ImageNotFound({ image: spec.image })
                 }
-                const pooled = isSnapshot(kind.image) ? undefined : warmPool
+                // Of two containers of one ID the newer one is the sandbox: none that waited can take the
+                // place of a condemned one.
+                const pooled =
+                  isSnapshot(kind.image) || instead !== undefined ? undefined : warmPool
                 const claimed = pooled
                   ? yield* pooled.claim(kind, id, name, spec.name)
                   : Option.none()
