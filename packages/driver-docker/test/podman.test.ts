@@ -45,6 +45,10 @@ describe("Podman", () => {
       statusOf(500, '"n1" has associated containers with it: network is being used'),
       403,
     )
+    assert.strictEqual(
+      statusOf(500, "container 36a2 does not exist in database: no such container"),
+      404,
+    )
     assert.strictEqual(statusOf(500, "unable to find user nobody"), 500)
     assert.strictEqual(statusOf(404, "that name is already in use"), 404)
   })

@@ -10,6 +10,8 @@ export const isPodman = ({ BuildahVersion }: EngineInfo): boolean => BuildahVers
 const statuses: ReadonlyArray<readonly [RegExp, number]> = [
   [/that name is already in use|container state improper|image is in use/, 409],
   [/network is being used/, 403],
+  // Of a container that goes while it is looked at.
+  [/no such container/, 404],
 ]
 
 /** The status that Docker has for what Podman answers with 500. */
