@@ -1,6 +1,7 @@
 import { Agent, type ClientRequest } from "node:http"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
+import { inspect } from "node:util"
 
 const unref = (socket: unknown) => {
   if (socket instanceof Socket) socket.unref()
@@ -11,6 +12,12 @@ export class IdleAgent extends Agent {
   constructor() {
     // As the agent that Node uses by default.
     super({ keepAlive: true, scheduling: "lifo", timeout: 5000 })
+  }
+
+  // docker-modem writes out the options of each request for its log, whether there is one or not: with
+  // all sockets of the agent, and all that they hold, that took 45 ms of each call with 30 sandboxes.
+  [inspect.custom](): string {
+    return "IdleAgent {}"
   }
 
   override createConnection(
