@@ -119,3 +119,41 @@ export const execOutput: Case = {
   targets: [{ peer: "dockerode", ratio: 1 }],
   subjects: subjects(["head", "-c", String(outputBytes), "/dev/zero"]),
 }
+
+const counted = 100
+
+/** Milliseconds of processor time that a container has used, all its processes together. */
+const cpuTime = async (stage: Stage, container: string): Promise<number> => {
+  const answer = await stage.raw.call(
+    "GET",
+    `/containers/${container}/stats?stream=false&one-shot=true`,
+  )
+  return JSON.parse(answer).cpu_stats.cpu_usage.total_usage / 1e6
+}
+
+export const execCpu: Case = {
+  name: "exec-cpu",
+  title: "Processor time of `true` inside the sandbox",
+  about: `What the engine counts for the container while ${counted} \`true\` run in it one after another, for each of them: the program itself, and what starts it. The engine's own work outside the container is not in it.`,
+  unit: "ms",
+  rounds: 5,
+  warmUp: 1,
+  targets: [{ value: 1.2 }],
+  subjects: async (stage, stack) => {
+    const sandbox = stack.use(await stage.sandboxes(stack).create())
+    const { instanceId } = sandbox.info
+    const container = new Docker({ socketPath: stage.socketPath }).getContainer(instanceId)
+    const subject = (name: string, once: () => Promise<unknown>): Subject => ({
+      name,
+      run: async ({ record }) => {
+        const before = await cpuTime(stage, instanceId)
+        for (let n = 0; n < counted; n++) await once()
+        record(((await cpuTime(stage, instanceId)) - before) / counted)
+      },
+    })
+    return [
+      subject("cordon", () => sandbox.exec(["true"])),
+      subject("dockerode", () => dockerodeExec(container, ["true"])),
+    ]
+  },
+}

@@ -1,7 +1,7 @@
 import type { Case } from "../harness/Case.ts"
 import { concurrent, eventLoop } from "./concurrent.ts"
 import { createCases, remove } from "./create.ts"
-import { execEcho, execGvisor, execOutput, execTrue, execTrueAlone } from "./exec.ts"
+import { execCpu, execEcho, execGvisor, execOutput, execTrue, execTrueAlone } from "./exec.ts"
 import { fileCases } from "./files.ts"
 import { list } from "./list.ts"
 import { memoryHeld } from "./memory.ts"
@@ -17,6 +17,7 @@ export const cases: ReadonlyArray<Case> = [
   execGvisor,
   execEcho,
   execOutput,
+  execCpu,
   concurrent,
   ...createCases,
   remove,

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url"
 import type { Case } from "./Case.ts"
 import type { Result } from "./measure.ts"
 import { plot } from "./plot.ts"
+import { withSpeed } from "./readme.ts"
 import { summary } from "./summary.ts"
 import { headOf, rowsOf } from "./table.ts"
 
@@ -41,7 +42,7 @@ const section = ({ name, title, about, ...result }: Result): string => {
   ].join("\n\n")
 }
 
-/** Writes docs/performance.md and its plots from the results that are there. */
+/** Writes docs/performance.md with its plots, and the table of the first page, from the results that are there. */
 export const writePage = async (cases: ReadonlyArray<Case>): Promise<void> => {
   await mkdir(plotsFolder, { recursive: true })
   const results: Array<Result> = []
@@ -56,4 +57,6 @@ export const writePage = async (cases: ReadonlyArray<Case>): Promise<void> => {
     join(root, "docs", "performance.md"),
     `${[introduction.trim(), summary(results), ...results.map(section)].join("\n\n")}\n`,
   )
+  const readme = join(root, "README.md")
+  await writeFile(readme, withSpeed(await readFile(readme, "utf8"), results))
 }
