@@ -5,25 +5,18 @@ import { promisify } from "node:util"
 import { createSandboxes, type PromiseSandbox } from "@cordon/core"
 import { DockerEngine, docker, layerDriver, localEngine } from "@cordon/driver-docker"
 import { dockerRemote } from "@cordon/driver-docker-remote"
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { engine, freshSession } from "../docker/support.ts"
-import { type Dockerd, noDockerd, startDockerd } from "../support/dockerd.ts"
-import { skipped } from "../support/skipped.ts"
-import { image } from "./support.ts"
+import { freshSession } from "../docker/support.ts"
+import type { Dockerd } from "../support/dockerd.ts"
+import { image, useDockerd } from "./support.ts"
 
 const run = promisify(execFile)
 const tagOf = ({ _tag }: { readonly _tag: string }) => _tag
 const failure = (call: Promise<unknown>) => call.then(() => "no failure", tagOf)
 
 describe("a sandbox that its engine can't end", () => {
-  let daemon: Dockerd | undefined
-  beforeAll(async () => {
-    if (noDockerd === undefined) {
-      daemon = await startDockerd({ liveRestore: false, image, from: engine })
-    }
-  })
-  afterAll(() => daemon?.[Symbol.asyncDispose]())
+  const own = useDockerd()
 
   const open = (
     { socketPath }: Dockerd,
@@ -108,15 +101,13 @@ describe("a sandbox that its engine can't end", () => {
     assert.strictEqual((await sandboxes.list()).length, 1)
   }
 
-  const title = "is refused, out of sight and out of the way, and removed once that is possible"
-  if (noDockerd !== undefined) skipped(title, noDockerd)
-  else {
-    it(title, async () => {
-      assert.isDefined(daemon)
-      const own = daemon
-      await Promise.all([docker, dockerRemote].map((driver) => check(own, driver)))
-    }, 240_000)
-  }
+  own.test(
+    "is refused, out of sight and out of the way, and removed once that is possible",
+    async (daemon) => {
+      await Promise.all([docker, dockerRemote].map((driver) => check(daemon, driver)))
+    },
+    240_000,
+  )
 
   /** A driver whose look at the tables of users is always a moment too early. */
   const early = ({ socketPath }: Dockerd) =>
@@ -157,12 +148,9 @@ describe("a sandbox that its engine can't end", () => {
     assert.strictEqual((await (await second.create({ name: "a" })).run("echo new")).stdout, "new\n")
   }
 
-  const swap = "is held up by a FIFO in place of a table of users for one call only"
-  if (noDockerd !== undefined) skipped(swap, noDockerd)
-  else {
-    it(swap, async () => {
-      assert.isDefined(daemon)
-      await checkSwap(daemon)
-    }, 180_000)
-  }
+  own.test(
+    "is held up by a FIFO in place of a table of users for one call only",
+    checkSwap,
+    180_000,
+  )
 })

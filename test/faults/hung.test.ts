@@ -1,11 +1,10 @@
 import { createSandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { dockerRemote } from "@cordon/driver-docker-remote"
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { engine, freshSession } from "../docker/support.ts"
-import { type Dockerd, noDockerd, startDockerd } from "../support/dockerd.ts"
-import { skipped } from "../support/skipped.ts"
-import { image } from "./support.ts"
+import { assert, describe } from "@effect/vitest"
+import { freshSession } from "../docker/support.ts"
+import type { Dockerd } from "../support/dockerd.ts"
+import { image, useDockerd } from "./support.ts"
 
 /** Its threads take a moment to stop. */
 const hang = async (daemon: Dockerd) => {
@@ -16,22 +15,11 @@ const hang = async (daemon: Dockerd) => {
 const drivers = { docker, "docker-remote": dockerRemote }
 
 describe("an engine that hangs", () => {
-  let daemon: Dockerd | undefined
-  beforeAll(async () => {
-    if (noDockerd === undefined) {
-      daemon = await startDockerd({ liveRestore: false, image, from: engine })
-    }
-  })
-  afterAll(() => daemon?.[Symbol.asyncDispose]())
+  const own = useDockerd()
 
   // The engine's own patience is two minutes: nothing here may wait for that.
   const onOwnEngine = (name: string, body: (daemon: Dockerd) => Promise<void>) =>
-    noDockerd === undefined
-      ? it(name, async () => {
-          assert.isDefined(daemon)
-          await body(daemon)
-        }, 120_000)
-      : skipped(name, noDockerd)
+    own.test(name, body, 120_000)
 
   for (const [name, driver] of Object.entries(drivers)) {
     const open = ({ socketPath }: Dockerd, sessionId = freshSession()) =>

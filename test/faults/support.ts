@@ -11,6 +11,7 @@ import { afterAll, beforeAll, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Schedule } from "effect"
 import { engine, freshSession, ownedBy } from "../docker/support.ts"
 import { noEngine, socketPath } from "../support/docker.ts"
+import { type Dockerd, noDockerd, startDockerd } from "../support/dockerd.ts"
 import { noPostgres, type Postgres, startPostgres } from "../support/postgres.ts"
 import { skipped } from "../support/skipped.ts"
 import { startWorker, type WorkerOptions } from "./protocol.ts"
@@ -33,6 +34,29 @@ export const usePostgres = () => {
       if (server === undefined) throw new Error("PostgreSQL is not running")
       return server
     },
+  }
+}
+
+/** An engine for the tests of a file, which they may stop; its tests are skipped where it can't be had. */
+export const useDockerd = () => {
+  let daemon: Dockerd | undefined
+  beforeAll(async () => {
+    if (noDockerd !== undefined) return
+    daemon = await startDockerd({ liveRestore: false, image, from: engine })
+  })
+  afterAll(() => daemon?.[Symbol.asyncDispose]())
+  return {
+    test: (name: string, body: (daemon: Dockerd) => Promise<void>, timeout: number) =>
+      noDockerd === undefined
+        ? it(
+            name,
+            async () => {
+              if (daemon === undefined) throw new Error("dockerd is not running")
+              await body(daemon)
+            },
+            timeout,
+          )
+        : skipped(name, noDockerd),
   }
 }
 
