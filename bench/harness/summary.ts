@@ -10,17 +10,6 @@ const anchorOf = (title: string): string =>
     .replace(/[^\w\- ]/g, "")
     .replaceAll(" ", "-")
 
-/** A target in the narrow cell of a table: `0.060 of dockerode, target 0.030, missed`. */
-const short = (target: string): string =>
-  target
-    .replace(
-      /^(?:cordon|([\w-]+)) \/ (.*?): (\S+), target <= /,
-      (_, subject, peer, ratio) =>
-        `${subject === undefined ? "" : `${subject}: `}${ratio} of ${peer}, target `,
-    )
-    .replace(/^cordon: /, "")
-    .replace("target <= ", "target ")
-
 /** All results in a table of medians, and how many targets were reached. */
 export const summary = (results: ReadonlyArray<Result>): string => {
   const targets = results.flatMap((result) => result.targets)
@@ -33,7 +22,7 @@ export const summary = (results: ReadonlyArray<Result>): string => {
     return row([
       `[${title}](#${anchorOf(title)})`,
       ...["cordon", "dockerode", "docker"].map(medianOf),
-      targets.map(short).join("; "),
+      targets.join("; "),
     ])
   })
   return [
