@@ -1,58 +1,84 @@
 import { Clock, Effect, Stream } from "effect"
 import type { ExecEvent, ExecResult } from "./values/Exec.ts"
 
-/** Keeps the head and the tail of a byte stream, and counts what falls between. */
-export class HeadAndTail {
-  readonly #headLimit: number
-  readonly #tailLimit: number
-  readonly #head: Array<Uint8Array> = []
-  #headBytes = 0
-  #tail: Array<Uint8Array> = []
-  #tailBytes = 0
+/** Keeps the tail of a byte stream. */
+export class Tail {
+  readonly #limit: number
+  #pieces: Array<Uint8Array> = []
+  #bytes = 0
   /** Bytes that were pushed. */
   total = 0
 
-  /** @param limit bytes that are kept, half of them of each end */
+  /** @param limit bytes that are kept */
   constructor(limit: number) {
-    this.#headLimit = Math.ceil(limit / 2)
-    this.#tailLimit = Math.floor(limit / 2)
+    this.#limit = limit
   }
 
   /** Takes what comes next. */
   push(bytes: Uint8Array): void {
     this.total += bytes.length
-    const room = this.#headLimit - this.#headBytes
-    const forHead = bytes.subarray(0, room)
+    // Copied, so that a small piece does not keep the large buffer alive that it is a view of.
+    const kept = bytes.slice(Math.max(0, bytes.length - this.#limit))
+    if (kept.length === 0) return
+    this.#pieces.push(kept)
+    this.#bytes += kept.length
+    // Compact only when twice over the limit: the cost of each byte stays constant.
+    if (this.#bytes > 2 * this.#limit || this.#pieces.length > 1024) this.#compact()
+  }
+
+  #compact(): Buffer {
+    const joined = Buffer.concat(this.#pieces)
+    const kept = Buffer.from(joined.subarray(Math.max(0, joined.length - this.#limit)))
+    this.#pieces = [kept]
+    this.#bytes = kept.length
+    return kept
+  }
+
+  /** What was kept. */
+  get bytes(): Buffer {
+    return this.#compact()
+  }
+}
+
+/** Keeps the head and the tail of a byte stream, and counts what falls between. */
+export class HeadAndTail {
+  readonly #limit: number
+  readonly #headLimit: number
+  readonly #head: Array<Uint8Array> = []
+  readonly #tail: Tail
+  #headBytes = 0
+
+  /** @param limit bytes that are kept, half of them of each end */
+  constructor(limit: number) {
+    this.#limit = limit
+    this.#headLimit = Math.ceil(limit / 2)
+    this.#tail = new Tail(Math.floor(limit / 2))
+  }
+
+  /** Bytes that were pushed. */
+  get total(): number {
+    return this.#headBytes + this.#tail.total
+  }
+
+  /** Takes what comes next. */
+  push(bytes: Uint8Array): void {
+    const forHead = bytes.subarray(0, this.#headLimit - this.#headBytes)
     if (forHead.length > 0) {
-      // Copied, so that a small piece does not keep the large buffer alive that it is a view of.
       this.#head.push(forHead.slice())
       this.#headBytes += forHead.length
     }
-    const forTail = bytes.subarray(forHead.length)
-    if (forTail.length === 0) return
-    this.#tail.push(forTail.slice(-this.#tailLimit || forTail.length))
-    this.#tailBytes += Math.min(forTail.length, this.#tailLimit)
-    // Compact only when twice over the limit: the cost of each byte stays constant.
-    if (this.#tailBytes > 2 * this.#tailLimit || this.#tail.length > 1024) this.#compact()
-  }
-
-  #compact(): void {
-    const joined = Buffer.concat(this.#tail)
-    const kept = this.#tailLimit === 0 ? Buffer.alloc(0) : joined.subarray(-this.#tailLimit)
-    this.#tail = [Uint8Array.from(kept)]
-    this.#tailBytes = kept.length
+    this.#tail.push(bytes.subarray(forHead.length))
   }
 
   /** Whether anything fell between. */
   get truncated(): boolean {
-    return this.total > this.#headLimit + this.#tailLimit
+    return this.total > this.#limit
   }
 
   /** What was kept, with a note where it was cut. */
   get text(): string {
-    if (this.#tail.length > 0) this.#compact()
     const head = Buffer.concat(this.#head)
-    const tail = Buffer.concat(this.#tail)
+    const tail = this.#tail.bytes
     if (!this.truncated) return Buffer.concat([head, tail]).toString("utf8")
     // Where it was cut no character may be split: leave out the pieces.
     const from = tail.findIndex((byte) => !isContinuation(byte))
