@@ -4,9 +4,8 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import type { Final } from "../init/Channel.ts"
 import { NotStarted } from "../init/errors.ts"
 import { exitOf, type RunError, runTo } from "../init/run.ts"
-import type { EventHub } from "../sandbox/events.ts"
-import type { Connected, Connections } from "./connections.ts"
-import { before, type JudgeLoss } from "./ends.ts"
+import type { Connected } from "./connections.ts"
+import { before, type RunOptions } from "./ends.ts"
 import { connectTo, type Stuck } from "./refusals.ts"
 import { judgeStart, said } from "./startFailures.ts"
 import type { Target } from "./Target.ts"
@@ -48,12 +47,7 @@ export const programOf = ({ command }: Pick<ExecRequest, "command">) =>
   typeof command === "string" ? "/bin/sh" : command[0]
 
 /** Commands of sandboxes, as `SandboxDriver.exec` promises. */
-export const makeCommands = (options: {
-  readonly engine: DockerEngine["Service"]
-  readonly hub: EventHub
-  readonly connections: Connections
-  readonly judgeLoss: JudgeLoss
-}) => {
+export const makeCommands = (options: RunOptions) => {
   const { engine, hub, connections, judgeLoss } = options
   /** How a command ended; one that did not end when it was told to is ended with its sandbox. */
   const endedBy =
@@ -72,7 +66,7 @@ export const makeCommands = (options: {
         yield* requireUserNumbers(user)
         const state = before(hub, target)
         const connect = connectTo(connections, target)
-        // A connection that is there takes no time, and a limit takes as long as all the rest.
+        // A connection that is open is there at once: a time limit would only cost time.
         const connected = yield* connections.isConnected(target.instanceId)
           ? connect
           : inTime(engine, request)(connect)

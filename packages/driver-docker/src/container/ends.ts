@@ -4,6 +4,7 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import type { InitLost } from "../init/errors.ts"
 import type { EventHub } from "../sandbox/events.ts"
+import type { Connections } from "./connections.ts"
 import { answers, brokenConnection, Stuck } from "./refusals.ts"
 import type { Target } from "./Target.ts"
 
@@ -73,3 +74,11 @@ export const judgeLoss =
       })
     })
 export type JudgeLoss = ReturnType<typeof judgeLoss>
+
+/** What running anything in a sandbox needs. */
+export interface RunOptions {
+  readonly engine: DockerEngine["Service"]
+  readonly hub: EventHub
+  readonly connections: Connections
+  readonly judgeLoss: JudgeLoss
+}

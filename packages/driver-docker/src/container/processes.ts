@@ -14,15 +14,13 @@ import {
   type StartError,
 } from "@cordon/core"
 import { DateTime, Duration, Effect, type Scope, Stream } from "effect"
-import type { DockerEngine } from "../DockerEngine.ts"
 import type { KeptProcess } from "../init/entries.ts"
 import { reasonOf } from "../init/errno.ts"
 import type { NotStarted } from "../init/errors.ts"
 import * as kept from "../init/processes.ts"
-import type { EventHub } from "../sandbox/events.ts"
 import { commandOf, programOf } from "./commands.ts"
 import type { Connected, Connections } from "./connections.ts"
-import { before, type JudgeLoss } from "./ends.ts"
+import { before, type RunOptions } from "./ends.ts"
 import { connectTo, explainLoss } from "./refusals.ts"
 import { judgeStart } from "./startFailures.ts"
 import type { Target } from "./Target.ts"
@@ -43,12 +41,7 @@ const infoOf =
 const whys = { 127: "notFound", 126: "notExecutable" } as const
 
 /** Background processes of sandboxes, which their inits keep. */
-export const makeContainerProcesses = (options: {
-  readonly engine: DockerEngine["Service"]
-  readonly hub: EventHub
-  readonly connections: Connections
-  readonly judgeLoss: JudgeLoss
-}) => {
+export const makeContainerProcesses = (options: RunOptions) => {
   const { engine, hub, connections, judgeLoss } = options
 
   const unanswered = (target: Target, reset: Connected["reset"]) =>

@@ -1,12 +1,9 @@
 import type { ExecError, HostError, Terminal, TerminalRequest } from "@cordon/core"
 import { Effect, type Scope, Stream } from "effect"
-import type { DockerEngine } from "../DockerEngine.ts"
 import { NotStarted } from "../init/errors.ts"
 import { type RunError, type RunExit, start } from "../init/run.ts"
-import type { EventHub } from "../sandbox/events.ts"
 import { commandOf, programOf } from "./commands.ts"
-import type { Connections } from "./connections.ts"
-import { before, type JudgeLoss } from "./ends.ts"
+import { before, type RunOptions } from "./ends.ts"
 import { connectTo, explainLoss, type Stuck } from "./refusals.ts"
 import { judgeStart } from "./startFailures.ts"
 import type { Target } from "./Target.ts"
@@ -14,12 +11,7 @@ import { requireUserNumbers } from "./users.ts"
 
 /** Commands on terminals, whose size is set before the command begins. */
 export const makeTerminals =
-  (options: {
-    readonly engine: DockerEngine["Service"]
-    readonly hub: EventHub
-    readonly connections: Connections
-    readonly judgeLoss: JudgeLoss
-  }) =>
+  (options: RunOptions) =>
   (target: Target, request: TerminalRequest): Effect.Effect<Terminal, ExecError, Scope.Scope> =>
     Effect.gen(function* () {
       const { engine, hub, connections, judgeLoss } = options

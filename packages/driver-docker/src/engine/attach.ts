@@ -1,6 +1,7 @@
 import { type Agent, type IncomingMessage, request } from "node:http"
 import { Duplex } from "node:stream"
 import { text } from "node:stream/consumers"
+import { writeTogether } from "./execConnection.ts"
 import { refusalIn } from "./failures.ts"
 import { IdleAgent } from "./idleAgent.ts"
 import { connectShared } from "./sharedReads.ts"
@@ -12,10 +13,11 @@ const rawFrom = (answer: IncomingMessage): Duplex => {
     read: () => void answer.resume(),
     write: (bytes, encoding, done) => void socket.write(bytes, encoding, done),
     writev: (pieces, done) => {
-      socket.cork()
-      for (const { chunk } of pieces.slice(0, -1)) socket.write(chunk)
-      socket.write(pieces.at(-1)?.chunk, done)
-      socket.uncork()
+      writeTogether(
+        socket,
+        pieces.map(({ chunk }) => chunk),
+        done,
+      )
     },
     final: (done) => void socket.end(done),
     destroy: (cause, done) => {

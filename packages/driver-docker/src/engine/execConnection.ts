@@ -1,8 +1,21 @@
-import { type Duplex, finished } from "node:stream"
+import { type Duplex, finished, type Writable } from "node:stream"
 import type { HostError } from "@cordon/core"
 import { Deferred, Effect } from "effect"
 import type { ExecConnection } from "../DockerEngine.ts"
 import { takeShared } from "./sharedReads.ts"
+
+/** Writes pieces with one call of the system. `done` is called once all have been written, or can't be. */
+export const writeTogether = (
+  stream: Writable,
+  pieces: ReadonlyArray<Uint8Array>,
+  done: (cause?: Error | null) => void,
+): void => {
+  stream.cork()
+  pieces.forEach((piece, at) => {
+    stream.write(piece, at === pieces.length - 1 ? done : undefined)
+  })
+  stream.uncork()
+}
 
 /** The attachment of a command over the raw connection that the engine upgraded to it. */
 export const execConnection = (
@@ -27,18 +40,13 @@ export const execConnection = (
     },
     write: (pieces) =>
       Effect.callback((resume) => {
-        const last = pieces.at(-1)
-        if (!writable || last === undefined) return resume(Effect.void)
+        if (!writable || pieces.length === 0) return resume(Effect.void)
         const sent = () => {
           socket.off("close", sent)
           resume(Effect.void)
         }
         socket.on("close", sent)
-        // All of them with one call.
-        socket.cork()
-        for (const piece of pieces.slice(0, -1)) socket.write(piece)
-        socket.write(last, sent)
-        socket.uncork()
+        writeTogether(socket, pieces, sent)
       }),
     end: Effect.sync(() => {
       if (writable) socket.end()
