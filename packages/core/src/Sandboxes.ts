@@ -41,7 +41,7 @@ import {
 } from "./errors.ts"
 import { Incarnation } from "./Incarnation.ts"
 import type { LeaseStore } from "./LeaseStore.ts"
-import { Leases, late } from "./Leases.ts"
+import { Leases } from "./Leases.ts"
 import { leaseStoreMemory } from "./leases/memoryStore.ts"
 import { createDuration, execDuration } from "./metrics.ts"
 import { collectOutput } from "./Output.ts"
@@ -455,7 +455,7 @@ const make = Effect.gen(function* () {
       Effect.catch((error) =>
         Effect.as(
           Effect.logWarning("Could not remove a sandbox on closing", { sandbox: info.id, error }),
-          // That is seen to.
+          // The reaper removes a condemned sandbox: closing need not keep it in mind.
           error._tag === "SandboxCondemned",
         ),
       ),
@@ -491,13 +491,6 @@ const make = Effect.gen(function* () {
       })
     })
 
-    /** The folder of a command; to know what `~` is the sandbox has as long as the command. */
-    const folderOf = (cwd: string, user: string | undefined, timeout: Duration.Duration) =>
-      Effect.timeoutOrElse(at(cwd, user), {
-        duration: readyBy(timeout) ?? Duration.infinity,
-        orElse: () => Effect.fail(late),
-      })
-
     const prepare = Effect.fnUntraced(function* (
       command: ExecRequest["command"],
       options: ExecOptions,
@@ -512,7 +505,7 @@ const make = Effect.gen(function* () {
         command,
         ...(options.cwd === undefined
           ? {}
-          : { cwd: yield* folderOf(options.cwd, checked.user, timeout) }),
+          : { cwd: yield* at(options.cwd, checked.user, readyBy(timeout)) }),
         env: { ...secretsOf.get(info.instanceId), ...checked.env },
         ...(checked.user === undefined ? {} : { user: checked.user }),
         ...(options.stdin === undefined ? {} : { stdin: yield* stdinStream(options.stdin) }),
