@@ -233,7 +233,7 @@ const make = Effect.gen(function* () {
       return started.value
     })
 
-  /** Holds up nobody for longer than their patience. */
+  /** Fails with `late` once the patience is over. */
   const inTime =
     (patience: Duration.Duration) =>
     <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | EngineUnreachable, R> =>
@@ -493,7 +493,7 @@ const make = Effect.gen(function* () {
       return yield* Effect.mapError(driver.inspect(id), named({ id }))
     }),
     ask: (target) => (question) =>
-      // What the store can't say is the host's to tell.
+      // Without the lease store the host itself answers.
       Effect.catchTag(condemned.refuse(target), "LeaseStoreFailed", () => Effect.void).pipe(
         Effect.andThen(question),
         Effect.mapError(named(target)),

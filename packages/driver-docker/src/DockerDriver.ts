@@ -333,8 +333,8 @@ export const layerDriver = (
                 if (isForeign(kind.image, session)) {
                   return yield* new ImageNotFound({ image: spec.image })
                 }
-                // Of two containers of one ID the newer one is the sandbox: none that waited can take the
-                // place of a condemned one.
+                // Of two containers of one ID the newer one is the sandbox. A container that waited in the
+                // pool may be older than the condemned one, so a new one is made.
                 const pooled =
                   isSnapshot(kind.image) || instead !== undefined ? undefined : warmPool
                 const claimed = pooled

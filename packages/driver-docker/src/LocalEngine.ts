@@ -11,7 +11,7 @@ export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer
   Layer.unwrap(
     Effect.gen(function* () {
       const holds = yield* HoldsProcess
-      // dockerode takes as long to load as all else of this package: only a program that connects loads it.
+      // dockerode takes as long to load as the rest of this package. Only a program that connects loads it.
       const { socketEngine } = yield* Effect.promise(() => import("./engine/socketEngine.ts"))
       return socketEngine(socketPath, patience, holds)
     }),

@@ -44,7 +44,7 @@ export const mcp = Command.make(
   },
   ({ host, http, listen, files, session, settings }) =>
     Effect.gen(function* () {
-      // Only this command needs it, and it takes others' time to load.
+      // Loaded here, so that other commands start faster.
       const { serveHttp, serveStdio } = yield* Effect.promise(() => import("@cordon/mcp"))
       // Not a flag: what a process was started with others can read.
       const token = yield* Config.option(Config.String("CORDON_MCP_TOKEN"))

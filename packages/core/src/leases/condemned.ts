@@ -30,7 +30,7 @@ export interface Condemned {
 
 const isCondemned = (error: unknown): error is SandboxCondemned => error instanceof SandboxCondemned
 
-/** Hosts know what is theirs, and not by whose name it was asked for. */
+/** A host names the container in its error; this names the sandbox instead. */
 export const named =
   ({ id }: Pick<SandboxTarget, "id">) =>
   <E>(error: E): E | SandboxCondemned =>

@@ -180,7 +180,7 @@ export const makeProcesses = (needs: {
   readonly outputLimit: number
 }): Processes => {
   const { id, driver, use, useStream, prepare, available, outputLimit } = needs
-  // Where its output ends, wherever that is.
+  // A position beyond the end of the output means its end.
   const end = Number.MAX_SAFE_INTEGER
 
   const find = (name: string) =>

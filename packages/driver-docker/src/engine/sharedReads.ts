@@ -23,7 +23,7 @@ export const connectShared = (path: string): Socket => {
       callback: (length) => {
         const piece = memory.subarray(0, length)
         const take = takers.get(socket)
-        // What came before is first in line.
+        // What the socket has buffered must be taken first.
         if (take === undefined || socket.readableLength > 0) return socket.push(Buffer.from(piece))
         return take(piece)
       },

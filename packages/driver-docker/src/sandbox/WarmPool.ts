@@ -80,10 +80,10 @@ const renewal = Duration.minutes(4)
 // Who slept longer must take it that others have swept what he held.
 const stale = Duration.toMillis("10 minutes")
 
-// What was given away is made anew only when nobody has asked for this long: the first commands of the
-// sandboxes that were just given away would wait for the engine, which is busy making others.
+// The pool is refilled once nobody has asked for this long. Refilling at once would keep the engine busy
+// while the sandboxes that were just given away run their first commands.
 const quiet = Duration.millis(200)
-// Milliseconds after which it is made anew however often others ask.
+// Milliseconds after which the pool is refilled even while others go on asking.
 const longest = 2000
 
 const nameAhead = (now: number) =>
@@ -281,7 +281,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
         ),
       )
       if (!renamed) continue
-      // It runs: the engine has nothing to tell that is not known.
+      // The connection shows that it runs: asking the engine would tell nothing new.
       if (isConnected(next.container.Id)) {
         return Option.some({ ...next.container, Name: `/${containerName}` })
       }
