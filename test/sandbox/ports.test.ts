@@ -1,4 +1,4 @@
-import { connect } from "node:net"
+import { connect, type Socket } from "node:net"
 import {
   type DialError,
   FileNotFound,
@@ -7,7 +7,9 @@ import {
   type SandboxDriver,
 } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
-import { type Cause, Effect, Queue, Stream } from "effect"
+import { type Cause, Deferred, Effect, Queue, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { vi } from "vitest"
 import { capable, sessionWith } from "../support/capableDriver.ts"
 
 type Driver = SandboxDriver["Service"]
@@ -32,6 +34,40 @@ const echo = Effect.gen(function* () {
   }
   return connection
 })
+
+/** Takes what is sent, and neither answers nor closes but by what is offered to `fromInside`. */
+const silent = Effect.gen(function* () {
+  const clientEnded = yield* Deferred.make<void>()
+  const fromInside = yield* Queue.unbounded<Uint8Array>()
+  const connection: PortConnection<DialError> = {
+    output: Stream.fromQueue(fromInside),
+    write: () => Effect.void,
+    end: Deferred.succeed(clientEnded, undefined),
+    closed: Effect.never,
+  }
+  return { connection, clientEnded, fromInside }
+})
+
+/** A client of an exposed port that leads to this connection, and when the driver's connection is closed. */
+const connectedTo = (connection: PortConnection<DialError>) =>
+  Effect.gen(function* () {
+    const closed = yield* Deferred.make<void>()
+    const sandbox = yield* sandboxWith({
+      dial: () =>
+        Effect.acquireRelease(Effect.succeed(connection), () =>
+          Deferred.succeed(closed, undefined),
+        ),
+    })
+    const { localPort } = yield* sandbox.ports.expose(80)
+    const client = connect(localPort, "127.0.0.1")
+    return { client, closed }
+  })
+
+const closing = (socket: Socket) =>
+  Effect.callback<void>((resume) => {
+    if (socket.closed) return resume(Effect.void)
+    socket.once("close", () => resume(Effect.void))
+  })
 
 /** What a port of this machine answers to what is sent, which then ends; undefined where it breaks. */
 const ask = (port: number, text: string) =>
@@ -102,6 +138,45 @@ describe("Ports of a sandbox", () => {
         }
       })
       assert.strictEqual(size, 100 * piece.length)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("end a connection whose client has left while the program inside keeps silent", () =>
+    Effect.gen(function* () {
+      const { connection, clientEnded, fromInside } = yield* silent
+      const { client, closed } = yield* connectedTo(connection)
+      let got = 0
+      client.on("data", (bytes) => {
+        got += bytes.length
+      })
+      client.end("GET / HTTP/1.0\r\n\r\n")
+      yield* Deferred.await(clientEnded)
+      // A client that has ended may wait long for an answer that comes bit by bit.
+      for (const piece of [1, 2, 3]) {
+        yield* TestClock.adjust("55 seconds")
+        yield* Queue.offer(fromInside, new Uint8Array(1))
+        yield* Effect.promise(() => vi.waitFor(() => assert.strictEqual(got, piece)))
+      }
+      assert.isFalse(yield* Deferred.isDone(closed))
+      yield* TestClock.adjust("3 minutes")
+      yield* Deferred.await(closed)
+      yield* closing(client)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("end a connection on which neither side sends anything", () =>
+    Effect.gen(function* () {
+      const { connection, fromInside } = yield* silent
+      const { client, closed } = yield* connectedTo(connection)
+      yield* Queue.offer(fromInside, new Uint8Array(1))
+      yield* Effect.callback<void>((resume) => {
+        client.once("data", () => resume(Effect.void))
+      })
+      yield* TestClock.adjust("9 minutes")
+      assert.isFalse(yield* Deferred.isDone(closed))
+      yield* TestClock.adjust("2 minutes")
+      yield* Deferred.await(closed)
+      yield* closing(client)
     }).pipe(Effect.scoped),
   )
 

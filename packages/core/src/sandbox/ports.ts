@@ -48,7 +48,8 @@ export interface Ports {
   /**
    * Listens on 127.0.0.1 for as long as the scope lives, and passes each connection's bytes on to
    * the loopback interface of the sandbox: HTTP, WebSocket, whatever is spoken there. Every program
-   * of this machine can connect.
+   * of this machine can connect. A connection without a byte for 10 minutes is ended; once one side has
+   * ended, for 1 to 2 minutes.
    */
   readonly expose: (
     port: number,
@@ -61,6 +62,11 @@ const maxConnections = 64
 
 // As long as a kernel waits for the other side of a connection that was closed.
 const lastBytes = "1 minute"
+
+// Minutes without a byte in either direction after which a connection is ended: while both sides may still send,
+// and once one has ended its own. A client that leaves ends its side only.
+const idleMinutes = 10
+const minutesAfterEnd = 1
 
 // Bytes of a table of sockets. The kernel lists those first that listen.
 const maxTable = 1024 * 1024
@@ -117,20 +123,45 @@ export const makePorts = (needs: {
 }): Ports => {
   const { id, driver, use, available } = needs
 
-  /** Passes a connection on until both sides have ended it, or either breaks it. */
+  /**
+   * Passes a connection on until both sides have ended it, either breaks it, or nothing moves any more: a
+   * program inside that neither reads, writes nor closes must not keep it, and the sandbox with it, for ever.
+   */
   const relay = (socket: Socket, port: number) =>
     Effect.gen(function* () {
       const connection = yield* driver.dial(id, port)
-      const there = Stream.runForEach(inputOf(socket), connection.write)
-      const back = Stream.runForEach(connection.output, (bytes) => write(socket, bytes))
+      let moves = 0
+      let oneEnded = false
+      const counted = (bytes: Uint8Array) => {
+        moves += 1
+        return bytes
+      }
+      const ended = Effect.sync(() => {
+        moves += 1
+        oneEnded = true
+      })
+      const there = Stream.runForEach(inputOf(socket), (bytes) => connection.write(counted(bytes)))
+      const back = Stream.runForEach(connection.output, (bytes) => write(socket, counted(bytes)))
       const both = Effect.all(
-        [Effect.andThen(there, connection.end), Effect.andThen(back, finish(socket))],
+        [
+          Effect.andThen(there, ended).pipe(Effect.andThen(connection.end)),
+          Effect.andThen(back, ended).pipe(Effect.andThen(finish(socket))),
+        ],
         { concurrency: "unbounded", discard: true },
       )
-      const areEnded = yield* Effect.raceFirst(
+      const silence = Effect.gen(function* () {
+        let minutes = 0
+        while (minutes < (oneEnded ? minutesAfterEnd : idleMinutes)) {
+          const before = moves
+          yield* Effect.sleep("1 minute")
+          minutes = moves === before ? minutes + 1 : 0
+        }
+      })
+      const areEnded = yield* Effect.raceAllFirst([
         Effect.as(both, true),
         Effect.as(broken(socket), false),
-      )
+        Effect.as(silence, false),
+      ])
       // The program may be slow to take what came last.
       if (areEnded) yield* Effect.timeoutOption(connection.closed, lastBytes)
     }).pipe(
