@@ -15,23 +15,24 @@ link_iptables() {
   done
 }
 
-make_engine_image() (
+make_engine_image() { build_engine_image cordon-test/engine:1 cordon-test/debian:12 "$ENGINE_TAR"; }
+
+# build_engine_image IMAGE BASE TAR [INSTRUCTION...]
+build_engine_image() (
+  image=$1 base=$2 tar=$3
+  shift 3
   work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
+  trap 'rm -rf "$work" "$work.tar"' EXIT
   engine_script >"$work/engine"
   chmod 755 "$work/engine"
-  ln -s "$ENGINE_TAR" "$work/root.tar"
-  cat >"$work/Dockerfile" <<'END'
-FROM cordon-test/debian:12
-ADD root.tar /
-COPY engine /usr/local/bin/engine
-VOLUME /var/lib/docker
-ENTRYPOINT ["/usr/local/bin/engine"]
-END
+  ln -s "$tar" "$work/root.tar"
+  {
+    printf 'FROM %s\nADD root.tar /\nCOPY engine /usr/local/bin/engine\n' "$base"
+    printf '%s\n' "$@" 'VOLUME /var/lib/docker' 'ENTRYPOINT ["/usr/local/bin/engine"]'
+  } >"$work/Dockerfile"
   tar -C "$work" -chf "$work.tar" Dockerfile engine root.tar
-  api_stream POST '/build?t=cordon-test/engine:1&rm=1&forcerm=1' -H 'Content-Type: application/x-tar' -T "$work.tar"
-  rm -f "$work.tar"
-  echo 'cordon-test/engine:1: built'
+  api_stream POST "/build?t=$image&rm=1&forcerm=1" -H 'Content-Type: application/x-tar' -T "$work.tar"
+  printf '%s: built\n' "$image"
 )
 
 # Makes a container fit for an engine and runs one; one that dies comes back, as under a service manager. The container needs nearly all capabilities, no seccomp, no

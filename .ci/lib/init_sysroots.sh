@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # What the init is compiled against, for each architecture: musl, the kernel's headers and the compiler's own library.
-# Single packages of Debian 12 through an apt configuration of its own, so that the system's packages stay as they are
-# and both architectures come the same way.
+# Single packages of Debian 12, so that both architectures come the same way.
 set -euo pipefail
 
 INIT_ARCHITECTURES=(amd64 arm64)
@@ -20,15 +19,8 @@ unpack_init_sysroot() (
   mkdir -p "$INIT_SYSROOTS"
   work=$(mktemp -d "$INIT_SYSROOTS/new.XXXXXX")
   trap 'rm -rf "$work"' EXIT
-  mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root"
-  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s bookworm main\n' "$(debian_mirror)" >"$work/sources.list"
-  apt=(apt-get -q
-    -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture"
-    -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o Dir::Etc::preferencesparts=/dev/null -o Dir::State::status=/dev/null
-    -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache"
-    -o Acquire::Languages=none -o Acquire::Retries=3 -o APT::Sandbox::User=root)
-  "${apt[@]}" update
+  mkdir "$work/root"
+  release_apt "$work" bookworm -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture"
   cd "$work"
   "${apt[@]}" download musl-dev linux-libc-dev libclang-rt-14-dev
   for package in ./*.deb; do

@@ -5,22 +5,27 @@ import { noEngine, socketPath } from "./docker.ts"
 import { startFaultProxy } from "./faultProxy.ts"
 import { needs } from "./skips.ts"
 
-const image = process.env["CORDON_TEST_ENGINE_IMAGE"]
+/** The images that hold an engine: Debian 12's, and the newest that Debian has. */
+const imageNames = {
+  oldest: "CORDON_TEST_ENGINE_IMAGE",
+  newest: "CORDON_TEST_NEWER_ENGINE_IMAGE",
+} as const
+
+const missing = (which: keyof typeof imageNames) =>
+  process.env["CORDON_TEST_ENGINES"] === "required"
+    ? undefined
+    : (noEngine ??
+      (process.env[imageNames[which]] === undefined
+        ? needs("an image", `${imageNames[which]} is not set, as CI does; it holds a Docker Engine`)
+        : undefined))
 
 /**
  * Why tests that need a second engine can't run here; undefined where they can. Where CI says that
  * there is an image for it they run in any case, and fail.
  */
-export const noEngineContainers =
-  process.env["CORDON_TEST_ENGINES"] === "required"
-    ? undefined
-    : (noEngine ??
-      (image === undefined
-        ? needs(
-            "an image",
-            "CORDON_TEST_ENGINE_IMAGE is not set, as CI does; it holds a Docker Engine",
-          )
-        : undefined))
+export const noEngineContainers = missing("oldest")
+/** As `noEngineContainers`, of the newest engine that Debian has. */
+export const noNewerEngines = missing("newest")
 
 // All that Engine 20.10 knows but SYS_RESOURCE, which a privileged container would need too.
 const capabilities =
@@ -104,10 +109,13 @@ const forwardRegistry = async (gateway: string) => {
 /** Starts an engine that has the test image: on plain TCP, or with mutual TLS. */
 export const startEngine = async (options: {
   readonly tls: boolean
+  /** Debian 12's where absent. */
+  readonly engine?: keyof typeof imageNames
   readonly args?: ReadonlyArray<string>
   /** Images that it has beside the test image. */
   readonly images?: ReadonlyArray<string>
 }): Promise<StartedEngine> => {
+  const image = process.env[imageNames[options.engine ?? "oldest"]]
   if (image === undefined) throw new Error("There is no image with an engine")
   await removeAbandoned()
   const authority = makeAuthority()

@@ -1,0 +1,3 @@
+import { onNewestEngine } from "./newest.ts"
+
+await onNewestEngine("overlay2")
