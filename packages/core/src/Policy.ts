@@ -181,6 +181,20 @@ export const allowsImage = ({ defaults, images, registries }: Policy, image: str
   return name._tag === "Some" && registries.includes(name.value.registry)
 }
 
+/**
+ * Whether the settings themselves name an image: as the default, in `allow.images`, or by a registry in
+ * `allow.registries` that is not a public one. Only such an image is pulled with the operator's
+ * credentials: one that is allowed because everybody may have it is had as everybody has it.
+ */
+export const namesImage = ({ defaults, images, registries }: Policy, image: string): boolean => {
+  if (sameImage(image, defaults.image)) return true
+  if (images.some((pattern) => matchesImage(pattern, image))) return true
+  const name = parseImage(image)
+  if (mayBeImageId(image) || name._tag === "None") return false
+  const { registry } = name.value
+  return registries.includes(registry) && !publicRegistries.includes(registry)
+}
+
 /** The images that a policy allows, in words. */
 export const showImages = ({ defaults, images, registries }: Policy): string =>
   [

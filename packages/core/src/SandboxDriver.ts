@@ -26,6 +26,7 @@ import type { FolderChange, FolderSearch, FolderWatch } from "./values/Folders.t
 import type { HostCapacity, Limits } from "./values/Limits.ts"
 import type { PortConnection } from "./values/PortConnection.ts"
 import type { AttachedProcess, ProcessInfo, ProcessRequest } from "./values/Process.ts"
+import type { ImageAccess } from "./values/Registry.ts"
 import type { Isolation, Runtime } from "./values/Runtime.ts"
 import type { SandboxInfo, SandboxSpec, SnapshotInfo } from "./values/Sandbox.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
@@ -162,6 +163,11 @@ export class SandboxDriver extends Context.Service<
          * made beside it, and the ID stands for the new one from then on.
          */
         readonly instead?: string
+        /**
+         * With whose rights its image is had; nobody's where absent. Apart from the spec, which drivers
+         * keep with the sandbox.
+         */
+        readonly access?: ImageAccess
       },
       onProgress?: (progress: PullProgress) => Effect.Effect<void>,
     ) => Effect.Effect<SandboxInfo, CreateError>

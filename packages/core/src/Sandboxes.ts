@@ -40,6 +40,7 @@ import {
   Unsupported,
 } from "./errors.ts"
 import { Incarnation } from "./Incarnation.ts"
+import { accessTo } from "./imageAccess.ts"
 import type { LeaseStore } from "./LeaseStore.ts"
 import { Leases } from "./Leases.ts"
 import { leaseStoreMemory } from "./leases/memoryStore.ts"
@@ -81,6 +82,7 @@ import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, OutputEvent } from "./values/Exec.ts"
 import type { FilePath } from "./values/FilePath.ts"
 import type { FileEntry, FileEvent, FileStat } from "./values/Files.ts"
+import { checkCredentials, type RegistryCredentialsInput } from "./values/Registry.ts"
 import {
   CreateOptions,
   Environment,
@@ -121,6 +123,17 @@ export interface ExecOptions {
  * can read them; another program that uses the sandbox has to give them again.
  */
 export type Secrets = Readonly<Record<string, string | Redacted.Redacted<string>>>
+
+/** What a creation is given that is kept nowhere but in this program's memory. */
+export interface CreateSecrets {
+  readonly secrets?: Secrets
+  /**
+   * Credentials by registry, in place of all others for the image of this one creation. Its registry is
+   * asked then even where the host has the image: who gives credentials has what they open, and no
+   * more. They are sent to the engine with the pull, and nowhere else.
+   */
+  readonly registryCredentials?: RegistryCredentialsInput
+}
 
 /** The part of a file that is read; all of it by default. */
 export interface ReadOptions {
@@ -295,7 +308,7 @@ export interface Snapshots {
 /** The sandboxes of one session; others' do not exist to it. */
 export interface SandboxSession {
   readonly create: (
-    options?: CreateOptions & { readonly secrets?: Secrets },
+    options?: CreateOptions & CreateSecrets,
     onProgress?: (progress: PullProgress) => Effect.Effect<void>,
   ) => Effect.Effect<
     Sandbox,
@@ -725,6 +738,10 @@ const make = Effect.gen(function* () {
         Effect.mapError(invalidInput("sandbox options")),
       )
       const secrets = yield* checkSecrets(options.secrets ?? {})
+      const given = yield* checkCredentials(
+        "registryCredentials",
+        options.registryCredentials ?? {},
+      )
       const name = wanted.name ?? SandboxName.make(`box-${randomBytes(4).toString("hex")}`)
       const id = sandboxId(key, name)
       yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
@@ -778,9 +795,18 @@ const make = Effect.gen(function* () {
         ...(wanted.workdir === undefined ? {} : { workdir: wanted.workdir }),
         ...(wanted.user === undefined ? {} : { user: wanted.user }),
       }
+      // A snapshot is the session's own, and comes from no registry.
+      const access = wanted.snapshot === undefined ? accessTo(settings, image, given) : undefined
       const request = { id, session: key, spec }
       const make = Effect.flatMap(leases.remnant(id), (instead) =>
-        driver.create({ ...request, ...(instead === undefined ? {} : { instead }) }, onProgress),
+        driver.create(
+          {
+            ...request,
+            ...(access === undefined ? {} : { access }),
+            ...(instead === undefined ? {} : { instead }),
+          },
+          onProgress,
+        ),
       )
       const info = yield* owner
         .creating(leases.create(request, quotas)(make))

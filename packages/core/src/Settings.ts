@@ -1,4 +1,15 @@
-import { Config, Context, Duration, Effect, Layer, Option, Predicate, Record, Schema } from "effect"
+import {
+  Config,
+  Context,
+  Duration,
+  Effect,
+  Layer,
+  Option,
+  Predicate,
+  Record,
+  Redacted,
+  Schema,
+} from "effect"
 import { InvalidInput, type InvalidLimits, invalidInput } from "./errors.ts"
 import type { Quota, Quotas } from "./LeaseStore.ts"
 import { Allow, makePolicy, type Policy } from "./Policy.ts"
@@ -10,6 +21,11 @@ import {
   parseMemory,
   resolveLimits,
 } from "./values/Limits.ts"
+import {
+  checkCredentials,
+  type RegistryCredentialsInput,
+  type RegistryLogins,
+} from "./values/Registry.ts"
 import { RuntimeChoice } from "./values/Runtime.ts"
 import { ImageReference, NetworkMode } from "./values/Sandbox.ts"
 
@@ -25,6 +41,7 @@ const defaults = {
   transferLimit: 8 * 1024 ** 3,
   maxSandboxes: 16,
   removeOnClose: true,
+  pull: "missing",
 } as const
 
 /** The most that sandboxes may have together, running or stopped; what is absent is not limited. */
@@ -74,7 +91,22 @@ export interface SettingsInput {
   readonly hostQuota?: QuotaInput & { readonly sandboxes?: number }
   /** Whether closing removes the sandboxes that were created through it: true. */
   readonly removeOnClose?: boolean
+  /**
+   * Credentials by registry, for images that these settings name (`image`, `allow.images`, and registries
+   * in `allow.registries` that are not public). For other registries the driver looks for those of this
+   * user: see docs/registries.md. They are sent to the engine with a pull, and nowhere else.
+   */
+  readonly registryCredentials?: RegistryCredentialsInput
+  /**
+   * When a registry is asked for an image: `missing`, where the host does not have it; `always`, so that
+   * nobody gets an image that somebody else pulled with rights of their own. Default: `missing`.
+   */
+  readonly pull?: PullPolicy
 }
+
+const PullPolicy = Schema.Literals(["missing", "always"])
+/** When a registry is asked for an image: see `SettingsInput.pull`. */
+export type PullPolicy = typeof PullPolicy.Type
 
 const PositiveInt = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
 const PositiveDuration = Schema.Duration.pipe(
@@ -98,6 +130,7 @@ const Checked = Schema.Struct({
   transferLimit: PositiveInt,
   maxSandboxes: PositiveInt,
   removeOnClose: Schema.Boolean,
+  pull: PullPolicy,
 }).pipe(
   Schema.check(
     Schema.makeFilter(
@@ -215,6 +248,22 @@ const allowed = Effect.fnUntraced(function* (input: Allow) {
   })
 })
 
+/** Credentials of registries as the program, else the environment has them; nothing repeats one. */
+const logins = Effect.fnUntraced(function* (input: RegistryCredentialsInput | undefined) {
+  const subject = "settings (registryCredentials)"
+  if (input !== undefined) return yield* checkCredentials(subject, input)
+  const name = "CONTAINER_SANDBOX_REGISTRY_CREDENTIALS"
+  const text = yield* Effect.orElseSucceed(Config.option(Config.Redacted(name)), () =>
+    Option.none(),
+  )
+  if (Option.isNone(text)) return new Map()
+  const parsed = yield* Effect.try({
+    try: (): unknown => JSON.parse(Redacted.value(text.value)),
+    catch: () => new InvalidInput({ subject: name, issue: "it is not JSON" }),
+  })
+  return yield* checkCredentials(name, parsed)
+})
+
 /** How sandboxes are made and kept: what the program says, else the environment, else the default. */
 export class Settings extends Context.Service<
   Settings,
@@ -222,6 +271,7 @@ export class Settings extends Context.Service<
     readonly limits: Limits
     readonly quotas: Required<Quotas>
     readonly policy: Policy
+    readonly registryLogins: RegistryLogins
   }
 >()("@cordon/core/Settings") {
   static readonly layer = (
@@ -266,6 +316,7 @@ export class Settings extends Context.Service<
             "REMOVE_ON_CLOSE",
             defaults.removeOnClose,
           ),
+          pull: yield* setting(input.pull, Config.String, "PULL", defaults.pull),
         }).pipe(Effect.mapError(invalidInput("settings")))
         const quotas = {
           session: yield* quota(
@@ -280,7 +331,8 @@ export class Settings extends Context.Service<
           { image, runtime, network, limits, ...(egress === undefined ? {} : { egress }) },
           yield* allowed(input.allow === undefined ? {} : input.allow),
         )
-        return { ...checked, limits, quotas, policy }
+        const registryLogins = yield* logins(input.registryCredentials)
+        return { ...checked, limits, quotas, policy, registryLogins }
       }),
     )
 }

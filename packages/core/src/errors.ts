@@ -38,7 +38,7 @@ export class ImageNotFound extends TaggedError<ImageNotFound>()("ImageNotFound",
   image: Schema.String,
 }) {
   override get message() {
-    return `Image ${quote(this.image)} is neither on the host nor in its registry. Check the name and the tag.`
+    return `Image ${quote(this.image)} is neither on the host nor in its registry. Check the name and the tag. A registry may say the same of a private image when it got no credentials, or others' than that image needs.`
   }
 }
 
@@ -48,6 +48,8 @@ export class ImageNotFound extends TaggedError<ImageNotFound>()("ImageNotFound",
  */
 export const PullFailure = Schema.Literals([
   "login",
+  "credentials",
+  "helper",
   "busy",
   "certificate",
   "timeout",
@@ -59,7 +61,12 @@ export const PullFailure = Schema.Literals([
 export type PullFailure = typeof PullFailure.Type
 
 const pullFailures: Readonly<Record<PullFailure, string>> = {
-  login: "its registry wants a login, or refuses the host's",
+  login:
+    "its registry wants a login, and has none from here; give registryCredentials for it, or docker login, and name the image in the settings (image, allow.images)",
+  credentials:
+    "its registry refuses the credentials that it was given; see that they are right, not expired, and may read this image",
+  helper:
+    "the credentials for its registry could not be read from Docker's configuration on this machine; the program's log has the reason",
   busy: "its registry has had too many requests for now",
   certificate: "its registry has no certificate that the host trusts, or does not speak TLS",
   timeout: "its registry did not answer in time",
@@ -69,13 +76,18 @@ const pullFailures: Readonly<Record<PullFailure, string>> = {
   other: "its registry or the engine failed; what they said is in the program's debug log",
 }
 
+/** The reasons that say themselves what to do. */
+const advised: ReadonlyArray<PullFailure> = ["login", "credentials", "helper"]
+const otherwise =
+  "Check the host's access to the registry, or use an image that the host already has."
+
 /** The registry or the way to it failed; the image may well exist. */
 export class ImagePullFailed extends TaggedError<ImagePullFailed>()("ImagePullFailed", {
   image: Schema.String,
   reason: PullFailure,
 }) {
   override get message() {
-    return `Image ${quote(this.image)} could not be pulled: ${pullFailures[this.reason]}. Check the host's access to the registry, or use an image that the host already has.`
+    return `Image ${quote(this.image)} could not be pulled: ${pullFailures[this.reason]}. ${advised.includes(this.reason) ? "" : otherwise}`.trimEnd()
   }
 }
 

@@ -70,6 +70,12 @@ export * from "./values/ImageName.ts"
 export * from "./values/Limits.ts"
 export * from "./values/PortConnection.ts"
 export * from "./values/Process.ts"
+export type {
+  CheckedCredentials,
+  ImageAccess,
+  RegistryCredentials,
+  RegistryCredentialsInput,
+} from "./values/Registry.ts"
 export * from "./values/Runtime.ts"
 export * from "./values/Sandbox.ts"
 export * from "./values/SandboxId.ts"

@@ -51,13 +51,14 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
     ),
   imageRemove: (image) =>
     http.run({ operation: "remove an image", method: "DELETE", path: `/images/${of(image)}` }),
-  imagePull: (image) => {
+  imagePull: (image, registryAuth) => {
     const operation = "pull an image"
     const call = {
       operation,
       method: "POST",
       path: "/images/create",
       query: { fromImage: image },
+      registryAuth,
     } as const
     return messages(http.stream(call, "bounded"), operation, schemas.PullMessage)
   },

@@ -37,6 +37,7 @@ import {
   label,
   labelsOf,
   parsePool,
+  type RegistryAuth,
   removalSeconds,
   type Target,
   undo,
@@ -48,6 +49,7 @@ import { Container, type Node, type Service, type Task } from "./manager/schemas
 import { endpointOf, makeNodeEngines, type NodeEngine } from "./NodeEngines.ts"
 import { createNetwork, networkLabel, removeNetwork } from "./sandbox/network.ts"
 import { awaitTask, isReady, isTakenBack, nodesFor, statusOf } from "./sandbox/placement.ts"
+import { makeRegistry } from "./sandbox/registry.ts"
 import { attemptLabel, nodeRuntime, serviceSpec, stateLabel, userLabel } from "./sandbox/service.ts"
 
 export interface SwarmDriverOptions {
@@ -77,6 +79,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
 ) {
   const pool = yield* parsePool(options.subnetPool)
   const engines = yield* makeNodeEngines(options.connection)
+  const images = makeRegistry(manager)
   const driver = "docker-swarm"
 
   /** A service as a sandbox; none where it is not wholly ours, whatever its name. */
@@ -333,13 +336,15 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     )
   })
 
-  const makeService = Effect.fnUntraced(function* (
-    id: SandboxId,
-    session: SessionKey,
-    spec: SandboxSpec,
-    onPreparing: (node: string) => Effect.Effect<void>,
-    attempt: string,
-  ): Effect.fn.Return<SandboxInfo, CreateError> {
+  const makeService = Effect.fnUntraced(function* (request: {
+    readonly id: SandboxId
+    readonly session: SessionKey
+    readonly spec: SandboxSpec
+    readonly onPreparing: (node: string) => Effect.Effect<void>
+    readonly attempt: string
+    readonly registry: RegistryAuth
+  }): Effect.fn.Return<SandboxInfo, CreateError> {
+    const { id, session, spec, onPreparing, attempt, registry } = request
     // What the image says is known on the node only; it is set right there where this is not it.
     const guess = identityOf(spec, { Id: "" })
     const labels = {
@@ -351,7 +356,10 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const service = yield* manager
-          .serviceCreate(serviceSpec({ id, spec, workdir: guess.workdir, labels, network }))
+          .serviceCreate(
+            serviceSpec({ id, spec, workdir: guess.workdir, labels, network }),
+            registry.header,
+          )
           .pipe(
             Effect.catchIf(isEngineError(409), () =>
               Effect.flatMap(manager.serviceInspect(id), ({ ID, Spec }) =>
@@ -366,6 +374,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
           Effect.gen(function* () {
             const task = yield* awaitTask(manager, service, spec, onPreparing).pipe(
               Effect.catchTag("EngineError", (error) => unusable(service, spec, error)),
+              Effect.catchTag("ImageNotFound", () => images.explain(spec.image, registry)),
             )
             const { sandbox, place, node } = yield* Effect.mapError(look(id), (error) =>
               error instanceof SandboxNotFound
@@ -437,7 +446,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
   })
 
   const create: SandboxDriver["Service"]["create"] = Effect.fn("SwarmDriver.create")(function* (
-    { id, session, spec },
+    { id, session, spec, access },
     onProgress = () => none,
   ) {
     yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
@@ -457,9 +466,10 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     return yield* handOver(
       (restore) =>
         Effect.gen(function* () {
+          const registry = yield* restore(images.open(spec.image, access))
           const network =
             spec.network === "none" ? undefined : yield* makeNetwork(id, spec, attempt)
-          const place = makeService(id, session, spec, onPreparing, attempt)
+          const place = makeService({ id, session, spec, onPreparing, attempt, registry })
           return yield* restore(Effect.retry(place, { while: isTakenBack, times: 3 })).pipe(
             Effect.onError(() =>
               network === undefined ? none : undo(`network ${id}`, removeNetwork(manager, network)),

@@ -9,8 +9,6 @@ import {
   type ImagePullFailed,
   Incarnation,
   type InvalidInput,
-  makeKeyedLock,
-  type PullProgress,
   type Runtime,
   RuntimeUnavailable,
   requireIncarnation,
@@ -20,7 +18,6 @@ import {
   SandboxNameTaken,
   SandboxNotFound,
   SandboxNotRunning,
-  type SandboxSpec,
 } from "@cordon/core"
 import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
 import { inTime, makeCommands } from "./container/commands.ts"
@@ -57,7 +54,7 @@ import { makeCreation, undo } from "./sandbox/creation.ts"
 import { makeDiskLimits } from "./sandbox/diskLimits.ts"
 import { type EgressOptions, makeEgress } from "./sandbox/egress.ts"
 import { makeEventHub } from "./sandbox/events.ts"
-import { provideImage } from "./sandbox/image.ts"
+import { makeImages } from "./sandbox/image.ts"
 import { isNetworkName, networkOfProxy, removeNetwork } from "./sandbox/network.ts"
 import { makeNetworksAhead } from "./sandbox/networksAhead.ts"
 import { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
@@ -150,7 +147,7 @@ export const layerDriver = (
       const identify = makeUsers(engine, connections)
       const dial = makeContainerPorts(engine, connections)
       const stats = makeContainerStats(files)
-      const pulling = makeKeyedLock<string>()
+      const images = makeImages(engine)
       const snapshots = makeSnapshots(engine)
       const background = yield* makeBackground
       const warm = yield* warmPoolOptions(options.warmPool)
@@ -165,7 +162,7 @@ export const layerDriver = (
       const runtimes = Effect.map(info, (host) =>
         runtimesOf(host, { ...defaultRuntimeNames, ...names }),
       )
-      const egress = makeEgress(engine, options.egress)
+      const egress = makeEgress(engine, images, options.egress)
       const make = makeCreation({
         engine,
         connections,
@@ -287,20 +284,9 @@ export const layerDriver = (
       ): Stream.Stream<A, E | SandboxNotFound | HostError> =>
         Stream.unwrap(Effect.map(located, (target) => Stream.onError(f(target), () => forget(id))))
 
-      const image = (
-        spec: SandboxSpec,
-        onProgress: (progress: PullProgress) => Effect.Effect<void>,
-      ) =>
-        engine.imageInspect(spec.image).pipe(
-          Effect.catchIf(isEngineError(404), () =>
-            // One at a time: whoever waited finds the image there.
-            pulling(spec.image)(provideImage(engine, spec.image, onProgress)),
-          ),
-        )
-
       const create: SandboxDriver["Service"]["create"] = Effect.fn("DockerDriver.create")(
         function* (
-          { id, session, spec, instead },
+          { id, session, spec, instead, access },
           onProgress = () => Effect.void,
         ): Effect.fn.Return<SandboxInfo, CreateError | ImageNotFound | ImagePullFailed> {
           yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
@@ -326,7 +312,7 @@ export const layerDriver = (
                 const kind = {
                   spec,
                   runtime: runtime.name,
-                  image: yield* restore(image(spec, onProgress)),
+                  image: yield* restore(images.provide({ image: spec.image, access }, onProgress)),
                   ...(limited ? { disk } : {}),
                 }
                 // Another session's snapshot does not exist to this one.

@@ -1,5 +1,5 @@
 import type { HostError } from "@cordon/core"
-import { Context, type Effect, type Option, type Scope, type Stream } from "effect"
+import { Context, type Effect, type Option, type Redacted, type Scope, type Stream } from "effect"
 import type { PathStat } from "./engine/pathStat.ts"
 import type {
   ContainerInspect,
@@ -126,7 +126,11 @@ export class DockerEngine extends Context.Service<
     readonly imageList: (filters: Filters) => Effect.Effect<ReadonlyArray<ImageSummary>, HostError>
     /** Removes an image that no container uses. */
     readonly imageRemove: (image: string) => Effect.Effect<void, HostError>
-    readonly imagePull: (image: string) => Stream.Stream<PullMessage, HostError>
+    /** @param auth the value of `X-Registry-Auth`, for the registry that the image names */
+    readonly imagePull: (
+      image: string,
+      auth?: Redacted.Redacted<string>,
+    ) => Stream.Stream<PullMessage, HostError>
     /** @returns the network's ID */
     readonly networkCreate: (spec: NetworkSpec) => Effect.Effect<string, HostError>
     readonly networkList: (

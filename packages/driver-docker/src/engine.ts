@@ -15,4 +15,5 @@ export { isPodman, networkOf } from "./engine/podman.ts"
 /** What the drivers read of the engine's answers. */
 export * as schemas from "./engine/schemas.ts"
 export { label } from "./Labels.ts"
+export { registryAuthHeader } from "./registry/registryAuth.ts"
 export { capacityOf, freeSubnets, parsePool } from "./Subnets.ts"

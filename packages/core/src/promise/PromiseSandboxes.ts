@@ -2,7 +2,7 @@ import type { Layer } from "effect"
 import type { CordonError } from "../errors.ts"
 import type { LeaseStore } from "../LeaseStore.ts"
 import type { DriverCapabilities, PullProgress, SandboxDriver } from "../SandboxDriver.ts"
-import type { Secrets } from "../Sandboxes.ts"
+import type { CreateSecrets, Secrets } from "../Sandboxes.ts"
 import type { SessionFiles } from "../SessionFiles.ts"
 import type { SettingsInput } from "../Settings.ts"
 import type { CreateOptions, SandboxInfo, SnapshotInfo } from "../values/Sandbox.ts"
@@ -24,8 +24,8 @@ export interface PromiseSandboxes extends AsyncDisposable {
   readonly sessionId: string
   readonly create: (
     options?: CreateOptions &
+      CreateSecrets &
       Abortable & {
-        readonly secrets?: Secrets
         readonly onProgress?: (progress: PullProgress) => void
       },
   ) => Promise<PromiseSandbox>

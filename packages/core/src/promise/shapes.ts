@@ -140,6 +140,7 @@ const create = {
   ...abortable,
   onProgress: callback,
   secrets: any,
+  registryCredentials: any,
   name: any,
   image: any,
   snapshot: any,
@@ -171,6 +172,8 @@ const settings = {
   sessionQuota: options(quota),
   hostQuota: options({ ...quota, sandboxes: any }),
   removeOnClose: flag,
+  registryCredentials: any,
+  pull: any,
 } satisfies Fields<SettingsInput>
 
 /** A layer, and not the function that makes it. */

@@ -1,8 +1,8 @@
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { EngineError, HoldsProcess, type HostError } from "@cordon/core"
-import { parseJson, refusalIn, schemas } from "@cordon/driver-docker/engine"
-import { Duration, Effect, Exit, Schedule, type Schema, type Scope, Stream } from "effect"
+import { parseJson, refusalIn, registryAuthHeader, schemas } from "@cordon/driver-docker/engine"
+import { Duration, Effect, Exit, Redacted, Schedule, type Schema, type Scope, Stream } from "effect"
 import { buildConnector, Pool } from "undici"
 import type { Address } from "../connection/Address.ts"
 import type { TlsMaterial } from "../connection/Tls.ts"
@@ -30,6 +30,8 @@ export interface EngineCall {
   readonly body?: unknown
   /** Whether it may be sent again when its answer got lost. Default: all but POST. */
   readonly idempotent?: boolean
+  /** The value of `X-Registry-Auth`: credentials for the registry of the image that it is about. */
+  readonly registryAuth?: Redacted.Redacted<string> | undefined
 }
 
 type Schematic = Schema.Constraint & { readonly DecodingServices: never }
@@ -70,11 +72,13 @@ interface Answer {
 const refused = (operation: string, { status, text }: Pick<Answer, "status" | "text">) =>
   refusalIn(operation, status, text)
 
-const contentOf = ({ body }: EngineCall) => {
-  if (body === undefined) return {}
+const contentOf = ({ body, registryAuth }: EngineCall) => {
+  const auth =
+    registryAuth === undefined ? {} : { [registryAuthHeader]: Redacted.value(registryAuth) }
+  if (body === undefined) return { headers: auth }
   return body instanceof Uint8Array
-    ? { body, headers: { "content-type": "application/x-tar" } }
-    : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }
+    ? { body, headers: { ...auth, "content-type": "application/x-tar" } }
+    : { body: JSON.stringify(body), headers: { ...auth, "content-type": "application/json" } }
 }
 
 const isVersionMismatch = (error: HostError) =>

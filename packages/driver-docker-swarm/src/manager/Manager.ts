@@ -2,7 +2,7 @@ import { EngineError, type HostError } from "@cordon/core"
 import type { Filters } from "@cordon/driver-docker"
 import { schemas as engine, messages } from "@cordon/driver-docker/engine"
 import type { EngineCall, EngineHttp } from "@cordon/driver-docker-remote/http"
-import { Effect, Schedule, Schema, type Stream } from "effect"
+import { Effect, type Redacted, Schedule, Schema, type Stream } from "effect"
 import * as schemas from "./schemas.ts"
 
 const filtered = (filters: Filters) => ({ filters: JSON.stringify(filters) })
@@ -77,14 +77,28 @@ export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<Eng
       Schema.Array(schemas.Node),
     ),
     /** @returns the service's ID */
-    serviceCreate: (spec: Specification) =>
+    serviceCreate: (spec: Specification, registryAuth?: Redacted.Redacted<string>) =>
       Effect.map(
         ask(
-          { operation: "create a service", method: "POST", path: "/services/create", body: spec },
+          {
+            operation: "create a service",
+            method: "POST",
+            path: "/services/create",
+            body: spec,
+            registryAuth,
+          },
           schemas.ServiceCreated,
         ),
         ({ ID }) => ID,
       ),
+    /** Asks an image's registry for it, with credentials where some are given, and pulls nothing. */
+    askRegistry: (image: string, registryAuth?: Redacted.Redacted<string>) =>
+      run({
+        operation: "ask a registry",
+        method: "GET",
+        path: `/distribution/${image}/json`,
+        registryAuth,
+      }),
     serviceInspect: (id: string) =>
       ask(
         { operation: "inspect a service", method: "GET", path: `/services/${of(id)}` },

@@ -11,6 +11,7 @@ import { codeOf, refusal, systemReasons } from "./failures.ts"
 import { IdleAgent } from "./idleAgent.ts"
 import { messages } from "./jsonLines.ts"
 import { orMissing, pathStatHeader, readPathStat } from "./pathStat.ts"
+import { pull } from "./pull.ts"
 import * as schemas from "./schemas.ts"
 
 /** An HTTP answer of the engine, as dockerode's errors hold it. */
@@ -122,12 +123,11 @@ export const socketEngine = (socketPath: string, patience: number, holds: boolea
         ),
       imageRemove: (image) =>
         Effect.asVoid(call("remove an image", () => docker.getImage(image).remove())),
-      imagePull: (image) =>
-        messages(
-          streamed("pull an image", (abortSignal) => docker.pull(image, { abortSignal })),
-          "pull an image",
-          schemas.PullMessage,
-        ),
+      imagePull: (image, auth) => {
+        const operation = "pull an image"
+        const open = (left: AbortSignal) => pull(place, operation, image, auth, left)
+        return messages(streamed(operation, open), operation, schemas.PullMessage)
+      },
       networkCreate: (spec) =>
         Effect.map(
           ask("create a network", schemas.Created, () =>

@@ -14,7 +14,7 @@ import { networkOf } from "../engine/podman.ts"
 import type { ContainerInspect, ContainerSummary } from "../engine/schemas.ts"
 import { label } from "../Labels.ts"
 import { formatAddress } from "../Subnets.ts"
-import { provideImage } from "./image.ts"
+import type { Images } from "./image.ts"
 import { isNetworkName, networkOfProxy, proxyName, removeProxy } from "./network.ts"
 import { parseAttempts, proxyEnvironment, proxyPort, proxyScript, squidConfig } from "./squid.ts"
 
@@ -107,11 +107,16 @@ const proxyAddress = new RegExp(`^https?_proxy=http://([\\d.]+):${proxyPort}$`, 
 const is404 = (error: HostError) => error._tag === "EngineError" && error.status === 404
 
 /** Proxies by the networks that they are on: one each, removed with its network. */
-export const makeEgress = (engine: Engine, options: EgressOptions = {}) => {
+export const makeEgress = (engine: Engine, images: Images, options: EgressOptions = {}) => {
   const prepare = (
     onProgress: (progress: PullProgress) => Effect.Effect<void>,
   ): Effect.Effect<void, ImageNotFound | ImagePullFailed | HostError> =>
-    Effect.asVoid(provideImage(engine, options.image ?? defaultImage, onProgress))
+    Effect.asVoid(
+      images.provide(
+        { image: options.image ?? defaultImage, access: { as: "operator", always: false } },
+        onProgress,
+      ),
+    )
 
   const start = Effect.fnUntraced(function* (
     network: string,

@@ -1,48 +1,110 @@
-import type { HostError, ImageNotFound, ImagePullFailed, PullProgress } from "@cordon/core"
-import { Effect, Stream } from "effect"
+import {
+  type HostError,
+  type ImageAccess,
+  type ImageNotFound,
+  type ImagePullFailed,
+  makeKeyedLock,
+  type PullProgress,
+} from "@cordon/core"
+import { Effect, Option, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { isEngineError } from "../engine/failures.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
+import { makeImageRights } from "../registry/ImageRights.ts"
+import { registryAuth } from "../registry/registryAuth.ts"
 import { pullFailure } from "./pullFailure.ts"
 
 type Engine = DockerEngine["Service"]
 type ImageError = ImageNotFound | ImagePullFailed | HostError
+type OnProgress = (progress: PullProgress) => Effect.Effect<void>
+
+/** Which image, and with whose rights. */
+export interface Wanted {
+  readonly image: string
+  readonly access?: ImageAccess | undefined
+}
 
 /** Without a tag the engine would pull every tag there is. */
 const withTag = (image: string) =>
   /[:@]/.test(image.slice(image.lastIndexOf("/") + 1)) ? image : `${image}:latest`
 
-/** Makes an image available: the host's own, else pulled with progress. */
-export const provideImage = Effect.fn("provideImage")(function* (
+const pullImage = Effect.fnUntraced(function* (
   engine: Engine,
-  image: string,
-  onProgress: (progress: PullProgress) => Effect.Effect<void>,
-): Effect.fn.Return<ImageInspect, ImageError> {
-  const inspect = engine.imageInspect(image)
-  return yield* inspect.pipe(
-    Effect.catchIf(
-      (error) => error._tag === "EngineError" && error.status === 404,
-      () =>
-        engine.imagePull(withTag(image)).pipe(
-          Stream.catchTag("EngineError", ({ detail }) =>
-            Stream.fromEffect(pullFailure(image, detail)),
-          ),
-          Stream.runForEach((message) =>
-            message.error == null
-              ? onProgress({
-                  image,
-                  status: message.status ?? "",
-                  ...(message.id == null ? {} : { layer: message.id }),
-                  ...(message.progressDetail?.current == null
-                    ? {}
-                    : { current: message.progressDetail.current }),
-                  ...(message.progressDetail?.total == null
-                    ? {}
-                    : { total: message.progressDetail.total }),
-                })
-              : pullFailure(image, message.error),
-          ),
-          Effect.andThen(inspect),
-        ),
+  { image, access }: Wanted,
+  onProgress: OnProgress,
+): Effect.fn.Return<void, ImageError> {
+  const { header, refused } = yield* registryAuth(image, access)
+  yield* engine.imagePull(withTag(image), header).pipe(
+    Stream.catchTag("EngineError", ({ detail }) =>
+      Stream.fromEffect(pullFailure(image, detail, refused)),
+    ),
+    Stream.runForEach((message) =>
+      message.error == null
+        ? onProgress({
+            image,
+            status: message.status ?? "",
+            ...(message.id == null ? {} : { layer: message.id }),
+            ...(message.progressDetail?.current == null
+              ? {}
+              : { current: message.progressDetail.current }),
+            ...(message.progressDetail?.total == null
+              ? {}
+              : { total: message.progressDetail.total }),
+          })
+        : pullFailure(image, message.error, refused),
     ),
   )
 })
+
+/** Makes images available: see {@link Images}. */
+export const makeImages = (engine: Engine): Images => {
+  const rights = makeImageRights()
+  const pulling = makeKeyedLock<string>()
+
+  const find = (image: string) =>
+    engine.imageInspect(image).pipe(
+      Effect.asSome,
+      Effect.catchIf(isEngineError(404), () => Effect.succeedNone),
+    )
+
+  const ask = (wanted: Wanted, onProgress: OnProgress) =>
+    Effect.gen(function* () {
+      yield* pullImage(engine, wanted, onProgress)
+      rights.had(wanted.image, wanted.access)
+      return yield* engine.imageInspect(wanted.image)
+    })
+
+  const provide: Images["provide"] = (wanted, onProgress) =>
+    Effect.gen(function* () {
+      const { image, access } = wanted
+      const mayHave = (found: Option.Option<ImageInspect>): found is Option.Some<ImageInspect> =>
+        Option.isSome(found) && !rights.mustAsk(image, access)
+      const found = yield* find(image)
+      if (mayHave(found)) return found.value
+      // Nothing is transferred, so that nobody need wait for anybody.
+      if (Option.isSome(found)) return yield* ask(wanted, onProgress)
+      // One at a time: whoever waited finds the image there.
+      return yield* pulling(image)(
+        Effect.gen(function* () {
+          const found = yield* find(image)
+          if (mayHave(found)) return found.value
+          if (Option.isNone(found)) rights.pulling(image, access)
+          return yield* ask(wanted, onProgress)
+        }),
+      )
+    }).pipe(Effect.withSpan("provideImage"))
+
+  return { provide }
+}
+
+/** The images of one engine, as sandboxes are given them. */
+export interface Images {
+  /**
+   * Makes an image available: the host's own where its registry need not be asked, else pulled with
+   * progress.
+   */
+  readonly provide: (
+    wanted: Wanted,
+    onProgress: OnProgress,
+  ) => Effect.Effect<ImageInspect, ImageError>
+}

@@ -24,20 +24,23 @@ const reasons: ReadonlyArray<readonly [PullFailure, RegExp]> = [
   ],
 ]
 
-/** Why a pull failed: told apart by what the engine said, which the program's debug log gets. */
+/**
+ * Why a pull failed: told apart by what the engine said, which the program's debug log gets.
+ *
+ * @param refused what it means where the registry wants a login or refuses one
+ */
 export const pullFailure = (
   image: string,
   detail: string,
+  refused: PullFailure = "login",
 ): Effect.Effect<never, ImageNotFound | ImagePullFailed> =>
   Effect.logDebug("The engine could not pull an image", { image, detail }).pipe(
-    Effect.andThen(
-      Effect.fail(
-        notFound.test(detail)
-          ? new ImageNotFound({ image })
-          : new ImagePullFailed({
-              image,
-              reason: reasons.find(([, said]) => said.test(detail))?.[0] ?? "other",
-            }),
-      ),
-    ),
+    Effect.andThen(Effect.fail(failureOf(image, detail, refused))),
   )
+
+const failureOf = (image: string, detail: string, refused: PullFailure) => {
+  const unread = refused === "helper" && /denied|login/i.test(detail)
+  if (notFound.test(detail) && !unread) return new ImageNotFound({ image })
+  const reason = reasons.find(([, said]) => said.test(detail))?.[0] ?? "other"
+  return new ImagePullFailed({ image, reason: reason === "login" ? refused : reason })
+}

@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { Duration, Effect, Option, Redacted, Schema } from "effect"
+
+/** What a helper of Docker's answers to `get`. */
+const Answer = Schema.fromJsonString(
+  Schema.Struct({ Username: Schema.String, Secret: Schema.String }),
+)
+const decodeAnswer = Schema.decodeUnknownOption(Answer)
+
+// A keychain may ask somebody; nobody may be there to answer.
+const patience = Duration.seconds(15)
+const mostBytes = 256 * 1024
+
+/** Why a helper gave nothing, in words that repeat nothing of its output. */
+export class HelperFailed extends Schema.TaggedError<HelperFailed>()("HelperFailed", {
+  helper: Schema.String,
+  reason: Schema.String,
+}) {}
+
+interface Ended {
+  readonly code: number | null
+  readonly output: string
+}
+
+const end = (child: ChildProcess) => {
+  child.stdin?.destroy()
+  child.stdout?.destroy()
+  child.kill("SIGKILL")
+  child.unref()
+}
+
+/** Runs a helper to its end; its standard error, which may tell secrets, is read by nobody. */
+const run = (program: string, input: string): Effect.Effect<Ended, string> =>
+  Effect.callback<Ended, string>((resume) => {
+    const child = spawn(program, ["get"], {
+      stdio: ["pipe", "pipe", "ignore"],
+      windowsHide: true,
+    })
+    const pieces: Array<Buffer> = []
+    let size = 0
+    child.stdout.on("data", (piece: Buffer) => {
+      size += piece.length
+      if (size <= mostBytes) return void pieces.push(piece)
+      end(child)
+      resume(Effect.fail("it writes without an end"))
+    })
+    child.on("error", (cause) =>
+      resume(
+        Effect.fail(
+          "code" in cause && cause.code === "ENOENT"
+            ? "it is not on the PATH of this program"
+            : "it could not be started",
+        ),
+      ),
+    )
+    child.on("close", (code) =>
+      resume(Effect.succeed({ code, output: Buffer.concat(pieces).toString() })),
+    )
+    // One that ends without reading it.
+    child.stdin.on("error", () => {})
+    child.stdin.end(input)
+    return Effect.sync(() => end(child))
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: patience,
+      orElse: () => Effect.fail(`it did not answer within ${Duration.toSeconds(patience)} s`),
+    }),
+  )
+
+/** As docker's own library of helpers says it. */
+const isMissing = (output: string) => /credentials not found/i.test(output)
+
+/** What a helper has for a registry. */
+export interface HelperCredentials {
+  /** `<token>` where the secret is an identity token. */
+  readonly username: string
+  readonly secret: Redacted.Redacted<string>
+}
+
+/** Asks `docker-credential-NAME` what it has for a registry; none where it has nothing. */
+export const askHelper = Effect.fn("askCredentialHelper")(function* (
+  name: string,
+  registry: string,
+): Effect.fn.Return<Option.Option<HelperCredentials>, HelperFailed> {
+  const helper = `docker-credential-${name}`
+  const failed = (reason: string) => new HelperFailed({ helper, reason })
+  // It is run as it is: a name that leads elsewhere is not one.
+  if (!/^[\w][\w.-]*$/.test(name)) {
+    return yield* new HelperFailed({
+      helper: "docker-credential-...",
+      reason: "its name in config.json is not a name",
+    })
+  }
+  const { code, output } = yield* Effect.mapError(run(helper, registry), failed)
+  if (code !== 0) {
+    return isMissing(output)
+      ? Option.none()
+      : yield* failed(`it ended with ${code === null ? "a signal" : `exit code ${code}`}`)
+  }
+  const answer = decodeAnswer(output)
+  if (Option.isNone(answer)) return yield* failed("its answer is not what helpers answer")
+  const { Username, Secret } = answer.value
+  return Secret === ""
+    ? Option.none()
+    : Option.some({ username: Username, secret: Redacted.make(Secret) })
+})
