@@ -43,6 +43,8 @@ export interface Dockerd extends AsyncDisposable {
   readonly restart: (signal?: NodeJS.Signals) => Promise<void>
   /** Has the daemon hang, or go on. */
   readonly signal: (signal: "SIGSTOP" | "SIGCONT") => void
+  /** Has its containerd hang, go on, or end; the daemon starts one that has ended again. */
+  readonly signalContainerd: (signal: "SIGSTOP" | "SIGCONT" | "SIGKILL") => void
 }
 
 /**
@@ -123,6 +125,10 @@ export const startDockerd = async (options: {
       }
     },
     signal: (signal) => running.signal(signal),
+    signalContainerd: (signal) => {
+      const file = join(folder, "exec", "containerd", "containerd.pid")
+      process.kill(Number(readFileSync(file, "utf8")), signal)
+    },
     [Symbol.asyncDispose]: async () => {
       // With live-restore the daemon would leave them running.
       for (const { Id } of await engine.listContainers({ all: true })) {
