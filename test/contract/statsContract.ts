@@ -47,6 +47,17 @@ export const statsContract = ({
     )
 
     check(
+      "programs count as many CPUs as the limit allows",
+      () =>
+        Effect.gen(function* () {
+          const sandbox = yield* make()
+          const { stdout } = yield* sandbox.run('echo "$GOMAXPROCS" | grep . || nproc')
+          assert.strictEqual(Number(stdout), Math.ceil(sandbox.info.limits.cpus))
+        }),
+      lacks.stats ?? lacks.processes,
+    )
+
+    check(
       "tell that nothing came or went where there is no network",
       () =>
         Effect.gen(function* () {

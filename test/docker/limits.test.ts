@@ -1,10 +1,45 @@
+import { Sandboxes } from "@cordon/core"
+import { DockerEngine, layerDriver, localEngine } from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
-import { Effect } from "effect"
-import { engine, onEngine, textOf, withSession } from "./support.ts"
+import { Effect, Layer, Stream } from "effect"
+import { socketPath } from "../support/docker.ts"
+import {
+  containerOf,
+  engine,
+  freshSession,
+  image,
+  onEngine,
+  textOf,
+  withSession,
+} from "./support.ts"
 
 const limits = { memory: "96MiB", cpus: 0.5, pids: 48 }
 
 const beyond = [{ memory: "900TiB" }, { cpus: 4096 }, { pids: 4_194_304 }]
+
+/** An engine that may give other CPUs than those that it counts, as one in a container of its own may. */
+const layerMisnumbered = Sandboxes.layer({ image }).pipe(
+  Layer.provide(layerDriver()),
+  Layer.provide(
+    Layer.effect(
+      DockerEngine,
+      Effect.map(DockerEngine, (engine) => ({
+        ...engine,
+        info: Effect.map(engine.info, (info) => ({ ...info, NCPU: info.NCPU + 1 })),
+        containerList: (filters) =>
+          filters["label"]?.includes("dev.cordon.cpuset")
+            ? Effect.map(engine.info, ({ NCPU }) =>
+                Array.from({ length: NCPU }, (_, cpu) => ({
+                  ...{ Id: "", Names: [], Image: "", Created: 0, State: "running" },
+                  Labels: { "dev.cordon.cpuset": String(cpu) },
+                })),
+              )
+            : engine.containerList(filters),
+      })),
+    ),
+  ),
+  Layer.provide(localEngine(socketPath)),
+)
 
 describe("limits on a real engine", () => {
   onEngine("are what the engine and the cgroup report", () =>
@@ -51,10 +86,21 @@ describe("limits on a real engine", () => {
           assert.isAtMost(during.pids_stats?.current ?? Number.NaN, limits.pids)
           assert.strictEqual(yield* textOf(other, "echo fine"), "fine")
         }
-        // What the first one left in the background holds every slot, until the sandbox is stopped.
-        const refused = yield* sandbox.exec("true")
-        assert.strictEqual(refused.exitCode, 126)
-        assert.match(refused.stderr, /cannot fork/)
+        yield* sandbox.stop
+        yield* sandbox.start
+        // What holds every slot: the second `sleep` has the one that the loop leaves when it can fork no more.
+        const filling = "(while :; do sleep 1000 & done); sleep 1000 & echo full; exec sleep 1000"
+        yield* sandbox.execStream(["sh", "-c", filling]).pipe(
+          Stream.filter(({ _tag }) => _tag === "Stdout"),
+          Stream.take(1),
+          Stream.runForEach(() =>
+            Effect.gen(function* () {
+              const refused = yield* sandbox.exec("true")
+              assert.strictEqual(refused.exitCode, 126)
+              assert.match(refused.stderr, /cannot fork/)
+            }),
+          ),
+        )
         yield* sandbox.stop
         yield* sandbox.start
         assert.strictEqual(yield* textOf(sandbox, "cat kept"), "yes")
@@ -81,6 +127,50 @@ describe("limits on a real engine", () => {
         assert.isFalse(killed.oomKilled)
       }),
     ),
+  )
+
+  onEngine("of cores are what programs count as CPUs", () =>
+    withSession((session) =>
+      Effect.gen(function* () {
+        const sandbox = yield* session.create({ limits, network: "none" })
+        const { CPUSet } = yield* Effect.promise(() => engine.info())
+        const cpus = yield* textOf(
+          sandbox,
+          "nproc; sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status",
+        )
+        assert.match(cpus, CPUSet === true ? /^1\n\d+$/ : /^1\n/)
+      }),
+    ),
+  )
+
+  onEngine("of cores are told by variables where sandboxes are held to no CPUs", () =>
+    withSession(
+      (session) =>
+        Effect.gen(function* () {
+          const { NCPU } = yield* Effect.promise(() => engine.info())
+          const env = { GOMAXPROCS: "7" }
+          const sandbox = yield* session.create({ limits, network: "none", env })
+          assert.strictEqual(
+            yield* textOf(
+              sandbox,
+              "echo $GOMAXPROCS; nproc; sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status",
+            ),
+            `7\n1\n${NCPU === 1 ? "0" : `0-${NCPU - 1}`}`,
+          )
+        }),
+      {},
+      { cpusets: false },
+    ),
+  )
+
+  onEngine("of cores hold on an engine whose CPUs have other numbers than it has CPUs", () =>
+    Effect.gen(function* () {
+      const session = yield* (yield* Sandboxes).session(freshSession())
+      const sandbox = yield* session.create({ limits, network: "none" })
+      assert.strictEqual(yield* textOf(sandbox, "nproc"), "1")
+      const { HostConfig } = yield* containerOf(sandbox)
+      assert.strictEqual(HostConfig.CpusetCpus, "")
+    }).pipe(Effect.provide(layerMisnumbered), Effect.scoped),
   )
 
   onEngine("beyond the host are refused with the bound", () =>

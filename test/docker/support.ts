@@ -68,6 +68,7 @@ export const withSession = <A, E>(
     sandboxes: Sandboxes["Service"],
   ) => Effect.Effect<A, E, SandboxDriver | SessionFiles>,
   settings: SettingsInput = {},
+  options: docker.DockerOptions = {},
 ) =>
   Effect.gen(function* () {
     const sandboxes = yield* Sandboxes
@@ -75,7 +76,7 @@ export const withSession = <A, E>(
   }).pipe(
     Effect.provide(
       Sandboxes.layer({ image, ...settings }).pipe(
-        Layer.provideMerge(docker.layer()),
+        Layer.provideMerge(docker.layer(options)),
         Layer.merge(sessionFilesMemory),
       ),
     ),

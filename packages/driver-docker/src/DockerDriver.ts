@@ -50,6 +50,7 @@ import { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
 import { parsePool } from "./Subnets.ts"
 import { makeBackground } from "./sandbox/background.ts"
 import { identityOf } from "./sandbox/container.ts"
+import { makeCpuSets } from "./sandbox/cpuSets.ts"
 import { makeCreation, undo } from "./sandbox/creation.ts"
 import { makeDiskLimits } from "./sandbox/diskLimits.ts"
 import { type EgressOptions, makeEgress } from "./sandbox/egress.ts"
@@ -98,6 +99,13 @@ export interface DockerDriverOptions {
    * (`nofile=16384,nproc=32768`) where absent, and the engine's defaults where that is absent too.
    */
   readonly ulimits?: Ulimits
+  /**
+   * Whether each sandbox is held to as many CPUs as its limit allows, so that builds inside start no more jobs than
+   * that: true, where the engine can. Sandboxes are spread over the CPUs; two that are busy at a time may still
+   * have to share one while another is idle. `false` leaves them all CPUs, and tells programs by environment
+   * variables how many to use. The limit itself holds in both cases.
+   */
+  readonly cpusets?: boolean
 }
 
 const losesFiles =
@@ -172,6 +180,7 @@ export const layerDriver = (
         proxyRuntime: Effect.map(runtimes, (offered) => offered.get("runc")?.name),
         networkAhead: networks.take,
         ulimits: yield* ulimitsOf(options.ulimits),
+        cpuSets: yield* makeCpuSets(engine, info, options.cpusets ?? true),
         podman,
         linkLocal: options.linkLocal,
       })

@@ -82,6 +82,8 @@ export interface ContainerSpec {
     readonly MemorySwap: number
     /** Billionths of a core. */
     readonly NanoCpus: number
+    /** Numbers of CPUs: `0,2`. All of the engine's where absent. */
+    readonly CpusetCpus?: string
     readonly PidsLimit: number
     /** Bytes, as text. */
     readonly StorageOpt?: { readonly size: string }

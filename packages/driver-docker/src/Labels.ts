@@ -29,6 +29,8 @@ export const label = {
   workdir: "dev.cordon.workdir",
   /** As whom commands run: a name or a number, either with `:group`; empty for root. */
   user: "dev.cordon.user",
+  /** The CPUs that it runs on, where it is held to some. */
+  cpuset: "dev.cordon.cpuset",
   /** The network and the allow-list of a sandbox whose way out is a proxy. */
   egress: "dev.cordon.egress",
 } as const

@@ -16,5 +16,6 @@ export const driverOptions = {
   ]),
   egress: optionNames<EgressOptions>({ image: true, network: true, hosts: true }),
   linkLocal: Schema.Boolean,
+  cpusets: Schema.Boolean,
   ulimits: optionNames<Ulimits>({ nofile: true, nproc: true }),
 } satisfies Readonly<Record<keyof Required<DockerDriverOptions>, true | InputSchema>>

@@ -36,6 +36,7 @@ export const EngineInfo = Schema.Struct({
   MemTotal: Schema.Number,
   MemoryLimit: optional(Schema.Boolean),
   CpuCfsQuota: optional(Schema.Boolean),
+  CPUSet: optional(Schema.Boolean),
   PidsLimit: optional(Schema.Boolean),
   Runtimes: optional(
     Schema.Record(

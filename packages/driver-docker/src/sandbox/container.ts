@@ -2,7 +2,9 @@ import type { SandboxSpec } from "@cordon/core"
 import { initPath } from "../container/initArchive.ts"
 import type { ContainerSpec } from "../DockerEngine.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
+import { label } from "../Labels.ts"
 import type { Ulimits } from "../Ulimits.ts"
+import { cpuEnvironment } from "./cpuSets.ts"
 
 // What package managers and ordinary builds need as root: owning, reading and dropping to other
 // users' files, and signalling what runs as them. Nothing that reaches the kernel or the network.
@@ -45,10 +47,12 @@ export const containerSpec = (options: {
   /** Bytes; not limited where absent. */
   readonly disk?: number | undefined
   readonly ulimits?: Ulimits
+  /** The CPUs that it runs on; all of the engine's where absent, and variables tell programs how many it may use. */
+  readonly cpuset?: string | undefined
   /** Whether a way out also leads to link-local addresses. */
   readonly linkLocal?: boolean | undefined
 }): ContainerSpec => {
-  const { spec, runtime, workdir, labels, network, disk, ulimits = {} } = options
+  const { spec, runtime, workdir, labels, network, disk, ulimits = {}, cpuset } = options
   const shadowed = network !== undefined && spec.network === "bridge" && options.linkLocal !== true
   const { memory, cpus, pids } = spec.limits
   const gvisor = spec.runtime === "gvisor"
@@ -63,8 +67,10 @@ export const containerSpec = (options: {
     OpenStdin: true,
     // The end of the connection that was there before the start is the end of its input.
     StdinOnce: true,
-    Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
-    Labels: labels,
+    Env: Object.entries({ ...(cpuset === undefined ? cpuEnvironment(cpus) : {}), ...spec.env }).map(
+      ([name, value]) => `${name}=${value}`,
+    ),
+    Labels: { ...labels, ...(cpuset === undefined ? {} : { [label.cpuset]: cpuset }) },
     WorkingDir: workdir,
     Healthcheck: { Test: ["NONE"] },
     StopTimeout: 2,
@@ -85,6 +91,7 @@ export const containerSpec = (options: {
       // Equal to memory: none of it may be swap.
       MemorySwap: memory,
       NanoCpus: Math.round(cpus * 1e9),
+      ...(cpuset === undefined ? {} : { CpusetCpus: cpuset }),
       PidsLimit: gvisor ? gvisorThreads(pids) : pids,
       ...(disk === undefined ? {} : { StorageOpt: { size: String(disk) } }),
       Init: false,

@@ -19,6 +19,7 @@ import { creationLabel } from "../Labels.ts"
 import type { Range } from "../Subnets.ts"
 import type { Ulimits } from "../Ulimits.ts"
 import { containerSpec, identityOf } from "./container.ts"
+import type { CpuSets } from "./cpuSets.ts"
 import { type Egress, egressLabel } from "./egress.ts"
 import { createNetwork, networkName, removeNetwork } from "./network.ts"
 
@@ -96,12 +97,13 @@ export const makeCreation = (options: {
   /** A network that was made ahead, if there is one. */
   readonly networkAhead: (mode: SandboxSpec["network"]) => string | undefined
   readonly ulimits: Ulimits
+  readonly cpuSets: CpuSets
   /** Whether the engine is one: see `docs/podman.md`. */
   readonly podman: Effect.Effect<boolean, HostError>
   readonly linkLocal: boolean | undefined
 }) => {
   const { engine, connections, files, subnets, egress, proxyRuntime, networkAhead } = options
-  const { ulimits, podman } = options
+  const { ulimits, cpuSets, podman } = options
 
   const makeNetwork = (name: string, { spec, networkLabels }: Creation) =>
     createNetwork(engine, subnets, name, spec.network, networkLabels)
@@ -140,6 +142,7 @@ export const makeCreation = (options: {
         network,
         disk,
         ulimits,
+        cpuset: yield* cpuSets.choose(spec.limits.cpus),
         linkLocal: options.linkLocal,
       })
       const create = Effect.uninterruptible(
@@ -213,9 +216,8 @@ export const makeCreation = (options: {
       }),
     )
 
-  return (request: Creation): Effect.Effect<ContainerInspect, CreateError> =>
+  const makeOnNetwork = (request: Creation): Effect.Effect<ContainerInspect, CreateError> =>
     Effect.gen(function* () {
-      yield* requireUserNumbers(identityOf(request.spec, request.image).user)
       const { network, egress } = request.spec
       if (egress !== undefined) return yield* makeProxied(request, egress)
       if (network === "none") return yield* make(request, undefined, false)
@@ -233,5 +235,12 @@ export const makeCreation = (options: {
         ),
       )
     })
+
+  return (request: Creation): Effect.Effect<ContainerInspect, CreateError> =>
+    Effect.andThen(
+      requireUserNumbers(identityOf(request.spec, request.image).user),
+      // Then on all CPUs, as each later one.
+      Effect.catchIf(makeOnNetwork(request), cpuSets.refused, () => makeOnNetwork(request)),
+    )
 }
 export type Create = ReturnType<typeof makeCreation>
