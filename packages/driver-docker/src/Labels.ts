@@ -29,14 +29,15 @@ export const label = {
   workdir: "dev.cordon.workdir",
   /** As whom commands run: a name or a number, either with `:group`; empty for root. */
   user: "dev.cordon.user",
-  /** The CPUs that it runs on, where it is held to some. */
-  cpuset: "dev.cordon.cpuset",
   /** The network and the allow-list of a sandbox whose way out is a proxy. */
   egress: "dev.cordon.egress",
 } as const
 
 /** Tells the container of one request from any other of its name; later ones have a greater one. */
 export const creationLabel = "dev.cordon.creation"
+
+/** The CPUs that a container runs on, where it is held to some. */
+export const cpusetLabel = "dev.cordon.cpuset"
 
 /** On snapshots: their names, and the names of the sandboxes that they were taken of. */
 export const snapshotLabel = {

@@ -2,7 +2,7 @@ import type { SandboxSpec } from "@cordon/core"
 import { initPath } from "../container/initArchive.ts"
 import type { ContainerSpec } from "../DockerEngine.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
-import { label } from "../Labels.ts"
+import { cpusetLabel } from "../Labels.ts"
 import type { Ulimits } from "../Ulimits.ts"
 import { cpuEnvironment } from "./cpuSets.ts"
 
@@ -70,7 +70,7 @@ export const containerSpec = (options: {
     Env: Object.entries({ ...(cpuset === undefined ? cpuEnvironment(cpus) : {}), ...spec.env }).map(
       ([name, value]) => `${name}=${value}`,
     ),
-    Labels: { ...labels, ...(cpuset === undefined ? {} : { [label.cpuset]: cpuset }) },
+    Labels: { ...labels, ...(cpuset === undefined ? {} : { [cpusetLabel]: cpuset }) },
     WorkingDir: workdir,
     Healthcheck: { Test: ["NONE"] },
     StopTimeout: 2,

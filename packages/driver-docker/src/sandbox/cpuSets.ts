@@ -2,7 +2,7 @@ import type { HostError } from "@cordon/core"
 import { Effect } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { EngineInfo } from "../engine/schemas.ts"
-import { label } from "../Labels.ts"
+import { cpusetLabel } from "../Labels.ts"
 
 /** CPUs that a limit in cores takes up: whole ones, as programs count them. */
 const wholeCpus = (cores: number) => Math.max(1, Math.ceil(cores))
@@ -54,9 +54,9 @@ export const makeCpuSets = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       const { NCPU } = yield* info
       const counts = Array<number>(NCPU).fill(0)
-      for (const { State, Labels } of yield* engine.containerList({ label: [label.cpuset] })) {
+      for (const { State, Labels } of yield* engine.containerList({ label: [cpusetLabel] })) {
         if (State !== "running") continue
-        for (const cpu of (Labels[label.cpuset] ?? "").split(",").map(Number)) {
+        for (const cpu of (Labels[cpusetLabel] ?? "").split(",").map(Number)) {
           const count = counts[cpu]
           if (count !== undefined) counts[cpu] = count + 1
         }
