@@ -3,7 +3,13 @@
  * anybody may ask for when one is created, unless the settings allow more.
  */
 import { Effect, Schema } from "effect"
-import { InvalidInput, type InvalidLimits, NotAllowed, RuntimeUnavailable } from "./errors.ts"
+import {
+  InvalidInput,
+  type InvalidLimits,
+  LimitsNotEnforced,
+  NotAllowed,
+  RuntimeUnavailable,
+} from "./errors.ts"
 import type { DriverCapabilities } from "./SandboxDriver.ts"
 import { beyondEgress, EgressPolicy } from "./values/Egress.ts"
 import {
@@ -67,6 +73,8 @@ export interface Policy {
   readonly runtimes: ReadonlyArray<Runtime> | undefined
   readonly networks: ReadonlyArray<NetworkMode>
   readonly limits: Limits
+  /** Limits without which no sandbox is made, where the host does not enforce them. */
+  readonly required: ReadonlyArray<keyof Limits>
   readonly images: ReadonlyArray<string>
   readonly registries: ReadonlyArray<string>
   /** Absent where a sandbox may go anywhere. */
@@ -74,6 +82,13 @@ export interface Policy {
 }
 
 const parts = ["memory", "cpus", "pids", "disk"] as const
+
+/** The limits of a sandbox that its host only records. */
+export const unenforced = (
+  limits: Limits,
+  { enforced }: Pick<DriverCapabilities, "enforced">,
+): ReadonlyArray<keyof Limits> =>
+  parts.filter((part) => limits[part] !== undefined && !enforced[part])
 
 const ceilings = Effect.fnUntraced(function* (
   defaults: Limits,
@@ -99,6 +114,7 @@ const ceilings = Effect.fnUntraced(function* (
 export const makePolicy = Effect.fnUntraced(function* (
   defaults: Defaults,
   allow: Allow = {},
+  required: ReadonlyArray<keyof Limits> = [],
 ): Effect.fn.Return<Policy, InvalidInput | InvalidLimits> {
   const { egress } = defaults
   if (allow.egress !== undefined && egress === undefined) {
@@ -115,6 +131,7 @@ export const makePolicy = Effect.fnUntraced(function* (
       (mode) => mode === defaults.network || networks.includes(mode),
     ),
     limits: yield* ceilings(defaults.limits, allow.limits ?? {}),
+    required,
     images: allow.images ?? [],
     registries: allow.registries ?? (allow.images === undefined ? publicRegistries : []),
     egress: egress && {
@@ -240,8 +257,8 @@ export const decide = Effect.fnUntraced(function* (
     (typeof CreateOptions)["Type"],
     "image" | "runtime" | "network" | "limits" | "egress"
   >,
-  host: Pick<DriverCapabilities, "runtimes" | "capacity">,
-): Effect.fn.Return<Decision, NotAllowed | RuntimeUnavailable | InvalidLimits> {
+  host: Pick<DriverCapabilities, "runtimes" | "capacity" | "enforced">,
+): Effect.fn.Return<Decision, NotAllowed | RuntimeUnavailable | InvalidLimits | LimitsNotEnforced> {
   const { image, network = policy.defaults.network } = asked
   if (!policy.networks.includes(network)) {
     return yield* new NotAllowed({
@@ -253,11 +270,14 @@ export const decide = Effect.fnUntraced(function* (
   if (image !== undefined && !allowsImage(policy, image)) {
     return yield* new NotAllowed({ part: "image", asked: image, allowed: showImages(policy) })
   }
+  const limits = yield* decideLimits(policy, asked.limits ?? {}, host.capacity)
+  const lacking = unenforced(limits, host).filter((part) => policy.required.includes(part))
+  if (lacking.length > 0) return yield* new LimitsNotEnforced({ limits: lacking })
   const offered = host.runtimes.map(({ runtime }) => runtime)
   return {
     runtime: yield* decideRuntime(policy, asked.runtime, offered),
     network,
-    limits: yield* decideLimits(policy, asked.limits ?? {}, host.capacity),
+    limits,
     egress: yield* decideEgress(policy, asked.egress, network),
   }
 })

@@ -77,6 +77,7 @@ import {
 } from "./sandbox/terminal.ts"
 import { makeWatch, type WatchError, type WatchOptions } from "./sandbox/watch.ts"
 import { type Owner, openOwner } from "./session/Owner.ts"
+import { makeUnenforcedWarning } from "./session/unenforced.ts"
 import { type OnTransfer, type TransferError, type TransferReport, upload } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, OutputEvent } from "./values/Exec.ts"
@@ -454,6 +455,7 @@ const make = Effect.gen(function* () {
   const capabilities = yield* Effect.cachedWithTTL(driver.capabilities, (exit) =>
     Exit.isSuccess(exit) ? Duration.minutes(1) : 0,
   )
+  const tellUnenforced = makeUnenforcedWarning()
   // By incarnation: a sandbox that is made anew under the same name has none of them.
   const secretsOf = new Map<string, Environment>()
   const { quotas } = settings
@@ -747,6 +749,7 @@ const make = Effect.gen(function* () {
       yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
       const host = yield* capabilities
       const { runtime, limits, network, egress } = yield* decide(settings.policy, wanted, host)
+      yield* tellUnenforced(limits, host)
       const keepsFiles = host.runtimes.some(
         (offered) => offered.runtime === runtime && offered.keepsFiles,
       )

@@ -71,6 +71,11 @@ export interface SettingsInput {
    * but other images of public registries.
    */
   readonly allow?: Allow
+  /**
+   * Limits that a host must enforce for a sandbox to be made on it: none. Where a host does not enforce
+   * one that is not named here, the first creation logs a warning.
+   */
+  readonly requireLimits?: ReadonlyArray<keyof Limits>
   /** A sandbox nobody used for this long is stopped: 10 minutes. */
   readonly idleTimeout?: Duration.Input
   /** A sandbox nobody used for this long is removed: 20 minutes. */
@@ -129,6 +134,7 @@ const Checked = Schema.Struct({
   fileLimit: PositiveInt,
   transferLimit: PositiveInt,
   maxSandboxes: PositiveInt,
+  requireLimits: Schema.Array(Schema.Literals(["memory", "cpus", "pids", "disk"])),
   removeOnClose: Schema.Boolean,
   pull: PullPolicy,
 }).pipe(
@@ -310,6 +316,7 @@ export class Settings extends Context.Service<
             transferLimit: number(input, "transferLimit", "TRANSFER_LIMIT"),
             maxSandboxes: number(input, "maxSandboxes", "MAX_SANDBOXES"),
           })),
+          requireLimits: yield* setting(input.requireLimits, names, "REQUIRE_LIMITS", []),
           removeOnClose: yield* setting(
             input.removeOnClose,
             Config.Boolean,
@@ -326,10 +333,11 @@ export class Settings extends Context.Service<
           ),
           host: yield* quota("hostQuota", input.hostQuota ?? {}, "HOST"),
         }
-        const { image, runtime, network, egress } = checked
+        const { image, runtime, network, egress, requireLimits } = checked
         const policy = yield* makePolicy(
           { image, runtime, network, limits, ...(egress === undefined ? {} : { egress }) },
           yield* allowed(input.allow === undefined ? {} : input.allow),
+          requireLimits,
         )
         const registryLogins = yield* logins(input.registryCredentials)
         return { ...checked, limits, quotas, policy, registryLogins }

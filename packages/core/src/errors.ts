@@ -122,6 +122,15 @@ export class InvalidLimits extends TaggedError<InvalidLimits>()("InvalidLimits",
   }
 }
 
+/** The host does not enforce a limit that the settings require it to (`requireLimits`). */
+export class LimitsNotEnforced extends TaggedError<LimitsNotEnforced>()("LimitsNotEnforced", {
+  limits: Schema.Array(Schema.Literals(["memory", "cpus", "pids", "disk"])),
+}) {
+  override get message() {
+    return `This host does not enforce the limits of ${this.limits.join(", ")}, which the program's settings require (requireLimits). Use another host; cordon doctor says what this one lacks.`
+  }
+}
+
 /** A sandbox was asked for that is more than the program's settings allow; see `Settings.allow`. */
 export class NotAllowed extends TaggedError<NotAllowed>()("NotAllowed", {
   /** What part of the sandbox. */
@@ -566,6 +575,7 @@ export type CreateError =
   | ImagePullFailed
   | ImageUnusable
   | RuntimeUnavailable
+  | LimitsNotEnforced
   | InvalidLimits
   | InvalidInput
   | NotAllowed

@@ -24,6 +24,7 @@ const hostOf = (offered: ReadonlyArray<Runtime>, capacity: Partial<Limits> = {})
     keepsFiles: true,
   })),
   capacity,
+  enforced: { memory: true, cpus: true, pids: true, disk: true },
 })
 const anyHost = hostOf(runtimes)
 

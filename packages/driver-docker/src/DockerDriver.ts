@@ -33,6 +33,7 @@ import { makeUsageOf } from "./container/usage.ts"
 import { makeUsers } from "./container/users.ts"
 import { DockerEngine } from "./DockerEngine.ts"
 import { capacityOfHost } from "./engine/capacity.ts"
+import { enforcedBy, whyNoLimits } from "./engine/enforcement.ts"
 import { isEngineError } from "./engine/failures.ts"
 import { familiar, isPodman, networkOf } from "./engine/podman.ts"
 import type { ContainerInspect, ContainerSummary } from "./engine/schemas.ts"
@@ -550,12 +551,8 @@ export const layerDriver = (
           concurrency: "unbounded",
         })
         const gvisor = offered.get("gvisor")
-        const enforced = {
-          memory: host.MemoryLimit === true,
-          cpus: host.CpuCfsQuota === true,
-          pids: host.PidsLimit === true,
-          disk: diskLimits.enforced(host),
-        }
+        const enforced = { ...enforcedBy(host), disk: diskLimits.enforced(host) }
+        const unlimited = whyNoLimits(host)
         const capabilities: DriverCapabilities = {
           driver: "docker",
           hostId: options.hostId ?? (yield* hostId),
@@ -594,6 +591,7 @@ export const layerDriver = (
             ...Object.entries(enforced)
               .filter(([, is]) => !is)
               .map(([limit]) => `This engine does not enforce the limit of ${limit}.`),
+            ...(unlimited === undefined ? [] : [`This engine limits nothing: ${unlimited}.`]),
           ],
         }
         return capabilities

@@ -169,6 +169,7 @@ const settings = {
   fileLimit: any,
   transferLimit: any,
   maxSandboxes: any,
+  requireLimits: any,
   sessionQuota: options(quota),
   hostQuota: options({ ...quota, sandboxes: any }),
   removeOnClose: flag,
