@@ -15,6 +15,7 @@ const newerNode = "node@24.21.0"
 const commands = {
   demo: ["node", ["--conditions=@cordon/source", "examples/demo.ts"]],
   test: ["pnpm", ["exec", "vitest", "run"]],
+  "test:engines": ["pnpm", ["exec", "vitest", "run", "test/engines"]],
   bench: ["node", ["--conditions=@cordon/source", "bench/main.ts"]],
   soak: ["node", ["--conditions=@cordon/source", "test/faults/soak.ts"]],
   check: ["pnpm", ["run", "run:check"]],

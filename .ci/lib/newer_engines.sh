@@ -56,6 +56,8 @@ unpack_newer_engines() (
 finish_newer_engines() {
   local root=$1 file command
   for file in passwd group; do cp "$root/usr/share/base-passwd/$file.master" "$root/etc/$file"; done
+  rmdir "$root/var/run" 2>/dev/null || :
+  ln -s /run "$root/var/run"
   for command in ip{,6}tables{,-save,-restore}; do ln -s xtables-nft-multi "$root/usr/sbin/$command"; done
   rm -rf "$root"/usr/share/{doc,man,locale,bash-completion,i18n}
   cat "$root"/usr/share/ca-certificates/mozilla/*.crt >"$root/etc/ssl/certs/ca-certificates.crt"

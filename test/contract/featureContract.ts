@@ -39,6 +39,8 @@ export interface FeatureOptions {
     readonly specialFiles?: string
     readonly rootForges?: string
     readonly pidsLimit?: string
+    /** Sandboxes with a way out to this machine. */
+    readonly wayOut?: string
   }
 }
 
@@ -770,14 +772,15 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
     )
 
     const { gitImage: image } = options
-    if ("gitImage" in options || lacks.git !== undefined) {
+    const noClones = lacks.git ?? lacks.wayOut
+    if ("gitImage" in options || noClones !== undefined) {
       gitContract({
         check,
         machine: options.machine,
         make: (create = {}) =>
           make({ ...(image === undefined ? {} : { image }), network: "bridge", ...create }),
         lack:
-          lacks.git ??
+          noClones ??
           (image === undefined
             ? needs("an image", "CORDON_TEST_GIT_IMAGE is not set, as CI does")
             : undefined),

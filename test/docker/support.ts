@@ -34,8 +34,15 @@ export const ownedBy = async (sandboxId: string, client = engine) => {
   const look = async () => {
     const all = await client.listContainers({ all: true, filters })
     const containers = all.filter(({ Names }) => Names[0]?.startsWith(`/${prefix}`))
-    const used = new Set(containers.map(({ HostConfig }) => HostConfig.NetworkMode))
-    const elsewhere = new Set(all.map(({ HostConfig }) => HostConfig.NetworkMode))
+    // Podman's lists have no `HostConfig`, whatever the types say.
+    const networksOf = (containers: ReadonlyArray<Dockerode.ContainerInfo>) =>
+      new Set(
+        containers.flatMap(({ HostConfig, NetworkSettings }) => [
+          HostConfig?.NetworkMode,
+          ...Object.keys(NetworkSettings?.Networks ?? {}),
+        ]),
+      )
+    const [used, elsewhere] = [networksOf(containers), networksOf(all)]
     const networks = (await client.listNetworks({ filters })).filter(
       ({ Name, Labels }) =>
         used.has(Name) || (Labels?.["dev.cordon.id"]?.startsWith(prefix) && !elsewhere.has(Name)),

@@ -87,7 +87,7 @@ const removeAbandoned = async () => {
 }
 
 /** Hands an image of this machine's engine on. */
-const copyImage = async (name: string, client: Dockerode) => {
+export const copyImage = async (name: string, client: Dockerode) => {
   const load = await client.loadImage(await local.getImage(name).get())
   await new Promise((resolve, reject) => load.on("end", resolve).on("error", reject).resume())
 }

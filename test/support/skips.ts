@@ -17,13 +17,19 @@ export type Need =
   | "a registry"
   | "gVisor"
   | "Podman"
+  | "a machine of its own"
   | "PostgreSQL"
   | "a PID namespace"
   | "an emulator"
   | "a C compiler"
 
 /** Needs that are of use with an engine only. */
-const ofAnEngine: ReadonlyArray<Need> = ["a Docker Engine", "an engine of its own", "Podman"]
+const ofAnEngine: ReadonlyArray<Need> = [
+  "a Docker Engine",
+  "an engine of its own",
+  "a machine of its own",
+  "Podman",
+]
 
 /** What a run in CI was meant to do without. */
 export type Lacks = "nothing" | "an engine"
