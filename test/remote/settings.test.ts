@@ -22,7 +22,6 @@ const endpointOf = (options: ConnectionOptions, env: Record<string, string> = {}
 const wrong: ReadonlyArray<readonly [name: string, options: ConnectionOptions, issue: RegExp]> = [
   ["a host without a scheme", { host: "docker.example.com" }, /must look like tcp:/],
   ["a host with a password", { host: "https://me:s3cret@far:1" }, /no user name, password/],
-  ["ssh", { host: "ssh://far" }, /ssh -L/],
   ["plain HTTP with certificates", { host: "http://far", tls: client }, /http:\/\/ is without TLS/],
   ["a certificate without its key", { host, tls: { cert: client.cert } }, /key is missing/],
   [

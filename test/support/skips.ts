@@ -22,6 +22,7 @@ export type Need =
   | "a PID namespace"
   | "an emulator"
   | "a C compiler"
+  | "an SSH server"
 
 /** Needs that are of use with an engine only. */
 const ofAnEngine: ReadonlyArray<Need> = [

@@ -8,7 +8,7 @@ import { Flag } from "effect/cli"
 export const common = {
   host: Flag.String("host").pipe(
     Flag.withDescription(
-      "Engine: unix:///var/run/docker.sock, tcp://host:2376, https://host:2376; found by itself by default",
+      "Engine: unix:///var/run/docker.sock, tcp://host:2376, https://host:2376, ssh://user@host; found by itself by default",
     ),
     Flag.optional,
   ),

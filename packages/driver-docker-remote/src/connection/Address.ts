@@ -1,10 +1,12 @@
 import { isIP } from "node:net"
 import { EngineUnreachable } from "@cordon/core"
 import { Effect } from "effect"
+import type { SshTarget } from "../ssh/ssh.ts"
 
 /** Where an engine is, taken apart. */
 export type Address =
   | { readonly _tag: "Socket"; readonly path: string; readonly shown: string }
+  | { readonly _tag: "Ssh"; readonly target: SshTarget; readonly shown: string }
   | {
       readonly _tag: "Tcp"
       readonly hostname: string
@@ -33,13 +35,16 @@ export const parseAddress = (
   const shown = host.replace(/\/\/[^/]*@/, "//").replace(/[?#].*$/s, "")
   const refuse = (reason: string) => Effect.fail(new EngineUnreachable({ endpoint: shown, reason }))
   if (/^ssh:\/\//.test(host)) {
-    return refuse("ssh is not spoken here; forward a port with `ssh -L`, or serve TLS")
+    const parsed = parseSsh(host)
+    return typeof parsed === "string"
+      ? refuse(parsed)
+      : Effect.succeed({ _tag: "Ssh", target: parsed, shown })
   }
   const match = /^(tcp|https?):\/\/(?=[^/])/.exec(host)
   // A scheme that URL knows would lose its default port.
   const url = match === null ? null : URL.parse(host.replace(/^\w+/, "tcp"))
   if (match === null || url === null || url.hostname === "") {
-    return refuse("it must look like tcp://host:2376 or https://host:2376")
+    return refuse("it must look like tcp://host:2376, https://host:2376 or ssh://user@host")
   }
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
     return refuse("it must have no user name, password, query or fragment")
@@ -59,6 +64,33 @@ export const parseAddress = (
     tls: encrypted,
     shown: `${match[1]}://${url.hostname}:${port}${prefix}`,
   })
+}
+
+// What ssh, its configuration (%h, %r) and the shell on the far side get to see: nothing that any of
+// them could take for an option or a command of its own.
+const safeHost = /^[A-Za-z0-9_:][\w.:%-]*$/
+const safeUser = /^[A-Za-z0-9_][\w.@\\+-]*$/
+const safePath = /^(?:\/[A-Za-z0-9_.][\w.-]*)+$/
+
+/** Takes `ssh://user@host:port/path/of/the.sock` apart, or says what is wrong with it. */
+const parseSsh = (host: string): SshTarget | string => {
+  const url = URL.parse(host)
+  if (url === null || url.hostname === "") return "it must look like ssh://user@host"
+  if (url.password !== "") {
+    return "it must have no password: ssh is given keys by its agent or its configuration"
+  }
+  if (url.search !== "" || url.hash !== "") return "it must have no query or fragment"
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1")
+  const path = url.pathname.replace(/\/+$/, "")
+  const username = /%[^2-7]|%.[^0-9a-f]/i.test(url.username) ? "" : decodeURIComponent(url.username)
+  if (!safeHost.test(hostname)) return "its host name has characters that no host name has"
+  if (url.username !== "" && !safeUser.test(username)) {
+    return "its user name has characters that no user name has"
+  }
+  if (path !== "" && !safePath.test(path)) {
+    return "its path must be that of a socket, of letters, digits, dots and hyphens"
+  }
+  return { hostname, port: url.port, username, path }
 }
 
 /** Whether a host name is this machine for sure, so that nobody reads along. */

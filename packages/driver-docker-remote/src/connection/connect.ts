@@ -7,7 +7,7 @@ import { loadTls, type TlsOptions } from "./Tls.ts"
 
 /** How an engine is reached. */
 export interface ConnectionOptions {
-  /** `tcp://host:2376`, `https://...`, `http://...`, or a local socket; found by itself where absent. */
+  /** `tcp://host:2376`, `https://...`, `http://...`, `ssh://user@host`, or a local socket; found by itself where absent. */
   readonly host?: string
   /**
    * Certificates; `false` for none even where the environment or the docker context has some.
@@ -22,8 +22,13 @@ export interface ConnectionOptions {
   readonly bodyTimeout?: Duration.Input
   /** How often a call that may be repeated is sent again after its connection broke: 4. */
   readonly retries?: number
-  /** Connections kept for short calls; commands, pulls and events have their own: 32. */
+  /**
+   * Connections kept for short calls; commands, pulls and events have their own: 32. Over ssh, where each
+   * is a program: 8.
+   */
   readonly connections?: number
+  /** A configuration file of ssh in place of the user's own (`ssh -F`), for `ssh://`. */
+  readonly sshConfig?: string
 }
 
 const Timeout = Schema.Duration.pipe(
@@ -68,8 +73,10 @@ export const connect = Effect.fn("connectToEngine")(function* (
     headersTimeout = "2 minutes",
     bodyTimeout = "1 minute",
     retries = 4,
-    connections = 32,
+    sshConfig,
   } = options
+  const { host, certificates } = yield* findEndpoint(options.host)
+  const { connections = /^ssh:/.test(host) ? 8 : 32 } = options
   const checked = yield* Schema.decodeUnknownEffect(Schema.toType(Checked))({
     connectTimeout: duration(connectTimeout),
     headersTimeout: duration(headersTimeout),
@@ -78,7 +85,6 @@ export const connect = Effect.fn("connectToEngine")(function* (
     connections,
   }).pipe(Effect.mapError(invalidInput("connection settings")))
 
-  const { host, certificates } = yield* findEndpoint(options.host)
   const tls =
     options.tls === undefined && certificates !== undefined
       ? { directory: certificates }
@@ -96,5 +102,6 @@ export const connect = Effect.fn("connectToEngine")(function* (
     bodyTimeout: Duration.toMillis(checked.bodyTimeout),
     retries: checked.retries,
     connections: checked.connections,
+    sshConfig,
   })
 })

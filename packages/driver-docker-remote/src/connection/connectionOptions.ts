@@ -21,4 +21,5 @@ export const connectionOptions = {
   bodyTimeout: true,
   retries: true,
   connections: true,
+  sshConfig: Schema.String,
 } satisfies Readonly<Record<keyof Required<ConnectionOptions>, true | InputSchema>>

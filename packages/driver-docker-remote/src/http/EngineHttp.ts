@@ -6,6 +6,7 @@ import { Duration, Effect, Exit, Redacted, Schedule, type Schema, type Scope, St
 import { buildConnector, Pool } from "undici"
 import type { Address } from "../connection/Address.ts"
 import type { TlsMaterial } from "../connection/Tls.ts"
+import { sshConnector } from "../ssh/ssh.ts"
 import { negotiate } from "./apiVersion.ts"
 import { Unanswered } from "./failures.ts"
 
@@ -16,6 +17,8 @@ export interface Patience {
   readonly bodyTimeout: number
   readonly retries: number
   readonly connections: number
+  /** A configuration of ssh in place of the user's own. */
+  readonly sshConfig?: string | undefined
 }
 
 /** A call of the Engine API. */
@@ -101,17 +104,20 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
   const endpoint = address.shown
   const { connectTimeout, headersTimeout, bodyTimeout } = patience
 
-  // One connector, so that a TLS session is resumed by whatever connects next.
-  const connector = buildConnector({
-    ...tls,
-    timeout: connectTimeout,
-    // Commands take over their connection, which HTTP/2 has no way for.
-    allowH2: false,
-    // A connection that a firewall forgot is found out, in half a minute.
-    keepAliveInitialDelay: 15_000,
-    ...(address._tag === "Socket" ? { socketPath: address.path } : {}),
-  })
   const holds = yield* HoldsProcess
+  // One connector, so that a TLS session is resumed by whatever connects next.
+  const connector =
+    address._tag === "Ssh"
+      ? yield* sshConnector(address.target, { connectTimeout, config: patience.sshConfig, holds })
+      : buildConnector({
+          ...tls,
+          timeout: connectTimeout,
+          // Commands take over their connection, which HTTP/2 has no way for.
+          allowH2: false,
+          // A connection that a firewall forgot is found out, in half a minute.
+          keepAliveInitialDelay: 15_000,
+          ...(address._tag === "Socket" ? { socketPath: address.path } : {}),
+        })
   const unconnected = new WeakSet<object>()
   const connect: buildConnector.connector = (options, done) =>
     connector(
@@ -124,10 +130,10 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
     )
 
   const origin =
-    address._tag === "Socket"
+    address._tag !== "Tcp"
       ? "http://engine"
       : `${address.tls ? "https" : "http"}://${address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname}:${address.port}`
-  const prefix = address._tag === "Socket" ? "" : address.prefix
+  const prefix = address._tag === "Tcp" ? address.prefix : ""
   const pool = (connections: number | null, bodyTimeout: number) =>
     Effect.acquireRelease(
       Effect.sync(
@@ -137,7 +143,7 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
             connections,
             headersTimeout,
             bodyTimeout,
-            keepAliveTimeout: 30_000,
+            keepAliveTimeout: address._tag === "Ssh" ? 300_000 : 30_000,
           }),
       ),
       (pool) => Effect.promise(() => pool.destroy()),

@@ -1,5 +1,6 @@
 import { EngineError, EngineUnreachable, type HostError } from "@cordon/core"
 import { codeOf, systemReasons } from "@cordon/driver-docker/engine"
+import { SshFailure } from "../ssh/sshFailures.ts"
 
 const untrusted =
   "its certificate is not signed by an authority that is trusted here (wrong CA?); give the CA that signed it"
@@ -73,6 +74,7 @@ export interface Progress {
 
 /** What to tell of a broken connection; nothing that a peer said is repeated. */
 export const reasonOf = (cause: unknown, progress?: Progress): string => {
+  if (cause instanceof SshFailure) return cause.reason
   const code = codeOf(cause)
   if (code.startsWith("HPE_") || (cause instanceof Error && cause.name === "HTTPParserError")) {
     return "what answers there does not speak HTTP: no Docker Engine"
@@ -104,7 +106,7 @@ export class Unanswered {
   constructor(cause: unknown, progress: Progress) {
     const code = codeOf(cause)
     this.reason = reasonOf(cause, progress)
-    this.passing = passing.has(code)
+    this.passing = cause instanceof SshFailure ? cause.passing : passing.has(code)
     // A refused certificate may become known only after the handshake.
     this.sent = progress.connected && !/^(ERR_SSL|ERR_TLS|HPE)_/.test(code)
   }

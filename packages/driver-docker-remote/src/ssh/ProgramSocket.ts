@@ -1,0 +1,78 @@
+import type { ChildProcessByStdio } from "node:child_process"
+import { Socket } from "node:net"
+import type { Readable, Writable } from "node:stream"
+
+/** A program that is spoken to over its standard input and output. */
+export type Program = ChildProcessByStdio<Writable, Readable, Readable>
+
+type Done = (error?: Error | null) => void
+
+/** A program as the connection that it is: what is written is its input, what is read its output. */
+export class ProgramSocket extends Socket {
+  readonly #program: Program
+
+  constructor(program: Program) {
+    super({ allowHalfOpen: true })
+    this.#program = program
+    const { stdin, stdout, stderr } = program
+    stdout.on("data", (piece: Buffer) => {
+      if (!this.push(piece)) stdout.pause()
+    })
+    stdout.on("end", () => this.push(null))
+    for (const stream of [stdin, stdout]) stream.on("error", (cause) => this.destroy(cause))
+    stderr.on("error", () => {})
+    // What it says from here on is for nobody.
+    stderr.resume()
+    program.on("error", (cause) => this.destroy(cause))
+  }
+
+  override _read(): void {
+    this.#program.stdout.resume()
+  }
+
+  override _write(piece: Uint8Array, _encoding: BufferEncoding, done: Done): void {
+    this.#program.stdin.write(piece, done)
+  }
+
+  override _writev(pieces: ReadonlyArray<{ readonly chunk: Uint8Array }>, done: Done): void {
+    const { stdin } = this.#program
+    stdin.cork()
+    pieces.forEach(({ chunk }, at) => {
+      stdin.write(chunk, at === pieces.length - 1 ? done : undefined)
+    })
+    stdin.uncork()
+  }
+
+  override _final(done: Done): void {
+    this.#program.stdin.end(() => done())
+  }
+
+  // Not killed: others may go through it, where its user's configuration shares connections.
+  override _destroy(cause: Error | null, done: Done): void {
+    const { stdin, stdout, stderr } = this.#program
+    for (const stream of [stdin, stdout, stderr]) stream.destroy()
+    this.#program.unref()
+    done(cause)
+    // A socket says so itself once its handle is closed, and this one has none.
+    process.nextTick(() => this.emit("close", cause !== null))
+  }
+
+  override ref(): this {
+    hold(this.#program, true)
+    return this
+  }
+
+  override unref(): this {
+    hold(this.#program, false)
+    return this
+  }
+}
+
+/** Says whether a program, and what is read of it, keeps this process alive. */
+export const hold = (program: Program, holds: boolean): void => {
+  const act = holds ? "ref" : "unref"
+  program[act]()
+  for (const stream of [program.stdin, program.stdout, program.stderr]) {
+    if (stream instanceof Socket) stream[act]()
+  }
+}
