@@ -54,6 +54,13 @@ describe("findEndpoint", () => {
         (yield* find({ ...least, DOCKER_CONTEXT: "other" })).host,
         "tcp://far:2376",
       )
+      withContext(join(home, ".docker"), "by-ssh", "ssh://me@far")
+      assert.strictEqual((yield* find({ ...least, DOCKER_CONTEXT: "by-ssh" })).host, "ssh://me@far")
+      // Never another engine than the one that was chosen.
+      const lost = yield* Effect.flip(find({ ...least, DOCKER_CONTEXT: "lost" }))
+      assert.match(lost.message, /docker context "lost".* no such context/)
+      const { host } = yield* find({ ...least, DOCKER_CONTEXT: "default" })
+      assert.notStrictEqual(host, "unix:///desk.sock")
     }),
   )
 

@@ -20,7 +20,8 @@ const setting = (name: string) =>
 
 /**
  * Finds the engine: the option, `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the current docker
- * context, then the well-known sockets. What is named explicitly wins even where nothing answers.
+ * context, then the well-known sockets, of which the first that answers is taken. What is named
+ * explicitly wins even where nothing answers; a context that is named and is not there is an error.
  */
 export const findEndpoint = Effect.fn("findEndpoint")(function* (
   host?: string,
@@ -32,6 +33,10 @@ export const findEndpoint = Effect.fn("findEndpoint")(function* (
     dockerContext: yield* setting("DOCKER_CONTEXT"),
     dockerConfig: yield* setting("DOCKER_CONFIG"),
     runtimeDirectory: yield* setting("XDG_RUNTIME_DIR"),
+    configDirectory: yield* setting("XDG_CONFIG_HOME"),
+    colimaHome: yield* setting("COLIMA_HOME"),
+    temporaryDirectory: yield* setting("TMPDIR"),
+    user: process.getuid?.(),
     home: (yield* setting("HOME")) ?? (yield* setting("USERPROFILE")),
     tlsVerify: yield* setting("DOCKER_TLS_VERIFY"),
     certPath: yield* setting("DOCKER_CERT_PATH"),

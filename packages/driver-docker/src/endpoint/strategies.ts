@@ -1,27 +1,28 @@
 import { createHash } from "node:crypto"
 import { readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
+import { EngineUnreachable } from "@cordon/core"
 import { Effect, Schema } from "effect"
 import type { Endpoint } from "./Endpoint.ts"
+import { firstPlace, type Surroundings, wellKnownPlaces } from "./wellKnown.ts"
 
 /** What the search for an engine may look at. */
-export interface EndpointEnvironment {
+export interface EndpointEnvironment extends Surroundings {
   readonly host: string | undefined
   readonly ownHost: string | undefined
   readonly dockerHost: string | undefined
   readonly dockerContext: string | undefined
   readonly dockerConfig: string | undefined
-  readonly runtimeDirectory: string | undefined
-  readonly home: string | undefined
   readonly tlsVerify: string | undefined
   readonly certPath: string | undefined
-  readonly platform: string
 }
 
 /** One way to find an engine; the first that applies wins. */
 export interface EndpointStrategy {
   readonly name: string
-  readonly find: (environment: EndpointEnvironment) => Effect.Effect<Endpoint | undefined>
+  readonly find: (
+    environment: EndpointEnvironment,
+  ) => Effect.Effect<Endpoint | undefined, EngineUnreachable>
 }
 
 const dockerFolder = ({ dockerConfig, home }: EndpointEnvironment) =>
@@ -82,7 +83,13 @@ const currentContext: EndpointStrategy = {
     if (name === undefined || name === "default") return undefined
     const digest = createHash("sha256").update(name).digest("hex")
     const meta = yield* read(join(folder, "contexts", "meta", digest, "meta.json"), ContextFile)
-    if (meta === undefined) return undefined
+    if (meta === undefined) {
+      // Another engine than the one that somebody chose is worse than none.
+      return yield* new EngineUnreachable({
+        endpoint: `the docker context ${JSON.stringify(name)}`,
+        reason: `there is no such context in ${folder}, or it names no engine; see docker context ls`,
+      })
+    }
     const certificates = join(folder, "contexts", "tls", digest, "docker")
     return {
       host: meta.Endpoints.docker.Host,
@@ -94,32 +101,14 @@ const currentContext: EndpointStrategy = {
 
 const wellKnownSockets: EndpointStrategy = {
   name: "the well-known sockets",
-  find: Effect.fnUntraced(function* ({ runtimeDirectory, home, platform }) {
-    if (platform === "win32") {
-      return { host: "npipe:////./pipe/docker_engine", source: "it is the usual pipe on Windows" }
+  find: Effect.fnUntraced(function* (environment) {
+    const found = yield* firstPlace(wellKnownPlaces(environment))
+    if (found === undefined) return undefined
+    const { place, listens } = found
+    return {
+      host: `${environment.platform === "win32" ? "npipe" : "unix"}://${place.path}`,
+      source: `it is the well-known ${environment.platform === "win32" ? "pipe" : "socket"} of ${place.of}${listens ? "" : ", though nothing answers there"}`,
     }
-    const candidates = [
-      "/var/run/docker.sock",
-      ...(runtimeDirectory === undefined ? [] : [join(runtimeDirectory, "docker.sock")]),
-      ...(home === undefined
-        ? []
-        : [
-            join(home, ".docker/run/docker.sock"),
-            join(home, ".docker/desktop/docker.sock"),
-            join(home, ".colima/default/docker.sock"),
-            join(home, ".rd/docker.sock"),
-          ]),
-      ...(runtimeDirectory === undefined ? [] : [join(runtimeDirectory, "podman/podman.sock")]),
-      "/run/podman/podman.sock",
-    ]
-    for (const path of candidates) {
-      const isSocket = yield* Effect.tryPromise(() => stat(path)).pipe(
-        Effect.map((stats) => stats.isSocket()),
-        Effect.orElseSucceed(() => false),
-      )
-      if (isSocket) return { host: `unix://${path}`, source: "it is a well-known socket" }
-    }
-    return undefined
   }),
 }
 
