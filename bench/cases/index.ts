@@ -6,6 +6,7 @@ import { fileCases } from "./files.ts"
 import { list } from "./list.ts"
 import { memoryHeld } from "./memory.ts"
 import { overhead } from "./overhead.ts"
+import { remoteCases } from "./remote.ts"
 import { sessionCases } from "./sessions.ts"
 import { startCases } from "./start.ts"
 import { transferCases } from "./transfer.ts"
@@ -29,4 +30,5 @@ export const cases: ReadonlyArray<Case> = [
   eventLoop,
   ...sessionCases,
   ...startCases,
+  ...remoteCases,
 ]

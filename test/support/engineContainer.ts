@@ -59,6 +59,8 @@ export interface StartedEngine {
   readonly authority: Authority
   /** What the test made, as the engine itself sees it. */
   readonly client: Dockerode
+  /** Where it listens without the published port's proxy, on 2376. Its certificate is for `localhost`. */
+  readonly address: string
   /** This machine, as the engine and its sandboxes reach it. */
   readonly machine: string
   /** The registry of the tests, as this engine reaches it: `host:port`. */
@@ -92,10 +94,11 @@ export const copyImage = async (name: string, client: Dockerode) => {
   await new Promise((resolve, reject) => load.on("end", resolve).on("error", reject).resume())
 }
 
-/** The bridge's end of this machine, which is what a container sees of it. */
-const gatewayOf = async (containerId: string) => {
+/** A container's address, and the bridge's end of this machine, which is what a container sees of it. */
+const placeOf = async (containerId: string) => {
   const { NetworkSettings } = await local.getContainer(containerId).inspect()
-  return NetworkSettings.Networks["bridge"]?.Gateway ?? ""
+  const { Gateway = "", IPAddress = "" } = NetworkSettings.Networks["bridge"] ?? {}
+  return { machine: Gateway, address: IPAddress }
 }
 
 /** The registry listens on this machine's loopback, where no container reaches it. */
@@ -114,6 +117,8 @@ export const startEngine = async (options: {
   readonly args?: ReadonlyArray<string>
   /** Images that it has beside the test image. */
   readonly images?: ReadonlyArray<string>
+  /** A folder of this machine in which it serves a local socket too, `docker.sock`. */
+  readonly socketFolder?: string
 }): Promise<StartedEngine> => {
   const image = process.env[imageNames[options.engine ?? "oldest"]]
   if (image === undefined) throw new Error("There is no image with an engine")
@@ -122,16 +127,21 @@ export const startEngine = async (options: {
   const server = authority.server(["DNS:localhost", "IP:127.0.0.1"])
   const tls = options.tls ? { ca: authority.ca, ...authority.client() } : undefined
   const files = { tlscacert: authority.ca, tlscert: server.cert, tlskey: server.key }
+  const { socketFolder } = options
   const container = await new EngineContainer(image)
     .publish()
     .withAddedCapabilities(...capabilities)
     .withSecurityOpt("seccomp=unconfined", "apparmor=unconfined")
     .withLabels({ [ownerLabel]: String(process.pid) })
+    .withBindMounts(
+      socketFolder === undefined ? [] : [{ source: socketFolder, target: "/run/cordon" }],
+    )
     .withCopyContentToContainer(
       Object.entries(files).map(([name, content]) => ({ content, target: `/tls/${name}.pem` })),
     )
     .withCommand([
       ...["-H", `tcp://0.0.0.0:${port}`],
+      ...(socketFolder === undefined ? [] : ["-H", "unix:///run/cordon/docker.sock"]),
       ...(options.tls
         ? ["--tlsverify", ...Object.keys(files).map((name) => `--${name}=/tls/${name}.pem`)]
         : ["--tls=false"]),
@@ -156,7 +166,7 @@ export const startEngine = async (options: {
   ]) {
     await copyImage(name, client)
   }
-  const machine = await gatewayOf(container.getId())
+  const { machine, address } = await placeOf(container.getId())
   const registry = await forwardRegistry(machine)
   return {
     port: mapped,
@@ -165,6 +175,7 @@ export const startEngine = async (options: {
     authority,
     client,
     machine,
+    address,
     registry: registry?.address,
     stop: async () => {
       await registry?.close()

@@ -1,0 +1,128 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { createSandboxes, type PromiseSandbox, type PromiseSandboxes } from "@cordon/core"
+import { docker } from "@cordon/driver-docker"
+import { dockerRemote } from "@cordon/driver-docker-remote"
+import { startEngine } from "../../test/support/engineContainer.ts"
+import type { Case, Stopwatch, Subject } from "../harness/Case.ts"
+import type { Stage } from "../harness/stage.ts"
+
+type Way = (sandboxes: PromiseSandboxes) => Promise<Subject["run"]>
+
+/** One engine in a container, by mutual TLS and by its local socket: everything else is the same. */
+const bothWays =
+  (way: (stage: Stage) => Way) =>
+  async (stage: Stage, stack: AsyncDisposableStack): Promise<ReadonlyArray<Subject>> => {
+    const folder = await mkdtemp(join(stage.folder, "engine-"))
+    stack.defer(() => rm(folder, { recursive: true, force: true }))
+    const engine = await startEngine({ tls: true, socketFolder: folder, images: [stage.image] })
+    stack.defer(engine.stop)
+    const drivers = {
+      cordon: dockerRemote({
+        host: `tcp://${engine.address}:2376`,
+        tls: { ...engine.tls, serverName: "localhost" },
+      }),
+      local: docker({ host: `unix://${join(folder, "docker.sock")}` }),
+    }
+    const subjects: Array<Subject> = []
+    for (const [name, driver] of Object.entries(drivers)) {
+      const sandboxes = stack.use(
+        createSandboxes({
+          driver,
+          image: stage.image,
+          sessionId: `bench-${name}`,
+          network: "none",
+          maxSandboxes: 1000,
+        }),
+      )
+      subjects.push({ name, run: await way(stage)(sandboxes) })
+    }
+    return subjects
+  }
+
+/** In a sandbox of its own, over and over. */
+const within =
+  (use: (sandbox: PromiseSandbox) => Promise<unknown>): Way =>
+  async (sandboxes) => {
+    const sandbox = await sandboxes.create()
+    return ({ time }: Stopwatch) => time(() => use(sandbox))
+  }
+
+const creating =
+  (count: (stage: Stage) => number) =>
+  (stage: Stage): Way =>
+  async (sandboxes) =>
+  async ({ time }) => {
+    const all = await time(() =>
+      Promise.all(Array.from({ length: count(stage) }, () => sandboxes.create())),
+    )
+    await Promise.all(all.map((sandbox) => sandbox.remove()))
+  }
+
+const removing = (): Way => async (sandboxes) => async ({ time }) => {
+  const sandbox = await sandboxes.create()
+  await time(() => sandbox.remove())
+}
+
+const about =
+  "One engine in a container, reached over TCP with certificates on both sides (`cordon`) and by its own Unix socket (`local`), in turn."
+
+export const remoteCases: ReadonlyArray<Case> = [
+  {
+    name: "remote-exec",
+    title: "Run `true` over TLS",
+    about,
+    unit: "ms",
+    rounds: 10,
+    warmUp: 2,
+    series: 20,
+    pause: 5,
+    targets: [{ peer: "local", ratio: 1.2 }],
+    subjects: bothWays(() => within((sandbox) => sandbox.exec(["true"]))),
+  },
+  {
+    name: "remote-write-1k",
+    title: "Write a file of 1 KiB over TLS",
+    about,
+    unit: "ms",
+    rounds: 10,
+    warmUp: 2,
+    series: 20,
+    pause: 5,
+    targets: [{ peer: "local", ratio: 1.2 }],
+    subjects: bothWays(() => {
+      const content = Buffer.alloc(1024, "cordon")
+      return within((sandbox) => sandbox.files.write("file", content))
+    }),
+  },
+  {
+    name: "remote-create",
+    title: "Create a sandbox without a network over TLS",
+    about: `${about} Its network is \`none\`. Removing it is not counted.`,
+    unit: "ms",
+    rounds: 15,
+    warmUp: 2,
+    targets: [{ peer: "local", ratio: 1.5 }],
+    subjects: bothWays(creating(() => 1)),
+  },
+  {
+    name: "remote-remove",
+    title: "Remove a sandbox over TLS",
+    about: `${about} As the caller sees it. Making it is not counted.`,
+    unit: "ms",
+    rounds: 15,
+    warmUp: 2,
+    targets: [{ peer: "local", ratio: 1.5 }],
+    subjects: bothWays(removing),
+  },
+  {
+    name: "remote-create-40",
+    title: "Create 40 sandboxes at once over TLS",
+    about: `${about} Their network is \`none\`; the time until the last one is there.`,
+    unit: "ms",
+    rounds: 3,
+    warmUp: 1,
+    targets: [{ peer: "local", ratio: 1 }],
+    subjects: bothWays(creating(({ quick }) => (quick ? 2 : 40))),
+  },
+]
