@@ -45,7 +45,9 @@ const within =
   (use: (sandbox: PromiseSandbox) => Promise<unknown>): Way =>
   async (sandboxes) => {
     const sandbox = await sandboxes.create()
-    return ({ time }: Stopwatch) => time(() => use(sandbox))
+    return async ({ time }: Stopwatch) => {
+      await time(() => use(sandbox))
+    }
   }
 
 const creating =
@@ -59,10 +61,13 @@ const creating =
     await Promise.all(all.map((sandbox) => sandbox.remove()))
   }
 
-const removing = (): Way => async (sandboxes) => async ({ time }) => {
-  const sandbox = await sandboxes.create()
-  await time(() => sandbox.remove())
-}
+const removing =
+  (): Way =>
+  async (sandboxes) =>
+  async ({ time }) => {
+    const sandbox = await sandboxes.create()
+    await time(() => sandbox.remove())
+  }
 
 const about =
   "One engine in a container, reached over TCP with certificates on both sides (`cordon`) and by its own Unix socket (`local`), in turn."

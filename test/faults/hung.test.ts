@@ -17,6 +17,45 @@ const drivers = { docker, "docker-remote": dockerRemote }
 describe("an engine that hangs", () => {
   const own = useDockerd()
 
+  own.test(
+    "and goes on once its connections were given up runs what it is asked then, once",
+    async (daemon) => {
+      await using stack = new AsyncDisposableStack()
+      const boxes = await Promise.all(
+        Object.values(drivers).map((driver) =>
+          stack
+            .use(
+              createSandboxes({
+                driver: driver({ host: `unix://${daemon.socketPath}` }),
+                sessionId: freshSession(),
+                image,
+                network: "none",
+                limits: { memory: "64MiB", pids: 64 },
+              }),
+            )
+            .create(),
+        ),
+      )
+      for (const box of boxes) await box.run("true")
+      await hang(daemon)
+      try {
+        // The inits give a connection up after 30 s, this side some seconds later.
+        await new Promise((resolve) => setTimeout(resolve, 32_500))
+      } finally {
+        daemon.signal("SIGCONT")
+      }
+      const calls = Array.from({ length: 20 }, async (_, n) => {
+        await new Promise((resolve) => setTimeout(resolve, n * 20))
+        await Promise.all(boxes.map((box) => box.run("echo ran >> ran")))
+      })
+      await Promise.all(calls)
+      for (const box of boxes) {
+        assert.strictEqual((await box.run("grep -c ran ran")).stdout, `${calls.length}\n`)
+      }
+    },
+    120_000,
+  )
+
   // The engine's own patience is two minutes: nothing here may wait for that.
   const onOwnEngine = (name: string, body: (daemon: Dockerd) => Promise<void>) =>
     own.test(name, body, 120_000)

@@ -118,13 +118,13 @@ describe("connections to an engine", () => {
         "POST /containers/box/start": 3,
         "DELETE /containers/box": 3,
         "DELETE /networks/net": 3,
-        "POST /containers/box/kill": 1,
+        "POST /containers/box/kill": 3,
         "POST /containers/box/pause": 1,
         "POST /containers/box/rename": 1,
         "PUT /containers/box/archive": 3,
         "POST /containers/box/attach": 1,
         "POST /networks/net/connect": 1,
-        "POST /containers/box/exec": 1,
+        "POST /containers/box/exec": 3,
       })
     }).pipe(Effect.scoped),
   )

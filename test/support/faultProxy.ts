@@ -21,6 +21,10 @@ export interface FaultProxy {
   fate: (request: string) => Fate
   /** Stops everything that is under way, both ways, and leaves the connections open. */
   readonly freeze: () => void
+  /** How many bytes of an engine's answers a new connection lets through before it falls silent. */
+  allowance: number
+  /** How many connections there were so far. */
+  readonly accepted: () => number
   /** Resets everything that is under way. */
   readonly reset: () => void
   readonly open: () => number
@@ -40,15 +44,19 @@ export const startFaultProxy = async (
   listenOn = "127.0.0.1",
 ): Promise<FaultProxy> => {
   const links = new Set<Link>()
-  const proxy = { latency: 0, fate: (): Fate => "pass" } as {
+  const proxy = { latency: 0, fate: (): Fate => "pass", allowance: Number.POSITIVE_INFINITY } as {
     latency: number
     fate: (request: string) => Fate
+    allowance: number
   }
+  let accepted = 0
 
   const accept = (client: Socket) => {
     const server = connect({ ...target, allowHalfOpen: true })
     const link: Link = { client, server, frozen: false }
     let fate: Fate = "pass"
+    let { allowance } = proxy
+    accepted++
     links.add(link)
     const cut = () => {
       links.delete(link)
@@ -88,9 +96,11 @@ export const startFaultProxy = async (
       if (fate === "lose request") cut()
       return fate !== "lose request"
     })
-    forward(server, client, () => {
+    forward(server, client, (piece) => {
       if (fate === "lose answer") cut()
-      return fate === "pass"
+      allowance -= piece.length
+      if (allowance < 0) link.frozen = true
+      return fate === "pass" && !link.frozen
     })
   }
 
@@ -110,6 +120,7 @@ export const startFaultProxy = async (
       }
     },
     open: () => links.size,
+    accepted: () => accepted,
     close: async () => {
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()))
       for (const { client, server } of links) {

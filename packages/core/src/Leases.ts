@@ -19,6 +19,7 @@ import { named } from "./leases/condemned.ts"
 import { elapsed } from "./leases/elapsed.ts"
 import { makeHostLeases } from "./leases/HostLeases.ts"
 import { makeReaper } from "./leases/reaper.ts"
+import { makeSharedSilence } from "./leases/sharedSilence.ts"
 import { type Held, makeUses } from "./leases/uses.ts"
 import { SandboxDriver } from "./SandboxDriver.ts"
 import { Settings } from "./Settings.ts"
@@ -136,6 +137,7 @@ const make = Effect.gen(function* () {
   const settings = yield* Settings
   const leases = yield* makeHostLeases(driver, store, settings)
   const exclusively = makeKeyedLock<SandboxId>()
+  const inTurn = makeSharedSilence(exclusively)
   const { claim, condemned } = leases
 
   const idleTimeout = Duration.toMillis(settings.idleTimeout)
@@ -246,9 +248,15 @@ const make = Effect.gen(function* () {
     const known = yield* renewKnown(target)
     const lease =
       known ??
-      (yield* exclusively(target.id)(takePart(target)).pipe(
+      (yield* inTurn(target.id)(takePart(target)).pipe(
         Effect.mapError(named(target)),
         inTime(patience),
+        // Of the use itself, which comes after.
+        Effect.mapError((error) =>
+          error instanceof EngineUnreachable
+            ? new EngineUnreachable({ ...error, delivered: "never" })
+            : error,
+        ),
       ))
     const held: Held = { lease, renewedAt: yield* elapsed }
     return held

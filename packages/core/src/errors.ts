@@ -326,6 +326,13 @@ export class QuotaExceeded extends TaggedError<QuotaExceeded>()("QuotaExceeded",
 export class EngineUnreachable extends TaggedError<EngineUnreachable>()("EngineUnreachable", {
   endpoint: Schema.String,
   reason: Schema.String,
+  /**
+   * Whether what was asked arrived, where that is known:
+   * - `never`: nothing of it was begun, so it may be asked again.
+   * - `perhaps`: it may have been done, or may be under way.
+   * - `yes`: it was begun, and how it ended is not known.
+   */
+  delivered: Schema.optionalKey(Schema.Literals(["never", "perhaps", "yes"])),
 }) {
   override get message() {
     return `The container engine at ${this.endpoint} does not answer: ${this.reason}. Check that it runs and that this program may use it; npx @cordon/cli doctor tells what is wrong.`

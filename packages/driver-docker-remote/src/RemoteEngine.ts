@@ -159,7 +159,7 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
       path: `/containers/${of(id)}/attach`,
       query: { stream: "1", stdin: "1", stdout: "1", stderr: "1" },
     }),
-  // Started or stopped already is "not modified": both may be sent again.
+  // Started or stopped already is "not modified": both may be sent again, as a kill may.
   containerStart: (id) =>
     http.run({
       operation: "start a container",
@@ -179,6 +179,8 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
       operation: "kill a container",
       method: "POST",
       path: `/containers/${of(id)}/kill`,
+      idempotent: true,
+      wasDone: 409,
     }),
   containerCommit: (container, { environment, ...image }) =>
     http.run({
@@ -216,6 +218,8 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
           method: "POST",
           path: `/containers/${of(container)}/exec`,
           body: execSpec(command),
+          // One that is never started is nothing.
+          idempotent: true,
         },
         schemas.Created,
       ),

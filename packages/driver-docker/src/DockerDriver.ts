@@ -20,8 +20,9 @@ import {
   SandboxNotRunning,
 } from "@cordon/core"
 import { Duration, Effect, Exit, Layer, Option, Schedule, Stream } from "effect"
-import { inTime, makeCommands } from "./container/commands.ts"
+import { makeCommands } from "./container/commands.ts"
 import { makeConnections } from "./container/connections.ts"
+import { deadlineOf } from "./container/deadline.ts"
 import { judgeLoss } from "./container/ends.ts"
 import { makeContainerFiles } from "./container/files.ts"
 import { makeContainerPorts } from "./container/ports.ts"
@@ -614,10 +615,14 @@ export const layerDriver = (
         inspect,
         list,
         exec: (id, request) =>
-          streamOn(
-            id,
-            (target) => exec(target, request),
-            seen.has(id) ? locate(id) : inTime(engine, request)(locate(id)),
+          Stream.unwrap(
+            Effect.map(deadlineOf(engine.endpoint, request), (deadline) =>
+              streamOn(
+                id,
+                (target) => exec(target, request, deadline),
+                seen.has(id) ? locate(id) : deadline.before(locate(id)),
+              ),
+            ),
           ),
         identify: (id, user) => on(id, (target) => identify(target, user)),
         snapshot: Effect.fn("DockerDriver.snapshot")(function* (id, name) {

@@ -15,6 +15,8 @@ const version = {
   Arch: "amd64",
 }
 
+const info = { NCPU: 2, MemTotal: 1e9 }
+
 const container = (running: boolean) => ({
   Id: "x",
   Name: "/x",
@@ -91,7 +93,7 @@ describe("a call of an engine about a container", () => {
   it.effect("condemns the container of which an engine that is well tells nothing", () =>
     Effect.gen(function* () {
       const { engine, asked, answers } = yield* makeEngine
-      answers.set("GET /version", [200, version])
+      answers.set("GET /version", [200, version]).set("GET /info", [200, info])
       const kill = Effect.uninterruptible(engine.containerKill("x"))
       assert.strictEqual((yield* after(35, kill))._tag, "SandboxCondemned")
       const before = asked.length
@@ -105,6 +107,19 @@ describe("a call of an engine about a container", () => {
       answers.set("GET /containers/y/json", [200, container(true)])
       assert.isTrue((yield* engine.containerInspect("y")).State.Running)
     }).pipe(Effect.scoped),
+  )
+
+  it.effect(
+    "condemns nothing where the network lets short answers through and loses long ones",
+    () =>
+      Effect.gen(function* () {
+        const { engine, answers } = yield* makeEngine
+        answers.set("GET /version", [200, version])
+        const error = yield* after(45, engine.containerKill("x"))
+        assert.strictEqual(error._tag, "EngineUnreachable")
+        answers.set("GET /containers/x/json", [200, container(true)])
+        assert.isTrue((yield* engine.containerInspect("x")).State.Running)
+      }).pipe(Effect.scoped),
   )
 
   it.effect(

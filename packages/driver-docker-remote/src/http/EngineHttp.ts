@@ -3,12 +3,14 @@ import type { Duplex } from "node:stream"
 import { EngineError, HoldsProcess, type HostError } from "@cordon/core"
 import { parseJson, refusalIn, registryAuthHeader, schemas } from "@cordon/driver-docker/engine"
 import { Duration, Effect, Exit, Redacted, Schedule, type Schema, type Scope, Stream } from "effect"
-import { buildConnector, Pool } from "undici"
+import { buildConnector, Client, type Dispatcher } from "undici"
 import type { Address } from "../connection/Address.ts"
 import type { TlsMaterial } from "../connection/Tls.ts"
 import { sshConnector } from "../ssh/ssh.ts"
 import { negotiate } from "./apiVersion.ts"
+import { beside } from "./beside.ts"
 import { Unanswered } from "./failures.ts"
+import { makePool } from "./pool.ts"
 
 /** How long to wait for what, in milliseconds, and how often to try. */
 export interface Patience {
@@ -35,7 +37,15 @@ export interface EngineCall {
   readonly idempotent?: boolean
   /** The value of `X-Registry-Auth`: credentials for the registry of the image that it is about. */
   readonly registryAuth?: Redacted.Redacted<string> | undefined
+  /** What the engine says where it was sent again and had been done before. Default: 404 to a DELETE. */
+  readonly wasDone?: number
 }
+
+// Milliseconds that an answer takes before its connection may be one that was cut: a call that may be
+// sent again is then sent over a new one as well. A busy engine takes longer to do than to tell.
+const doubt = { question: 3000, change: 6000 }
+// Between two such tries, where the engine is at it already.
+const waiting = Schedule.spaced("1 second")
 
 type Schematic = Schema.Constraint & { readonly DecodingServices: never }
 
@@ -134,23 +144,21 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
       ? "http://engine"
       : `${address.tls ? "https" : "http"}://${address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname}:${address.port}`
   const prefix = address._tag === "Tcp" ? address.prefix : ""
-  const pool = (connections: number | null, bodyTimeout: number) =>
-    Effect.acquireRelease(
-      Effect.sync(
-        () =>
-          new Pool(origin, {
-            connect,
-            connections,
-            headersTimeout,
-            bodyTimeout,
-            keepAliveTimeout: address._tag === "Ssh" ? 300_000 : 30_000,
-          }),
-      ),
-      (pool) => Effect.promise(() => pool.destroy()),
-    )
-  const calls = yield* pool(patience.connections, bodyTimeout)
+  const settings = {
+    connect,
+    headersTimeout,
+    // A middlebox forgets sooner. Over ssh each connection is a program, which sees to that itself.
+    keepAliveTimeout: address._tag === "Ssh" ? 300_000 : 4000,
+  }
+  /** A connection of its own, for one call. */
+  const anew = Effect.acquireRelease(
+    Effect.sync(() => new Client(origin, { ...settings, bodyTimeout })),
+    (client) => Effect.promise(() => client.destroy()),
+  )
+  const { connections } = patience
+  const calls = yield* makePool(origin, { ...settings, connections, bodyTimeout })
   // What holds its connection for long is not counted: short calls never wait for it.
-  const streams = yield* pool(null, 0)
+  const streams = yield* makePool(origin, { ...settings, connections: null, bodyTimeout: 0 })
 
   let answered = false
   const unanswered = (cause: unknown) =>
@@ -172,7 +180,9 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
     ...contentOf(call),
   })
 
+  const isQuestion = ({ method }: EngineCall) => method === "GET" || method === "HEAD"
   const isIdempotent = ({ method, idempotent }: EngineCall) => idempotent ?? method !== "POST"
+  const wasDone = ({ method, wasDone }: EngineCall) => wasDone ?? (method === "DELETE" ? 404 : 0)
 
   const retrying = Schedule.exponential("100 millis").pipe(Schedule.jittered, (delays) =>
     Schedule.max([delays, Schedule.recurs(patience.retries)]),
@@ -182,16 +192,29 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
   const send = (version: string, call: EngineCall): Effect.Effect<Answer, HostError> =>
     Effect.suspend(() => {
       let lost = false
-      const once = Effect.tryPromise({
-        try: async (signal): Promise<Answer> => {
-          const response = await calls.request({ ...requestOf(version, call), signal })
-          const text = await response.body.text()
-          answered = true
-          return { status: response.statusCode, headers: response.headers, text }
-        },
-        catch: unanswered,
-      })
-      return once.pipe(
+      const once = (by: () => Dispatcher) =>
+        Effect.tryPromise({
+          try: async (signal): Promise<Answer> => {
+            const response = await by().request({ ...requestOf(version, call), signal })
+            const text = await response.body.text()
+            answered = true
+            return { status: response.statusCode, headers: response.headers, text }
+          },
+          catch: unanswered,
+        })
+      const again = Effect.suspend(() => {
+        lost = true
+        return Effect.scoped(Effect.flatMap(anew, (client) => once(() => client)))
+      }).pipe(
+        Effect.repeat({
+          schedule: waiting,
+          while: ({ status, text }) => status === 409 && /already in progress/.test(text),
+        }),
+      )
+      const attempt = isIdempotent(call)
+        ? beside(once(calls), isQuestion(call) ? doubt.question : doubt.change, again)
+        : once(calls)
+      return attempt.pipe(
         Effect.tapError(({ sent }) =>
           Effect.sync(() => {
             lost ||= sent
@@ -202,17 +225,11 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
           while: (failure) => failure.passing && isIdempotent(call),
         }),
         Effect.mapError((failure) =>
-          failure.toHostError(
-            endpoint,
-            call.operation,
-            call.method !== "GET" && call.method !== "HEAD",
-          ),
+          failure.toHostError(endpoint, call.operation, !isQuestion(call)),
         ),
-        // The removal whose answer got lost had been done.
+        // What it asked for had been done, and the answer got lost.
         Effect.map((answer) =>
-          lost && call.method === "DELETE" && answer.status === 404
-            ? { ...answer, status: 204 }
-            : answer,
+          lost && answer.status === wasDone(call) ? { ...answer, status: 204 } : answer,
         ),
       )
     })
@@ -258,7 +275,7 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
           Effect.gen(function* () {
             const response = yield* Effect.tryPromise({
               try: () =>
-                streams.request({
+                streams().request({
                   ...requestOf(version, call),
                   signal: leaving.signal,
                   // The engine sends its headers with the first thing it has to say.
@@ -294,7 +311,7 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
       return yield* Effect.callback<Duplex, HostError>((resume) => {
         let status = 0
         const body: Array<Buffer> = []
-        streams.dispatch(
+        streams().dispatch(
           { ...requestOf(version, call), upgrade: "tcp" },
           {
             onRequestStart: (controller) => {

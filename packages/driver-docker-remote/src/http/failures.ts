@@ -120,6 +120,10 @@ export class Unanswered {
           detail: `${this.reason} before it answered, so this may or may not have been done`,
           ours: true,
         })
-      : new EngineUnreachable({ endpoint, reason: this.reason })
+      : new EngineUnreachable({
+          endpoint,
+          reason: this.reason,
+          ...(this.sent ? {} : { delivered: "never" }),
+        })
   }
 }

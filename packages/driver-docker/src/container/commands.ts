@@ -1,35 +1,15 @@
 import { EngineUnreachable, type ExecError, ExecEvent, type ExecRequest } from "@cordon/core"
 import { Duration, Effect, Stream } from "effect"
-import type { DockerEngine } from "../DockerEngine.ts"
 import type { Final } from "../init/Channel.ts"
 import { NotStarted } from "../init/errors.ts"
 import { exitOf, type RunError, runTo } from "../init/run.ts"
 import type { Connected } from "./connections.ts"
+import { type Deadline, deadlineOf } from "./deadline.ts"
 import { before, type RunOptions } from "./ends.ts"
-import { connectTo, type Stuck } from "./refusals.ts"
+import { connectTo, isUndelivered, Stuck } from "./refusals.ts"
 import { judgeStart, said } from "./startFailures.ts"
 import type { Target } from "./Target.ts"
 import { requireUserNumbers } from "./users.ts"
-
-// What a busy engine may take to connect, on top of a command's timeout.
-const extra = Duration.seconds(8)
-
-/** Holds what the engine does before a command begins to the command's timeout. */
-export const inTime =
-  ({ endpoint }: DockerEngine["Service"], { timeout }: ExecRequest) =>
-  <A, E, R>(prepare: Effect.Effect<A, E, R>): Effect.Effect<A, E | EngineUnreachable, R> => {
-    if (timeout === undefined) return prepare
-    return Effect.timeoutOrElse(prepare, {
-      duration: Duration.sum(timeout, extra),
-      orElse: () =>
-        Effect.fail(
-          new EngineUnreachable({
-            endpoint,
-            reason: "it did not answer before a command's time was up; the command was not begun",
-          }),
-        ),
-    })
-  }
 
 /** What a command is to the init of its sandbox. */
 export const commandOf = (
@@ -49,27 +29,50 @@ export const programOf = ({ command }: Pick<ExecRequest, "command">) =>
 /** Commands of sandboxes, as `SandboxDriver.exec` promises. */
 export const makeCommands = (options: RunOptions) => {
   const { engine, hub, connections, judgeLoss } = options
+  const late = new Stuck(
+    new EngineUnreachable({
+      endpoint: engine.endpoint,
+      reason:
+        "nothing comes from a sandbox since a command's time was up; the command may still be running",
+    }),
+  )
+
   /** How a command ended; one that did not end when it was told to is ended with its sandbox. */
   const endedBy =
-    ({ reset }: Connected) =>
+    ({ reset }: Connected, { rest }: Deadline) =>
     (final: Final) =>
       Effect.flatMap(exitOf(final), ({ unanswered, _tag: _, ...exit }) =>
         unanswered
-          ? Effect.map(reset, (restarted) => ExecEvent.Exit({ ...exit, restarted }))
+          ? reset.pipe(
+              Effect.timeoutOrElse({
+                duration: rest() ?? Duration.infinity,
+                orElse: () => Effect.fail(late),
+              }),
+              Effect.mapError((error) =>
+                error instanceof Stuck ? error.of(final.delivered) : error,
+              ),
+              Effect.map((restarted) => ExecEvent.Exit({ ...exit, restarted })),
+            )
           : Effect.succeed(ExecEvent.Exit({ ...exit, restarted: false })),
       )
 
-  return (target: Target, request: ExecRequest): Stream.Stream<ExecEvent, ExecError> =>
+  /** @param isLast whether it is not tried again where the command was not sent */
+  const attempt = (
+    target: Target,
+    request: ExecRequest,
+    deadline: Deadline,
+    isLast: boolean,
+  ): Stream.Stream<ExecEvent, ExecError> =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const { user = target.user, stdin, timeout } = request
+        const { user = target.user, stdin } = request
         yield* requireUserNumbers(user)
         const state = before(hub, target)
         const connect = connectTo(connections, target)
         // A connection that is open is there at once: a time limit would only cost time.
-        const connected = yield* connections.isConnected(target.instanceId)
+        const connected = yield* connections.isReady(target.instanceId)
           ? connect
-          : inTime(engine, request)(connect)
+          : deadline.before(connect)
         const command = commandOf(target, request)
         const failed = (error: RunError | Stuck): Stream.Stream<ExecEvent, ExecError> => {
           if (error instanceof NotStarted) {
@@ -77,18 +80,36 @@ export const makeCommands = (options: RunOptions) => {
             return Stream.unwrap(Effect.map(judgeStart(error, attempted), said))
           }
           if (error._tag === "InvalidInput") return Stream.fail(error)
+          if (isUndelivered(error) && !isLast) return attempt(target, request, deadline, true)
           return Stream.fromEffect(judgeLoss(target, error, state))
         }
+        const timeout = deadline.timeout()
         const running = runTo(
           connected.init,
           {
             ...command,
             ...(stdin === undefined ? {} : { stdin }),
-            ...(timeout === undefined ? {} : { timeout: Duration.toMillis(timeout) }),
+            ...(timeout === undefined ? {} : { timeout }),
           },
-          endedBy(connected),
+          endedBy(connected, deadline),
         )
         return Stream.catch(running, failed)
       }),
     )
+
+  /** @param deadline the command's, where finding the sandbox has begun to take of it */
+  return (
+    target: Target,
+    request: ExecRequest,
+    deadline?: Deadline,
+  ): Stream.Stream<ExecEvent, ExecError> => {
+    // A stream of input may have been read already.
+    const isLast = request.stdin !== undefined && !(request.stdin instanceof Uint8Array)
+    if (deadline !== undefined) return attempt(target, request, deadline, isLast)
+    return Stream.unwrap(
+      Effect.map(deadlineOf(engine.endpoint, request), (own) =>
+        attempt(target, request, own, isLast),
+      ),
+    )
+  }
 }

@@ -3,7 +3,7 @@ import { Deferred, Duration, Effect, Exit, RcMap, Result, Scope } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
-import type { InitLost } from "../init/errors.ts"
+import { type ConnectionError, InitLost } from "../init/errors.ts"
 import type { InitConnection } from "../init/InitConnection.ts"
 import { initPath } from "./initArchive.ts"
 import { makeOpening } from "./opening.ts"
@@ -50,6 +50,13 @@ export const makeConnections = Effect.fnUntraced(function* (
     string,
     { readonly init: InitConnection; readonly scope: Scope.Closeable }
   >()
+  // Waits until the next connection is found out to be cut or to have fallen silent.
+  let silence = Deferred.makeUnsafe<void>()
+  const tellSilence = Effect.sync(() => {
+    const told = silence
+    silence = Deferred.makeUnsafe()
+    Deferred.doneUnsafe(told, Effect.void)
+  })
   // Which of a container's connections the map has: an older one may end later.
   const current = new Map<string, InitConnection>()
 
@@ -163,7 +170,11 @@ export const makeConnections = Effect.fnUntraced(function* (
     })
     // Not in the connection's scope, which a start anew closes.
     yield* Effect.forkIn(watch, mapScope)
-    yield* Effect.forkIn(Effect.andThen(init.lost, forget), mapScope)
+    const onLost = (error: ConnectionError) =>
+      error instanceof InitLost && error.why === "silent"
+        ? Effect.andThen(tellSilence, forget)
+        : forget
+    yield* Effect.forkIn(Effect.flatMap(init.lost, onLost), mapScope)
     const stuck = Effect.suspend(() =>
       Effect.fail(
         new Stuck(
@@ -219,11 +230,26 @@ export const makeConnections = Effect.fnUntraced(function* (
     ours: true,
   })
 
-  /** The connection to a running container, for as long as the scope lives; a new one where there is none. */
+  /** Leaves a connection that does not answer to the calls that are under way on it. */
+  const prove = (instanceId: string, init: InitConnection): Effect.Effect<void> =>
+    Effect.flatMap(init.proved, (isProved) =>
+      // Another call may have seen to it.
+      isProved || current.get(instanceId) !== init
+        ? Effect.void
+        : Effect.andThen(tellSilence, drop(instanceId)),
+    )
+
+  /**
+   * The connection to a running container, for as long as the scope lives; a new one where there is none,
+   * or where the one there is has been silent and does not answer any more.
+   */
   const of = (instanceId: string): Effect.Effect<Connected, HostError, Scope.Scope> => {
     // The map would keep a failure.
     const get = Effect.tapError(RcMap.get(map, instanceId), () => drop(instanceId))
-    if (!frozen.has(instanceId)) return get
+    const init = current.get(instanceId)
+    if (!frozen.has(instanceId)) {
+      return init?.isDoubtful ? Effect.andThen(prove(instanceId, init), get) : get
+    }
     return Effect.flatMap(isPaused(instanceId), (paused) =>
       paused ? Effect.fail(pausedError) : Effect.andThen(thaw(instanceId), get),
     )
@@ -234,6 +260,11 @@ export const makeConnections = Effect.fnUntraced(function* (
     /** Whether a container's init is connected to and answers, as far as this process has been told. */
     isConnected: (instanceId: string): boolean =>
       !frozen.has(instanceId) && current.get(instanceId)?.isOpen === true,
+    /** Whether a command can be sent at once: `of` then waits for nothing. */
+    isReady: (instanceId: string): boolean => {
+      const init = current.get(instanceId)
+      return !frozen.has(instanceId) && init?.isOpen === true && !init.isDoubtful
+    },
     /** The container has ended, or goes: what is left of its connection is let go. */
     ended: (instanceId: string) => {
       frozen.delete(instanceId)
@@ -244,6 +275,8 @@ export const makeConnections = Effect.fnUntraced(function* (
       alone(instanceId)(Effect.andThen(paused(instanceId), engine.containerPause(instanceId))),
     paused,
     resumed: thaw,
+    /** Waits until a connection to a sandbox turns out to be cut without a word: others may be, too. */
+    silence: Effect.suspend(() => Deferred.await(silence)),
     putInit,
     launch,
     /** Puts the init into a running container whose first process is `becomesInit`, and has it go on. */

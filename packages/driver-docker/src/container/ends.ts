@@ -2,7 +2,7 @@ import { ExecEvent, type HostError, SandboxNotFound } from "@cordon/core"
 import { Effect } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
-import type { InitLost } from "../init/errors.ts"
+import { InitLost } from "../init/errors.ts"
 import type { EventHub } from "../sandbox/events.ts"
 import type { Connections } from "./connections.ts"
 import { answers, brokenConnection, Stuck } from "./refusals.ts"
@@ -21,6 +21,16 @@ export const before = (hub: EventHub, { instanceId }: Target): Before => ({
   deaths: hub.deaths(instanceId),
   ooms: hub.oomKills(instanceId),
 })
+
+/** What a connection's loss means for the command that went over it. */
+const consequences = (lost: InitLost | HostError): string => {
+  if (!(lost instanceof InitLost) || lost.delivered === "yes") {
+    return " while a command ran, which ends within 30 s"
+  }
+  return lost.delivered === "never"
+    ? " before a command was sent, which was not begun"
+    : " when a command had just been sent, which may have begun and then ends within 30 s"
+}
 
 type Relaunch = (instanceId: string) => Effect.Effect<void, HostError>
 
@@ -41,9 +51,13 @@ export const judgeLoss =
   ): Effect.Effect<Extract<ExecEvent, { _tag: "Exit" }>, SandboxNotFound | HostError> =>
     Effect.gen(function* () {
       if (lost instanceof Stuck) return yield* lost.error
+      // It may never have run, whatever became of its container meanwhile.
+      if (lost instanceof InitLost && lost.why === "silent" && lost.delivered === "perhaps") {
+        return yield* Effect.fail(brokenConnection(engine, lost, consequences(lost)))
+      }
       const { instanceId } = target
       const gone = new SandboxNotFound({ sandbox: target.id })
-      const look = answers(engine, engine.containerInspect(instanceId)).pipe(
+      const look = answers(engine, engine.containerInspect(instanceId), lost).pipe(
         Effect.catchIf(isEngineError(404), () => Effect.fail(gone)),
       )
       let { State } = yield* look
@@ -52,9 +66,7 @@ export const judgeLoss =
         const died = yield* hub.sawDeath(instanceId, deaths)
         if (died) State = (yield* look).State
         else {
-          return yield* Effect.fail(
-            brokenConnection(engine, lost, " while a command ran, which ends within 30 s"),
-          )
+          return yield* Effect.fail(brokenConnection(engine, lost, consequences(lost)))
         }
       }
       const restarted = State.Running

@@ -1,7 +1,7 @@
 import { EngineUnreachable, type HostError, SandboxNotFound, SandboxNotRunning } from "@cordon/core"
 import { Effect, type Scope } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
-import { InitLost } from "../init/errors.ts"
+import { type Delivered, InitLost, withDelivery } from "../init/errors.ts"
 import type { Connected, Connections } from "./connections.ts"
 import type { Target } from "./Target.ts"
 
@@ -30,27 +30,37 @@ export class Stuck {
   constructor(error: EngineUnreachable) {
     this.error = error
   }
+
+  /** As the failure of a call whose request had reached the init, or not, or perhaps. */
+  of(delivered?: Delivered): Stuck {
+    return new Stuck(withDelivery(this.error, delivered))
+  }
 }
 
 /**
  * Asks an engine what has become of a call, and waits some seconds for it: one that hangs holds up nobody
  * who has waited for the call already.
+ *
+ * @param lost how the call itself failed, by which is known whether it was delivered
  */
-export const answers = <A, E>(
+export const answers = <A, E extends { readonly _tag: string }>(
   { endpoint }: DockerEngine["Service"],
   question: Effect.Effect<A, E>,
-): Effect.Effect<A, E | EngineUnreachable> =>
-  Effect.timeoutOrElse(question, {
-    duration: "5 seconds",
-    orElse: () =>
-      Effect.fail(
-        new EngineUnreachable({
-          endpoint,
-          reason:
-            "it went silent while a call was under way; what that started may still be running",
-        }),
-      ),
-  })
+  lost?: InitLost | HostError,
+): Effect.Effect<A, E | EngineUnreachable> => {
+  const delivered = lost !== undefined && "delivered" in lost ? lost.delivered : undefined
+  const reason =
+    delivered === "never"
+      ? "it went silent before a call was begun"
+      : "it went silent while a call was under way; what that started may still be running"
+  return question.pipe(
+    Effect.timeoutOrElse({
+      duration: "5 seconds",
+      orElse: () => Effect.fail(new EngineUnreachable({ endpoint, reason })),
+    }),
+    Effect.mapError((error) => withDelivery(error, delivered)),
+  )
+}
 
 /** A connection that broke, as an error of the engine that it went over. */
 export const brokenConnection = (
@@ -62,8 +72,13 @@ export const brokenConnection = (
     ? new EngineUnreachable({
         endpoint,
         reason: `the connection to the sandbox broke${consequence}: ${lost.detail}`,
+        ...(lost.delivered === undefined ? {} : { delivered: lost.delivered }),
       })
     : lost
+
+/** Whether nothing of a call was begun, since its connection had gone before it was sent. */
+export const isUndelivered = (error: { readonly _tag: string }): boolean =>
+  (error instanceof InitLost || error instanceof EngineUnreachable) && error.delivered === "never"
 
 /** Why a call over a connection that broke could not be done: the sandbox is gone or stopped, perhaps. */
 export const explainLoss = (
@@ -74,7 +89,7 @@ export const explainLoss = (
   Effect.gen(function* () {
     if (lost instanceof Stuck) return yield* lost.error
     const { State } = yield* Effect.mapError(
-      answers(engine, engine.containerInspect(target.instanceId)),
+      answers(engine, engine.containerInspect(target.instanceId), lost),
       refusedFor(target),
     )
     if (State.Running) return yield* Effect.fail(brokenConnection(engine, lost, ""))

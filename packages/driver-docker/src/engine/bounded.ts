@@ -42,12 +42,20 @@ const whicheverIsFirst = <A, E, R>(
 export const bounded = (engine: Engine): Engine => {
   const condemned = new Map<string, SandboxCondemned>()
 
-  const unreachable = (reason: string) =>
-    Effect.fail(new EngineUnreachable({ endpoint: engine.endpoint, reason }))
-  const silent = unreachable("it answers nothing any more; if that goes on, restart it")
+  const unreachable = {
+    endpoint: engine.endpoint,
+    reason: "it answers nothing any more; if that goes on, restart it",
+  }
+  const silent = Effect.fail(new EngineUnreachable({ ...unreachable, delivered: "perhaps" }))
 
   const question = <A>(call: Effect.Effect<A, HostError>) =>
-    whicheverIsFirst(call, Effect.andThen(Effect.sleep(patience.question), silent))
+    whicheverIsFirst(
+      call,
+      Effect.andThen(
+        Effect.sleep(patience.question),
+        Effect.fail(new EngineUnreachable(unreachable)),
+      ),
+    )
 
   const condemn = (id: string, reason: string) =>
     Effect.suspend(() => {
@@ -62,6 +70,10 @@ export const bounded = (engine: Engine): Engine => {
     const version = yield* Effect.timeoutOption(Effect.exit(engine.version), sign)
     if (Option.isNone(version)) return yield* silent
   })
+
+  /** Lets a change take its time as long as the engine answers anything. */
+  const change = <A, R>(call: Effect.Effect<A, HostError, R>) =>
+    whicheverIsFirst(call, Effect.forever(Effect.andThen(Effect.sleep(patience.act), requireSign)))
 
   /** Waits for an image to be gone: Engine 20.10 takes its name, and then asks all containers about it. */
   const untilGone = (image: string) =>
@@ -79,6 +91,9 @@ export const bounded = (engine: Engine): Engine => {
     yield* requireSign
     const said = yield* Effect.timeoutOption(Effect.option(engine.containerInspect(id)), look)
     if (Option.isNone(said)) {
+      // A network may let short answers through and lose long ones, as this one would be.
+      const other = yield* Effect.timeoutOption(Effect.exit(engine.info), look)
+      if (!Option.exists(other, Exit.isSuccess)) return yield* silent
       return yield* condemn(id, "its engine is well, but answers nothing about it any more")
     }
     if (ends && Option.exists(said.value, ({ State }) => State.Running)) {
@@ -106,6 +121,13 @@ export const bounded = (engine: Engine): Engine => {
     imageList: (filters) => question(engine.imageList(filters)),
     imageRemove: (image) => whicheverIsFirst(engine.imageRemove(image), untilGone(image)),
     networkList: (filters) => question(engine.networkList(filters)),
+    networkCreate: (spec) => change(engine.networkCreate(spec)),
+    networkConnect: (network, container, address) =>
+      change(engine.networkConnect(network, container, address)),
+    networkRemove: (id) => change(engine.networkRemove(id)),
+    containerCreate: (name, spec) => change(engine.containerCreate(name, spec)),
+    containerCommit: (id, image) => change(engine.containerCommit(id, image)),
+    execStart: (id) => change(engine.execStart(id)),
     containerList: (filters) => question(engine.containerList(filters)),
     containerInspect: (id) => act(id, engine.containerInspect(id)),
     containerRename: (id, name) => act(id, engine.containerRename(id, name)),

@@ -2,7 +2,7 @@ import { Deferred, Effect } from "effect"
 import type { Piece } from "./Backlog.ts"
 import { ChannelInput } from "./ChannelInput.ts"
 import { ChannelOutput, type OutputOptions } from "./ChannelOutput.ts"
-import { type ConnectionError, ProtocolFault } from "./errors.ts"
+import { type ConnectionError, type Delivered, lossOf, ProtocolFault } from "./errors.ts"
 import * as frames from "./frames.ts"
 import type { Outbox } from "./Outbox.ts"
 import type { Later } from "./timers.ts"
@@ -33,6 +33,8 @@ export interface Final {
   /** Absent where the init did not say in time: what was started may still be running. */
   readonly ending: frames.Ending | undefined
   readonly timedOut: boolean
+  /** Whether the request had reached the init, where that did not say how the call ended. */
+  readonly delivered?: Delivered
 }
 
 /** It runs, or an operation began. */
@@ -46,6 +48,8 @@ export interface Started {
 /** What a channel needs of its connection. */
 export interface Link {
   readonly outbox: Outbox
+  /** How many pieces the outbox has taken once it has the request. */
+  readonly sentBy: number
   readonly later: Later
   /** The channel's number is not to be used again. */
   readonly abandon: (channel: Channel) => void
@@ -78,6 +82,12 @@ export class Channel {
     this.#input = new ChannelInput(number, link.outbox, () => this.#waits())
     this.#output = new ChannelOutput(options)
     if (options.timeout !== undefined) this.#after(options.timeout, this.#strike)
+  }
+
+  /** Whether its request has reached the init. */
+  get delivered(): Delivered {
+    if (this.#isOpened) return "yes"
+    return this.#link.outbox.handed < this.#link.sentBy ? "never" : "perhaps"
   }
 
   /** Waits until it runs, or has ended without. */
@@ -149,7 +159,8 @@ export class Channel {
     this.#link.outbox.push(frames.kill(this.number))
     this.#after(this.#options.grace ?? 2000, () => {
       this.#link.abandon(this)
-      this.#finish(Effect.succeed({ ending: undefined, timedOut: this.#timedOut }))
+      const { delivered } = this
+      this.#finish(Effect.succeed({ ending: undefined, timedOut: this.#timedOut, delivered }))
     })
   }
 
@@ -187,7 +198,7 @@ export class Channel {
   }
 
   onLost(error: ConnectionError): void {
-    this.#finish(Effect.fail(error))
+    this.#finish(Effect.fail(lossOf(error, this.delivered)))
   }
 
   /** Tells who waits for output of what has come. */

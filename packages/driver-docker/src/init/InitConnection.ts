@@ -2,11 +2,11 @@ import type { HostError, InvalidInput } from "@cordon/core"
 import { Deferred, Effect, Fiber, Latch, type Scope } from "effect"
 import { Channel, type ChannelOptions } from "./Channel.ts"
 import { firstCredit } from "./ChannelOutput.ts"
-import { type ConnectionError, InitLost, ProtocolFault } from "./errors.ts"
+import { type ConnectionError, InitLost, lossOf, ProtocolFault } from "./errors.ts"
 import * as frames from "./frames.ts"
 import { Outbox } from "./Outbox.ts"
 import type { Request } from "./requests.ts"
-import { type Later, makeLater } from "./timers.ts"
+import { type Later, makeLater, makeNow, type Now } from "./timers.ts"
 
 /** The byte streams that a connection goes over; an `ExecConnection` of a raw stream is one. */
 export interface InitStream {
@@ -31,6 +31,10 @@ export interface InitStream {
 const pingEvery = 5000
 // Pings without any frame in return.
 const mostSilence = 6
+// Milliseconds without a frame after which a connection is proved before it is used: a ping and more.
+const doubtfulAfter = 6000
+// Milliseconds that its init has to answer then.
+const provingTakes = 3000
 // Channels that were told to end and did not say so.
 const mostAbandoned = 1000
 // Milliseconds that what was told to end has once the init has shown that it heard of it.
@@ -44,6 +48,7 @@ export class InitConnection {
   readonly #stream: InitStream
   readonly #outbox: Outbox
   readonly #later: Later
+  readonly #now: Now
   readonly #parser: frames.FrameParser
   readonly #channels = new Map<number, Channel>()
   /** Calls that were given up, each with the ping whose answer shows that the init was told. */
@@ -60,13 +65,18 @@ export class InitConnection {
   #pings = 0
   #answered = 0
   #silence = 0
+  #heardAt: number
+  /** The proof that is under way, and its ping. */
+  #proof: { readonly ping: number; readonly isHeard: Deferred.Deferred<boolean> } | undefined
   #isFrozen = false
   #cancelPing = () => {}
   #closing: Fiber.Fiber<void> = Effect.runFork(Effect.void)
 
-  private constructor(stream: InitStream, later: Later, removalSeconds: number) {
+  private constructor(stream: InitStream, later: Later, now: Now, removalSeconds: number) {
     this.#stream = stream
     this.#later = later
+    this.#now = now
+    this.#heardAt = now()
     this.#outbox = new Outbox(stream.write)
     this.#parser = new frames.FrameParser({
       hello: (hello) => this.#onHello(hello),
@@ -93,7 +103,7 @@ export class InitConnection {
     stream: InitStream,
     removalSeconds: number = 0,
   ): Effect.fn.Return<InitConnection, never, Scope.Scope> {
-    const connection = new InitConnection(stream, yield* makeLater, removalSeconds)
+    const connection = new InitConnection(stream, yield* makeLater, yield* makeNow, removalSeconds)
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         connection.#lose(new InitLost({ why: "closed", detail: "this program closed it" }))
@@ -141,6 +151,36 @@ export class InitConnection {
   }
 
   /**
+   * Whether it has been silent for so long that it may be cut without anybody having been told: by a
+   * middlebox that forgot it, a network that is gone, an engine that hangs or a machine that slept.
+   */
+  get isDoubtful(): boolean {
+    if (this.#isFrozen) return false
+    // Timers do not tell of sleep, nor does a clock that was set back tell of silence.
+    return this.#silence > 1 || this.#now() - this.#heardAt >= doubtfulAfter
+  }
+
+  /** Has the init answer a ping. @returns whether it did within three seconds */
+  get proved(): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
+      if (this.#error !== undefined) return Effect.succeed(false)
+      if (this.#proof === undefined) {
+        this.#proof = { ping: ++this.#pings, isHeard: Deferred.makeUnsafe() }
+        this.#outbox.push(frames.ping(this.#pings))
+      }
+      return Deferred.await(this.#proof.isHeard).pipe(
+        Effect.timeoutOrElse({ duration: provingTakes, orElse: () => Effect.succeed(false) }),
+      )
+    })
+  }
+
+  #prove(isHeard: boolean): void {
+    const proof = this.#proof
+    this.#proof = undefined
+    if (proof !== undefined) Deferred.doneUnsafe(proof.isHeard, Effect.succeed(isHeard))
+  }
+
+  /**
    * Waits until a call that was given up has not ended although the init was told to end it: it answered
    * what was sent after that, two seconds ago. One of which nothing comes at all may not have been told.
    */
@@ -171,7 +211,7 @@ export class InitConnection {
         Effect.suspend(() =>
           this.#error === undefined
             ? Effect.succeed(this.#open(payload, options))
-            : Effect.fail(this.#error),
+            : Effect.fail(lossOf(this.#error, "never")),
         ),
         (channel) => channel.leave,
       ),
@@ -182,6 +222,7 @@ export class InitConnection {
     const number = this.#free.pop() ?? ++this.#highest
     const link = {
       outbox: this.#outbox,
+      sentBy: this.#outbox.pushed + 1,
       later: this.#later,
       abandon: () => this.#abandon(number),
     }
@@ -194,6 +235,7 @@ export class InitConnection {
   #receive(piece: Uint8Array): boolean {
     if (this.#error !== undefined) return false
     this.#silence = 0
+    this.#heardAt = this.#now()
     try {
       this.#parser.push(piece)
     } catch (cause) {
@@ -220,6 +262,7 @@ export class InitConnection {
       throw new ProtocolFault("an answer to no ping")
     }
     this.#answered = count
+    if (count === this.#proof?.ping) this.#prove(true)
     for (const [number, ping] of this.#abandoned) {
       if (ping !== count) continue
       this.#later(lastGrace, () => {
@@ -285,6 +328,7 @@ export class InitConnection {
     if (this.#error !== undefined) return
     this.#error = error
     this.#cancelPing()
+    this.#prove(false)
     const channels = [...this.#channels.values()]
     this.#channels.clear()
     for (const channel of channels) channel.onLost(error)

@@ -15,6 +15,8 @@ export class Outbox {
   readonly #write: (pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void>
   #waiting: Array<Waiting> = []
   #length = 0
+  #pushed = 0
+  #handed = 0
   #state: "idle" | "scheduled" | "writing" | "dropped" = "idle"
   readonly #onRoom = new Set<() => void>()
 
@@ -33,6 +35,16 @@ export class Outbox {
     return this.#waiting.length === 0 && this.#state !== "writing"
   }
 
+  /** How many pieces were taken so far. */
+  get pushed(): number {
+    return this.#pushed
+  }
+
+  /** How many of these the connection has been given, so that they may arrive. */
+  get handed(): number {
+    return this.#handed
+  }
+
   /**
    * Takes a frame, or a piece of one whose other pieces follow at once.
    *
@@ -44,6 +56,7 @@ export class Outbox {
       written?.()
       return
     }
+    this.#pushed++
     this.#waiting.push({ bytes, written })
     this.#length += bytes.length
     if (this.#state !== "idle") return
@@ -77,6 +90,7 @@ export class Outbox {
       return
     }
     this.#state = "writing"
+    this.#handed += batch.length
     Effect.runFork(this.#write(joined(batch))).addObserver(() => {
       for (const { written } of batch) written?.()
       this.#next()

@@ -1,5 +1,8 @@
-import { type HostError, TaggedError } from "@cordon/core"
+import { EngineUnreachable, type HostError, TaggedError } from "@cordon/core"
 import { Schema } from "effect"
+
+/** Whether a request reached whom it was for, as far as is known. */
+export type Delivered = NonNullable<EngineUnreachable["delivered"]>
 
 /** The connection to a sandbox's init is gone, and with it all calls that were under way on it. */
 export class InitLost extends TaggedError<InitLost>()("InitLost", {
@@ -12,6 +15,8 @@ export class InitLost extends TaggedError<InitLost>()("InitLost", {
    */
   why: Schema.Literals(["ended", "silent", "fault", "version", "closed"]),
   detail: Schema.String,
+  /** Whether the request of the call that failed by it reached the init. */
+  delivered: EngineUnreachable.fields.delivered,
 }) {
   override get message() {
     return `The connection to the sandbox's init is gone: ${this.detail}.`
@@ -60,3 +65,14 @@ export class ProtocolFault extends Error {
 
 /** What any call over a connection may fail with. */
 export type ConnectionError = HostError | InitLost
+
+/** The loss of a connection, as the failure of one of the calls that it carried. */
+export const lossOf = (error: ConnectionError, delivered: Delivered): ConnectionError =>
+  error instanceof InitLost ? new InitLost({ ...error, delivered }) : withDelivery(error, delivered)
+
+/** An engine's silence, as the failure of a call whose request reached whom it was for, or not. */
+export const withDelivery = <E extends { readonly _tag: string }>(
+  error: E,
+  delivered: Delivered = "perhaps",
+): E | EngineUnreachable =>
+  error instanceof EngineUnreachable ? new EngineUnreachable({ ...error, delivered }) : error

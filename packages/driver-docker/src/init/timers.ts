@@ -3,6 +3,13 @@ import { Clock, Context, Effect } from "effect"
 /** Calls `run` some milliseconds from now; what it returns prevents that. */
 export type Later = (millis: number, run: () => void) => () => void
 
+/** Milliseconds by the caller's wall clock, which goes on while a machine sleeps. */
+export type Now = () => number
+
+export const makeNow: Effect.Effect<Now> = Clock.clockWith((clock) =>
+  Effect.succeed(() => clock.currentTimeMillisUnsafe()),
+)
+
 const longest = 2 ** 31 - 1
 
 /**

@@ -15,6 +15,7 @@ import { requireUserNumbers } from "../container/users.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
+import { withDelivery } from "../init/errors.ts"
 import { creationLabel } from "../Labels.ts"
 import type { Range } from "../Subnets.ts"
 import type { Ulimits } from "../Ulimits.ts"
@@ -192,7 +193,11 @@ export const makeCreation = (options: {
       }
       const State = { ...created.State, Status: "running", Running: true }
       return { ...created, State }
-    }).pipe(Effect.onError(() => takeAway))
+    }).pipe(
+      Effect.onError(() => takeAway),
+      // Of the whole creation that is not so any more.
+      Effect.mapError((error) => (made === undefined ? error : withDelivery(error))),
+    )
   }
 
   /** As `make`, with a proxy as the only way out: each step needs what the one before gave. */

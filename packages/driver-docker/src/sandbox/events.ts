@@ -1,4 +1,4 @@
-import { type HostError, SandboxEvent, SandboxId } from "@cordon/core"
+import { EngineUnreachable, type HostError, SandboxEvent, SandboxId } from "@cordon/core"
 import { Effect, Option, PubSub, Schedule, Schema, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { actionOf } from "../engine/podman.ts"
@@ -62,9 +62,11 @@ export interface ContainerListeners {
   readonly ended: (instanceId: string) => Effect.Effect<void>
   readonly paused: (instanceId: string) => Effect.Effect<void>
   readonly resumed: (instanceId: string) => Effect.Effect<void>
+  /** Waits until a connection to the engine was found to be cut without a word. */
+  readonly silence: Effect.Effect<void>
 }
 
-const listenerOf: Readonly<Record<string, keyof ContainerListeners>> = {
+const listenerOf: Readonly<Record<string, "ended" | "paused" | "resumed">> = {
   die: "ended",
   destroy: "ended",
   pause: "paused",
@@ -98,7 +100,18 @@ export const makeEventHub = Effect.fnUntraced(function* (
     }
   })
 
+  // Nothing comes for long over a connection for events: only others tell that the network lost it.
+  const cut = Effect.andThen(
+    listeners?.silence ?? Effect.never,
+    Effect.fail(
+      new EngineUnreachable({
+        endpoint: engine.endpoint,
+        reason: "other connections to it were cut without a word, so this one may be, too",
+      }),
+    ),
+  )
   yield* engine.events({ type: ["container"], label: [`${label.version}=1`] }).pipe(
+    Stream.interruptWhen(cut),
     Stream.runForEach(handle),
     // Who watches must know that events may be missing from here on.
     Effect.tapError((error) => PubSub.publish(published, Effect.fail(error))),

@@ -115,9 +115,10 @@ describe("InitConnection", () => {
         const error = yield* connection.lost
         assert.deepInclude(error, { _tag: "InitLost", why: "fault" })
         for (const channel of channels.slice(1)) {
-          assert.deepStrictEqual(yield* Effect.flip(drain(channel)), error)
+          assert.deepInclude(yield* Effect.flip(drain(channel)), { _tag: "InitLost", why: "fault" })
         }
-        assert.deepStrictEqual(yield* Effect.flip(connection.open(request)), error)
+        const late = yield* Effect.flip(connection.open(request))
+        assert.deepInclude(late, { why: "fault", delivered: "never" })
       }).pipe(Effect.scoped),
     )
   }
@@ -183,6 +184,89 @@ describe("InitConnection", () => {
   )
 })
 
+describe("a connection that fell silent", () => {
+  const answering = (init: FakeInit) => {
+    init.answer = (frame) => {
+      if (frame.type === to.ping) init.say({ ...frame, type: from.pong })
+    }
+  }
+
+  it.effect("is in doubt once a ping was not answered, and not before", () =>
+    Effect.gen(function* () {
+      const { init, connection } = yield* greeted
+      answering(init)
+      for (let second = 0; second < 60; second++) {
+        yield* TestClock.adjust("1 second")
+        assert.isFalse(connection.isDoubtful)
+      }
+      init.answer = () => {}
+      yield* TestClock.adjust("5.9 seconds")
+      assert.isFalse(connection.isDoubtful)
+      yield* TestClock.adjust("0.1 seconds")
+      assert.isTrue(connection.isDoubtful)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("is no more in doubt than before where its sandbox is paused", () =>
+    Effect.gen(function* () {
+      const { connection } = yield* greeted
+      connection.freeze()
+      yield* TestClock.adjust("1 minute")
+      assert.isFalse(connection.isDoubtful)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("is proved by the answer to a ping that was sent for it, by no earlier one", () =>
+    Effect.gen(function* () {
+      const { init, connection } = yield* greeted
+      yield* TestClock.adjust("10 seconds")
+      const proving = yield* Effect.forkChild(connection.proved, { startImmediately: true })
+      const another = yield* Effect.forkChild(connection.proved, { startImmediately: true })
+      yield* turn
+      const pongs = init.of(to.ping).map((frame) => ({ ...frame, type: from.pong }))
+      init.say(...pongs.slice(0, -1))
+      assert.isUndefined(proving.pollUnsafe())
+      init.say(...pongs.slice(-1))
+      assert.deepStrictEqual([yield* Fiber.join(proving), yield* Fiber.join(another)], [true, true])
+      assert.isFalse(connection.isDoubtful)
+      assert.strictEqual(pongs.length, 3)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("is not proved where nothing comes for three seconds, nor where it ends", () =>
+    Effect.gen(function* () {
+      const { init, connection } = yield* greeted
+      const silent = yield* Effect.forkChild(connection.proved, { startImmediately: true })
+      yield* TestClock.adjust("3 seconds")
+      assert.isFalse(yield* Fiber.join(silent))
+      const ended = yield* Effect.forkChild(connection.proved, { startImmediately: true })
+      init.end()
+      assert.isFalse(yield* Fiber.join(ended))
+      assert.isFalse(yield* connection.proved)
+    }).pipe(Effect.scoped),
+  )
+
+  it.effect("tells of each call that was under way whether it had been delivered", () =>
+    Effect.gen(function* () {
+      const { init, connection } = yield* greeted
+      const begun = yield* connection.open(request)
+      const sent = yield* connection.open(request)
+      yield* turn
+      init.say(opened(1))
+      const unsent = yield* connection.open(request)
+      init.say(hello())
+      const outcomes = [
+        [begun, "yes"],
+        [sent, "perhaps"],
+        [unsent, "never"],
+      ] as const
+      for (const [channel, delivered] of outcomes) {
+        assert.deepInclude(yield* Effect.flip(drain(channel)), { _tag: "InitLost", delivered })
+      }
+    }).pipe(Effect.scoped),
+  )
+})
+
 describe("a channel that is killed", () => {
   it.effect("ends as the init says", () =>
     Effect.gen(function* () {
@@ -212,6 +296,7 @@ describe("a channel that is killed", () => {
         assert.deepStrictEqual((yield* Fiber.join(output)).final, {
           ending: undefined,
           timedOut: true,
+          delivered: "perhaps",
         })
         const next = yield* connection.open(request)
         assert.strictEqual(next.number, 2)

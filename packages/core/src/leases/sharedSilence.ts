@@ -1,0 +1,29 @@
+import { Effect } from "effect"
+import { EngineUnreachable } from "../errors.ts"
+import type { makeKeyedLock } from "../KeyedLock.ts"
+
+/**
+ * Takes turns, and shares what one of them found out: where nothing answers, those who waited meanwhile fail
+ * with that as well. One after the other they would each wait for the same silence.
+ */
+export const makeSharedSilence = <Key>(exclusively: ReturnType<typeof makeKeyedLock<Key>>) => {
+  const silences = new Map<Key, EngineUnreachable>()
+  return (key: Key) =>
+    <A, E, R>(turn: Effect.Effect<A, E, R>): Effect.Effect<A, E | EngineUnreachable, R> =>
+      Effect.suspend(() => {
+        const before = silences.get(key)
+        const share = Effect.suspend((): Effect.Effect<A, E | EngineUnreachable, R> => {
+          const last = silences.get(key)
+          return last === undefined || last === before ? turn : Effect.fail(last)
+        })
+        return exclusively(key)(share).pipe(
+          Effect.tap(() => Effect.sync(() => void silences.delete(key))),
+          Effect.tapError((error) =>
+            Effect.sync(() => {
+              if (error instanceof EngineUnreachable) silences.set(key, error)
+              else silences.delete(key)
+            }),
+          ),
+        )
+      })
+}

@@ -1,0 +1,40 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { EngineUnreachable } from "../src/errors.ts"
+import { makeKeyedLock } from "../src/KeyedLock.ts"
+import { makeSharedSilence } from "../src/leases/sharedSilence.ts"
+
+const silent = Effect.andThen(
+  Effect.sleep("25 seconds"),
+  Effect.fail(new EngineUnreachable({ endpoint: "tcp://far", reason: "silence" })),
+)
+
+describe("turns that find an engine silent", () => {
+  it.effect("end together for all who waited, and are tried anew by who comes later", () =>
+    Effect.gen(function* () {
+      const turns = makeSharedSilence(makeKeyedLock<string>())
+      let taken = 0
+      const turn = Effect.suspend(() => {
+        taken++
+        return silent
+      })
+      const waiting = yield* Effect.forkChild(
+        Effect.all(
+          Array.from({ length: 5 }, () => Effect.flip(turns("a")(turn))),
+          { concurrency: "unbounded" },
+        ),
+        { startImmediately: true },
+      )
+      const other = yield* Effect.forkChild(turns("b")(Effect.succeed("well")))
+      yield* TestClock.adjust("25 seconds")
+      assert.deepStrictEqual(
+        (yield* Fiber.join(waiting)).map(({ _tag }) => _tag),
+        Array.from({ length: 5 }, () => "EngineUnreachable"),
+      )
+      assert.strictEqual(yield* Fiber.join(other), "well")
+      assert.strictEqual(taken, 1)
+      assert.strictEqual(yield* turns("a")(Effect.succeed("again")), "again")
+    }),
+  )
+})
