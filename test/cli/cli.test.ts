@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { DoctorReport, GcReport, PsReport } from "@cordon/cli"
 import {
   defaultLimits,
@@ -57,6 +61,26 @@ describe("cordon without an engine", { timeout: 300_000 }, () => {
     assert.notInclude(tcp.stdout + tcp.stderr, "s3cret")
   })
 
+  it("says what it waits for, where an engine takes the connection and no more", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "cordon-silent-"))
+    const path = join(folder, "d.sock")
+    const server = createServer(() => {}).listen(path)
+    const { child, ended } = start(["doctor", "--json", "--host", `unix://${path}`])
+    try {
+      let said = ""
+      for await (const piece of child.stderr) {
+        said += String(piece)
+        if (said.includes("\n")) break
+      }
+      assert.match(said, /^cordon: waiting for the engine at .* \.\.\. \(\d+ s\)\n/)
+    } finally {
+      child.kill("SIGKILL")
+      await ended
+      server.close()
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
   it("knows its commands, and refuses others", async () => {
     const help = await run(["--help"])
     assert.strictEqual(help.code, 0)
@@ -94,7 +118,13 @@ describe("cordon doctor", () => {
         )
         const report = decode(DoctorReport, stdout)
         assert.deepStrictEqual(
-          report.checks.filter(({ status, name }) => status !== "ok" && name !== "orphans"),
+          // Profiles before Engine 25 let sandboxes use AF_VSOCK or io_uring, and the doctor warns of it.
+          report.checks.filter(
+            ({ status, name }) =>
+              status !== "ok" &&
+              name !== "orphans" &&
+              !(name === "system calls" && status === "warning"),
+          ),
           [],
           stderr,
         )
@@ -106,6 +136,11 @@ describe("cordon doctor", () => {
         })
         assert.isTrue(report.runtimes.some(({ runtime, works }) => runtime === "runc" && works))
         assert.isAbove(report.addresses?.free ?? 0, 7000)
+        assert.include(
+          report.checks.map(({ name }) => name),
+          "system calls",
+        )
+        assert.strictEqual(report.engine?.defaultRuntime, "runc")
         assert.match(report.endpoint?.source ?? "", /host option/)
         const left = decode(PsReport, (yield* cordon("ps", "--json", ...host)).stdout)
         assert.isFalse(left.some(({ name }) => name === "probe"))

@@ -35,6 +35,7 @@ export const guestLacks = {
 export const guestEngine = (name: "docker" | "podman" | "rootless") => {
   const socketPath = `${folder}/${name}.sock`
   return {
+    socketPath,
     layer: docker({ host: `unix://${socketPath}`, subnetPool: "10.215.0.0/16" }),
     client: new Dockerode({ socketPath }),
   }

@@ -1,10 +1,13 @@
-import { type RuntimeOffer, SandboxDriver } from "@cordon/core"
+import { type DriverCapabilities, SandboxDriver } from "@cordon/core"
 import { DockerEngine, findEndpoint } from "@cordon/driver-docker"
-import { capacityOf, freeSubnets, isPodman, parsePool } from "@cordon/driver-docker/engine"
+import { capacityOf, freeSubnets, parsePool, type schemas } from "@cordon/driver-docker/engine"
 import { Effect, Option } from "effect"
 import { connected, defaultSubnetPool } from "../flags.ts"
 import { listOrphans } from "../orphans.ts"
+import { checkConfinement } from "./confinement.ts"
+import { hostChecks, isRootless, limitMend, runtimeOf, storeOf } from "./host.ts"
 import { checkLimits } from "./limits.ts"
+import { within } from "./progress.ts"
 import type { Check, DoctorReport } from "./report.ts"
 import { checkRuntimes } from "./runtimes.ts"
 
@@ -64,25 +67,27 @@ const checkOrphans = Effect.map(listOrphans(), (orphans) => ({
 }))
 
 /** What containers show; the offers without them where there is no image to run. */
-const checkInside = Effect.fnUntraced(function* (image: string) {
+const checkInside = Effect.fnUntraced(function* (
+  image: string,
+  info: schemas.EngineInfo,
+  { enforced, runtimes: offers }: DriverCapabilities,
+) {
   const engine = yield* DockerEngine
   const present = yield* Effect.option(engine.imageInspect(image))
   if (Option.isSome(present)) {
-    const runtimes = yield* checkRuntimes(image)
-    const limits = yield* checkLimits(image)
-    const enforced = Object.fromEntries(
-      limits.map(({ limit, enforcement }) => [limit, enforcement]),
-    )
+    const runtimes = yield* checkRuntimes(image, info)
+    const limits = yield* checkLimits(image, limitMend(info, enforced))
+    const confinement = yield* checkConfinement(image)
+    const found = Object.fromEntries(limits.map(({ limit, enforcement }) => [limit, enforcement]))
     return {
       runtimes: runtimes.map(({ offer, check }) => ({
         ...offer,
         works: check.status !== "failed",
       })),
-      limits: { ...nothing.limits, ...enforced },
-      checks: [...runtimes, ...limits].map(({ check }) => check),
+      limits: { ...nothing.limits, ...found },
+      checks: [...[...runtimes, ...limits].map(({ check }) => check), confinement],
     }
   }
-  const offers: ReadonlyArray<RuntimeOffer> = (yield* (yield* SandboxDriver).capabilities).runtimes
   const check: Check = {
     name: "limits and runtimes",
     status: "skipped",
@@ -94,37 +99,42 @@ const checkInside = Effect.fnUntraced(function* (image: string) {
 
 const examineEngine = Effect.fnUntraced(function* (image: string) {
   const engine = yield* DockerEngine
-  const version = yield* engine.version
-  const info = yield* engine.info
-  const cgroup = info.CgroupVersion ?? "1"
-  const checks: ReadonlyArray<Check> = [
-    {
-      name: "engine",
-      status: "ok",
-      detail: `${isPodman(info) ? "Podman " : ""}version ${version.Version}, API ${version.ApiVersion}, ${version.Os}/${version.Arch}`,
-    },
-    {
-      name: "cgroups",
-      status: "ok",
-      detail: `version ${cgroup}${info.CgroupDriver ? ` through ${info.CgroupDriver}` : ""}`,
-    },
-  ]
-  const inside = yield* checkInside(image)
-  const { addresses, check: addressCheck } = yield* checkAddresses
-  const { orphans, check: orphanCheck } = yield* checkOrphans
+  const driver = yield* SandboxDriver
+  const [version, info, capabilities] = yield* Effect.all([
+    engine.version,
+    engine.info,
+    driver.capabilities,
+  ]).pipe(within(`waiting for the engine at ${engine.endpoint}`, 90))
+  const inside = yield* checkInside(image, info, capabilities)
+  const { addresses, check: addressCheck } = yield* within(
+    "looking at networks",
+    60,
+  )(checkAddresses)
+  const { orphans, check: orphanCheck } = yield* within(
+    "looking for what is abandoned",
+    60,
+  )(checkOrphans)
   return {
     engine: {
       version: version.Version,
       apiVersion: version.ApiVersion,
       platform: `${version.Os}/${version.Arch}`,
-      cgroupVersion: cgroup,
+      cgroupVersion: info.CgroupVersion ?? "1",
       ...(info.CgroupDriver ? { cgroupDriver: info.CgroupDriver } : {}),
+      defaultRuntime: runtimeOf(info),
+      imageStore: storeOf(info),
+      rootless: isRootless(info),
     },
     runtimes: inside.runtimes,
     limits: inside.limits,
     addresses,
     orphans,
-    checks: [...checks, ...inside.checks, addressCheck, orphanCheck],
+    checks: [
+      ...hostChecks(version, info, capabilities.enforced),
+      ...inside.checks,
+      addressCheck,
+      orphanCheck,
+    ],
   }
 })
 
@@ -137,7 +147,9 @@ export const examine = Effect.fnUntraced(function* (
     verdict: verdictOf(findings.checks),
     ...findings,
   })
-  const found = yield* Effect.result(findEndpoint(Option.getOrUndefined(host)))
+  const found = yield* Effect.result(
+    within("looking for an engine", 30)(findEndpoint(Option.getOrUndefined(host))),
+  )
   if (found._tag === "Failure") {
     const check: Check = {
       name: "endpoint",

@@ -1,6 +1,7 @@
 import type { ExecResult, Limits } from "@cordon/core"
 import { Effect } from "effect"
 import { probe } from "./probe.ts"
+import { within } from "./progress.ts"
 import type { Check, Enforcement } from "./report.ts"
 
 interface Trial {
@@ -34,17 +35,22 @@ const trials: ReadonlyArray<Trial> = [
     limit: "cpus",
     limits: { cpus: 0.1 },
     script:
-      "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done; cat /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat 2>/dev/null; true",
+      "while :; do :; done & sleep 1; kill $!; cat /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat 2>/dev/null; true",
     held: ({ stdout }) => /^nr_throttled [1-9]/m.test(stdout),
     enforced: "a busy loop was throttled to 0.1 cores",
     mend: "Mount the cpu controller; the kernel needs CONFIG_CFS_BANDWIDTH.",
   },
 ]
 
-/** Tries each limit in a sandbox that goes past it: that an engine accepts one proves nothing. */
-export const checkLimits = (image: string) =>
+/**
+ * Tries each limit in a sandbox that goes past it: that an engine accepts one proves nothing.
+ *
+ * @param hostMend what helps on this host, where more is known of it
+ */
+export const checkLimits = (image: string, hostMend: string | undefined) =>
   Effect.forEach(trials, ({ limit, limits, script, held, enforced, mend }) =>
     probe(image, script, limits).pipe(
+      within(`trying the limit of ${limit} in a sandbox`, 90),
       Effect.map((result): { limit: Trial["limit"]; enforcement: Enforcement; check: Check } =>
         held(result)
           ? {
@@ -59,7 +65,7 @@ export const checkLimits = (image: string) =>
                 name: `limit of ${limit}`,
                 status: "failed",
                 detail: `what went past it was not held back (exit code ${result.exitCode})`,
-                mend,
+                mend: hostMend ?? mend,
               },
             },
       ),

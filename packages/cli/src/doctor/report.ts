@@ -29,6 +29,11 @@ export const DoctorReport = Schema.Struct({
       platform: Schema.String,
       cgroupVersion: Schema.optionalKey(Schema.String),
       cgroupDriver: Schema.optionalKey(Schema.String),
+      /** What runs containers where nothing else is asked for: `runc`, `crun`. */
+      defaultRuntime: Schema.optionalKey(Schema.String),
+      /** The storage driver, and whose image store it belongs to. */
+      imageStore: Schema.optionalKey(Schema.String),
+      rootless: Schema.optionalKey(Schema.Boolean),
     }),
   ),
   runtimes: Schema.Array(

@@ -47,6 +47,8 @@ export const EngineInfo = Schema.Struct({
   DefaultRuntime: optional(Schema.String),
   /** Only on Podman. */
   BuildahVersion: optional(Schema.String),
+  /** Only on Podman. */
+  Rootless: optional(Schema.Boolean),
   CgroupVersion: optional(Schema.String),
   CgroupDriver: optional(Schema.String),
   SecurityOptions: optional(Schema.Array(Schema.String)),

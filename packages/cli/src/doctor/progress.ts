@@ -1,0 +1,33 @@
+import { Duration, Effect, Schedule, Schema } from "effect"
+
+/** Something that the doctor waited for took too long. */
+export class TookTooLong extends Schema.TaggedError<TookTooLong>()("TookTooLong", {
+  what: Schema.String,
+  seconds: Schema.Number,
+}) {
+  override get message() {
+    return `${this.what} took longer than ${this.seconds} s`
+  }
+}
+
+// Somebody who waits wants to know for what, before it seems to hang.
+const first = Duration.seconds(2)
+const further = Duration.seconds(10)
+
+/** Says what is waited for on standard error, where it takes long, and gives up after a while. */
+export const within =
+  (what: string, seconds: number) =>
+  <A, E, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E | TookTooLong, R> =>
+    Effect.gen(function* () {
+      const begun = Date.now()
+      const tell = Effect.sync(() => {
+        const passed = Math.round((Date.now() - begun) / 1000)
+        process.stderr.write(`cordon: ${what} ... (${passed} s)\n`)
+      })
+      const telling = Effect.delay(Effect.repeat(tell, Schedule.spaced(further)), first)
+      yield* Effect.forkScoped(telling)
+      return yield* Effect.timeoutOrElse(step, {
+        duration: Duration.seconds(seconds),
+        orElse: () => Effect.fail(new TookTooLong({ what, seconds })),
+      })
+    }).pipe(Effect.scoped)
