@@ -49,6 +49,9 @@ char **take_list(struct reader *from, uint32_t *count);
 char *take_text(struct reader *from);
 uint8_t *put_number(uint8_t *to, uint64_t number, unsigned bytes);
 
+// guard.c
+int run_guard(char **arguments);
+
 // user.c
 struct user {
   uid_t uid;

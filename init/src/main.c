@@ -324,6 +324,7 @@ static const char *parse_limit(const char *argument) {
 int main(int count, char **arguments) {
   prctl(PR_SET_DUMPABLE, 0);
   if (count == 2 && strcmp(arguments[1], "connect") == 0) return hand_over();
+  if (count > 2 && strcmp(arguments[1], "guard") == 0) return run_guard(arguments + 2);
   if (getpid() != 1) {
     fputs("cordon-init is process 1 of a sandbox: nothing else can run it\n", stderr);
     return 2;
