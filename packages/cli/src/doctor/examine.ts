@@ -7,6 +7,7 @@ import { listOrphans } from "../orphans.ts"
 import { checkConfinement } from "./confinement.ts"
 import { hostChecks, isRootless, limitMend, runtimeOf, storeOf } from "./host.ts"
 import { checkLimits } from "./limits.ts"
+import { checkOverlays } from "./overlays.ts"
 import { within } from "./progress.ts"
 import type { Check, DoctorReport } from "./report.ts"
 import { checkRuntimes } from "./runtimes.ts"
@@ -131,6 +132,7 @@ const examineEngine = Effect.fnUntraced(function* (image: string) {
     orphans,
     checks: [
       ...hostChecks(version, info, capabilities.enforced),
+      ...checkOverlays(info),
       ...inside.checks,
       addressCheck,
       orphanCheck,

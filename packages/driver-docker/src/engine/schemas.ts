@@ -52,6 +52,8 @@ export const EngineInfo = Schema.Struct({
   CgroupVersion: optional(Schema.String),
   CgroupDriver: optional(Schema.String),
   SecurityOptions: optional(Schema.Array(Schema.String)),
+  /** `active` on a node of a swarm. */
+  Swarm: optional(Schema.Struct({ LocalNodeState: optional(Schema.String) })),
 })
 export type EngineInfo = typeof EngineInfo.Type
 
