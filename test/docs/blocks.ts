@@ -16,7 +16,7 @@ export interface Block {
   readonly code: string
 }
 
-const fenced = /^(?:(?: *)<!-- (.+) -->\n\s*)?( *)```(\S*)(?: (\S+))?\n((?:.*\n)*?)\2```$/gm
+const fenced = /^(?:(?: *)<!-- (.+) -->\n\s*?)?( *)```(\S*)(?: (\S+))?\n((?:.*\n)*?)\2```$/gm
 
 /** The code blocks of a page, without the indentation that they have in lists. */
 export const blocksOf = (page: string, text: string): ReadonlyArray<Block> =>

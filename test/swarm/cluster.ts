@@ -47,6 +47,8 @@ export interface ClusterNode {
   readonly cable: (plugged: boolean) => void
   /** Kills the engine, as a power cut would, but for its containers. */
   readonly kill: () => Promise<void>
+  /** Starts an engine that was killed, and waits until it answers. */
+  readonly restart: () => Promise<void>
 }
 
 export interface Cluster {
@@ -54,6 +56,8 @@ export interface Cluster {
   readonly workers: readonly [ClusterNode, ClusterNode]
   readonly nodes: ReadonlyArray<ClusterNode>
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string }
+  /** This machine's own address on their network: that of no node. */
+  readonly outside: string
   readonly stop: () => Promise<void>
 }
 
@@ -182,30 +186,34 @@ export const startSwarm = async (images: ReadonlyArray<string>): Promise<Cluster
       "default-address-pools": [{ base: "172.31.0.0/16", size: 24 }],
     }
     writeFileSync(join(own, "daemon.json"), JSON.stringify(config))
-    const log = openSync(join(own, "log"), "w")
-    // Not `ip netns exec`, which mounts a /sys without the control groups.
-    const daemon = spawn(
-      "nsenter",
-      [
-        `--net=/run/netns/${namespace}`,
-        "unshare",
-        "--uts",
-        "sh",
-        "-c",
-        `hostname ${name}; exec dockerd --config-file ${own}/daemon.json`,
-      ],
-      { stdio: ["ignore", log, log], detached: true },
-    )
-    closeSync(log)
-    daemon.unref()
-    const pid = daemon.pid ?? 0
-    daemons.push(pid)
     const engine = new Dockerode({ socketPath: `${own}/d.sock` })
-    await until(`engine ${name}`, 90, async () => {
-      if (!alive(pid)) return true
-      return (await engine.ping()) !== undefined
-    })
-    if (!alive(pid)) throw new Error(readFileSync(join(own, "log"), "utf8").slice(-2000))
+    const launch = async () => {
+      const log = openSync(join(own, "log"), "a")
+      // Not `ip netns exec`, which mounts a /sys without the control groups.
+      const daemon = spawn(
+        "nsenter",
+        [
+          `--net=/run/netns/${namespace}`,
+          "unshare",
+          "--uts",
+          "sh",
+          "-c",
+          `hostname ${name}; exec dockerd --config-file ${own}/daemon.json`,
+        ],
+        { stdio: ["ignore", log, log], detached: true },
+      )
+      closeSync(log)
+      daemon.unref()
+      const pid = daemon.pid ?? 0
+      daemons.push(pid)
+      await until(`engine ${name}`, 90, async () => {
+        if (!alive(pid)) return true
+        return (await engine.ping()) !== undefined
+      })
+      if (!alive(pid)) throw new Error(readFileSync(join(own, "log"), "utf8").slice(-2000))
+      return pid
+    }
+    let pid = await launch()
     return {
       name,
       endpoint: `tcp://${address}:2376`,
@@ -216,7 +224,14 @@ export const startSwarm = async (images: ReadonlyArray<string>): Promise<Cluster
       kill: async () => {
         const containerd = processesOf(`${own}/exec/containerd/containerd.toml`)
         signal([pid, ...containerd], "SIGKILL")
-        await until(`the end of ${name}`, 20, async () => !alive(pid))
+        await until(`the end of ${name}`, 20, async () => ![pid, ...containerd].some(alive))
+      },
+      restart: async () => {
+        // Another process may have one of these numbers by now.
+        for (const file of ["pid", "exec/containerd/containerd.pid"]) {
+          rmSync(join(own, file), { force: true })
+        }
+        pid = await launch()
       },
     }
   }
@@ -256,7 +271,7 @@ export const startSwarm = async (images: ReadonlyArray<string>): Promise<Cluster
         JoinToken: JoinTokens.Worker,
       })
     }
-    const cluster: Cluster = { manager, workers: [one, two], nodes, tls, stop }
+    const cluster: Cluster = { manager, workers: [one, two], nodes, tls, outside: `${net}.1`, stop }
     for (const { name } of cluster.workers) {
       await changeNode(manager, name, (spec) => ({
         ...spec,

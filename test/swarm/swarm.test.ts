@@ -3,27 +3,29 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import {
-  collectOutput,
-  SandboxDriver,
-  type SandboxId,
-  SandboxName,
-  type SandboxSpec,
-  SessionId,
-  sandboxId,
-  sessionKey,
-} from "@cordon/core"
+import { collectOutput, SandboxDriver, type SandboxId } from "@cordon/core"
 import { dockerSwarm } from "@cordon/driver-docker-swarm"
-import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, type Layer, type Scope, Stream } from "effect"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Fiber, Stream } from "effect"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
 import { processSuite } from "../contract/processContract.ts"
-import { skipped } from "../support/skipped.ts"
-import { type Cluster, changeNode, nodesOf, noSwarm, startSwarm, until } from "./cluster.ts"
+import { lostMajority, removalSuite } from "./brokenOff.ts"
+import { changeNode, nodesOf, noSwarm, startSwarm, until } from "./cluster.ts"
+import { forgerySuite } from "./forgery.ts"
+import {
+  checkOn,
+  create,
+  exec,
+  image,
+  leftOf,
+  nodeOf,
+  nothing,
+  out,
+  session,
+  small,
+} from "./support.ts"
 
-const image = process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04"
-const small = process.env["CORDON_TEST_BUSYBOX_IMAGE"] ?? image
 const cluster = noSwarm === undefined ? await startSwarm([image, small]) : undefined
 afterAll(() => cluster?.stop(), 120_000)
 
@@ -45,77 +47,8 @@ processSuite("docker-swarm on three engines", {
   timeout: 120_000,
 })
 
-const session = sessionKey(SessionId.make(`swarm-${process.pid}-${Date.now()}`))
-let counter = 0
-
-const specOf = (more: Partial<SandboxSpec> = {}): SandboxSpec => ({
-  name: SandboxName.make(`box-${++counter}`),
-  image: small,
-  runtime: "runc",
-  limits: { memory: 32 * 1024 ** 2, cpus: 0.1, pids: 32 },
-  network: "none",
-  lease: { idleTimeout: 600_000, removeTimeout: 1_200_000 },
-  env: {},
-  ...more,
-})
-
-const create = Effect.fnUntraced(function* (more: Partial<SandboxSpec> = {}) {
-  const driver = yield* SandboxDriver
-  const spec = specOf(more)
-  const id = sandboxId(session, spec.name)
-  yield* Effect.acquireRelease(driver.create({ id, session, spec }), () =>
-    Effect.ignore(driver.remove(id)),
-  )
-  return id
-})
-
-const exec = Effect.fnUntraced(function* (id: SandboxId, command: string, timeout = 60) {
-  const driver = yield* SandboxDriver
-  const request = { command, timeout: Duration.seconds(timeout) }
-  return yield* collectOutput(driver.exec(id, request), 1024 * 1024)
-})
-const out = (id: SandboxId, command: string) =>
-  Effect.map(exec(id, command), ({ stdout }) => stdout.trim())
-
-/** Everything of ours that the swarm and its engines still have. */
-const leftOf = async ({ manager, nodes }: Cluster) => {
-  const filters = { label: ["dev.cordon.spec"] }
-  const services = await manager.engine.listServices({ filters })
-  const networks = await manager.engine.listNetworks({ filters })
-  const containers = await Promise.all(
-    nodes.map(({ engine }) => engine.listContainers({ all: true, filters })),
-  )
-  return {
-    services: services.length,
-    networks: networks.length,
-    containers: containers.flat().length,
-  }
-}
-const nothing = { services: 0, networks: 0, containers: 0 }
-
-/** The host name of the node that runs a sandbox, by the managers' word. */
-const nodeOf = async ({ manager }: Cluster, id: SandboxId) => {
-  const tasks: ReadonlyArray<{ readonly NodeID: string }> = await manager.engine.listTasks({
-    filters: { label: [`dev.cordon.id=${id}`] },
-  })
-  const nodes = await nodesOf(manager)
-  return [...nodes].find(([, { ID }]) => ID === tasks[0]?.NodeID)?.[0] ?? ""
-}
-
 describe("a swarm of three engines", () => {
-  const check = <E>(
-    name: string,
-    body: (cluster: Cluster) => Effect.Effect<unknown, E, SandboxDriver | Scope.Scope>,
-    timeout = 120_000,
-    layer: Layer.Layer<SandboxDriver, { readonly message: string }> = one,
-  ) =>
-    cluster === undefined
-      ? skipped(name, noSwarm ?? "there is no swarm")
-      : it.live(
-          name,
-          () => body(cluster).pipe(Effect.scoped, Effect.provide(layer), Effect.asVoid),
-          timeout,
-        )
+  const check = checkOn(cluster, one)
 
   check(
     "passes by who is no manager",
@@ -188,37 +121,41 @@ describe("a swarm of three engines", () => {
     240_000,
   )
 
-  check("keeps two sandboxes of one node apart, and lets out who may go out", (cluster) =>
-    Effect.gen(function* () {
-      const boxes = yield* Effect.forEach([1, 2, 3], () => create({ network: "bridge" }), {
-        concurrency: 3,
-      })
-      const inside = yield* create({ network: "internal" })
-      const hosts = yield* Effect.promise(() => Promise.all(boxes.map((id) => nodeOf(cluster, id))))
-      const [a, b] = boxes.flatMap((id, n) =>
-        hosts.some((host, m) => n !== m && host === hosts[n]) ? [id] : [],
-      )
-      assert.isDefined(a)
-      assert.isDefined(b)
-      if (a === undefined || b === undefined) return
-      const port = 8000
-      yield* exec(b, `nc -ll -p ${port} -e echo peer >/dev/null 2>&1 &`)
-      const talk = (id: SandboxId, address: string, to: number) =>
-        out(id, `nc -w 2 ${address} ${to} </dev/null 2>/dev/null `)
-      assert.match(yield* talk(b, "127.0.0.1", port), /peer/)
-      const addresses = (yield* out(b, "ip -4 -o addr | awk '{print $4}'")).split("\n")
-      const peers = addresses.map((address) => address.replace(/\/.*/, ""))
-      assert.isAtLeast(peers.length, 3)
-      for (const peer of peers.filter((address) => address !== "127.0.0.1")) {
-        assert.notInclude(yield* talk(a, peer, port), "peer", peer)
-      }
-      // The manager's engine is beyond the way out.
-      const { hostname } = new URL(cluster.manager.endpoint)
-      const reach = `nc -w 5 ${hostname} 2376 </dev/null`
-      assert.strictEqual((yield* exec(a, reach)).exitCode, 0)
-      assert.notStrictEqual((yield* exec(inside, reach)).exitCode, 0)
-      assert.notInclude(yield* out(inside, "ip route"), "default")
-    }),
+  check(
+    "keeps two sandboxes of one node apart, and lets none out of an internal network",
+    (cluster) =>
+      Effect.gen(function* () {
+        const boxes = yield* Effect.forEach([1, 2, 3], () => create({ network: "bridge" }), {
+          concurrency: 3,
+        })
+        const inside = yield* create({ network: "internal" })
+        const hosts = yield* Effect.promise(() =>
+          Promise.all(boxes.map((id) => nodeOf(cluster, id))),
+        )
+        const [a, b] = boxes.flatMap((id, n) =>
+          hosts.some((host, m) => n !== m && host === hosts[n]) ? [id] : [],
+        )
+        assert.isDefined(a)
+        assert.isDefined(b)
+        if (a === undefined || b === undefined) return
+        const port = 8000
+        yield* exec(b, `nc -ll -p ${port} -e echo peer >/dev/null 2>&1 &`)
+        const talk = (id: SandboxId, address: string, to: number) =>
+          out(id, `nc -w 2 ${address} ${to} </dev/null 2>/dev/null `)
+        assert.match(yield* talk(b, "127.0.0.1", port), /peer/)
+        const addresses = (yield* out(b, "ip -4 -o addr | awk '{print $4}'")).split("\n")
+        const peers = addresses.map((address) => address.replace(/\/.*/, ""))
+        assert.isAtLeast(peers.length, 3)
+        for (const peer of peers.filter((address) => address !== "127.0.0.1")) {
+          assert.notInclude(yield* talk(a, peer, port), "peer", peer)
+        }
+        const { hostname } = new URL(cluster.manager.endpoint)
+        assert.notStrictEqual(
+          (yield* exec(inside, `nc -w 5 ${hostname} 2376 </dev/null`)).exitCode,
+          0,
+        )
+        assert.notInclude(yield* out(inside, "ip route"), "default")
+      }),
   )
 
   check("ends daemons when a sandbox is stopped, in place, also those that hide", () =>
@@ -356,7 +293,13 @@ describe("a swarm of three engines", () => {
           }),
         )
         assert.strictEqual(new Set(ids).size, 100)
-        assert.deepStrictEqual(yield* Effect.promise(() => leftOf(cluster)), nothing)
+        // Networks go behind.
+        yield* Effect.promise(() =>
+          until("nothing is left", 30, async () => {
+            assert.deepStrictEqual(await leftOf(cluster), nothing)
+            return true
+          }),
+        )
       }),
     600_000,
   )
@@ -433,6 +376,17 @@ describe("a swarm of three engines", () => {
     240_000,
   )
 
+  forgerySuite(
+    check,
+    dockerSwarm({
+      managers: [cluster?.manager.endpoint ?? "tcp://127.0.0.1:1"],
+      tls: cluster?.tls ?? {},
+      nodesReachable: true,
+    }),
+  )
+
+  removalSuite(check, one)
+
   check(
     "goes on when the leader of three managers is killed",
     (cluster) =>
@@ -470,4 +424,6 @@ describe("a swarm of three engines", () => {
     240_000,
     driverAt(cluster?.nodes.map(({ endpoint }) => endpoint) ?? []),
   )
+
+  lostMajority(check, driverAt(cluster?.nodes.map(({ endpoint }) => endpoint) ?? []))
 })

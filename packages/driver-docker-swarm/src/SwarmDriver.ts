@@ -27,6 +27,7 @@ import {
   Unsupported,
   unsupportedFeatures,
 } from "@cordon/core"
+import type { schemas } from "@cordon/driver-docker/engine"
 import {
   defaultPids,
   defaultRuntimeNames,
@@ -36,20 +37,29 @@ import {
   isForeign,
   label,
   labelsOf,
+  makeBackground,
   parsePool,
   type RegistryAuth,
   removalSeconds,
   type Target,
-  undo,
 } from "@cordon/driver-docker/sandbox"
 import type { ConnectionOptions } from "@cordon/driver-docker-remote"
-import { Duration, Effect, Option, RcMap, Schedule, Schema, Stream } from "effect"
+import { Duration, Effect, Exit, Option, RcMap, Schema, Stream } from "effect"
 import type { Manager } from "./manager/Manager.ts"
 import { Container, type Node, type Service, type Task } from "./manager/schemas.ts"
 import { endpointOf, makeNodeEngines, type NodeEngine } from "./NodeEngines.ts"
-import { createNetwork, networkLabel, removeNetwork } from "./sandbox/network.ts"
-import { awaitTask, isReady, isTakenBack, nodesFor, statusOf } from "./sandbox/placement.ts"
+import {
+  creating,
+  finishCreating,
+  isBrokenOff,
+  isCreating,
+  showCreating,
+} from "./sandbox/creating.ts"
+import { guardNodes, sweepGuards } from "./sandbox/guard.ts"
+import { createNetwork } from "./sandbox/network.ts"
+import { awaitTask, isTakenBack, nodesFor, statusOf } from "./sandbox/placement.ts"
 import { makeRegistry } from "./sandbox/registry.ts"
+import { makeRemoval } from "./sandbox/removal.ts"
 import { attemptLabel, nodeRuntime, serviceSpec, stateLabel, userLabel } from "./sandbox/service.ts"
 
 export interface SwarmDriverOptions {
@@ -57,6 +67,10 @@ export interface SwarmDriverOptions {
   readonly subnetPool: string
   readonly runtimeNames: Partial<Record<Runtime, string>>
   readonly hostId: string | undefined
+  /** Whether sandboxes with a way out reach the nodes' own addresses. */
+  readonly nodesReachable: boolean
+  /** Whether they reach link-local addresses. */
+  readonly linkLocal: boolean
 }
 
 /** Where a sandbox was last seen to run. */
@@ -66,11 +80,26 @@ interface Place extends Target {
   readonly host: string
 }
 
-// Before this a network without a service may be one that is just being given its service.
-const settledAge = Duration.minutes(1)
 const isRuntime = Schema.is(Runtime)
 const decodeId = Schema.decodeUnknownOption(SandboxId)
 const none = Effect.void
+
+/** Whether gVisor sends by itself, past the rules of the kernel's network that we set. */
+const hasOwnStack = (
+  runtimes: schemas.EngineInfo["Runtimes"],
+  names: ReadonlyArray<string>,
+): boolean =>
+  names.some((name) => {
+    const found = runtimes?.[name]
+    return found !== undefined && !found.runtimeArgs?.includes("--network=host")
+  })
+
+const removedMeanwhile = new EngineError({
+  operation: "create a sandbox",
+  status: 0,
+  detail: "it was removed",
+  ours: true,
+})
 
 /** Sandboxes as services of a swarm, which places them; used through the engine of their node. */
 export const makeSwarmDriver = Effect.fnUntraced(function* (
@@ -80,6 +109,9 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
   const pool = yield* parsePool(options.subnetPool)
   const engines = yield* makeNodeEngines(options.connection)
   const images = makeRegistry(manager)
+  /** Uses the engine of a place for as long as the scope lives. */
+  const at = (host: string) => RcMap.get(engines, host)
+  const removal = makeRemoval(manager, at, yield* makeBackground)
   const driver = "docker-swarm"
 
   /** A service as a sandbox; none where it is not wholly ours, whatever its name. */
@@ -102,7 +134,13 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
       Option.map((info) => ({
         ...info,
         status:
-          status === "running" && (state === "stopped" || state === "paused") ? state : status,
+          status !== "running"
+            ? status
+            : isCreating(service)
+              ? "created"
+              : state === "stopped" || state === "paused"
+                ? state
+                : status,
       })),
     )
   }
@@ -139,7 +177,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
             user: user || "0",
             cwd: sandbox.value.workdir,
           }
-    return { sandbox: sandbox.value, task, node, place }
+    return { sandbox: sandbox.value, service, task, node, place }
   })
 
   const seen = new Map<SandboxId, Place>()
@@ -189,9 +227,6 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
       if (sandbox.status === "running") return yield* Effect.fail(error)
       return yield* new SandboxNotRunning({ sandbox: id, status: sandbox.status })
     })
-
-  /** Uses the engine of a place for as long as the scope lives. */
-  const at = (host: string) => RcMap.get(engines, host)
 
   /** Runs at the place of an ID, once more if the one that was known is gone. */
   const on = <A, E>(
@@ -250,6 +285,38 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     }
   })
 
+  // Asked once: it can't be changed.
+  const overlayPort = yield* Effect.cachedWithTTL(
+    Effect.map(manager.swarm, ({ DataPathPort }) => DataPathPort ?? undefined),
+    (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),
+  )
+
+  // Milliseconds after which the container that closes it is one that was left.
+  const guarding = 60_000
+  // Nodes on which a way out leads to the swarm itself, by their endpoints.
+  const open = new Set<string>()
+
+  /** Closes the way from a sandbox to the swarm that runs it. */
+  const guard = Effect.fnUntraced(
+    function* (node: NodeEngine, { instanceId, host }: Place, image: schemas.ImageInspect) {
+      yield* guardNodes(node, instanceId, image, {
+        port: yield* overlayPort,
+        linkLocal: options.linkLocal,
+        nodes: options.nodesReachable ? [] : yield* manager.nodes,
+      })
+      open.delete(host)
+    },
+    (closing, _node, { host }) =>
+      Effect.catchTag(closing, "EngineError", (error) => {
+        if (open.has(host)) return none
+        open.add(host)
+        return Effect.logWarning(
+          `Sandboxes at ${host} reach the swarm's own ports; filter them as docs/swarm.md says`,
+          { error: error.message },
+        )
+      }),
+  )
+
   /** What services have no words for, done before anybody uses the sandbox. */
   const finish = Effect.fnUntraced(function* (
     node: NodeEngine,
@@ -297,7 +364,13 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     // Another session's snapshot on that node does not exist to this one.
     if (isForeign(image, session)) return yield* new ImageNotFound({ image: spec.image })
     const removal = removalSeconds(spec)
-    yield* node.connections.awaken(place.instanceId, image, removal)
+    yield* Effect.all(
+      [
+        node.connections.awaken(place.instanceId, image, removal),
+        spec.network === "bridge" ? guard(node, place, image) : none,
+      ],
+      { concurrency: 2, discard: true },
+    )
     yield* Effect.ignore(checkHardened(node, place))
     const identity = identityOf(spec, image)
     if (!identity.root) {
@@ -310,106 +383,86 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     return identity
   })
 
-  const takeAway = (what: string, service: string) =>
-    undo(what, Effect.andThen(manager.serviceRemove(service), gone(service)))
-
-  /** Waits until no task of a service is left, but for those on nodes that are lost. */
-  const gone = Effect.fnUntraced(function* (service: string) {
-    const left = Effect.gen(function* () {
-      const tasks = yield* manager
-        .taskList({ label: [label.id] })
-        .pipe(Effect.map((tasks) => tasks.filter(({ ServiceID }) => ServiceID === service)))
-      if (tasks.length === 0) return false
-      const nodes = yield* manager.nodes
-      return tasks.some(({ NodeID }) =>
-        nodes.some(({ ID, Status }) => ID === NodeID && Status.State !== "down"),
-      )
-    })
-    yield* left.pipe(
-      Effect.repeat({
-        schedule: Schedule.max([
-          Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("500 millis")]),
-          Schedule.recurs(80),
-        ]),
-        until: (left) => !left,
-      }),
-    )
-  })
-
   const makeService = Effect.fnUntraced(function* (request: {
     readonly id: SandboxId
     readonly session: SessionKey
     readonly spec: SandboxSpec
     readonly onPreparing: (node: string) => Effect.Effect<void>
     readonly attempt: string
+    /** The name of its network. */
+    readonly network: string | undefined
     readonly registry: RegistryAuth
   }): Effect.fn.Return<SandboxInfo, CreateError> {
-    const { id, session, spec, onPreparing, attempt, registry } = request
+    const { id, session, spec, onPreparing, attempt, network, registry } = request
     // What the image says is known on the node only; it is set right there where this is not it.
     const guess = identityOf(spec, { Id: "" })
     const labels = {
       ...labelsOf(id, session, spec, guess),
       [userLabel]: guess.user,
       [attemptLabel]: attempt,
+      ...creating,
     }
-    const network = spec.network === "none" ? undefined : id
-    return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        const service = yield* manager
-          .serviceCreate(
-            serviceSpec({ id, spec, workdir: guess.workdir, labels, network }),
-            registry.header,
-          )
-          .pipe(
-            Effect.catchIf(isEngineError(409), () =>
-              Effect.flatMap(manager.serviceInspect(id), ({ ID, Spec }) =>
-                // Ours, made by a call whose answer got lost.
-                Spec.Labels?.[attemptLabel] === attempt
-                  ? Effect.succeed(ID)
-                  : Effect.fail(new SandboxNameTaken({ sandbox: spec.name })),
-              ),
-            ),
-          )
-        return yield* restore(
-          Effect.gen(function* () {
-            const task = yield* awaitTask(manager, service, spec, onPreparing).pipe(
-              Effect.catchTag("EngineError", (error) => unusable(service, spec, error)),
-              Effect.catchTag("ImageNotFound", () => images.explain(spec.image, registry)),
-            )
-            const { sandbox, place, node } = yield* Effect.mapError(look(id), (error) =>
-              error instanceof SandboxNotFound
-                ? new EngineError({
-                    operation: "create a sandbox",
-                    status: 0,
-                    detail: "it was removed",
-                    ours: true,
-                  })
-                : error,
-            )
-            if (place === undefined) {
-              const detail = `its task ${task.ID} is lost`
-              return yield* new EngineError({ operation: "create a sandbox", status: 0, detail })
-            }
-            const engine = yield* at(place.host)
-            const { workdir, user } = yield* finish(
-              engine,
-              place,
-              session,
-              spec,
-              node?.Description.Hostname ?? place.host,
-            )
-            if (workdir !== guess.workdir || user !== guess.user) {
-              yield* manager.serviceLabel(service, { [label.workdir]: workdir, [userLabel]: user })
-            }
-            seen.set(id, { ...place, user: user || "0", cwd: workdir })
-            return { ...sandbox, workdir, status: "running" as const, busy: false }
-          }),
-        ).pipe(
-          Effect.scoped,
-          Effect.onError(() => takeAway(`service ${id}`, service)),
-        )
-      }),
+    const { workdir } = guess
+    // Broken off, it could come after what undoes it.
+    const make = Effect.uninterruptible(
+      manager.serviceCreate(
+        serviceSpec({ id, spec, workdir, labels, attempt, network }),
+        registry.header,
+      ),
     )
+    const service = yield* make.pipe(
+      Effect.catchIf(isEngineError(409), () => claim(id, spec, attempt, make)),
+    )
+    const ready = Effect.gen(function* () {
+      const task = yield* awaitTask(manager, service, spec, onPreparing, removal.lastLeft).pipe(
+        Effect.catchTag("EngineError", (error) => unusable(service, spec, error)),
+        Effect.catchTag("ImageNotFound", () => images.explain(spec.image, registry)),
+      )
+      const { sandbox, place, node } = yield* Effect.mapError(look(id), (error) =>
+        error instanceof SandboxNotFound ? removedMeanwhile : error,
+      )
+      if (place === undefined) {
+        const detail = `its task ${task.ID} is lost`
+        return yield* new EngineError({ operation: "create a sandbox", status: 0, detail })
+      }
+      const engine = yield* at(place.host)
+      const name = node?.Description.Hostname ?? place.host
+      return { sandbox, place, identity: yield* finish(engine, place, session, spec, name) }
+    }).pipe(
+      Effect.scoped,
+      Effect.tapError((error) =>
+        isTakenBack(error) ? Effect.ignore(removal.takeAway(service)) : none,
+      ),
+    )
+    const { sandbox, place, identity } = yield* Effect.raceFirst(
+      ready,
+      showCreating(manager, service),
+    )
+    const { user } = identity
+    yield* finishCreating(manager, service, {
+      [label.workdir]: identity.workdir,
+      [userLabel]: user,
+    }).pipe(Effect.catchIf(isEngineError(404), () => Effect.fail(removedMeanwhile)))
+    seen.set(id, { ...place, user: user || "0", cwd: identity.workdir })
+    return { ...sandbox, workdir: identity.workdir, status: "running" as const, busy: false }
+  })
+
+  /** Decides about a name that a service has. One whose creation was broken off gives way. */
+  const claim = Effect.fnUntraced(function* (
+    id: SandboxId,
+    spec: SandboxSpec,
+    attempt: string,
+    make: Effect.Effect<string, HostError>,
+  ): Effect.fn.Return<string, HostError | SandboxNameTaken> {
+    const taken = new SandboxNameTaken({ sandbox: spec.name })
+    const found = yield* Effect.option(manager.serviceInspect(id))
+    if (Option.isSome(found)) {
+      // Ours, made by a call whose answer got lost.
+      if (found.value.Spec.Labels?.[attemptLabel] === attempt) return found.value.ID
+      if (!(yield* isBrokenOff(manager, found.value))) return yield* taken
+      yield* removal.takeAway(found.value.ID)
+    }
+    return yield* Effect.catchIf(make, isEngineError(409), () => Effect.fail(taken))
   })
 
   /** A task that ended at once: for lack of a shell, if its container has none. */
@@ -425,25 +478,6 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
       if (Option.isSome(shell)) return yield* error
       return yield* new ImageUnusable({ image: spec.image, reason: "it has no /bin/sh" })
     }).pipe(Effect.scoped)
-
-  const makeNetwork = Effect.fnUntraced(function* (
-    id: SandboxId,
-    spec: SandboxSpec,
-    attempt: string,
-  ) {
-    const make = createNetwork(manager, pool, id, spec.network, attempt)
-    return yield* make.pipe(
-      Effect.catchIf(isEngineError(409), () =>
-        Effect.gen(function* () {
-          const taken = new SandboxNameTaken({ sandbox: spec.name })
-          if (Option.isSome(yield* Effect.option(look(id)))) return yield* taken
-          // A crash left it, or another process is just making the same sandbox.
-          const swept = yield* sweep(settledAge, id)
-          return yield* swept.length > 0 ? make : taken
-        }),
-      ),
-    )
-  })
 
   const create: SandboxDriver["Service"]["create"] = Effect.fn("SwarmDriver.create")(function* (
     { id, session, spec, access },
@@ -463,19 +497,29 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
       return onProgress({ image: spec.image, status: `Preparing on node ${name}` })
     }
     const attempt = randomBytes(8).toString("hex")
+    // Of the same program, just before, while the managers were away.
+    yield* removal.undone(id)
     return yield* handOver(
       (restore) =>
-        Effect.gen(function* () {
-          const registry = yield* restore(images.open(spec.image, access))
-          const network =
-            spec.network === "none" ? undefined : yield* makeNetwork(id, spec, attempt)
-          const place = makeService({ id, session, spec, onPreparing, attempt, registry })
-          return yield* restore(Effect.retry(place, { while: isTakenBack, times: 3 })).pipe(
-            Effect.onError(() =>
-              network === undefined ? none : undo(`network ${id}`, removeNetwork(manager, network)),
-            ),
-          )
-        }),
+        restore(
+          Effect.gen(function* () {
+            const registry = yield* images.open(spec.image, access)
+            const network =
+              spec.network === "none"
+                ? undefined
+                : yield* createNetwork(manager, pool, id, spec.network, attempt)
+            const make = makeService({
+              id,
+              session,
+              spec,
+              onPreparing,
+              attempt,
+              network,
+              registry,
+            })
+            return yield* Effect.retry(make, { while: isTakenBack, times: 3 })
+          }),
+        ).pipe(Effect.onError(() => removal.undo(id, attempt))),
       (made) => Effect.ignore(remove(made.id, made.instanceId)),
     )
   })
@@ -555,38 +599,21 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
   const remove: SandboxDriver["Service"]["remove"] = Effect.fn("SwarmDriver.remove")(
     function* (id, instanceId) {
       yield* forget(id)
-      const { sandbox, place, node } = yield* look(id).pipe(
+      const { sandbox, service } = yield* look(id).pipe(
         // Whoever removes what is not there finishes what was broken off.
-        Effect.tapErrorTag("SandboxNotFound", () => sweep(Duration.zero, id)),
+        Effect.tapErrorTag("SandboxNotFound", () => removal.sweep(Duration.zero, id)),
       )
       if (instanceId !== undefined && sandbox.instanceId !== instanceId) {
         return yield* new SandboxNotFound({ sandbox: id })
       }
-      const service = sandbox.instanceId
-      yield* Effect.uninterruptible(
-        Effect.gen(function* () {
-          yield* settled(id)(manager.serviceRemove(service))
-          yield* gone(service)
-          if (sandbox.network !== "none") yield* removeNetwork(manager, id)
-          // The task goes from the managers first, its container from the node just after.
-          if (place !== undefined && node !== undefined && isReady(node)) {
-            const { engine, connections } = yield* at(place.host)
-            yield* connections.ended(place.instanceId)
-            yield* engine
-              .containerInspect(place.instanceId)
-              .pipe(
-                Effect.repeat(Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(100)])),
-                Effect.ignore,
-              )
-          }
-        }).pipe(Effect.scoped),
-      )
+      yield* settled(id)(removal.dismiss(service, sandbox.network !== "none"))
     },
   )
 
   const inspect: SandboxDriver["Service"]["inspect"] = Effect.fn("SwarmDriver.inspect")(
     function* (id) {
-      const { sandbox, place } = yield* look(id)
+      const { sandbox, service, place } = yield* look(id)
+      if (isCreating(service)) return yield* new SandboxNotFound({ sandbox: id })
       if (place === undefined || sandbox.status !== "running") return sandbox
       const usage = yield* Effect.flatMap(at(place.host), ({ usageOf }) =>
         usageOf(place.instanceId),
@@ -611,36 +638,12 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     const taskOf = new Map(tasks.map((task) => [task.ServiceID, task]))
     const nodeOf = new Map(nodes.map((node) => [node.ID, node]))
     return services
+      .filter((service) => !isCreating(service))
       .flatMap((service) => {
         const task = taskOf.get(service.ID)
         return Option.toArray(toInfo(service, task, nodeOf.get(task?.NodeID ?? "")))
       })
       .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
-  })
-
-  const sweep = Effect.fnUntraced(function* (olderThan: Duration.Duration, only?: SandboxId) {
-    const filter = only === undefined ? networkLabel : `${networkLabel}=${only}`
-    // Networks first: one that gets its service in between is then seen with it.
-    const networks = yield* manager.networkList({ label: [filter] })
-    const services = yield* manager.serviceList({ label: [label.version] })
-    const inUse = new Set(services.map(({ Spec }) => Spec.Name))
-    // The managers' clock: ours may be minutes away from the one that dates networks.
-    const { SystemTime } = yield* manager.info
-    const now = SystemTime ? Date.parse(SystemTime) : Date.now()
-    const oldest = now - Duration.toMillis(olderThan)
-    const abandoned = networks.filter(
-      ({ Name, Created }) => !inUse.has(Name) && Date.parse(Created) <= oldest,
-    )
-    yield* Effect.forEach(
-      abandoned,
-      ({ Id }) =>
-        manager.networkRemove(Id).pipe(
-          // In use after all, or already gone.
-          Effect.catchIf(isEngineError(400, 403, 404, 409), () => none),
-        ),
-      { discard: true },
-    )
-    return abandoned.map(({ Name }) => Name)
   })
 
   /** The engines of all nodes that take sandboxes and can be reached. */
@@ -676,6 +679,12 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
       disk: false,
     }
     const silent = infos.filter(({ info }) => Option.isNone(info))
+    const unguarded = infos.filter(
+      ({ host, node, info }) =>
+        open.has(host) ||
+        (node.Spec.Labels?.[nodeRuntime] === "gvisor" &&
+          Option.exists(info, ({ Runtimes }) => hasOwnStack(Runtimes, namesOf("gvisor")))),
+    )
     const soft = infos.filter(({ host }) => hardened.get(host) === false)
     const hostnames = (of: typeof infos) =>
       of.map(({ node }) => node.Description.Hostname).join(", ")
@@ -702,6 +711,11 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
         "A sandbox ends, with its files, when its node is lost or drained or when its first process ends; it is then listed as stopped and can only be removed.",
         "A stopped sandbox keeps its place: what it reserved of its node's memory and CPU is free again when it is removed.",
         "Traffic between nodes is not encrypted; a sandbox has a network of its own, and no peer in it.",
+        ...(unguarded.length === 0
+          ? []
+          : [
+              `Sandboxes on ${hostnames(unguarded)} with the network bridge can send forged packets into the networks of others, and reach the nodes' own ports: filter what comes from docker_gwbridge there.`,
+            ]),
         "Disk space is not limited.",
         ...(soft.length === 0
           ? []
@@ -836,6 +850,18 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     watchFolder: (id, path, options) =>
       streamOn(id, (node, place) => node.files.watchFolder(place, path, options)),
     events,
-    sweep: Effect.fn("SwarmDriver.sweep")((olderThan) => sweep(olderThan)),
+    sweep: Effect.fn("SwarmDriver.sweep")(function* (olderThan) {
+      const engines = yield* reachable(yield* manager.nodes)
+      const before = ((yield* manager.now) - guarding) / 1000
+      yield* Effect.forEach(
+        engines,
+        (node) => Effect.ignore(Effect.timeout(sweepGuards(node, before), "5 seconds")),
+        {
+          concurrency: 8,
+          discard: true,
+        },
+      )
+      return yield* removal.sweep(olderThan)
+    }, Effect.scoped),
   })
 })

@@ -26,6 +26,16 @@ export interface DockerSwarmOptions extends Omit<ConnectionOptions, "host"> {
    * absent. A swarm of cloned machines has the ID of the one that it was cloned from.
    */
   readonly hostId?: string
+  /**
+   * Whether sandboxes with the network `bridge` reach the nodes' own addresses: false. Name servers
+   * there are reached anyway, and the port of overlay networks never is.
+   */
+  readonly nodesReachable?: boolean
+  /**
+   * Whether sandboxes with the network `bridge` reach link-local addresses (169.254.0.0/16), where
+   * clouds serve metadata and credentials: false. Name servers there are reached anyway.
+   */
+  readonly linkLocal?: boolean
 }
 
 /**
@@ -48,6 +58,8 @@ const shape = optionNames<DockerSwarmOptions>({
   subnetPool: true,
   runtimeNames: true,
   hostId: true,
+  nodesReachable: true,
+  linkLocal: true,
 })
 
 const layerOf = (
@@ -61,6 +73,8 @@ const layerOf = (
         subnetPool = "10.214.0.0/16",
         runtimeNames = {},
         hostId,
+        nodesReachable = false,
+        linkLocal = false,
         ...connection
       } = options
       yield* checkHostId(hostId)
@@ -76,7 +90,14 @@ const layerOf = (
       const settings = { ...(retries === undefined ? {} : { retries }), ...connection }
       const reach = (host: string) => connect({ ...settings, host })
       const manager = makeManager([yield* reach(first), ...(yield* Effect.forEach(rest, reach))])
-      return yield* makeSwarmDriver(manager, { connection, subnetPool, runtimeNames, hostId })
+      return yield* makeSwarmDriver(manager, {
+        connection,
+        subnetPool,
+        runtimeNames,
+        hostId,
+        nodesReachable,
+        linkLocal,
+      })
     }),
   )
 

@@ -67,9 +67,13 @@ export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<Eng
       { operation: "read the engine's version", method: "GET", path: "/version" },
       engine.EngineVersion,
     ),
-    info: ask(
-      { operation: "read the engine's capabilities", method: "GET", path: "/info" },
-      engine.EngineInfo,
+    /** Milliseconds since the epoch by a manager's clock: ours may be minutes away from it. */
+    now: Effect.map(
+      ask(
+        { operation: "read the engine's capabilities", method: "GET", path: "/info" },
+        engine.EngineInfo,
+      ),
+      ({ SystemTime }) => (SystemTime ? Date.parse(SystemTime) : Date.now()),
     ),
     swarm: ask({ operation: "look at the swarm", method: "GET", path: "/swarm" }, schemas.Swarm),
     nodes: ask(

@@ -5,7 +5,11 @@ const optional = <S extends Schema.Constraint>(schema: S) =>
   Schema.optionalKey(Schema.NullishOr(schema))
 const Labels = Schema.Record(Schema.String, Schema.String)
 
-export const Swarm = Schema.Struct({ ID: Schema.String })
+export const Swarm = Schema.Struct({
+  ID: Schema.String,
+  /** UDP, of overlay networks; 0 for the usual one. */
+  DataPathPort: optional(Schema.Number),
+})
 
 export const Node = Schema.Struct({
   ID: Schema.String,
@@ -26,6 +30,7 @@ export const Service = Schema.Struct({
   ID: Schema.String,
   Version: Schema.Struct({ Index: Schema.Number }),
   CreatedAt: Schema.String,
+  UpdatedAt: Schema.String,
   Spec: Schema.Struct({
     Name: Schema.String,
     Labels: optional(Labels),
@@ -46,6 +51,9 @@ export const Task = Schema.Struct({
   ServiceID: optional(Schema.String),
   NodeID: optional(Schema.String),
   DesiredState: Schema.String,
+  Spec: optional(
+    Schema.Struct({ ContainerSpec: optional(Schema.Struct({ Labels: optional(Labels) })) }),
+  ),
   Status: Schema.Struct({
     State: Schema.String,
     Err: optional(Schema.String),

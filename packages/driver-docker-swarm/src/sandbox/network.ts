@@ -1,4 +1,10 @@
-import { EngineError, type HostError, QuotaExceeded, type SandboxSpec } from "@cordon/core"
+import {
+  EngineError,
+  type HostError,
+  QuotaExceeded,
+  type SandboxId,
+  type SandboxSpec,
+} from "@cordon/core"
 import {
   capacityOf,
   freeSubnets,
@@ -10,26 +16,33 @@ import { Effect, Random, Schedule } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import { attemptLabel } from "./service.ts"
 
-/** On our overlay networks: not the label that sandboxes' networks on one engine have. */
+/**
+ * On our overlay networks, with the ID of the sandbox: not the label that sandboxes' networks on one
+ * engine have.
+ */
 export const networkLabel = "dev.cordon.swarm"
 
 // Each loss is another process's network that came between our look and our request.
 const mostAttempts = 64
 const allotting = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(600)])
 
+/** Another one for each creation, so that what a removal has still to do keeps no name. */
+const nameOf = (attempt: string) => `cordon-${attempt}`
+
 /**
  * Makes the sandbox's own overlay network on a free subnet. The managers take every request and
  * allot addresses afterwards, one network after the other: one whose subnet overlaps stays without.
  *
- * @returns the network's ID
+ * @returns the network's name
  */
 export const createNetwork = Effect.fnUntraced(function* (
   manager: Manager,
   pool: Range,
-  name: string,
+  sandbox: SandboxId,
   mode: SandboxSpec["network"],
   attempt: string,
 ): Effect.fn.Return<string, HostError | QuotaExceeded> {
+  const name = nameOf(attempt)
   const used = Effect.map(manager.networkList({}), (networks) =>
     networks.flatMap(({ Name, IPAM }) =>
       Name === name ? [] : (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
@@ -38,24 +51,25 @@ export const createNetwork = Effect.fnUntraced(function* (
   let attempts = 0
   for (const Subnet of freeSubnets(pool, yield* used, yield* Random.next)) {
     if (++attempts > mostAttempts) break
-    const id = yield* manager
-      .networkCreate({
+    // Broken off, it could come after what undoes it.
+    const id = yield* Effect.uninterruptible(
+      manager.networkCreate({
         Name: name,
         Driver: "overlay",
         CheckDuplicate: true,
         Internal: mode === "internal",
         Attachable: false,
-        Labels: { [networkLabel]: name, [label.version]: "1", [attemptLabel]: attempt },
+        Labels: { [networkLabel]: sandbox, [label.version]: "1", [attemptLabel]: attempt },
         IPAM: { Config: [{ Subnet }] },
-      })
-      .pipe(
-        // Ours, made by a call whose answer got lost.
-        Effect.catchIf(isEngineError(409), (taken) =>
-          Effect.flatMap(manager.networkInspect(name), ({ Id, Labels }) =>
-            Labels?.[attemptLabel] === attempt ? Effect.succeed(Id) : Effect.fail(taken),
-          ),
+      }),
+    ).pipe(
+      // Ours, made by a call whose answer got lost.
+      Effect.catchIf(isEngineError(409), (taken) =>
+        Effect.flatMap(manager.networkInspect(name), ({ Id, Labels }) =>
+          Labels?.[attemptLabel] === attempt ? Effect.succeed(Id) : Effect.fail(taken),
         ),
-      )
+      ),
+    )
     const allotted = yield* manager.networkInspect(id).pipe(
       Effect.flatMap(({ Driver }) =>
         Driver !== ""
@@ -66,9 +80,8 @@ export const createNetwork = Effect.fnUntraced(function* (
             ),
       ),
       Effect.repeat({ schedule: allotting, until: (decided) => decided !== undefined }),
-      Effect.onError(() => Effect.ignore(removeNetwork(manager, id))),
     )
-    if (allotted) return id
+    if (allotted) return name
     yield* removeNetwork(manager, id)
     if (allotted === undefined) {
       return yield* new EngineError({

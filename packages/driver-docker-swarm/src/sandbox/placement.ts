@@ -5,7 +5,7 @@ import {
   QuotaExceeded,
   type SandboxSpec,
 } from "@cordon/core"
-import { pullFailure } from "@cordon/driver-docker/sandbox"
+import { label, pullFailure } from "@cordon/driver-docker/sandbox"
 import { Effect, Schedule } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Node, Task } from "../manager/schemas.ts"
@@ -89,15 +89,32 @@ const refused = (spec: SandboxSpec, task: Task): Effect.Effect<never, CreateErro
 // A new leader has not heard of its nodes for some seconds ("unknown"), then they are back or "down".
 const patience = 20_000
 
+// A sandbox that is being removed gives its place away within that, unless its node is in trouble.
+const leaving = 15_000
+// When it has gone, the swarm tries again to place what found no room.
+const retried = 1500
+
+/** Whether a sandbox is just leaving a node, whose place it had. */
+const makesRoom = Effect.fnUntraced(function* (manager: Manager, nodes: ReadonlyArray<Node>) {
+  const ready = new Set(nodes.filter(isReady).map(({ ID }) => ID))
+  const tasks = yield* manager.taskList({ label: [label.id] })
+  return tasks.some(
+    ({ DesiredState, NodeID }) => DesiredState === "remove" && ready.has(NodeID ?? ""),
+  )
+})
+
 /** Waits until a service's task runs, or fails with why it will not. */
 export const awaitTask = Effect.fn("awaitTask")(function* (
   manager: Manager,
   service: string,
   spec: SandboxSpec,
   onPreparing: (node: string) => Effect.Effect<void>,
+  /** When this program's last removal gave a place away, in milliseconds since the epoch. */
+  lastLeft: () => number,
 ): Effect.fn.Return<Task, CreateError> {
   let preparing = false
   let homeless: number | undefined
+  let roomAt = 0
   const look = Effect.gen(function* () {
     const [task] = yield* manager.taskList({ service: [service] })
     if (task === undefined) return undefined
@@ -116,7 +133,11 @@ export const awaitTask = Effect.fn("awaitTask")(function* (
     const waited = Date.now() - homeless
     // Each node that could take it was asked, or there was time enough for it to be.
     const asked = !/not available/i.test(Err ?? "") || able.length < 1 || waited > patience
-    if (lacksRoom && (asked || waited > 2000)) return yield* full(spec, nodes)
+    if (lacksRoom && (asked || waited > 2000)) {
+      if (waited < leaving && (yield* makesRoom(manager, nodes))) roomAt = Date.now()
+      if (Date.now() - Math.max(roomAt, lastLeft()) < retried) return undefined
+      return yield* full(spec, nodes)
+    }
     if (asked && waited > 1000) return yield* notNow(spec, Err ?? "")
     return undefined
   })

@@ -1,10 +1,16 @@
 import type { SandboxId, SandboxSpec } from "@cordon/core"
 import { becomesInit, containerSpec, label } from "@cordon/driver-docker/sandbox"
 
-/** On a service: what was done to its sandbox (`stopped`, `paused`), and whom commands run as. */
+/**
+ * On a service: what was done to its sandbox (`stopped`, `paused`) or that it is none yet (`creating`),
+ * and whom commands run as.
+ */
 export const stateLabel = "dev.cordon.state"
 export const userLabel = "dev.cordon.user"
-/** Which creation made it: whose answer got lost knows its own again. */
+/**
+ * Which creation made a service, its task's container and its network: whose answer got lost knows its
+ * own again, and what is left of a removal is found.
+ */
 export const attemptLabel = "dev.cordon.attempt"
 
 /** A label of nodes: which runtime their engine runs containers with; one without takes no sandbox. */
@@ -20,10 +26,11 @@ export const serviceSpec = (options: {
   readonly spec: SandboxSpec
   readonly workdir: string
   readonly labels: Readonly<Record<string, string>>
+  readonly attempt: string
   /** The name of its network; none where it has no network. */
   readonly network: string | undefined
 }) => {
-  const { id, spec, workdir, labels, network } = options
+  const { id, spec, workdir, labels, attempt, network } = options
   const { HostConfig: host, ...container } = containerSpec({
     spec,
     runtime: "",
@@ -48,7 +55,7 @@ export const serviceSpec = (options: {
         // The init's own: it runs each command as the one that the command is to have.
         User: container.User,
         // Not the sandbox's own labels: a driver on the node's engine would take it for one of its.
-        Labels: { [label.id]: id, [label.version]: "1" },
+        Labels: { [label.id]: id, [label.version]: "1", [attemptLabel]: attempt },
         // A signal that is not this one leaves a frozen container frozen.
         StopSignal: "SIGTERM",
         StopGracePeriod: container.StopTimeout * 1e9,

@@ -1,0 +1,74 @@
+import type { HostError } from "@cordon/core"
+import { isEngineError } from "@cordon/driver-docker/sandbox"
+import { Duration, Effect, Schedule } from "effect"
+import type { Manager } from "../manager/Manager.ts"
+import type { Service } from "../manager/schemas.ts"
+import { stateLabel } from "./service.ts"
+
+/**
+ * A service is no sandbox until its creation is through: nobody sees or uses it. The creation changes its
+ * label now and then, so that everybody can tell one that goes on from one that was broken off.
+ */
+export const creating = { [stateLabel]: "creating" } as const
+const beatLabel = "dev.cordon.beat"
+
+const interval = Duration.seconds(3)
+// Some beats may get lost while the managers elect a leader.
+const silence = Duration.seconds(12)
+const look = Duration.millis(250)
+// By the managers' clocks, which are not quite the same.
+const surely = Duration.minutes(1)
+
+export const isCreating = ({ Spec }: Service): boolean =>
+  Spec.Labels?.[stateLabel] === creating[stateLabel]
+
+/** Shows that the creation of a service goes on, as long as it runs. */
+export const showCreating = (manager: Manager, service: string): Effect.Effect<never> => {
+  let beats = 0
+  return Effect.sleep(interval).pipe(
+    Effect.andThen(
+      Effect.suspend(() => manager.serviceLabel(service, { [beatLabel]: String(++beats) })),
+    ),
+    // The managers are away, perhaps; what matters fails by itself.
+    Effect.ignore,
+    Effect.forever,
+  )
+}
+
+/** Turns a service into a sandbox. */
+export const finishCreating = (
+  manager: Manager,
+  service: string,
+  labels: Readonly<Record<string, string>>,
+) => manager.serviceLabel(service, { ...labels, [stateLabel]: undefined, [beatLabel]: undefined })
+
+/** Whether a service was left by its creation for so long that the managers' clocks alone tell. */
+export const isLongLeft = (service: Service, now: number, olderThan: Duration.Duration): boolean =>
+  isCreating(service) &&
+  now - Date.parse(service.UpdatedAt) >=
+    Math.max(
+      Duration.toMillis(silence),
+      Math.min(Duration.toMillis(surely), Duration.toMillis(olderThan)),
+    )
+
+/** Whether the creation of a service was broken off. That it goes on shows within some seconds. */
+export const isBrokenOff = Effect.fnUntraced(function* (
+  manager: Manager,
+  service: Service,
+): Effect.fn.Return<boolean, HostError> {
+  if (!isCreating(service)) return false
+  if (isLongLeft(service, yield* manager.now, surely)) return true
+  const changed = yield* Effect.andThen(
+    Effect.sleep(look),
+    manager.serviceInspect(service.ID),
+  ).pipe(
+    Effect.map(({ Version }) => Version.Index !== service.Version.Index),
+    Effect.repeat({
+      schedule: Schedule.recurs(Duration.toMillis(silence) / Duration.toMillis(look)),
+      until: (changed) => changed,
+    }),
+    // Undone meanwhile, by whoever made it or by others.
+    Effect.catchIf(isEngineError(404), () => Effect.succeed(false)),
+  )
+  return !changed
+})

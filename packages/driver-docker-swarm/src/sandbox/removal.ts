@@ -1,0 +1,209 @@
+import type { HostError, SandboxId } from "@cordon/core"
+import { isEngineError, label } from "@cordon/driver-docker/sandbox"
+import { Deferred, Duration, Effect, Fiber, Schedule, type Scope } from "effect"
+import type { Manager } from "../manager/Manager.ts"
+import type { Service, Task } from "../manager/schemas.ts"
+import { endpointOf, type NodeEngine } from "../NodeEngines.ts"
+import { isLongLeft } from "./creating.ts"
+import { networkLabel, removeNetwork } from "./network.ts"
+import { isReady } from "./placement.ts"
+import { attemptLabel } from "./service.ts"
+
+// How long a caller waits for a container to end, and for a failed creation to be undone.
+const patience = { end: Duration.seconds(5), undo: Duration.seconds(5) }
+
+/** What is left to do is tried until it is done: managers may be away for long. */
+const again = Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("5 seconds")])
+
+const containerOf = (task: Task | undefined) =>
+  task?.Status.ContainerStatus?.ContainerID || undefined
+const attemptOf = (task: Task) => task.Spec?.ContainerSpec?.Labels?.[attemptLabel]
+const ofAttempt = (attempt: string) => ({ label: [`${attemptLabel}=${attempt}`] })
+
+/**
+ * The end of services. A name is free with the service. The container is ended through its node's engine,
+ * since the swarm itself gives it seconds; the task and the network go behind the caller's back. What a
+ * program did not get to, whoever sweeps finishes.
+ */
+export const makeRemoval = (
+  manager: Manager,
+  at: (host: string) => Effect.Effect<NodeEngine, HostError, Scope.Scope>,
+  background: (work: Effect.Effect<void>) => Effect.Effect<void>,
+) => {
+  /** Begins work that goes on by itself until it is done, and waits for it for so long, or until `enough`. */
+  const begin = Effect.fnUntraced(function* (
+    patience: Duration.Duration,
+    work: (enough: Effect.Effect<boolean>) => Effect.Effect<void, HostError>,
+  ) {
+    const done = yield* Deferred.make<void>()
+    const enough = Deferred.succeed(done, undefined)
+    yield* background(
+      work(enough).pipe(
+        Effect.retry(again),
+        Effect.catch((error) => Effect.logDebug("Left to a sweep", { error: error.message })),
+        Effect.ensuring(enough),
+      ),
+    )
+    // By whoever undoes an interrupted call, too: so not a timeout, which interrupts.
+    const late = yield* Effect.forkDetach(Effect.andThen(Effect.sleep(patience), enough))
+    yield* Effect.ensuring(Deferred.await(done), Fiber.interrupt(late))
+  }, Effect.uninterruptible)
+
+  /** Ends the container of a task at once, where its node is there to do it. */
+  const end = (task: Task | undefined) =>
+    Effect.gen(function* () {
+      const container = containerOf(task)
+      const node = (yield* manager.nodes).find(({ ID }) => ID === task?.NodeID)
+      if (container === undefined || node === undefined || !isReady(node)) return
+      const { engine, connections } = yield* at(endpointOf(node))
+      yield* connections.ended(container)
+      yield* engine.containerRemove(container)
+    }).pipe(
+      Effect.scoped,
+      Effect.catch((error) =>
+        Effect.logDebug("The swarm ends a container by itself", { error: error.message }),
+      ),
+    )
+
+  /** Whether tasks of ours that fit are left, but for those on nodes that are lost. */
+  const remain = Effect.fnUntraced(function* (fits: (task: Task) => boolean) {
+    const tasks = (yield* manager.taskList({ label: [label.id] })).filter(fits)
+    if (tasks.length === 0) return false
+    const nodes = yield* manager.nodes
+    return tasks.some(({ NodeID }) =>
+      nodes.some(({ ID, Status }) => ID === NodeID && Status.State !== "down"),
+    )
+  })
+
+  const untilGone = (service: string) =>
+    remain(({ ServiceID }) => ServiceID === service).pipe(
+      Effect.repeat({
+        schedule: Schedule.max([
+          Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("500 millis")]),
+          Schedule.recurs(80),
+        ]),
+        until: (left) => !left,
+      }),
+    )
+
+  const removeNetworks = Effect.fnUntraced(function* (attempt: string) {
+    for (const { Id } of yield* manager.networkList(ofAttempt(attempt))) {
+      yield* removeNetwork(manager, Id)
+    }
+  })
+
+  // When the last one's place was free.
+  let leftAt = 0
+
+  /**
+   * Removes a service. On return its name is free and its container has ended, unless the node is slow or
+   * away. A network is removed last: another one could get its number while the container still lives.
+   */
+  const dismiss = Effect.fnUntraced(function* (service: Service, hasNetwork: boolean) {
+    const [task] = yield* manager.taskList({ service: [service.ID] })
+    yield* manager.serviceRemove(service.ID)
+    const attempt = service.Spec.Labels?.[attemptLabel]
+    yield* begin(patience.end, (enough) =>
+      Effect.gen(function* () {
+        yield* end(task)
+        yield* enough
+        yield* untilGone(service.ID)
+        leftAt = Date.now()
+        if (hasNetwork && attempt !== undefined) yield* removeNetworks(attempt)
+      }),
+    )
+  }, Effect.uninterruptible)
+
+  /** Takes away a service that never became a sandbox, and waits until nothing of its task is left. */
+  const takeAway = Effect.fnUntraced(function* (service: string) {
+    const [task] = yield* manager.taskList({ service: [service] })
+    yield* Effect.catchIf(manager.serviceRemove(service), isEngineError(404), () => Effect.void)
+    yield* end(task)
+    yield* untilGone(service)
+  })
+
+  /** The service of a creation, unless others have the name by now. */
+  const serviceOf = (id: SandboxId, attempt: string) =>
+    manager.serviceInspect(id).pipe(
+      Effect.map((service) =>
+        service.Spec.Labels?.[attemptLabel] === attempt ? service.ID : undefined,
+      ),
+      Effect.catchIf(isEngineError(404), () => Effect.succeed(undefined)),
+    )
+
+  // What failed creations of this program have left, by their IDs.
+  const undoing = new Map<SandboxId, Deferred.Deferred<void>>()
+
+  /**
+   * Undoes all that a creation may have made, whatever answers it missed: now, or as soon as a manager
+   * answers.
+   */
+  const undo = Effect.fnUntraced(function* (id: SandboxId, attempt: string) {
+    const undone = yield* Deferred.make<void>()
+    undoing.set(id, undone)
+    yield* begin(patience.undo, () =>
+      Effect.gen(function* () {
+        const service = yield* serviceOf(id, attempt)
+        if (service !== undefined) yield* takeAway(service)
+        yield* removeNetworks(attempt)
+        if (undoing.get(id) === undone) undoing.delete(id)
+        yield* Deferred.succeed(undone, undefined)
+      }),
+    )
+  })
+
+  /** Waits for what a failed creation of the same ID has left, if it is being undone. */
+  const undone = (id: SandboxId): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const pending = undoing.get(id)
+      return pending === undefined
+        ? Effect.void
+        : Effect.asVoid(Effect.timeoutOption(Deferred.await(pending), patience.undo))
+    })
+
+  /**
+   * Removes services whose creation was broken off, and networks without a service or a task, if they are
+   * older than that.
+   *
+   * @returns the IDs of their sandboxes
+   */
+  const sweep = Effect.fnUntraced(function* (olderThan: Duration.Duration, only?: SandboxId) {
+    const filter = only === undefined ? networkLabel : `${networkLabel}=${only}`
+    // Networks first: one that gets its service in between is then seen with it.
+    const networks = yield* manager.networkList({ label: [filter] })
+    const services = yield* manager.serviceList({ label: [label.version] })
+    const now = yield* manager.now
+    const left = services.filter(
+      (service) =>
+        (only === undefined || service.Spec.Name === only) && isLongLeft(service, now, olderThan),
+    )
+    yield* Effect.forEach(left, ({ ID }) => takeAway(ID), { concurrency: 4, discard: true })
+    const inUse = new Set(
+      services
+        .filter((service) => !left.includes(service))
+        .map(({ Spec }) => Spec.Labels?.[attemptLabel]),
+    )
+    const oldest = now - Duration.toMillis(olderThan)
+    const abandoned = yield* Effect.filter(
+      networks,
+      Effect.fnUntraced(function* ({ Created, Labels }) {
+        const attempt = Labels?.[attemptLabel]
+        if (inUse.has(attempt) || Date.parse(Created) > oldest) return false
+        return !(yield* remain((task) => attemptOf(task) === attempt))
+      }),
+    )
+    yield* Effect.forEach(
+      abandoned,
+      ({ Id }) =>
+        manager.networkRemove(Id).pipe(
+          // In use after all, or already gone.
+          Effect.catchIf(isEngineError(400, 403, 404, 409), () => Effect.void),
+        ),
+      { discard: true },
+    )
+    const ids = abandoned.map(({ Name, Labels }) => Labels?.[networkLabel] ?? Name)
+    return [...new Set([...left.map(({ Spec }) => Spec.Name), ...ids])]
+  })
+
+  return { dismiss, lastLeft: () => leftAt, takeAway, undo, undone, sweep }
+}
