@@ -66,6 +66,7 @@ export const startPrivateRegistry = async (): Promise<PrivateRegistry> => {
     await sleep(100)
   }
   const engine = new Dockerode({ socketPath })
+  const published = new Set<string>()
   return {
     port,
     address,
@@ -78,10 +79,17 @@ export const startPrivateRegistry = async (): Promise<PrivateRegistry> => {
       for await (const piece of pushed) said += String(piece)
       if (said.includes('"error"')) throw new Error(`The image could not be pushed: ${said}`)
       await engine.getImage(`${name}:1`).remove()
+      published.add(`${name}:1`)
     },
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL")
       await once(child, "exit")
+      // What a test has pulled again.
+      for (const name of published)
+        await engine
+          .getImage(name)
+          .remove()
+          .catch(() => undefined)
       rmSync(folder, { recursive: true, force: true })
     },
   }

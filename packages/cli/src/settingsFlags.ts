@@ -14,6 +14,7 @@ export const settingsFlags = {
   PIDS: optional("pids", "Processes of a sandbox, and the most: 256"),
   DISK: optional("disk", "Disk space of a sandbox, and the most, where the host can limit it"),
   REQUIRE_LIMITS: optional("require-limits", "Limits that the host must enforce: memory,cpus,pids"),
+  PULL: optional("pull", "When a registry is asked for an image: missing, or always"),
   ALLOW_IMAGES: optional("allow-images", "Images that may be asked for: python,ghcr.io/acme/*"),
   ALLOW_REGISTRIES: optional("allow-registries", "Registries whose images may be asked for"),
   ALLOW_RUNTIMES: optional("allow-runtimes", "Runtimes that may be asked for: gvisor,runc"),
