@@ -12,7 +12,7 @@ import { runProgram } from "./program.ts"
 /** Some value that fits a field of an error. */
 const sample = (field: Schema.Top) => {
   const literals = "literals" in field && Array.isArray(field.literals) ? field.literals : []
-  return [...literals, "memory", 7, true, ["one"]].find((value) =>
+  return [...literals, "memory", 7, true, ["one"], ["memory"]].find((value) =>
     Schema.is(Schema.toType(field))(value),
   )
 }
