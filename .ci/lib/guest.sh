@@ -117,15 +117,7 @@ start_guest() {
   ln "$GUEST/disk" "$root/vm/disk"
   mount -t proc proc "$root/proc"
   mount --bind /dev "$root/dev"
-  setsid nohup ip netns exec "$GUEST_NAMESPACE" env TMPDIR=/vm chroot "$root" /vm/linux.uml mem=3072M \
-    ubda=/vm/disk root=/dev/ubda rw rootfstype=ext4 init=/usr/sbin/guest-init \
-    vec0:transport=tap,ifname=tap0,depth=128 con=null con0=null,fd:1 seccomp=on \
-    >"$GUEST/console.log" 2>&1 </dev/null &
-  printf '%d\n' "$!" >"$GUEST_PID"
-  if ! wait_for 180 guest_is_ready; then
-    tail -n 60 "$GUEST/console.log" >&2
-    die 'the guest was not ready within 180 s'
-  fi
+  boot_guest "$root"
   grep GUEST: "$GUEST/console.log"
   for name in "${!GUEST_PORTS[@]}"; do
     # Without a longer -t it cuts streams that one side has ended.
@@ -137,13 +129,41 @@ start_guest() {
   for name in "${!GUEST_PORTS[@]}"; do wait_for 10 test -S "$GUEST/$name.sock"; done
 }
 
+# Seldom the kernel hangs before it says a word. Then it has changed nothing on the disk, and is started anew.
+boot_guest() {
+  local attempt
+  for attempt in 1 2 3; do
+    setsid nohup ip netns exec "$GUEST_NAMESPACE" env TMPDIR=/vm chroot "$1" /vm/linux.uml mem=3072M \
+      ubda=/vm/disk root=/dev/ubda rw rootfstype=ext4 init=/usr/sbin/guest-init \
+      vec0:transport=tap,ifname=tap0,depth=128 con=null con0=null,fd:1 seccomp=on \
+      >"$GUEST/console.log" 2>&1 </dev/null &
+    printf '%d\n' "$!" >"$GUEST_PID"
+    if wait_for 60 guest_has_booted; then
+      wait_for 300 guest_is_ready && return
+      break
+    fi
+    printf 'the kernel of the guest did not boot (attempt %d)\n' "$attempt" >&2
+    stop_guest_kernel
+  done
+  tail -n 60 "$GUEST/console.log" >&2
+  die 'the guest was not ready in time'
+}
+
+guest_has_booted() { grep -q 'as init process' "$GUEST/console.log"; }
+
+# Its processes have no other parent, and end with it only where it ends by itself.
+stop_guest_kernel() {
+  stop_pid "$GUEST_PID" linux.uml 5
+  ip netns pids "$GUEST_NAMESPACE" | xargs -r kill -KILL 2>/dev/null || true
+}
+
 guest_is_ready() { grep -q 'GUEST: ready' "$GUEST/console.log"; }
 
 stop_guest() {
   [[ -d $GUEST ]] || return 0
   local name
   for name in "${!GUEST_PORTS[@]}"; do stop_pid "$GUEST/$name.pid" socat 5; done
-  stop_pid "$GUEST_PID" linux.uml 10
+  stop_guest_kernel
   unmount_below "$GUEST"
   ip netns del "$GUEST_NAMESPACE" 2>/dev/null || true
   rm -rf --one-file-system "$GUEST"
