@@ -36,7 +36,11 @@ describe("errors", () => {
     for (const { name, Class } of classes) {
       const { _tag, ...fields } = Class.fields
       const values = Object.fromEntries(
-        Object.entries(fields).map(([key, field]) => [key, sample(field)]),
+        Object.entries(fields).flatMap(([key, field]) => {
+          const value = sample(field)
+          // Without a required one the error can't be made.
+          return value === undefined ? [] : [[key, value]]
+        }),
       )
       const error = new Class(values)
       assert.isAbove(error.message.length, 10, name)
