@@ -1,3 +1,4 @@
+import { beforeAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
 import { featureContract } from "../contract/featureContract.ts"
 import { runOnlyOn } from "../e2e/stage.ts"
@@ -8,6 +9,16 @@ const engine = guestEngine("podman")
 const { layer, client } = engine
 const name = "Podman with crun on cgroup v2"
 const options = { layer, image, unavailable: noGuest }
+
+// What Podman loads or commits is named so as well, and it then tells that name of an image.
+beforeAll(async () => {
+  if (noGuest === undefined) {
+    await client
+      .getImage(`localhost/${image}`)
+      .remove()
+      .catch(() => undefined)
+  }
+})
 
 checkGuest(name, engine, { cgroupDriver: "cgroupfs", runtime: "crun", limits: true })
 driverContract(name, { ...options, runs: 3 })

@@ -214,7 +214,10 @@ describe("Podman", { timeout: 300_000 }, () => {
       const { code, stdout, stderr } = yield* Effect.promise(() => run(args, { env }))
       const report = Schema.decodeUnknownSync(Schema.fromJsonString(DoctorReport))(stdout)
       assert.deepStrictEqual(
-        report.checks.filter(({ status, name }) => status !== "ok" && name !== "orphans"),
+        report.checks.filter(
+          // The seccomp profile of Podman 4 lets sandboxes use AF_VSOCK.
+          ({ status, name }) => status !== "ok" && name !== "orphans" && name !== "system calls",
+        ),
         [],
         stderr,
       )

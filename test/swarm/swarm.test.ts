@@ -10,7 +10,7 @@ import { Effect, Fiber, Stream } from "effect"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
 import { processSuite } from "../contract/processContract.ts"
-import { lostMajority, removalSuite } from "./brokenOff.ts"
+import { removalSuite } from "./brokenOff.ts"
 import { changeNode, nodesOf, noSwarm, startSwarm, until } from "./cluster.ts"
 import { forgerySuite } from "./forgery.ts"
 import {
@@ -386,44 +386,4 @@ describe("a swarm of three engines", () => {
   )
 
   removalSuite(check, one)
-
-  check(
-    "goes on when the leader of three managers is killed",
-    (cluster) =>
-      Effect.gen(function* () {
-        const driver = yield* SandboxDriver
-        for (const { name } of cluster.workers) {
-          yield* Effect.promise(() =>
-            changeNode(cluster.manager, name, (spec) => ({ ...spec, Role: "manager" })),
-          )
-        }
-        // Each by its own account: one that was just made a manager does not answer as one at once.
-        for (const node of cluster.nodes) {
-          yield* Effect.promise(() =>
-            until("three managers", 60, async () => {
-              const nodes = [...(await nodesOf(node)).values()]
-              return nodes.every(({ ManagerStatus }) => ManagerStatus?.Reachability === "reachable")
-            }),
-          )
-        }
-        const [a, b] = [yield* create(), yield* create()]
-        yield* exec(a, "echo kept > /tmp/kept")
-        // One creation is under way when the leader goes.
-        const creating = yield* Effect.forkChild(create())
-        yield* Effect.promise(() => cluster.manager.kill())
-        const c = yield* Fiber.join(creating)
-        assert.strictEqual(yield* out(a, "cat /tmp/kept"), "kept")
-        for (const id of [b, c]) assert.strictEqual(yield* out(id, "echo on"), "on")
-        const d = yield* create({ network: "internal" })
-        yield* driver.stop(d)
-        yield* driver.start(d)
-        assert.strictEqual(yield* out(d, "echo again"), "again")
-        for (const id of [a, b, c, d]) yield* driver.remove(id)
-        assert.deepStrictEqual(yield* driver.list(session), [])
-      }),
-    240_000,
-    driverAt(cluster?.nodes.map(({ endpoint }) => endpoint) ?? []),
-  )
-
-  lostMajority(check, driverAt(cluster?.nodes.map(({ endpoint }) => endpoint) ?? []))
 })

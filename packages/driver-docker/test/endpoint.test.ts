@@ -4,7 +4,7 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect } from "effect"
+import { ConfigProvider, Effect, Option } from "effect"
 import { findEndpoint, socketPathOf } from "../src/endpoint/Endpoint.ts"
 
 const temporary = Effect.acquireRelease(
@@ -59,8 +59,9 @@ describe("findEndpoint", () => {
       // Never another engine than the one that was chosen.
       const lost = yield* Effect.flip(find({ ...least, DOCKER_CONTEXT: "lost" }))
       assert.match(lost.message, /docker context "lost".* no such context/)
-      const { host } = yield* find({ ...least, DOCKER_CONTEXT: "default" })
-      assert.notStrictEqual(host, "unix:///desk.sock")
+      // A well-known socket, where there is one.
+      const byDefault = yield* Effect.option(find({ ...least, DOCKER_CONTEXT: "default" }))
+      assert.notStrictEqual(Option.getOrUndefined(byDefault)?.host, "unix:///desk.sock")
     }),
   )
 
