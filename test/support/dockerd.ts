@@ -6,23 +6,15 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import Dockerode from "dockerode"
 import { noEngine } from "./docker.ts"
+import { isOnPath } from "./machine.ts"
 import { needs } from "./skips.ts"
-
-const found = (command: string) => {
-  try {
-    execFileSync("which", [command], { stdio: "ignore" })
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** Why a test can't start an engine of its own here; undefined where it can. */
 export const noDockerd =
   noEngine ??
   (process.getuid?.() !== 0
     ? needs("an engine of its own", "only root may start one")
-    : found("dockerd") && found("unshare")
+    : isOnPath("dockerd") && isOnPath("unshare")
       ? undefined
       : needs("an engine of its own", "there is no dockerd on the PATH"))
 

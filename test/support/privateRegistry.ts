@@ -1,40 +1,25 @@
-import { execFileSync, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import Dockerode from "dockerode"
 import { noEngine, socketPath } from "./docker.ts"
+import { freePort, isOnPath } from "./machine.ts"
 import { needs } from "./skips.ts"
-
-const found = () => {
-  try {
-    execFileSync("which", ["docker-registry"], { stdio: "ignore" })
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** Why no registry with a password can be started here; undefined where one can. */
 export const noPrivateRegistry =
-  noEngine ?? (found() ? undefined : needs("a registry", "there is no docker-registry on the PATH"))
+  noEngine ??
+  (isOnPath("docker-registry")
+    ? undefined
+    : needs("a registry", "there is no docker-registry on the PATH"))
 
 /** Who may pull, and push. */
 export const owner = { username: "owner", password: "open-sesame-4711" } as const
 // What htpasswd -B makes of it.
 const hashed = "$2a$05$abcdefghijklmnopqrstuud2L8crwTyOxFi9P3yYYIG5bIITxThTG"
-
-const freePort = async () => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  server.close()
-  await once(server, "close")
-  return typeof address === "object" && address !== null ? address.port : 0
-}
 
 export interface PrivateRegistry extends AsyncDisposable {
   readonly port: number

@@ -6,6 +6,7 @@ import { tmpdir, userInfo } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { noEngine, socketPath } from "./docker.ts"
+import { freePort, isOnPath } from "./machine.ts"
 import { needs } from "./skips.ts"
 
 const program = "/usr/sbin/sshd"
@@ -15,9 +16,7 @@ const missing = () => {
   if (process.getuid?.() !== 0) return needs("an SSH server", "only root may start one")
   if (!existsSync(program)) return needs("an SSH server", `${program} is not installed`)
   for (const client of ["ssh", "ssh-keygen", "docker"]) {
-    try {
-      execFileSync("which", [client], { stdio: "ignore" })
-    } catch {
+    if (!isOnPath(client)) {
       return needs("an SSH server", `${client} is not on the PATH`)
     }
   }
@@ -43,15 +42,6 @@ export interface Sshd extends AsyncDisposable {
   readonly config: string
   /** Process IDs of the sshd's children: one for each connection, or more. */
   readonly connections: () => ReadonlyArray<number>
-}
-
-const freePort = async () => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  server.close()
-  await once(server, "close")
-  return typeof address === "object" && address !== null ? address.port : 0
 }
 
 const childrenOf = (parent: number | undefined) =>
