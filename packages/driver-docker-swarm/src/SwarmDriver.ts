@@ -27,7 +27,7 @@ import {
   Unsupported,
   unsupportedFeatures,
 } from "@cordon/core"
-import type { schemas } from "@cordon/driver-docker/engine"
+import { enforcedBy, type schemas } from "@cordon/driver-docker/engine"
 import {
   defaultPids,
   defaultRuntimeNames,
@@ -671,11 +671,11 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
         Effect.map(Effect.option(engine.info), (info) => ({ info, node, host })),
       { concurrency: 8 },
     )
-    const answered = infos.flatMap(({ info }) => Option.toArray(info))
+    const answered = infos.flatMap(({ info }) => Option.toArray(Option.map(info, enforcedBy)))
     const enforced = {
-      memory: answered.every(({ MemoryLimit }) => MemoryLimit === true),
-      cpus: answered.every(({ CpuCfsQuota }) => CpuCfsQuota === true),
-      pids: answered.every(({ PidsLimit }) => PidsLimit === true),
+      memory: answered.every(({ memory }) => memory),
+      cpus: answered.every(({ cpus }) => cpus),
+      pids: answered.every(({ pids }) => pids),
       disk: false,
     }
     const silent = infos.filter(({ info }) => Option.isNone(info))

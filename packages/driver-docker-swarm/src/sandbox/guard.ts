@@ -2,7 +2,7 @@ import { EngineError, type HostError } from "@cordon/core"
 import { schemas } from "@cordon/driver-docker/engine"
 import { initPath } from "@cordon/driver-docker/sandbox"
 import type { EngineHttp } from "@cordon/driver-docker-remote/http"
-import { Effect, Schedule, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { Node } from "../manager/schemas.ts"
 import { endpointOf, type NodeEngine } from "../NodeEngines.ts"
 
@@ -12,9 +12,7 @@ const defaultPort = 4789
 // Where clouds serve metadata and credentials.
 const linkLocalAddresses = "169.254.0.0/16"
 
-const Helper = Schema.Struct({
-  State: Schema.Struct({ Status: Schema.String, ExitCode: Schema.Number }),
-})
+const Ended = Schema.Struct({ StatusCode: Schema.Number })
 
 const Bridges = Schema.Array(
   Schema.Struct({
@@ -64,9 +62,6 @@ const gatewaysOn = (http: EngineHttp) =>
         .flatMap(({ IPAM }) => (IPAM?.Config ?? []).map(({ Gateway }) => Gateway ?? undefined))
         .filter(isAddress),
   )
-
-// It takes some milliseconds, and an engine without time for it is in trouble.
-const looking = Schedule.max([Schedule.spaced("10 millis"), Schedule.recurs(1000)])
 
 const operation = "close the way to the nodes"
 const name = "cordon-guard"
@@ -142,16 +137,13 @@ export const guardNodes = Effect.fn("guardNodes")(function* (
       connections.putInit(Id, image).pipe(
         Effect.andThen(engine.containerStart(Id)),
         Effect.andThen(
-          http
-            .ask(
-              { operation, method: "GET", path: `/containers/${encodeURIComponent(Id)}/json` },
-              Helper,
-            )
-            .pipe(
-              Effect.repeat({ schedule: looking, until: ({ State }) => State.Status === "exited" }),
-            ),
+          // At once where it has ended already.
+          http.ask(
+            { operation, method: "POST", path: `/containers/${encodeURIComponent(Id)}/wait` },
+            Ended,
+          ),
         ),
-        Effect.map(({ State }) => State.ExitCode),
+        Effect.map(({ StatusCode }) => StatusCode),
       ),
     ({ Id }) => Effect.ignore(engine.containerRemove(Id)),
   )
