@@ -7,7 +7,7 @@
 
 export { bounded } from "./engine/bounded.ts"
 export { enforcedBy, whyNoLimits } from "./engine/enforcement.ts"
-export { execConnection } from "./engine/execConnection.ts"
+export { execConnection, writeTogether } from "./engine/execConnection.ts"
 export { execSpec } from "./engine/execSpec.ts"
 export { codeOf, parseJson, refusalIn, systemReasons } from "./engine/failures.ts"
 export { messages } from "./engine/jsonLines.ts"

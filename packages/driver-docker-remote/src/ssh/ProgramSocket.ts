@@ -1,6 +1,7 @@
 import type { ChildProcessByStdio } from "node:child_process"
 import { Socket } from "node:net"
 import type { Readable, Writable } from "node:stream"
+import { writeTogether } from "@cordon/driver-docker/engine"
 
 /** A program that is spoken to over its standard input and output. */
 export type Program = ChildProcessByStdio<Writable, Readable, Readable>
@@ -21,7 +22,7 @@ export class ProgramSocket extends Socket {
     stdout.on("end", () => this.push(null))
     for (const stream of [stdin, stdout]) stream.on("error", (cause) => this.destroy(cause))
     stderr.on("error", () => {})
-    // What it says from here on is for nobody.
+    // Once the connection works, its messages are thrown away.
     stderr.resume()
     program.on("error", (cause) => this.destroy(cause))
   }
@@ -35,12 +36,11 @@ export class ProgramSocket extends Socket {
   }
 
   override _writev(pieces: ReadonlyArray<{ readonly chunk: Uint8Array }>, done: Done): void {
-    const { stdin } = this.#program
-    stdin.cork()
-    pieces.forEach(({ chunk }, at) => {
-      stdin.write(chunk, at === pieces.length - 1 ? done : undefined)
-    })
-    stdin.uncork()
+    writeTogether(
+      this.#program.stdin,
+      pieces.map(({ chunk }) => chunk),
+      done,
+    )
   }
 
   override _final(done: Done): void {

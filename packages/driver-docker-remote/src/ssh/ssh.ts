@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process"
 import { codeOf } from "@cordon/driver-docker/engine"
-import { Effect, type Scope } from "effect"
+import { Effect, type Scope, Semaphore } from "effect"
 import type { buildConnector } from "undici"
 import { hold, type Program, ProgramSocket } from "./ProgramSocket.ts"
 import { SshFailure, sshFailure } from "./sshFailures.ts"
@@ -15,8 +15,8 @@ export interface SshTarget {
 }
 
 /**
- * What ssh is called with. Nobody is there to be asked, so that it asks nothing; who shares connections
- * (ControlMaster), jumps or has keys of his own says so in ssh's configuration.
+ * What ssh is called with. It asks no questions, since nobody may be there to answer. Shared connections
+ * (ControlMaster), jump hosts and keys are set in ssh's own configuration.
  */
 export const sshArguments = (
   { hostname, port, username, path }: SshTarget,
@@ -34,7 +34,7 @@ export const sshArguments = (
     // Each connection would try to have the ports that a configuration forwards.
     "ClearAllForwardings=yes",
     "RemoteCommand=none",
-    // What tells failures apart.
+    // Failures are told apart by these messages.
     "LogLevel=ERROR",
   ].flatMap((option) => ["-o", option]),
   ...(port === "" ? [] : ["-p", port]),
@@ -82,7 +82,7 @@ const engineAnswers = (program: Program, milliseconds: number): Promise<void> =>
   stderr.on("data", (piece: Buffer) => {
     if (said.length < mostSaid) said += piece.toString()
   })
-  // Of one that ends before it has read all.
+  // A program that ends before it has read all its input.
   stdin.on("error", () => {})
   program.on("error", (cause) =>
     reject(
@@ -155,24 +155,13 @@ export const sshConnector = (
       const seconds = Math.max(1, Math.ceil(connectTimeout / 1000))
       const args = sshArguments(target, { seconds, config })
       const opening = new Set<Program>()
-      const waiting: Array<() => void> = []
-      let free = atOnce
-      const turn = async () => {
-        if (free > 0) free--
-        else await new Promise<void>((resolve) => waiting.push(resolve))
-      }
-      const leave = () => {
-        const next = waiting.shift()
-        if (next === undefined) free++
-        else next()
-      }
+      const permits = Semaphore.makeUnsafe(atOnce)
       const connector: buildConnector.connector = (_options, done) => {
-        turn()
-          .then(() => open(args, connectTimeout, holds, opening).finally(leave))
-          .then(
-            (socket) => done(null, socket),
-            (cause: Error) => done(cause, null),
-          )
+        const opened = Effect.promise(() => open(args, connectTimeout, holds, opening))
+        Effect.runPromise(permits.withPermits(1)(opened)).then(
+          (socket) => done(null, socket),
+          (cause: Error) => done(cause, null),
+        )
       }
       return { connector, opening }
     }),

@@ -1,5 +1,6 @@
 import { EngineUnreachable } from "@cordon/core"
-import { Config, Effect, Option } from "effect"
+import { Effect } from "effect"
+import { homeFolder, setting } from "../surroundings.ts"
 import { strategies } from "./strategies.ts"
 
 /** Where an engine is, and how that was found out. */
@@ -11,12 +12,6 @@ export interface Endpoint {
   /** The folder that the docker client would take ca.pem, cert.pem and key.pem from. */
   readonly certificates?: string
 }
-
-const setting = (name: string) =>
-  Effect.map(
-    Effect.orElseSucceed(Config.option(Config.NonEmptyString(name)), () => Option.none<string>()),
-    Option.getOrUndefined,
-  )
 
 /**
  * Finds the engine: the option, `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the current docker
@@ -37,7 +32,7 @@ export const findEndpoint = Effect.fn("findEndpoint")(function* (
     colimaHome: yield* setting("COLIMA_HOME"),
     temporaryDirectory: yield* setting("TMPDIR"),
     user: process.getuid?.(),
-    home: (yield* setting("HOME")) ?? (yield* setting("USERPROFILE")),
+    home: yield* homeFolder,
     tlsVerify: yield* setting("DOCKER_TLS_VERIFY"),
     certPath: yield* setting("DOCKER_CERT_PATH"),
     platform: process.platform,

@@ -3,6 +3,7 @@ import { readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { EngineUnreachable } from "@cordon/core"
 import { Effect, Schema } from "effect"
+import { dockerFolder } from "../surroundings.ts"
 import type { Endpoint } from "./Endpoint.ts"
 import { firstPlace, type Surroundings, wellKnownPlaces } from "./wellKnown.ts"
 
@@ -25,13 +26,11 @@ export interface EndpointStrategy {
   ) => Effect.Effect<Endpoint | undefined, EngineUnreachable>
 }
 
-const dockerFolder = ({ dockerConfig, home }: EndpointEnvironment) =>
-  dockerConfig ?? (home === undefined ? undefined : join(home, ".docker"))
+const folderOf = ({ dockerConfig, home }: EndpointEnvironment) => dockerFolder(dockerConfig, home)
 
 /** As the docker client: either variable asks for TLS, and the folder has a usual place. */
 const certificatesOf = (environment: EndpointEnvironment) =>
-  environment.certPath ??
-  (environment.tlsVerify === undefined ? undefined : dockerFolder(environment))
+  environment.certPath ?? (environment.tlsVerify === undefined ? undefined : folderOf(environment))
 
 const named = (name: string, key: "host" | "ownHost" | "dockerHost"): EndpointStrategy => ({
   name,
@@ -76,7 +75,7 @@ const currentContext: EndpointStrategy = {
   name: "the current docker context",
   find: Effect.fnUntraced(function* (environment) {
     const { dockerContext } = environment
-    const folder = dockerFolder(environment)
+    const folder = folderOf(environment)
     if (folder === undefined) return undefined
     const name =
       dockerContext ?? (yield* read(join(folder, "config.json"), ConfigFile))?.currentContext
@@ -105,9 +104,10 @@ const wellKnownSockets: EndpointStrategy = {
     const found = yield* firstPlace(wellKnownPlaces(environment))
     if (found === undefined) return undefined
     const { place, listens } = found
+    const [scheme, kind] = environment.platform === "win32" ? ["npipe", "pipe"] : ["unix", "socket"]
     return {
-      host: `${environment.platform === "win32" ? "npipe" : "unix"}://${place.path}`,
-      source: `it is the well-known ${environment.platform === "win32" ? "pipe" : "socket"} of ${place.of}${listens ? "" : ", though nothing answers there"}`,
+      host: `${scheme}://${place.path}`,
+      source: `it is the well-known ${kind} of ${place.of}${listens ? "" : ", though nothing answers there"}`,
     }
   }),
 }

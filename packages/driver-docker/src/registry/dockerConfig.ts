@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { CheckedCredentials } from "@cordon/core"
-import { Config, Effect, Option, Redacted, Schema } from "effect"
+import { Effect, Option, Redacted, Schema } from "effect"
+import { dockerFolder, homeFolder, setting } from "../surroundings.ts"
 import { askHelper, HelperFailed } from "./credentialHelper.ts"
 
 /** One login in the file, as `docker login` writes it where there is no helper. */
@@ -22,17 +23,9 @@ const ConfigFile = Schema.fromJsonString(
   }),
 )
 
-const setting = (name: string) =>
-  Effect.map(
-    Effect.orElseSucceed(Config.option(Config.NonEmptyString(name)), () => Option.none<string>()),
-    Option.getOrUndefined,
-  )
-
 const configPath = Effect.gen(function* () {
-  const folder = yield* setting("DOCKER_CONFIG")
-  if (folder !== undefined) return join(folder, "config.json")
-  const home = (yield* setting("HOME")) ?? (yield* setting("USERPROFILE"))
-  return home === undefined ? undefined : join(home, ".docker", "config.json")
+  const folder = dockerFolder(yield* setting("DOCKER_CONFIG"), yield* homeFolder)
+  return folder === undefined ? undefined : join(folder, "config.json")
 })
 
 const unreadable = (reason: string) => new HelperFailed({ helper: "config.json", reason })
