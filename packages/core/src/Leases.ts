@@ -251,7 +251,7 @@ const make = Effect.gen(function* () {
       (yield* inTurn(target.id)(takePart(target)).pipe(
         Effect.mapError(named(target)),
         inTime(patience),
-        // Of the use itself, which comes after.
+        // The use itself was not begun.
         Effect.mapError((error) =>
           error instanceof EngineUnreachable
             ? new EngineUnreachable({ ...error, delivered: "never" })

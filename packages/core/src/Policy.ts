@@ -201,7 +201,7 @@ export const allowsImage = ({ defaults, images, registries }: Policy, image: str
 /**
  * Whether the settings themselves name an image: as the default, in `allow.images`, or by a registry in
  * `allow.registries` that is not a public one. Only such an image is pulled with the operator's
- * credentials: one that is allowed because everybody may have it is had as everybody has it.
+ * credentials. An image that is allowed only because its registry is public is pulled without any.
  */
 export const namesImage = ({ defaults, images, registries }: Policy, image: string): boolean => {
   if (sameImage(image, defaults.image)) return true

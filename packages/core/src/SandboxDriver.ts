@@ -164,8 +164,8 @@ export class SandboxDriver extends Context.Service<
          */
         readonly instead?: string
         /**
-         * With whose rights its image is had; nobody's where absent. Apart from the spec, which drivers
-         * keep with the sandbox.
+         * With whose credentials its image is pulled; without any where absent. It is no part of the spec,
+         * since drivers keep the spec with the sandbox.
          */
         readonly access?: ImageAccess
       },

@@ -130,8 +130,8 @@ export interface CreateSecrets {
   readonly secrets?: Secrets
   /**
    * Credentials by registry, in place of all others for the image of this one creation. Its registry is
-   * asked then even where the host has the image: who gives credentials has what they open, and no
-   * more. They are sent to the engine with the pull, and nowhere else.
+   * asked then even where the host has the image, so that a creation gets only what its own credentials
+   * open. They are sent to the engine with the pull, and nowhere else.
    */
   readonly registryCredentials?: RegistryCredentialsInput
 }

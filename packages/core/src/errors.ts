@@ -38,7 +38,7 @@ export class ImageNotFound extends TaggedError<ImageNotFound>()("ImageNotFound",
   image: Schema.String,
 }) {
   override get message() {
-    return `Image ${quote(this.image)} is neither on the host nor in its registry. Check the name and the tag. A registry may say the same of a private image when it got no credentials, or others' than that image needs.`
+    return `Image ${quote(this.image)} is neither on the host nor in its registry. Check the name and the tag. A registry may also say so of a private image when credentials for it are missing or wrong.`
   }
 }
 
@@ -62,7 +62,7 @@ export type PullFailure = typeof PullFailure.Type
 
 const pullFailures: Readonly<Record<PullFailure, string>> = {
   login:
-    "its registry wants a login, and has none from here; give registryCredentials for it, or docker login, and name the image in the settings (image, allow.images)",
+    "its registry wants a login, and got none; give registryCredentials for it or run docker login, and name the image in the settings (image, allow.images)",
   credentials:
     "its registry refuses the credentials that it was given; see that they are right, not expired, and may read this image",
   helper:

@@ -2,7 +2,10 @@ import { namesImage } from "./Policy.ts"
 import type { Settings } from "./Settings.ts"
 import { credentialsFor, type ImageAccess, type RegistryLogins } from "./values/Registry.ts"
 
-/** With whose rights an image is had: those of its creation, else the operator's where those are for it. */
+/**
+ * With whose credentials an image is pulled: those of its creation, else the operator's where the settings name
+ * the image.
+ */
 export const accessTo = (
   { registryLogins, policy, pull }: Settings["Service"],
   image: string,

@@ -218,7 +218,7 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
           method: "POST",
           path: `/containers/${of(container)}/exec`,
           body: execSpec(command),
-          // One that is never started is nothing.
+          // An exec that is never started does nothing.
           idempotent: true,
         },
         schemas.Created,

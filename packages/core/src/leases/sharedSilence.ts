@@ -3,8 +3,8 @@ import { EngineUnreachable } from "../errors.ts"
 import type { makeKeyedLock } from "../KeyedLock.ts"
 
 /**
- * Takes turns, and shares what one of them found out: where nothing answers, those who waited meanwhile fail
- * with that as well. One after the other they would each wait for the same silence.
+ * Takes turns by key. When a turn finds that its engine does not answer, the turns that waited for it fail
+ * with the same error: one after the other they would each wait for the same silence.
  */
 export const makeSharedSilence = <Key>(exclusively: ReturnType<typeof makeKeyedLock<Key>>) => {
   const silences = new Map<Key, EngineUnreachable>()

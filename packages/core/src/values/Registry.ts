@@ -24,7 +24,7 @@ export type CheckedCredentials =
 /** Checked credentials by registry. */
 export type RegistryLogins = ReadonlyMap<string, CheckedCredentials>
 
-/** With whose rights an image is had of its registry. A driver keeps nothing of it with a sandbox. */
+/** With whose credentials an image is pulled. A driver keeps nothing of it with a sandbox. */
 export interface ImageAccess {
   /**
    * `anybody`: without credentials. `operator`: with those of the settings, else with those that the

@@ -1,7 +1,7 @@
 import { EngineUnreachable, type HostError, TaggedError } from "@cordon/core"
 import { Schema } from "effect"
 
-/** Whether a request reached whom it was for, as far as is known. */
+/** Whether a request arrived, as far as is known. */
 export type Delivered = NonNullable<EngineUnreachable["delivered"]>
 
 /** The connection to a sandbox's init is gone, and with it all calls that were under way on it. */
@@ -70,7 +70,7 @@ export type ConnectionError = HostError | InitLost
 export const lossOf = (error: ConnectionError, delivered: Delivered): ConnectionError =>
   error instanceof InitLost ? new InitLost({ ...error, delivered }) : withDelivery(error, delivered)
 
-/** An engine's silence, as the failure of a call whose request reached whom it was for, or not. */
+/** An engine's silence, as the failure of one call. `delivered` says whether its request arrived. */
 export const withDelivery = <E extends { readonly _tag: string }>(
   error: E,
   delivered: Delivered = "perhaps",

@@ -195,7 +195,7 @@ export const makeCreation = (options: {
       return { ...created, State }
     }).pipe(
       Effect.onError(() => takeAway),
-      // Of the whole creation that is not so any more.
+      // Once a container was made, "never" no longer holds for the whole creation.
       Effect.mapError((error) => (made === undefined ? error : withDelivery(error))),
     )
   }
@@ -244,7 +244,7 @@ export const makeCreation = (options: {
   return (request: Creation): Effect.Effect<ContainerInspect, CreateError> =>
     Effect.andThen(
       requireUserNumbers(identityOf(request.spec, request.image).user),
-      // Then on all CPUs, as each later one.
+      // After a refusal this sandbox, like each later one, is made on all CPUs.
       Effect.catchIf(makeOnNetwork(request), cpuSets.refused, () => makeOnNetwork(request)),
     )
 }

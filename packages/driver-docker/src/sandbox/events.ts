@@ -62,7 +62,7 @@ export interface ContainerListeners {
   readonly ended: (instanceId: string) => Effect.Effect<void>
   readonly paused: (instanceId: string) => Effect.Effect<void>
   readonly resumed: (instanceId: string) => Effect.Effect<void>
-  /** Waits until a connection to the engine was found to be cut without a word. */
+  /** Waits until a connection to the engine is found to have been cut silently. */
   readonly silence: Effect.Effect<void>
 }
 
@@ -100,7 +100,7 @@ export const makeEventHub = Effect.fnUntraced(function* (
     }
   })
 
-  // Nothing comes for long over a connection for events: only others tell that the network lost it.
+  // A connection for events may be silent for long: only other connections show that the network lost it.
   const cut = Effect.andThen(
     listeners?.silence ?? Effect.never,
     Effect.fail(
