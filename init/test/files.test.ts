@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
+import { constants } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, describe } from "vitest"
 import { check, chunks, entries, file, operations, Reader } from "./operations.ts"
@@ -83,13 +84,15 @@ describe("read", () => {
     assert.strictEqual(await errorOf("unknown", "/"), "ENOSYS")
   })
 
-  check("ends with EPIPE where nobody listens", async () => {
+  check("ends with an error where nobody listens", async () => {
     const at = folder()
     fs.writeFileSync(join(at, "f"), Buffer.alloc(1_000_000))
     const child = start(["read", `${at}/f`])
     child.stdout.destroy()
     const code = await new Promise((resolve) => child.on("close", resolve))
-    assert.strictEqual(code, 32)
+    // The output is a socket: one that was closed before its bytes were read says ECONNRESET.
+    const { EPIPE, ECONNRESET } = constants.errno
+    assert.include([EPIPE, ECONNRESET], code)
   })
 })
 
