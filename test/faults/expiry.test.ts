@@ -42,7 +42,7 @@ const check = async ({ engine, socketPath }: Dockerd, attacks: string) => {
   }
   const cli = join(import.meta.dirname, "../../packages/cli/src/bin.ts")
   // Past the removal time, which counts for `gc` from the stop on.
-  await pause(21_000)
+  await pause(61_000)
   const { stdout } = await runProgram(cli, ["gc", "--dry-run", "--json", "--host", host])
   const found: { readonly removed: ReadonlyArray<{ readonly kind: string }> } = JSON.parse(stdout)
   assert.strictEqual(

@@ -1,6 +1,6 @@
 // A program that creates two sandboxes with each runtime it is given, and goes on until it is killed.
 import { readFileSync } from "node:fs"
-import { createSandboxes, Runtime } from "@cordon/core"
+import { createSandboxes, type PromiseSandbox, Runtime } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { Schema } from "effect"
 
@@ -11,8 +11,8 @@ const sandboxes = createSandboxes({
   sessionId,
   image,
   network: "none",
-  removeTimeout: "20 seconds",
-  idleTimeout: "20 seconds",
+  removeTimeout: "60 seconds",
+  idleTimeout: "60 seconds",
 })
 
 // What root inside could try: to keep process 1 from ending, or to speak for a program that is gone.
@@ -30,23 +30,32 @@ const stopping = (runtime: string) => [
   `while :; do for p in $(ls /proc); do [ $p = ${runtime === "gvisor" ? 1 : "$$"} ] || kill -STOP $p; done; done`,
 ]
 
-const begin = async (runtime: Runtime, daemons: ReadonlyArray<string>) => {
-  const sandbox = await sandboxes.create({ runtime })
-  await sandbox.files.write("/attacks", readFileSync(attacks), { mode: 0o755 })
-  void sandbox.exec("exec sleep 1000").catch(() => undefined)
+const attack = async ({ files, exec, info }: PromiseSandbox, daemons: ReadonlyArray<string>) => {
+  await files.write("/attacks", readFileSync(attacks), { mode: 0o755 })
+  void exec("exec sleep 1000").catch(() => undefined)
   // Each is begun by a command that has ended: it belongs to the sandbox, not to this program.
   for (const daemon of daemons) {
     const quoted = `'${daemon.replaceAll("'", `'\\''`)}'`
-    await sandbox
-      .exec(`setsid sh -c ${quoted} >/dev/null 2>&1 </dev/null &`, { timeout: "10 seconds" })
-      .catch(() => undefined)
+    await exec(`setsid sh -c ${quoted} >/dev/null 2>&1 </dev/null &`, {
+      timeout: "10 seconds",
+    }).catch(() => undefined)
   }
-  process.stdout.write(`${sandbox.info.instanceId}\n`)
+  process.stdout.write(`${info.instanceId}\n`)
 }
 
-for (const runtime of runtimes) {
-  const known = Schema.decodeUnknownSync(Runtime)(runtime)
-  await begin(known, busy)
-  await begin(known, stopping(runtime))
+// All are there before any is attacked, which slows the machine.
+const begun: Array<() => Promise<void>> = []
+for (const name of runtimes) {
+  const runtime = Schema.decodeUnknownSync(Runtime)(name)
+  for (const daemons of [busy, stopping(runtime)]) {
+    const sandbox = await sandboxes.create({ runtime })
+    // A process 1 that was started anew holds to the same.
+    if (daemons === busy) {
+      await sandbox.stop()
+      await sandbox.start()
+    }
+    begun.push(() => attack(sandbox, daemons))
+  }
 }
+for (const begin of begun) await begin()
 process.stdout.write("ready\n")

@@ -13,6 +13,7 @@ export {
   forgetProcesses,
   makeContainerProcesses,
 } from "./container/processes.ts"
+export { removalSeconds } from "./container/removal.ts"
 export { makeContainerStats } from "./container/stats.ts"
 export type { Target } from "./container/Target.ts"
 export { makeTerminals } from "./container/terminals.ts"
@@ -29,7 +30,6 @@ export { type RegistryAuth, registryAuth } from "./registry/registryAuth.ts"
 export { capacityOf, freeSubnets, parsePool, type Range } from "./Subnets.ts"
 export { makeBackground } from "./sandbox/background.ts"
 export { containerSpec, identityOf } from "./sandbox/container.ts"
-export { removalSeconds } from "./sandbox/creation.ts"
 export { type EventHub, makeEventHub } from "./sandbox/events.ts"
 export { pullFailure } from "./sandbox/pullFailure.ts"
 export { isForeign } from "./sandbox/snapshots.ts"

@@ -1,13 +1,15 @@
 import { EngineError, EngineUnreachable, type HostError, makeKeyedLock } from "@cordon/core"
-import { Deferred, Duration, Effect, Exit, RcMap, Result, Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Option, RcMap, Result, Scope } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
 import { type ConnectionError, InitLost } from "../init/errors.ts"
 import type { InitConnection } from "../init/InitConnection.ts"
+import { leaseOf } from "../Labels.ts"
 import { initPath } from "./initArchive.ts"
 import { makeOpening } from "./opening.ts"
 import { answers, Stuck } from "./refusals.ts"
+import { removalSeconds } from "./removal.ts"
 
 /** A connection to the init of a running sandbox. */
 export interface Connected {
@@ -109,9 +111,12 @@ export const makeConnections = Effect.fnUntraced(function* (
   /** As `launch`, of a container that has ended: the init is put in anew. */
   const relaunch = Effect.fnUntraced(function* (instanceId: string) {
     yield* requireTables(instanceId)
-    const { Image } = yield* engine.containerInspect(instanceId)
+    const { Image, Config } = yield* engine.containerInspect(instanceId)
     yield* putInit(instanceId, yield* engine.imageInspect(Image ?? ""))
-    yield* launch(instanceId, engine.containerStart(instanceId))
+    // The new process 1 knows nothing of what the one before was told.
+    const lease = Option.getOrUndefined(leaseOf(Config.Labels))
+    const removal = lease && removalSeconds({ lease })
+    yield* launch(instanceId, engine.containerStart(instanceId), removal)
   })
 
   const isPaused = (instanceId: string) =>

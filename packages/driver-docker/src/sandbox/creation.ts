@@ -11,6 +11,7 @@ import {
 import { Deferred, Effect, Schedule } from "effect"
 import type { Connections } from "../container/connections.ts"
 import type { ContainerFiles } from "../container/files.ts"
+import { removalSeconds } from "../container/removal.ts"
 import { requireUserNumbers } from "../container/users.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
@@ -78,13 +79,6 @@ const findCreated = (engine: Engine, name: string, token: string, lost: EngineEr
     ),
     Effect.map(({ Id }) => Id),
   )
-
-/**
- * Seconds for which a sandbox lives without any program that is connected to it: not so few that one
- * which is slow to show itself loses it, nor more than the init can count.
- */
-export const removalSeconds = ({ lease }: Pick<SandboxSpec, "lease">): number =>
-  Math.min(Math.max(Math.ceil(lease.removeTimeout / 1000), 60), 2 ** 32 - 1)
 
 /** Makes and starts a container with its network; what it made is undone where it fails. */
 export const makeCreation = (options: {
