@@ -70,6 +70,16 @@ for await (const event of worker.follow()) {
   if (event._tag === "Lost") console.log(`(${event.bytes} bytes are no longer kept)`)
 }
 
+// A shell that goes on where it was.
+{
+  await using shell = await sandbox.shell()
+  await shell.exec("mkdir -p project && cd project && export NAME=world")
+  await shell.exec("greet() { echo hello $NAME; }")
+  console.log((await shell.exec('greet; basename "$PWD"')).stdout.trim())
+  const late = await shell.exec("NAME=nobody; sleep 1000", { timeout: 300 })
+  console.log(late.timedOut, (await shell.exec("greet")).stdout.trim())
+}
+
 // A terminal.
 {
   await using terminal = await sandbox.terminal({ size: { columns: 100, rows: 30 } })

@@ -13,6 +13,7 @@ import { Effect, Fiber, Layer, Redacted, Schedule, Stream } from "effect"
 import { onLayer } from "../support/onLayer.ts"
 import { needs } from "../support/skips.ts"
 import { gitContract } from "./gitContract.ts"
+import { lastingShellContract } from "./lastingShellContract.ts"
 import { pathContract } from "./pathContract.ts"
 import { portContract } from "./portContract.ts"
 import { processContract } from "./processContract.ts"
@@ -753,6 +754,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
       )
     })
 
+    lastingShellContract({ check, make, lack: lacks.processes })
     statsContract({ check, make, lacks })
     portContract({ check, make, lack: lacks.ports ?? lacks.processes })
     textContract({ check, make, lacks })

@@ -63,6 +63,7 @@ describe("wrong input from JavaScript", () => {
 
   it("is refused by the calls of a sandbox, by name and with what there is", async () => {
     const { files, processes, ports } = sandbox
+    await using shell = await sandbox.shell()
     for (const [call, ...told] of [
       [() => sandbox.exec(js(undefined)), "command of exec", "a script, or an array"],
       [() => sandbox.exec(js([])), "the command is empty"],
@@ -86,6 +87,9 @@ describe("wrong input from JavaScript", () => {
       [() => ports.expose(js("80")), "port of ports.expose", "but it is a string"],
       [() => sandbox.snapshot(js({ name: "x" })), "name of snapshot"],
       [() => sandbox.terminal(js({ colums: 3 })), "options of terminal"],
+      [() => sandbox.shell(js({ cdw: "/" })), 'Did you mean "cwd"?'],
+      [() => shell.exec(js(["true"])), "script of shell.exec", "Expected string"],
+      [() => shell.exec("true", js({ user: "root" })), 'there is no option "user"'],
       [() => sandbox.remove(js({ force: true })), "options of remove"],
     ] as const) {
       const message = await refusal(call)

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
+import { lastingShellSuite } from "../contract/lastingShellContract.ts"
 import { processSuite } from "../contract/processContract.ts"
 import { runOnlyOn } from "../e2e/stage.ts"
 import { makeAuthority } from "../support/certificates.ts"
@@ -24,6 +25,12 @@ driverContract(name, {
   image: process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
   unavailable: noEngineContainers,
   runs: 5,
+})
+
+lastingShellSuite(name, {
+  layer,
+  image: process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
+  unavailable: noEngineContainers,
 })
 
 processSuite(name, {

@@ -9,6 +9,7 @@ import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
+import { lastingShellSuite } from "../contract/lastingShellContract.ts"
 import { processSuite } from "../contract/processContract.ts"
 import { removalSuite } from "./brokenOff.ts"
 import { changeNode, nodesOf, noSwarm, startSwarm, until } from "./cluster.ts"
@@ -38,6 +39,13 @@ driverContract("docker-swarm on three engines", {
   image,
   unavailable: noSwarm,
   runs: 3,
+})
+
+lastingShellSuite("docker-swarm on three engines", {
+  layer: one,
+  image,
+  unavailable: noSwarm,
+  timeout: 120_000,
 })
 
 processSuite("docker-swarm on three engines", {

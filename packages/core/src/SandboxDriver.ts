@@ -206,6 +206,32 @@ export class SandboxDriver extends Context.Service<
     readonly exec: (id: SandboxId, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>
 
     /**
+     * Shells that keep their state between commands, of a driver that can't run the scripts by which they
+     * do elsewhere; absent by default. A `name` belongs to whoever begins it, and nobody can guess it.
+     */
+    readonly shells?:
+      | {
+      /** Begins a shell in the folder and with the variables of a request, whose command is not run. */
+      readonly begin: (
+        id: SandboxId,
+        name: string,
+        request: ExecRequest,
+      ) => Effect.Effect<void, ExecError>
+      /**
+       * Runs a script in it, which leaves its state to the next: unless it is killed, whose changes are lost.
+       *
+       * @param forgets variables that are no part of the state
+       */
+      readonly exec: (
+        id: SandboxId,
+        name: string,
+        request: ExecRequest,
+        forgets: ReadonlyArray<string>,
+      ) => Stream.Stream<ExecEvent, ExecError>
+      readonly end: (id: SandboxId, name: string) => Effect.Effect<void>
+    } | undefined
+
+    /**
      * Who a user is in a running sandbox.
      *
      * @param user a name, a number, or either with `:group`; the sandbox's own user where absent. One

@@ -64,6 +64,13 @@ import {
 } from "./sandbox/folders.ts"
 import { type Git, makeGit } from "./sandbox/git.ts"
 import { makePaths, type PathError } from "./sandbox/home.ts"
+import {
+  makeShells,
+  type SandboxShell,
+  type ShellError,
+  type ShellNeeds,
+  type ShellOptions,
+} from "./sandbox/lastingShell.ts"
 import { makePorts, type Ports } from "./sandbox/ports.ts"
 import { makeProcesses, type Processes } from "./sandbox/processes.ts"
 import type { RunCommand } from "./sandbox/shell.ts"
@@ -255,6 +262,16 @@ export interface Sandbox {
     command: ExecRequest["command"],
     options?: ExecOptions,
   ) => Stream.Stream<ExecEvent, ExecError | LeaseError>
+  /**
+   * Opens a shell that keeps its folder, variables and functions between commands, until the scope
+   * closes. Each command has its own output, exit code and timeout, and survives no more than the
+   * shell does: one that is killed leaves the shell as it was before it.
+   *
+   * It is the image's bash, else its sh, which keeps no functions, aliases and arrays.
+   */
+  readonly shell: (
+    options?: ShellOptions,
+  ) => Effect.Effect<SandboxShell, ShellError, Scope.Scope>
   readonly files: SandboxFiles
   readonly git: Git
   readonly processes: Processes
@@ -533,16 +550,19 @@ const make = Effect.gen(function* () {
       }
     })
 
+    const collect: ShellNeeds["collect"] = (request, events, { onOutput, outputLimit }) => {
+      const watched =
+        onOutput === undefined
+          ? events
+          : Stream.tap(events, (event) => (event._tag === "Exit" ? Effect.void : onOutput(event)))
+      return useFor(request)(collectOutput(watched, outputLimit))
+    }
+
     const exec = Effect.fn("Sandbox.exec")(
       function* (command: ExecRequest["command"], options: ExecOptions = {}) {
         const { request, outputLimit } = yield* prepare(command, options)
-        const { onOutput } = options
         const events = driver.exec(id, request)
-        const watched =
-          onOutput === undefined
-            ? events
-            : Stream.tap(events, (event) => (event._tag === "Exit" ? Effect.void : onOutput(event)))
-        return yield* useFor(request)(collectOutput(watched, outputLimit))
+        return yield* collect(request, events, { ...options, outputLimit })
       },
       Effect.annotateSpans({ "sandbox.id": id }),
       Effect.trackDuration(execDuration),
@@ -683,6 +703,16 @@ const make = Effect.gen(function* () {
       }),
       ports: makePorts({ id, driver, use, available: need("ports") }),
       terminal,
+      shell: makeShells({
+        id,
+        driver,
+        workdir,
+        prepare,
+        collect,
+        use,
+        ask: (question) => whileOpen(ask(Effect.provideService(question, Incarnation, info))),
+        secretNames: () => Object.keys(secretsOf.get(info.instanceId) ?? {}),
+      }),
       inspect: whileOpen(ask(driver.inspect(id))),
       exec,
       run: Effect.fnUntraced(function* (command, options = {}) {

@@ -517,6 +517,15 @@ export class Unsupported extends TaggedError<Unsupported>()("Unsupported", {
   }
 }
 
+/** A lasting shell could not begin, or not go on. */
+export class ShellUnavailable extends TaggedError<ShellUnavailable>()("ShellUnavailable", {
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `The shell can't be used: ${this.reason}. Try again, or run the command with exec, which needs no shell that lasts.`
+  }
+}
+
 /** Another holder took the sandbox over, or its lease ran out and it was removed. */
 export class LeaseLost extends TaggedError<LeaseLost>()("LeaseLost", {
   sandbox: Schema.String,
@@ -624,6 +633,7 @@ export type CordonError =
   | ProcessNotStarted
   | ProcessInputClosed
   | PortUnreachable
+  | ShellUnavailable
   | GitMissing
   | GitAuthFailed
   | RepositoryNotFound

@@ -33,6 +33,13 @@ export type {
 } from "./sandbox/git.ts"
 export type { PathError } from "./sandbox/home.ts"
 export type {
+  SandboxShell,
+  ShellError,
+  ShellExecOptions,
+  ShellOptions,
+  ShellResult,
+} from "./sandbox/lastingShell.ts"
+export type {
   ExposedPort,
   ExposeOptions,
   PortError,

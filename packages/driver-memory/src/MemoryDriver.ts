@@ -2,11 +2,14 @@ import { randomUUID } from "node:crypto"
 import {
   checkInput,
   type DriverCapabilities,
+  type ExecError,
+  type ExecEvent,
   type FileError,
   FolderChange,
   type FolderWatch,
   handOver,
   ImageNotFound,
+  InvalidPath,
   optionNames,
   RuntimeUnavailable,
   requireIncarnation,
@@ -24,7 +27,8 @@ import { DateTime, Effect, Layer, Option, PubSub, Stream } from "effect"
 import { getArchive, putArchive } from "./archive.ts"
 import { FileTree } from "./FileTree.ts"
 import { listFolder, moveFile, removeFile, searchFolder } from "./folders.ts"
-import { runCommand } from "./interpreter.ts"
+import { inLanguage, runCommand } from "./interpreter.ts"
+import { beginShell, runInShell, type ShellState } from "./shells.ts"
 
 /** What images there are, and how much a sandbox may hold. */
 export interface MemoryOptions {
@@ -41,6 +45,7 @@ interface Box {
   info: SandboxInfo
   readonly tree: FileTree
   readonly env: Readonly<Record<string, string>>
+  readonly shells: Map<string, ShellState>
   running: number
 }
 
@@ -57,6 +62,7 @@ const capabilities: Omit<DriverCapabilities, "hostId"> = {
     "Limits are recorded, not enforced; a script ends after 1,000,000 commands or loop rounds, and may hold the process's event loop until then or until its timeout.",
     "Images are names: there are the interpreter's own commands and no binaries.",
     "There are no processes: what '&' starts runs beside its command and ends with it.",
+    "A shell that lasts keeps variables, functions, aliases and options, but for what a command changed that 'set -e' ended.",
     "What a command prints comes at its end; hard links are copies.",
     "There is no network, whatever the network mode.",
     "Statistics tell no CPU time, memory or processes: a sandbox shares them with this process.",
@@ -155,7 +161,7 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
           return yield* handOver(
             () =>
               Effect.gen(function* () {
-                boxes.set(id, { info, tree, env, running: 0 })
+                boxes.set(id, { info, tree, env, shells: new Map(), running: 0 })
                 yield* publish(SandboxEvent.Created({ id }))
                 yield* publish(SandboxEvent.Started({ id }))
                 return info
@@ -196,6 +202,31 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
         const { status } = box.info
         return status === "running" ? undefined : new SandboxNotRunning({ sandbox: id, status })
       }
+
+      /** A command's events, once it has ended. */
+      const running = (
+        id: SandboxId,
+        run: (box: Box) => Effect.Effect<ReadonlyArray<ExecEvent>, ExecError>,
+      ): Stream.Stream<ExecEvent, ExecError> =>
+        Stream.unwrap(
+          Effect.gen(function* () {
+            const box = yield* findRunning(id)
+            yield* Effect.acquireRelease(
+              Effect.sync(() => {
+                box.running += 1
+              }),
+              () =>
+                Effect.sync(() => {
+                  box.running -= 1
+                }),
+            )
+            const events = yield* run(box)
+            // Stopped or removed while it ran, as its processes would have been.
+            const error = ended(id, box.info.instanceId)
+            if (error !== undefined) return yield* Effect.fail(error)
+            return Stream.fromIterable(events)
+          }),
+        )
 
       /** Looks at a folder whenever anything in the sandbox has changed. */
       const watch = (
@@ -245,25 +276,31 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
               .map(seen),
           ),
         exec: (id, request) =>
-          Stream.unwrap(
-            Effect.gen(function* () {
-              const box = yield* findRunning(id)
-              yield* Effect.acquireRelease(
-                Effect.sync(() => {
-                  box.running += 1
-                }),
-                () =>
-                  Effect.sync(() => {
-                    box.running -= 1
-                  }),
-              )
-              const events = yield* runCommand(box.tree, box.env, box.info.workdir, request)
-              // Stopped or removed while it ran, as its processes would have been.
-              const error = ended(id, box.info.instanceId)
-              if (error !== undefined) return yield* Effect.fail(error)
-              return Stream.fromIterable(events)
-            }),
-          ),
+          running(id, ({ tree, env, info }) => runCommand(tree, env, info.workdir, request)),
+        shells: {
+          begin: Effect.fnUntraced(function* (id, name, { cwd, env }) {
+            const box = yield* findRunning(id)
+            const folder = cwd ?? box.info.workdir
+            const found = yield* Effect.option(box.tree.stat(folder))
+            if (found._tag === "None" || found.value.kind !== "directory") {
+              const reason = "it is not a folder that commands can run in"
+              return yield* new InvalidPath({ path: folder, reason })
+            }
+            box.shells.set(name, beginShell(folder, inLanguage({ ...box.env, ...env })))
+          }),
+          exec: (id, name, request, forgets) =>
+            running(
+              id,
+              Effect.fnUntraced(function* ({ tree, shells }) {
+                const before = shells.get(name)
+                if (before === undefined) return yield* new SandboxNotFound({ sandbox: id })
+                const { events, state } = yield* runInShell(tree, before, request, forgets)
+                shells.set(name, state)
+                return events
+              }),
+            ),
+          end: (id, name) => Effect.sync(() => void boxes.get(id)?.shells.delete(name)),
+        },
         stats: Effect.fnUntraced(function* (id) {
           yield* findRunning(id)
           return {

@@ -12,7 +12,7 @@ import {
 import { byteCommands, contentBytes, outputBytes } from "./bytes.ts"
 import type { FileTree } from "./FileTree.ts"
 import { makeJobs } from "./jobs.ts"
-import { sendOutput, startJobs } from "./syntax.ts"
+import { renameCommand, sendOutput, startJobs } from "./syntax.ts"
 
 /** Bounds of one script, so that none can hold the process: there is no kernel to take it away. */
 const executionLimits = {
@@ -30,7 +30,7 @@ const jobGrace = 50
 const now = Date.now
 
 /** As the containers of most images have it. */
-const inLanguage = (env: Readonly<Record<string, string>>) =>
+export const inLanguage = (env: Readonly<Record<string, string>>) =>
   ["LANG", "LC_ALL", "LC_CTYPE"].some((name) => name in env)
     ? { ...env }
     : { ...env, LANG: "C.UTF-8" }
@@ -51,11 +51,18 @@ class Printed {
   }
 }
 
-/** A file system in which what is appended to one path is handed on. */
-const withSink = (fs: InMemoryFs, path: string, take: (bytes: Uint8Array) => void): IFileSystem => {
+/** A path, and what takes all that is appended to it. */
+export interface Sink {
+  readonly path: string
+  readonly take: (bytes: Uint8Array) => void
+}
+
+/** A file system in which what is appended to some paths is handed on. */
+const withSinks = (fs: InMemoryFs, sinks: ReadonlyArray<Sink>): IFileSystem => {
   const append: IFileSystem["appendFile"] = async (at, content, encoding) => {
-    if (at === path) take(contentBytes(content, encoding))
-    else await fs.appendFile(at, content, encoding)
+    const sink = sinks.find(({ path }) => path === at)
+    if (sink === undefined) await fs.appendFile(at, content, encoding)
+    else sink.take(contentBytes(content, encoding))
   }
   return new Proxy(fs, {
     get: (target, name) => {
@@ -69,12 +76,15 @@ const withSink = (fs: InMemoryFs, path: string, take: (bytes: Uint8Array) => voi
 /**
  * Runs one command to its end. There are no processes: what `&` starts runs beside its command and
  * ends with it, and what a timeout or an interruption ends, it ends at the next statement.
+ *
+ * @param noted takes what the command appends to a path that is no file; `exit` is what it calls for `exit`
  */
 export const runCommand = Effect.fnUntraced(function* (
   tree: FileTree,
   env: Readonly<Record<string, string>>,
   workdir: string,
   request: ExecRequest,
+  noted?: Sink & { readonly exit: string },
 ) {
   const cwd = request.cwd ?? workdir
   const folder = yield* Effect.option(tree.stat(cwd))
@@ -115,7 +125,10 @@ export const runCommand = Effect.fnUntraced(function* (
   ) => {
     const sink = `/dev/cordon-${randomUUID()}`
     const bash = new Bash({
-      fs: withSink(tree.fs, sink, (bytes) => printed.push("Stdout", bytes)),
+      fs: withSinks(tree.fs, [
+        { path: sink, take: (bytes) => printed.push("Stdout", bytes) },
+        ...(noted === undefined ? [] : [noted]),
+      ]),
       ...where,
       executionLimits,
       processInfo: { uid: 0, gid: 0 },
@@ -128,6 +141,7 @@ export const runCommand = Effect.fnUntraced(function* (
       transform: ({ ast }) => {
         if (outermost) sendOutput(ast, sink)
         outermost = false
+        if (noted !== undefined) renameCommand(ast, "exit", noted.exit)
         startJobs(ast, serialize)
         return { ast }
       },

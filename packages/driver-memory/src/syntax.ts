@@ -168,6 +168,12 @@ export const sendOutput = (script: ScriptNode, path: string): void => {
   if (!redirectsItself) sendStatements(script.statements, literal(path))
 }
 
+/** Calls another command wherever a script calls one by its plain name. */
+export const renameCommand = (script: ScriptNode, from: string, to: string): void =>
+  walk(script, (node) => {
+    if (isSimple(node) && node.name && textOf(node.name) === from) node.name = literal(to)
+  })
+
 /** The commands that stand for `&` and `wait`, and the variable that stands for `$!`. */
 export const jobNames = {
   start: "_cordon_job",

@@ -1,6 +1,7 @@
 import type { ReadOptions, WriteOptions } from "../Sandboxes.ts"
 import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "../sandbox/folders.ts"
 import type { ClonedRepository, CloneOptions } from "../sandbox/git.ts"
+import type { ShellOptions, ShellResult } from "../sandbox/lastingShell.ts"
 import type { ExposedPort, ExposeOptions, WaitOptions } from "../sandbox/ports.ts"
 import type {
   FollowOptions,
@@ -25,6 +26,7 @@ import type {
   Content,
   PromiseExecOptions,
   PromiseExecStreamOptions,
+  PromiseShellExecOptions,
   TransferOptions,
 } from "./options.ts"
 
@@ -177,6 +179,27 @@ export interface PromiseTerminal extends AsyncDisposable {
   readonly close: () => Promise<void>
 }
 
+/**
+ * A shell that keeps its folder, variables, functions, aliases, options and `umask` between commands.
+ * Each command is a process of its own: its output, exit code and end are its own too, and what it
+ * leaves running in the background is no job of the next. `await using` closes it.
+ */
+export interface PromiseShell extends AsyncDisposable {
+  /**
+   * Runs a script, one at a time, whatever its exit code; `exit` ends the script and not the shell. A
+   * script that times out, or whose signal is aborted, is killed with all that it started, and the shell is
+   * as it was before it.
+   *
+   * @example
+   * await using shell = await sandbox.shell()
+   * await shell.exec("cd packages/core && export CI=1")
+   * const { stdout } = await shell.exec('echo "$PWD $CI"') // /workspace/packages/core 1
+   */
+  readonly exec: (script: string, options?: PromiseShellExecOptions) => Promise<ShellResult>
+  /** Kills the command that runs, and removes the files with the shell's state. */
+  readonly close: () => Promise<void>
+}
+
 /** A sandbox. `await using` removes it at the end of the block. */
 export interface PromiseSandbox extends AsyncDisposable {
   readonly id: string
@@ -202,6 +225,13 @@ export interface PromiseSandbox extends AsyncDisposable {
     command: ExecRequest["command"],
     options?: PromiseExecStreamOptions,
   ) => AsyncIterable<ExecEvent>
+  /**
+   * Opens a shell that keeps its folder, variables and functions between commands. Each command has its
+   * own output, exit code and timeout; one that is killed leaves the shell as it was before it.
+   *
+   * It is the image's bash, else its sh, which keeps no functions, aliases and arrays.
+   */
+  readonly shell: (options?: ShellOptions & Abortable) => Promise<PromiseShell>
   readonly files: PromiseSandboxFiles
   readonly git: PromiseGit
   readonly processes: PromiseProcesses

@@ -12,7 +12,7 @@ const execOptions = ({ stdin, signal: _, ...options }: PromiseExecStreamOptions 
 })
 
 /** Runs a command with the program's callbacks told of its output, to the last byte. */
-const withOutput = <A, E>(
+export const withOutput = <A, E>(
   { onStdout, onStderr, ...options }: PromiseExecOptions = {},
   start: (options: ExecOptions) => Effect.Effect<A, E>,
 ) => {

@@ -8,6 +8,7 @@ import { filesOf } from "./files.ts"
 import type { PromisePorts, PromiseSandbox } from "./PromiseSandbox.ts"
 import { processesOf } from "./processes.ts"
 import { type PromiseRuntime, run } from "./runtime.ts"
+import { shellOf } from "./shell.ts"
 import { terminalOf } from "./terminal.ts"
 
 const portsOf = (runtime: PromiseRuntime, { ports }: Sandbox): PromisePorts => ({
@@ -38,6 +39,7 @@ export const handleOf = (session: SessionBacking, sandbox: Sandbox): PromiseSand
     processes: processesOf(runtime, sandbox.processes),
     ports: portsOf(runtime, sandbox),
     terminal: terminalOf(runtime, sandbox),
+    shell: shellOf(runtime, sandbox),
     snapshot: (name, options) =>
       call(runtime, "snapshot", { name, options }, () => sandbox.snapshot(name)),
     inspect: (options) => call(runtime, ["nothing", "inspect"], { options }, () => sandbox.inspect),

@@ -29,6 +29,9 @@ export type PromiseExecStreamOptions = Omit<
   "onStdout" | "onStderr" | "outputLimit"
 >
 
+/** As of `exec`, but for what the shell has of its own. */
+export type PromiseShellExecOptions = Omit<PromiseExecOptions, "cwd" | "env" | "user">
+
 export interface TransferOptions extends Abortable {
   /** Called some times a second while the transfer runs, and once when it is done. */
   readonly onProgress?: (progress: TransferProgress) => void

@@ -5,6 +5,7 @@ import type { ReadOptions, WriteOptions } from "../Sandboxes.ts"
 import type { QuotaInput, SettingsInput } from "../Settings.ts"
 import type { ListOptions, RemoveOptions, SearchOptions } from "../sandbox/folders.ts"
 import type { CloneOptions } from "../sandbox/git.ts"
+import type { ShellOptions } from "../sandbox/lastingShell.ts"
 import type { ExposeOptions, WaitOptions } from "../sandbox/ports.ts"
 import type { FollowOptions, KillOptions, LogOptions, StartOptions } from "../sandbox/processes.ts"
 import type { WatchStatsOptions } from "../sandbox/stats.ts"
@@ -16,6 +17,7 @@ import type {
   Abortable,
   PromiseExecOptions,
   PromiseExecStreamOptions,
+  PromiseShellExecOptions,
   TransferOptions,
 } from "./options.ts"
 import type {
@@ -56,6 +58,20 @@ const options = (fields: Readonly<Record<string, InputSchema>>) =>
 type Fields<T> = Readonly<Record<keyof Required<T>, InputSchema>>
 
 const abortable = { signal } satisfies Fields<Abortable>
+const shellExec = {
+  ...abortable,
+  stdin: content,
+  timeout: any,
+  outputLimit: number,
+  onStdout: callback,
+  onStderr: callback,
+} satisfies Fields<PromiseShellExecOptions>
+const exec = {
+  ...shellExec,
+  cwd: text,
+  env: any,
+  user: text,
+} satisfies Fields<PromiseExecOptions>
 const execStream = {
   ...abortable,
   cwd: text,
@@ -64,12 +80,9 @@ const execStream = {
   stdin: content,
   timeout: any,
 } satisfies Fields<PromiseExecStreamOptions>
-const exec = {
-  ...execStream,
-  outputLimit: number,
-  onStdout: callback,
-  onStderr: callback,
-} satisfies Fields<PromiseExecOptions>
+const shell = { ...abortable, cwd: text, env: any, user: text } satisfies Fields<
+  ShellOptions & Abortable
+>
 const read = { ...abortable, offset: number, length: number } satisfies Fields<ReadOptions>
 const write = { ...abortable, mode: number, size: number } satisfies Fields<WriteOptions>
 const transfer = { ...abortable, onProgress: callback } satisfies Fields<TransferOptions>
@@ -232,6 +245,8 @@ export const shapes = {
   wait: { port: number, options: options(wait) },
   expose: { port: number, options: options(expose) },
   terminal: { options: options(terminal) },
+  shell: { options: options(shell) },
+  shellExec: { script: text, options: options(shellExec) },
   type: { data: bytesOrText },
   input: { data: bytesOrText, options: options(abortable) },
   signal: { signal: text, options: options(abortable) },

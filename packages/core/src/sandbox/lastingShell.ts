@@ -1,0 +1,230 @@
+import { randomBytes } from "node:crypto"
+import { Deferred, Duration, Effect, type Scope, Semaphore, Stream } from "effect"
+import { Closed, type ExecError, type LeaseError, ShellUnavailable } from "../errors.ts"
+import type { SandboxDriver } from "../SandboxDriver.ts"
+import type { ExecOptions } from "../Sandboxes.ts"
+import type { ExecEvent, ExecRequest, ExecResult } from "../values/Exec.ts"
+import { sandboxPath } from "../values/FilePath.ts"
+import { closingCommand, commandScript, openingScript, stateLost } from "./shellScript.ts"
+
+/** Where a lasting shell begins, and as whom. */
+export interface ShellOptions {
+  /** Where it begins, relative to the sandbox's working directory, which is also the default. */
+  readonly cwd?: string
+  /** Variables that it begins with, exported; its commands may change them. */
+  readonly env?: Readonly<Record<string, string>>
+  /** As for `exec`; all its commands run as this user. */
+  readonly user?: string
+}
+
+/** How a command runs in a lasting shell; every part has a default. */
+export type ShellExecOptions = Pick<ExecOptions, "stdin" | "timeout" | "outputLimit" | "onOutput">
+
+/** A finished command of a lasting shell. */
+export interface ShellResult extends ExecResult {
+  /**
+   * Whether the shell was begun anew for this command, since the files with its state were gone: by
+   * a command that removed them, or with a sandbox that was started anew and keeps no files (`gvisor`).
+   */
+  readonly anew: boolean
+}
+
+/** What a lasting shell may fail with. */
+export type ShellError = ExecError | LeaseError | ShellUnavailable
+
+/**
+ * A shell that keeps its folder, variables, functions, aliases, options and `umask` between commands.
+ * Each command is a process of its own: its output, exit code and end are its own too, and what it
+ * leaves running in the background is no job of the next.
+ */
+export interface SandboxShell {
+  /**
+   * Runs a script, one at a time, whatever its exit code; `exit` ends the script and not the shell. A
+   * script that times out, or is interrupted, is killed with all that it started, and the shell is as it
+   * was before it.
+   */
+  readonly exec: (
+    script: string,
+    options?: ShellExecOptions,
+  ) => Effect.Effect<ShellResult, ShellError>
+}
+
+// Bytes of what the beginning of a shell prints, and how long the end of one may take.
+const maxOpening = 64 * 1024
+const closingTime = Duration.seconds(5)
+
+type Driver = Pick<SandboxDriver["Service"], "exec" | "stat" | "shells">
+
+/** A request as `exec` prepares it. */
+interface Prepared {
+  readonly request: ExecRequest
+  readonly outputLimit: number
+}
+
+export interface ShellNeeds {
+  readonly id: Parameters<Driver["exec"]>[0]
+  readonly driver: Driver
+  /** Where commands of the sandbox run. */
+  readonly workdir: string
+  readonly prepare: (
+    command: ExecRequest["command"],
+    options: ExecOptions,
+  ) => Effect.Effect<Prepared, ExecError | LeaseError>
+  /** Runs a command that holds the sandbox's lease, and collects what it writes. */
+  readonly collect: (
+    request: ExecRequest,
+    events: Stream.Stream<ExecEvent, ExecError>,
+    options: Pick<ExecOptions, "onOutput"> & { readonly outputLimit: number },
+  ) => Effect.Effect<ExecResult, ExecError | LeaseError>
+  readonly use: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | LeaseError>
+  /** Asks the sandbox for something that is no use of it. */
+  readonly ask: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | LeaseError>
+  /** Variables whose values are kept in no file. */
+  readonly secretNames: () => ReadonlyArray<string>
+}
+
+/** A shell that has begun. */
+interface Running {
+  readonly run: (
+    script: string,
+    status: number,
+    options: ShellExecOptions,
+  ) => Effect.Effect<ExecResult | "lost", ExecError | LeaseError>
+  readonly end: Effect.Effect<void, ExecError | LeaseError>
+}
+
+const startOf = ({ cwd, env, user }: ShellOptions): ExecOptions => ({
+  ...(cwd === undefined ? {} : { cwd }),
+  ...(env === undefined ? {} : { env }),
+  ...(user === undefined ? {} : { user }),
+})
+
+/** Begins a shell of the driver's own. */
+const beginOwn = Effect.fnUntraced(function* (
+  needs: ShellNeeds,
+  shells: NonNullable<Driver["shells"]>,
+  options: ShellOptions,
+): Effect.fn.Return<Running, ExecError | LeaseError> {
+  const { id, prepare, collect, use, secretNames } = needs
+  const name = randomBytes(16).toString("hex")
+  const { request } = yield* prepare(":", startOf(options))
+  yield* use(shells.begin(id, name, request))
+  return {
+    run: Effect.fnUntraced(function* (script, _, given) {
+      const { request, outputLimit } = yield* prepare(script, given)
+      const events = shells.exec(id, name, request, secretNames())
+      return yield* collect(request, events, { ...given, outputLimit })
+    }),
+    end: shells.end(id, name),
+  }
+})
+
+/** Begins a shell whose state is in files of the sandbox. */
+const begin = Effect.fnUntraced(function* (
+  needs: ShellNeeds,
+  options: ShellOptions,
+): Effect.fn.Return<Running, ShellError> {
+  const { id, driver, prepare, collect, use, ask, secretNames, workdir } = needs
+  const user = options.user === undefined ? {} : { user: options.user }
+  const name = `.cordon-shell-${randomBytes(16).toString("hex")}`
+  const opening = openingScript({ name, forgets: secretNames() })
+  const { request } = yield* prepare(opening, startOf(options))
+  const opened = yield* collect(request, driver.exec(id, request), { outputLimit: maxOpening })
+  const file = opened.stdout.split("\n").find((line) => line.endsWith(`/${name}`))
+  if (opened.exitCode !== 0 || file === undefined || !file.startsWith("/")) {
+    const why = opened.timedOut
+      ? "it did not begin in time"
+      : opened.stderr.trim().slice(-500) ||
+        "no folder takes the files of its state: /tmp, /var/tmp, the user's home and /dev/shm were tried"
+    return yield* new ShellUnavailable({ reason: why })
+  }
+  const path = yield* sandboxPath(file, "/")
+  const cwd = request.cwd ?? workdir
+  const isGone = use(driver.stat(id, path)).pipe(
+    Effect.as(false),
+    // Whatever else keeps it from being seen is no sign that the command did not run.
+    Effect.catch(({ _tag }) => Effect.succeed(_tag === "FileNotFound")),
+  )
+  return {
+    run: Effect.fnUntraced(function* (script, status, given) {
+      // What is wrong with the script is said of it, and not of what is made of it.
+      yield* prepare(script, {})
+      const whole = commandScript({
+        file: path,
+        forgets: secretNames(),
+        cwd,
+        status,
+        command: script,
+      })
+      const { request, outputLimit } = yield* prepare(whole, { ...given, ...user, cwd: "/" })
+      const result = yield* collect(request, driver.exec(id, request), { ...given, outputLimit })
+      return result.exitCode === stateLost && !result.timedOut && (yield* isGone) ? "lost" : result
+    }),
+    end: ask(
+      Effect.suspend(() =>
+        Stream.runDrain(
+          driver.exec(id, {
+            command: closingCommand(path),
+            cwd: "/",
+            ...user,
+            timeout: closingTime,
+          }),
+        ),
+      ),
+    ),
+  }
+})
+
+/** Opens lasting shells of one sandbox, each until its scope closes. */
+export const makeShells = (needs: ShellNeeds) =>
+  Effect.fn("Sandbox.shell")(function* (
+    options: ShellOptions = {},
+  ): Effect.fn.Return<SandboxShell, ShellError, Scope.Scope> {
+    const { shells } = needs.driver
+    const start: Effect.Effect<Running, ShellError> =
+      shells === undefined ? begin(needs, options) : beginOwn(needs, shells, options)
+    const inTurn = yield* Semaphore.make(1)
+    const closing = yield* Deferred.make<never, Closed>()
+    let status = 0
+    let running: Running = yield* Effect.acquireRelease(start, () =>
+      Effect.andThen(
+        Deferred.fail(closing, new Closed({ subject: "shell" })),
+        // Once a command that runs has been killed; its sandbox may be gone.
+        inTurn.withPermit(Effect.ignore(Effect.suspend(() => running.end))),
+      ),
+    )
+
+    const runOne = Effect.fnUntraced(function* (script: string, options: ShellExecOptions) {
+      const first = yield* running.run(script, status, options)
+      if (first !== "lost") return { ...first, anew: false }
+      running = yield* start
+      status = 0
+      const { stdin } = options
+      if (stdin !== undefined && typeof stdin !== "string" && !(stdin instanceof Uint8Array)) {
+        return yield* new ShellUnavailable({
+          reason:
+            "the files with its state were gone, so that it was begun anew; the command was not run, since its input can't be read again",
+        })
+      }
+      const second = yield* running.run(script, status, options)
+      if (second !== "lost") return { ...second, anew: true }
+      return yield* new ShellUnavailable({ reason: "the files with its state do not stay" })
+    })
+
+    return {
+      exec: Effect.fn("SandboxShell.exec")(function* (script, options = {}) {
+        const command = inTurn.withPermit(
+          Effect.suspend(() =>
+            Deferred.isDoneUnsafe(closing) ? Deferred.await(closing) : runOne(script, options),
+          ).pipe(
+            Effect.tap(({ exitCode }) =>
+              Effect.sync(() => {
+                status = exitCode
+              }),
+            ),
+          ),
+        )
+        return yield* Effect.raceFirst(command, Deferred.await(closing))
+      }),
+    }
+  })
