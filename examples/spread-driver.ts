@@ -50,9 +50,9 @@ export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDr
         resume: (id) => of(id).resume(id),
         remove: (id, instanceId) => of(id).remove(id, instanceId),
         inspect: (id) => of(id).inspect(id),
-        list: (session) =>
+        list: (session, tags) =>
           Effect.map(
-            onAll((driver) => driver.list(session)),
+            onAll((driver) => driver.list(session, tags)),
             (all) => all.toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime()),
           ),
         exec: (id, request) => of(id).exec(id, request),

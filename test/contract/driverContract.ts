@@ -20,6 +20,7 @@ import { type Context, Duration, Effect, Fiber, type Layer, Stream } from "effec
 import * as fc from "fast-check"
 import { onLayer } from "../support/onLayer.ts"
 import { shellContract } from "./shellContract.ts"
+import { tagsContract } from "./tagsContract.ts"
 
 /** What a driver is tested with, and where it may differ. */
 export interface ContractOptions {
@@ -148,6 +149,7 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
     { unavailable: options.unavailable },
     (check) => {
       shellContract({ check, make, out })
+      tagsContract({ check, make, session })
 
       describe("lifecycle", () => {
         check("creates, inspects and lists what was asked for", () =>

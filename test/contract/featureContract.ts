@@ -475,6 +475,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
               name: "source",
               workdir: "/work",
               env: { A: "kept" },
+              tags: { of: "source" },
             })
             yield* Effect.addFinalizer(() => Effect.ignore(session.snapshots.remove("first")))
             yield* source.files.write("state", "before", { mode: 0o750 })
@@ -492,6 +493,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
             for (const fork of [one, two]) {
               assert.strictEqual(yield* fork.files.readText("/work/state"), "before")
               assert.strictEqual((yield* fork.files.stat("/work/state")).mode, 0o750)
+              assert.isUndefined(fork.info.tags)
               assert.strictEqual(yield* out(fork, "pwd; echo $A"), "/work\nkept\n")
             }
             yield* one.files.write("/work/state", "of one")

@@ -26,6 +26,7 @@ import { Settings } from "./Settings.ts"
 import type { SandboxInfo, SandboxSpec } from "./values/Sandbox.ts"
 import type { SandboxId } from "./values/SandboxId.ts"
 import type { SessionKey } from "./values/Session.ts"
+import type { Tags } from "./values/Tags.ts"
 
 /**
  * Keeps each sandbox alive while it is used, and no longer.
@@ -80,8 +81,11 @@ export class Leases extends Context.Service<
     readonly start: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
     readonly remove: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
 
-    /** The sandboxes of a session, oldest first. */
-    readonly list: (session: SessionKey) => Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
+    /** The sandboxes of a session, or those with all of some tags, oldest first. */
+    readonly list: (
+      session: SessionKey,
+      tags?: Tags,
+    ) => Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
 
     /** The sandbox of an ID, as its host has it now. */
     readonly find: (id: SandboxId) => Effect.Effect<SandboxInfo, SandboxNotFound | HostError>

@@ -34,6 +34,7 @@ import type { SandboxName } from "./values/SandboxName.ts"
 import type { SandboxUser } from "./values/SandboxUser.ts"
 import type { SessionKey } from "./values/Session.ts"
 import type { SandboxStats } from "./values/Stats.ts"
+import type { Tags } from "./values/Tags.ts"
 
 /**
  * What a driver may lack: `processes` that outlive the command that started them, `ports` that can be
@@ -199,8 +200,11 @@ export class SandboxDriver extends Context.Service<
 
     readonly inspect: (id: SandboxId) => Effect.Effect<SandboxInfo, SandboxNotFound | HostError>
 
-    /** All sandboxes on the host, or those of one session, oldest first. */
-    readonly list: (session?: SessionKey) => Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
+    /** All sandboxes on the host, or those of one session or with all of some tags, oldest first. */
+    readonly list: (
+      session?: SessionKey,
+      tags?: Tags,
+    ) => Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
 
     /** Runs a command; ending the stream early kills it. */
     readonly exec: (id: SandboxId, request: ExecRequest) => Stream.Stream<ExecEvent, ExecError>

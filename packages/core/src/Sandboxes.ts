@@ -83,6 +83,7 @@ import {
   type TerminalOptions,
 } from "./sandbox/terminal.ts"
 import { makeWatch, type WatchError, type WatchOptions } from "./sandbox/watch.ts"
+import { decodeFilter, pageOf, type SandboxFilter, type SandboxPage } from "./session/finding.ts"
 import { type Owner, openOwner } from "./session/Owner.ts"
 import { makeUnenforcedWarning } from "./session/unenforced.ts"
 import { type OnTransfer, type TransferError, type TransferReport, upload } from "./Transfer.ts"
@@ -339,6 +340,10 @@ export interface SandboxSession {
   ) => Effect.Effect<Sandbox, SandboxNotFound | InvalidInput | HostError | Closed>
   /** Oldest first. */
   readonly list: Effect.Effect<ReadonlyArray<SandboxInfo>, HostError | Closed>
+  /** Those that have some tags or are in some state, oldest first, a page at a time. */
+  readonly find: (
+    filter?: SandboxFilter,
+  ) => Effect.Effect<SandboxPage, InvalidInput | HostError | Closed>
   readonly snapshots: Snapshots
 }
 
@@ -827,6 +832,7 @@ const make = Effect.gen(function* () {
         env: wanted.env ?? {},
         ...(wanted.workdir === undefined ? {} : { workdir: wanted.workdir }),
         ...(wanted.user === undefined ? {} : { user: wanted.user }),
+        ...(Object.keys(wanted.tags ?? {}).length === 0 ? {} : { tags: wanted.tags }),
       }
       // A snapshot is the session's own, and comes from no registry.
       const access = wanted.snapshot === undefined ? accessTo(settings, image, given) : undefined
@@ -873,6 +879,10 @@ const make = Effect.gen(function* () {
       create,
       get: (reference, options) => whileOpen(get(reference, options)),
       list: whileOpen(leases.list(key)),
+      find: Effect.fn("Sandboxes.find")(function* (filter = {}) {
+        const wanted = yield* Effect.mapError(decodeFilter(filter), invalidInput("filter"))
+        return pageOf(yield* whileOpen(leases.list(key, wanted.tags)), wanted)
+      }),
       snapshots,
     }
   }

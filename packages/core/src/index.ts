@@ -61,6 +61,7 @@ export type { StatsError, WatchStatsOptions } from "./sandbox/stats.ts"
 export type { SandboxTerminal, TerminalError, TerminalOptions } from "./sandbox/terminal.ts"
 export type { WatchError, WatchOptions } from "./sandbox/watch.ts"
 export { sessionFilesDirectory } from "./session-files/directory.ts"
+export type { SandboxFilter, SandboxPage } from "./session/finding.ts"
 export {
   type SessionFilesMemoryOptions,
   sessionFilesMemory,
@@ -90,4 +91,5 @@ export * from "./values/SandboxName.ts"
 export * from "./values/SandboxUser.ts"
 export * from "./values/Session.ts"
 export * from "./values/Stats.ts"
+export * from "./values/Tags.ts"
 export { whileItMoves } from "./whileItMoves.ts"

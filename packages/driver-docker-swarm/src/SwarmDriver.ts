@@ -8,6 +8,7 @@ import {
   FilePath,
   type HostError,
   handOver,
+  hasTags,
   ImageNotFound,
   ImageUnusable,
   isolationOf,
@@ -42,6 +43,7 @@ import {
   type RegistryAuth,
   removalSeconds,
   type Target,
+  tagFilter,
 } from "@cordon/driver-docker/sandbox"
 import type { ConnectionOptions } from "@cordon/driver-docker-remote"
 import { Duration, Effect, Exit, Option, RcMap, Schema, Stream } from "effect"
@@ -625,11 +627,15 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     },
   )
 
-  const list: SandboxDriver["Service"]["list"] = Effect.fn("SwarmDriver.list")(function* (session) {
+  const list: SandboxDriver["Service"]["list"] = Effect.fn("SwarmDriver.list")(function* (
+    session,
+    tags,
+  ) {
     const filter = session === undefined ? label.session : `${label.session}=${session}`
+    const tag = tagFilter(tags)
     const [services, tasks, nodes] = yield* Effect.all(
       [
-        manager.serviceList({ label: [filter] }),
+        manager.serviceList({ label: [filter, ...(tag === undefined ? [] : [tag])] }),
         manager.taskList({ label: [label.id] }),
         manager.nodes,
       ],
@@ -643,6 +649,7 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
         const task = taskOf.get(service.ID)
         return Option.toArray(toInfo(service, task, nodeOf.get(task?.NodeID ?? "")))
       })
+      .filter((sandbox) => hasTags(sandbox, tags))
       .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
   })
 

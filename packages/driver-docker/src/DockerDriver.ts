@@ -5,6 +5,7 @@ import {
   type FileError,
   type HostError,
   handOver,
+  hasTags,
   ImageNotFound,
   type ImagePullFailed,
   Incarnation,
@@ -46,6 +47,7 @@ import {
   labelsOf,
   nameFilter,
   sandboxOf,
+  tagFilter,
   sessionFilter,
 } from "./Labels.ts"
 import { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
@@ -487,15 +489,16 @@ export const layerDriver = (
       )
 
       const list: SandboxDriver["Service"]["list"] = Effect.fn("DockerDriver.list")(
-        function* (session) {
+        function* (session, tags) {
           const containers = yield* engine.containerList({
-            label: [label.version],
+            label: [tagFilter(tags) ?? label.version],
             ...(session === undefined ? {} : { name: [sessionFilter(session)] }),
           })
           return [...containers]
             .sort(oldestFirst)
             .flatMap((container) => Option.toArray(ofSummary(container)))
             .filter((sandbox) => session === undefined || sandbox.session === session)
+            .filter((sandbox) => hasTags(sandbox, tags))
         },
       )
 

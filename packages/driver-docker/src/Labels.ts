@@ -10,6 +10,7 @@ import {
   type SandboxStatus,
   SessionKey,
   sandboxId,
+  Tags,
 } from "@cordon/core"
 import { Option, Schema } from "effect"
 
@@ -31,6 +32,8 @@ export const label = {
   user: "dev.cordon.user",
   /** The network and the allow-list of a sandbox whose way out is a proxy. */
   egress: "dev.cordon.egress",
+  /** The tags as JSON, also where there are none: an image, a snapshot perhaps, may have labels of its own. */
+  tags: "dev.cordon.tags",
 } as const
 
 /** Tells the container of one request from any other of its name; later ones have a greater one. */
@@ -81,6 +84,26 @@ const kindOf = (spec: Omit<SandboxSpec, "name">, { workdir, user }: Identity) =>
   [label.user]: user,
 })
 
+const tagPrefix = "dev.cordon.tag."
+
+const tagLabels = (tags: Tags = {}): Readonly<Record<string, string>> => ({
+  [label.tags]: JSON.stringify(tags),
+  // Each by itself as well, for an engine to look for.
+  ...Object.fromEntries(Object.entries(tags).map(([name, value]) => [tagPrefix + name, value])),
+})
+
+/** The label that an engine is to look for. The other tags, and whose they are, are for our side to look at. */
+export const tagFilter = (tags: Tags = {}): string | undefined =>
+  Object.entries(tags)
+    .slice(0, 1)
+    .map(([name, value]) => `${tagPrefix}${name}=${value}`)[0]
+
+const decodeTags = Schema.decodeUnknownOption(Schema.fromJsonString(Tags))
+const tagsOf = (labels: Readonly<Record<string, string>>): { readonly tags?: Tags } => {
+  const tags = Option.getOrElse(decodeTags(labels[label.tags]), () => ({}))
+  return Object.keys(tags).length > 0 ? { tags } : {}
+}
+
 /** The labels by which a sandbox is found again, and by which its lease is known. */
 export const labelsOf = (
   id: SandboxId,
@@ -94,6 +117,7 @@ export const labelsOf = (
     [label.name]: spec.name,
     ...kindOf(spec, identity),
   }),
+  ...tagLabels(spec.tags),
   [label.version]: "1",
 })
 
@@ -103,6 +127,7 @@ export const labelsAhead = (
   identity: Identity,
 ): Readonly<Record<string, string>> => ({
   ...encodeKind(kindOf(spec, identity)),
+  ...tagLabels(),
   [label.version]: "1",
   [label.ahead]: "1",
 })
@@ -147,6 +172,7 @@ const whoseIs = (
   lease: labels[label.lease],
   workdir: labels[label.workdir],
   createdAt: container.createdAt,
+  ...tagsOf(container.labels),
 })
 
 /** A container as a sandbox; none where its labels are not wholly ours, whatever its name. */

@@ -2,7 +2,15 @@ import { defaultLimits, SandboxName, SessionId, sandboxId, sessionKey } from "@c
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import * as fc from "fast-check"
-import { containerName, infoOf, label, labelsAhead, labelsOf, sandboxOf } from "../src/Labels.ts"
+import {
+  containerName,
+  infoOf,
+  label,
+  labelsAhead,
+  labelsOf,
+  sandboxOf,
+  tagFilter,
+} from "../src/Labels.ts"
 import { defaultRuntimeNames, offeredRuntimes } from "../src/Runtimes.ts"
 
 describe("labels", () => {
@@ -50,7 +58,9 @@ describe("labels", () => {
       fc.property(
         // Not all sandboxes have these two.
         fc.constantFrom(
-          ...Object.values(label).filter((key) => key !== label.ahead && key !== label.egress),
+          ...Object.values(label).filter(
+            (key) => ![label.ahead, label.egress, label.tags].some((other) => other === key),
+          ),
         ),
         fc.option(fc.string()),
         (key, value) => {
@@ -63,6 +73,19 @@ describe("labels", () => {
         },
       ),
     ))
+
+  it("tell tags by one label alone, since an image may have others", () => {
+    const tags = { user: "ada", "a.b/c": "x=y" }
+    const identity = { workdir: "/work", user: "" }
+    const own = labelsOf(id, session, { ...spec, tags }, identity)
+    const tagsOf = (labels: Record<string, string>) =>
+      Option.getOrThrow(infoOf(container(labels))).tags
+    assert.deepStrictEqual(tagsOf({ ...own }), tags)
+    assert.strictEqual(own[tagFilter({ user: "ada" })?.replace("=ada", "") ?? ""], "ada")
+    // As the engine gives a sandbox that is made from the snapshot of another one.
+    assert.isUndefined(tagsOf({ ...own, ...labels }))
+    assert.isUndefined(tagsOf({ ...labels, [label.tags]: "no JSON" }))
+  })
 
   it("of what was made ahead name nobody, and its name then names its owner", () => {
     const ahead = container(labelsAhead(spec, { workdir: "/work", user: "" }))

@@ -8,6 +8,7 @@ import {
   FolderChange,
   type FolderWatch,
   handOver,
+  hasTags,
   ImageNotFound,
   InvalidPath,
   optionNames,
@@ -154,6 +155,7 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
             lease: spec.lease,
             workdir,
             createdAt: DateTime.toDate(yield* DateTime.now),
+            ...(spec.tags === undefined ? {} : { tags: spec.tags }),
           }
           const env = { HOME: "/root", HOSTNAME: spec.name, ...spec.env }
           // Again, since others had their turn meanwhile.
@@ -269,10 +271,11 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
         stop: (id) => setStatus(id, "stopped", SandboxEvent.Stopped({ id })),
         remove,
         inspect: (id) => Effect.map(find(id), seen),
-        list: (session) =>
+        list: (session, tags) =>
           Effect.sync(() =>
             [...boxes.values()]
-              .filter((box) => session === undefined || box.info.session === session)
+              .filter(({ info }) => session === undefined || info.session === session)
+              .filter(({ info }) => hasTags(info, tags))
               .map(seen),
           ),
         exec: (id, request) =>

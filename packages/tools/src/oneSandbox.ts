@@ -38,6 +38,8 @@ export const sandboxSession = (sandbox: Sandbox): SandboxSession => ({
     Effect.map((info) => [info]),
     Effect.catchTag("SandboxNotFound", () => Effect.succeed([])),
   ),
+  find: () =>
+    Effect.fail(new InvalidInput({ subject: "sandbox", issue: "there is one, and no other" })),
   snapshots: {
     list: Effect.succeed([]),
     remove: (snapshot) => Effect.fail(new SnapshotNotFound({ snapshot })),

@@ -6,6 +6,7 @@ import type { SandboxDriver } from "../SandboxDriver.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
 import { condemnedId, type SandboxId } from "../values/SandboxId.ts"
 import type { SessionKey } from "../values/Session.ts"
+import type { Tags } from "../values/Tags.ts"
 
 /** The sandboxes of a host that could not be ended: out of the way, and not forgotten. */
 export interface Condemned {
@@ -23,7 +24,10 @@ export interface Condemned {
    * The sandboxes that are there for their sessions: one for each ID, and none that is condemned. Where
    * the store is away, those are shown too.
    */
-  readonly list: (session?: SessionKey) => Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
+  readonly list: (
+    session?: SessionKey,
+    tags?: Tags,
+  ) => Effect.Effect<ReadonlyArray<SandboxInfo>, HostError>
   /** The incarnation of an ID that is condemned and that the host still has. */
   readonly remnant: (id: SandboxId) => Effect.Effect<string | undefined, HostError>
 }
@@ -95,8 +99,8 @@ export const makeCondemned = (
         return yield* new SandboxCondemned({ sandbox: target.id, reason })
       }
     }),
-    list: Effect.fnUntraced(function* (session) {
-      const infos = [...newestOf(yield* driver.list(session)).values()]
+    list: Effect.fnUntraced(function* (session, tags) {
+      const infos = [...newestOf(yield* driver.list(session, tags)).values()]
       if (infos.length === 0) return infos
       const condemned = yield* known
       return infos.filter(({ instanceId }) => !condemned.has(instanceId))

@@ -5,6 +5,7 @@ import type { DriverCapabilities, PullProgress, SandboxDriver } from "../Sandbox
 import type { CreateSecrets, Secrets } from "../Sandboxes.ts"
 import type { SessionFiles } from "../SessionFiles.ts"
 import type { SettingsInput } from "../Settings.ts"
+import type { SandboxFilter, SandboxPage } from "../session/finding.ts"
 import type { CreateOptions, SandboxInfo, SnapshotInfo } from "../values/Sandbox.ts"
 
 import type { LoggingOptions } from "./logging.ts"
@@ -36,6 +37,14 @@ export interface PromiseSandboxes extends AsyncDisposable {
   ) => Promise<PromiseSandbox>
   /** Oldest first. */
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<SandboxInfo>>
+  /**
+   * Those that have some tags or are in some state, oldest first, a page at a time.
+   *
+   * @example
+   * let page = await sandboxes.find({ tags: { user: "ada" }, status: "running" })
+   * while (page.next !== undefined) page = await sandboxes.find({ after: page.next })
+   */
+  readonly find: (filter?: SandboxFilter, options?: Abortable) => Promise<SandboxPage>
   readonly snapshots: PromiseSnapshots
   readonly capabilities: (options?: Abortable) => Promise<DriverCapabilities>
   /**

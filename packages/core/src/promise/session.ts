@@ -86,6 +86,13 @@ const faceOf = (root: Root, backing: SessionBacking): PromiseSandboxes => {
         { options },
         within((session) => session.list),
       ),
+    find: (filter, options) =>
+      call(
+        runtime,
+        "find",
+        { filter, options },
+        within((session) => session.find(filter)),
+      ),
     snapshots: {
       list: (options) =>
         call(

@@ -11,6 +11,7 @@ import type { FollowOptions, KillOptions, LogOptions, StartOptions } from "../sa
 import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { WatchOptions } from "../sandbox/watch.ts"
+import type { SandboxFilter } from "../session/finding.ts"
 import type { EgressPolicy } from "../values/Egress.ts"
 import type { LimitsInput } from "../values/Limits.ts"
 import type {
@@ -164,8 +165,10 @@ const create = {
   env: any,
   workdir: any,
   user: any,
+  tags: any,
 } satisfies Fields<NonNullable<Parameters<PromiseSandboxes["create"]>[0]>>
 
+const find = { tags: any, status: any, limit: number, after: text } satisfies Fields<SandboxFilter>
 const quota = { memory: any, cpus: any, disk: any } satisfies Fields<QuotaInput>
 const settings = {
   image: any,
@@ -224,6 +227,7 @@ export const shapes = {
   create: { options: options(create) },
   get: { reference: text, options: options({ ...abortable, secrets: any }) },
   named: { name: text, options: options(abortable) },
+  find: { filter: options(find), options: options(abortable) },
   snapshot: { name: Schema.optional(text), options: options(abortable) },
   exec: { command, options: options(exec) },
   execStream: { command, options: options(execStream) },

@@ -5,6 +5,7 @@ import { Runtime, RuntimeChoice } from "./Runtime.ts"
 import { SandboxId } from "./SandboxId.ts"
 import { SandboxName } from "./SandboxName.ts"
 import { SessionKey } from "./Session.ts"
+import { Tags } from "./Tags.ts"
 import { wellFormed } from "./Text.ts"
 
 /**
@@ -120,6 +121,8 @@ export const SandboxSpec = Schema.Struct({
   workdir: Schema.optionalKey(AbsolutePath),
   /** Whom commands run as; the image's own user where it is absent. */
   user: Schema.optionalKey(User),
+  /** Kept with the sandbox, and told with it; none where absent. */
+  tags: Schema.optionalKey(Tags),
 })
 export type SandboxSpec = typeof SandboxSpec.Type
 
@@ -150,6 +153,8 @@ export const CreateOptions = Schema.Struct({
   env: Schema.optionalKey(Environment),
   workdir: Schema.optionalKey(AbsolutePath),
   user: Schema.optionalKey(User),
+  /** Labels of one's own, by which `find` finds it. They can't be changed. */
+  tags: Schema.optionalKey(Tags),
 })
 export type CreateOptions = typeof CreateOptions.Encoded
 
@@ -169,6 +174,8 @@ export const SandboxInfo = Schema.Struct({
   /** Where commands run and relative paths start. */
   workdir: Schema.String,
   createdAt: Schema.Date,
+  /** What it was given when it was created; absent where that was nothing. */
+  tags: Schema.optionalKey(Tags),
   /** Whether a command is running in it now, whoever started it; absent where the host did not say. */
   busy: Schema.optionalKey(Schema.Boolean),
   /**

@@ -95,8 +95,12 @@ export const aheadSince = (name: string): Option.Option<number> => {
   return Option.map(Option.fromUndefinedOr(time), (time) => Number.parseInt(time, 36))
 }
 
-/** What a container's environment is can't be changed any more: its own must be the image's, and name no proxy. */
-const fits = ({ spec }: Kind) => Object.keys(spec.env).length === 0 && spec.egress === undefined
+/**
+ * What a container's environment is can't be changed any more: its own must be the image's, and name no proxy. Nor
+ * can its labels, which tags are.
+ */
+const fits = ({ spec }: Kind) =>
+  Object.keys(spec.env).length === 0 && spec.egress === undefined && spec.tags === undefined
 
 const keyOf = ({ spec, runtime, image }: Kind) => {
   const { limits, network, lease, workdir, user } = spec
