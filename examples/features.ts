@@ -100,6 +100,13 @@ await sandbox.snapshot("prepared")
 }
 await sandboxes.snapshots.remove("prepared")
 
+// The same in one call, where one sandbox is to become two.
+{
+  await using attempt = await sandbox.fork()
+  await attempt.files.remove("out", { recursive: true })
+  console.log(await sandbox.files.exists("out"), await attempt.files.exists("out"))
+}
+
 // What it uses, beside its limits, and the cores that it keeps busy between two readings.
 const { memory = 0 } = await sandbox.stats()
 console.log(memory < sandbox.info.limits.memory ? "memory is left" : "no memory is left")

@@ -92,6 +92,7 @@ for (const driver of ["memory", "docker"]) {
             "true hello world",
             "the terminal has 43 132",
             "needle",
+            "true false",
             "memory is left",
             "CPU time is left",
             "paused",

@@ -2,7 +2,7 @@ import {
   type Feature,
   type FileEvent,
   type Sandbox,
-  type SandboxDriver,
+  SandboxDriver,
   Sandboxes,
   type SandboxSession,
   type SandboxTerminal,
@@ -88,7 +88,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
   const out = (sandbox: Sandbox, command: string) =>
     Effect.map(sandbox.run(command), ({ stdout }) => stdout)
 
-  const layer = Sandboxes.layer(settings).pipe(Layer.provide(options.layer))
+  const layer = Sandboxes.layer(settings).pipe(Layer.provideMerge(options.layer))
   const { unavailable, timeout } = options
   onLayer(`Features: ${driverName}`, layer, { unavailable, timeout }, (check) => {
     describe("folders", () => {
@@ -247,6 +247,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           terminals: [Effect.scoped(sandbox.terminal())],
           snapshots: [
             sandbox.snapshot(),
+            sandbox.fork(),
             session.snapshots.list,
             session.snapshots.remove("x"),
             session.create({ snapshot: "x" }),
@@ -520,6 +521,52 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
             assert.strictEqual(yield* tagOf(gone), "SnapshotNotFound")
             const both = session.create({ snapshot: "first", image: options.image })
             assert.strictEqual(yield* tagOf(both), "InvalidInput")
+          }),
+        lacks.snapshots,
+      )
+
+      check(
+        "are made and put away by a fork, which leaves nothing but the new sandbox",
+        () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const session = yield* freshSession
+            const source = yield* Sandboxes.scoped(session, {
+              name: "source",
+              workdir: "/work",
+              env: { A: "kept" },
+              tags: { of: "source" },
+              secrets: { TOKEN: "given" },
+              limits: { memory: "128MiB" },
+            })
+            const forked = (of: Sandbox, options?: Parameters<Sandbox["fork"]>[0]) =>
+              Effect.acquireRelease(of.fork(options), ({ remove }) => Effect.ignore(remove))
+            yield* source.files.write("state", "before")
+            const fork = yield* forked(source, { name: "fork", tags: { of: "fork" } })
+            assert.strictEqual(yield* out(fork, "pwd; echo $A $TOKEN"), "/work\nkept given\n")
+            const { limits, network, runtime } = source.info
+            assert.deepInclude(fork.info, { limits, network, runtime, tags: { of: "fork" } })
+            yield* fork.files.write("state", "of the fork")
+            assert.strictEqual(yield* source.files.readText("state"), "before")
+            assert.deepStrictEqual(yield* session.snapshots.list, [])
+            // A fork of a fork outlives it, and what is kept of one is the session's own again.
+            const second = yield* forked(fork)
+            yield* fork.snapshot("kept")
+            yield* Effect.addFinalizer(() => Effect.ignore(session.snapshots.remove("kept")))
+            yield* fork.remove
+            assert.strictEqual(yield* second.files.readText("state"), "of the fork")
+            assert.isUndefined(second.info.tags)
+            assert.deepStrictEqual(
+              (yield* session.snapshots.list).map(({ name }) => String(name)),
+              ["kept"],
+            )
+            assert.strictEqual(yield* tagOf(source.fork({ name: "source" })), "SandboxNameTaken")
+            yield* second.remove
+            yield* session.snapshots.remove("kept")
+            // With what a sweep would find in a while: nothing is left.
+            const key = source.info.session
+            const others = yield* driver.snapshots(key, true)
+            assert.deepStrictEqual(others, [])
           }),
         lacks.snapshots,
       )

@@ -18,7 +18,7 @@ import {
   type SnapshotNotFound,
   Unsupported,
 } from "./errors.ts"
-import type { EgressAttempt } from "./values/Egress.ts"
+import type { EgressAttempt, EgressPolicy } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, Terminal, TerminalRequest } from "./values/Exec.ts"
 import type { FilePath } from "./values/FilePath.ts"
 import type { FileEntry, FileMatch, FileStat } from "./values/Files.ts"
@@ -119,6 +119,12 @@ export type DialError =
   | Unsupported
   | HostError
 
+/** A snapshot that was just taken. */
+export interface TakenSnapshot extends SnapshotInfo {
+  /** The allow-list of the sandbox, where it has one. */
+  readonly egress?: EgressPolicy
+}
+
 /** What starting a background process may fail with. */
 export type StartError = ExecError | ProcessNameTaken | ProcessNotStarted | Unsupported
 
@@ -215,25 +221,26 @@ export class SandboxDriver extends Context.Service<
      */
     readonly shells?:
       | {
-      /** Begins a shell in the folder and with the variables of a request, whose command is not run. */
-      readonly begin: (
-        id: SandboxId,
-        name: string,
-        request: ExecRequest,
-      ) => Effect.Effect<void, ExecError>
-      /**
-       * Runs a script in it, which leaves its state to the next: unless it is killed, whose changes are lost.
-       *
-       * @param forgets variables that are no part of the state
-       */
-      readonly exec: (
-        id: SandboxId,
-        name: string,
-        request: ExecRequest,
-        forgets: ReadonlyArray<string>,
-      ) => Stream.Stream<ExecEvent, ExecError>
-      readonly end: (id: SandboxId, name: string) => Effect.Effect<void>
-    } | undefined
+          /** Begins a shell in the folder and with the variables of a request, whose command is not run. */
+          readonly begin: (
+            id: SandboxId,
+            name: string,
+            request: ExecRequest,
+          ) => Effect.Effect<void, ExecError>
+          /**
+           * Runs a script in it, which leaves its state to the next: unless it is killed, whose changes are lost.
+           *
+           * @param forgets variables that are no part of the state
+           */
+          readonly exec: (
+            id: SandboxId,
+            name: string,
+            request: ExecRequest,
+            forgets: ReadonlyArray<string>,
+          ) => Stream.Stream<ExecEvent, ExecError>
+          readonly end: (id: SandboxId, name: string) => Effect.Effect<void>
+        }
+      | undefined
 
     /**
      * Who a user is in a running sandbox.
@@ -246,15 +253,24 @@ export class SandboxDriver extends Context.Service<
     /**
      * Keeps the files of a sandbox as an image of its session, from which others can be made: no
      * other session can, nor sees it. What is held in memory is not part of it.
+     *
+     * @param options.passing not listed, and removed with the last sandbox that is made from it; by `sweep`
+     * where none is
      */
     readonly snapshot: (
       id: SandboxId,
       name: SandboxName,
-    ) => Effect.Effect<SnapshotInfo, SnapshotNameTaken | SandboxNotFound | Unsupported | HostError>
+      options?: { readonly passing?: boolean },
+    ) => Effect.Effect<TakenSnapshot, SnapshotNameTaken | SandboxNotFound | Unsupported | HostError>
 
-    /** All snapshots on the host, or those of one session, oldest first. */
+    /**
+     * All snapshots on the host, or those of one session, oldest first.
+     *
+     * @param passing the passing ones as well
+     */
     readonly snapshots: (
       session?: SessionKey,
+      passing?: boolean,
     ) => Effect.Effect<ReadonlyArray<SnapshotInfo>, Unsupported | HostError>
 
     readonly removeSnapshot: (

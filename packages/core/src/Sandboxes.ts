@@ -270,9 +270,7 @@ export interface Sandbox {
    *
    * It is the image's bash, else its sh, which keeps no functions, aliases and arrays.
    */
-  readonly shell: (
-    options?: ShellOptions,
-  ) => Effect.Effect<SandboxShell, ShellError, Scope.Scope>
+  readonly shell: (options?: ShellOptions) => Effect.Effect<SandboxShell, ShellError, Scope.Scope>
   readonly files: SandboxFiles
   readonly git: Git
   readonly processes: Processes
@@ -288,6 +286,17 @@ export interface Sandbox {
   readonly snapshot: (
     name?: string,
   ) => Effect.Effect<SnapshotInfo, LeaseError | InvalidInput | SnapshotNameTaken | Unsupported>
+  /**
+   * Makes another sandbox of the session with the same files, environment, limits, runtime, network,
+   * allow-list and secrets; where the driver has `snapshots`. Processes and what they hold in memory are not
+   * part of it. What is made on the way goes with the new sandbox, or at once where that fails.
+   */
+  readonly fork: (
+    options?: ForkOptions,
+  ) => Effect.Effect<
+    Sandbox,
+    CreateError | InvalidInput | LeaseError | SnapshotNameTaken | SnapshotNotFound
+  >
   /** Freezes it with all its processes and their memory; the lease runs on. */
   readonly pause: Effect.Effect<void, LeaseError | Unsupported>
   /** Lets it go on after a pause. */
@@ -310,6 +319,9 @@ export interface Sandbox {
   readonly stop: Effect.Effect<void, LeaseError>
   readonly remove: Effect.Effect<void, LeaseError>
 }
+
+/** What a fork has of its own. */
+export type ForkOptions = Pick<CreateOptions, "name" | "tags">
 
 /** The snapshots of one session; others' do not exist to it. */
 export interface Snapshots {
@@ -740,7 +752,30 @@ const make = Effect.gen(function* () {
       files,
       snapshot: Effect.fn("Sandbox.snapshot")(function* (name) {
         const chosen = name ?? `snapshot-${randomBytes(4).toString("hex")}`
-        return yield* use(driver.snapshot(id, yield* snapshotName(chosen)))
+        const { egress: _, ...taken } = yield* use(driver.snapshot(id, yield* snapshotName(chosen)))
+        return taken
+      }),
+      fork: Effect.fn("Sandbox.fork")(function* ({ name, tags } = {}) {
+        yield* need("snapshots")
+        const passing = SandboxName.make(`fork-${randomBytes(8).toString("hex")}`)
+        const { runtime, limits, network } = info
+        const create = createIn(info.session, owner)
+        return yield* use(driver.snapshot(id, passing, { passing: true })).pipe(
+          Effect.flatMap(({ image, egress }) =>
+            create(
+              {
+                ...{ runtime, limits, network, workdir },
+                ...(egress === undefined ? {} : { egress }),
+                ...(name === undefined ? {} : { name }),
+                ...(tags === undefined ? {} : { tags }),
+                secrets: secretsOf.get(info.instanceId) ?? {},
+              },
+              undefined,
+              image,
+            ),
+          ),
+          Effect.onError(() => Effect.ignore(driver.removeSnapshot(info.session, passing))),
+        )
       }),
       pause: use(driver.pause(id)),
       resume: use(driver.resume(id)),
@@ -758,18 +793,18 @@ const make = Effect.gen(function* () {
     }
   }
 
-  const sessionOf = (key: SessionKey, owner: Owner): SandboxSession => {
-    const { whileOpen } = owner
-
+  /** @param from the image of a snapshot of the session, in place of what the options say */
+  const createIn = (key: SessionKey, owner: Owner) => {
     const findSnapshot = (name: SandboxName) =>
       Effect.gen(function* () {
         const found = (yield* driver.snapshots(key)).find((snapshot) => snapshot.name === name)
         return found ?? (yield* new SnapshotNotFound({ snapshot: name }))
       })
 
-    const create: SandboxSession["create"] = Effect.fn("Sandboxes.create")(function* (
-      options = {},
-      onProgress,
+    return Effect.fn("Sandboxes.create")(function* (
+      options: NonNullable<Parameters<SandboxSession["create"]>[0]> = {},
+      onProgress?: Parameters<SandboxSession["create"]>[1],
+      from?: SnapshotInfo["image"],
     ) {
       const wanted = yield* Schema.decodeUnknownEffect(CreateOptions)(options).pipe(
         Effect.mapError(invalidInput("sandbox options")),
@@ -810,10 +845,9 @@ const make = Effect.gen(function* () {
           issue: "give either an image or a snapshot",
         })
       }
-      const image =
-        wanted.snapshot === undefined
-          ? (wanted.image ?? settings.image)
-          : (yield* findSnapshot(wanted.snapshot)).image
+      const snapshot =
+        wanted.snapshot === undefined ? from : (yield* findSnapshot(wanted.snapshot)).image
+      const image = snapshot ?? wanted.image ?? settings.image
       const spec = {
         name,
         image,
@@ -832,10 +866,12 @@ const make = Effect.gen(function* () {
         env: wanted.env ?? {},
         ...(wanted.workdir === undefined ? {} : { workdir: wanted.workdir }),
         ...(wanted.user === undefined ? {} : { user: wanted.user }),
-        ...(Object.keys(wanted.tags ?? {}).length === 0 ? {} : { tags: wanted.tags }),
+        ...(wanted.tags === undefined || Object.keys(wanted.tags).length === 0
+          ? {}
+          : { tags: wanted.tags }),
       }
       // A snapshot is the session's own, and comes from no registry.
-      const access = wanted.snapshot === undefined ? accessTo(settings, image, given) : undefined
+      const access = snapshot === undefined ? accessTo(settings, image, given) : undefined
       const request = { id, session: key, spec }
       const make = Effect.flatMap(leases.remnant(id), (instead) =>
         driver.create(
@@ -853,6 +889,10 @@ const make = Effect.gen(function* () {
       secretsOf.set(info.instanceId, secrets)
       return handle(info, owner)
     })
+  }
+
+  const sessionOf = (key: SessionKey, owner: Owner): SandboxSession => {
+    const { whileOpen } = owner
 
     const get: SandboxSession["get"] = Effect.fnUntraced(function* (reference, options = {}) {
       const secrets = options.secrets && (yield* checkSecrets(options.secrets))
@@ -875,8 +915,9 @@ const make = Effect.gen(function* () {
       }),
     }
 
+    const create = createIn(key, owner)
     return {
-      create,
+      create: (options, onProgress) => create(options, onProgress),
       get: (reference, options) => whileOpen(get(reference, options)),
       list: whileOpen(leases.list(key)),
       find: Effect.fn("Sandboxes.find")(function* (filter = {}) {

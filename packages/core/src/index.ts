@@ -60,8 +60,8 @@ export type { RunCommand, ScriptError } from "./sandbox/shell.ts"
 export type { StatsError, WatchStatsOptions } from "./sandbox/stats.ts"
 export type { SandboxTerminal, TerminalError, TerminalOptions } from "./sandbox/terminal.ts"
 export type { WatchError, WatchOptions } from "./sandbox/watch.ts"
-export { sessionFilesDirectory } from "./session-files/directory.ts"
 export type { SandboxFilter, SandboxPage } from "./session/finding.ts"
+export { sessionFilesDirectory } from "./session-files/directory.ts"
 export {
   type SessionFilesMemoryOptions,
   sessionFilesMemory,

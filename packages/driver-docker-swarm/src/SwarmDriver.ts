@@ -627,31 +627,30 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     },
   )
 
-  const list: SandboxDriver["Service"]["list"] = Effect.fn("SwarmDriver.list")(function* (
-    session,
-    tags,
-  ) {
-    const filter = session === undefined ? label.session : `${label.session}=${session}`
-    const tag = tagFilter(tags)
-    const [services, tasks, nodes] = yield* Effect.all(
-      [
-        manager.serviceList({ label: [filter, ...(tag === undefined ? [] : [tag])] }),
-        manager.taskList({ label: [label.id] }),
-        manager.nodes,
-      ],
-      { concurrency: "unbounded" },
-    )
-    const taskOf = new Map(tasks.map((task) => [task.ServiceID, task]))
-    const nodeOf = new Map(nodes.map((node) => [node.ID, node]))
-    return services
-      .filter((service) => !isCreating(service))
-      .flatMap((service) => {
-        const task = taskOf.get(service.ID)
-        return Option.toArray(toInfo(service, task, nodeOf.get(task?.NodeID ?? "")))
-      })
-      .filter((sandbox) => hasTags(sandbox, tags))
-      .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
-  })
+  const list: SandboxDriver["Service"]["list"] = Effect.fn("SwarmDriver.list")(
+    function* (session, tags) {
+      const filter = session === undefined ? label.session : `${label.session}=${session}`
+      const tag = tagFilter(tags)
+      const [services, tasks, nodes] = yield* Effect.all(
+        [
+          manager.serviceList({ label: [filter, ...(tag === undefined ? [] : [tag])] }),
+          manager.taskList({ label: [label.id] }),
+          manager.nodes,
+        ],
+        { concurrency: "unbounded" },
+      )
+      const taskOf = new Map(tasks.map((task) => [task.ServiceID, task]))
+      const nodeOf = new Map(nodes.map((node) => [node.ID, node]))
+      return services
+        .filter((service) => !isCreating(service))
+        .flatMap((service) => {
+          const task = taskOf.get(service.ID)
+          return Option.toArray(toInfo(service, task, nodeOf.get(task?.NodeID ?? "")))
+        })
+        .filter((sandbox) => hasTags(sandbox, tags))
+        .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
+    },
+  )
 
   /** The engines of all nodes that take sandboxes and can be reached. */
   const reachable = Effect.fnUntraced(function* (nodes: ReadonlyArray<Node>) {

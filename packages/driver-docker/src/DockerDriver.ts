@@ -47,8 +47,8 @@ import {
   labelsOf,
   nameFilter,
   sandboxOf,
-  tagFilter,
   sessionFilter,
+  tagFilter,
 } from "./Labels.ts"
 import { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
 import { parsePool } from "./Subnets.ts"
@@ -111,6 +111,9 @@ export interface DockerDriverOptions {
    */
   readonly cpusets?: boolean
 }
+
+// Milliseconds that a snapshot waits at most for the sandbox that is made from it.
+const forking = 10 * 60_000
 
 const losesFiles =
   "this host's gVisor loses a sandbox's files when it stops, so that none is stopped; remove it instead, or register runsc with --overlay2=none"
@@ -469,6 +472,7 @@ export const layerDriver = (
             connections.ended(sandbox.instanceId).pipe(
               Effect.andThen(thaw(sandbox)),
               Effect.andThen(settled(id)(engine.containerRemove(sandbox.instanceId))),
+              Effect.andThen(snapshots.removeWith(sandbox, container)),
               // Another removal is under way: wait until it is done.
               Effect.catchIf(isEngineError(409), () =>
                 engine.containerInspect(sandbox.instanceId).pipe(
@@ -530,8 +534,14 @@ export const layerDriver = (
             ),
           { discard: true },
         )
-        const proxies = only === undefined ? yield* egress.sweep(containers, inUse, oldest) : []
-        return [...abandoned.map((network) => network.Name), ...proxies]
+        const others =
+          only === undefined
+            ? [
+                ...(yield* egress.sweep(containers, inUse, oldest)),
+                ...(yield* snapshots.sweep(Math.min(oldest, now - forking))),
+              ]
+            : []
+        return [...abandoned.map((network) => network.Name), ...others]
       })
 
       /** Removes what was made ahead by processes that no longer hold it. */
@@ -628,7 +638,7 @@ export const layerDriver = (
             ),
           ),
         identify: (id, user) => on(id, (target) => identify(target, user)),
-        snapshot: Effect.fn("DockerDriver.snapshot")(function* (id, name) {
+        snapshot: Effect.fn("DockerDriver.snapshot")(function* (id, name, options = {}) {
           const sandbox = yield* find(id)
           if ((yield* runtimes).get(sandbox.runtime)?.keepsFiles === false) {
             return yield* new EngineError({
@@ -638,9 +648,12 @@ export const layerDriver = (
               ours: true,
             })
           }
-          return yield* on(id, (target) => snapshots.take(target, sandbox, name))
+          const passing = options.passing ?? false
+          return yield* on(id, (target) => snapshots.take(target, sandbox, name, passing))
         }),
-        snapshots: Effect.fn("DockerDriver.snapshots")((session) => snapshots.list(session)),
+        snapshots: Effect.fn("DockerDriver.snapshots")((session, passing) =>
+          snapshots.list(session, passing),
+        ),
         removeSnapshot: Effect.fn("DockerDriver.removeSnapshot")((session, name) =>
           snapshots.remove(session, name),
         ),

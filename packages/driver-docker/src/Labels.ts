@@ -46,6 +46,8 @@ export const cpusetLabel = "dev.cordon.cpuset"
 export const snapshotLabel = {
   name: "dev.cordon.snapshot",
   of: "dev.cordon.snapshot.of",
+  /** `1` on one that goes with what is made from it; always there, since a container has its image's labels. */
+  passing: "dev.cordon.snapshot.passing",
 } as const
 
 const kind = {

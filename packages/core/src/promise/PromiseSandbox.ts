@@ -1,4 +1,4 @@
-import type { ReadOptions, WriteOptions } from "../Sandboxes.ts"
+import type { ForkOptions, ReadOptions, WriteOptions } from "../Sandboxes.ts"
 import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "../sandbox/folders.ts"
 import type { ClonedRepository, CloneOptions } from "../sandbox/git.ts"
 import type { ShellOptions, ShellResult } from "../sandbox/lastingShell.ts"
@@ -246,6 +246,16 @@ export interface PromiseSandbox extends AsyncDisposable {
    * of times. It outlives the sandbox and this program: remove it when it is no longer needed.
    */
   readonly snapshot: (name?: string, options?: Abortable) => Promise<SnapshotInfo>
+  /**
+   * Makes another sandbox of the session with the same files, environment, limits, runtime, network,
+   * allow-list and secrets; where the driver has `snapshots`. Processes and what they hold in memory are not
+   * part of it. What is made on the way goes with the new sandbox, or at once where that fails.
+   *
+   * @example
+   * await using attempt = await sandbox.fork({ name: "attempt-1" })
+   * await attempt.run("npm test")
+   */
+  readonly fork: (options?: ForkOptions & Abortable) => Promise<PromiseSandbox>
   /** Freezes it with all its processes and their memory; the lease runs on. */
   readonly pause: (options?: Abortable) => Promise<void>
   /** Lets it go on after a pause. */

@@ -42,6 +42,11 @@ export const handleOf = (session: SessionBacking, sandbox: Sandbox): PromiseSand
     shell: shellOf(runtime, sandbox),
     snapshot: (name, options) =>
       call(runtime, "snapshot", { name, options }, () => sandbox.snapshot(name)),
+    fork: (options) =>
+      call(runtime, "fork", { options }, () => {
+        const { signal: _, ...own } = options ?? {}
+        return sandbox.fork(own)
+      }).then((forked) => handleOf(session, forked)),
     inspect: (options) => call(runtime, ["nothing", "inspect"], { options }, () => sandbox.inspect),
     pause: (options) => call(runtime, ["nothing", "pause"], { options }, () => sandbox.pause),
     resume: (options) => call(runtime, ["nothing", "resume"], { options }, () => sandbox.resume),

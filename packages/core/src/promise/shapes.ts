@@ -1,7 +1,7 @@
 /** What the calls of the Promise facade take, for programs that no compiler has checked. */
 import { Layer, Predicate, Schema } from "effect"
 import { type InputSchema, optionsOf } from "../checkInput.ts"
-import type { ReadOptions, WriteOptions } from "../Sandboxes.ts"
+import type { ForkOptions, ReadOptions, WriteOptions } from "../Sandboxes.ts"
 import type { QuotaInput, SettingsInput } from "../Settings.ts"
 import type { ListOptions, RemoveOptions, SearchOptions } from "../sandbox/folders.ts"
 import type { CloneOptions } from "../sandbox/git.ts"
@@ -168,6 +168,7 @@ const create = {
   tags: any,
 } satisfies Fields<NonNullable<Parameters<PromiseSandboxes["create"]>[0]>>
 
+const fork = { ...abortable, name: any, tags: any } satisfies Fields<ForkOptions & Abortable>
 const find = { tags: any, status: any, limit: number, after: text } satisfies Fields<SandboxFilter>
 const quota = { memory: any, cpus: any, disk: any } satisfies Fields<QuotaInput>
 const settings = {
@@ -229,6 +230,7 @@ export const shapes = {
   named: { name: text, options: options(abortable) },
   find: { filter: options(find), options: options(abortable) },
   snapshot: { name: Schema.optional(text), options: options(abortable) },
+  fork: { options: options(fork) },
   exec: { command, options: options(exec) },
   execStream: { command, options: options(execStream) },
   read: { path, options: options(read) },

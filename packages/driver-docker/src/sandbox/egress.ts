@@ -82,7 +82,7 @@ export const egressLabel = (network: string, policy: EgressPolicy) => ({
 })
 
 /** The allow-list of a sandbox; none where its label came with its image, of another sandbox. */
-const policyOf = (container: ContainerInspect) =>
+export const policyOf = (container: ContainerInspect) =>
   decodeRecord(container.Config.Labels?.[label.egress]).pipe(
     Option.filter(({ network }) => network === networkOf(container)),
   )

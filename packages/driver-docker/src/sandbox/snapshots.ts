@@ -3,6 +3,7 @@ import {
   type HostError,
   ImageReference,
   makeKeyedLock,
+  type SandboxInfo,
   SandboxName,
   SandboxNotFound,
   SessionKey,
@@ -10,14 +11,15 @@ import {
   SnapshotInUse,
   SnapshotNameTaken,
   SnapshotNotFound,
+  type TakenSnapshot,
 } from "@cordon/core"
 import { Effect, Option, Schema } from "effect"
 import type { Target } from "../container/Target.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { familiar } from "../engine/podman.ts"
-import type { ImageInspect, ImageSummary } from "../engine/schemas.ts"
+import type { ContainerSummary, ImageInspect, ImageSummary } from "../engine/schemas.ts"
 import { label, snapshotLabel } from "../Labels.ts"
-import { withoutProxy } from "./egress.ts"
+import { policyOf, withoutProxy } from "./egress.ts"
 
 const repository = "cordon-snapshot"
 
@@ -53,6 +55,9 @@ const infoOf = (image: ImageSummary): Option.Option<SnapshotInfo> =>
     }
   })
 
+const isPassing = (labels: Readonly<Record<string, string>> | null | undefined) =>
+  labels?.[snapshotLabel.passing] === "1"
+
 /** Whether an image is a snapshot of another session. */
 export const isForeign = (image: ImageInspect, session: SessionKey): boolean => {
   const labels = image.Config?.Labels ?? {}
@@ -66,7 +71,7 @@ export const isSnapshot = (image: ImageInspect): boolean =>
 export const makeSnapshots = (engine: DockerEngine["Service"]) => {
   const exclusively = makeKeyedLock<string>()
 
-  const list = (session?: SessionKey) =>
+  const all = (session?: SessionKey) =>
     engine
       .imageList({
         // Of two Podman finds nothing.
@@ -75,10 +80,19 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
       .pipe(
         Effect.map((images) =>
           images
-            .flatMap((image) => Option.toArray(infoOf(image)))
-            .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime()),
+            .flatMap((image) =>
+              Option.toArray(
+                Option.map(infoOf(image), (info) => ({ info, passing: isPassing(image.Labels) })),
+              ),
+            )
+            .sort((a, b) => a.info.createdAt.getTime() - b.info.createdAt.getTime()),
         ),
       )
+
+  const list = (session?: SessionKey, withPassing = false) =>
+    Effect.map(all(session), (found) =>
+      found.filter(({ passing }) => withPassing || !passing).map(({ info }) => info),
+    )
 
   /** The variables of an image; one that was removed in spite of its use has none to give back. */
   const environmentOf = (image: string) =>
@@ -91,7 +105,8 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
     target: Target,
     sandbox: { readonly session: SessionKey; readonly name: SandboxName },
     name: SandboxName,
-  ): Effect.Effect<SnapshotInfo, SnapshotNameTaken | SandboxNotFound | HostError> => {
+    passing: boolean,
+  ): Effect.Effect<TakenSnapshot, SnapshotNameTaken | SandboxNotFound | HostError> => {
     const { session } = sandbox
     const image = referenceOf(session, name)
     const found = <A>(call: Effect.Effect<A, HostError>) =>
@@ -109,6 +124,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
           [snapshotLabel.name]: name,
           [snapshotLabel.of]: sandbox.name,
           [label.session]: session,
+          [snapshotLabel.passing]: passing ? "1" : "0",
         }
         const container = yield* found(engine.containerInspect(target.instanceId))
         const environment = withoutProxy(container, yield* environmentOf(container.Image ?? ""))
@@ -129,8 +145,11 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
             }),
           ),
         )
-        const made = (yield* list(session)).find((snapshot) => snapshot.name === name)
-        if (made !== undefined) return made
+        const made = (yield* all(session)).find(({ info }) => info.name === name)
+        const egress = Option.map(policyOf(container), ({ policy }) => policy)
+        if (made !== undefined) {
+          return { ...made.info, ...(Option.isSome(egress) ? { egress: egress.value } : {}) }
+        }
         return yield* new EngineError({
           operation: "snapshot a sandbox",
           status: 0,
@@ -150,5 +169,34 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
       Effect.catchIf(status(409), () => Effect.fail(new SnapshotInUse({ snapshot: name }))),
     )
 
-  return { list, take, remove }
+  /** Removes the snapshot that a container was made from, where that goes with it. It may be in use still. */
+  const removeWith = (sandbox: Pick<SandboxInfo, "session">, container: ContainerSummary) =>
+    Effect.suspend(() => {
+      const name = decodeName(container.Labels[snapshotLabel.name])
+      // An image may have any labels: its own name says that it is ours.
+      return Option.isSome(name) &&
+        isPassing(container.Labels) &&
+        familiar(container.Image) === referenceOf(sandbox.session, name.value)
+        ? Effect.ignore(remove(sandbox.session, name.value))
+        : Effect.void
+    })
+
+  /** Removes those that were to go with what is made from them, and that nothing was made from. */
+  const sweep = Effect.fnUntraced(function* (oldest: number) {
+    const images = yield* engine.imageList({ label: [`${snapshotLabel.passing}=1`] })
+    const left = images.flatMap((image) =>
+      Option.toArray(
+        Option.filter(infoOf(image), ({ createdAt }) => createdAt.getTime() <= oldest),
+      ),
+    )
+    const removed = yield* Effect.forEach(left, ({ session, name, image }) =>
+      remove(session, name).pipe(
+        Effect.as([image]),
+        Effect.catchTag(["SnapshotInUse", "SnapshotNotFound"], () => Effect.succeed([])),
+      ),
+    )
+    return removed.flat()
+  })
+
+  return { list, take, remove, removeWith, sweep }
 }
