@@ -4,7 +4,7 @@ import { Effect, type Scope } from "effect"
 import type { Check } from "../support/onLayer.ts"
 
 /** Answers HTTP with the file `index.html`, by perl where the image has it, else by busybox. */
-const serve = `
+export const serve = `
 if command -v perl >/dev/null; then
   exec perl -e '
     use IO::Socket::INET;

@@ -2,10 +2,9 @@
  * What a scripted model does, turn by turn. It is a function of the conversation, as a model is: what
  * a framework does not carry to the model and back, it does not get past.
  */
-import type { ToolName } from "@cordon/tools"
 
 export interface Call {
-  readonly name: ToolName
+  readonly name: string
   readonly input: Readonly<Record<string, unknown>>
   /** What the model must read of its result before it goes on. */
   readonly reads: RegExp
