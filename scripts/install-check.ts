@@ -29,13 +29,14 @@ const nodes = ["22.19.0", "24", "26"]
 
 const program = `import { createSandboxes } from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
+import { aiSdkSandbox } from "@cordon/slots/ai-sdk"
 import { createTools } from "@cordon/tools"
 import { aiSdkTools } from "@cordon/tools/ai-sdk"
 import { createMcpServer } from "@cordon/mcp"
 
 await using sandboxes = createSandboxes({ driver: memory() })
 await using sandbox = await sandboxes.create({ limits: { memory: "256MiB" } })
-const { stdout }: { stdout: string } = await sandbox.run("echo installed")
+const { stdout }: { stdout: string } = await aiSdkSandbox(sandbox).run({ command: "echo installed" })
 
 await using toolset = createTools({ driver: memory() })
 const { sandbox_list } = aiSdkTools(toolset)
@@ -125,7 +126,8 @@ try {
   await refusesOldNode(
     oldNode,
     folder,
-    packages.map(({ name }) => name),
+    // This one has subpaths only.
+    packages.map(({ name }) => (name === "@cordon/slots" ? `${name}/ai-sdk` : name)),
   )
   await tryStarters({ project: folder, work, env, npmrc: registry.npmrc, noEngine, oldNode })
   if (noEngine === undefined) {

@@ -37,7 +37,7 @@ const broughtBy = (
 }
 
 const framework =
-  /node_modules\/(?:ai|openai|langchain|@(?:anthropic-ai|langchain|mastra|openai)\/.*)$/
+  /node_modules\/(?:ai|bash-tool|deepagents|openai|langchain|@(?:ai-sdk|anthropic-ai|langchain|mastra|openai)\/.*)$/
 
 interface Size {
   readonly name: string

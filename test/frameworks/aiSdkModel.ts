@@ -10,7 +10,13 @@ const seenIn = (prompt: Options["prompt"]): ReadonlyArray<Seen> =>
       : message.content.flatMap((part) => {
           if (part.type !== "tool-result") return []
           const { type, value } = "value" in part.output ? part.output : { type: "", value: "" }
-          return [{ id: part.toolCallId, text: typeof value === "string" ? value : JSON.stringify(value), failed: type === "error-text" }]
+          return [
+            {
+              id: part.toolCallId,
+              text: typeof value === "string" ? value : JSON.stringify(value),
+              failed: type === "error-text",
+            },
+          ]
         }),
   )
 

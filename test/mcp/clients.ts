@@ -7,7 +7,7 @@ import { once } from "node:events"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { publicRegistries } from "@cordon/core"
-import type { ToolName, ToolResult } from "@cordon/tools"
+import type { ToolResult } from "@cordon/tools"
 import {
   Client as ModernClient,
   StreamableHTTPClientTransport as ModernHttp,
@@ -73,7 +73,7 @@ export interface CallOptions {
 
 /** A client's face that the tests use, whichever client it is. */
 export interface Connection {
-  readonly call: (name: ToolName, input: unknown, options?: CallOptions) => Promise<ToolResult>
+  readonly call: (name: string, input: unknown, options?: CallOptions) => Promise<ToolResult>
   /** Ends the MCP session, where there is one, and the connection. */
   readonly close: () => Promise<void>
 }

@@ -3,7 +3,6 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import type { Sandbox } from "@cordon/core"
 import { Effect } from "effect"
 import { startGitServer } from "../../examples/gitServer.ts"
 import { makeAuthority } from "./certificates.ts"
@@ -140,8 +139,16 @@ export const gitHost = Effect.acquireRelease(
     }),
 )
 
+/** What can run commands as a sandbox does. */
+interface Runs<E> {
+  readonly run: (
+    command: string,
+    options?: { readonly user: string; readonly stdin: string },
+  ) => Effect.Effect<{ readonly stdout: string }, E>
+}
+
 /** Where a sandbox's network leads out: this machine, where its engine runs on it. */
-const wayOut = Effect.fnUntraced(function* (sandbox: Sandbox) {
+const wayOut = Effect.fnUntraced(function* <E>(sandbox: Runs<E>) {
   const { stdout } = yield* sandbox.run("cat /proc/net/route")
   const gateway = /^\S+\t00000000\t([0-9A-F]{8})\t/m.exec(stdout)?.[1] ?? ""
   return [...Buffer.from(gateway, "hex")].reverse().join(".")
@@ -151,7 +158,11 @@ const wayOut = Effect.fnUntraced(function* (sandbox: Sandbox) {
  * Lets a sandbox find the forges.
  * @param at this machine's address as the sandbox reaches it; by default where its network leads out
  */
-export const introduce = Effect.fnUntraced(function* (sandbox: Sandbox, ca: string, at?: string) {
+export const introduce = Effect.fnUntraced(function* <E>(
+  sandbox: Runs<E>,
+  ca: string,
+  at?: string,
+) {
   const address = at ?? (yield* wayOut(sandbox))
   yield* sandbox.run(
     `echo '${address} git.test other.test' >>/etc/hosts && mkdir -p /etc/ssl/certs && cat >>/etc/ssl/certs/ca-certificates.crt`,

@@ -1,0 +1,40 @@
+import type { PromiseSandbox } from "@cordon/core"
+import type { Sandbox } from "bash-tool"
+import { explainedStderr } from "./shared/outcome.ts"
+
+/** How a sandbox is used by `bash-tool`. */
+export interface BashToolOptions {
+  /** Kills the commands that run: the framework hands none to a sandbox. Give that of the agent's loop. */
+  readonly signal?: AbortSignal
+}
+
+/** What `createBashTool` takes: the sandbox, and the folder that it works in. */
+export interface BashToolSandbox {
+  readonly sandbox: Sandbox
+  /** The sandbox's working directory. */
+  readonly destination: string
+}
+
+/**
+ * A sandbox for `bash-tool`: options of `createBashTool`.
+ *
+ * @example
+ * const { tools } = await createBashTool({ ...bashToolSandbox(sandbox), files })
+ */
+export const bashToolSandbox = (
+  sandbox: PromiseSandbox,
+  options: BashToolOptions = {},
+): BashToolSandbox => ({
+  destination: sandbox.info.workdir,
+  sandbox: {
+    executeCommand: async (command) => {
+      const result = await sandbox.exec(command, options)
+      const { stdout, exitCode } = result
+      return { stdout, stderr: explainedStderr(result, sandbox), exitCode }
+    },
+    readFile: (path) => sandbox.files.readText(path, options),
+    writeFiles: async (files) => {
+      for (const { path, content } of files) await sandbox.files.write(path, content, options)
+    },
+  },
+})

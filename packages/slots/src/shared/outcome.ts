@@ -1,0 +1,21 @@
+import { type ExecResult, formatMemory, type PromiseSandbox } from "@cordon/core"
+
+/** What a sandbox did to a command, a line each: a framework's result has no fields for that. */
+const notesOf = (
+  { timedOut, oomKilled, restarted, duration }: ExecResult,
+  { info: { limits } }: PromiseSandbox,
+): ReadonlyArray<string> => [
+  ...(timedOut ? [`Killed after ${Math.round(duration / 1000)} seconds: the time limit.`] : []),
+  ...(oomKilled
+    ? [`A process was killed at the sandbox's memory limit of ${formatMemory(limits.memory)}.`]
+    : []),
+  ...(restarted ? ["The sandbox was restarted; its background processes are gone."] : []),
+]
+
+/** The standard error of a command, with what the sandbox did to it at the end. */
+export const explainedStderr = (result: ExecResult, sandbox: PromiseSandbox): string => {
+  const notes = notesOf(result, sandbox)
+  if (notes.length === 0) return result.stderr
+  const before = result.stderr === "" || result.stderr.endsWith("\n") ? "" : "\n"
+  return `${result.stderr}${before}${notes.map((note) => `[${note}]\n`).join("")}`
+}

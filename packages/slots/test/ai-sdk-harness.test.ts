@@ -1,0 +1,91 @@
+import { createSandboxes, InvalidInput, SandboxNotFound } from "@cordon/core"
+import { memory } from "@cordon/driver-memory"
+import { harnessSandbox, harnessSandboxProvider } from "@cordon/slots/ai-sdk-harness"
+import { assert, describe, it } from "@effect/vitest"
+
+const rejects = async (call: PromiseLike<unknown>) => {
+  try {
+    await call
+  } catch (error) {
+    return error
+  }
+  return assert.fail("it did not reject")
+}
+
+describe("a session of the AI SDK's harness", () => {
+  it("opens no other ports than those that it was given", async () => {
+    await using sandboxes = createSandboxes({ driver: memory() })
+    const session = harnessSandbox(await sandboxes.create(), { ports: [4000, 4000] })
+    assert.deepStrictEqual(session.ports, [4000])
+    assert.instanceOf(await rejects(session.getPortEndpoint({ port: 22 })), InvalidInput)
+    await session.setPorts?.([22])
+    assert.deepStrictEqual(session.ports, [22])
+    assert.instanceOf(await rejects(session.getPortUrl({ port: 4000 })), InvalidInput)
+  })
+
+  it("takes no network for closed that is open", async () => {
+    await using sandboxes = createSandboxes({ driver: memory() })
+    const open = harnessSandbox(await sandboxes.create({ network: "bridge" }))
+    const closed = harnessSandbox(await sandboxes.create({ network: "none" }))
+    const custom = { mode: "custom", allowedHosts: ["example.com"] } as const
+    for (const policy of [custom, { mode: "allow-all" }, { mode: "deny-all" }] as const) {
+      const asked = open.setNetworkPolicy?.(policy) ?? Promise.resolve()
+      assert.instanceOf(await rejects(asked), InvalidInput)
+    }
+    await closed.setNetworkPolicy?.({ mode: "deny-all" })
+    assert.instanceOf(
+      await rejects(closed.setNetworkPolicy?.({ mode: "allow-all" }) ?? Promise.resolve()),
+      InvalidInput,
+    )
+  })
+
+  it("hands tools neither ports nor its end", async () => {
+    await using sandboxes = createSandboxes({ driver: memory() })
+    const restricted = harnessSandbox(await sandboxes.create()).restricted()
+    for (const name of ["stop", "destroy", "setPorts", "getPortUrl", "setNetworkPolicy"]) {
+      assert.notProperty(restricted, name)
+    }
+  })
+
+  it("is stopped and destroyed as often as one likes", async () => {
+    await using sandboxes = createSandboxes({ driver: memory() })
+    const session = harnessSandbox(await sandboxes.create())
+    await session.stop()
+    await session.stop()
+    await session.destroy()
+    await session.destroy()
+    await session.stop()
+    assert.isEmpty(await sandboxes.list())
+  })
+})
+
+describe("a provider for the AI SDK's harness", () => {
+  it("finds a session's sandbox again by any ID, stopped ones too", async () => {
+    await using sandboxes = createSandboxes({ driver: memory() })
+    const provider = harnessSandboxProvider({ sandboxes })
+    const ids = ["a", "A", "../a", "x".repeat(500), "é 1"]
+    for (const sessionId of ids) {
+      const session = await provider.createSession({ sessionId })
+      await session.writeTextFile({ path: "id", content: sessionId })
+      await session.stop()
+    }
+    for (const sessionId of ids) {
+      const found = await provider.resumeSession?.({ sessionId })
+      assert.strictEqual(await found?.readTextFile({ path: "id" }), sessionId)
+    }
+    const unknown = provider.resumeSession?.({ sessionId: "b" }) ?? Promise.resolve()
+    assert.instanceOf(await rejects(unknown), SandboxNotFound)
+  })
+
+  it("leaves no sandbox whose setting up failed", async () => {
+    await using sandboxes = createSandboxes({ driver: memory() })
+    const provider = harnessSandboxProvider({ sandboxes })
+    const reason = new Error("no such package")
+    const onFirstCreate = () => Promise.reject(reason)
+    assert.strictEqual(
+      await rejects(provider.createSession({ sessionId: "a", identity: "i", onFirstCreate })),
+      reason,
+    )
+    assert.isEmpty(await sandboxes.list())
+  })
+})

@@ -1,0 +1,4 @@
+import { slot } from "./bash-tool.ts"
+import { slotSuite } from "./suite.ts"
+
+slotSuite(slot)

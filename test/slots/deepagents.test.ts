@@ -1,0 +1,4 @@
+import { slot } from "./deepagents.ts"
+import { slotSuite } from "./suite.ts"
+
+slotSuite(slot)
