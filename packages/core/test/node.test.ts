@@ -33,10 +33,18 @@ describe("a Node that is too old", () => {
 
   it("is refused by each package before anything else is imported", () => {
     for (const folder of readdirSync(packages)) {
-      const index = readFileSync(join(packages, folder, "src/index.ts"), "utf8")
-      const [first] = index.split("\n").filter((line) => line !== "" && !line.startsWith("//"))
-      const own = folder === "core" ? "./requireNode.ts" : "@cordon/core"
-      assert.strictEqual(first, `import "${own}"`, folder)
+      const { exports } = JSON.parse(readFileSync(join(packages, folder, "package.json"), "utf8"))
+      // The main one, or where there is none, each.
+      const entries: ReadonlyArray<{ readonly "@cordon/source"?: string }> =
+        exports["."] === undefined ? Object.values(exports) : [exports["."]]
+      const sources = entries.flatMap((entry) => entry["@cordon/source"] ?? [])
+      assert.isAbove(sources.length, 0, folder)
+      for (const source of sources) {
+        const text = readFileSync(join(packages, folder, source), "utf8")
+        const [first] = text.split("\n").filter((line) => line !== "" && !line.startsWith("//"))
+        const own = folder === "core" ? "./requireNode.ts" : "@cordon/core"
+        assert.strictEqual(first, `import "${own}"`, `${folder}/${source}`)
+      }
     }
   })
 })

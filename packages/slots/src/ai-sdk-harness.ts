@@ -1,3 +1,4 @@
+import "@cordon/core"
 import type {
   HarnessV1NetworkPolicy,
   HarnessV1NetworkSandboxSession,

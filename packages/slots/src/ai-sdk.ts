@@ -1,3 +1,4 @@
+import "@cordon/core"
 import type { PromiseSandbox } from "@cordon/core"
 import type { Experimental_SandboxSession } from "ai"
 import { sessionOver } from "./ai-sdk/session.ts"

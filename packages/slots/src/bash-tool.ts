@@ -1,3 +1,4 @@
+import "@cordon/core"
 import type { PromiseSandbox } from "@cordon/core"
 import type { Sandbox } from "bash-tool"
 import { explainedStderr } from "./shared/outcome.ts"

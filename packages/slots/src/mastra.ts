@@ -1,3 +1,4 @@
+import "@cordon/core"
 import { randomBytes } from "node:crypto"
 import {
   type CreateOptions,

@@ -1,3 +1,5 @@
+import "@cordon/core"
+
 export {
   type OpenaiAgentsClient,
   type OpenaiAgentsClientOptions,

@@ -1,3 +1,4 @@
+import "@cordon/core"
 import {
   type CreateOptions,
   type CreateSecrets,
