@@ -182,6 +182,11 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
           const sandbox = yield* make()
           const shell = yield* sandbox.shell({ cwd: "/tmp", env: { OPENED: "yes" } })
           const lose = sandbox.run("rm -f /tmp/.cordon-shell-*")
+          const breaking = [
+            "rm -f /tmp/.cordon-shell-*.[ab]",
+            "for file in /tmp/.cordon-shell-*; do echo broken >$file; done",
+            "chown 1000 /tmp/.cordon-shell-*",
+          ]
           yield* shell.exec("x=1; cd /")
           // What a command itself takes away, its end brings back, for nobody else to read.
           yield* shell.exec("umask 000; rm -f /tmp/.cordon-shell-*")
@@ -192,6 +197,11 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
           const again = yield* shell.exec('echo "$x $OPENED $PWD"; cat', { stdin: "in" })
           assert.deepInclude(again, { stdout: " yes /tmp\nin", anew: true })
           assert.deepInclude(yield* shell.exec("exit 198"), { exitCode: 198, anew: false })
+          for (const broken of breaking) {
+            yield* sandbox.run(broken)
+            assert.deepInclude(yield* shell.exec("echo on"), { stdout: "on\n", anew: true })
+            assert.deepInclude(yield* shell.exec("echo on"), { stdout: "on\n", anew: false })
+          }
           yield* lose
           const stdin = Stream.succeed(new TextEncoder().encode("once"))
           assert.strictEqual(yield* tagOf(shell.exec("cat", { stdin })), "ShellUnavailable")

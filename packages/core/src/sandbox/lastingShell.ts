@@ -1,11 +1,17 @@
 import { randomBytes } from "node:crypto"
-import { Deferred, Duration, Effect, type Scope, Semaphore, Stream } from "effect"
+import { Clock, Deferred, Duration, Effect, type Scope, Semaphore, Stream } from "effect"
 import { Closed, type ExecError, type LeaseError, ShellUnavailable } from "../errors.ts"
 import type { SandboxDriver } from "../SandboxDriver.ts"
 import type { ExecOptions } from "../Sandboxes.ts"
 import type { ExecEvent, ExecRequest, ExecResult } from "../values/Exec.ts"
 import { sandboxPath } from "../values/FilePath.ts"
-import { closingCommand, commandScript, openingScript, stateLost } from "./shellScript.ts"
+import {
+  closingCommand,
+  commandScript,
+  lookingScript,
+  openingScript,
+  stateLost,
+} from "./shellScript.ts"
 
 /** Where a lasting shell begins, and as whom. */
 export interface ShellOptions {
@@ -53,12 +59,14 @@ export interface SandboxShell {
 const maxOpening = 64 * 1024
 const closingTime = Duration.seconds(5)
 
-type Driver = Pick<SandboxDriver["Service"], "exec" | "stat" | "shells">
+type Driver = Pick<SandboxDriver["Service"], "exec" | "shells">
 
 /** A request as `exec` prepares it. */
 interface Prepared {
   readonly request: ExecRequest
   readonly outputLimit: number
+  /** Infinite where it has none. */
+  readonly timeout: Duration.Duration
 }
 
 export interface ShellNeeds {
@@ -93,7 +101,16 @@ interface Running {
   readonly end: Effect.Effect<void, ExecError | LeaseError>
 }
 
-const startOf = ({ cwd, env, user }: ShellOptions): ExecOptions => ({
+/** From now on: what is left of a time, and not nothing, with which no command can be asked for. */
+const restOf = (timeout: Duration.Duration) =>
+  Effect.map(Clock.currentTimeMillis, (begun) =>
+    Effect.map(Clock.currentTimeMillis, (now) =>
+      Duration.max(Duration.subtract(timeout, Duration.millis(now - begun)), Duration.millis(1)),
+    ),
+  )
+
+const startOf = ({ cwd, env, user }: ShellOptions, timeout?: Duration.Duration): ExecOptions => ({
+  ...(timeout === undefined ? {} : { timeout }),
   ...(cwd === undefined ? {} : { cwd }),
   ...(env === undefined ? {} : { env }),
   ...(user === undefined ? {} : { user }),
@@ -104,10 +121,11 @@ const beginOwn = Effect.fnUntraced(function* (
   needs: ShellNeeds,
   shells: NonNullable<Driver["shells"]>,
   options: ShellOptions,
+  timeout?: Duration.Duration,
 ): Effect.fn.Return<Running, ExecError | LeaseError> {
   const { id, prepare, collect, use, secretNames } = needs
   const name = randomBytes(16).toString("hex")
-  const { request } = yield* prepare(":", startOf(options))
+  const { request } = yield* prepare(":", startOf(options, timeout))
   yield* use(shells.begin(id, name, request))
   return {
     run: Effect.fnUntraced(function* (script, _, given) {
@@ -123,12 +141,13 @@ const beginOwn = Effect.fnUntraced(function* (
 const begin = Effect.fnUntraced(function* (
   needs: ShellNeeds,
   options: ShellOptions,
+  timeout?: Duration.Duration,
 ): Effect.fn.Return<Running, ShellError> {
-  const { id, driver, prepare, collect, use, ask, secretNames, workdir } = needs
+  const { id, driver, prepare, collect, ask, secretNames, workdir } = needs
   const user = options.user === undefined ? {} : { user: options.user }
   const name = `.cordon-shell-${randomBytes(16).toString("hex")}`
   const opening = openingScript({ name, forgets: secretNames() })
-  const { request } = yield* prepare(opening, startOf(options))
+  const { request } = yield* prepare(opening, startOf(options, timeout))
   const opened = yield* collect(request, driver.exec(id, request), { outputLimit: maxOpening })
   const file = opened.stdout.split("\n").find((line) => line.endsWith(`/${name}`))
   if (opened.exitCode !== 0 || file === undefined || !file.startsWith("/")) {
@@ -140,11 +159,12 @@ const begin = Effect.fnUntraced(function* (
   }
   const path = yield* sandboxPath(file, "/")
   const cwd = request.cwd ?? workdir
-  const isGone = use(driver.stat(id, path)).pipe(
-    Effect.as(false),
-    // Whatever else keeps it from being seen is no sign that the command did not run.
-    Effect.catch(({ _tag }) => Effect.succeed(_tag === "FileNotFound")),
-  )
+  /** Whether a command that ended so did not run. It may have ended so by itself. */
+  const isGone = Effect.fnUntraced(function* (timeout: Duration.Duration) {
+    const look = yield* prepare(lookingScript(path), { ...user, cwd: "/", timeout })
+    const { exitCode } = yield* collect(look.request, driver.exec(id, look.request), look)
+    return exitCode === stateLost
+  })
   return {
     run: Effect.fnUntraced(function* (script, status, given) {
       // What is wrong with the script is said of it, and not of what is made of it.
@@ -156,9 +176,12 @@ const begin = Effect.fnUntraced(function* (
         status,
         command: script,
       })
-      const { request, outputLimit } = yield* prepare(whole, { ...given, ...user, cwd: "/" })
+      const options = { ...given, ...user, cwd: "/" }
+      const { request, outputLimit, timeout } = yield* prepare(whole, options)
+      const rest = yield* restOf(timeout)
       const result = yield* collect(request, driver.exec(id, request), { ...given, outputLimit })
-      return result.exitCode === stateLost && !result.timedOut && (yield* isGone) ? "lost" : result
+      if (result.exitCode !== stateLost || result.timedOut) return result
+      return (yield* isGone(yield* rest)) ? "lost" : result
     }),
     end: ask(
       Effect.suspend(() =>
@@ -181,12 +204,14 @@ export const makeShells = (needs: ShellNeeds) =>
     options: ShellOptions = {},
   ): Effect.fn.Return<SandboxShell, ShellError, Scope.Scope> {
     const { shells } = needs.driver
-    const start: Effect.Effect<Running, ShellError> =
-      shells === undefined ? begin(needs, options) : beginOwn(needs, shells, options)
+    const start = (timeout?: Duration.Duration): Effect.Effect<Running, ShellError> =>
+      shells === undefined
+        ? begin(needs, options, timeout)
+        : beginOwn(needs, shells, options, timeout)
     const inTurn = yield* Semaphore.make(1)
     const closing = yield* Deferred.make<never, Closed>()
     let status = 0
-    let running: Running = yield* Effect.acquireRelease(start, () =>
+    let running: Running = yield* Effect.acquireRelease(start(), () =>
       Effect.andThen(
         Deferred.fail(closing, new Closed({ subject: "shell" })),
         // Once a command that runs has been killed; its sandbox may be gone.
@@ -195,9 +220,15 @@ export const makeShells = (needs: ShellNeeds) =>
     )
 
     const runOne = Effect.fnUntraced(function* (script: string, options: ShellExecOptions) {
+      const { timeout: given } = options
+      const { timeout } = yield* needs.prepare(
+        script,
+        given === undefined ? {} : { timeout: given },
+      )
+      const rest = yield* restOf(timeout)
       const first = yield* running.run(script, status, options)
       if (first !== "lost") return { ...first, anew: false }
-      running = yield* start
+      running = yield* start(yield* rest)
       status = 0
       const { stdin } = options
       if (stdin !== undefined && typeof stdin !== "string" && !(stdin instanceof Uint8Array)) {
@@ -206,7 +237,7 @@ export const makeShells = (needs: ShellNeeds) =>
             "the files with its state were gone, so that it was begun anew; the command was not run, since its input can't be read again",
         })
       }
-      const second = yield* running.run(script, status, options)
+      const second = yield* running.run(script, status, { ...options, timeout: yield* rest })
       if (second !== "lost") return { ...second, anew: true }
       return yield* new ShellUnavailable({ reason: "the files with its state do not stay" })
     })

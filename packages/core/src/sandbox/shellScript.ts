@@ -80,6 +80,17 @@ export const openingScript = ({ name, forgets }: ShellNames): string =>
     "printf '%s\\n' \"$_cordon_f\"",
   ].join(";")
 
+/** Finds the state that counts, of nobody else's making, or ends with `stateLost`. */
+const finding = (file: string) => [
+  `_cordon_f=${quoted(file)};_cordon_s=;_cordon_o=:`,
+  'if [ -O "$_cordon_f" ];then read -r _cordon_s <"$_cordon_f";fi',
+  `case $_cordon_s in a|b);;*)exit ${stateLost};;esac`,
+  `[ -O "$_cordon_f.$_cordon_s" ]&&[ -r "$_cordon_f.$_cordon_s" ]||exit ${stateLost}`,
+]
+
+/** Ends with `stateLost` where a command would, and runs none. */
+export const lookingScript = (file: string): string => finding(file).join(";")
+
 /** Runs a command in a shell. Its lines have the numbers that they have by themselves. */
 export const commandScript = (options: {
   readonly file: string
@@ -93,10 +104,7 @@ export const commandScript = (options: {
   const { file, forgets, cwd, status, command } = options
   const kept = ["_", ...forgets].join(" ")
   return [
-    `_cordon_f=${quoted(file)};_cordon_s=;_cordon_o=:`,
-    'if [ -O "$_cordon_f" ];then read -r _cordon_s <"$_cordon_f";fi',
-    `case $_cordon_s in a|b);;*)exit ${stateLost};;esac`,
-    `[ -r "$_cordon_f.$_cordon_s" ]||exit ${stateLost}`,
+    ...finding(file),
     keeping(forgets),
     // What the sandbox sets and the shell has unset.
     `if [ -n "\${BASH_VERSION-}" ];then for _cordon_v in $(compgen -e);do case " ${kept} " in *" $_cordon_v "*);;*)unset -v "$_cordon_v";;esac;done;fi`,
