@@ -13,11 +13,13 @@ describe("ai-sdk, a command that is spawned", () => {
     if (noEngine !== undefined) return ctx.skip(noEngine)
     await using sandboxes = createSandboxes({ driver: docker(), image })
     const sandbox = await sandboxes.create()
-    const process = await aiSdkSandbox(sandbox).spawn({ command: "exec yes" })
+    const command = "head -c 67108864 /dev/zero; echo yes > written; sleep 600"
+    const process = await aiSdkSandbox(sandbox).spawn({ command })
     const reader = process.stdout.getReader()
     await reader.read()
-    // It writes what nobody reads in far less time than these take.
-    for (let turn = 0; turn < 10; turn++) await sandbox.run("true")
+    // All would be written in far less time than this takes.
+    await sandbox.run("sleep 1")
+    assert.isFalse(await sandbox.files.exists("written"))
     await process.kill()
     assert.notStrictEqual((await process.wait()).exitCode, 0)
     let bytes = 0

@@ -152,9 +152,10 @@ describe("the manifest of an OpenAI Agents session", () => {
         assert.strictEqual(await textOf(session, "one"), "1")
         assert.sameMembers(Object.keys(session.state.manifest.entries), ["docs", "here", "one"])
         await symlink("/etc/passwd", join(folder, "link"))
-        for (const entry of [localDir({ src: folder }), localFile({ src: join(folder, "link") })]) {
-          await rejects(session.materializeEntry({ path: "again", entry }))
-        }
+        const link = localFile({ src: join(folder, "link") })
+        await rejects(session.materializeEntry({ path: "alone", entry: link }))
+        assert.isFalse(await session.pathExists("alone"))
+        await rejects(session.materializeEntry({ path: "again", entry: localDir({ src: folder }) }))
         assert.isFalse(await session.pathExists("again/link"))
       })
     } finally {
