@@ -1,6 +1,6 @@
 // A program that creates two sandboxes with each runtime it is given, and goes on until it is killed.
 import { readFileSync } from "node:fs"
-import { createSandboxes, type PromiseSandbox, Runtime } from "@cordon/core"
+import { createSandboxes, type PromiseSandbox, Runtime, shellWord } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { Schema } from "effect"
 
@@ -35,8 +35,7 @@ const attack = async ({ files, exec, info }: PromiseSandbox, daemons: ReadonlyAr
   void exec("exec sleep 1000").catch(() => undefined)
   // Each is begun by a command that has ended: it belongs to the sandbox, not to this program.
   for (const daemon of daemons) {
-    const quoted = `'${daemon.replaceAll("'", `'\\''`)}'`
-    await exec(`setsid sh -c ${quoted} >/dev/null 2>&1 </dev/null &`, {
+    await exec(`setsid sh -c ${shellWord(daemon)} >/dev/null 2>&1 </dev/null &`, {
       timeout: "10 seconds",
     }).catch(() => undefined)
   }

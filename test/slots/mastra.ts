@@ -1,3 +1,4 @@
+import { shellWord } from "@cordon/core"
 import { CordonMastraSandbox } from "@cordon/slots/mastra"
 import { agent } from "../../examples/slots/mastra.ts"
 import { withProvider } from "../frameworks/providers.ts"
@@ -15,7 +16,7 @@ export const slot: Slot = {
   calls: {
     write: (path, content) =>
       exec(
-        `mkdir -p src; printf %s '${content.replaceAll("'", "'\\''")}' > ${path}; echo Wrote ${path}`,
+        `mkdir -p src; printf %s ${shellWord(content)} > ${path}; echo Wrote ${path}`,
         `Wrote ${path}`,
       ),
     exec,

@@ -57,6 +57,7 @@ export type {
   StartOptions,
 } from "./sandbox/processes.ts"
 export type { RunCommand, ScriptError } from "./sandbox/shell.ts"
+export { shellWord } from "./sandbox/shellWord.ts"
 export type { StatsError, WatchStatsOptions } from "./sandbox/stats.ts"
 export type { SandboxTerminal, TerminalError, TerminalOptions } from "./sandbox/terminal.ts"
 export type { WatchError, WatchOptions } from "./sandbox/watch.ts"

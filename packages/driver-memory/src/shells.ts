@@ -3,7 +3,7 @@
  * text that restores the state before it, and writes its own down at its end.
  */
 import { randomUUID } from "node:crypto"
-import type { ExecEvent, ExecRequest } from "@cordon/core"
+import { type ExecEvent, type ExecRequest, shellWord } from "@cordon/core"
 import { Effect } from "effect"
 import { Bash } from "just-bash"
 import type { FileTree } from "./FileTree.ts"
@@ -23,8 +23,6 @@ export interface ShellState {
 
 // Bytes of what a shell keeps.
 const maxState = 16 * 1024 * 1024
-
-const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 
 // Those that the interpreter sets itself.
 const own = /^declare -\S+ (\?|BASHOPTS|SHELLOPTS|PIPESTATUS|PWD|OLDPWD|IFS|_|_cordon_\w+)(=|$)/
@@ -134,12 +132,12 @@ export const runInShell = Effect.fnUntraced(function* (
   const { oldCwd } = state
   const came =
     oldCwd !== undefined && (yield* isFolder(oldCwd))
-      ? `cd -- ${quoted(oldCwd)}; cd -- ${quoted(cwd)}`
+      ? `cd -- ${shellWord(oldCwd)}; cd -- ${shellWord(cwd)}`
       : ""
   const gone =
     cwd === state.cwd
       ? ""
-      : `echo ${quoted(`The folder ${state.cwd} is gone: this runs in ${cwd}.`)} >&2`
+      : `echo ${shellWord(`The folder ${state.cwd} is gone: this runs in ${cwd}.`)} >&2`
   const restored = [
     came,
     gone,
@@ -172,7 +170,7 @@ export const beginShell = (cwd: string, env: Readonly<Record<string, string>>): 
   oldCwd: undefined,
   restores: [
     "shopt -s expand_aliases",
-    ...Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`),
+    ...Object.entries(env).map(([name, value]) => `export ${name}=${shellWord(value)}`),
   ].join("\n"),
   status: 0,
 })

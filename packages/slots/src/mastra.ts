@@ -7,6 +7,7 @@ import {
   type PromiseSandbox,
   type PromiseSandboxes,
   SandboxNotFound,
+  shellWord,
 } from "@cordon/core"
 import {
   type CommandResult,
@@ -24,7 +25,6 @@ import { unlessGone } from "./shared/absent.ts"
 import { describe } from "./shared/describe.ts"
 import { explainedStderr } from "./shared/outcome.ts"
 import { type OpenPorts, openPorts } from "./shared/ports.ts"
-import { quote } from "./shared/quote.ts"
 
 /** How the sandbox of a workspace is made and found. */
 export interface CordonMastraOptions
@@ -132,7 +132,7 @@ export class CordonMastraSandbox extends MastraSandbox<PromiseSandbox> {
   ): Promise<CommandResult> {
     await this.ensureRunning()
     const { timeout, cwd, onStdout, onStderr, abortSignal, maxRetainedBytes } = options
-    const script = [command, ...args.map(quote)].join(" ")
+    const script = [command, ...args.map(shellWord)].join(" ")
     const result = await this.sandbox.exec(script, {
       env: definedEnv({ ...this.getEnv(), ...options.env }),
       ...(timeout === undefined ? {} : { timeout }),

@@ -5,14 +5,13 @@
  * Only what each shell has built in is used. There are two files of state, in turns, and one that says which of
  * them counts. That one is written last, with two bytes at once: a script that is killed leaves the older state.
  */
+import { shellWord } from "./shellWord.ts"
 
 /** The exit code of a script that found no state. Its command was not begun. */
 export const stateLost = 198
 
 /** The exit code of a script that found no place for its state. */
 export const noPlace = 97
-
-const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 
 // What bash keeps for itself, and would be wrong in another process.
 const own =
@@ -80,15 +79,15 @@ export const openingScript = ({ name, forgets }: ShellNames): string =>
     "printf '%s\\n' \"$_cordon_f\"",
   ].join(";")
 
-/** Finds the state that counts, of nobody else's making, or ends with `stateLost`. */
+/** Finds the state that counts, which must be the user's own, or ends with `stateLost`. */
 const finding = (file: string) => [
-  `_cordon_f=${quoted(file)};_cordon_s=;_cordon_o=:`,
+  `_cordon_f=${shellWord(file)};_cordon_s=;_cordon_o=:`,
   'if [ -O "$_cordon_f" ];then read -r _cordon_s <"$_cordon_f";fi',
   `case $_cordon_s in a|b);;*)exit ${stateLost};;esac`,
   `[ -O "$_cordon_f.$_cordon_s" ]&&[ -r "$_cordon_f.$_cordon_s" ]||exit ${stateLost}`,
 ]
 
-/** Ends with `stateLost` where a command would, and runs none. */
+/** Looks for the state as `commandScript` does, and runs no command. */
 export const lookingScript = (file: string): string => finding(file).join(";")
 
 /** Runs a command in a shell. Its lines have the numbers that they have by themselves. */
@@ -110,12 +109,12 @@ export const commandScript = (options: {
     `if [ -n "\${BASH_VERSION-}" ];then for _cordon_v in $(compgen -e);do case " ${kept} " in *" $_cordon_v "*);;*)unset -v "$_cordon_v";;esac;done;fi`,
     '. "$_cordon_f.$_cordon_s" >/dev/null 2>&1',
     `_cordon_p=\${PWD-};_cordon_q=\${OLDPWD-}`,
-    `cd -- "$_cordon_p" 2>/dev/null||{ cd -- ${quoted(cwd)} 2>/dev/null;printf 'The folder %s is gone: this runs in %s.\\n' "$_cordon_p" "$PWD" >&2;}`,
+    `cd -- "$_cordon_p" 2>/dev/null||{ cd -- ${shellWord(cwd)} 2>/dev/null;printf 'The folder %s is gone: this runs in %s.\\n' "$_cordon_p" "$PWD" >&2;}`,
     '[ -z "$_cordon_q" ]||OLDPWD=$_cordon_q',
     `trap '${untraced};_cordon_end' EXIT`,
     'eval "$_cordon_o"',
     ...(status === 0 ? [] : [`case $- in *e*);;*)(exit ${status});;esac`]),
-    `eval ${quoted(command)}`,
+    `eval ${shellWord(command)}`,
     `${untraced};_cordon_end;exit "$_cordon_x"`,
   ].join(";")
 }
