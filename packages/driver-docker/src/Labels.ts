@@ -144,12 +144,10 @@ const statuses: Readonly<Record<string, SandboxStatus>> = {
   dead: "removing",
 }
 
-const decodeLease = Schema.decodeUnknownOption(Schema.Struct({ [label.lease]: kind[label.lease] }))
-
 /** The terms of the lease of a container of ours. */
 export const leaseOf = (
   labels: Readonly<Record<string, string>> | null | undefined,
-): Option.Option<LeaseTerms> => Option.map(decodeLease(labels), (decoded) => decoded[label.lease])
+): Option.Option<LeaseTerms> => Option.map(decodeKind(labels), (its) => its[label.lease])
 
 interface Described {
   readonly instanceId: string

@@ -97,11 +97,13 @@ interface Running {
     script: string,
     status: number,
     options: ShellExecOptions,
+    /** What is left of the command's time. */
+    rest: Effect.Effect<Duration.Duration>,
   ) => Effect.Effect<ExecResult | "lost", ExecError | LeaseError>
   readonly end: Effect.Effect<void, ExecError | LeaseError>
 }
 
-/** From now on: what is left of a time, and not nothing, with which no command can be asked for. */
+/** Begins to count a time. The result tells what is left of it: at least 1 ms, since no command may have less. */
 const restOf = (timeout: Duration.Duration) =>
   Effect.map(Clock.currentTimeMillis, (begun) =>
     Effect.map(Clock.currentTimeMillis, (now) =>
@@ -159,16 +161,14 @@ const begin = Effect.fnUntraced(function* (
   }
   const path = yield* sandboxPath(file, "/")
   const cwd = request.cwd ?? workdir
-  /** Whether a command that ended so did not run. It may have ended so by itself. */
+  /** Whether the state is gone. A command may end with `stateLost` by itself. */
   const isGone = Effect.fnUntraced(function* (timeout: Duration.Duration) {
     const look = yield* prepare(lookingScript(path), { ...user, cwd: "/", timeout })
     const { exitCode } = yield* collect(look.request, driver.exec(id, look.request), look)
     return exitCode === stateLost
   })
   return {
-    run: Effect.fnUntraced(function* (script, status, given) {
-      // What is wrong with the script is said of it, and not of what is made of it.
-      yield* prepare(script, {})
+    run: Effect.fnUntraced(function* (script, status, given, rest) {
       const whole = commandScript({
         file: path,
         forgets: secretNames(),
@@ -176,9 +176,7 @@ const begin = Effect.fnUntraced(function* (
         status,
         command: script,
       })
-      const options = { ...given, ...user, cwd: "/" }
-      const { request, outputLimit, timeout } = yield* prepare(whole, options)
-      const rest = yield* restOf(timeout)
+      const { request, outputLimit } = yield* prepare(whole, { ...given, ...user, cwd: "/" })
       const result = yield* collect(request, driver.exec(id, request), { ...given, outputLimit })
       if (result.exitCode !== stateLost || result.timedOut) return result
       return (yield* isGone(yield* rest)) ? "lost" : result
@@ -221,12 +219,13 @@ export const makeShells = (needs: ShellNeeds) =>
 
     const runOne = Effect.fnUntraced(function* (script: string, options: ShellExecOptions) {
       const { timeout: given } = options
+      // Before a longer script is made of it, so that an error is about this one.
       const { timeout } = yield* needs.prepare(
         script,
         given === undefined ? {} : { timeout: given },
       )
       const rest = yield* restOf(timeout)
-      const first = yield* running.run(script, status, options)
+      const first = yield* running.run(script, status, options, rest)
       if (first !== "lost") return { ...first, anew: false }
       running = yield* start(yield* rest)
       status = 0
@@ -237,7 +236,8 @@ export const makeShells = (needs: ShellNeeds) =>
             "the files with its state were gone, so that it was begun anew; the command was not run, since its input can't be read again",
         })
       }
-      const second = yield* running.run(script, status, { ...options, timeout: yield* rest })
+      const again = { ...options, timeout: yield* rest }
+      const second = yield* running.run(script, status, again, rest)
       if (second !== "lost") return { ...second, anew: true }
       return yield* new ShellUnavailable({ reason: "the files with its state do not stay" })
     })
