@@ -467,17 +467,19 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
     })
 
     describe("snapshots", () => {
+      const sourceOptions = {
+        name: "source",
+        workdir: "/work",
+        env: { A: "kept" },
+        tags: { of: "source" },
+      }
+
       check(
         "keep files, make any number of sandboxes, and are nobody else's",
         () =>
           Effect.gen(function* () {
             const session = yield* freshSession
-            const source = yield* Sandboxes.scoped(session, {
-              name: "source",
-              workdir: "/work",
-              env: { A: "kept" },
-              tags: { of: "source" },
-            })
+            const source = yield* Sandboxes.scoped(session, sourceOptions)
             yield* Effect.addFinalizer(() => Effect.ignore(session.snapshots.remove("first")))
             yield* source.files.write("state", "before", { mode: 0o750 })
             const taken = yield* source.snapshot("first")
@@ -532,10 +534,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
             const driver = yield* SandboxDriver
             const session = yield* freshSession
             const source = yield* Sandboxes.scoped(session, {
-              name: "source",
-              workdir: "/work",
-              env: { A: "kept" },
-              tags: { of: "source" },
+              ...sourceOptions,
               secrets: { TOKEN: "given" },
               limits: { memory: "128MiB" },
             })

@@ -1,8 +1,9 @@
-import { type Sandbox, type SandboxDriver, Sandboxes, type SandboxSession } from "@cordon/core"
+import { type Sandbox, Sandboxes, type SandboxSession } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, type Scope, Stream } from "effect"
-import { type Check, onLayer } from "../support/onLayer.ts"
+import { Effect, Exit, Fiber, type Scope, Stream } from "effect"
+import type { Check } from "../support/onLayer.ts"
 import { running, tagOf, until } from "./processStage.ts"
+import { type SuiteOptions, sandboxSuite } from "./sandboxSuite.ts"
 
 /** What lasting shells are tested on. */
 export interface LastingShellOptions {
@@ -279,26 +280,14 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
 let counter = 0
 
 /** The same, as a suite of its own, where a driver does not run all features. */
-export const lastingShellSuite = (
-  driverName: string,
-  options: {
-    readonly layer: Layer.Layer<SandboxDriver, { readonly message: string }>
-    readonly image: string
-    /** Why none of it can run here; undefined where it can. */
-    readonly unavailable?: string | undefined
-    readonly timeout?: number
-  },
-) => {
-  const { image, unavailable, timeout } = options
-  const settings = { image, network: "none", limits: { memory: "64MiB", cpus: 0.5 } } as const
-  const layer = Layer.provide(Sandboxes.layer(settings), options.layer)
+export const lastingShellSuite = (driverName: string, options: SuiteOptions) => {
   const make: LastingShellOptions["make"] = (create = {}) =>
     Effect.gen(function* () {
       const sessionId = `shells-${process.pid}-${Date.now()}-${++counter}`
       const session = yield* (yield* Sandboxes).session(sessionId)
       return yield* Sandboxes.scoped(session, { workdir: "/work", ...create })
     })
-  onLayer(`Lasting shells: ${driverName}`, layer, { unavailable, timeout }, (check) =>
+  sandboxSuite(`Lasting shells: ${driverName}`, options, (check) =>
     lastingShellContract({ check, make, lack: undefined }),
   )
 }

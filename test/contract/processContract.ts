@@ -1,9 +1,10 @@
-import { type SandboxDriver, Sandboxes } from "@cordon/core"
+import type { Sandboxes } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, Layer, Stream } from "effect"
-import { type Check, onLayer } from "../support/onLayer.ts"
+import { Effect, Fiber, type Layer, Stream } from "effect"
+import type { Check } from "../support/onLayer.ts"
 import { processBoundsContract } from "./processBoundsContract.ts"
 import { heard, onStage, running, tagOf, until, writes } from "./processStage.ts"
+import { type SuiteOptions, sandboxSuite } from "./sandboxSuite.ts"
 
 /** What background processes are tested on. */
 export interface ProcessContractOptions {
@@ -250,20 +251,7 @@ export const processContract = (options: ProcessContractOptions) => {
 }
 
 /** The same, as a suite of its own, where a driver does not run all features. */
-export const processSuite = (
-  driverName: string,
-  options: {
-    readonly layer: Layer.Layer<SandboxDriver, { readonly message: string }>
-    readonly image: string
-    /** Why none of it can run here; undefined where it can. */
-    readonly unavailable?: string | undefined
-    readonly timeout?: number
-  },
-) => {
-  const { image, unavailable, timeout } = options
-  const settings = { image, network: "none", limits: { memory: "64MiB", cpus: 0.5 } } as const
-  const layer = Layer.provide(Sandboxes.layer(settings), options.layer)
-  onLayer(`Processes: ${driverName}`, layer, { unavailable, timeout }, (check) =>
+export const processSuite = (driverName: string, options: SuiteOptions) =>
+  sandboxSuite(`Processes: ${driverName}`, options, (check, layer) =>
     processContract({ check, layer, lack: undefined }),
   )
-}

@@ -1,21 +1,9 @@
-import { type ExecRequest, SandboxDriver, type SandboxId, type SandboxSpec } from "@cordon/core"
+import { SandboxDriver } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, type Scope, Stream } from "effect"
+import { Effect, Stream } from "effect"
+import type { DriverNeeds } from "./DriverNeeds.ts"
 
-type Body = () => Effect.Effect<unknown, unknown, SandboxDriver | Scope.Scope>
-
-/** What the contract of drivers hands on. */
-interface Needs {
-  readonly check: (title: string, body: Body) => void
-  readonly make: (
-    more?: Partial<SandboxSpec>,
-  ) => Effect.Effect<SandboxId, unknown, SandboxDriver | Scope.Scope>
-  readonly out: (
-    id: SandboxId,
-    command: ExecRequest["command"],
-    more?: Partial<ExecRequest>,
-  ) => Effect.Effect<string, unknown, SandboxDriver>
-}
+type Needs = Pick<DriverNeeds, "check" | "make" | "out">
 
 /** What runs a script, and in which language: on an image that has bash and the locale C.UTF-8. */
 export const shellContract = ({ check, make, out }: Needs) => {

@@ -1,17 +1,9 @@
-import { SandboxDriver, type SandboxId, type SandboxSpec, type SessionKey } from "@cordon/core"
+import { SandboxDriver, type SessionKey } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
+import { Effect } from "effect"
+import type { DriverNeeds } from "./DriverNeeds.ts"
 
-type Body = () => Effect.Effect<unknown, unknown, SandboxDriver | Scope.Scope>
-
-/** What the contract of drivers hands on. */
-interface Needs {
-  readonly check: (title: string, body: Body) => void
-  readonly make: (
-    more?: Partial<SandboxSpec>,
-  ) => Effect.Effect<SandboxId, unknown, SandboxDriver | Scope.Scope>
-  readonly session: SessionKey
-}
+type Needs = Pick<DriverNeeds, "check" | "make" | "session">
 
 /** Labels of one's own, which a sandbox keeps and is found by. */
 export const tagsContract = ({ check, make, session }: Needs) =>

@@ -2,7 +2,7 @@ import { CordonMastraSandbox } from "@cordon/slots/mastra"
 import { assert, describe } from "@effect/vitest"
 import { serve } from "../contract/portContract.ts"
 import { slot } from "./mastra.ts"
-import { engineTest, slotSuite, until } from "./suite.ts"
+import { answerOf, engineTest, slotSuite } from "./suite.ts"
 
 slotSuite(slot)
 
@@ -54,15 +54,7 @@ describe("mastra with sandboxes of its own", () => {
     )
     await sandbox.processes.spawn(serve)
     const url = await sandbox.networking.getPortUrl(8000)
-    let answer = ""
-    await until(async () => {
-      answer = await fetch(`${url}/index.html`).then(
-        (response) => response.text(),
-        () => "",
-      )
-      return answer !== ""
-    })
-    assert.strictEqual(answer, "from inside")
+    assert.strictEqual(await answerOf(`${url}/index.html`), "from inside")
     assert.isNull(await sandbox.networking.getPortUrl(22))
   })
 })

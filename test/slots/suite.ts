@@ -36,6 +36,19 @@ export const until = async (holds: () => Promise<boolean>) => {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50))
 }
 
+/** What a server answers once it is there. */
+export const answerOf = async (url: string): Promise<string> => {
+  let answer = ""
+  await until(async () => {
+    answer = await fetch(url).then(
+      (response) => response.text(),
+      () => "",
+    )
+    return answer !== ""
+  })
+  return answer
+}
+
 const never = new AbortController().signal
 
 /** The endless command's processes, one a line. */

@@ -4,7 +4,7 @@ import { defineSandbox, InMemorySandboxStore } from "@tanstack/ai-sandbox"
 import { serve } from "../contract/portContract.ts"
 import { core, credentials } from "../support/gitHost.ts"
 import { gitImage, noGitImage, withForge } from "./gitImage.ts"
-import { engineTest, slotSuite, until } from "./suite.ts"
+import { answerOf, engineTest, slotSuite, until } from "./suite.ts"
 import { slot } from "./tanstack.ts"
 
 slotSuite(slot)
@@ -54,15 +54,7 @@ describe("tanstack with sandboxes of its own", () => {
     await watch?.stop()
     await process.spawn(serve)
     const { url } = await ports.connect(8000)
-    let answer = ""
-    await until(async () => {
-      answer = await fetch(`${url}/index.html`).then(
-        (response) => response.text(),
-        () => "",
-      )
-      return answer !== ""
-    })
-    assert.strictEqual(answer, "from inside")
+    assert.strictEqual(await answerOf(`${url}/index.html`), "from inside")
   })
 
   engineTest("goes on from what the framework kept when its sandbox is gone", async (sandboxes) => {

@@ -2,15 +2,7 @@ import { createSandboxes, InvalidInput, SandboxNotFound } from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
 import { harnessSandbox, harnessSandboxProvider } from "@cordon/slots/ai-sdk-harness"
 import { assert, describe, it } from "@effect/vitest"
-
-const rejects = async (call: PromiseLike<unknown>) => {
-  try {
-    await call
-  } catch (error) {
-    return error
-  }
-  return assert.fail("it did not reject")
-}
+import { rejects } from "./rejects.ts"
 
 describe("a session of the AI SDK's harness", () => {
   it("opens no other ports than those that it was given", async () => {

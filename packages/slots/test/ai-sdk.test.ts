@@ -3,21 +3,13 @@ import { createSandboxes, NotAFile } from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
 import { aiSdkSandbox } from "@cordon/slots/ai-sdk"
 import { assert, describe, it } from "@effect/vitest"
+import { rejects } from "./rejects.ts"
 
 const withSession = async (
   body: (session: ReturnType<typeof aiSdkSandbox>) => Promise<void>,
 ): Promise<void> => {
   await using sandboxes = createSandboxes({ driver: memory() })
   await body(aiSdkSandbox(await sandboxes.create()))
-}
-
-const rejects = async (call: PromiseLike<unknown>) => {
-  try {
-    await call
-  } catch (error) {
-    return error
-  }
-  return assert.fail("it did not reject")
 }
 
 const streamed = (...pieces: ReadonlyArray<string>) =>

@@ -19,19 +19,11 @@ import {
   NoopSnapshotSpec,
   SandboxUnsupportedFeatureError,
 } from "@openai/agents/sandbox"
+import { rejects } from "./rejects.ts"
 
 const withSession = async (body: (session: OpenaiAgentsSession) => Promise<void>) => {
   await using sandboxes = createSandboxes({ driver: memory() })
   await body(openaiAgentsSession(await sandboxes.create()))
-}
-
-const rejects = async (call: PromiseLike<unknown>) => {
-  try {
-    await call
-  } catch (error) {
-    return error
-  }
-  return assert.fail("it did not reject")
 }
 
 const textOf = async (session: OpenaiAgentsSession, path: string) =>
