@@ -16,8 +16,8 @@ import { image } from "./support.ts"
 const runtimes = noGvisor === undefined ? ["runc", "gvisor"] : ["runc"]
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-// A sandbox ends about a minute after its last program. Process 1 counts the time in which it runs,
-// of which the attacks leave it less on a busy machine: this only tells a late end from none.
+// A sandbox ends about a minute after its last program, and later on a busy machine, since process 1 counts only
+// the time in which it gets to run. Within this limit it has ended, or it never will.
 const most = 300_000
 
 const check = async ({ engine, socketPath }: Dockerd, attacks: string) => {

@@ -228,7 +228,8 @@ export class SandboxDriver extends Context.Service<
             request: ExecRequest,
           ) => Effect.Effect<void, ExecError>
           /**
-           * Runs a script in it, which leaves its state to the next: unless it is killed, whose changes are lost.
+           * Runs a script in it. The next script goes on with the state that this one leaves, or, if this one
+           * is killed, with the state before it.
            *
            * @param forgets variables that are no part of the state
            */
@@ -254,8 +255,8 @@ export class SandboxDriver extends Context.Service<
      * Keeps the files of a sandbox as an image of its session, from which others can be made: no
      * other session can, nor sees it. What is held in memory is not part of it.
      *
-     * @param options.passing not listed, and removed with the last sandbox that is made from it; by `sweep`
-     * where none is
+     * @param options.passing not listed, and removed together with the last sandbox that is made from it, or
+     * by `sweep` if none is made
      */
     readonly snapshot: (
       id: SandboxId,

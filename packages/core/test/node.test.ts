@@ -34,7 +34,7 @@ describe("a Node that is too old", () => {
   it("is refused by each package before anything else is imported", () => {
     for (const folder of readdirSync(packages)) {
       const { exports } = JSON.parse(readFileSync(join(packages, folder, "package.json"), "utf8"))
-      // The main one, or where there is none, each.
+      // The main entry, or each of them where there is none.
       const entries: ReadonlyArray<{ readonly "@cordon/source"?: string }> =
         exports["."] === undefined ? Object.values(exports) : [exports["."]]
       const sources = entries.flatMap((entry) => entry["@cordon/source"] ?? [])

@@ -96,8 +96,8 @@ export const aheadSince = (name: string): Option.Option<number> => {
 }
 
 /**
- * What a container's environment is can't be changed any more: its own must be the image's, and name no proxy. Nor
- * can its labels, which tags are.
+ * A container's environment and labels can't be changed any more: the environment must be the image's and name
+ * no proxy, and there must be no tags, which are labels.
  */
 const fits = ({ spec }: Kind) =>
   Object.keys(spec.env).length === 0 && spec.egress === undefined && spec.tags === undefined

@@ -169,7 +169,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
       Effect.catchIf(status(409), () => Effect.fail(new SnapshotInUse({ snapshot: name }))),
     )
 
-  /** Removes the snapshot that a container was made from, where that goes with it. It may be in use still. */
+  /** Removes a fork's snapshot with the container that was made from it, unless another container uses it. */
   const removeWith = (sandbox: Pick<SandboxInfo, "session">, container: ContainerSummary) =>
     Effect.suspend(() => {
       const name = decodeName(container.Labels[snapshotLabel.name])
@@ -181,7 +181,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
         : Effect.void
     })
 
-  /** Removes those that were to go with what is made from them, and that nothing was made from. */
+  /** Removes the snapshots of forks that no sandbox was made from. */
   const sweep = Effect.fnUntraced(function* (oldest: number) {
     const images = yield* engine.imageList({ label: [`${snapshotLabel.passing}=1`] })
     const left = images.flatMap((image) =>

@@ -24,7 +24,7 @@ export const makeCommands = (
   environment: () => Readonly<Record<string, string>>,
 ): Commands => {
   const running = new Set<LiveCommand>()
-  // One may begin inside before this program hears of it.
+  // A command may already run in the sandbox before its start is confirmed here.
   const starting = new Set<Promise<LiveCommand>>()
   let isClosed = false
   /** Those that went on when they had been waited for. */

@@ -59,7 +59,7 @@ const runningOf = (
   const killNow = () => process.kill({ grace: 0 })
   const abort = () => {
     killed = killNow()
-    // Who waits for it is told.
+    // `wait` tells of a failure.
     killed.catch(() => {})
   }
   signal?.addEventListener("abort", abort, { once: true })
