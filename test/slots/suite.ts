@@ -25,7 +25,7 @@ interface World {
   readonly missing: string | undefined
 }
 
-const worlds: ReadonlyArray<World> = [
+export const worlds: ReadonlyArray<World> = [
   { name: "memory", driver: memory, missing: undefined },
   { name: "runc", driver: docker, missing: noEngine },
   { name: "gVisor", driver: docker, runtime: "gvisor", missing: noGvisor },
