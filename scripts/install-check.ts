@@ -33,7 +33,10 @@ import { aiSdkSandbox } from "@cordon/slots/ai-sdk"
 import { createTools } from "@cordon/tools"
 import { aiSdkTools } from "@cordon/tools/ai-sdk"
 import { createMcpServer } from "@cordon/mcp"
+import { Sandbox } from "cordon"
 
+await using box = await Sandbox.create({ driver: memory() })
+const one: { stdout: string } = await box.run("echo one import")
 await using sandboxes = createSandboxes({ driver: memory() })
 await using sandbox = await sandboxes.create({ limits: { memory: "256MiB" } })
 const { stdout }: { stdout: string } = await aiSdkSandbox(sandbox).run({ command: "echo installed" })
@@ -45,7 +48,7 @@ const wrong: Parameters<NonNullable<typeof sandbox_list.execute>>[0] = { status:
 
 await using server = createMcpServer({ driver: memory() })
 const { url } = await server.http()
-console.log(stdout.trim(), typeof sandbox_list.execute, typeof wrong, new URL(url).hostname)
+console.log(one.stdout.trim(), stdout.trim(), typeof sandbox_list.execute, typeof wrong, new URL(url).hostname)
 `
 
 /** An empty project with all our packages, and with what one needs to write a program with them. */
@@ -58,7 +61,13 @@ const install = async (packages: ReadonlyArray<Packed>, env: NodeJS.ProcessEnv) 
     private: true,
     type: "module",
     dependencies: {
-      ...Object.fromEntries(packages.map(({ name, version }) => [name, version])),
+      // npm asks our registry for what is in our scope only.
+      ...Object.fromEntries(
+        packages.map(({ name, version, file }) => [
+          name,
+          name.startsWith("@") ? version : `file:${file}`,
+        ]),
+      ),
       ...Object.fromEntries(others.map((name) => [name, versionOf(name)])),
     },
   })
@@ -98,7 +107,7 @@ const use = async (folder: string) => {
     await run("npx", ["tsc"], folder)
     console.log(`ok types with moduleResolution ${moduleResolution}`)
   }
-  const expected = "installed function object 127.0.0.1\n"
+  const expected = "one import installed function object 127.0.0.1\n"
   for (const version of nodes) {
     const node = await installNode(version)
     const output = await run(node, ["dist/main.js"], folder)

@@ -26,7 +26,7 @@ describe("the packages", () => {
       const manifest = manifestOf(folder)
       const { name, license, description, engines, files, publishConfig, repository } = manifest
       assert.includeMembers(manifest.keywords, ["sandbox", "agent"], name)
-      assert.match(name, /^@cordon\/[a-z-]+$/)
+      assert.match(name, /^(?:@cordon\/[a-z-]+|cordon)$/)
       assert.strictEqual(license, "Apache-2.0", name)
       assert.isNotEmpty(description, name)
       assert.match(engines.node, /^>=22\.19/, name)

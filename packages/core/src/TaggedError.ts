@@ -45,7 +45,10 @@ export const TaggedError =
 /** Whether it is an error that {@link TaggedError} made the class of. */
 export const isTagged = (error: unknown): error is Error => error instanceof Error && ours in error
 
-/** The error with the lines of the call that it ended. A copy: one failure may end many calls. */
+/**
+ * An error of ours with the lines of the call that it ended, for packages that build another face. A copy: one
+ * failure may end many calls. What is no error of ours stays as it is.
+ */
 export const withCallSite = (error: unknown, frames: string): unknown => {
   if (frames === "" || !isTagged(error)) return error
   const copy: unknown = Reflect.construct(error.constructor, [{ ...error }])

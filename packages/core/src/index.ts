@@ -68,7 +68,7 @@ export {
   sessionFilesMemory,
   sessionFilesMemoryWith,
 } from "./session-files/memory.ts"
-export { TaggedError } from "./TaggedError.ts"
+export { TaggedError, withCallSite } from "./TaggedError.ts"
 export type { OnTransfer, TransferError, TransferProgress, TransferReport } from "./Transfer.ts"
 export * from "./values/Egress.ts"
 export * from "./values/Exec.ts"

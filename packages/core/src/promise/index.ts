@@ -4,6 +4,7 @@ export {
   type SandboxBacking,
   type SessionBacking,
 } from "./backing.ts"
+export { type CallSite, callSite } from "./callSite.ts"
 export { checkSettings } from "./checkSettings.ts"
 export { createSandboxes, layerSandboxes } from "./createSandboxes.ts"
 export type { LogEntry, LoggingOptions, LogLevel, LogSink } from "./logging.ts"

@@ -1,0 +1,67 @@
+import { randomUUID } from "node:crypto"
+import { createSandboxes, type PromiseSandboxes } from "@cordon/core"
+import { Effect, Equal, Exit, RcMap, Scope } from "effect"
+import { engine } from "./engine.ts"
+import type { SandboxPlace, SandboxSettings } from "./options.ts"
+
+/** What sandboxes that share a connection have in common. */
+interface Host extends SandboxSettings {
+  readonly driver: NonNullable<SandboxPlace["driver"]>
+}
+
+/** A part of a session that one box has, and its share in the host's connection. */
+export interface Hold {
+  readonly session: PromiseSandboxes
+  /** Ends what is under way and lets go. The last one to let go of a host closes it. No effect when repeated. */
+  readonly release: () => Promise<void>
+  /** One more in the same session. */
+  readonly another: () => Promise<Hold>
+}
+
+/** What is open, for as long as somebody holds it. Whoever made a sandbox removes it, and not the end of a session. */
+const hosts = Effect.runSync(
+  Scope.provide(
+    RcMap.make({
+      lookup: (host: Host) =>
+        Effect.acquireRelease(
+          Effect.sync(() => createSandboxes({ ...host, removeOnClose: false })),
+          (sandboxes) => Effect.promise(() => sandboxes.close()),
+        ),
+    }),
+    Scope.makeUnsafe(),
+  ),
+)
+
+/** The session of who names none. It is no other program's, since nobody can guess it. */
+const ownSession = randomUUID()
+
+/** Layers and logs are the same only where they are the very same. */
+const hostOf = ({ driver = engine, settings = {} }: SandboxPlace): Host => {
+  for (const value of [driver, settings.files, settings.leaseStore, settings.logger]) {
+    if (value !== undefined) Equal.byReferenceUnsafe(value)
+  }
+  return { ...settings, driver }
+}
+
+const take = async (host: Host, sessionId: string): Promise<Hold> => {
+  const scope = Scope.makeUnsafe()
+  const letGo = () => Effect.runPromise(Scope.close(scope, Exit.void))
+  try {
+    const sandboxes = await Effect.runPromise(Scope.provide(RcMap.get(hosts, host), scope))
+    const session = sandboxes.session(sessionId, { removeOnClose: false })
+    return {
+      session,
+      release: () => session.close().finally(letGo),
+      another: () => take(host, sessionId),
+    }
+  } catch (error) {
+    await letGo()
+    throw error
+  }
+}
+
+/** Takes part in what a place is on, and opens a session there. */
+export const hold = async (place: SandboxPlace): Promise<Hold> => {
+  place.signal?.throwIfAborted()
+  return take(hostOf(place), place.session ?? ownSession)
+}

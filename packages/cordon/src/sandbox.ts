@@ -1,0 +1,152 @@
+import {
+  type Abortable,
+  checkInput,
+  type ForkOptions,
+  InvalidInput,
+  type PromiseSandbox,
+  type SandboxInfo,
+} from "@cordon/core"
+import { boxIn } from "./box.ts"
+import { called } from "./called.ts"
+import { find, findOr } from "./find.ts"
+import { hold } from "./hold.ts"
+import {
+  type ConnectOptions,
+  type CreateOptions,
+  type SandboxAddress,
+  type SandboxPlace,
+  shapes,
+} from "./options.ts"
+
+/**
+ * A sandbox. It has all that a sandbox of `createSandboxes` has (commands, files, processes, ports, terminals,
+ * snapshots), and ends as a program expects whose only import this is.
+ *
+ * The end of an `await using` block removes it if `Sandbox.create` or `fork` made it. One that
+ * `Sandbox.connect` or `Sandbox.getOrCreate` gave stays, and the program lets go of it. Either way a sandbox that nobody uses
+ * any more ends by its lease: it is stopped after `idleTimeout` (10 minutes) and removed after `removeTimeout` (20).
+ */
+export interface Sandbox extends PromiseSandbox {
+  /**
+   * What `Sandbox.connect` takes in any process that reaches the same engine.
+   *
+   * @example
+   * const box = await Sandbox.create()
+   * const text = JSON.stringify(box.address)
+   * // In another process:
+   * await using same = await Sandbox.connect(JSON.parse(text))
+   */
+  readonly address: SandboxAddress
+  /**
+   * Removes it with its files and lets go, whoever made it; no effect where it is gone already. Rejects with `Closed`
+   * where the program has let go before, and with `EngineUnreachable` where no engine answers: its lease removes it then.
+   *
+   * @example
+   * const box = await Sandbox.connect({ session: "nightly-tests", name: "web" })
+   * await box.kill()
+   */
+  readonly kill: (options?: Abortable) => Promise<void>
+  /**
+   * Makes another sandbox of the session with the same files, environment, limits, runtime, network, allow-list and
+   * secrets. The end of its block removes it. Rejects with `Unsupported` where the driver has no `snapshots`.
+   *
+   * @example
+   * await using attempt = await box.fork({ name: "attempt-1" })
+   */
+  readonly fork: (options?: ForkOptions & Abortable) => Promise<Sandbox>
+}
+
+/** What is said of the sandbox itself, and not of where it is. */
+const creationOf = ({ driver: _, session: __, settings: ___, ...creation }: CreateOptions) =>
+  creation
+
+/**
+ * Container sandboxes from one import. A server that has many users opens a session for each with `createSandboxes`
+ * instead, which it can close by itself.
+ *
+ * @example
+ * import { Sandbox } from "cordon"
+ *
+ * await using box = await Sandbox.create()
+ * const { stdout } = await box.run("echo hello")
+ */
+export const Sandbox = {
+  /**
+   * Makes a sandbox and starts it. The end of its `await using` block removes it.
+   *
+   * Rejects with `SandboxNameTaken` where its session has one of that name, `NotAllowed` beyond what the settings allow,
+   * `EngineUnreachable` without an engine, `ImagePullFailed` and `ImageNotFound`, `QuotaExceeded`, and `InvalidInput`
+   * for an option that can't be.
+   *
+   * @example
+   * await using box = await Sandbox.create({ image: "python:3.13", limits: { memory: "512MiB" } })
+   * const { stdout } = await box.run("python -c 'print(6 * 7)'", { timeout: "10 seconds" })
+   */
+  create: (options: CreateOptions = {}): Promise<Sandbox> =>
+    called(async () => {
+      checkInput("options of Sandbox.create", shapes.create, options)
+      return boxIn(await hold(options), "remove", (session) => session.create(creationOf(options)))
+    }),
+
+  /**
+   * Finds a sandbox by the address that `box.address` told, or by its name or ID within the session that the options name.
+   * One that is stopped is started, and one that is paused goes on. The end of its block leaves it as it is.
+   *
+   * An ID holds a part of the hash of its session, and does not open it: without the session it is found in the process
+   * that made it, and nowhere else.
+   *
+   * Rejects with `SandboxNotFound` where the session has no such sandbox, and as `create` without an engine.
+   *
+   * @example
+   * await using box = await Sandbox.connect({ session: "nightly-tests", name: "web" })
+   * await box.run("npm test")
+   */
+  connect: (reference: string | SandboxAddress, options: ConnectOptions = {}): Promise<Sandbox> =>
+    called(async () => {
+      checkInput("reference of Sandbox.connect", shapes.reference, reference)
+      checkInput("options of Sandbox.connect", shapes.connect, options)
+      const { name, ...given } = typeof reference === "string" ? { name: reference } : reference
+      if ("session" in given && (options.session ?? given.session) !== given.session) {
+        throw new InvalidInput({
+          subject: "options of Sandbox.connect",
+          issue: "the address names another session than they do; leave one of the two out",
+        })
+      }
+      const place = { ...options, ...given }
+      return boxIn(await hold(place), "keep", (session) => find(session, name, place))
+    }),
+
+  /**
+   * Finds the sandbox with this name, as `connect` does, or makes it. Two calls at once give the same one. The end of its
+   * block leaves it as it is: `kill` removes it, or its lease once nobody uses it.
+   *
+   * The options of a creation count where it is made; a sandbox that is found stays what it is. Rejects as `create` does.
+   *
+   * @example
+   * await using box = await Sandbox.getOrCreate("web", { session: "nightly-tests", image: "node:24" })
+   * await box.run("test -d app || git clone https://github.com/acme/app")
+   */
+  getOrCreate: (name: string, options: Omit<CreateOptions, "name"> = {}): Promise<Sandbox> =>
+    called(async () => {
+      checkInput("name of Sandbox.getOrCreate", shapes.name, name)
+      checkInput("options of Sandbox.getOrCreate", shapes.getOrCreate, options)
+      return boxIn(await hold(options), "keep", (session) =>
+        findOr(session, name, options, () => session.create({ ...creationOf(options), name })),
+      )
+    }),
+
+  /**
+   * The sandboxes of a session as they are now, oldest first: of this process, unless the options name another session.
+   * Rejects with `EngineUnreachable` without an engine.
+   *
+   * @example
+   * for (const { name, status } of await Sandbox.list({ session: "nightly-tests" })) console.log(name, status)
+   */
+  list: (options: SandboxPlace = {}): Promise<ReadonlyArray<SandboxInfo>> =>
+    called(async () => {
+      checkInput("options of Sandbox.list", shapes.list, options)
+      const { signal } = options
+      const { session, release } = await hold(options)
+      return await session.list(signal === undefined ? {} : { signal }).finally(release)
+    }),
+}

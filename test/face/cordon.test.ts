@@ -1,0 +1,127 @@
+import { join } from "node:path"
+import { EngineUnreachable, SandboxNotFound } from "@cordon/core"
+import { type CreateOptions, Sandbox } from "cordon"
+import { assert, describe, it } from "vitest"
+import { freshSession, image } from "../docker/support.ts"
+import { noEngine, socketPath } from "../support/docker.ts"
+import { runProgram } from "../support/program.ts"
+import { skipped } from "../support/skipped.ts"
+import { forward } from "./forward.ts"
+
+const settings = { image, network: "none" } as const
+
+/** Runs a program that says nothing of its engine; it has to end by itself. */
+const program = (name: string, args: ReadonlyArray<string> = [], host = `unix://${socketPath}`) =>
+  runProgram(join(import.meta.dirname, "programs", `${name}.ts`), args, {
+    env: {
+      ...process.env,
+      CONTAINER_SANDBOX_DOCKER_HOST: host,
+      CONTAINER_SANDBOX_IMAGE: image,
+      CONTAINER_SANDBOX_NETWORK: "none",
+    },
+    // The time limit only ends what hangs.
+    timeout: 45_000,
+    killSignal: "SIGKILL",
+  })
+
+const rejection = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => "resolved",
+    (error: unknown) => error,
+  )
+
+const idOf = async (place: CreateOptions) => (await Sandbox.list(place)).map(({ id }) => id)
+
+describe("one import", () => {
+  it("without an engine says so", async () => {
+    const { code, stderr } = await program("oneImport", [], "unix:///nonexistent.sock")
+    assert.notStrictEqual(code, 0)
+    assert.include(stderr, EngineUnreachable.name)
+    assert.include(stderr, "oneImport.ts:4")
+  })
+
+  if (noEngine !== undefined) return skipped("docker", noEngine)
+
+  it("makes a sandbox on the engine of the environment, and the program ends by itself", async () => {
+    const told = { code: 0, stdout: "hello from Linux\n1\n", stderr: "" }
+    assert.deepStrictEqual(await program("oneImport"), told)
+  })
+
+  it("finds an engine over the network as well", async () => {
+    await using there = await forward(socketPath)
+    const { code, stdout, stderr } = await program("oneImport", [], there.name)
+    assert.deepStrictEqual({ code, stdout }, { code: 0, stdout: "hello from Linux\n1\n" }, stderr)
+  })
+
+  it("removes a sandbox with its block, and lists what is there", async () => {
+    const place = { settings, session: freshSession() }
+    await using other = await Sandbox.create(place)
+    {
+      await using box = await Sandbox.create({ ...place, name: "box", secrets: { TOKEN: "mine" } })
+      await box.files.write("a/b", "kept")
+      const { stdout } = await box.run('cat a/b; echo " $TOKEN"')
+      assert.strictEqual(stdout, "kept mine\n")
+      assert.deepStrictEqual(await idOf(place), [other.id, box.id])
+    }
+    assert.deepStrictEqual(await idOf(place), [other.id])
+  })
+
+  it("connects from another program to what no other session sees", async () => {
+    await using box = await Sandbox.create({ settings, name: "shared" })
+    await box.files.write("note", "for the other program")
+    const address = JSON.stringify(box.address)
+    const told = { code: 0, stdout: "for the other program\n", stderr: "" }
+    assert.deepStrictEqual(await program("connects", [address]), told)
+    assert.strictEqual(await box.files.readText("answer"), "from the other program")
+    for (const [reference, session] of [
+      [box.id, freshSession()],
+      [box.name, freshSession()],
+    ] as const) {
+      const error = await rejection(Sandbox.connect(reference, { settings, session }))
+      assert.instanceOf(error, SandboxNotFound)
+    }
+    const byId = await program("connects", [JSON.stringify(box.id)])
+    assert.notStrictEqual(byId.code, 0)
+    assert.include(byId.stderr, SandboxNotFound.name)
+  })
+
+  it("gives programs that ask for a name at once the same sandbox, which stays", async () => {
+    const place = { settings, session: freshSession() }
+    const programs = ["one", "two"].map(() => program("getsOrCreates", [place.session, "web"]))
+    const mine = [Sandbox.getOrCreate("web", place), Sandbox.getOrCreate("web", place)]
+    const boxes = await Promise.all(mine)
+    try {
+      const wanted = boxes.map(({ info }) => info.instanceId)
+      assert.strictEqual(wanted[0], wanted[1])
+      for (const { code, stdout, stderr } of await Promise.all(programs)) {
+        assert.deepStrictEqual({ code, stdout }, { code: 0, stdout: `${wanted[0]}\n` }, stderr)
+      }
+      assert.lengthOf(await Sandbox.list(place), 1)
+    } finally {
+      await boxes[0]?.kill()
+      await boxes[1]?.kill()
+    }
+    assert.isEmpty(await Sandbox.list(place))
+  })
+
+  it("has a sandbox run again that was stopped or paused", async () => {
+    await using box = await Sandbox.create({ settings })
+    for (const still of [() => box.stop(), () => box.pause()]) {
+      await still()
+      await using found = await Sandbox.connect(box.address, { settings })
+      assert.strictEqual((await found.run("echo again")).stdout, "again\n")
+    }
+  })
+
+  it("forks a sandbox, and the fork outlives it", async () => {
+    const place = { settings, session: freshSession() }
+    const box = await Sandbox.create({ ...place, secrets: { TOKEN: "mine" } })
+    await box.files.write("kept", "as it was")
+    await using fork = await box.fork({ name: "fork" })
+    await box.kill()
+    assert.strictEqual(await fork.files.readText("kept"), "as it was")
+    assert.strictEqual((await fork.run("echo $TOKEN")).stdout, "mine\n")
+    await fork.kill()
+    assert.isEmpty(await Sandbox.list(place))
+  })
+})
