@@ -5,9 +5,8 @@ import {
   SandboxId,
   SandboxNameTaken,
   type SandboxSpec,
-  whileItMoves,
 } from "@cordon/core"
-import { Clock, Config, Duration, Effect, Latch, Option, Schema } from "effect"
+import { Config, Effect, Option, Schema } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import { networkOf } from "../engine/podman.ts"
@@ -15,9 +14,10 @@ import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
 import { labelsAhead } from "../Labels.ts"
 import { identityOf } from "./container.ts"
 import { type Create, undo } from "./creation.ts"
+import { makeKindPool, type Shelf } from "./kindPool.ts"
 import { isNetworkName, removeNetwork } from "./network.ts"
 import type { NetworksAhead } from "./networksAhead.ts"
-import { countClaim, makeReadyCount } from "./poolMetrics.ts"
+import { makeReadyCount } from "./poolMetrics.ts"
 
 type Engine = DockerEngine["Service"]
 
@@ -67,24 +67,11 @@ export interface Kind {
 }
 
 interface Ready {
+  /** It tells since when somebody holds it, so that every process can tell what a dead one left. */
   readonly name: string
   /** As it was made. */
   readonly container: ContainerInspect
-  /** Milliseconds since the epoch: when its name last said that somebody holds it. */
-  readonly renewedAt: number
 }
-
-// The name of a container that waits tells since when. Who holds it renews that now and then, so
-// that every process can tell by the list of containers alone what a dead one left.
-const renewal = Duration.minutes(4)
-// Who slept longer must take it that others have swept what he held.
-const stale = Duration.toMillis("10 minutes")
-
-// The pool is refilled once nobody has asked for this long. Refilling at once would keep the engine busy
-// while the sandboxes that were just given away run their first commands.
-const quiet = Duration.millis(200)
-// Milliseconds after which the pool is refilled even while others go on asking.
-const longest = 2000
 
 const nameAhead = (now: number) =>
   `cordon-ahead-${now.toString(36)}-${randomBytes(8).toString("hex")}`
@@ -128,168 +115,63 @@ export const removeAhead = Effect.fnUntraced(function* (
  * Holds started containers for the kinds of sandbox that were asked for, until its scope ends.
  *
  * A container becomes a session's by one rename, which the engine does wholly or not at all: before
- * it the container is nobody's, after it every process reads the same owner from the name. A
- * process hands out only what it made itself, so none is handed out twice.
+ * it the container is nobody's, after it every process reads the same owner from the name.
  */
 export const makeWarmPool = Effect.fnUntraced(function* (
   engine: Engine,
   create: Create,
   networks: NetworksAhead,
   isConnected: (instanceId: string) => boolean,
-  { size = 2, kinds: mostKinds = 4 }: WarmPoolOptions,
+  options: WarmPoolOptions,
 ) {
-  const kinds = new Map<string, { readonly kind: Kind; readonly ready: Array<Ready> }>()
-  let asked = 0
-  const wake = yield* Latch.make(true)
-  const countReady = Effect.andThen(
-    makeReadyCount("container", () =>
-      [...kinds.values()].reduce((sum, { ready }) => sum + ready.length, 0),
-    ),
-    makeReadyCount("network", networks.ready),
-  )
-
-  const destroy = ({ name, container }: Ready) => removeAhead(engine, name, networkOf(container))
-
-  const renew = Effect.fnUntraced(function* (held: Array<Ready>) {
-    const now = yield* Clock.currentTimeMillis
-    // Taken out meanwhile: nobody may claim it by a name that it is just losing.
-    const due = held.filter(({ renewedAt }) => now - renewedAt >= Duration.toMillis(renewal))
-    for (const ready of due) {
-      const at = held.indexOf(ready)
-      if (at === -1) continue
-      held.splice(at, 1)
+  const shelf: Shelf<Kind, Ready> = {
+    keyOf: (kind) => (fits(kind) ? keyOf(kind) : undefined),
+    make: Effect.fnUntraced(function* (kind, now) {
+      const { spec, image } = kind
       const name = nameAhead(now)
-      yield* Effect.uninterruptible(
-        engine.containerRename(ready.name, name).pipe(
-          Effect.tap(() => Effect.sync(() => held.push({ ...ready, name, renewedAt: now }))),
-          // Swept, or the engine is away: it is found by its old name, and another one is made.
-          Effect.catch((error: HostError) =>
-            Effect.logDebug("Lost a container that was made ahead", { error: error.message }),
-          ),
-        ),
-      )
-    }
+      const labels = labelsAhead(spec, identityOf(spec, image))
+      const container = yield* create({ ...kind, name, id: nobody, labels, networkLabels: {} })
+      return { name, container }
+    }),
+    renew: (ready, now) => {
+      const name = nameAhead(now)
+      return Effect.as(engine.containerRename(ready.name, name), { ...ready, name })
+    },
+    destroy: ({ name, container }) => removeAhead(engine, name, networkOf(container)),
+  }
+  const countOf = (ready: () => number) =>
+    Effect.andThen(makeReadyCount("container", ready), makeReadyCount("network", networks.ready))
+  const pool = yield* makeKindPool(shelf, options, countOf, {
+    replenish: Effect.catch(networks.replenish, (error) =>
+      Effect.logWarning("Could not make a network ahead", { error: error.message }),
+    ),
+    drain: networks.drain,
   })
-
-  const make = (held: { readonly kind: Kind; readonly ready: Array<Ready> }) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        const renewedAt = yield* Clock.currentTimeMillis
-        const name = nameAhead(renewedAt)
-        const { spec, image } = held.kind
-        const labels = labelsAhead(spec, identityOf(spec, image))
-        const container = yield* restore(
-          create({ ...held.kind, name, id: nobody, labels, networkLabels: {} }),
-        )
-        held.ready.push({ name, container, renewedAt })
-      }),
-    )
-
-  /** Brings everything to what is to be held; one thing at a time, since others wait for theirs. */
-  const replenish = Effect.gen(function* () {
-    for (const { ready } of kinds.values()) yield* renew(ready)
-    for (const [key, held] of [...kinds].toReversed()) {
-      while (held.ready.length < size && kinds.get(key) === held) {
-        const made = yield* Effect.result(make(held))
-        if (made._tag === "Success") continue
-        // Until it is asked for again: then who asks learns why.
-        kinds.delete(key)
-        yield* Effect.logWarning("Could not make a sandbox ahead", {
-          error: made.failure.message,
-        })
-      }
-      // Given up meanwhile.
-      if (kinds.get(key) !== held) {
-        yield* Effect.forEach(held.ready.splice(0), destroy, { discard: true })
-      }
-    }
-    yield* networks.replenish.pipe(
-      Effect.catch((error) =>
-        Effect.logWarning("Could not make a network ahead", { error: error.message }),
-      ),
-    )
-  })
-
-  yield* Effect.addFinalizer(() =>
-    Effect.suspend(() => {
-      const all = [...kinds.values()].flatMap(({ ready }) => ready.splice(0))
-      kinds.clear()
-      return whileItMoves((moved) =>
-        Effect.andThen(
-          Effect.forEach(all, (ready) => Effect.andThen(destroy(ready), moved), {
-            concurrency: 4,
-            discard: true,
-          }),
-          networks.drain(moved),
-        ),
-      )
-    }).pipe(Effect.ensuring(countReady)),
-  )
-  const untilQuiet = Effect.gen(function* () {
-    const begun = yield* Clock.currentTimeMillis
-    for (;;) {
-      const before = asked
-      yield* Effect.sleep(quiet)
-      if (asked === before || (yield* Clock.currentTimeMillis) - begun >= longest) return
-    }
-  })
-  yield* wake.await.pipe(
-    Effect.andThen(untilQuiet),
-    Effect.timeoutOption(renewal),
-    Effect.andThen(wake.close),
-    Effect.andThen(replenish),
-    Effect.andThen(countReady),
-    Effect.forever,
-    Effect.forkScoped,
-  )
 
   /** From now on some of this kind are held ready; the one asked for longest ago gives way. */
-  const want = Effect.fnUntraced(function* (kind: Kind) {
+  const want = (kind: Kind) => {
     if (kind.spec.egress === undefined) networks.want(kind.spec.network)
-    if (fits(kind) && size > 0) {
-      const key = keyOf(kind)
-      const held = kinds.get(key) ?? { kind, ready: [] }
-      kinds.delete(key)
-      kinds.set(key, held)
-      const [oldest] = kinds
-      if (kinds.size > mostKinds && oldest !== undefined) {
-        kinds.delete(oldest[0])
-        yield* Effect.forEach(oldest[1].ready.splice(0), destroy, { discard: true })
-      }
-    }
-    asked++
-    yield* wake.open
-  })
+    return pool.want(kind)
+  }
 
-  const find = Effect.fnUntraced(function* (
-    kind: Kind,
-    id: SandboxId,
-    containerName: string,
-    name: string,
-  ): Effect.fn.Return<Option.Option<ContainerInspect>, HostError | SandboxNameTaken> {
-    const ready = fits(kind) ? kinds.get(keyOf(kind))?.ready : undefined
-    for (;;) {
-      const next = ready?.shift()
-      if (ready === undefined || next === undefined) return Option.none()
-      if ((yield* Clock.currentTimeMillis) - next.renewedAt > stale) {
-        yield* destroy(next)
-        continue
-      }
-      const renamed = yield* engine.containerRename(next.name, containerName).pipe(
+  const take = (id: SandboxId, containerName: string, name: string) =>
+    Effect.fnUntraced(function* (
+      { name: waiting, container: made }: Ready,
+      keep: Effect.Effect<void>,
+    ): Effect.fn.Return<Option.Option<ContainerInspect>, HostError | SandboxNameTaken> {
+      const renamed = yield* engine.containerRename(waiting, containerName).pipe(
         Effect.as(true),
         Effect.catchIf(isEngineError(404), () => Effect.succeed(false)),
         // It keeps its name, and waits on.
-        Effect.tapError(() => Effect.sync(() => ready.unshift(next))),
+        Effect.tapError(() => keep),
         Effect.catchIf(isEngineError(409), () =>
           Effect.fail(new SandboxNameTaken({ sandbox: name })),
         ),
       )
-      if (!renamed) continue
+      if (!renamed) return Option.none()
       // The connection shows that it runs: asking the engine would tell nothing new.
-      if (isConnected(next.container.Id)) {
-        return Option.some({ ...next.container, Name: `/${containerName}` })
-      }
-      const container = yield* engine.containerInspect(next.container.Id)
+      if (isConnected(made.Id)) return Option.some({ ...made, Name: `/${containerName}` })
+      const container = yield* engine.containerInspect(made.Id)
       if (container.State.Running) return Option.some(container)
       // It died while it waited (an engine that was started anew, perhaps).
       yield* undo(`container ${id}`, engine.containerRemove(container.Id))
@@ -297,15 +179,12 @@ export const makeWarmPool = Effect.fnUntraced(function* (
       if (isNetworkName(network)) {
         yield* undo(`network ${network}`, removeNetwork(engine, network))
       }
-    }
-  })
+      return Option.none()
+    })
 
   /** Gives a ready container to a session; none where none is ready. Not to be interrupted. */
-  const claim = (...asked: Parameters<typeof find>) =>
-    find(...asked).pipe(
-      Effect.tap((found) => countClaim(Option.isSome(found) ? "hit" : "miss")),
-      Effect.ensuring(countReady),
-    )
+  const claim = (kind: Kind, id: SandboxId, containerName: string, name: string) =>
+    pool.claim(kind, take(id, containerName, name))
 
   return { claim, want }
 })
