@@ -9,6 +9,7 @@ import { overhead } from "./overhead.ts"
 import { remoteCases } from "./remote.ts"
 import { sessionCases } from "./sessions.ts"
 import { startCases } from "./start.ts"
+import { swarmCases } from "./swarm.ts"
 import { transferCases } from "./transfer.ts"
 
 /** In the order of the page. */
@@ -31,4 +32,5 @@ export const cases: ReadonlyArray<Case> = [
   ...sessionCases,
   ...startCases,
   ...remoteCases,
+  ...swarmCases,
 ]

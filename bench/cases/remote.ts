@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { join } from "node:path"
-import { createSandboxes, type PromiseSandbox, type PromiseSandboxes } from "@cordon/core"
+import { createSandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { startEngine } from "../../test/support/engineContainer.ts"
-import type { Case, Stopwatch, Subject } from "../harness/Case.ts"
+import type { Case, Subject } from "../harness/Case.ts"
 import type { Stage } from "../harness/stage.ts"
-
-type Way = (sandboxes: PromiseSandboxes) => Promise<Subject["run"]>
+import { creating, removing, type Way, within } from "./ways.ts"
 
 /** One engine in a container, by mutual TLS and by its local socket: everything else is the same. */
 const bothWays =
@@ -38,35 +37,6 @@ const bothWays =
       subjects.push({ name, run: await way(stage)(sandboxes) })
     }
     return subjects
-  }
-
-/** In a sandbox of its own, over and over. */
-const within =
-  (use: (sandbox: PromiseSandbox) => Promise<unknown>): Way =>
-  async (sandboxes) => {
-    const sandbox = await sandboxes.create()
-    return async ({ time }: Stopwatch) => {
-      await time(() => use(sandbox))
-    }
-  }
-
-const creating =
-  (count: (stage: Stage) => number) =>
-  (stage: Stage): Way =>
-  async (sandboxes) =>
-  async ({ time }) => {
-    const all = await time(() =>
-      Promise.all(Array.from({ length: count(stage) }, () => sandboxes.create())),
-    )
-    await Promise.all(all.map((sandbox) => sandbox.remove()))
-  }
-
-const removing =
-  (): Way =>
-  async (sandboxes) =>
-  async ({ time }) => {
-    const sandbox = await sandboxes.create()
-    await time(() => sandbox.remove())
   }
 
 const about =

@@ -102,7 +102,7 @@ const placeOf = async (containerId: string) => {
 }
 
 /** The registry listens on this machine's loopback, where no container reaches it. */
-const forwardRegistry = async (gateway: string) => {
+export const forwardRegistry = async (gateway: string) => {
   const [host, port] = (process.env["CORDON_TEST_REGISTRY"] ?? "").split(":")
   if (host === undefined || port === undefined) return undefined
   const proxy = await startFaultProxy({ host, port: Number(port) }, gateway)
@@ -117,14 +117,19 @@ export const startEngine = async (options: {
   readonly args?: ReadonlyArray<string>
   /** Images that it has beside the test image. */
   readonly images?: ReadonlyArray<string>
+  /** Who signs its certificate, and that of its clients; one of its own where absent. */
+  readonly authority?: Authority
+  /** What its certificate is for, beside `localhost`: `IP:10.0.0.1`. */
+  readonly names?: ReadonlyArray<string>
   /** A folder of this machine in which it serves a local socket too, `docker.sock`. */
   readonly socketFolder?: string
 }): Promise<StartedEngine> => {
   const image = process.env[imageNames[options.engine ?? "oldest"]]
   if (image === undefined) throw new Error("There is no image with an engine")
   await removeAbandoned()
-  const authority = makeAuthority()
-  const server = authority.server(["DNS:localhost", "IP:127.0.0.1"])
+  const authority = options.authority ?? makeAuthority()
+  const names = options.names ?? []
+  const server = authority.server(["DNS:localhost", "IP:127.0.0.1", ...names])
   const tls = options.tls ? { ca: authority.ca, ...authority.client() } : undefined
   const files = { tlscacert: authority.ca, tlscert: server.cert, tlskey: server.key }
   const { socketFolder } = options

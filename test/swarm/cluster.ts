@@ -13,7 +13,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import Dockerode from "dockerode"
-import { makeAuthority } from "../support/certificates.ts"
+import { type Authority, makeAuthority } from "../support/certificates.ts"
 import { noEngine, socketPath } from "../support/docker.ts"
 import { needs } from "../support/skips.ts"
 
@@ -56,8 +56,16 @@ export interface Cluster {
   readonly workers: readonly [ClusterNode, ClusterNode]
   readonly nodes: ReadonlyArray<ClusterNode>
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string }
+  /** Who signed the certificates. */
+  readonly authority: Authority
   /** This machine's own address on their network: that of no node. */
   readonly outside: string
+  /**
+   * Plugs the network namespace of a process into their network, under the name `swarm0`.
+   *
+   * @param host the last part of its address, above that of any node
+   */
+  readonly plug: (pid: number, host: number) => void
   readonly stop: () => Promise<void>
 }
 
@@ -81,6 +89,13 @@ const alive = (pid: number) => {
   } catch {
     return false
   }
+}
+
+/** How the machine's own engine runs gVisor. */
+const runscOfMachine = async () => {
+  const { Runtimes } = await new Dockerode({ socketPath }).info()
+  const { path, runtimeArgs } = Runtimes["runsc"]
+  return { path, runtimeArgs }
 }
 
 /** Processes with a word in their command line, by a predicate on it. */
@@ -121,8 +136,12 @@ const signal = (pids: ReadonlyArray<number>, name: NodeJS.Signals) => {
  * of the machine filters what passes that bridge, since it is in a network namespace of its own.
  *
  * @param images names of images that the nodes get from the machine's engine
+ * @param options.gvisor whether the manager takes sandboxes, too, with gVisor
  */
-export const startSwarm = async (images: ReadonlyArray<string>): Promise<Cluster> => {
+export const startSwarm = async (
+  images: ReadonlyArray<string>,
+  { gvisor = false }: { readonly gvisor?: boolean } = {},
+): Promise<Cluster> => {
   const tag = `cs${process.pid}`
   const net = `10.217.${process.pid % 250}`
   // Short, since paths of sockets must be.
@@ -133,6 +152,7 @@ export const startSwarm = async (images: ReadonlyArray<string>): Promise<Cluster
   const hub = `${tag}hub`
   const namespaces = [hub]
   const daemons: Array<number> = []
+  const runtimes = gvisor ? { runsc: await runscOfMachine() } : undefined
 
   const stop = async () => {
     signal(daemons, "SIGTERM")
@@ -184,6 +204,9 @@ export const startSwarm = async (images: ReadonlyArray<string>): Promise<Cluster
       pidfile: `${own}/pid`,
       "no-new-privileges": true,
       "default-address-pools": [{ base: "172.31.0.0/16", size: 24 }],
+      // That of the tests has no TLS.
+      "insecure-registries": [`${net}.0/24`],
+      ...(index === 1 && runtimes !== undefined ? { runtimes, "default-runtime": "runsc" } : {}),
     }
     writeFileSync(join(own, "daemon.json"), JSON.stringify(config))
     const engine = new Dockerode({ socketPath: `${own}/d.sock` })
@@ -271,13 +294,31 @@ export const startSwarm = async (images: ReadonlyArray<string>): Promise<Cluster
         JoinToken: JoinTokens.Worker,
       })
     }
-    const cluster: Cluster = { manager, workers: [one, two], nodes, tls, outside: `${net}.1`, stop }
-    for (const { name } of cluster.workers) {
-      await changeNode(manager, name, (spec) => ({
-        ...spec,
-        Labels: { "dev.cordon.runtime": "runc" },
-      }))
+    const plug = (pid: number, host: number) => {
+      const peer = ["peer", "name", "swarm0", "netns", String(pid)]
+      run("ip", "-n", hub, "link", "add", `p${host}`, "type", "veth", ...peer)
+      run("ip", "-n", hub, "link", "set", `p${host}`, "master", "br0")
+      run("ip", "-n", hub, "link", "set", `p${host}`, "up")
+      const inside = ["nsenter", `--net=/proc/${pid}/ns/net`, "ip"] as const
+      run(...inside, "addr", "add", `${net}.${host}/24`, "dev", "swarm0")
+      run(...inside, "link", "set", "swarm0", "up")
     }
+    const cluster: Cluster = {
+      manager,
+      workers: [one, two],
+      nodes,
+      tls,
+      authority,
+      outside: `${net}.1`,
+      plug,
+      stop,
+    }
+    const label = (runtime: string) => (spec: NodeSpec) => ({
+      ...spec,
+      Labels: { "dev.cordon.runtime": runtime },
+    })
+    for (const { name } of cluster.workers) await changeNode(manager, name, label("runc"))
+    if (gvisor) await changeNode(manager, manager.name, label("gvisor"))
     return cluster
   } catch (error) {
     await stop().catch(() => undefined)

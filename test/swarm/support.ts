@@ -84,10 +84,10 @@ export type Check = <E>(
 ) => void
 
 export const checkOn =
-  (cluster: Cluster | undefined, one: Driver): Check =>
+  (cluster: Cluster | undefined, one: Driver, why = noSwarm): Check =>
   (name, body, timeout = 120_000, layer = one) =>
     cluster === undefined
-      ? skipped(name, noSwarm ?? "there is no swarm")
+      ? skipped(name, noSwarm ?? why ?? "there is no swarm")
       : it.live(
           name,
           () => body(cluster).pipe(Effect.scoped, Effect.provide(layer), Effect.asVoid),

@@ -1,4 +1,5 @@
 import { EngineUnreachable, type HostError } from "@cordon/core"
+import type { schemas } from "@cordon/driver-docker/engine"
 import {
   type Connections,
   type ContainerFiles,
@@ -18,9 +19,11 @@ import {
 } from "@cordon/driver-docker/sandbox"
 import type { ConnectionOptions } from "@cordon/driver-docker-remote"
 import { connect, type EngineHttp, remoteEngine } from "@cordon/driver-docker-remote/http"
-import { Duration, Effect, RcMap } from "effect"
+import { Cache, Duration, Effect, Exit, RcMap } from "effect"
 import type { Node } from "./manager/schemas.ts"
 import { makeProcesses } from "./sandbox/processes.ts"
+import { attemptLabel } from "./sandbox/service.ts"
+import { makeStarts, type Starts } from "./sandbox/starts.ts"
 
 /** What endpoint a node's engine has, where its label does not say: Docker's port for TLS. */
 export const engineLabel = "dev.cordon.engine"
@@ -40,6 +43,9 @@ export interface NodeEngine {
   readonly http: EngineHttp
   readonly engine: ReturnType<typeof remoteEngine>
   readonly hub: EventHub
+  readonly starts: Starts
+  /** Images by their IDs, which stand for one image for ever. */
+  readonly images: (id: string) => Effect.Effect<schemas.ImageInspect, HostError>
   readonly connections: Connections
   readonly exec: ReturnType<typeof makeCommands>
   readonly terminal: ReturnType<typeof makeTerminals>
@@ -52,6 +58,16 @@ export interface NodeEngine {
   readonly identify: ReturnType<typeof makeUsers>
   readonly processes: ReturnType<typeof makeProcesses>
 }
+
+/** Many sandboxes are of few images. */
+const makeImageLook = (engine: NodeEngine["engine"]) =>
+  Effect.map(
+    Cache.makeWith(engine.imageInspect, {
+      capacity: 64,
+      timeToLive: (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),
+    }),
+    (cache) => (id: string) => Cache.get(cache, id),
+  )
 
 /**
  * Connections to the engines of nodes, made on first use. They are kept, since those to sandboxes go
@@ -70,7 +86,11 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
         end: (instanceId) => processes.end(instanceId),
       })
       const processes = makeProcesses(engine, http, connections)
-      const hub = yield* makeEventHub(engine, connections)
+      const starts = makeStarts()
+      const hub = yield* makeEventHub(engine, {
+        ...connections,
+        started: (attributes) => starts.started(attributes[attemptLabel]),
+      })
       // A task's container is not started anew.
       const using = { engine, hub, connections, judgeLoss: judgeLoss(engine, hub) }
       const files = makeContainerFiles(engine, connections)
@@ -78,6 +98,8 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
         http,
         engine,
         hub,
+        starts,
+        images: yield* makeImageLook(engine),
         connections,
         exec: makeCommands(using),
         terminal: makeTerminals(using),

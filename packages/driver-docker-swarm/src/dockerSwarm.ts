@@ -6,7 +6,7 @@ import {
   type Runtime,
   SandboxDriver,
 } from "@cordon/core"
-import { checkHostId } from "@cordon/driver-docker/sandbox"
+import { checkHostId, type WarmPoolOptions, warmPoolOptions } from "@cordon/driver-docker/sandbox"
 import type { ConnectionOptions } from "@cordon/driver-docker-remote"
 import { connect, connectionOptions } from "@cordon/driver-docker-remote/http"
 import { Effect, Layer, Schema } from "effect"
@@ -36,7 +36,22 @@ export interface DockerSwarmOptions extends Omit<ConnectionOptions, "host"> {
    * clouds serve metadata and credentials: false. Name servers there are reached anyway.
    */
   readonly linkLocal?: boolean
+  /**
+   * Sandboxes that are made before they are asked for: a number of each kind, or more in detail. They take
+   * up their nodes' memory and CPU while they wait, and give their place to a creation that finds no other.
+   * `CONTAINER_SANDBOX_WARM_POOL` where absent, and none where that is absent too.
+   */
+  readonly warmPool?: number | SwarmPoolOptions
+  /**
+   * A repository of a registry that all nodes reach, `registry.example.com/team/snapshots`: snapshots are
+   * pushed there, and sandboxes of them run on any node. Without one they run on the node that the snapshot
+   * was taken on. Removing a snapshot takes nothing out of the registry.
+   */
+  readonly snapshotRepository?: string
 }
+
+/** As `WarmPoolOptions` of one engine, but for networks: those of a swarm are not made by themselves. */
+export type SwarmPoolOptions = Omit<WarmPoolOptions, "networks">
 
 /**
  * Sandboxes over the nodes of a Docker swarm. The swarm places them, on nodes whose label
@@ -60,6 +75,11 @@ const shape = optionNames<DockerSwarmOptions>({
   hostId: true,
   nodesReachable: true,
   linkLocal: true,
+  warmPool: Schema.Union([
+    Schema.Number,
+    optionNames<SwarmPoolOptions>({ size: true, kinds: true }),
+  ]),
+  snapshotRepository: true,
 })
 
 const layerOf = (
@@ -75,9 +95,12 @@ const layerOf = (
         hostId,
         nodesReachable = false,
         linkLocal = false,
+        warmPool,
+        snapshotRepository,
         ...connection
       } = options
       yield* checkHostId(hostId)
+      const warm = yield* warmPoolOptions(warmPool)
       const [first, ...rest] = managers
       if (first === undefined) {
         return yield* new InvalidInput({
@@ -97,6 +120,8 @@ const layerOf = (
         hostId,
         nodesReachable,
         linkLocal,
+        warm: warm?.size === 0 ? undefined : warm,
+        snapshotRepository,
       })
     }),
   )

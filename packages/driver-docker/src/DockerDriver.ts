@@ -62,7 +62,7 @@ import { makeEventHub } from "./sandbox/events.ts"
 import { makeImages } from "./sandbox/image.ts"
 import { isNetworkName, networkOfProxy, removeNetwork } from "./sandbox/network.ts"
 import { makeNetworksAhead } from "./sandbox/networksAhead.ts"
-import { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
+import { forking, isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
 import {
   aheadSince,
   type Kind,
@@ -111,9 +111,6 @@ export interface DockerDriverOptions {
    */
   readonly cpusets?: boolean
 }
-
-// Milliseconds that a snapshot waits at most for the sandbox that is made from it.
-const forking = 10 * 60_000
 
 const losesFiles =
   "this host's gVisor loses a sandbox's files when it stops, so that none is stopped; remove it instead, or register runsc with --overlay2=none"

@@ -2,7 +2,7 @@ import { EngineError, type HostError } from "@cordon/core"
 import type { Filters } from "@cordon/driver-docker"
 import { schemas as engine, messages } from "@cordon/driver-docker/engine"
 import type { EngineCall, EngineHttp } from "@cordon/driver-docker-remote/http"
-import { Effect, type Redacted, Schedule, Schema, type Stream } from "effect"
+import { Effect, Option, type Redacted, Schedule, Schema, type Stream } from "effect"
 import * as schemas from "./schemas.ts"
 
 const filtered = (filters: Filters) => ({ filters: JSON.stringify(filters) })
@@ -21,6 +21,19 @@ const leaderless = (error: HostError) =>
   /does not have a leader|code = Unavailable|deadline ?exceeded|transport is closing|connection (refused|error)|lost leadership|raft/i.test(
     error.detail,
   )
+
+type LabelChange = Readonly<Record<string, string | undefined>>
+
+const readLabels = Schema.decodeUnknownOption(
+  Schema.Struct({ Labels: Schema.Record(Schema.String, Schema.String) }),
+)
+
+export const labelsOf = ({ Spec }: schemas.WholeService): Readonly<Record<string, string>> =>
+  Option.match(readLabels(Spec), { onNone: () => ({}), onSome: ({ Labels }) => Labels })
+
+/** Somebody else changed the service between the look and the update. */
+export const isOutdated = (error: HostError): boolean =>
+  error._tag === "EngineError" && /out of sequence/.test(error.detail)
 
 /** It can't be asked: it is away, or no manager (any more, or yet). */
 const isElsewhere = (error: HostError) =>
@@ -59,6 +72,26 @@ export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<Eng
     schema: S,
   ) => through((http) => http.ask(call, schema))
   const run = (call: EngineCall) => through((http) => http.run(call))
+
+  const serviceRead = (id: string) =>
+    ask(
+      { operation: "inspect a service", method: "GET", path: `/services/${of(id)}` },
+      schemas.WholeService,
+    )
+
+  /** As `serviceLabel`, unless somebody changed the service since it was read: see {@link isOutdated}. */
+  const serviceWrite = (service: schemas.WholeService, labels: LabelChange) => {
+    const wanted = Object.entries({ ...labelsOf(service), ...labels }).filter(
+      ([, value]) => value !== undefined,
+    )
+    return run({
+      operation: "label a service",
+      method: "POST",
+      path: `/services/${of(service.ID)}/update`,
+      query: { version: String(service.Version.Index) },
+      body: { ...service.Spec, Labels: Object.fromEntries(wanted) },
+    })
+  }
 
   return {
     /** Where it is, for people. */
@@ -113,32 +146,13 @@ export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<Eng
         { operation: "list services", method: "GET", path: "/services", query: filtered(filters) },
         Schema.Array(schemas.Service),
       ),
+    serviceRead,
+    serviceWrite,
     /** Sets labels of a service, or takes them away where undefined; its task goes on untouched. */
-    serviceLabel: (id: string, labels: Readonly<Record<string, string | undefined>>) =>
-      Effect.gen(function* () {
-        const service = yield* ask(
-          { operation: "inspect a service", method: "GET", path: `/services/${of(id)}` },
-          schemas.WholeService,
-        )
-        const { Labels: own } = yield* Schema.decodeUnknownEffect(
-          Schema.Struct({ Labels: Schema.NullishOr(Schema.Record(Schema.String, Schema.String)) }),
-        )(service.Spec).pipe(Effect.orElseSucceed(() => ({ Labels: null })))
-        const wanted = Object.entries({ ...own, ...labels }).filter(
-          ([, value]) => value !== undefined,
-        )
-        yield* run({
-          operation: "label a service",
-          method: "POST",
-          path: `/services/${of(service.ID)}/update`,
-          query: { version: String(service.Version.Index) },
-          body: { ...service.Spec, Labels: Object.fromEntries(wanted) },
-        })
-      }).pipe(
-        // Somebody else changed it between the look and the update.
-        Effect.retry({
-          times: 10,
-          while: (error) => error._tag === "EngineError" && /out of sequence/.test(error.detail),
-        }),
+    serviceLabel: (id: string, labels: LabelChange) =>
+      serviceRead(id).pipe(
+        Effect.flatMap((service) => serviceWrite(service, labels)),
+        Effect.retry({ times: 10, while: isOutdated }),
       ),
     serviceRemove: (id: string) =>
       run({ operation: "remove a service", method: "DELETE", path: `/services/${of(id)}` }),

@@ -43,8 +43,11 @@ export type Service = typeof Service.Type
 export const WholeService = Schema.Struct({
   ID: Schema.String,
   Version: Schema.Struct({ Index: Schema.Number }),
+  CreatedAt: Schema.String,
   Spec: Schema.Record(Schema.String, Schema.Unknown),
 })
+
+export type WholeService = typeof WholeService.Type
 
 export const Task = Schema.Struct({
   ID: Schema.String,

@@ -1,8 +1,8 @@
 import type { HostError } from "@cordon/core"
 import { isEngineError } from "@cordon/driver-docker/sandbox"
 import { Duration, Effect, Schedule } from "effect"
-import type { Manager } from "../manager/Manager.ts"
-import type { Service } from "../manager/schemas.ts"
+import { isOutdated, type Manager } from "../manager/Manager.ts"
+import type { Service, WholeService } from "../manager/schemas.ts"
 import { stateLabel } from "./service.ts"
 
 /**
@@ -10,7 +10,7 @@ import { stateLabel } from "./service.ts"
  * label now and then, so that everybody can tell one that goes on from one that was broken off.
  */
 export const creating = { [stateLabel]: "creating" } as const
-const beatLabel = "dev.cordon.beat"
+export const beatLabel = "dev.cordon.beat"
 
 const interval = Duration.seconds(3)
 // Some beats may get lost while the managers elect a leader.
@@ -35,12 +35,21 @@ export const showCreating = (manager: Manager, service: string): Effect.Effect<n
   )
 }
 
-/** Turns a service into a sandbox. */
+/**
+ * Turns a service into a sandbox.
+ *
+ * @param read as it was a moment ago
+ */
 export const finishCreating = (
   manager: Manager,
-  service: string,
+  read: WholeService,
   labels: Readonly<Record<string, string>>,
-) => manager.serviceLabel(service, { ...labels, [stateLabel]: undefined, [beatLabel]: undefined })
+) => {
+  const wanted = { ...labels, [stateLabel]: undefined, [beatLabel]: undefined }
+  return Effect.catchIf(manager.serviceWrite(read, wanted), isOutdated, () =>
+    manager.serviceLabel(read.ID, wanted),
+  )
+}
 
 /** Whether a service was left by its creation for so long that the managers' clocks alone tell. */
 export const isLongLeft = (service: Service, now: number, olderThan: Duration.Duration): boolean =>

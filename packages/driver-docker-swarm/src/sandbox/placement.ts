@@ -2,14 +2,18 @@ import {
   type CreateError,
   EngineError,
   formatMemory,
+  type HostError,
   QuotaExceeded,
+  Runtime,
   type SandboxSpec,
 } from "@cordon/core"
-import { label, pullFailure } from "@cordon/driver-docker/sandbox"
-import { Effect, Schedule } from "effect"
+import { pullFailure } from "@cordon/driver-docker/sandbox"
+import { Effect } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Node, Task } from "../manager/schemas.ts"
-import { nodeRuntime } from "./service.ts"
+import { attemptLabel, nodeRuntime } from "./service.ts"
+
+type Spec = Omit<SandboxSpec, "name">
 
 /** What the swarm wants to go on. */
 const wanted = (task: Task) => ["running", "ready", "accepted"].includes(task.DesiredState)
@@ -38,6 +42,10 @@ export const statusOf = (task: Task | undefined, node: Node | undefined) => {
 export const nodesFor = (nodes: ReadonlyArray<Node>, runtime: string) =>
   nodes.filter(({ Spec }) => Spec.Labels?.[nodeRuntime] === runtime)
 
+/** The runtimes that some node of a swarm takes sandboxes of. */
+export const runtimesOf = (nodes: ReadonlyArray<Node>): ReadonlyArray<Runtime> =>
+  Runtime.literals.filter((runtime) => nodesFor(nodes, runtime).length > 0)
+
 export const isReady = ({ Spec, Status }: Node) =>
   Spec.Availability === "active" && Status.State === "ready"
 
@@ -45,7 +53,7 @@ const mayBecomeReady = ({ Spec, Status }: Node) =>
   Spec.Availability === "active" && ["ready", "unknown"].includes(Status.State)
 
 /** A swarm whose nodes that run this have no room for one more. */
-const full = (spec: SandboxSpec, nodes: ReadonlyArray<Node>) => {
+const full = (spec: Spec, nodes: ReadonlyArray<Node>) => {
   const able = nodesFor(nodes, spec.runtime).filter(isReady)
   const sum = (of: (node: Node) => number | null | undefined) =>
     able.reduce((total, node) => total + (of(node) ?? 0), 0)
@@ -66,14 +74,14 @@ const takenBack = "begin a sandbox"
 export const isTakenBack = (error: CreateError): boolean =>
   error._tag === "EngineError" && error.operation === takenBack
 
-const notNow = (spec: SandboxSpec, detail: string) =>
+const notNow = (spec: Spec, detail: string) =>
   new EngineError({
     operation: "place a sandbox",
     status: 0,
     detail: `the swarm has no node for ${spec.runtime} that takes one now: ${detail}`,
   })
 
-const refused = (spec: SandboxSpec, task: Task): Effect.Effect<never, CreateError> => {
+const refused = (spec: Spec, task: Task): Effect.Effect<never, CreateError> => {
   const { Err, Message, State } = task.Status
   if (underWay.includes(State)) {
     const detail = `the swarm took its task back before it began (${State} on node ${task.NodeID ?? "none"}); try again`
@@ -94,10 +102,14 @@ const leaving = 15_000
 // When it has gone, the swarm tries again to place what found no room.
 const retried = 1500
 
+// Most tasks run within that; then looks are less frequent. Milliseconds.
+const quick = 3000
+const slowPace = 250
+
 /** Whether a sandbox is just leaving a node, whose place it had. */
 const makesRoom = Effect.fnUntraced(function* (manager: Manager, nodes: ReadonlyArray<Node>) {
   const ready = new Set(nodes.filter(isReady).map(({ ID }) => ID))
-  const tasks = yield* manager.taskList({ label: [label.id] })
+  const tasks = yield* manager.taskList({ label: [attemptLabel] })
   return tasks.some(
     ({ DesiredState, NodeID }) => DesiredState === "remove" && ready.has(NodeID ?? ""),
   )
@@ -106,25 +118,26 @@ const makesRoom = Effect.fnUntraced(function* (manager: Manager, nodes: Readonly
 /** Waits until a service's task runs, or fails with why it will not. */
 export const awaitTask = Effect.fn("awaitTask")(function* (
   manager: Manager,
-  service: string,
-  spec: SandboxSpec,
-  onPreparing: (node: string) => Effect.Effect<void>,
+  task: Effect.Effect<Task | undefined, HostError>,
+  spec: Spec,
+  /** Runs with each look that finds it on a node. */
+  onNode: (task: Task, node: string) => Effect.Effect<void>,
   /** When this program's last removal gave a place away, in milliseconds since the epoch. */
   lastLeft: () => number,
 ): Effect.fn.Return<Task, CreateError> {
-  let preparing = false
+  const begun = Date.now()
   let homeless: number | undefined
   let roomAt = 0
   const look = Effect.gen(function* () {
-    const [task] = yield* manager.taskList({ service: [service] })
-    if (task === undefined) return undefined
-    const { State, Err } = task.Status
-    if (State === "running") return task
-    if (!underWay.includes(State) || !wanted(task)) return yield* refused(spec, task)
-    if (State === "preparing" && !preparing) {
-      preparing = true
-      yield* onPreparing(task.NodeID ?? "")
+    const found = yield* task
+    if (found === undefined) return undefined
+    const { State, Err } = found.Status
+    if (State === "running") {
+      yield* onNode(found, found.NodeID ?? "")
+      return found
     }
+    if (!underWay.includes(State) || !wanted(found)) return yield* refused(spec, found)
+    if (found.NodeID) yield* onNode(found, found.NodeID)
     if (State !== "pending" || !/no suitable node/i.test(Err ?? "")) return undefined
     const nodes = yield* manager.nodes
     const lacksRoom = /insufficient resources/i.test(Err ?? "")
@@ -141,11 +154,11 @@ export const awaitTask = Effect.fn("awaitTask")(function* (
     if (asked && waited > 1000) return yield* notNow(spec, Err ?? "")
     return undefined
   })
-  const task = yield* look.pipe(
-    Effect.repeat({
-      schedule: Schedule.min([Schedule.exponential("30 millis"), Schedule.spaced("500 millis")]),
-      until: (task) => task !== undefined,
-    }),
+  // An image that is pulled takes its time.
+  const rest = Effect.suspend(() => Effect.sleep(Date.now() - begun < quick ? 0 : slowPace))
+  const running = yield* look.pipe(
+    Effect.tap((found) => (found === undefined ? rest : Effect.void)),
+    Effect.repeat({ until: (found) => found !== undefined }),
   )
-  return task ?? (yield* notNow(spec, "its task is gone"))
+  return running ?? (yield* notNow(spec, "its task is gone"))
 })

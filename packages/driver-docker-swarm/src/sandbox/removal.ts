@@ -4,10 +4,11 @@ import { Deferred, Duration, Effect, Fiber, Schedule, type Scope } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Service, Task } from "../manager/schemas.ts"
 import { endpointOf, type NodeEngine } from "../NodeEngines.ts"
+import { aheadLeft, ownerLabel, retire } from "./ahead.ts"
 import { isLongLeft } from "./creating.ts"
 import { networkLabel, removeNetwork } from "./network.ts"
 import { isReady } from "./placement.ts"
-import { attemptLabel } from "./service.ts"
+import { attemptLabel, runningServiceOf } from "./service.ts"
 
 // How long a caller waits for a container to end, and for a failed creation to be undone.
 const patience = { end: Duration.seconds(5), undo: Duration.seconds(5) }
@@ -65,9 +66,18 @@ export const makeRemoval = (
       ),
     )
 
+  const removeService = (id: string) =>
+    Effect.catchIf(manager.serviceRemove(id), isEngineError(404), () => Effect.void)
+
+  /** The managers refuse to tell of one that is gone. */
+  const tasksOf = (service: string): Effect.Effect<ReadonlyArray<Task>, HostError> =>
+    Effect.catchIf(manager.taskList({ service: [service] }), isEngineError(404), () =>
+      Effect.succeed([]),
+    )
+
   /** Whether tasks of ours that fit are left, but for those on nodes that are lost. */
   const remain = Effect.fnUntraced(function* (fits: (task: Task) => boolean) {
-    const tasks = (yield* manager.taskList({ label: [label.id] })).filter(fits)
+    const tasks = (yield* manager.taskList({ label: [attemptLabel] })).filter(fits)
     if (tasks.length === 0) return false
     const nodes = yield* manager.nodes
     return tasks.some(({ NodeID }) =>
@@ -100,14 +110,16 @@ export const makeRemoval = (
    * away. A network is removed last: another one could get its number while the container still lives.
    */
   const dismiss = Effect.fnUntraced(function* (service: Service, hasNetwork: boolean) {
-    const [task] = yield* manager.taskList({ service: [service.ID] })
+    const running = runningServiceOf(service)
+    const [task] = yield* tasksOf(running)
     yield* manager.serviceRemove(service.ID)
     const attempt = service.Spec.Labels?.[attemptLabel]
     yield* begin(patience.end, (enough) =>
       Effect.gen(function* () {
+        if (running !== service.ID) yield* removeService(running)
         yield* end(task)
         yield* enough
-        yield* untilGone(service.ID)
+        yield* untilGone(running)
         leftAt = Date.now()
         if (hasNetwork && attempt !== undefined) yield* removeNetworks(attempt)
       }),
@@ -115,18 +127,19 @@ export const makeRemoval = (
   }, Effect.uninterruptible)
 
   /** Takes away a service that never became a sandbox, and waits until nothing of its task is left. */
-  const takeAway = Effect.fnUntraced(function* (service: string) {
-    const [task] = yield* manager.taskList({ service: [service] })
-    yield* Effect.catchIf(manager.serviceRemove(service), isEngineError(404), () => Effect.void)
+  const takeAway = Effect.fnUntraced(function* (service: string, running = service) {
+    const [task] = yield* tasksOf(running)
+    yield* removeService(service)
+    if (running !== service) yield* removeService(running)
     yield* end(task)
-    yield* untilGone(service)
+    yield* untilGone(running)
   })
 
   /** The service of a creation, unless others have the name by now. */
   const serviceOf = (id: SandboxId, attempt: string) =>
     manager.serviceInspect(id).pipe(
       Effect.map((service) =>
-        service.Spec.Labels?.[attemptLabel] === attempt ? service.ID : undefined,
+        service.Spec.Labels?.[attemptLabel] === attempt ? service : undefined,
       ),
       Effect.catchIf(isEngineError(404), () => Effect.succeed(undefined)),
     )
@@ -137,14 +150,17 @@ export const makeRemoval = (
   /**
    * Undoes all that a creation may have made, whatever answers it missed: now, or as soon as a manager
    * answers.
+   *
+   * @param ahead the service whose task was to be the sandbox, where that was made ahead
    */
-  const undo = Effect.fnUntraced(function* (id: SandboxId, attempt: string) {
+  const undo = Effect.fnUntraced(function* (id: SandboxId, attempt: string, ahead?: string) {
     const undone = yield* Deferred.make<void>()
     undoing.set(id, undone)
     yield* begin(patience.undo, () =>
       Effect.gen(function* () {
         const service = yield* serviceOf(id, attempt)
-        if (service !== undefined) yield* takeAway(service)
+        if (service !== undefined) yield* takeAway(service.ID, ahead ?? runningServiceOf(service))
+        else if (ahead !== undefined) yield* takeAway(ahead)
         yield* removeNetworks(attempt)
         if (undoing.get(id) === undone) undoing.delete(id)
         yield* Deferred.succeed(undone, undefined)
@@ -162,8 +178,8 @@ export const makeRemoval = (
     })
 
   /**
-   * Removes services whose creation was broken off, and networks without a service or a task, if they are
-   * older than that.
+   * Removes services whose creation was broken off, those made ahead that nobody holds any more, and
+   * networks without a service or a task, if they are older than that.
    *
    * @returns the IDs of their sandboxes
    */
@@ -173,11 +189,21 @@ export const makeRemoval = (
     const networks = yield* manager.networkList({ label: [filter] })
     const services = yield* manager.serviceList({ label: [label.version] })
     const now = yield* manager.now
-    const left = services.filter(
+    const broken = services.filter(
       (service) =>
         (only === undefined || service.Spec.Name === only) && isLongLeft(service, now, olderThan),
     )
-    yield* Effect.forEach(left, ({ ID }) => takeAway(ID), { concurrency: 4, discard: true })
+    yield* Effect.forEach(broken, ({ ID }) => takeAway(ID), { concurrency: 4, discard: true })
+    // None of those that are just being given away.
+    const ahead = yield* Effect.filter(
+      aheadLeft(services, now, olderThan).filter(
+        ({ Spec }) => only === undefined || Spec.Labels?.[ownerLabel] === only,
+      ),
+      (service) => retire(manager, service),
+      { concurrency: 4 },
+    )
+    yield* Effect.forEach(ahead, ({ ID }) => takeAway(ID), { concurrency: 4, discard: true })
+    const left = [...broken, ...ahead]
     const inUse = new Set(
       services
         .filter((service) => !left.includes(service))
@@ -205,5 +231,6 @@ export const makeRemoval = (
     return [...new Set([...left.map(({ Spec }) => Spec.Name), ...ids])]
   })
 
-  return { dismiss, lastLeft: () => leftAt, takeAway, undo, undone, sweep }
+  return { dismiss, serviceOf, lastLeft: () => leftAt, takeAway, undo, undone, sweep }
 }
+export type Removal = ReturnType<typeof makeRemoval>

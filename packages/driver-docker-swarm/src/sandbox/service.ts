@@ -1,5 +1,6 @@
 import type { SandboxId, SandboxSpec } from "@cordon/core"
 import { becomesInit, containerSpec, label } from "@cordon/driver-docker/sandbox"
+import type { Service } from "../manager/schemas.ts"
 
 /**
  * On a service: what was done to its sandbox (`stopped`, `paused`) or that it is none yet (`creating`),
@@ -13,6 +14,18 @@ export const userLabel = "dev.cordon.user"
  */
 export const attemptLabel = "dev.cordon.attempt"
 
+/**
+ * A sandbox that was made ahead is two services: the one whose task runs, and one without a task that has
+ * the sandbox's name, its labels, and the ID of the other one.
+ */
+export const runningLabel = "dev.cordon.service"
+
+/** When the one with the task was made, on the other one: the age of the sandbox. */
+export const madeLabel = "dev.cordon.made"
+
+/** The service whose task a sandbox is. */
+export const runningServiceOf = ({ ID, Spec }: Service): string => Spec.Labels?.[runningLabel] ?? ID
+
 /** A label of nodes: which runtime their engine runs containers with; one without takes no sandbox. */
 export const nodeRuntime = label.runtime
 
@@ -22,15 +35,22 @@ export const nodeRuntime = label.runtime
  * runs, before anything but the waiting shell runs in it.
  */
 export const serviceSpec = (options: {
+  /** Its name. */
   readonly id: SandboxId
-  readonly spec: SandboxSpec
+  readonly spec: Omit<SandboxSpec, "name">
   readonly workdir: string
   readonly labels: Readonly<Record<string, string>>
   readonly attempt: string
   /** The name of its network; none where it has no network. */
   readonly network: string | undefined
+  /** The ID of the only node that may run it; any that is labelled for it where absent. */
+  readonly node?: string | undefined
+  /** Whether it only has the name: its task is another service's. */
+  readonly isName?: boolean
+  /** Whether its image has our init, as that of a snapshot does. */
+  readonly hasInit?: boolean
 }) => {
-  const { id, spec, workdir, labels, attempt, network } = options
+  const { id, spec, workdir, labels, attempt, network, node, isName = false } = options
   const { HostConfig: host, ...container } = containerSpec({
     spec,
     runtime: "",
@@ -48,7 +68,9 @@ export const serviceSpec = (options: {
         Hostname: container.Hostname,
         // Nothing can be put into a container before the swarm starts it. The shell waits for input,
         // since gVisor does not show a program a file that is put in once the program looked for it.
-        Command: ["/bin/sh", "-c", becomesInit, "sh", ...container.Cmd],
+        Command: options.hasInit
+          ? [...container.Entrypoint, ...container.Cmd]
+          : ["/bin/sh", "-c", becomesInit, "sh", ...container.Cmd],
         OpenStdin: true,
         Env: container.Env,
         Dir: container.WorkingDir,
@@ -77,12 +99,17 @@ export const serviceSpec = (options: {
       // At least one attempt is kept whatever the swarm's history limit says: with a task that is
       // forgotten its container goes.
       RestartPolicy: { Condition: "none", MaxAttempts: 1 },
-      Placement: { Constraints: [`node.labels.${nodeRuntime}==${spec.runtime}`] },
+      Placement: {
+        Constraints: [
+          `node.labels.${nodeRuntime}==${spec.runtime}`,
+          ...(node === undefined ? [] : [`node.id==${node}`]),
+        ],
+      },
       // What the init writes is for who is attached to it.
       LogDriver: { Name: host.LogConfig.Type },
       ...(network === undefined ? {} : { Networks: [{ Target: network }] }),
     },
-    Mode: { Replicated: { Replicas: 1 } },
+    Mode: { Replicated: { Replicas: isName ? 0 : 1 } },
     // No virtual address: nobody calls a sandbox through one.
     EndpointSpec: { Mode: "dnsrr" },
   }

@@ -68,23 +68,17 @@ export const makeConnections = Effect.fnUntraced(function* (
       return RcMap.invalidate(map, instanceId)
     })
 
-  /** Attaches to a container, and keeps the connection where the init is started then. */
-  const attach = <E>(
+  /** Keeps the connection to a container that is opened here, in place of any other. */
+  const keep = <E>(
     instanceId: string,
-    start: (init: InitConnection) => Effect.Effect<void, E>,
-    removal?: number,
-    first?: Uint8Array,
+    open: Effect.Effect<InitConnection, E, Scope.Scope>,
   ): Effect.Effect<void, E | HostError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         return yield* restore(
           Effect.gen(function* () {
-            const init = yield* Scope.provide(
-              over(engine.containerAttach(instanceId), removal, first),
-              scope,
-            )
-            yield* start(init)
+            const init = yield* Scope.provide(open, scope)
             yield* drop(instanceId)
             attached.set(instanceId, { init, scope })
             yield* Effect.scoped(RcMap.get(map, instanceId))
@@ -98,6 +92,9 @@ export const makeConnections = Effect.fnUntraced(function* (
       }),
     )
 
+  const attach = (instanceId: string, removal?: number, first?: Uint8Array) =>
+    over(engine.containerAttach(instanceId), removal, first)
+
   /**
    * Starts a container into which the init was put, attached to it before; no effect on the connection
    * of one that runs.
@@ -106,7 +103,11 @@ export const makeConnections = Effect.fnUntraced(function* (
     instanceId: string,
     start: Effect.Effect<void, E>,
     removal?: number,
-  ): Effect.Effect<void, E | HostError> => attach(instanceId, () => start, removal)
+  ): Effect.Effect<void, E | HostError> =>
+    keep(
+      instanceId,
+      Effect.tap(attach(instanceId, removal), () => start),
+    )
 
   /** As `launch`, of a container that has ended: the init is put in anew. */
   const relaunch = Effect.fnUntraced(function* (instanceId: string) {
@@ -283,10 +284,19 @@ export const makeConnections = Effect.fnUntraced(function* (
     /** Waits until a connection to a sandbox turns out to be cut without a word: others may be, too. */
     silence: Effect.suspend(() => Deferred.await(silence)),
     putInit,
+    requireTables,
     launch,
     /** Puts the init into a running container whose first process is `becomesInit`, and has it go on. */
     awaken: (instanceId: string, image: ImageInspect, removal: number) =>
-      Effect.andThen(putInit(instanceId, image), attach(instanceId, requireHello, removal, line)),
+      Effect.andThen(
+        putInit(instanceId, image),
+        keep(instanceId, Effect.tap(attach(instanceId, removal, line), requireHello)),
+      ),
+    /**
+     * Connects to a running container whose first process was the init from the start: what it said then,
+     * nobody was there to hear.
+     */
+    greet: (instanceId: string, removal: number) => keep(instanceId, byHelper(instanceId, removal)),
     relaunch,
   }
 })

@@ -57,9 +57,9 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
   })
 
   /** Has the engine start a helper, and speaks through it. */
-  const throughHelper = Effect.fnUntraced(function* (instanceId: string) {
+  const throughHelper = Effect.fnUntraced(function* (instanceId: string, removal?: number) {
     const helper = yield* engine.execCreate(instanceId, [initPath, "connect"])
-    return yield* over(engine.execStart(helper))
+    return yield* over(engine.execStart(helper), removal)
   })
 
   const unconnected = new EngineUnreachable({
@@ -82,9 +82,9 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
     )
 
   /** A connection by a helper that the engine starts in a running container. */
-  const byHelper = Effect.fnUntraced(function* (instanceId: string) {
+  const byHelper = Effect.fnUntraced(function* (instanceId: string, removal?: number) {
     yield* requireTables(instanceId)
-    return yield* throughHelper(instanceId).pipe(
+    return yield* throughHelper(instanceId, removal).pipe(
       Effect.retry({ ...reconnecting, while: isEngineError(0) }),
       Effect.catchIf(isEngineError(0), () => Effect.fail(unconnected)),
       Effect.tap(requireHello),

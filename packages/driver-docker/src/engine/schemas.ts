@@ -61,6 +61,8 @@ export const ImageInspect = Schema.Struct({
   Id: Schema.String,
   /** As Go names it: `amd64`. */
   Architecture: optional(Schema.String),
+  /** By which registries know it: `REPOSITORY@sha256:...`. */
+  RepoDigests: optional(Schema.Array(Schema.String)),
   Config: optional(
     Schema.Struct({
       User: optional(Schema.String),

@@ -60,6 +60,8 @@ const awaitingNews = Schedule.max([Schedule.spaced("25 millis"), Schedule.recurs
 export interface ContainerListeners {
   /** It has ended, or was removed. */
   readonly ended: (instanceId: string) => Effect.Effect<void>
+  /** It has started; its labels are among the attributes. */
+  readonly started?: (attributes: Readonly<Record<string, string>>) => Effect.Effect<void>
   readonly paused: (instanceId: string) => Effect.Effect<void>
   readonly resumed: (instanceId: string) => Effect.Effect<void>
   /** Waits until a connection to the engine is found to have been cut silently. */
@@ -95,6 +97,7 @@ export const makeEventHub = Effect.fnUntraced(function* (
     }
     const listener = listenerOf[action]
     if (listener !== undefined) yield* listeners?.[listener](event.Actor.ID) ?? Effect.void
+    if (action === "start") yield* listeners?.started?.(event.Actor.Attributes ?? {}) ?? Effect.void
     for (const sandboxEvent of toSandboxEvents(event)) {
       yield* PubSub.publish(published, Effect.succeed(sandboxEvent))
     }

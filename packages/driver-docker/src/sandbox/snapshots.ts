@@ -21,11 +21,10 @@ import type { ContainerSummary, ImageInspect, ImageSummary } from "../engine/sch
 import { label, snapshotLabel } from "../Labels.ts"
 import { policyOf, withoutProxy } from "./egress.ts"
 
-const repository = "cordon-snapshot"
+/** Milliseconds that a snapshot waits at most for the sandbox that is made from it. */
+export const forking = 10 * 60_000
 
-/** Wholly says whose it is: labels alone may come with any image that somebody pulled. */
-const referenceOf = (session: SessionKey, name: string) =>
-  ImageReference.make(`${repository}:${session}-${name}`)
+const ofOneEngine = "cordon-snapshot"
 
 const status =
   (...statuses: ReadonlyArray<number>) =>
@@ -35,25 +34,31 @@ const status =
 const decodeKey = Schema.decodeUnknownOption(SessionKey)
 const decodeName = Schema.decodeUnknownOption(SandboxName)
 
-const infoOf = (image: ImageSummary): Option.Option<SnapshotInfo> =>
-  Option.gen(function* () {
-    const [, tag = ""] = (image.RepoTags ?? [])
-      .map(familiar)
-      .filter((reference) => reference.startsWith(`${repository}:`))
-      .flatMap((reference) => reference.split(":"))
-    const session = yield* decodeKey(tag.slice(0, 64))
-    const name = yield* decodeName(tag.slice(65))
-    const sandbox = yield* decodeName(image.Labels?.[snapshotLabel.of])
-    if (image.Labels?.[label.session] !== session) return yield* Option.none()
-    return {
-      name,
-      session,
-      sandbox,
-      image: referenceOf(session, name),
-      createdAt: new Date(image.Created * 1000),
-      size: image.Size,
-    }
-  })
+/** Wholly says whose it is: labels alone may come with any image that somebody pulled. */
+const referenceIn = (repository: string) => (session: SessionKey, name: string) =>
+  ImageReference.make(`${repository}:${session}-${name}`)
+
+const infoIn =
+  (repository: string) =>
+  (image: ImageSummary): Option.Option<SnapshotInfo> =>
+    Option.gen(function* () {
+      const [tag = ""] = (image.RepoTags ?? [])
+        .map(familiar)
+        .filter((reference) => reference.startsWith(`${repository}:`))
+        .map((reference) => reference.slice(repository.length + 1))
+      const session = yield* decodeKey(tag.slice(0, 64))
+      const name = yield* decodeName(tag.slice(65))
+      const sandbox = yield* decodeName(image.Labels?.[snapshotLabel.of])
+      if (image.Labels?.[label.session] !== session) return yield* Option.none()
+      return {
+        name,
+        session,
+        sandbox,
+        image: referenceIn(repository)(session, name),
+        createdAt: new Date(image.Created * 1000),
+        size: image.Size,
+      }
+    })
 
 const isPassing = (labels: Readonly<Record<string, string>> | null | undefined) =>
   labels?.[snapshotLabel.passing] === "1"
@@ -64,11 +69,18 @@ export const isForeign = (image: ImageInspect, session: SessionKey): boolean => 
   return labels[snapshotLabel.name] !== undefined && labels[label.session] !== session
 }
 
+/** Whether an image is a snapshot of any session. */
 export const isSnapshot = (image: ImageInspect): boolean =>
   image.Config?.Labels?.[snapshotLabel.name] !== undefined
 
-/** Snapshots are images that are labelled with their session and found by it. */
-export const makeSnapshots = (engine: DockerEngine["Service"]) => {
+/**
+ * Snapshots are images that are labelled with their session and found by it.
+ *
+ * @param repository the part of their names that says that they are some
+ */
+export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOneEngine) => {
+  const referenceOf = referenceIn(repository)
+  const infoOf = infoIn(repository)
   const exclusively = makeKeyedLock<string>()
 
   const all = (session?: SessionKey) =>
@@ -106,6 +118,8 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
     sandbox: { readonly session: SessionKey; readonly name: SandboxName },
     name: SandboxName,
     passing: boolean,
+    /** Further instructions of a Dockerfile. */
+    changes: ReadonlyArray<string> = [],
   ): Effect.Effect<TakenSnapshot, SnapshotNameTaken | SandboxNotFound | HostError> => {
     const { session } = sandbox
     const image = referenceOf(session, name)
@@ -140,6 +154,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"]) => {
                 ...Object.entries(labels).map(([key, value]) => `LABEL ${key}=${value}`),
                 // The container's own is the init's.
                 `USER ${target.user ?? "0"}`,
+                ...changes,
               ].join("\n"),
               environment,
             }),

@@ -1,0 +1,92 @@
+import { type HostError, SandboxId } from "@cordon/core"
+import { isEngineError, label } from "@cordon/driver-docker/sandbox"
+import { Duration, Effect } from "effect"
+import { isOutdated, labelsOf, type Manager } from "../manager/Manager.ts"
+import type { Service, WholeService } from "../manager/schemas.ts"
+import { beatLabel } from "./creating.ts"
+import { runningLabel } from "./service.ts"
+
+/**
+ * Services that are made before anybody asks for them. A service can't be renamed, so that one of them
+ * becomes a sandbox by two writes of the managers: a label of it says whose it is, by which it is nobody
+ * else's, and a service without a task is made that has the sandbox's name and leads to it.
+ */
+export const ownerLabel = "dev.cordon.owner"
+
+// That of no session: the first 16 digits of a session's key are not all zeros.
+const prefix = "cordon-0000000000000000-"
+
+export const nameAhead = (attempt: string): SandboxId => SandboxId.make(`${prefix}${attempt}`)
+export const isAhead = (id: string): boolean => id.startsWith(prefix)
+
+const nobody = "nobody"
+
+/**
+ * Says whose a service is from now on, if it was nobody's.
+ *
+ * @param read as it was when it was last written
+ * @returns whether it is
+ */
+export const give = (
+  manager: Manager,
+  read: WholeService,
+  owner: string,
+): Effect.Effect<boolean, HostError> => {
+  const write = (service: WholeService) =>
+    Effect.as(manager.serviceWrite(service, { [ownerLabel]: owner }), true)
+  const again = Effect.gen(function* () {
+    const now = yield* manager.serviceRead(read.ID)
+    const its = labelsOf(now)[ownerLabel]
+    // The answer of a first try got lost, perhaps.
+    return its === undefined ? yield* write(now) : its === owner
+  }).pipe(Effect.retry({ times: 10, while: isOutdated }))
+  return write(read).pipe(
+    Effect.catchIf(isOutdated, () => again),
+    Effect.catchIf(isEngineError(404), () => Effect.succeed(false)),
+  )
+}
+
+/** Has nobody get a service any more, if it is nobody's or its owner is gone. @returns whether that is so */
+export const retire = (
+  manager: Manager,
+  { ID, Version, Spec }: Service,
+): Effect.Effect<boolean, HostError> =>
+  Effect.gen(function* () {
+    if (Spec.Labels?.[ownerLabel] !== undefined) return true
+    const read = yield* manager.serviceRead(ID)
+    // Renewed or given away since it was found to be left.
+    if (read.Version.Index !== Version.Index) return false
+    yield* manager.serviceWrite(read, { [ownerLabel]: nobody })
+    return true
+  }).pipe(Effect.catchIf(isOutdatedOrGone, () => Effect.succeed(false)))
+
+const isOutdatedOrGone = (error: HostError) => isOutdated(error) || isEngineError(404)(error)
+
+/** Shows that a service is held. @returns it as it is then */
+export const renew = (manager: Manager, service: string, now: number) =>
+  Effect.andThen(
+    manager.serviceLabel(service, { [beatLabel]: now.toString(36) }),
+    manager.serviceRead(service),
+  )
+
+// A claim takes two writes: the managers may elect a leader between them. Milliseconds.
+const claiming = 60_000
+
+/**
+ * The services that were made ahead and that nobody holds: not renewed for that long, or given to a
+ * sandbox that is gone or never came to be.
+ */
+export const aheadLeft = (
+  services: ReadonlyArray<Service>,
+  now: number,
+  olderThan: Duration.Duration,
+): ReadonlyArray<Service> => {
+  const named = new Set(services.flatMap(({ Spec }) => Spec.Labels?.[runningLabel] ?? []))
+  return services.filter(({ ID, UpdatedAt, Spec }) => {
+    if (Spec.Labels?.[label.ahead] === undefined || named.has(ID)) return false
+    const age = now - Date.parse(UpdatedAt)
+    return Spec.Labels[ownerLabel] === undefined
+      ? age >= Duration.toMillis(olderThan)
+      : age >= claiming
+  })
+}

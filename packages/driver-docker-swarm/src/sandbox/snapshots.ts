@@ -1,0 +1,293 @@
+import {
+  EngineError,
+  type HostError,
+  ImageNotFound,
+  makeKeyedLock,
+  type Runtime,
+  type SandboxDriver,
+  type SandboxInfo,
+  type SandboxName,
+  type SessionKey,
+  SnapshotInUse,
+  SnapshotNameTaken,
+  SnapshotNotFound,
+} from "@cordon/core"
+import { messages, schemas } from "@cordon/driver-docker/engine"
+import {
+  isEngineError,
+  isForeign,
+  isSnapshot,
+  makeSnapshots,
+  type RegistryAuth,
+  registryAuth,
+  runtimesOf,
+} from "@cordon/driver-docker/sandbox"
+import { Effect, Option, Redacted, Result, Stream } from "effect"
+import type { Manager } from "../manager/Manager.ts"
+import type { Node } from "../manager/schemas.ts"
+import type { NodeEngine } from "../NodeEngines.ts"
+import type { Nodes } from "./nodes.ts"
+import type { At, Place, Places } from "./places.ts"
+
+type Driver = SandboxDriver["Service"]
+
+/**
+ * Where no registry is named: nodes ask the registry of an image whenever they make a container, and
+ * nobody is to be asked for these.
+ */
+const ofNodes = "127.0.0.1:1/cordon-snapshot"
+
+/** Where sandboxes of an image may run, and what its nodes are to be told to run. */
+export interface Source {
+  readonly image: string
+  /** The ID of the only node that has it. */
+  readonly node: string | undefined
+  readonly registry: RegistryAuth
+  /** Whether it has our init. */
+  readonly hasInit: boolean
+}
+
+const anonymous = Redacted.make(Buffer.from("{}").toString("base64"))
+const access = { as: "operator", always: false } as const
+
+/** A path as an instruction of a Dockerfile has it. */
+const quoted = (path: string) => path.replaceAll("\\", "\\\\").replaceAll("$", "\\$")
+
+/**
+ * Snapshots are images of the node that their sandbox ran on, and so are sandboxes that are made of them.
+ * Where the operator names a repository of a registry, they are pushed there, and every node pulls them by
+ * their digests.
+ */
+export const makeSwarmSnapshots = (options: {
+  readonly manager: Manager
+  readonly at: At
+  readonly nodes: Nodes
+  readonly places: Places
+  readonly namesOf: (runtime: Runtime) => ReadonlyArray<string>
+  /** A repository that all nodes reach. */
+  readonly repository: string | undefined
+}) => {
+  const { manager, at, nodes, places, namesOf, repository = ofNodes } = options
+  const exclusively = makeKeyedLock<string>()
+  const imagesOf = ({ engine }: Pick<NodeEngine, "engine">) => makeSnapshots(engine, repository)
+
+  /** On each node that is there, with what it said. */
+  const onNodes = <A, E>(
+    ask: (node: NodeEngine & { readonly node: Node }) => Effect.Effect<A, E>,
+  ) =>
+    Effect.gen(function* () {
+      const all = yield* nodes.reachable(yield* manager.nodes)
+      return yield* Effect.forEach(
+        all,
+        (node) => Effect.map(Effect.result(ask(node)), (said) => ({ said, node })),
+        { concurrency: 8 },
+      )
+    }).pipe(Effect.scoped)
+
+  const list: Driver["snapshots"] = Effect.fn("SwarmDriver.snapshots")(
+    function* (session, passing) {
+      const found = yield* onNodes((node) => imagesOf(node).list(session, passing))
+      const all = yield* Effect.forEach(found, ({ said }) => Effect.fromResult(said))
+      // Nodes that made sandboxes of one that was pushed have it as well.
+      const byImage = new Map(all.flat().map((snapshot) => [snapshot.image, snapshot]))
+      return [...byImage.values()].sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
+    },
+  )
+
+  const push = Effect.fnUntraced(function* ({ http }: NodeEngine, image: string) {
+    const operation = "push a snapshot"
+    const { header = anonymous } = yield* registryAuth(image, access)
+    const tag = image.slice(repository.length + 1)
+    const call = {
+      operation,
+      method: "POST",
+      path: `/images/${encodeURIComponent(repository)}/push`,
+      query: { tag },
+      registryAuth: header,
+    } as const
+    yield* messages(http.stream(call, "bounded"), operation, schemas.PullMessage).pipe(
+      Stream.runForEach(({ error }) =>
+        error == null
+          ? Effect.void
+          : Effect.fail(new EngineError({ operation, status: 0, detail: error })),
+      ),
+    )
+  })
+
+  /**
+   * Runs while a container is frozen, so that nothing inside changes what is done to its files meanwhile;
+   * it goes on afterwards, unless it was frozen before.
+   */
+  const whileFrozen = <A, E>(
+    { processes }: NodeEngine,
+    { instanceId }: Place,
+    isFrozen: boolean,
+    use: Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | HostError> =>
+    isFrozen
+      ? use
+      : Effect.acquireUseRelease(
+          processes.freeze(instanceId),
+          () => use,
+          () => Effect.ignore(processes.thaw(instanceId)),
+        )
+
+  const take: Driver["snapshot"] = Effect.fn("SwarmDriver.snapshot")(function* (
+    id,
+    name,
+    { passing = false } = {},
+  ) {
+    const { sandbox, place } = yield* places.look(id)
+    if (place === undefined) {
+      const detail = "its task has ended, and its files are gone with it"
+      return yield* new EngineError({ operation: "snapshot a sandbox", status: 0, detail })
+    }
+    return yield* exclusively(`${sandbox.session}-${name}`)(
+      Effect.gen(function* () {
+        const others = yield* list(sandbox.session, true)
+        if (others.some((other) => other.name === name)) {
+          return yield* new SnapshotNameTaken({ snapshot: name })
+        }
+        const node = yield* at(place.host)
+        const host = yield* node.engine.info
+        const offered = runtimesOf(host, {
+          runc: namesOf("runc"),
+          gvisor: namesOf("gvisor"),
+          kata: namesOf("kata"),
+          "sysbox-runc": namesOf("sysbox-runc"),
+        })
+        if (offered.get(sandbox.runtime)?.keepsFiles === false) {
+          return yield* new EngineError({
+            operation: "snapshot a sandbox",
+            status: 0,
+            detail: "its runtime keeps the files where the engine does not see them",
+            ours: true,
+          })
+        }
+        const image = yield* node.images(
+          (yield* node.engine.containerInspect(place.instanceId)).Image ?? "",
+        )
+        const isFrozen = sandbox.status !== "running"
+        const { connections } = node
+        const taken = yield* whileFrozen(
+          node,
+          place,
+          isFrozen,
+          Effect.gen(function* () {
+            // Nobody looks at a sandbox that is made of it before its node starts it.
+            yield* connections.requireTables(place.instanceId)
+            // It has the init as its first process from the start: it must be ours.
+            yield* connections.putInit(place.instanceId, image)
+            const workdir = `WORKDIR ${quoted(place.cwd ?? "/")}`
+            return yield* imagesOf(node).take(place, sandbox, name, passing, [workdir])
+          }),
+        )
+        if (options.repository !== undefined) {
+          yield* Effect.onError(push(node, taken.image), () =>
+            Effect.ignore(imagesOf(node).remove(sandbox.session, name)),
+          )
+        }
+        return taken
+      }),
+    )
+  }, Effect.scoped)
+
+  /** What a node says of an image, if it has it. */
+  const lookFor = (image: string) =>
+    onNodes(({ engine }) =>
+      engine.imageInspect(image).pipe(
+        Effect.asSome,
+        Effect.catchIf(isEngineError(404), () => Effect.succeedNone),
+      ),
+    )
+
+  /** Removes what nodes have pulled by a digest: it has no other name there. */
+  const removePulled = Effect.fnUntraced(function* (session: SessionKey, name: SandboxName) {
+    const said = yield* lookFor(`${repository}:${session}-${name}`)
+    const found = said.flatMap(({ said }) =>
+      Result.isSuccess(said) ? Option.toArray(said.success) : [],
+    )
+    for (const digest of new Set(found.flatMap(digestsIn))) {
+      const all = yield* onNodes(({ engine, node: { ID } }) =>
+        said.some(
+          ({ said, node }) =>
+            node.node.ID === ID && Result.isSuccess(said) && Option.isSome(said.success),
+        )
+          ? Effect.void
+          : engine.imageRemove(digest).pipe(
+              Effect.catchIf(isEngineError(404), () => Effect.void),
+              Effect.catchIf(isEngineError(409), () =>
+                Effect.fail(new SnapshotInUse({ snapshot: name })),
+              ),
+            ),
+      )
+      yield* Effect.forEach(all, ({ said }) => Effect.fromResult(said), { discard: true })
+    }
+  })
+
+  const remove: Driver["removeSnapshot"] = Effect.fn("SwarmDriver.removeSnapshot")(
+    function* (session, name) {
+      if (options.repository !== undefined) yield* removePulled(session, name)
+      const said = yield* onNodes((node) => imagesOf(node).remove(session, name))
+      const failures = said.flatMap(({ said }) => (Result.isFailure(said) ? [said.failure] : []))
+      const used = failures.find((error) => error instanceof SnapshotInUse)
+      if (used !== undefined) return yield* used
+      const broken = failures.find((error) => !(error instanceof SnapshotNotFound))
+      if (broken !== undefined) return yield* Effect.fail(broken)
+      if (failures.length === said.length) return yield* new SnapshotNotFound({ snapshot: name })
+    },
+  )
+
+  /** Removes the snapshot that a sandbox was made from, where that goes with it. It may be in use still. */
+  const removeWith = ({ session, image }: Pick<SandboxInfo, "session" | "image">) =>
+    Effect.gen(function* () {
+      if (!isOne(image)) return
+      const kept = yield* list(session)
+      const all = yield* list(session, true)
+      const its = all.find((snapshot) => snapshot.image === image)
+      if (its === undefined || kept.some((snapshot) => snapshot.image === image)) return
+      yield* remove(session, its.name)
+    }).pipe(Effect.ignore)
+
+  /** Removes those that were to go with what is made from them, and that nothing was made from. */
+  const sweep = (oldest: number) =>
+    Effect.map(
+      onNodes((node) => imagesOf(node).sweep(oldest)),
+      (found) => found.flatMap(({ said }) => Option.toArray(Result.getSuccess(said)).flat()),
+    )
+
+  const digestsIn = ({ RepoDigests }: schemas.ImageInspect) =>
+    (RepoDigests ?? []).filter((digest) => digest.startsWith(`${repository}@`))
+
+  const isOne = (image: string) => image.startsWith(`${repository}:`)
+
+  /** Where a snapshot can be had. Another session's does not exist to this one. */
+  const find = Effect.fnUntraced(function* (
+    image: string,
+    session: SessionKey,
+  ): Effect.fn.Return<Source, ImageNotFound | HostError> {
+    const said = yield* lookFor(image)
+    const found = said.flatMap(({ said, node: { node } }) =>
+      Result.isSuccess(said) && Option.isSome(said.success)
+        ? [{ node: node.ID, its: said.success.value }]
+        : [],
+    )
+    const [first] = found
+    if (first === undefined) {
+      const broken = said.find(({ said }) => Result.isFailure(said))?.said
+      if (broken !== undefined && Result.isFailure(broken))
+        return yield* Effect.fail(broken.failure)
+      return yield* new ImageNotFound({ image })
+    }
+    if (!isSnapshot(first.its) || isForeign(first.its, session)) {
+      return yield* new ImageNotFound({ image })
+    }
+    const registry = yield* registryAuth(image, access)
+    const [digest] = found.flatMap(({ its }) => digestsIn(its))
+    return digest === undefined
+      ? { image, node: first.node, registry, hasInit: true }
+      : { image: digest, node: undefined, registry, hasInit: true }
+  })
+
+  return { list, take, remove, removeWith, sweep, isOne, find }
+}

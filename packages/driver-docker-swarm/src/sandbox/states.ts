@@ -1,0 +1,101 @@
+import {
+  EngineError,
+  type HostError,
+  requireIncarnation,
+  type SandboxDriver,
+  type SandboxId,
+  SandboxNotRunning,
+  type SandboxStatus,
+} from "@cordon/core"
+import { Effect } from "effect"
+import type { Manager } from "../manager/Manager.ts"
+import type { Task } from "../manager/schemas.ts"
+import type { NodeEngine } from "../NodeEngines.ts"
+import { statusOf } from "./placement.ts"
+import { type At, type Places, settled } from "./places.ts"
+import { stateLabel } from "./service.ts"
+
+type Driver = SandboxDriver["Service"]
+
+const ended = (name: string | undefined, task: Task | undefined) =>
+  new EngineError({
+    operation: "start a sandbox",
+    status: 0,
+    detail: `its task on node ${name ?? "unknown"} has ended (${task?.Status.Err || task?.Status.Message || "its node was drained or lost"}), and a swarm starts no task again; remove the sandbox and create it anew`,
+  })
+
+/** Stopping, pausing and going on, in place: a task's container must not end. */
+export const makeStates = (manager: Manager, at: At, { look, forget }: Places) => {
+  /** Acts on the processes of a sandbox whose task runs, whatever was done to them before. */
+  const turn = <E>(
+    id: SandboxId,
+    act: (
+      node: NodeEngine,
+      container: string,
+      status: SandboxStatus,
+    ) => Effect.Effect<"stopped" | "paused" | undefined, E | HostError>,
+    refuse: (
+      status: SandboxStatus,
+      name: string | undefined,
+      task: Task | undefined,
+    ) => Effect.Effect<void, E>,
+  ) =>
+    Effect.gen(function* () {
+      yield* forget(id)
+      const { sandbox, place, task, node } = yield* look(id)
+      yield* requireIncarnation(sandbox)
+      if (place === undefined || node === undefined || statusOf(task, node) !== "running") {
+        return yield* refuse(sandbox.status, node?.Description.Hostname, task)
+      }
+      const state = yield* Effect.flatMap(at(place.host), (engine) =>
+        act(engine, place.instanceId, sandbox.status),
+      )
+      const wanted = state ?? "running"
+      if (wanted !== sandbox.status) {
+        yield* settled(id)(manager.serviceLabel(place.service, { [stateLabel]: state }))
+      }
+      yield* forget(id)
+    }).pipe(Effect.scoped, Effect.uninterruptible)
+
+  const frozen = (id: SandboxId, wanted: "paused" | undefined) =>
+    turn<SandboxNotRunning>(
+      id,
+      (node, container, status) =>
+        Effect.gen(function* () {
+          if (status === "stopped") return yield* new SandboxNotRunning({ sandbox: id, status })
+          const { freeze, thaw } = node.processes
+          yield* wanted === "paused" ? freeze(container) : thaw(container)
+          return wanted
+        }),
+      (status) => Effect.fail(new SandboxNotRunning({ sandbox: id, status })),
+    )
+
+  const start: Driver["start"] = Effect.fn("SwarmDriver.start")((id) =>
+    turn(
+      id,
+      ({ processes }, container, status) =>
+        Effect.as(
+          (status === "stopped" ? processes.restart : processes.thaw)(container),
+          undefined,
+        ),
+      (_, name, task) => Effect.fail(ended(name, task)),
+    ),
+  )
+
+  const stop: Driver["stop"] = Effect.fn("SwarmDriver.stop")((id) =>
+    turn(
+      id,
+      (node, container, status) =>
+        Effect.as(
+          status === "stopped" ? Effect.void : node.processes.stop(container),
+          "stopped" as const,
+        ),
+      () => Effect.void,
+    ),
+  )
+
+  const pause: Driver["pause"] = Effect.fn("SwarmDriver.pause")((id) => frozen(id, "paused"))
+  const resume: Driver["resume"] = Effect.fn("SwarmDriver.resume")((id) => frozen(id, undefined))
+
+  return { start, stop, pause, resume }
+}
