@@ -9,26 +9,27 @@ import {
 import { Effect, Record } from "effect"
 import { makeAudit } from "./AuditTrail.ts"
 import { withCeilings } from "./ceilings.ts"
+import { type ExtraTool, type ExtraToolName, extraOf } from "./extra.ts"
 import { type SandboxToolName, sandboxSession, sandboxToolset } from "./oneSandbox.ts"
 import { infoOf, type Tool, type ToolInfo, type ToolResult } from "./Tool.ts"
-import { sandboxTools, type ToolName } from "./tools.ts"
+import { type AnyToolName, sandboxTools, type ToolName } from "./tools.ts"
 
 /** A tool bound to a session. */
-export interface BoundTool extends ToolInfo {
-  readonly name: ToolName
+export interface BoundTool<Name extends AnyToolName = AnyToolName> extends ToolInfo {
+  readonly name: Name
   /** Never fails: a failure is a result that says so. Interrupting it ends what it started. */
   readonly handle: (input: unknown) => Effect.Effect<ToolResult>
 }
 
 /** The tools of one session, or those of one sandbox. */
-export interface Toolset<Name extends ToolName = ToolName> {
+export interface Toolset<Name extends AnyToolName = ToolName> {
   /** In the order in which a model should see them. */
-  readonly tools: ReadonlyArray<BoundTool>
+  readonly tools: ReadonlyArray<BoundTool<Name>>
   readonly byName: Readonly<Record<Name, BoundTool>>
 }
 
 /** Something for each name of a tool. */
-export const mapNames = <Name extends ToolName, A>(
+export const mapNames = <Name extends AnyToolName, A>(
   named: Readonly<Record<Name, unknown>>,
   f: (name: Name) => A,
 ): Readonly<Record<Name, A>> => Record.map<Name, unknown, A>(named, (_, name) => f(name))
@@ -39,7 +40,7 @@ export const mapTools = <A>(f: (tool: Tool, name: ToolName) => A) => {
 }
 
 /** Binds tools to a session, and writes their calls down. */
-const bindTools = Effect.fnUntraced(function* <Name extends ToolName>(
+const bindTools = Effect.fnUntraced(function* <Name extends AnyToolName>(
   tools: Readonly<Record<Name, Tool>>,
   session: SandboxSession,
   sessionId: string,
@@ -47,7 +48,7 @@ const bindTools = Effect.fnUntraced(function* <Name extends ToolName>(
 ): Effect.fn.Return<Toolset<Name>, never, SessionFiles> {
   const files = yield* SessionFiles
   const audited = yield* makeAudit(sessionId)
-  const byName = Record.map<Name, Tool, BoundTool>(tools, (tool, name) => ({
+  const byName = Record.map<Name, Tool, BoundTool<Name>>(tools, (tool, name) => ({
     ...withCeilings(infoOf(tool), policy),
     name,
     handle: (input) =>
@@ -55,21 +56,37 @@ const bindTools = Effect.fnUntraced(function* <Name extends ToolName>(
         .call(session, input)
         .pipe(Effect.provideService(SessionFiles, files), audited(name, input)),
   }))
-  return { tools: Object.values<BoundTool>(byName), byName }
+  return { tools: Object.values<BoundTool<Name>>(byName), byName }
+})
+
+/** The eight tools, and those of some groups beside them. */
+export const toolsWith = <Extra extends ExtraTool = never>(
+  extra: ReadonlyArray<Extra> = [],
+): Readonly<Record<ToolName | ExtraToolName<Extra>, Tool>> => ({
+  ...sandboxTools,
+  ...extraOf(extra),
 })
 
 /**
- * Binds the eight tools to a session, whose ID has 1 to 256 characters; other sessions' sandboxes do
- * not exist to them. `session` is one that is open (see `Sandboxes.openSession`); by default it is one
- * that lasts as long as the `Sandboxes`.
+ * Binds the eight tools, and those beside them that are asked for, to a session, whose ID has 1 to 256
+ * characters; other sessions' sandboxes do not exist to them. `session` is one that is open (see
+ * `Sandboxes.openSession`); by default it is one that lasts as long as the `Sandboxes`.
+ *
+ * @param options.extra groups of tools beside the eight; none by default
  */
-export const makeToolset = Effect.fnUntraced(function* (options: {
+export const makeToolset = Effect.fnUntraced(function* <Extra extends ExtraTool = never>(options: {
   readonly sessionId: string
   readonly session?: SandboxSession
-}): Effect.fn.Return<Toolset, InvalidInput, Sandboxes | SessionFiles> {
+  readonly extra?: ReadonlyArray<Extra>
+}): Effect.fn.Return<
+  Toolset<ToolName | ExtraToolName<Extra>>,
+  InvalidInput,
+  Sandboxes | SessionFiles
+> {
   const sandboxes = yield* Sandboxes
   const session = options.session ?? (yield* sandboxes.session(options.sessionId))
-  return yield* bindTools<ToolName>(sandboxTools, session, options.sessionId, sandboxes.policy)
+  const tools = toolsWith(options.extra)
+  return yield* bindTools(tools, session, options.sessionId, sandboxes.policy)
 })
 
 /**
@@ -77,9 +94,13 @@ export const makeToolset = Effect.fnUntraced(function* (options: {
  * remove any.
  *
  * @param options.sessionId who owns it, for the audit trail
+ * @param options.extra groups of tools beside them; none by default
  */
-export const makeSandboxToolset = (options: {
+export const makeSandboxToolset = <Extra extends ExtraTool = never>(options: {
   readonly sessionId: string
   readonly sandbox: Sandbox
-}): Effect.Effect<Toolset<SandboxToolName>, never, SessionFiles> =>
-  bindTools(sandboxToolset(options.sandbox), sandboxSession(options.sandbox), options.sessionId)
+  readonly extra?: ReadonlyArray<Extra>
+}): Effect.Effect<Toolset<SandboxToolName | ExtraToolName<Extra>>, never, SessionFiles> => {
+  const { sandbox, sessionId, extra } = options
+  return bindTools(sandboxToolset(sandbox, extra), sandboxSession(sandbox), sessionId)
+}

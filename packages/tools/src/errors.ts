@@ -12,6 +12,31 @@ export class BinaryFile extends TaggedError<BinaryFile>()("BinaryFile", {
   }
 }
 
+/** A file was to be changed in a part, and was not changed: it does not hold what the change is about. */
+export class EditRefused extends TaggedError<EditRefused>()("EditRefused", {
+  path: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `${JSON.stringify(this.path)} was not changed: ${this.reason}.`
+  }
+}
+
+/** A patch could not be written to all of its files, and what was written could not all be undone. */
+export class PatchHalfApplied extends TaggedError<PatchHalfApplied>()("PatchHalfApplied", {
+  /** The files that may be changed. */
+  paths: Schema.Array(Schema.String),
+  /** The tag of the error that it failed with. */
+  reason: Schema.String,
+}) {
+  override get message() {
+    const some = this.paths.slice(0, 5).map((path) => JSON.stringify(path))
+    const more =
+      this.paths.length > some.length ? ` and ${this.paths.length - some.length} more` : ""
+    return `The patch could not be written (${this.reason}), nor undone everywhere. Look at these files, which may be changed: ${some.join(", ")}${more}.`
+  }
+}
+
 /** A picture that a model can't be shown. */
 export class PictureUnfit extends TaggedError<PictureUnfit>()("PictureUnfit", {
   path: Schema.String,
@@ -23,4 +48,10 @@ export class PictureUnfit extends TaggedError<PictureUnfit>()("PictureUnfit", {
 }
 
 /** Everything that a tool's handler may fail with. */
-export type ToolError = CordonError | TransferError | BinaryFile | PictureUnfit
+export type ToolError =
+  | CordonError
+  | TransferError
+  | BinaryFile
+  | PictureUnfit
+  | EditRefused
+  | PatchHalfApplied

@@ -9,7 +9,14 @@ export {
   configureContainerSandbox,
   containerSandboxOptions,
 } from "./configuration.ts"
-export { BinaryFile, PictureUnfit, type ToolError } from "./errors.ts"
+export {
+  BinaryFile,
+  EditRefused,
+  PatchHalfApplied,
+  PictureUnfit,
+  type ToolError,
+} from "./errors.ts"
+export { type ExtraTool, type ExtraToolName, extraSandboxTools } from "./extra.ts"
 export { containerSandboxEnabled } from "./featureFlag.ts"
 export { codingContainer, codingContainerHarness, type Harness } from "./harness.ts"
 export type { ObjectSchema } from "./jsonSchema.ts"
@@ -19,6 +26,7 @@ export { OnToolProgress, type ToolProgress } from "./progress.ts"
 export {
   type CreateToolsOptions,
   createTools,
+  type ExtraTools,
   type PromiseSandboxToolset,
   type PromiseTool,
   type PromiseTools,
@@ -37,4 +45,10 @@ export type {
   TypedTool,
 } from "./Tool.ts"
 export { type BoundTool, makeSandboxToolset, makeToolset, type Toolset } from "./Toolset.ts"
-export { sandboxTools, type ToolInput, type ToolName, type ToolOutput } from "./tools.ts"
+export {
+  type AnyToolName,
+  sandboxTools,
+  type ToolInput,
+  type ToolName,
+  type ToolOutput,
+} from "./tools.ts"

@@ -6,7 +6,8 @@ import {
   type SandboxSession,
   SnapshotNotFound,
 } from "@cordon/core"
-import { Effect, Predicate } from "effect"
+import { Effect, Predicate, Record } from "effect"
+import { type ExtraTool, type ExtraToolName, extraOf } from "./extra.ts"
 import type { ObjectSchema } from "./jsonSchema.ts"
 import { asResult, infoOf, type Tool, type ToolResult } from "./Tool.ts"
 import { sandboxTools, type ToolName } from "./tools.ts"
@@ -17,13 +18,17 @@ export type SandboxToolName = Exclude<
   "sandbox_create" | "sandbox_list" | "sandbox_manage"
 >
 
-/** Those tools, for one sandbox: what they are called with does not name it. */
-export const sandboxToolset = (sandbox: Sandbox): Readonly<Record<SandboxToolName, Tool>> => ({
+/** Those tools and some beside them, for one sandbox: what they are called with does not name it. */
+export const sandboxToolset = <Extra extends ExtraTool = never>(
+  sandbox: Sandbox,
+  extra: ReadonlyArray<Extra> = [],
+): Readonly<Record<SandboxToolName | ExtraToolName<Extra>, Tool>> => ({
   sandbox_exec: bind(sandboxTools.sandbox_exec, sandbox),
   sandbox_read_file: bind(sandboxTools.sandbox_read_file, sandbox),
   sandbox_write_file: bind(sandboxTools.sandbox_write_file, sandbox),
   sandbox_upload: bind(sandboxTools.sandbox_upload, sandbox),
   sandbox_download: bind(sandboxTools.sandbox_download, sandbox),
+  ...Record.map<ExtraToolName<Extra>, Tool, Tool>(extraOf(extra), (tool) => bind(tool, sandbox)),
 })
 
 /** All of a session that tools get to see. */

@@ -31,15 +31,16 @@ import {
 import { AuditTrail, type ToolCall } from "./AuditTrail.ts"
 import { policyOf, withCeilings } from "./ceilings.ts"
 import { setupMessage } from "./errorMessage.ts"
+import { type ExtraTool, type ExtraToolName, extraShape } from "./extra.ts"
 import { type SandboxToolName, sandboxToolset } from "./oneSandbox.ts"
 import { OnToolProgress, type ToolProgress } from "./progress.ts"
 import { asResult, infoOf, type ToolInfo, type ToolResult } from "./Tool.ts"
-import { makeSandboxToolset, makeToolset, mapNames, type Toolset } from "./Toolset.ts"
-import { sandboxTools, type ToolName } from "./tools.ts"
+import { makeSandboxToolset, makeToolset, mapNames, type Toolset, toolsWith } from "./Toolset.ts"
+import type { AnyToolName, ToolName } from "./tools.ts"
 
 /** A tool of a session, for programs that do not use Effect. */
-export interface PromiseTool extends ToolInfo {
-  readonly name: ToolName
+export interface PromiseTool<Name extends AnyToolName = AnyToolName> extends ToolInfo {
+  readonly name: Name
   /**
    * Resolves whatever happens: a failure is a result that says so. Only aborting `signal` rejects,
    * with its reason, after what the call started (a command, a creation) was ended.
@@ -60,10 +61,13 @@ export interface PromiseTools {
   readonly tools: ReadonlyArray<PromiseTool>
 }
 
-/** The eight tools of one session, and the sandboxes that they are for. */
-export interface PromiseToolset extends PromiseTools, AsyncDisposable {
+/** The tools of one session, the eight unless more were asked for, and the sandboxes that they are for. */
+export interface PromiseToolset<Name extends AnyToolName = ToolName>
+  extends PromiseTools,
+    AsyncDisposable {
   readonly sessionId: string
-  readonly byName: Readonly<Record<ToolName, PromiseTool>>
+  readonly tools: ReadonlyArray<PromiseTool<Name>>
+  readonly byName: Readonly<Record<Name, PromiseTool<Name>>>
   /** The session of the tools: what an agent makes is there for the program as well. */
   readonly sandboxes: PromiseSandboxes
   /**
@@ -73,10 +77,13 @@ export interface PromiseToolset extends PromiseTools, AsyncDisposable {
   readonly close: () => Promise<void>
 }
 
-/** The tools that act on one sandbox: run, read, write, upload and download. */
-export interface PromiseSandboxToolset extends PromiseTools, AsyncDisposable {
+/** The tools that act on one sandbox: run, read, write, upload and download, unless more were asked for. */
+export interface PromiseSandboxToolset<Name extends AnyToolName = SandboxToolName>
+  extends PromiseTools,
+    AsyncDisposable {
   readonly sessionId: string
-  readonly byName: Readonly<Record<SandboxToolName, PromiseTool>>
+  readonly tools: ReadonlyArray<PromiseTool<Name>>
+  readonly byName: Readonly<Record<Name, PromiseTool<Name>>>
   readonly sandbox: PromiseSandbox
   /** Ends calls that are under way, and refuses later ones. The sandbox stays. */
   readonly close: () => Promise<void>
@@ -87,11 +94,26 @@ interface Audited {
   readonly onToolCall?: (call: ToolCall) => void
 }
 
+/** Which tools a toolset has beside those that it always has. */
+export interface ExtraTools<Extra extends ExtraTool = ExtraTool> {
+  /**
+   * Groups of tools: `edit`, `patch`, `glob`, `grep`, `processes`, `ports`, `shell`. None by default: each
+   * tool costs a model attention.
+   */
+  readonly extra?: ReadonlyArray<Extra>
+}
+
 /** Tools that run on something of their own. */
-export interface CreateToolsOptions extends CreateSandboxesOptions, Audited {}
+export interface CreateToolsOptions<Extra extends ExtraTool = ExtraTool>
+  extends CreateSandboxesOptions,
+    Audited,
+    ExtraTools<Extra> {}
 
 /** Tools of one of many sessions that run on the same. */
-export interface SharedToolsOptions extends PromiseSessionOptions, Audited {
+export interface SharedToolsOptions<Extra extends ExtraTool = ExtraTool>
+  extends PromiseSessionOptions,
+    Audited,
+    ExtraTools<Extra> {
   /** What `createSandboxes` or its `session` returned. */
   readonly sandboxes: PromiseSandboxes
   /** Who owns what the tools make; the session of `sandboxes` by default. */
@@ -99,13 +121,16 @@ export interface SharedToolsOptions extends PromiseSessionOptions, Audited {
 }
 
 /** Tools of one sandbox. */
-export interface SandboxToolsOptions extends Audited {
+export interface SandboxToolsOptions<Extra extends ExtraTool = ExtraTool>
+  extends Audited,
+    ExtraTools<Extra> {
   /** A ready one, that `create` or `get` returned. */
   readonly sandbox: PromiseSandbox
 }
 
 const { driver, sessionId, files, removeOnClose, ...settings } = createSandboxesFields
-const audit = {
+const ours = {
+  extra: extraShape,
   onToolCall: Schema.declare((value): value is unknown => typeof value === "function", {
     expected: "a function",
   }),
@@ -113,9 +138,9 @@ const audit = {
 
 /** What `createTools` takes. Whether what it is given is ours is looked at where it is used. */
 const shapes = {
-  own: optionsOf({ ...settings, sessionId, files, removeOnClose, ...audit }, { driver }),
-  shared: optionsOf({ sandboxes: Schema.Unknown, sessionId, files, removeOnClose, ...audit }),
-  sandbox: optionsOf({ sandbox: Schema.Unknown, ...audit }),
+  own: optionsOf({ ...settings, sessionId, files, removeOnClose, ...ours }, { driver }),
+  shared: optionsOf({ sandboxes: Schema.Unknown, sessionId, files, removeOnClose, ...ours }),
+  sandbox: optionsOf({ sandbox: Schema.Unknown, ...ours }),
 }
 
 /** An audit trail that calls back; what the program throws there is its own, and in its log. */
@@ -129,7 +154,7 @@ const auditOf = (onToolCall: (call: ToolCall) => void) =>
   })
 
 /** What the tools of a session or a sandbox are made of. */
-interface Source<Name extends ToolName> {
+interface Source<Name extends AnyToolName> {
   readonly backing: SessionBacking
   /** What is closed with the tools, as an error names it. */
   readonly subject: string
@@ -138,7 +163,7 @@ interface Source<Name extends ToolName> {
 }
 
 /** The tools as promises. */
-const promised = <Name extends ToolName>(
+const promised = <Name extends AnyToolName>(
   { backing, subject, infos, make }: Source<Name>,
   { onToolCall }: Audited,
 ) => {
@@ -161,7 +186,7 @@ const promised = <Name extends ToolName>(
       (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),
     ),
   )
-  const promise = (name: Name): PromiseTool => ({
+  const promise = (name: Name): PromiseTool<Name> => ({
     ...withCeilings(infoOf(infos[name]), policy),
     name,
     execute: async (input, { signal, onProgress } = {}) => {
@@ -182,18 +207,23 @@ const promised = <Name extends ToolName>(
   })
   const byName = mapNames(infos, promise)
   return {
-    tools: Object.values<PromiseTool>(byName),
+    tools: Object.values<PromiseTool<Name>>(byName),
     byName,
     end: () => Deferred.doneUnsafe(closing, Exit.void),
   }
 }
 
-const toolsOf = (sandboxes: PromiseSandboxes, audited: Audited): PromiseToolset => {
+const toolsOf = <Extra extends ExtraTool>(
+  sandboxes: PromiseSandboxes,
+  { extra = [], ...audited }: Audited & ExtraTools<Extra>,
+): PromiseToolset<ToolName | ExtraToolName<Extra>> => {
   const { sessionId } = sandboxes
   const backing = backed(backingOfSession(sandboxes), "sandboxes", "createSandboxes or session")
-  const make = Effect.flatMap(backing.session, (session) => makeToolset({ sessionId, session }))
+  const make = Effect.flatMap(backing.session, (session) =>
+    makeToolset({ sessionId, session, extra }),
+  )
   const subject = `toolset of session ${JSON.stringify(sessionId)}`
-  const { end, ...tools } = promised({ backing, subject, infos: sandboxTools, make }, audited)
+  const { end, ...tools } = promised({ backing, subject, infos: toolsWith(extra), make }, audited)
   const close = () => {
     end()
     return sandboxes.close()
@@ -201,20 +231,29 @@ const toolsOf = (sandboxes: PromiseSandboxes, audited: Audited): PromiseToolset 
   return { sessionId, sandboxes, ...tools, close, [Symbol.asyncDispose]: close }
 }
 
-const sharedTools = ({ onToolCall, sandboxes, ...options }: SharedToolsOptions): PromiseToolset => {
+const sharedTools = <Extra extends ExtraTool>({
+  onToolCall,
+  extra,
+  sandboxes,
+  ...options
+}: SharedToolsOptions<Extra>) => {
   backed(backingOfSession(sandboxes), "sandboxes", "createSandboxes or session")
   const { sessionId = sandboxes.sessionId, ...sessionOptions } = options
   const own = sandboxes.session(sessionId, sessionOptions)
   refuseSharedStorage(backingOfSession(own))
-  return toolsOf(own, { ...(onToolCall && { onToolCall }) })
+  return toolsOf(own, { ...(onToolCall && { onToolCall }), ...(extra && { extra }) })
 }
 
-const toolsOfSandbox = ({ sandbox, ...audited }: SandboxToolsOptions): PromiseSandboxToolset => {
+const toolsOfSandbox = <Extra extends ExtraTool>({
+  sandbox,
+  extra = [],
+  ...audited
+}: SandboxToolsOptions<Extra>): PromiseSandboxToolset<SandboxToolName | ExtraToolName<Extra>> => {
   const backing = backed(backingOfSandbox(sandbox), "sandbox", "create or get")
   refuseSharedStorage(backing.session)
   const { sessionId } = backing.session
-  const infos = sandboxToolset(backing.sandbox)
-  const make = makeSandboxToolset({ sessionId, sandbox: backing.sandbox })
+  const infos = sandboxToolset(backing.sandbox, extra)
+  const make = makeSandboxToolset({ sessionId, sandbox: backing.sandbox, extra })
   const subject = `toolset of sandbox ${JSON.stringify(sandbox.name)}`
   const source = { backing: backing.session, subject, infos, make }
   const { end, ...tools } = promised(source, audited)
@@ -254,12 +293,18 @@ const refuseSharedStorage = (backing: SessionBacking | undefined) => {
  * const result = await toolset.byName.sandbox_create.execute({ name: "web-1" })
  * console.log(result.text)
  */
-export function createTools(options: CreateToolsOptions): PromiseToolset
-export function createTools(options: SharedToolsOptions): PromiseToolset
-export function createTools(options: SandboxToolsOptions): PromiseSandboxToolset
-export function createTools(
-  options: CreateToolsOptions | SharedToolsOptions | SandboxToolsOptions,
-): PromiseToolset | PromiseSandboxToolset {
+export function createTools<const Extra extends ExtraTool = never>(
+  options: CreateToolsOptions<Extra>,
+): PromiseToolset<ToolName | ExtraToolName<Extra>>
+export function createTools<const Extra extends ExtraTool = never>(
+  options: SharedToolsOptions<Extra>,
+): PromiseToolset<ToolName | ExtraToolName<Extra>>
+export function createTools<const Extra extends ExtraTool = never>(
+  options: SandboxToolsOptions<Extra>,
+): PromiseSandboxToolset<SandboxToolName | ExtraToolName<Extra>>
+export function createTools<Extra extends ExtraTool>(
+  options: CreateToolsOptions<Extra> | SharedToolsOptions<Extra> | SandboxToolsOptions<Extra>,
+): object {
   const shape = Predicate.hasProperty(options, "sandbox")
     ? shapes.sandbox
     : Predicate.hasProperty(options, "sandboxes")
@@ -268,6 +313,7 @@ export function createTools(
   checkInput("options of createTools", shape, options)
   if ("sandbox" in options) return toolsOfSandbox(options)
   if ("sandboxes" in options) return sharedTools(options)
-  const { onToolCall, ...ours } = options
-  return toolsOf(createSandboxes(ours), { ...(onToolCall && { onToolCall }) })
+  const { onToolCall, extra, ...rest } = options
+  const own = { ...(onToolCall && { onToolCall }), ...(extra && { extra }) }
+  return toolsOf(createSandboxes(rest), own)
 }

@@ -1,3 +1,4 @@
+import type { allExtraTools, ExtraToolName } from "./extra.ts"
 import { sandboxCreate } from "./tools/create.ts"
 import { sandboxDownload } from "./tools/download.ts"
 import { sandboxExec } from "./tools/exec.ts"
@@ -22,8 +23,13 @@ export const sandboxTools = {
 /** The names of the eight tools. */
 export type ToolName = keyof typeof sandboxTools
 
+/** The names of all tools: the eight, and those beside them. */
+export type AnyToolName = ToolName | ExtraToolName
+
+type AllTools = typeof sandboxTools & typeof allExtraTools
+
 /** What a tool takes, decoded. */
-export type ToolInput<Name extends ToolName> = (typeof sandboxTools)[Name]["input"]["Type"]
+export type ToolInput<Name extends AnyToolName> = AllTools[Name]["input"]["Type"]
 
 /** What a tool gives back, decoded. */
-export type ToolOutput<Name extends ToolName> = (typeof sandboxTools)[Name]["output"]["Type"]
+export type ToolOutput<Name extends AnyToolName> = AllTools[Name]["output"]["Type"]

@@ -1,6 +1,6 @@
 import { checkInput, optionNames } from "@cordon/core"
 import { jsonSchema, type Tool } from "ai"
-import { Schema } from "effect"
+import { Record, Schema } from "effect"
 import type { SandboxToolName } from "../oneSandbox.ts"
 import type {
   PromiseSandboxToolset,
@@ -9,19 +9,21 @@ import type {
   PromiseToolset,
 } from "../promise.ts"
 import type { ToolResult } from "../Tool.ts"
-import type { ToolInput, ToolName } from "../tools.ts"
+import type { AnyToolName, ToolInput, ToolName } from "../tools.ts"
 import { approvalOf, approvalShape, type ToolApproval } from "./approval.ts"
 import { schemaOf, withSignal } from "./calls.ts"
 import { withProgress } from "./progress.ts"
 
 export type { ToolApproval } from "./approval.ts"
 
-/** The eight tools as the AI SDK types them: by name, each with its own input. */
-export type AiSdkTools = { readonly [Name in ToolName]: Tool<ToolInput<Name>, ToolResult> }
+/** Tools of a session as the AI SDK types them: by name, each with its own input. */
+export type AiSdkTools<Name extends AnyToolName = ToolName> = {
+  readonly [Each in Name]: Tool<ToolInput<Each>, ToolResult>
+}
 
-/** Those of them that act on one sandbox; their `sandbox` is not to be given then. */
-export type AiSdkSandboxTools = {
-  readonly [Name in SandboxToolName]: Tool<Omit<ToolInput<Name>, "sandbox">, ToolResult>
+/** Tools of one sandbox; their `sandbox` is not to be given then. */
+export type AiSdkSandboxTools<Name extends AnyToolName = SandboxToolName> = {
+  readonly [Each in Name]: Tool<Omit<ToolInput<Each>, "sandbox">, ToolResult>
 }
 
 /** How the tools are offered to the AI SDK. */
@@ -46,39 +48,21 @@ const shape = optionNames<AiSdkOptions>({ progress: Schema.Boolean, strict: Sche
  * @example
  * await generateText({ model, tools: aiSdkTools(toolset), stopWhen: isStepCount(20), prompt })
  */
-export function aiSdkTools(
-  toolset: Pick<PromiseToolset, "byName">,
+export function aiSdkTools<Name extends AnyToolName>(
+  toolset: Pick<PromiseToolset<Name | ToolName>, "byName">,
   options?: AiSdkOptions,
-): AiSdkTools
-export function aiSdkTools(
-  toolset: Pick<PromiseSandboxToolset, "byName">,
+): AiSdkTools<Name | ToolName>
+export function aiSdkTools<Name extends AnyToolName>(
+  toolset: Pick<PromiseSandboxToolset<Name>, "byName">,
   options?: AiSdkOptions,
-): AiSdkSandboxTools
+): AiSdkSandboxTools<Name>
 export function aiSdkTools(
-  { byName }: Pick<PromiseToolset, "byName"> | Pick<PromiseSandboxToolset, "byName">,
+  { byName }: { readonly byName: Readonly<Record<string, PromiseTool>> },
   options: AiSdkOptions = {},
-): AiSdkTools | AiSdkSandboxTools {
+): Readonly<Record<string, object>> {
   checkInput("options of aiSdkTools", shape, options)
-  return "sandbox_create" in byName
-    ? {
-        sandbox_create: aiSdkTool(byName.sandbox_create, options),
-        ...using(byName, options),
-        sandbox_list: aiSdkTool(byName.sandbox_list, options),
-        sandbox_manage: aiSdkTool(byName.sandbox_manage, options),
-      }
-    : using(byName, options)
+  return Record.map(byName, (tool) => aiSdkTool<unknown>(tool, options))
 }
-
-const using = (
-  byName: PromiseSandboxToolset["byName"],
-  options: AiSdkOptions,
-): AiSdkSandboxTools => ({
-  sandbox_exec: aiSdkTool(byName.sandbox_exec, options),
-  sandbox_read_file: aiSdkTool(byName.sandbox_read_file, options),
-  sandbox_write_file: aiSdkTool(byName.sandbox_write_file, options),
-  sandbox_upload: aiSdkTool(byName.sandbox_upload, options),
-  sandbox_download: aiSdkTool(byName.sandbox_download, options),
-})
 
 const aiSdkTool = <Input>(tool: PromiseTool, options: AiSdkOptions): Tool<Input, ToolResult> => {
   const { title, description, execute } = tool
