@@ -9,7 +9,8 @@
  *     node --conditions=@cordon/source examples/mcp-server.ts --http 3000
  *
  * `--files FOLDER` lets clients copy files between that folder and their sandboxes. `--session NAME`
- * keeps the sandboxes for the next process with that name. No engine at hand? `CORDON_DRIVER=memory`
+ * keeps the sandboxes for the next process with that name. `--extra edit,patch` offers tools beside the
+ * eight. No engine at hand? `CORDON_DRIVER=memory`
  * runs it without one.
  */
 import { parseArgs } from "node:util"
@@ -17,18 +18,21 @@ import { sessionFilesDirectory } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { memory } from "@cordon/driver-memory"
 import { createMcpServer } from "@cordon/mcp"
+import { parseExtraTools } from "@cordon/tools"
 
 const { values } = parseArgs({
   options: {
     http: { type: "string" },
     files: { type: "string" },
     session: { type: "string" },
+    extra: { type: "string" },
   },
 })
-const { files: folder, session } = values
+const { files: folder, session, extra } = values
 const options = {
   ...(folder === undefined ? {} : { files: () => sessionFilesDirectory(folder) }),
   ...(session === undefined ? {} : { sessionId: session, keep: true }),
+  ...(extra === undefined ? {} : { extra: parseExtraTools(extra) }),
 }
 
 await using server = createMcpServer({

@@ -9,7 +9,8 @@ import {
   optionNames,
   optionsOf,
 } from "@cordon/core"
-import { Deferred, Effect, Exit, Schema, Scope } from "effect"
+import { extraSandboxTools } from "@cordon/tools"
+import { Deferred, Effect, Exit, Record, Schema, Scope } from "effect"
 import { type HttpEndpoint, type HttpOptions, serveHttp } from "./http.ts"
 import { type StdioOptions, serveStdio } from "./stdio.ts"
 
@@ -20,7 +21,8 @@ const { sessionId: _, files: __, removeOnClose: ___, driver, ...settings } = cre
 
 /** Looked at where it is used, with an error that says what is expected. */
 const any = Schema.Unknown
-const session = { files: any, keep: Schema.Boolean, sessionId: Schema.String }
+const extra = Schema.Array(Schema.Literals(Record.keys(extraSandboxTools)))
+const session = { files: any, extra, keep: Schema.Boolean, sessionId: Schema.String }
 
 const shapes = {
   server: optionsOf(settings, { driver }),

@@ -5,7 +5,7 @@ import {
   type SessionFiles,
   sessionFilesMemory,
 } from "@cordon/core"
-import { type BoundTool, makeToolset, type ToolResult } from "@cordon/tools"
+import { type BoundTool, type ExtraTool, makeToolset, type ToolResult } from "@cordon/tools"
 import type { Server } from "@modelcontextprotocol/server"
 import { Effect, FiberSet, Layer, Option, type Scope } from "effect"
 import { makeServer } from "./server.ts"
@@ -17,6 +17,8 @@ export interface McpOptions {
    * sandbox_download are not offered: nobody could reach the files.
    */
   readonly files?: (sessionId: string) => Layer.Layer<SessionFiles, CordonError>
+  /** Groups of tools beside the eight, as for `createTools`; none by default. */
+  readonly extra?: ReadonlyArray<ExtraTool>
   /** Whether sandboxes outlive their MCP session, until their lease ends; false by default. */
   readonly keep?: boolean
 }
@@ -37,12 +39,12 @@ export interface OpenSession {
  */
 export const openSession = Effect.fnUntraced(function* (
   sessionId: string,
-  { files, keep = false }: McpOptions,
+  { files, extra = [], keep = false }: McpOptions,
 ): Effect.fn.Return<OpenSession, InvalidInput | CordonError, Sandboxes | Scope.Scope> {
   const sandboxes = yield* Sandboxes
   const session = yield* sandboxes.openSession(sessionId, { removeOnClose: !keep })
   const services = yield* Layer.build(files?.(sessionId) ?? Layer.fresh(sessionFilesMemory))
-  const toolset = yield* Effect.provideContext(makeToolset({ sessionId, session }), services)
+  const toolset = yield* Effect.provideContext(makeToolset({ sessionId, session, extra }), services)
   // Closed first, so that no call is left to make another sandbox.
   const run = yield* FiberSet.makeRuntimePromise()
   const offered = files === undefined ? toolset.tools.filter(needsNoFiles) : toolset.tools

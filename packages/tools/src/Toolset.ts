@@ -71,12 +71,11 @@ export const toolsWith = <Extra extends ExtraTool = never>(
  * Binds the eight tools, and those beside them that are asked for, to a session, whose ID has 1 to 256
  * characters; other sessions' sandboxes do not exist to them. `session` is one that is open (see
  * `Sandboxes.openSession`); by default it is one that lasts as long as the `Sandboxes`.
- *
- * @param options.extra groups of tools beside the eight; none by default
  */
 export const makeToolset = Effect.fnUntraced(function* <Extra extends ExtraTool = never>(options: {
   readonly sessionId: string
   readonly session?: SandboxSession
+  /** Groups of tools beside those; none by default. */
   readonly extra?: ReadonlyArray<Extra>
 }): Effect.fn.Return<
   Toolset<ToolName | ExtraToolName<Extra>>,
@@ -94,11 +93,11 @@ export const makeToolset = Effect.fnUntraced(function* <Extra extends ExtraTool 
  * remove any.
  *
  * @param options.sessionId who owns it, for the audit trail
- * @param options.extra groups of tools beside them; none by default
  */
 export const makeSandboxToolset = <Extra extends ExtraTool = never>(options: {
   readonly sessionId: string
   readonly sandbox: Sandbox
+  /** Groups of tools beside those; none by default. */
   readonly extra?: ReadonlyArray<Extra>
 }): Effect.Effect<Toolset<SandboxToolName | ExtraToolName<Extra>>, never, SessionFiles> => {
   const { sandbox, sessionId, extra } = options

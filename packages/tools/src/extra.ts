@@ -1,4 +1,5 @@
 /** Tools beside the eight, which a program asks for by group. */
+import { InvalidInput } from "@cordon/core"
 import { Record, Schema } from "effect"
 import { sandboxApplyPatch } from "./extra/applyPatch.ts"
 import { sandboxEditFile } from "./extra/editFile.ts"
@@ -26,6 +27,18 @@ export const allExtraTools = {
   ...extraSandboxTools.edit,
   ...extraSandboxTools.patch,
 } as const
+
+/** Groups that are named in a text with commas between them: `edit,patch`. Throws `InvalidInput`. */
+export const parseExtraTools = (names: string): ReadonlyArray<ExtraTool> => {
+  const given = names.split(",").map((name) => name.trim())
+  const known = Record.keys(extraSandboxTools)
+  const unknown = given.find((name) => name !== "" && known.every((group) => group !== name))
+  if (unknown === undefined) return known.filter((group) => given.includes(group))
+  throw new InvalidInput({
+    subject: "extra tools",
+    issue: `there is no group ${JSON.stringify(unknown)}; there are: ${known.join(", ")}.`,
+  })
+}
 
 /** Those of some groups, by name. */
 export function extraOf<Extra extends ExtraTool>(

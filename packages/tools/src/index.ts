@@ -16,7 +16,12 @@ export {
   PictureUnfit,
   type ToolError,
 } from "./errors.ts"
-export { type ExtraTool, type ExtraToolName, extraSandboxTools } from "./extra.ts"
+export {
+  type ExtraTool,
+  type ExtraToolName,
+  extraSandboxTools,
+  parseExtraTools,
+} from "./extra.ts"
 export { containerSandboxEnabled } from "./featureFlag.ts"
 export { codingContainer, codingContainerHarness, type Harness } from "./harness.ts"
 export type { ObjectSchema } from "./jsonSchema.ts"

@@ -1,5 +1,5 @@
 import { join } from "node:path"
-import { Sandboxes, sessionFilesDirectory } from "@cordon/core"
+import { InvalidInput, Sandboxes, sessionFilesDirectory, Unexpected } from "@cordon/core"
 import { Config, Effect, Layer, Option, References } from "effect"
 import { Command, Flag, GlobalFlag } from "effect/cli"
 import { common, connected } from "../flags.ts"
@@ -40,15 +40,27 @@ export const mcp = Command.make(
       Flag.withDescription("Keep the sandboxes for the next process with the same session"),
       Flag.optional,
     ),
+    extra: Flag.String("extra").pipe(
+      Flag.withDescription(
+        "Tools to offer beside the eight: edit,patch (docs/tools.md); none by default",
+      ),
+      Flag.withDefault(""),
+    ),
     settings: settingsFlags,
   },
-  ({ host, http, listen, files, session, settings }) =>
+  ({ host, http, listen, files, session, extra, settings }) =>
     Effect.gen(function* () {
       // Loaded here, so that other commands start faster.
-      const { serveHttp, serveStdio } = yield* Effect.promise(() => import("@cordon/mcp"))
+      const { parseExtraTools, serveHttp, serveStdio } = yield* Effect.promise(
+        () => import("@cordon/mcp"),
+      )
       // Not a flag: what a process was started with others can read.
       const token = yield* Config.option(Config.String("CORDON_MCP_TOKEN"))
       const options = {
+        extra: yield* Effect.try({
+          try: () => parseExtraTools(extra),
+          catch: (error) => (error instanceof InvalidInput ? error : Unexpected.of(error)),
+        }),
         keep: Option.isSome(session),
         ...(Option.isSome(session) ? { sessionId: session.value } : {}),
       }

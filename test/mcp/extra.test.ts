@@ -1,0 +1,55 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { noEngine } from "../support/docker.ts"
+import { skipped } from "../support/skipped.ts"
+import { type Connection, connectStdio } from "./clients.ts"
+
+const offering = async (
+  driver: "docker" | "memory",
+  extra: ReadonlyArray<string>,
+  body: (connection: Connection) => Promise<void>,
+) => {
+  const folder = await mkdtemp(join(tmpdir(), "cordon-mcp-"))
+  const connection = await connectStdio({ driver, folder }, ...extra)
+  try {
+    await body(connection)
+  } finally {
+    await connection.close()
+    await rm(folder, { recursive: true })
+  }
+}
+
+const ok = async ({ call }: Connection, name: string, input: object) => {
+  const result = await call(name, { sandbox: "box", ...input })
+  assert.isTrue(result.ok, result.text)
+  return result.text
+}
+
+/** Each of the tools beside the eight, through a client that checks what comes against the schemas. */
+const useAll = async (connection: Connection) => {
+  await connection.call("sandbox_create", { name: "box" })
+  await ok(connection, "sandbox_write_file", { path: "a.sh", content: "echo one\n", mode: "0755" })
+  const edit = { path: "a.sh", old_string: "one", new_string: "two" }
+  assert.match(await ok(connection, "sandbox_edit_file", edit), /^Replaced 1 place/)
+  const again = await connection.call("sandbox_edit_file", { sandbox: "box", ...edit })
+  assert.match(again.text, /^Error: "a.sh" was not changed: old_string does not stand in it/)
+  const patch = "*** Begin Patch\n*** Update File: a.sh\n@@\n echo two\n+echo three\n*** End Patch"
+  await ok(connection, "sandbox_apply_patch", { patch })
+  const run = await ok(connection, "sandbox_exec", { command: "stat -c %a a.sh; ./a.sh" })
+  assert.strictEqual(run, "755\ntwo\nthree")
+}
+
+describe("tools beside the eight over MCP", () => {
+  it("are not offered unless they are asked for", () =>
+    offering("memory", [], async ({ call }) => {
+      const error = await call("sandbox_edit_file", {}).catch((error: unknown) => error)
+      assert.match(String(error), /There is no tool "sandbox_edit_file"/)
+    }))
+
+  if (noEngine !== undefined) skipped("work on a container", noEngine)
+  else {
+    it("work on a container", () => offering("docker", ["--extra", "edit,patch"], useAll))
+  }
+})
