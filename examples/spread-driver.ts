@@ -65,6 +65,7 @@ export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDr
         attachProcess: (id, name, position) => of(id).attachProcess(id, name, position),
         endProcess: (id, name, options) => of(id).endProcess(id, name, options),
         dial: (id, port) => of(id).dial(id, port),
+        listen: (id, port) => of(id).listen(id, port),
         stats: (id) => of(id).stats(id),
         identify: (id, user) => of(id).identify(id, user),
         stat: (id, path) => of(id).stat(id, path),

@@ -70,6 +70,8 @@ for (const driver of ["memory", "docker"]) {
     })
 
     if (driver === "docker") {
+      test("reverse.ts", (output) => assert.strictEqual(output, "from the program\n"))
+
       test("features.ts", (output) =>
         assert.strictEqual(
           output,

@@ -142,13 +142,14 @@ static void say_open(int which, unsigned kind, unsigned channel, unsigned choice
   uint8_t payload[256], *at = put_number(payload, kind, 1);
   const char *name = names[choice / 16 % 4];
   if (kind == RUN) at = put_number(at, choice % 16, 1);
-  if (kind != FORGET) at = put_number(at, choice * 512, 4);
+  if (kind != FORGET && kind != LISTEN) at = put_number(at, choice * 512, 4);
   if (kind == RUN) at = put_text(put_number(at, 0x00500018, 4), choice & KEPT ? name : "");
   if (kind == RUN || kind == FILE_OPERATION) at = put_text(at, "nobody:1");
   if (kind == RUN) at = put_text(at, "/");
   if (kind == RUN || kind == FILE_OPERATION) at = put_text(put_text(put_number(at, 2, 4), "program"), "argument");
   if (kind == RUN) at = put_text(put_number(at, 1, 4), "A=b");
-  if (kind == DIAL) at = put_number(at, 1 + choice, 2);
+  if (kind == DIAL || kind == LISTEN) at = put_number(at, 1 + choice, 2);
+  if (kind == ACCEPT) at = put_number(at, 1 + choice % 4, 4);
   if (kind == ATTACH) at = put_number(at, choice % 16 * 1000, 8);
   if (kind == ATTACH || kind == FORGET) at = put_text(at, name);
   if (kind == FORGET) at = put_number(at, choice % 2, 1);
@@ -185,7 +186,7 @@ static const uint8_t *step(const uint8_t *at, const uint8_t *end) {
     case 8:
       if (job != NULL) let_go(job);
       break;
-    case 9: say_open(program, 1 + one % USAGE, 1 + other % 4, count); break;
+    case 9: say_open(program, 1 + one % ACCEPT, 1 + other % 4, count); break;
     case 10: say_frame(program, CREDIT, 1 + other % 4, (uint8_t[4]){0, one, count}, 4); break;
     case 11: say_frame(program, DATA, 1 + other % 4, much, count * 256); break;
     case 12: end_everything(); break;

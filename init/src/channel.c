@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,13 @@ void close_channel(struct channel *channel, enum how how, enum stage stage, int 
   put_number(at, count_oom_kills() > channel->oom_kills ? 1 : 0, 4);
   note_use(channel);
   send_or_die(channel, CLOSED, payload, sizeof payload);
+  struct connection *connection = channel->connection;
   channel->connection = NULL;
+  if (!channel->listening || connection == NULL) return;
+  // Nobody comes any more.
+  for (struct channel *other = channels; other != NULL; other = other->next)
+    if (other->connection == connection && other->listener == channel->number)
+      close_channel(other, FAILED, STAGE_CONNECTION, ECANCELED);
 }
 
 static void refuse(struct channel *channel, int problem) { close_channel(channel, REFUSED, STAGE_REQUEST, problem); }
@@ -190,6 +197,52 @@ static void open_dial(struct channel *channel, struct reader payload) {
   if (!connect_to(channel, AF_INET)) connected(channel, errno);
 }
 
+// A port of the loopback interface, for programs of the sandbox to reach the program that uses it.
+static void open_listen(struct channel *channel, struct reader payload) {
+  struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(get_number(&payload, 2)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  if (payload.bad || here.sin_port == 0) return refuse(channel, EINVAL);
+  int on = 1;
+  channel->in = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (channel->in < 0 || setsockopt(channel->in, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      bind(channel->in, (void *)&here, sizeof here) != 0 || listen(channel->in, 128) != 0)
+    return close_channel(channel, FAILED, STAGE_CONNECTION, errno);
+  channel->listening = true;
+  channel->window = 0;
+  send_opened(channel, 0, 0);
+}
+
+static void open_accept(struct channel *channel, struct reader payload) {
+  channel->credit = get_number(&payload, 4);
+  uint32_t number = get_number(&payload, 4);
+  struct channel *listening = find_channel(channel->connection, number);
+  if (payload.bad || listening == NULL || !listening->listening) return refuse(channel, payload.bad ? EINVAL : ENOENT);
+  channel->listener = number;
+  // Until somebody is there to take it.
+  channel->window = 0;
+}
+
+// The one that has waited longest: the newest is first in the list.
+static struct channel *who_accepts(const struct channel *listening) {
+  struct channel *longest = NULL;
+  for (struct channel *channel = channels; channel != NULL; channel = channel->next)
+    if (channel->connection != NULL && channel->connection == listening->connection && channel->listener == listening->number) longest = channel;
+  return longest;
+}
+
+static void accept_one(struct channel *listening) {
+  struct channel *channel = who_accepts(listening);
+  if (channel == NULL) return;
+  int file = accept4(listening->in, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (file < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)) return;
+  // Whoever waits is told, or nobody would ever stop to try.
+  channel->listener = 0;
+  if (file < 0) return close_channel(channel, FAILED, STAGE_CONNECTION, errno);
+  channel->in = channel->out[0] = file;
+  channel->dialled = true;
+  channel->window = INPUT_WINDOW;
+  send_opened(channel, 0, channel->window);
+}
+
 static void open_attach(struct channel *channel, struct reader payload) {
   channel->credit = get_number(&payload, 4);
   channel->position = get_number(&payload, 8);
@@ -231,7 +284,7 @@ static void tell_usage(struct channel *asking, struct reader payload) {
   if (payload.bad) return refuse(asking, EINVAL);
   if (credit < LENGTH || data_room(asking->connection) < LENGTH) return refuse(asking, EAGAIN);
   for (struct channel *channel = channels; channel != NULL; channel = channel->next)
-    open += channel->connection != NULL && channel->connection != asking->connection;
+    open += channel->connection != NULL && channel->connection != asking->connection && !channel->question;
   for (struct kept *each = kept_processes; each != NULL; each = each->next) kept += !each->settled;
   uint8_t *at = put_number(put_number(data_place(asking->connection), open, 4), kept, 4);
   put_number(at, now_ms() - last_use(asking->connection), 8);
@@ -249,7 +302,7 @@ bool open_channel(struct connection *connection, uint32_t number, struct text pa
   channels = channel;
   struct reader reader = {(const uint8_t *)payload.at, (const uint8_t *)payload.at + payload.length, false};
   unsigned kind = get_number(&reader, 1);
-  channel->question = kind == PROCESSES || kind == USAGE;
+  channel->question = kind == PROCESSES || kind == USAGE || kind == LISTEN || kind == ACCEPT;
   note_use(channel);
   struct text rest = {(const char *)reader.at, payload.length == 0 ? 0 : payload.length - 1};
   if (++channel_count > MAX_CHANNELS) refuse(channel, EMFILE);
@@ -260,6 +313,8 @@ bool open_channel(struct connection *connection, uint32_t number, struct text pa
   else if (kind == PROCESSES) refuse(channel, EAGAIN);
   else if (kind == FORGET) forget(channel, reader);
   else if (kind == USAGE) tell_usage(channel, reader);
+  else if (kind == LISTEN) open_listen(channel, reader);
+  else if (kind == ACCEPT) open_accept(channel, reader);
   else refuse(channel, ENOSYS);
   return true;
 }
@@ -399,8 +454,15 @@ static void pump_job(struct channel *channel) {
   if (channel->left[0] == 0 && channel->left[1] == 0) close_channel(channel, job->end.how, job->end.stage, job->end.value);
 }
 
+short input_events(const struct channel *channel) {
+  if (channel->listening) return who_accepts(channel) != NULL ? POLLIN : 0;
+  return channel->dialling || channel->pending_end > 0 ? POLLOUT : 0;
+}
+
 void pump_channel(struct channel *channel, short input, short output, short errors) {
-  if (channel->dialling && (input | output)) {
+  if (channel->listening && channel->in >= 0) {
+    if (input) accept_one(channel);
+  } else if (channel->dialling && (input | output)) {
     int problem = 0;
     socklen_t size = sizeof problem;
     getsockopt(channel->in, SOL_SOCKET, SO_ERROR, &problem, &size);
@@ -412,7 +474,8 @@ void pump_channel(struct channel *channel, short input, short output, short erro
     if (errors && channel->connection != NULL) pump_output(channel, 1);
   }
   if (channel->connection == NULL || channel->connection->dead) return;
-  if (channel->forgets && channel->kept != NULL) pump_forget(channel);
+  if (channel->listening && channel->in < 0) close_channel(channel, EXITED, NO_STAGE, 0);
+  else if (channel->forgets && channel->kept != NULL) pump_forget(channel);
   else if (channel->job != NULL) pump_job(channel);
   else if (channel->kept != NULL && send_log(channel) && channel->kept->settled)
     channel->in = -1, close_channel(channel, channel->kept->end.how, channel->kept->end.stage, channel->kept->end.value);

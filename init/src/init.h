@@ -124,9 +124,11 @@ struct channel {
   uint32_t number, credit;       // credit: output that may be sent
   struct job *job;
   struct kept *kept; // attached to
-  int in, out[2];    // in: of the input; out[0] is `in` where the channel is a dialled connection
-  bool dialling, dialled, opened, shut, in_ended, tty;
-  bool question; // about the sandbox: asking is no use of it
+  int in, out[2];    // in: of the input; out[0] is `in` where the channel is a connection of the network
+  bool dialling, dialled, opened, shut, in_ended, tty; // dialled: such a connection, whoever began it
+  bool listening;    // `in` listens
+  uint32_t listener; // the channel whose next connection it waits for; 0: none
+  bool question; // about the sandbox, or a connection that code inside began: no use of it
   int port, family;
   uint8_t *pending; // input that did not fit, of `widest` bytes
   uint32_t pending_start, pending_end, window, widest, taken;
@@ -149,6 +151,8 @@ void close_channel(struct channel *channel, enum how how, enum stage stage, int 
 void kill_channel(struct channel *channel);
 void resize_channel(struct channel *channel, unsigned rows, unsigned columns);
 void signal_channel(struct channel *channel, int signal);
+// What is waited for at `in`.
+short input_events(const struct channel *channel);
 void pump_channel(struct channel *channel, short input, short output, short errors);
 void abandon_channels(struct connection *connection);
 void age_channels(unsigned ms);
@@ -229,7 +233,7 @@ enum { // frames from the program
   // and to it
   PONG = 2, OPENED = 3, CLOSED = 7,
 };
-enum { RUN = 1, FILE_OPERATION, DIAL, ATTACH, PROCESSES, FORGET, USAGE };
+enum { RUN = 1, FILE_OPERATION, DIAL, ATTACH, PROCESSES, FORGET, USAGE, LISTEN, ACCEPT };
 enum { TERMINAL = 1, KEPT = 2, BARE = 4, NO_INPUT = 8, SCRIPT = 16 };
 
 #endif

@@ -149,7 +149,7 @@ static int listen_for_signals(void) {
 static void end_everything(void) {
   kill_jobs();
   for (struct channel *channel = channels; channel != NULL; channel = channel->next)
-    if (channel->connection != NULL) kill_channel(channel);
+    if (channel->connection != NULL && !channel->listening && channel->listener == 0) kill_channel(channel);
 }
 
 static void take_signals(int signals) {
@@ -266,7 +266,7 @@ static void turn(int signals, int listening) {
   }
   for (channel = channels; channel != NULL; channel = channel->next) {
     bool hears = channel->connection != NULL && channel->credit > 0 && !is_full(channel->connection) && data_room(channel->connection) > 0;
-    channel->polled[0] = want(channel->in, channel->dialling || channel->pending_end > 0 ? POLLOUT : 0);
+    channel->polled[0] = want(channel->in, input_events(channel));
     for (int i = 0; i < 2; i++)
       channel->polled[i + 1] = want(channel->out[i], hears && !channel->dialling && channel->left[i] != 0 ? POLLIN : 0);
     busy = busy || channel->doomed_ms > 0 || channel->grace_ms > 0 || (channel->tty && channel->job != NULL && channel->job->over);

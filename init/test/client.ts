@@ -50,6 +50,12 @@ export const operation = (argv: ReadonlyArray<string>, user = ""): Buffer =>
 export const dial = (port: number): Buffer =>
   Buffer.concat([number(1, 3), number(4, 2 ** 24), number(2, port)])
 
+export const listen = (port: number): Buffer => Buffer.concat([number(1, 8), number(2, port)])
+
+/** @param listener the channel that listens */
+export const accept = (listener: number): Buffer =>
+  Buffer.concat([number(1, 9), number(4, 2 ** 24), number(4, listener)])
+
 export const attach = (name: string, position = 0, credit = 2 ** 24): Buffer =>
   Buffer.concat([number(1, 4), number(4, credit), number(8, position), text(name)])
 

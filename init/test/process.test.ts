@@ -3,11 +3,23 @@ import { execFileSync } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { once } from "node:events"
 import { chmodSync, createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
+import { connect as connectTo, createServer, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, it } from "vitest"
-import { attach, Client, dial, forget, operation, processes, run } from "./client.ts"
+import {
+  accept,
+  attach,
+  Client,
+  dial,
+  forget,
+  listen,
+  operation,
+  parseUsage,
+  processes,
+  run,
+  usage,
+} from "./client.ts"
 import { frame, hello, onEachProgram, type Running } from "./support.ts"
 
 const exited = { how: "exited", value: 0, stage: 0, outOfMemory: false } as const
@@ -379,6 +391,97 @@ await onEachProgram("process 1", (program) => {
       assert.deepInclude(refused, { how: "failed", stage: 7, value: 111 })
     })
   }
+
+  /** A port of the loopback interface that nothing listens on. */
+  const freePort = async () => {
+    const server = createServer().listen(0, "127.0.0.1")
+    await once(server, "listening")
+    const address = server.address()
+    server.close()
+    await once(server, "close")
+    return typeof address === "object" && address !== null ? address.port : 0
+  }
+  const connected = async (port: number): Promise<Socket> => {
+    const socket = connectTo({ port, host: "127.0.0.1", allowHalfOpen: true })
+    await once(socket, "connect")
+    return socket
+  }
+
+  it("listens for programs inside, and hands each connection to one that waits, with both ends", async () => {
+    const port = await freePort()
+    const listener = client.open(listen(port))
+    const [first, second] = [1, 2].map(() => client.open(accept(listener.number)))
+    assert.isDefined(first)
+    assert.isDefined(second)
+    await client.greeted()
+    const one = await connected(port)
+    await first.until(() => first.window > 0)
+    assert.strictEqual(second.window, 0)
+    const two = await connected(port)
+    await second.until(() => second.window > 0)
+    for (const [socket, channel, word] of [
+      [one, first, "one"],
+      [two, second, "two"],
+    ] as const) {
+      socket.end(word)
+      await channel.until(() => channel.ended)
+      assert.strictEqual(channel.text, word)
+      channel.write(`${word} heard`).end()
+      const [bytes] = await once(socket, "data")
+      assert.strictEqual(String(bytes), `${word} heard`)
+      assert.deepInclude(await channel.closed, { how: "exited", value: 0 })
+    }
+    // One that comes before anybody waits for it is kept.
+    const early = await connected(port)
+    early.end("early")
+    const third = client.open(accept(listener.number))
+    await third.until(() => third.ended)
+    assert.strictEqual(third.text, "early")
+    const waiting = client.open(accept(listener.number))
+    const taken = client.open(listen(port))
+    assert.deepInclude(await taken.closed, { how: "failed", stage: 7, value: 98 })
+    listener.end()
+    assert.deepInclude(await listener.closed, { how: "exited", value: 0 })
+    assert.deepInclude(await waiting.closed, { how: "failed", stage: 7, value: 125 })
+    third.kill()
+    await third.closed
+    const [error] = await once(connectTo(port, "127.0.0.1"), "error")
+    assert.strictEqual(error.code, "ECONNREFUSED")
+    for (const wrong of [listen(0), accept(0), accept(listener.number), accept(4_000_000_000)]) {
+      assert.deepInclude(await client.open(wrong).closed, { how: "refused", stage: 6 })
+    }
+  })
+
+  it("listens on when all that runs is ended, and counts no such connection as a use", async () => {
+    const port = 3128
+    await using apart = program.start({ unshare: ["--net"], before: "ip link set lo up" })
+    const other = new Client(apart)
+    const listener = other.open(listen(port))
+    const [waiting, next] = [1, 2].map(() => other.open(accept(listener.number)))
+    assert.isDefined(waiting)
+    assert.isDefined(next)
+    await other.greeted()
+    await using helper = apart.connect()
+    const asking = new Client(helper)
+    const inside = asking.open(dial(port))
+    await waiting.until(() => waiting.window > 0)
+    const asked = asking.open(usage())
+    await asked.closed
+    assert.strictEqual(parseUsage(Buffer.concat(asked.output)).open, 0)
+    apart.kill(10)
+    assert.deepInclude(await waiting.closed, { how: "killed" })
+    await inside.closed
+    const again = asking.open(dial(port)).write("on").end()
+    await next.until(() => next.ended)
+    assert.strictEqual(next.text, "on")
+    again.kill()
+    // The port is free once its connection has ended.
+    apart.stdin.end()
+    const late = await asking.sh(
+      `until ! grep -q ":0C38 00000000:0000 0A" /proc/net/tcp; do sleep 0.05; done`,
+    )
+    assert.strictEqual(late.value, 0)
+  })
 
   it("answers a PING with its content", async () => {
     const content = Buffer.from("12345678")

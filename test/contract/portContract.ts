@@ -1,6 +1,7 @@
-import type { Sandbox, Sandboxes } from "@cordon/core"
+import { createServer } from "node:net"
+import { type Sandbox, SandboxDriver, type Sandboxes } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
+import { Effect, Exit, Schedule, Scope } from "effect"
 import type { Check } from "../support/onLayer.ts"
 
 /** Answers HTTP with the file `index.html`, by perl where the image has it, else by busybox. */
@@ -19,13 +20,56 @@ fi
 exec busybox httpd -f -p 127.0.0.1:8000 -h .
 `
 
+/** Says something on a port, and prints what comes back: by perl where the image has it, else by busybox. */
+const talk = (port: number, word: string) => `
+if command -v perl >/dev/null; then
+  exec perl -e '
+    use IO::Socket::INET;
+    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:${port}") or exit 1;
+    print $socket "${word}";
+    shutdown $socket, 1;
+    print <$socket>;'
+fi
+printf '${word}' | busybox nc -w 5 127.0.0.1 ${port}
+`
+
+/** Connects to a port, says so, and stays. */
+const hold = (port: number) => `
+if command -v perl >/dev/null; then
+  exec perl -e '
+    use IO::Socket::INET;
+    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:${port}") or exit 1;
+    $| = 1;
+    print "connected\n";
+    <$socket>;'
+fi
+(echo connected; sleep 1000) | tee /dev/stderr | busybox nc 127.0.0.1 ${port}
+`
+
+/** A program of this machine that says in capitals what it is told. */
+const echoServer = Effect.acquireRelease(
+  Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      const heard: Array<Buffer> = []
+      socket.on("data", (bytes) => heard.push(bytes))
+      socket.on("end", () => socket.end(Buffer.concat(heard).toString().toUpperCase()))
+      socket.on("error", () => socket.destroy())
+    }).listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      resume(Effect.succeed({ port, close: () => server.close() }))
+    })
+  }),
+  ({ close }) => Effect.sync(close),
+)
+
 /** Ports of sandboxes, whatever their runtime and their image's tools. */
 export const portContract = ({
   check,
   make,
   lack,
 }: {
-  readonly check: Check<Sandboxes>
+  readonly check: Check<Sandboxes | SandboxDriver>
   readonly make: () => Effect.Effect<Sandbox, unknown, Sandboxes | Scope.Scope>
   /** Why a driver has none. */
   readonly lack: string | undefined
@@ -52,6 +96,48 @@ export const portContract = ({
           yield* server.kill()
           assert.strictEqual(yield* ask, "broken")
           assert.deepStrictEqual(yield* sandbox.ports.list, [])
+        }),
+      lack,
+    )
+
+    check(
+      "lead from inside to a program of this machine, also once it was started anew, until they are closed",
+      () =>
+        Effect.gen(function* () {
+          const sandbox = yield* make()
+          const { port: localPort } = yield* echoServer
+          const scope = yield* Scope.make()
+          yield* Scope.provide(sandbox.ports.reverse(8001, { localPort }), scope)
+          const taken = yield* Effect.flip(
+            Effect.scoped(sandbox.ports.reverse(8001, { localPort })),
+          )
+          assert.strictEqual(taken._tag, "PortUnavailable")
+          assert.deepStrictEqual(yield* sandbox.ports.list, [8001])
+          const say = (word: string) =>
+            Effect.map(sandbox.exec(talk(8001, word)), ({ stdout }) => stdout)
+          const words = Array.from({ length: 12 }, (_, number) => `word ${number}`)
+          const heard = yield* Effect.forEach(words, say, { concurrency: 12 })
+          assert.deepStrictEqual(
+            heard,
+            words.map((word) => word.toUpperCase()),
+          )
+          const driver = yield* SandboxDriver
+          const keeper = yield* sandbox.processes.start(["sh", "-c", hold(8001)])
+          yield* keeper.logs().pipe(
+            Effect.repeat({
+              schedule: Schedule.spaced("50 millis"),
+              until: ({ stdout, stderr }) => stdout + stderr !== "",
+            }),
+          )
+          // Code inside could hold its lease for ever otherwise.
+          assert.isFalse((yield* driver.inspect(sandbox.id)).busy)
+          yield* sandbox.stop
+          yield* sandbox.start
+          yield* sandbox.ports.wait(8001)
+          assert.strictEqual(yield* say("again"), "AGAIN")
+          yield* Scope.close(scope, Exit.void)
+          assert.deepStrictEqual(yield* sandbox.ports.list, [])
+          assert.strictEqual(yield* say("late"), "")
         }),
       lack,
     )

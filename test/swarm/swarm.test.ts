@@ -221,6 +221,25 @@ describe("a swarm of three engines", () => {
     }),
   )
 
+  check("listens on ports of a sandbox on whatever node, also once it was stopped in place", () =>
+    Effect.gen(function* () {
+      const driver = yield* SandboxDriver
+      const id = yield* create()
+      const accept = yield* driver.listen(id, 8000)
+      const serve = Effect.gen(function* () {
+        const { output, write, end } = yield* accept
+        yield* write(Buffer.from((yield* Stream.mkString(Stream.decodeText(output))).toUpperCase()))
+        yield* end
+      }).pipe(Effect.scoped, Effect.forever)
+      yield* Effect.forkScoped(serve)
+      const ask = out(id, "printf word | busybox nc -w 5 127.0.0.1 8000")
+      assert.strictEqual(yield* ask, "WORD")
+      yield* driver.stop(id)
+      yield* driver.start(id)
+      assert.strictEqual(yield* ask, "WORD")
+    }),
+  )
+
   check("refuses a user that the image does not have", () =>
     Effect.gen(function* () {
       for (const user of ["nosuch", "4294967296"]) {

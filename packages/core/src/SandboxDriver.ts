@@ -7,6 +7,7 @@ import {
   type FileError,
   type HostError,
   type InvalidInput,
+  type PortUnavailable,
   type PortUnreachable,
   type ProcessNameTaken,
   type ProcessNotFound,
@@ -116,6 +117,14 @@ export type DialError =
   | SandboxNotFound
   | SandboxNotRunning
   | PortUnreachable
+  | Unsupported
+  | HostError
+
+/** What listening on a port of a sandbox may fail with; `PortUnavailable` where it is taken. */
+export type ListenError =
+  | SandboxNotFound
+  | SandboxNotRunning
+  | PortUnavailable
   | Unsupported
   | HostError
 
@@ -341,6 +350,22 @@ export class SandboxDriver extends Context.Service<
     ) => Effect.Effect<PortConnection<DialError>, DialError, Scope.Scope>
 
     /**
+     * Listens on a TCP port of the sandbox's `127.0.0.1`, until the scope ends or the sandbox does. Neither this nor
+     * what connects there is a use of the sandbox: code inside must not prolong its own lease.
+     *
+     * @param port from 1 to 65535
+     * @returns waits for the next connection, which is closed with its scope; any number may wait at once
+     */
+    readonly listen: (
+      id: SandboxId,
+      port: number,
+    ) => Effect.Effect<
+      Effect.Effect<PortConnection<DialError>, DialError, Scope.Scope>,
+      ListenError,
+      Scope.Scope
+    >
+
+    /**
      * What a running sandbox uses now. It is asked often, so it must be cheap; it is no use of the sandbox.
      * A number that is not known is left out.
      */
@@ -469,6 +494,7 @@ export const unsupportedFeatures = (driver: string) => {
     attachProcess: refuse("processes"),
     endProcess: refuse("processes"),
     dial: refuse("ports"),
+    listen: refuse("ports"),
     stats: refuse("stats"),
     snapshot: refuse("snapshots"),
     snapshots: refuse("snapshots"),

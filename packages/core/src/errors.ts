@@ -428,6 +428,16 @@ export class PortUnreachable extends TaggedError<PortUnreachable>()("PortUnreach
   }
 }
 
+/** A program of the sandbox listens on the port already, or nobody may listen on it. */
+export class PortUnavailable extends TaggedError<PortUnavailable>()("PortUnavailable", {
+  port: Schema.Number,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Port ${this.port} of the sandbox can't be listened on: ${this.reason}. Choose another one, or end the program that listens there.`
+  }
+}
+
 /** The session has no snapshot of that name. */
 export class SnapshotNotFound extends TaggedError<SnapshotNotFound>()("SnapshotNotFound", {
   snapshot: Schema.String,

@@ -56,6 +56,7 @@ export type {
   ProcessLogs,
   StartOptions,
 } from "./sandbox/processes.ts"
+export type { ReverseOptions } from "./sandbox/reversePorts.ts"
 export type { RunCommand, ScriptError } from "./sandbox/shell.ts"
 export { shellWord } from "./sandbox/shellWord.ts"
 export type { StatsError, WatchStatsOptions } from "./sandbox/stats.ts"

@@ -50,7 +50,7 @@ export interface NodeEngine {
   readonly exec: ReturnType<typeof makeCommands>
   readonly terminal: ReturnType<typeof makeTerminals>
   readonly files: ContainerFiles
-  readonly dial: ReturnType<typeof makeContainerPorts>
+  readonly ports: ReturnType<typeof makeContainerPorts>
   readonly stats: ReturnType<typeof makeContainerStats>
   /** Background processes. */
   readonly kept: ContainerProcesses
@@ -104,7 +104,7 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
         exec: makeCommands(using),
         terminal: makeTerminals(using),
         files,
-        dial: makeContainerPorts(engine, connections),
+        ports: makeContainerPorts(engine, connections),
         stats: makeContainerStats(files),
         kept: makeContainerProcesses(using),
         usageOf: makeUsageOf(connections),

@@ -255,7 +255,8 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     endProcess: Effect.fn("SwarmDriver.endProcess")((id, name, options) =>
       on(id, (node, place) => node.kept.end(place, name, options)),
     ),
-    dial: (id, port) => within(id, (node, place) => node.dial(place, port)),
+    dial: (id, port) => within(id, (node, place) => node.ports.dial(place, port)),
+    listen: (id, port) => within(id, (node, place) => node.ports.listen(place, port)),
     snapshot: snapshots.take,
     snapshots: snapshots.list,
     removeSnapshot: snapshots.remove,

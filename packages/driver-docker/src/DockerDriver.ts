@@ -157,7 +157,7 @@ export const layerDriver = (
       const files = makeContainerFiles(engine, connections)
       const usageOf = makeUsageOf(connections)
       const identify = makeUsers(engine, connections)
-      const dial = makeContainerPorts(engine, connections)
+      const ports = makeContainerPorts(engine, connections)
       const stats = makeContainerStats(files)
       const images = makeImages(engine)
       const snapshots = makeSnapshots(engine)
@@ -664,7 +664,8 @@ export const layerDriver = (
         endProcess: Effect.fn("DockerDriver.endProcess")((id, name, options) =>
           on(id, (target) => processes.end(target, name, options)),
         ),
-        dial: (id, port) => on(id, (target) => dial(target, port)),
+        dial: (id, port) => on(id, (target) => ports.dial(target, port)),
+        listen: (id, port) => on(id, (target) => ports.listen(target, port)),
         stats: Effect.fn("DockerDriver.stats")((id) => on(id, stats)),
         stat: (id, path) => file(id, (target) => files.stat(target, path)),
         readFile: (id, path, range) =>

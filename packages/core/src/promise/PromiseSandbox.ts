@@ -10,6 +10,7 @@ import type {
   ProcessLogs,
   StartOptions,
 } from "../sandbox/processes.ts"
+import type { ReverseOptions } from "../sandbox/reversePorts.ts"
 import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { WatchOptions } from "../sandbox/watch.ts"
@@ -150,6 +151,12 @@ export interface PromiseExposedPort extends ExposedPort, AsyncDisposable {
   readonly close: () => Promise<void>
 }
 
+/** A port inside that leads to a program outside. `await using` closes it at the end of the block. */
+export interface PromiseReversedPort extends AsyncDisposable {
+  /** Listens no longer, and ends the connections. */
+  readonly close: () => Promise<void>
+}
+
 /** The TCP ports of a sandbox, whatever its network: also with none. */
 export interface PromisePorts {
   /** Those that something listens on, in order. */
@@ -164,6 +171,20 @@ export interface PromisePorts {
     port: number,
     options?: ExposeOptions & Abortable,
   ) => Promise<PromiseExposedPort>
+  /**
+   * The other way round: listens on 127.0.0.1 inside and passes each connection's bytes on to a program that this
+   * machine reaches (`host`, by default this machine's own 127.0.0.1), whatever the network of the sandbox. What connects is
+   * no use of the sandbox: its lease runs on. It goes on when the sandbox is started again after a stop. Rejects with
+   * `PortUnavailable` where the port is taken inside.
+   *
+   * @example
+   * // Programs inside reach this machine's PostgreSQL, and nothing else.
+   * await using database = await sandbox.ports.reverse(5432, { localPort: 5432 })
+   */
+  readonly reverse: (
+    port: number,
+    options: ReverseOptions & Abortable,
+  ) => Promise<PromiseReversedPort>
 }
 
 /** A command on a terminal of its own. `await using` ends it at the end of the block. */

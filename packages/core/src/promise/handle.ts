@@ -19,6 +19,10 @@ const portsOf = (runtime: PromiseRuntime, { ports }: Sandbox): PromisePorts => (
     callScoped(runtime, ["expose", "ports.expose"], { port, options }, () =>
       ports.expose(port, options),
     ).then(({ value, close }) => ({ ...value, close, [Symbol.asyncDispose]: close })),
+  reverse: (port, options) =>
+    callScoped(runtime, ["reverse", "ports.reverse"], { port, options }, () =>
+      ports.reverse(port, options),
+    ).then(({ close }) => ({ close, [Symbol.asyncDispose]: close })),
 })
 
 /** The face of one sandbox. */

@@ -8,6 +8,7 @@ import type { CloneOptions } from "../sandbox/git.ts"
 import type { ShellOptions } from "../sandbox/lastingShell.ts"
 import type { ExposeOptions, WaitOptions } from "../sandbox/ports.ts"
 import type { FollowOptions, KillOptions, LogOptions, StartOptions } from "../sandbox/processes.ts"
+import type { ReverseOptions } from "../sandbox/reversePorts.ts"
 import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { WatchOptions } from "../sandbox/watch.ts"
@@ -140,6 +141,11 @@ const watch = {
 const logs = { ...abortable, tail: number } satisfies Fields<LogOptions>
 const kill = { ...abortable, grace: any } satisfies Fields<KillOptions>
 const expose = { ...abortable, localPort: number } satisfies Fields<ExposeOptions>
+const reverse = {
+  ...abortable,
+  localPort: number,
+  host: text,
+} satisfies Fields<ReverseOptions>
 const watchStats = { ...abortable, every: any } satisfies Fields<WatchStatsOptions>
 const wait = { ...abortable, timeout: any } satisfies Fields<WaitOptions>
 
@@ -250,6 +256,7 @@ export const shapes = {
   kill: { options: options(kill) },
   wait: { port: number, options: options(wait) },
   expose: { port: number, options: options(expose) },
+  reverse: { port: number, options: options(reverse) },
   terminal: { options: options(terminal) },
   shell: { options: options(shell) },
   shellExec: { script: text, options: options(shellExec) },

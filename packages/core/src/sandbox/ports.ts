@@ -4,6 +4,7 @@ import {
   type HostError,
   InvalidInput,
   invalidInput,
+  type PortUnavailable,
   PortUnreachable,
   type Unsupported,
 } from "../errors.ts"
@@ -12,6 +13,8 @@ import type { SandboxDriver } from "../SandboxDriver.ts"
 import { FilePath } from "../values/FilePath.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import { listeningPorts, tables } from "./listening.ts"
+import { relay } from "./relay.ts"
+import { type ReverseOptions, reversePort } from "./reversePorts.ts"
 import type { ScriptError } from "./shell.ts"
 
 /** Where an exposed port listens on this machine. */
@@ -55,18 +58,20 @@ export interface Ports {
     port: number,
     options?: ExposeOptions,
   ) => Effect.Effect<ExposedPort, PortError, Scope.Scope>
+  /**
+   * The other way round: listens on 127.0.0.1 inside for as long as the scope lives, and passes each connection's bytes on to
+   * a program that this machine reaches, by default one on its loopback interface. Programs inside so reach that one
+   * program, whatever the network of the sandbox. Connections are ended as those of `expose` are, and are no use of the
+   * sandbox: its lease runs on. It goes on when the sandbox is started again after a stop.
+   */
+  readonly reverse: (
+    port: number,
+    options: ReverseOptions,
+  ) => Effect.Effect<void, PortError | PortUnavailable, Scope.Scope>
 }
 
 // A sandbox has channels for some hundreds of connections and commands together.
 const maxConnections = 64
-
-// As long as a kernel waits for the other side of a connection that was closed.
-const lastBytes = "1 minute"
-
-// Minutes without a byte in either direction after which a connection is ended: while both sides may still send,
-// and once one has ended its own. A client that leaves ends its side only.
-const idleMinutes = 10
-const minutesAfterEnd = 1
 
 // Bytes of a table of sockets. The kernel lists those first that listen.
 const maxTable = 1024 * 1024
@@ -78,95 +83,17 @@ const Port = Schema.Int.pipe(
 const checked = (port: number) =>
   Effect.mapError(Schema.decodeUnknownEffect(Port)(port), invalidInput("port"))
 
-/** Writes as fast as the other side reads. */
-const write = (socket: Socket, bytes: Uint8Array) =>
-  Effect.callback<void>((resume) => {
-    if (socket.destroyed || socket.write(bytes)) return resume(Effect.void)
-    const ready = () => {
-      for (const event of ["drain", "close"]) socket.off(event, ready)
-      resume(Effect.void)
-    }
-    for (const event of ["drain", "close"]) socket.on(event, ready)
-  })
-
-/** Ends a socket, and waits until this machine has all that was written to it. */
-const finish = (socket: Socket) =>
-  Effect.callback<void>((resume) => {
-    if (socket.destroyed) return resume(Effect.void)
-    socket.end(() => resume(Effect.void))
-  })
-
-/** Waits until a socket is closed before both sides have ended it. */
-const broken = (socket: Socket) =>
-  Effect.callback<void>((resume) => {
-    const judge = () => {
-      if (!socket.readableEnded || !socket.writableFinished) resume(Effect.void)
-    }
-    if (socket.closed) return judge()
-    socket.once("close", judge)
-  })
-
-/** What the socket's other side sends, until it sends no more. */
-const inputOf = (socket: Socket) =>
-  Stream.fromAsyncIterable<Uint8Array, "broken">(
-    // The end of the input is not the end of the socket.
-    socket.iterator({ destroyOnReturn: false }),
-    () => "broken",
-  ).pipe(Stream.catch(() => Stream.empty))
-
 export const makePorts = (needs: {
   readonly id: SandboxId
-  readonly driver: Pick<SandboxDriver["Service"], "dial" | "readFile" | "stat">
+  readonly driver: Pick<SandboxDriver["Service"], "dial" | "listen" | "readFile" | "stat">
   /** Holds the sandbox's lease while an effect runs. */
   readonly use: ReturnType<Leases["Service"]["use"]>
   readonly available: Effect.Effect<void, Unsupported | HostError>
 }): Ports => {
   const { id, driver, use, available } = needs
 
-  /**
-   * Passes a connection on until both sides have ended it, either breaks it, or nothing moves any more: a
-   * program inside that neither reads, writes nor closes must not keep it, and the sandbox with it, for ever.
-   */
-  const relay = (socket: Socket, port: number) =>
-    Effect.gen(function* () {
-      const connection = yield* driver.dial(id, port)
-      let moves = 0
-      let oneEnded = false
-      const counted = (bytes: Uint8Array) => {
-        moves += 1
-        return bytes
-      }
-      const ended = Effect.sync(() => {
-        moves += 1
-        oneEnded = true
-      })
-      const there = Stream.runForEach(inputOf(socket), (bytes) => connection.write(counted(bytes)))
-      const back = Stream.runForEach(connection.output, (bytes) => write(socket, counted(bytes)))
-      const both = Effect.all(
-        [
-          Effect.andThen(there, ended).pipe(Effect.andThen(connection.end)),
-          Effect.andThen(back, ended).pipe(Effect.andThen(finish(socket))),
-        ],
-        { concurrency: "unbounded", discard: true },
-      )
-      const silence = Effect.gen(function* () {
-        let minutes = 0
-        while (minutes < (oneEnded ? minutesAfterEnd : idleMinutes)) {
-          const before = moves
-          yield* Effect.sleep("1 minute")
-          minutes = moves === before ? minutes + 1 : 0
-        }
-      })
-      const areEnded = yield* Effect.raceAllFirst([
-        Effect.as(both, true),
-        Effect.as(broken(socket), false),
-        Effect.as(silence, false),
-      ])
-      // The program may be slow to take what came last.
-      if (areEnded) yield* Effect.timeoutOption(connection.closed, lastBytes)
-    }).pipe(
-      Effect.scoped,
-      use,
+  const relayed = (socket: Socket, port: number) =>
+    use(relay(socket, driver.dial(id, port))).pipe(
       Effect.catch((error) =>
         Effect.logDebug("A connection broke", { port, error: error.message }),
       ),
@@ -185,7 +112,7 @@ export const makePorts = (needs: {
     const fork = yield* FiberSet.makeRuntime()
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       socket.on("error", () => socket.destroy())
-      fork(relay(socket, port))
+      fork(relayed(socket, port))
     })
     server.maxConnections = maxConnections
     yield* Effect.acquireRelease(
@@ -214,8 +141,18 @@ export const makePorts = (needs: {
     [...new Set(all.flatMap(listeningPorts))].sort((a, b) => a - b),
   )
 
+  const reverse: Ports["reverse"] = Effect.fn("Sandbox.ports.reverse")(function* (wanted, options) {
+    const port = yield* checked(wanted)
+    const localPort = yield* checked(options.localPort)
+    yield* available
+    // One that was stopped for want of use is started.
+    yield* use(driver.stat(id, FilePath.make("/")))
+    yield* reversePort(driver, id, port, { ...options, localPort })
+  })
+
   return {
     expose,
+    reverse,
     list: Effect.andThen(available, use(listening)),
     wait: Effect.fn("Sandbox.ports.wait")(function* (wanted, options = {}) {
       const port = yield* checked(wanted)

@@ -23,6 +23,8 @@ export interface ChannelOptions extends OutputOptions {
    * before its time: it is killed at once by default.
    */
   readonly takesBack?: number
+  /** Whether it is a use of the sandbox, as it is by default; not where code inside decides when it begins. */
+  readonly isUse?: boolean
 }
 
 // Milliseconds in which output in bulk gathers before its consumer is woken for it.
@@ -82,6 +84,11 @@ export class Channel {
     this.#input = new ChannelInput(number, link.outbox, () => this.#waits())
     this.#output = new ChannelOutput(options)
     if (options.timeout !== undefined) this.#after(options.timeout, this.#strike)
+  }
+
+  /** Whether it is a use of the sandbox. */
+  get isUse(): boolean {
+    return this.#options.isUse ?? true
   }
 
   /** Whether its request has reached the init. */

@@ -134,9 +134,10 @@ export class InitConnection {
     return this.#error === undefined
   }
 
-  /** Whether calls are under way. */
+  /** Whether calls are under way that are a use of the sandbox. */
   get isBusy(): boolean {
-    return this.#channels.size > 0
+    for (const { isUse } of this.#channels.values()) if (isUse) return true
+    return false
   }
 
   /** Has its silence count as nothing: its sandbox is paused. */

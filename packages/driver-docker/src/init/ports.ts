@@ -1,15 +1,18 @@
-import { type InvalidInput, PortUnreachable } from "@cordon/core"
+import { type InvalidInput, PortUnavailable, PortUnreachable } from "@cordon/core"
 import { type Array as Arr, Cause, Effect, type Pull, type Scope, Stream } from "effect"
 import type { Channel, Final } from "./Channel.ts"
 import { reasonOf } from "./errno.ts"
 import type { ConnectionError } from "./errors.ts"
 import type { InitConnection } from "./InitConnection.ts"
-import { dialRequest } from "./requests.ts"
+import { acceptRequest, dialRequest, listenRequest } from "./requests.ts"
 
 /** What a connection to a port of a sandbox may fail with. */
 export type DialError = ConnectionError | InvalidInput | PortUnreachable
 
-/** A connection to a program that listens in a sandbox. */
+/** What listening on a port of a sandbox may fail with. */
+export type ListenError = ConnectionError | InvalidInput | PortUnavailable
+
+/** A connection to a program in a sandbox, whoever began it. */
 export interface Dialled {
   /** What it sends, until it sends no more; for one consumer. */
   readonly output: Stream.Stream<Uint8Array, DialError>
@@ -43,6 +46,13 @@ const outputOf = (port: number, channel: Channel): Output => {
   return pull
 }
 
+const dialledOf = (port: number, channel: Channel): Dialled => ({
+  output: Stream.fromPull(Effect.succeed(outputOf(port, channel))),
+  write: (bytes) => channel.write(bytes),
+  end: Effect.sync(() => channel.end()),
+  closed: Effect.ignore(channel.ended),
+})
+
 /**
  * Connects to a port of a sandbox, by `127.0.0.1` and where nothing listens there by `::1`. The
  * scope's end closes the connection.
@@ -62,10 +72,33 @@ export const dial = Effect.fnUntraced(function* (
     }),
   )
   if (!("pid" in started)) return yield* unreachable(port, started)
-  return {
-    output: Stream.fromPull(Effect.succeed(outputOf(port, channel))),
-    write: (bytes) => channel.write(bytes),
-    end: Effect.sync(() => channel.end()),
-    closed: Effect.ignore(channel.ended),
+  return dialledOf(port, channel)
+})
+
+/**
+ * Listens on a port of the sandbox's `127.0.0.1` until the scope ends.
+ *
+ * @returns waits for the next connection, which lives as long as its scope; any number may wait at once
+ */
+export const listen = Effect.fnUntraced(function* (
+  connection: InitConnection,
+  port: number,
+): Effect.fn.Return<Effect.Effect<Dialled, DialError, Scope.Scope>, ListenError, Scope.Scope> {
+  const listener = yield* connection.open(listenRequest(port), { isUse: false })
+  const listening = yield* listener.started
+  if (!("pid" in listening)) {
+    const { ending } = listening
+    const reason =
+      ending === undefined ? "the sandbox did not answer in time" : reasonOf(ending.value)
+    return yield* new PortUnavailable({ port, reason })
   }
+  return Effect.gen(function* () {
+    const channel = yield* connection.open(acceptRequest(listener.number), {
+      kind: "socket",
+      isUse: false,
+    })
+    const started = yield* channel.started
+    if (!("pid" in started)) return yield* unreachable(port, started)
+    return dialledOf(port, channel)
+  })
 })

@@ -136,6 +136,12 @@ export const fileRequest = (user: string, operation: ReadonlyArray<string>): Req
 export const dialRequest = (port: number): Request =>
   request("port", 3, (to, credit) => to.u32(credit).u16(port))
 
+export const listenRequest = (port: number): Request => request("port", 8, (to) => to.u16(port))
+
+/** @param listener the channel that listens */
+export const acceptRequest = (listener: number): Request =>
+  request("port", 9, (to, credit) => to.u32(credit).u32(listener))
+
 /** @param position of the output, in bytes from its start */
 export const attachRequest = (name: string, position: number): Request =>
   request("process", 4, (to, credit) => to.u32(credit).u64(position).text(name))
