@@ -62,6 +62,19 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
       }),
     )
 
+    check("leave scripts that their commands run an exit of their own", () =>
+      Effect.gen(function* () {
+        const sandbox = yield* make()
+        const shell = yield* sandbox.shell()
+        yield* sandbox.files.write("three.sh", "echo begun; exit 3; echo not reached")
+        const ran = yield* shell.exec('x=1; sh three.sh; echo "$?"; (exit 4); echo "$?"')
+        assert.deepInclude(ran, { stdout: "begun\n3\n4\n", stderr: "", exitCode: 0 })
+        const last = yield* shell.exec("x=2; sh three.sh || exit 5")
+        assert.deepInclude(last, { stdout: "begun\n", stderr: "", exitCode: 5 })
+        assert.strictEqual((yield* shell.exec('echo "$? $x"')).stdout, "5 2\n")
+      }),
+    )
+
     check("give each command its own output, input and exit code, one after the other", () =>
       Effect.gen(function* () {
         const sandbox = yield* make()

@@ -77,7 +77,8 @@ const withSinks = (fs: InMemoryFs, sinks: ReadonlyArray<Sink>): IFileSystem => {
  * Runs one command to its end. There are no processes: what `&` starts runs beside its command and
  * ends with it, and what a timeout or an interruption ends, it ends at the next statement.
  *
- * @param noted takes what the command appends to a path that is no file; `exit` is what it calls for `exit`
+ * @param noted takes what the command appends to a path that is no file; `exit` names the variable that
+ * holds what it calls for `exit`
  */
 export const runCommand = Effect.fnUntraced(function* (
   tree: FileTree,

@@ -34,8 +34,9 @@ const marks = {
   end: "_cordon_state_ends",
 } as const
 
-// What a script calls in place of `exit`.
-const exitCommand = "_cordon_exit"
+// The variable that names what is called in place of `exit`. It is not exported: a script that the shell's script runs
+// has its own `exit`.
+const exitVariable = "_cordon_e"
 
 /** The functions that write the state down, also where the script calls `exit`. */
 const keeping = (sink: string, forgets: ReadonlyArray<string>) => {
@@ -51,7 +52,8 @@ _cordon_keep() {
   done ${toSink}
   echo ${marks.end} ${toSink}
 }
-${exitCommand}() { _cordon_x=$?; _cordon_keep; builtin exit "\${1-$_cordon_x}"; }
+${exitVariable}=_cordon_exit
+_cordon_exit() { _cordon_x=$?; _cordon_keep; builtin exit "\${1-$_cordon_x}"; }
 `
 }
 
@@ -154,7 +156,7 @@ export const runInShell = Effect.fnUntraced(function* (
     {},
     cwd,
     { ...request, command, cwd },
-    { path: sink, take, exit: exitCommand },
+    { path: sink, take, exit: exitVariable },
   )
   const exit = events.at(-1)
   const exitCode = exit?._tag === "Exit" ? exit.exitCode : 0

@@ -168,10 +168,15 @@ export const sendOutput = (script: ScriptNode, path: string): void => {
   if (!redirectsItself) sendStatements(script.statements, literal(path))
 }
 
-/** Calls another command wherever a script calls one by its plain name. */
-export const renameCommand = (script: ScriptNode, from: string, to: string): void =>
+/** Calls the command that a variable names, where it is set, wherever a script calls one by its plain name. */
+export const renameCommand = (script: ScriptNode, from: string, variable: string): void =>
   walk(script, (node) => {
-    if (isSimple(node) && node.name && textOf(node.name) === from) node.name = literal(to)
+    if (!isSimple(node) || !node.name || textOf(node.name) !== from) return
+    const operation = { type: "DefaultValue", word: node.name, checkEmpty: false } as const
+    node.name = {
+      type: "Word",
+      parts: [{ type: "ParameterExpansion", parameter: variable, operation }],
+    }
   })
 
 /** The commands that stand for `&` and `wait`, and the variable that stands for `$!`. */
