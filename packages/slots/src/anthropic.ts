@@ -1,0 +1,30 @@
+import "@cordon/core"
+import type { BetaRunnableTool } from "@anthropic-ai/sdk/lib/tools/BetaRunnableTool"
+import type { PromiseSandbox } from "@cordon/core"
+import { bashTool } from "./anthropic/bash.ts"
+import { editorTool } from "./anthropic/editor.ts"
+
+/** How Anthropic's tools run in a sandbox. */
+export interface AnthropicSandboxOptions {
+  /**
+   * Characters that a view shows at most, `max_characters` of the text editor: 100,000 by default. What
+   * commands write is cut at the `outputLimit` of the sandbox's settings.
+   */
+  readonly maxCharacters?: number
+}
+
+/**
+ * Anthropic's bash tool (`bash_20250124`) and text editor (`text_editor_20250728`) in a sandbox: `tools`
+ * of `client.beta.messages.toolRunner`.
+ *
+ * The bash tool keeps its folder, variables and functions between commands; each of them gets the
+ * `execTimeout` of the sandbox's settings. The SDK's runner of sessions calls the tool's `close`, which
+ * ends its shell; with any other loop the shell ends with the sandbox.
+ *
+ * @example
+ * await client.beta.messages.toolRunner({ model, max_tokens: 16_000, messages, tools: anthropicSandbox(sandbox) })
+ */
+export const anthropicSandbox = (
+  sandbox: PromiseSandbox,
+  { maxCharacters = 100_000 }: AnthropicSandboxOptions = {},
+): Array<BetaRunnableTool<unknown>> => [bashTool(sandbox), editorTool(sandbox, maxCharacters)]
