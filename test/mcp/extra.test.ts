@@ -39,6 +39,17 @@ const useAll = async (connection: Connection) => {
   await ok(connection, "sandbox_apply_patch", { patch })
   const run = await ok(connection, "sandbox_exec", { command: "stat -c %a a.sh; ./a.sh" })
   assert.strictEqual(run, "755\ntwo\nthree")
+  assert.strictEqual(await ok(connection, "sandbox_glob", { pattern: "*.{sh,py}" }), "a.sh")
+  const grep = { pattern: "t(wo|hree)$", include: "*.sh" }
+  assert.strictEqual(
+    await ok(connection, "sandbox_grep", grep),
+    "a.sh:1: echo two\na.sh:2: echo three",
+  )
+  await ok(connection, "sandbox_exec", { command: "seq 1000 | sed s/^/line-/ > many" })
+  const cut = await ok(connection, "sandbox_grep", { pattern: "line" })
+  const [, path] = /200 of 1,000 lines are shown\. All of it is in (\S+): /.exec(cut) ?? []
+  const rest = { path, start_line: 1000, end_line: 1000 }
+  assert.match(await ok(connection, "sandbox_read_file", rest), /many:1000: line-1000/)
 }
 
 describe("tools beside the eight over MCP", () => {
@@ -50,6 +61,6 @@ describe("tools beside the eight over MCP", () => {
 
   if (noEngine !== undefined) skipped("work on a container", noEngine)
   else {
-    it("work on a container", () => offering("docker", ["--extra", "edit,patch"], useAll))
+    it("work on a container", () => offering("docker", ["--extra", "edit,patch,glob,grep"], useAll))
   }
 })

@@ -3,12 +3,16 @@ import { InvalidInput } from "@cordon/core"
 import { Record, Schema } from "effect"
 import { sandboxApplyPatch } from "./extra/applyPatch.ts"
 import { sandboxEditFile } from "./extra/editFile.ts"
+import { sandboxGlob } from "./extra/glob.ts"
+import { sandboxGrep } from "./extra/grep.ts"
 import type { Tool } from "./Tool.ts"
 
 /** The tools beside the eight with their types, by group and name. */
 export const extraSandboxTools = {
   edit: { sandbox_edit_file: sandboxEditFile },
   patch: { sandbox_apply_patch: sandboxApplyPatch },
+  glob: { sandbox_glob: sandboxGlob },
+  grep: { sandbox_grep: sandboxGrep },
 } as const
 
 /** A group of tools beside the eight. */
@@ -26,6 +30,8 @@ export const extraShape = Schema.Array(Schema.Literals(Record.keys(extraSandboxT
 export const allExtraTools = {
   ...extraSandboxTools.edit,
   ...extraSandboxTools.patch,
+  ...extraSandboxTools.glob,
+  ...extraSandboxTools.grep,
 } as const
 
 /** Groups that are named in a text with commas between them: `edit,patch`. Throws `InvalidInput`. */

@@ -97,8 +97,7 @@ interface Audited {
 /** Which tools a toolset has beside those that it always has. */
 export interface ExtraTools<Extra extends ExtraTool = ExtraTool> {
   /**
-   * Groups of tools: `edit`, `patch`, `glob`, `grep`, `processes`, `ports`, `shell`. None by default: each
-   * tool costs a model attention.
+   * Groups of tools: `edit`, `patch`, `glob`, `grep`. None by default: each tool costs a model attention.
    */
   readonly extra?: ReadonlyArray<Extra>
 }

@@ -4,7 +4,7 @@ import { createTools, type ExtraToolName } from "../src/index.ts"
 
 /** A sandbox on the memory driver with all tools. */
 export const openBox = async () => {
-  const toolset = createTools({ driver: memory(), extra: ["edit", "patch"] })
+  const toolset = createTools({ driver: memory(), extra: ["edit", "patch", "glob", "grep"] })
   await toolset.byName.sandbox_create.execute({ name: "box" })
   const sandbox = await toolset.sandboxes.get("box")
   const call = (name: ExtraToolName, input: object) =>
@@ -15,7 +15,12 @@ export const openBox = async () => {
     /** Calls a tool that must succeed. */
     ok: async (name: ExtraToolName, input: object) => {
       const result = await call(name, input)
-      return result.ok ? { ...result.output, text: result.text } : assert.fail(result.text)
+      if (!result.ok) return assert.fail(result.text)
+      const output: Record<string, unknown> & { readonly text: string } = {
+        ...result.output,
+        text: result.text,
+      }
+      return output
     },
     /** Calls a tool that must fail, with a message that is fit for a model. */
     failed: async (name: ExtraToolName, input: object, tag: string, message: RegExp) => {

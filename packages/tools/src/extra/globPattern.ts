@@ -1,0 +1,155 @@
+/** Globs of paths: `*`, `?`, `[a-z]`, `**` and `{a,b}`. */
+
+const mostAlternatives = 64
+
+/** The place of the bracket that closes the one at `start`. */
+const closing = (glob: string, start: number): number => {
+  let depth = 0
+  for (let at = start; at < glob.length; at += 1) {
+    if (glob[at] === "{") depth += 1
+    if (glob[at] === "}") depth -= 1
+    if (depth === 0) return at
+  }
+  return -1
+}
+
+const partsOf = (list: string): ReadonlyArray<string> => {
+  const parts: Array<string> = []
+  let depth = 0
+  let start = 0
+  for (let at = 0; at < list.length; at += 1) {
+    if (list[at] === "{") depth += 1
+    if (list[at] === "}") depth -= 1
+    if (list[at] === "," && depth === 0) {
+      parts.push(list.slice(start, at))
+      start = at + 1
+    }
+  }
+  return [...parts, list.slice(start)]
+}
+
+/** A glob without braces for each of their alternatives; undefined where there are too many. */
+export const alternatives = (glob: string): ReadonlyArray<string> | undefined => {
+  const done: Array<string> = []
+  const open = [glob]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const start = next.indexOf("{")
+    const end = start === -1 ? -1 : closing(next, start)
+    if (end === -1) done.push(next)
+    else {
+      const [before, after] = [next.slice(0, start), next.slice(end + 1)]
+      open.push(...partsOf(next.slice(start + 1, end)).map((part) => before + part + after))
+    }
+    if (done.length + open.length > mostAlternatives) return undefined
+  }
+  return done.reverse()
+}
+
+/** Whether a part of a path is more than a name. */
+export const isPattern = (segment: string) => /[*?[{]/.test(segment)
+
+type Fits = (character: string) => boolean
+
+/** A set of characters and the place after it; undefined where the bracket stands for itself. */
+const setAt = (glob: ReadonlyArray<string>, start: number): readonly [Fits, number] | undefined => {
+  const negated = glob[start] === "!" || glob[start] === "^"
+  const first = negated ? start + 1 : start
+  const end = glob.indexOf("]", first + 1)
+  if (end === -1) return undefined
+  const ranges: Array<readonly [string, string]> = []
+  for (let at = first; at < end; at += 1) {
+    const from = glob[at] ?? ""
+    const isRange = glob[at + 1] === "-" && at + 2 < end
+    ranges.push([from, isRange ? (glob[at + 2] ?? "") : from])
+    if (isRange) at += 2
+  }
+  const fits: Fits = (character) =>
+    ranges.some(([from, to]) => from <= character && character <= to) !== negated
+  return [fits, end + 1]
+}
+
+/** Whether a name fits a part of a glob. It takes no more time than the lengths of both multiplied. */
+export const nameMatcher = (segment: string): ((name: string) => boolean) => {
+  const glob = [...segment]
+  const parts: Array<Fits | "any"> = []
+  for (let at = 0; at < glob.length; ) {
+    const character = glob[at] ?? ""
+    const set = character === "[" ? setAt(glob, at + 1) : undefined
+    if (set !== undefined) parts.push(set[0])
+    else if (character === "*") parts.push("any")
+    else parts.push(character === "?" ? () => true : (other) => other === character)
+    at = set?.[1] ?? at + 1
+  }
+  return (name) => {
+    const characters = [...name]
+    let [part, at] = [0, 0]
+    // Where the last `*` is, and how far it reaches.
+    let [star, reach] = [-1, 0]
+    while (at < characters.length) {
+      const fits = parts[part]
+      if (fits === "any") {
+        ;[star, reach] = [part, at]
+        part += 1
+      } else if (fits?.(characters[at] ?? "")) {
+        part += 1
+        at += 1
+      } else if (star === -1) return false
+      else {
+        reach += 1
+        ;[part, at] = [star + 1, reach]
+      }
+    }
+    return parts.slice(part).every((rest) => rest === "any")
+  }
+}
+
+/** How far a path has got in a glob, one name after the other. */
+export interface GlobState {
+  /** Whether the path fits. */
+  readonly fits: boolean
+  /** Whether what is below may fit. */
+  readonly mayGoOn: boolean
+  readonly next: (name: string) => GlobState
+}
+
+/** Begins to match paths with one glob, which has no braces. */
+export const globState = (glob: string): GlobState => {
+  const segments = glob.split("/").filter((segment) => segment !== "" && segment !== ".")
+  const matchers = segments.map((segment) => (segment === "**" ? "any" : nameMatcher(segment)))
+  /** With those after `**`, which may stand for no folder. */
+  const spread = (places: ReadonlyArray<number>) => {
+    const all = new Set<number>()
+    for (const place of places) {
+      let at = place
+      all.add(at)
+      while (matchers[at] === "any") {
+        at += 1
+        all.add(at)
+      }
+    }
+    return all
+  }
+  const stateAt = (places: ReadonlySet<number>): GlobState => ({
+    fits: places.has(matchers.length),
+    mayGoOn: [...places].some((place) => place < matchers.length),
+    next: (name) =>
+      stateAt(
+        spread(
+          [...places].flatMap((place) => {
+            const matcher = matchers[place]
+            if (matcher === undefined) return []
+            if (matcher === "any") return [place]
+            return matcher(name) ? [place + 1] : []
+          }),
+        ),
+      ),
+  })
+  return stateAt(spread([0]))
+}
+
+/** Whether a relative path fits one of some globs without braces; one without a slash is for names alone. */
+export const pathMatcher = (globs: ReadonlyArray<string>): ((path: string) => boolean) => {
+  const starts = globs.map((glob) => globState(glob.includes("/") ? glob : `**/${glob}`))
+  return (path) =>
+    starts.some((start) => path.split("/").reduce((state, name) => state.next(name), start).fits)
+}
