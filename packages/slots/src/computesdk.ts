@@ -1,0 +1,135 @@
+import "@cordon/core"
+import {
+  type CreateOptions,
+  type CreateSecrets,
+  type PromiseSandbox,
+  type PromiseSandboxes,
+  SandboxNotFound,
+} from "@cordon/core"
+import type { CreateSandboxOptions } from "computesdk"
+import { type ComputesdkSandbox, sandboxOver } from "./computesdk/sandbox.ts"
+import { type ComputesdkSnapshots, snapshotsOf } from "./computesdk/snapshots.ts"
+import { unlessGone } from "./shared/absent.ts"
+
+export type { ComputesdkSandbox } from "./computesdk/sandbox.ts"
+export type { ComputesdkSnapshot, ComputesdkSnapshots } from "./computesdk/snapshots.ts"
+
+/** How sandboxes are made for ComputeSDK. */
+export interface ComputesdkOptions {
+  /**
+   * Whose sandboxes they are. To find one in another process, give `createSandboxes` a `sessionId` of your
+   * own and `removeOnClose: false`. Close them when all is done.
+   */
+  readonly sandboxes: PromiseSandboxes
+  /** What each is made with, unless a creation says otherwise: its image, limits, network. */
+  readonly create?: Omit<CreateOptions, "name"> & CreateSecrets
+  /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. None by default. */
+  readonly ports?: ReadonlyArray<number>
+  /** Whether there are snapshots: false by default. They outlive the sandboxes and this program. */
+  readonly snapshots?: boolean
+  /** Kills the commands that run: ComputeSDK hands none to a sandbox. */
+  readonly signal?: AbortSignal
+}
+
+/** What `compute` takes: `provider`, or one of its `providers`. */
+export interface ComputesdkProvider {
+  readonly name: "cordon"
+  readonly sandbox: {
+    readonly create: (options?: CreateSandboxOptions) => Promise<ComputesdkSandbox>
+    /** Finds one by its name, which is its `sandboxId`. */
+    readonly getById: (sandboxId: string) => Promise<ComputesdkSandbox | null>
+    /** Those that run. */
+    readonly list: () => Promise<Array<ComputesdkSandbox>>
+    readonly destroy: (sandboxId: string) => Promise<void>
+  }
+  /** With `snapshots: true`. */
+  readonly snapshot?: ComputesdkSnapshots
+}
+
+const mebibyte = 1024 ** 2
+
+/** What ComputeSDK asks of a new sandbox, in our words. What is there in the program's settings, it replaces. */
+const optionsOf = (
+  {
+    image,
+    templateId,
+    snapshotId,
+    envs,
+    name,
+    directory,
+    metadata,
+    ...asked
+  }: CreateSandboxOptions,
+  create: NonNullable<ComputesdkOptions["create"]>,
+): CreateOptions & CreateSecrets => {
+  const { image: own, snapshot, limits, ...others } = create
+  const wanted = image ?? templateId
+  const from = snapshotId ?? (wanted === undefined ? snapshot : undefined)
+  const made = wanted ?? own
+  const { cpus, memoryMiB, signal } = asked
+  return {
+    ...others,
+    ...(from !== undefined ? { snapshot: from } : made !== undefined ? { image: made } : {}),
+    limits: {
+      ...limits,
+      ...(cpus === undefined ? {} : { cpus }),
+      ...(memoryMiB === undefined ? {} : { memory: memoryMiB * mebibyte }),
+    },
+    ...(name === undefined ? {} : { name }),
+    ...(directory === undefined ? {} : { workdir: directory }),
+    ...(metadata === undefined ? {} : { tags: { ...create.tags, ...tagsOf(metadata) } }),
+    ...(envs === undefined ? {} : { secrets: { ...create.secrets, ...envs } }),
+    ...(signal === undefined ? {} : { signal }),
+  }
+}
+
+/** Metadata holds anything; tags are text. */
+const tagsOf = (metadata: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(
+    Object.entries(metadata).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]),
+  )
+
+/**
+ * Makes sandboxes for ComputeSDK: `provider` of `compute.setConfig`.
+ *
+ * The variables of a creation (`envs`) are given to each command, and stay out of the sandbox's
+ * configuration and snapshots.
+ *
+ * @example
+ * compute.setConfig({ provider: computesdkProvider({ sandboxes }) })
+ * const sandbox = await compute.sandbox.create()
+ */
+export const computesdkProvider = (options: ComputesdkOptions): ComputesdkProvider => {
+  const { sandboxes, create = {}, snapshots = false } = options
+  const over = (sandbox: PromiseSandbox) => sandboxOver(sandbox, provider, options)
+  const getById = async (sandboxId: string) => {
+    try {
+      return over(await sandboxes.get(sandboxId))
+    } catch (error) {
+      if (error instanceof SandboxNotFound) return null
+      throw error
+    }
+  }
+
+  const provider: ComputesdkProvider = {
+    name: "cordon",
+    sandbox: {
+      create: async (asked = {}) => over(await sandboxes.create(optionsOf(asked, create))),
+      getById,
+      list: async () => {
+        const all = await sandboxes.list()
+        const running = all.filter(({ status }) => status === "running")
+        const found = await Promise.all(running.map(({ name }) => getById(name)))
+        return found.filter((sandbox) => sandbox !== null)
+      },
+      destroy: async (sandboxId) => {
+        await unlessGone(sandboxes.get(sandboxId).then((sandbox) => sandbox.remove()))
+      },
+    },
+    ...(snapshots ? { snapshot: snapshotsOf(sandboxes) } : {}),
+  }
+  return provider
+}
