@@ -162,6 +162,48 @@ export const leaseStoreContract = (name: string, { shared, test }: Harness): voi
         assert.strictEqual(Option.getOrThrow(used).claimedFor, 0)
       }))
 
+    test("counts a lease as used until the latest time it was extended to", ({ open, pass }) =>
+      Effect.gen(function* () {
+        const one = yield* open
+        const two = shared ? yield* open : one
+        const claim = { claim: minute, limit: 10 }
+        const begun = inserted(yield* one.insert(lease("a")))
+        assert.isFalse(yield* one.renew(begun, begun.token + 1, 60 * minute))
+        assert.isTrue(yield* one.renew(begun, begun.token, 60 * minute))
+        // Neither a use, nor a shorter extension, nor a change takes it back.
+        assert.isTrue(yield* two.renew(begun, begun.token))
+        assert.isTrue(yield* two.renew(begun, begun.token, minute))
+        const changed = Option.getOrThrow(
+          yield* two.change(begun, begun.token, { phase: "active", used: true }),
+        )
+        yield* pass(55 * minute)
+        assert.deepInclude(Option.getOrThrow(yield* two.get(begun)), { unusedFor: 0 })
+        assert.deepStrictEqual(yield* two.claimDue("host-1", claim), [])
+        const stop = { phase: "idle", unusedFor: changed.idleTimeout } as const
+        assert.isTrue(Option.isNone(yield* two.change(changed, changed.token, stop)))
+        // Both timeouts begin where it ends.
+        yield* pass(10 * minute)
+        assert.deepStrictEqual(yield* two.claimDue("host-1", claim), [])
+        yield* pass(6 * minute)
+        assert.deepStrictEqual(names(yield* two.claimDue("host-1", claim)), ["a"])
+        assert.isBelow(Option.getOrThrow(yield* one.get(begun)).unusedFor, begun.removeTimeout)
+      }))
+
+    test("lets no extension hold for another incarnation", ({ open, pass }) =>
+      Effect.gen(function* () {
+        const store = yield* open
+        const begun = inserted(yield* store.insert(lease("a")))
+        assert.isTrue(yield* store.renew(begun, begun.token, 60 * minute))
+        const same = Option.getOrThrow(
+          yield* store.change(begun, begun.token, { instanceId: "instance-1", used: true }),
+        )
+        yield* pass(minute)
+        assert.strictEqual(Option.getOrThrow(yield* store.get(begun)).unusedFor, 0)
+        yield* store.change(same, same.token, { instanceId: "instance-2", used: true })
+        yield* pass(5 * minute)
+        assert.isAtLeast(Option.getOrThrow(yield* store.get(begun)).unusedFor, 5 * minute)
+      }))
+
     const beat = { step: minute / 2, mark: "" }
 
     test("lets no lease run out by a jump of its clock or while it was away", ({ open, jump }) =>

@@ -69,6 +69,25 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
   })
 
   const tests: Record<string, Body> = {
+    "an extended sandbox runs on when one that was used later is stopped for being idle":
+      Effect.fnUntraced(function* () {
+        const driver = yield* SandboxDriver
+        const { sandboxes } = yield* others({ idleTimeout: "1 second", removeTimeout: "1 minute" })
+        const session = yield* sandboxes.openSession(freshId())
+        const extended = yield* session.create()
+        yield* extended.extend("1 hour")
+        assert.strictEqual(yield* tagOf(extended.extend("61 minutes")), "InvalidInput")
+        // Should it have been stopped until then, this starts it.
+        yield* extended.run("true")
+        const other = yield* session.create()
+        yield* driver
+          .inspect(other.id)
+          .pipe(
+            Effect.delay("100 millis"),
+            Effect.repeat({ until: ({ status }) => status === "stopped" }),
+          )
+        assert.strictEqual((yield* driver.inspect(extended.id)).status, "running")
+      }),
     "closing a session removes what was created through it and nothing else": Effect.fnUntraced(
       function* () {
         const id = freshId()

@@ -43,7 +43,10 @@ export interface Lease extends NewLease {
    * and higher than any that the ID ever had. Renewing keeps it.
    */
   readonly token: number
-  /** Milliseconds since the last use, by its host's time (see `LeaseStore.beat`), when this was read. */
+  /**
+   * Milliseconds since the last use, by its host's time (see `LeaseStore.beat`), when this was read; 0 while it
+   * counts as used ahead of time (see `LeaseStore.renew`).
+   */
   readonly unusedFor: number
   /** Milliseconds that somebody's claim on it goes on, by its host's time; 0 if nobody has one. */
   readonly claimedFor: number
@@ -54,7 +57,7 @@ export interface LeaseChange {
   readonly phase?: LeasePhase
   readonly instanceId?: string
   readonly terms?: LeaseTerms
-  /** Counts as a use. */
+  /** Counts as a use; what an incarnation was extended by ends with it, where `instanceId` is another one. */
   readonly used?: boolean
   /** Milliseconds for which nobody else may act on it; 0 gives a claim back. Kept where absent. */
   readonly claim?: number
@@ -141,8 +144,16 @@ export class LeaseStore extends Context.Service<
       lease: NewLease,
       quotas?: Quotas,
     ) => Effect.Effect<Insertion, LeaseStoreFailed>
-    /** Counts as a use if the token is still this one, and tells whether it is. */
-    readonly renew: (key: LeaseKey, token: number) => Effect.Effect<boolean, LeaseStoreFailed>
+    /**
+     * Counts as a use if the token is still this one, and tells whether it is. With a time, it counts as
+     * used for so many milliseconds from now on. That is never shortened: of what was asked for, the latest
+     * end holds.
+     */
+    readonly renew: (
+      key: LeaseKey,
+      token: number,
+      lasting?: number,
+    ) => Effect.Effect<boolean, LeaseStoreFailed>
     /** Changes a lease that still has this token; none where it has not. */
     readonly change: (
       key: LeaseKey,

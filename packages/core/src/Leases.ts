@@ -76,6 +76,12 @@ export class Leases extends Context.Service<
       patience?: Duration.Duration,
     ) => <A, E, R>(stream: Stream.Stream<A, E, R>) => Stream.Stream<A, E | LeaseError, R>
 
+    /**
+     * Lets the sandbox count as used for so many milliseconds from now on, in every program that shares the
+     * store. It starts nothing, and shortens nothing.
+     */
+    readonly extend: (target: SandboxTarget, lasting: number) => Effect.Effect<void, LeaseError>
+
     /** Stops the sandbox on request: only `start` starts it again. */
     readonly stop: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
     readonly start: (target: SandboxTarget) => Effect.Effect<void, LeaseError>
@@ -312,6 +318,13 @@ const make = Effect.gen(function* () {
       yield* startContainer(claimed.value)
     })
 
+  const extendNow = (target: SandboxTarget, lasting: number): Effect.Effect<void, LeaseError> =>
+    Effect.gen(function* () {
+      const lease = yield* settled(target)
+      const extended = yield* store.renew(lease, lease.token, lasting)
+      if (!extended) yield* extendNow(target, lasting)
+    })
+
   const removeNow = (target: SandboxTarget): Effect.Effect<void, LeaseError> =>
     Effect.gen(function* () {
       const lease = yield* current(target).pipe(
@@ -494,6 +507,9 @@ const make = Effect.gen(function* () {
     create,
     use,
     useStream,
+    extend: Effect.fn("Leases.extend")((target, lasting) =>
+      inTurn(target.id)(extendNow(target, lasting)).pipe(Effect.mapError(named(target))),
+    ),
     stop: Effect.fn("Leases.stop")(exclusive(stopNow)),
     start: Effect.fn("Leases.start")(exclusive(startNow)),
     remove: Effect.fn("Leases.remove")(exclusive(removeNow)),

@@ -6,6 +6,7 @@ import {
   Exit,
   flow,
   Layer,
+  Option,
   Redacted,
   Schema,
   type Scope,
@@ -315,6 +316,13 @@ export interface Sandbox {
   readonly watchStats: (
     options?: WatchStatsOptions,
   ) => Stream.Stream<SandboxStats, StatsError | InvalidInput>
+  /**
+   * Lets the sandbox count as used for so long from now on, though nobody uses it: `idleTimeout` and
+   * `removeTimeout` begin after that. The latest end of what was asked for holds; it is never shortened. All
+   * programs with one lease store keep to it; a store in memory keeps it for its own program. It starts
+   * nothing. The most that may be asked for is `extensionLimit` of the settings (`InvalidInput`): 1 hour.
+   */
+  readonly extend: (duration: Duration.Input) => Effect.Effect<void, LeaseError | InvalidInput>
   readonly start: Effect.Effect<void, LeaseError>
   readonly stop: Effect.Effect<void, LeaseError>
   readonly remove: Effect.Effect<void, LeaseError>
@@ -471,6 +479,19 @@ const commandProblem = (command: ExecRequest["command"]): string | undefined => 
     return "the command is longer than 128 KiB; write it to a file and run that"
   }
   return undefined
+}
+
+/** Milliseconds by which a lease is extended. */
+const checkExtension = (duration: Duration.Input, limit: Duration.Duration) => {
+  const lasting = Option.map(Duration.fromInput(duration), Duration.toMillis)
+  return Option.isSome(lasting) && lasting.value > 0 && lasting.value <= Duration.toMillis(limit)
+    ? Effect.succeed(lasting.value)
+    : Effect.fail(
+        new InvalidInput({
+          subject: "extension",
+          issue: `it must be a duration of more than zero and of at most ${Duration.format(limit)} (extensionLimit of the settings)`,
+        }),
+      )
 }
 
 /** By when a sandbox must be ready for a command: what that has itself, and some seconds. */
@@ -780,6 +801,10 @@ const make = Effect.gen(function* () {
       pause: use(driver.pause(id)),
       resume: use(driver.resume(id)),
       egressAttempts: whileOpen(ask(driver.egressAttempts(id))),
+      extend: (duration) =>
+        Effect.flatMap(checkExtension(duration, settings.extensionLimit), (lasting) =>
+          whileOpen(leases.extend(info, lasting)),
+        ),
       start: whileOpen(leases.start(info)),
       stop: whileOpen(leases.stop(info)),
       remove: whileOpen(leases.remove(info)).pipe(

@@ -35,6 +35,7 @@ const defaults = {
   network: "bridge",
   idleTimeout: Duration.minutes(10),
   removeTimeout: Duration.minutes(20),
+  extensionLimit: Duration.hours(1),
   execTimeout: Duration.minutes(2),
   outputLimit: 1024 * 1024,
   fileLimit: 16 * 1024 * 1024,
@@ -80,6 +81,8 @@ export interface SettingsInput {
   readonly idleTimeout?: Duration.Input
   /** A sandbox nobody used for this long is removed: 20 minutes. */
   readonly removeTimeout?: Duration.Input
+  /** The most by which `extend` puts off a sandbox's timeouts, from the time of the call: 1 hour. */
+  readonly extensionLimit?: Duration.Input
   /** Time a command gets unless it asks for another: 2 minutes. */
   readonly execTimeout?: Duration.Input
   /** Bytes kept of each output of a command: 1 MiB. */
@@ -122,6 +125,10 @@ const PositiveDuration = Schema.Duration.pipe(
   ),
 )
 
+const FiniteDuration = PositiveDuration.pipe(
+  Schema.check(Schema.makeFilter(Duration.isFinite, { expected: "a duration that ends" })),
+)
+
 const Checked = Schema.Struct({
   image: ImageReference,
   runtime: RuntimeChoice,
@@ -129,6 +136,7 @@ const Checked = Schema.Struct({
   egress: Schema.optionalKey(EgressPolicy),
   idleTimeout: PositiveDuration,
   removeTimeout: PositiveDuration,
+  extensionLimit: FiniteDuration,
   execTimeout: PositiveDuration,
   outputLimit: PositiveInt,
   fileLimit: PositiveInt,
@@ -308,6 +316,11 @@ export class Settings extends Context.Service<
             input.removeTimeout,
             "REMOVE_TIMEOUT",
             defaults.removeTimeout,
+          ),
+          extensionLimit: yield* duration(
+            input.extensionLimit,
+            "EXTENSION_LIMIT",
+            defaults.extensionLimit,
           ),
           execTimeout: yield* duration(input.execTimeout, "EXEC_TIMEOUT", defaults.execTimeout),
           ...(yield* Effect.all({

@@ -251,14 +251,21 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
         }),
         Effect.mapError(failed("begin a lease")),
       ),
-    renew: (key, token) =>
+    renew: (key, token, lasting = 0) =>
       again(
         "renew a lease",
         any(sql`
-          UPDATE cordon_leases SET last_used_at = ${time(key.host)}
+          UPDATE cordon_leases
+          SET last_used_at = ${bigger}(last_used_at, ${time(key.host)} + ${number(lasting)})
           WHERE ${held(key, token)} RETURNING id`),
       ),
     change: (key, token, { phase, instanceId, terms, used, claim, unusedFor }) => {
+      const latest = sql`${bigger}(last_used_at, ${time(key.host)})`
+      // Nothing that a program did to one incarnation holds for another.
+      const usedAt =
+        instanceId === undefined
+          ? latest
+          : sql`CASE WHEN instance_id = ${instanceId} THEN ${latest} ELSE ${time(key.host)} END`
       const changes = [
         sql`token = ${sql.literal(dialect.nextToken)}`,
         ...(phase === undefined ? [] : [sql`phase = ${phase}`]),
@@ -269,7 +276,7 @@ const make = Effect.fnUntraced(function* (dialect: Dialect) {
               sql`idle_timeout = ${number(terms.idleTimeout)}`,
               sql`remove_timeout = ${number(terms.removeTimeout)}`,
             ]),
-        ...(used ? [sql`last_used_at = ${time(key.host)}`] : []),
+        ...(used ? [sql`last_used_at = ${usedAt}`] : []),
         ...(claim === undefined ? [] : [sql`claimed_until = ${time(key.host)} + ${number(claim)}`]),
       ]
       const conditions = [

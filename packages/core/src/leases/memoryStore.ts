@@ -21,7 +21,7 @@ const sum = (leases: ReadonlyArray<NewLease>): Required<Quota> => ({
 
 interface Entry extends NewLease {
   readonly token: number
-  /** Milliseconds of the host's time. */
+  /** Milliseconds of the host's time; later than now where it was extended. */
   readonly lastUsedAt: number
   readonly claimedUntil: number
 }
@@ -83,24 +83,29 @@ export const leaseStoreMemory: Layer.Layer<LeaseStore> = Layer.sync(LeaseStore, 
         entries.set(keyOf(lease), entry)
         return { _tag: "Inserted", lease: read(entry, now) }
       }),
-    renew: (key, token) =>
+    renew: (key, token, lasting = 0) =>
       at(key.host, (now) => {
         const entry = held(key, token)
         if (entry === undefined) return false
-        entries.set(keyOf(key), { ...entry, lastUsedAt: now })
+        const lastUsedAt = Math.max(entry.lastUsedAt, now + lasting)
+        entries.set(keyOf(key), { ...entry, lastUsedAt })
         return true
       }),
-    change: (key, token, { phase, instanceId, terms, used, claim, unusedFor = 0 }) =>
+    change: (key, token, { phase, instanceId, terms, used, claim, unusedFor }) =>
       at(key.host, (now) => {
         const entry = held(key, token)
-        if (entry === undefined || now - entry.lastUsedAt < unusedFor) return Option.none()
+        if (entry === undefined) return Option.none()
+        if (unusedFor !== undefined && now - entry.lastUsedAt < unusedFor) return Option.none()
+        // Nothing that a program did to one incarnation holds for another.
+        const isAnother = instanceId !== undefined && instanceId !== entry.instanceId
+        const usedAt = isAnother ? now : Math.max(entry.lastUsedAt, now)
         const changed: Entry = {
           ...entry,
           ...terms,
           token: ++lastToken,
           phase: phase ?? entry.phase,
           instanceId: instanceId ?? entry.instanceId,
-          lastUsedAt: used ? now : entry.lastUsedAt,
+          lastUsedAt: used ? usedAt : entry.lastUsedAt,
           claimedUntil: claim === undefined ? entry.claimedUntil : now + claim,
         }
         entries.set(keyOf(key), changed)

@@ -1,3 +1,4 @@
+import type { Duration } from "effect"
 import type { ForkOptions, ReadOptions, WriteOptions } from "../Sandboxes.ts"
 import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "../sandbox/folders.ts"
 import type { ClonedRepository, CloneOptions } from "../sandbox/git.ts"
@@ -293,6 +294,13 @@ export interface PromiseSandbox extends AsyncDisposable {
    * loop is left.
    */
   readonly watchStats: (options?: WatchStatsOptions & Abortable) => AsyncIterable<SandboxStats>
+  /**
+   * Lets the sandbox count as used for so long from now on (milliseconds, or such as `"1 hour"`), though nobody
+   * uses it: `idleTimeout` and `removeTimeout` begin after that. The latest end of what was asked for holds; it
+   * is never shortened. All programs with one lease store keep to it; a store in memory keeps it for its own
+   * program. It starts nothing. Rejects with `InvalidInput` beyond `extensionLimit` of the settings: 1 hour.
+   */
+  readonly extend: (duration: Duration.Input, options?: Abortable) => Promise<void>
   readonly start: (options?: Abortable) => Promise<void>
   readonly stop: (options?: Abortable) => Promise<void>
   readonly remove: (options?: Abortable) => Promise<void>

@@ -59,6 +59,8 @@ export const handleOf = (session: SessionBacking, sandbox: Sandbox): PromiseSand
     stats: (options) => call(runtime, ["nothing", "stats"], { options }, () => sandbox.stats),
     watchStats: (options) =>
       callStream(runtime, "watchStats", { options }, () => sandbox.watchStats(options)),
+    extend: (duration, options) =>
+      call(runtime, "extend", { duration, options }, () => sandbox.extend(duration)),
     start: (options) => call(runtime, ["nothing", "start"], { options }, () => sandbox.start),
     stop: (options) => call(runtime, ["nothing", "stop"], { options }, () => sandbox.stop),
     remove: (options) => call(runtime, ["nothing", "remove"], { options }, () => sandbox.remove),
