@@ -48,6 +48,13 @@ const useAll = async (connection: Connection) => {
   await ok(connection, "sandbox_exec", { command: "seq 1000 | sed s/^/line-/ > many" })
   const cut = await ok(connection, "sandbox_grep", { pattern: "line" })
   const [, path] = /200 of 1,000 lines are shown\. All of it is in (\S+): /.exec(cut) ?? []
+  await ok(connection, "sandbox_process_start", { command: "echo up; exec sleep 1000", name: "p" })
+  const logs = () => ok(connection, "sandbox_process_logs", { process: "p" })
+  while (!(await logs()).startsWith("up\n[p: running for "));
+  await ok(connection, "sandbox_process_stop", { process: "p" })
+  assert.match(await ok(connection, "sandbox_ports", {}), /^Nothing listens/)
+  await ok(connection, "sandbox_shell", { command: "cd /usr" })
+  assert.strictEqual(await ok(connection, "sandbox_shell", { command: "pwd" }), "/usr")
   const rest = { path, start_line: 1000, end_line: 1000 }
   assert.match(await ok(connection, "sandbox_read_file", rest), /many:1000: line-1000/)
 }
@@ -61,6 +68,7 @@ describe("tools beside the eight over MCP", () => {
 
   if (noEngine !== undefined) skipped("work on a container", noEngine)
   else {
-    it("work on a container", () => offering("docker", ["--extra", "edit,patch,glob,grep"], useAll))
+    it("work on a container", () =>
+      offering("docker", ["--extra", "edit,patch,glob,grep,processes,ports,shell"], useAll))
   }
 })

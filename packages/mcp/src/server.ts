@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs"
 import {
   type BoundTool,
   containerSandbox,
+  type ExtraTool,
+  extraInstructions,
   type ObjectSchema,
   type ToolPicture,
   type ToolResult,
@@ -27,10 +29,15 @@ const { version }: { readonly version: string } = JSON.parse(
 )
 
 /** A server that offers tools to one connection, or to one request where there are no connections. */
-export const makeServer = (tools: ReadonlyArray<BoundTool>, run: RunCall): Server => {
+export const makeServer = (
+  tools: ReadonlyArray<BoundTool>,
+  run: RunCall,
+  extra: ReadonlyArray<ExtraTool>,
+): Server => {
+  const instructions = containerSandbox.instructions + extraInstructions(extra)
   const server = new Server(
     { name: "cordon", title: "Cordon sandboxes", version },
-    { capabilities: { tools: {} }, instructions: containerSandbox.instructions },
+    { capabilities: { tools: {} }, instructions },
   )
   server.setRequestHandler("tools/list", () => ({ tools: tools.map(listed) }))
   server.setRequestHandler("tools/call", async ({ params }, { mcpReq }) => {

@@ -45,6 +45,7 @@ export const openSession = Effect.fnUntraced(function* (
   const session = yield* sandboxes.openSession(sessionId, { removeOnClose: !keep })
   const services = yield* Layer.build(files?.(sessionId) ?? Layer.fresh(sessionFilesMemory))
   const toolset = yield* Effect.provideContext(makeToolset({ sessionId, session, extra }), services)
+  yield* Effect.addFinalizer(() => toolset.close)
   // Closed first, so that no call is left to make another sandbox.
   const run = yield* FiberSet.makeRuntimePromise()
   const offered = files === undefined ? toolset.tools.filter(needsNoFiles) : toolset.tools
@@ -64,7 +65,7 @@ export const openSession = Effect.fnUntraced(function* (
       })
     return { ...tool, handle: (input) => Effect.tap(tool.handle(input), after) }
   })
-  return { connect: () => makeServer(watched, run), hasSandboxes: () => holding }
+  return { connect: () => makeServer(watched, run, extra), hasSandboxes: () => holding }
 })
 
 const needsNoFiles = ({ name }: BoundTool) =>

@@ -9,6 +9,7 @@ import {
 import { Effect, Record } from "effect"
 import { makeAudit } from "./AuditTrail.ts"
 import { withCeilings } from "./ceilings.ts"
+import { closeShells } from "./extra/shell.ts"
 import { type ExtraTool, type ExtraToolName, extraOf } from "./extra.ts"
 import { type SandboxToolName, sandboxSession, sandboxToolset } from "./oneSandbox.ts"
 import { infoOf, type Tool, type ToolInfo, type ToolResult } from "./Tool.ts"
@@ -26,6 +27,8 @@ export interface Toolset<Name extends AnyToolName = ToolName> {
   /** In the order in which a model should see them. */
   readonly tools: ReadonlyArray<BoundTool<Name>>
   readonly byName: Readonly<Record<Name, BoundTool>>
+  /** Ends the shells that its tools keep in sandboxes between calls; later calls begin others. */
+  readonly close: Effect.Effect<void>
 }
 
 /** Something for each name of a tool. */
@@ -56,7 +59,7 @@ const bindTools = Effect.fnUntraced(function* <Name extends AnyToolName>(
         .call(session, input)
         .pipe(Effect.provideService(SessionFiles, files), audited(name, input)),
   }))
-  return { tools: Object.values<BoundTool<Name>>(byName), byName }
+  return { tools: Object.values<BoundTool<Name>>(byName), byName, close: closeShells(session) }
 })
 
 /** The eight tools, and those of some groups beside them. */

@@ -41,6 +41,8 @@ export const errorMessage = (error: ToolError): string => {
       return `${error.message} To read a part give offset and length, or start_line and end_line.`
     case "QuotaExceeded":
       return `The limit of ${error.limit} ${error.resource} is reached. Remove one that is no longer needed with sandbox_manage, or ask the user to raise the limit.`
+    case "ProcessNotFound":
+      return `There is no background process ${JSON.stringify(error.process.slice(0, 300))} in this sandbox. Call sandbox_process_logs without "process" to see which there are.`
     case "EngineError":
       return isForProgram(error)
         ? `The container engine failed to ${error.operation}. Try once more; if it fails again, tell the user that ${inLog}.`

@@ -5,6 +5,14 @@ import { sandboxApplyPatch } from "./extra/applyPatch.ts"
 import { sandboxEditFile } from "./extra/editFile.ts"
 import { sandboxGlob } from "./extra/glob.ts"
 import { sandboxGrep } from "./extra/grep.ts"
+import { sandboxPorts } from "./extra/ports.ts"
+import {
+  sandboxProcessInput,
+  sandboxProcessLogs,
+  sandboxProcessStart,
+  sandboxProcessStop,
+} from "./extra/processes.ts"
+import { sandboxShell } from "./extra/shell.ts"
 import type { Tool } from "./Tool.ts"
 
 /** The tools beside the eight with their types, by group and name. */
@@ -13,6 +21,14 @@ export const extraSandboxTools = {
   patch: { sandbox_apply_patch: sandboxApplyPatch },
   glob: { sandbox_glob: sandboxGlob },
   grep: { sandbox_grep: sandboxGrep },
+  processes: {
+    sandbox_process_start: sandboxProcessStart,
+    sandbox_process_logs: sandboxProcessLogs,
+    sandbox_process_input: sandboxProcessInput,
+    sandbox_process_stop: sandboxProcessStop,
+  },
+  ports: { sandbox_ports: sandboxPorts },
+  shell: { sandbox_shell: sandboxShell },
 } as const
 
 /** A group of tools beside the eight. */
@@ -23,6 +39,26 @@ export type ExtraToolName<Extra extends ExtraTool = ExtraTool> = Extra extends E
   ? keyof (typeof extraSandboxTools)[Extra]
   : never
 
+/** What a model is told of each group, for the system prompt. */
+const instructions: Readonly<Record<ExtraTool, string>> = {
+  edit: "Change a part of a file with sandbox_edit_file rather than by writing it whole or by sed.",
+  patch: "Change several places or files at once with sandbox_apply_patch.",
+  glob: "Find files by name with sandbox_glob rather than by find.",
+  grep: "Search in files with sandbox_grep rather than by grep.",
+  processes:
+    "Start servers and long jobs with sandbox_process_start, without & and nohup, and look at them with sandbox_process_logs.",
+  ports: "Wait for a server with sandbox_ports rather than by sleep.",
+  shell:
+    "Where a folder, variables or an activated environment have to last between commands use sandbox_shell.",
+}
+
+/** What a model is told of some groups, a line for each, to go on after `containerSandbox.instructions`. */
+export const extraInstructions = (groups: ReadonlyArray<ExtraTool>): string =>
+  Record.keys(instructions)
+    .filter((group) => groups.includes(group))
+    .map((group) => `\n- ${instructions[group]}`)
+    .join("")
+
 /** What `extra` of options is checked with. */
 export const extraShape = Schema.Array(Schema.Literals(Record.keys(extraSandboxTools)))
 
@@ -32,6 +68,9 @@ export const allExtraTools = {
   ...extraSandboxTools.patch,
   ...extraSandboxTools.glob,
   ...extraSandboxTools.grep,
+  ...extraSandboxTools.processes,
+  ...extraSandboxTools.ports,
+  ...extraSandboxTools.shell,
 } as const
 
 /** Groups that are named in a text with commas between them: `edit,patch`. Throws `InvalidInput`. */

@@ -19,6 +19,7 @@ export {
 export {
   type ExtraTool,
   type ExtraToolName,
+  extraInstructions,
   extraSandboxTools,
   parseExtraTools,
 } from "./extra.ts"

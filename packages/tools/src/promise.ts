@@ -97,7 +97,8 @@ interface Audited {
 /** Which tools a toolset has beside those that it always has. */
 export interface ExtraTools<Extra extends ExtraTool = ExtraTool> {
   /**
-   * Groups of tools: `edit`, `patch`, `glob`, `grep`. None by default: each tool costs a model attention.
+   * Groups of tools: `edit`, `patch`, `glob`, `grep`, `processes`, `ports`, `shell`. None by default: each
+   * tool costs a model attention.
    */
   readonly extra?: ReadonlyArray<Extra>
 }
@@ -170,6 +171,7 @@ const promised = <Name extends AnyToolName>(
   const policy = policyOf(backing.settings)
   const closing = Deferred.makeUnsafe<void>()
   const refuse = Effect.suspend(() => Effect.fail(new Closed({ subject })))
+  let made: Toolset<Name> | undefined
   const closed = Effect.andThen(Deferred.await(closing), refuse)
   // Made by the first call, and by the next one where that failed.
   const toolset = Effect.runSync(
@@ -180,6 +182,11 @@ const promised = <Name extends AnyToolName>(
           onToolCall === undefined
             ? identity
             : Effect.provideService(AuditTrail, auditOf(onToolCall)),
+          Effect.tap((toolset) =>
+            Effect.sync(() => {
+              made = toolset
+            }),
+          ),
         ),
       ),
       (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),
@@ -208,7 +215,10 @@ const promised = <Name extends AnyToolName>(
   return {
     tools: Object.values<PromiseTool<Name>>(byName),
     byName,
-    end: () => Deferred.doneUnsafe(closing, Exit.void),
+    end: async () => {
+      Deferred.doneUnsafe(closing, Exit.void)
+      if (made !== undefined) await runExit(runtime, made.close)
+    },
   }
 }
 
@@ -223,9 +233,9 @@ const toolsOf = <Extra extends ExtraTool>(
   )
   const subject = `toolset of session ${JSON.stringify(sessionId)}`
   const { end, ...tools } = promised({ backing, subject, infos: toolsWith(extra), make }, audited)
-  const close = () => {
-    end()
-    return sandboxes.close()
+  const close = async () => {
+    await end()
+    await sandboxes.close()
   }
   return { sessionId, sandboxes, ...tools, close, [Symbol.asyncDispose]: close }
 }
@@ -256,11 +266,7 @@ const toolsOfSandbox = <Extra extends ExtraTool>({
   const subject = `toolset of sandbox ${JSON.stringify(sandbox.name)}`
   const source = { backing: backing.session, subject, infos, make }
   const { end, ...tools } = promised(source, audited)
-  const close = () => {
-    end()
-    return Promise.resolve()
-  }
-  return { sessionId, sandbox, ...tools, close, [Symbol.asyncDispose]: close }
+  return { sessionId, sandbox, ...tools, close: end, [Symbol.asyncDispose]: end }
 }
 
 const backed = <A>(backing: A | undefined, option: string, origin: string): A => {

@@ -2,14 +2,17 @@ import { memory } from "@cordon/driver-memory"
 import { assert } from "@effect/vitest"
 import { createTools, type ExtraToolName } from "../src/index.ts"
 
+const extra = ["edit", "patch", "glob", "grep", "processes", "ports", "shell"] as const
+
 /** A sandbox on the memory driver with all tools. */
 export const openBox = async () => {
-  const toolset = createTools({ driver: memory(), extra: ["edit", "patch", "glob", "grep"] })
+  const toolset = createTools({ driver: memory(), extra })
   await toolset.byName.sandbox_create.execute({ name: "box" })
   const sandbox = await toolset.sandboxes.get("box")
   const call = (name: ExtraToolName, input: object) =>
     toolset.byName[name].execute({ sandbox: "box", ...input })
   return {
+    toolset,
     sandbox,
     call,
     /** Calls a tool that must succeed. */

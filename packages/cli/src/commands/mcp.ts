@@ -42,7 +42,7 @@ export const mcp = Command.make(
     ),
     extra: Flag.String("extra").pipe(
       Flag.withDescription(
-        "Tools to offer beside the eight: edit,patch,glob,grep (docs/tools.md); none by default",
+        "Tools to offer beside the eight: edit,patch,glob,grep,processes,ports,shell (docs/tools.md); none by default",
       ),
       Flag.withDefault(""),
     ),

@@ -38,7 +38,8 @@ const input = Schema.Struct({
   ),
 })
 
-const output = Schema.Struct({
+/** How a command ended, for a program and a model. */
+export const execFields = {
   exit_code: Schema.Int.annotate({
     description: "0 means success; 128 plus the signal's number where a signal killed it.",
   }),
@@ -50,10 +51,12 @@ const output = Schema.Struct({
   notes: Schema.Array(Schema.String).annotate({
     description: "What else happened and what to do about it: a cut, a timeout, a memory kill.",
   }),
-})
+}
+
+const output = Schema.Struct(execFields)
 
 /** An output as the model reads it, in bounded memory. */
-class Shown {
+export class Shown {
   readonly #condenser = new Condenser()
   readonly #kept = new HeadAndTail(execOutputLimit)
 
@@ -74,7 +77,8 @@ const cut = (name: string, { truncated, total }: HeadAndTail) =>
       ]
     : []
 
-const notesOf = (
+/** What else happened, and what to do about it. */
+export const notesOf = (
   result: ExecResult,
   timeoutSeconds: number | undefined,
   { limits, runtime }: SandboxInfo,
@@ -95,6 +99,21 @@ const notesOf = (
       ]
     : []),
 ]
+
+export const renderResult = ({
+  exit_code,
+  stdout,
+  stderr,
+  notes,
+}: (typeof output)["Type"]): string => {
+  const parts = [
+    ...(stdout === "" ? [] : [stdout.replace(/\n$/, "")]),
+    ...(stderr === "" ? [] : [`[stderr]\n${stderr.replace(/\n$/, "")}`]),
+    ...(exit_code === 0 ? [] : [`[exit code ${exit_code}]`]),
+    ...notes.map((note) => `[${note}]`),
+  ]
+  return parts.length === 0 ? "[exit code 0, no output]" : parts.join("\n")
+}
 
 export const sandboxExec = defineTool({
   name: "sandbox_exec",
@@ -143,13 +162,5 @@ Example: {"sandbox": "web-1", "command": "npm ci && npm test", "timeout_seconds"
     }
     return showing(output, { instead: { ...output, stdout: stdout.text, stderr: stderr.text } })
   }),
-  render: ({ exit_code, stdout, stderr, notes }) => {
-    const parts = [
-      ...(stdout === "" ? [] : [stdout.replace(/\n$/, "")]),
-      ...(stderr === "" ? [] : [`[stderr]\n${stderr.replace(/\n$/, "")}`]),
-      ...(exit_code === 0 ? [] : [`[exit code ${exit_code}]`]),
-      ...notes.map((note) => `[${note}]`),
-    ]
-    return parts.length === 0 ? "[exit code 0, no output]" : parts.join("\n")
-  },
+  render: renderResult,
 })
