@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Ajv2020 } from "ajv/dist/2020.js"
 import { Arbitrary, type Schema } from "effect"
+import { allExtraTools } from "../src/extra.ts"
 import { sandboxTools } from "../src/index.ts"
 
 const ajv = new Ajv2020({
@@ -17,7 +18,9 @@ const subschemas = (schema: unknown): ReadonlyArray<Record<string, unknown>> => 
   return [{ ...schema }, ...Object.values(schema).flatMap(subschemas)]
 }
 
-describe.each(Object.values(sandboxTools))("the JSON Schemas of $name", (tool) => {
+const allTools = [...Object.values(sandboxTools), ...Object.values(allExtraTools)]
+
+describe.each(allTools)("the JSON Schemas of $name", (tool) => {
   it("are valid draft 2020-12 objects that need no references", () => {
     for (const schema of [tool.inputSchema, tool.outputSchema]) {
       assert.isTrue(ajv.validateSchema(schema), ajv.errorsText())

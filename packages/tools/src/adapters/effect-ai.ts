@@ -2,6 +2,8 @@ import { checkInput, optionsOf, Sandboxes, SessionFiles } from "@cordon/core"
 import { Effect, Schema } from "effect"
 import { Prompt, Tool, Toolkit } from "effect/ai"
 import { makeAudit } from "../AuditTrail.ts"
+import { closeShells } from "../extra/shell.ts"
+import { allExtraTools } from "../extra.ts"
 import { shownFor } from "../shown.ts"
 import { asFailure, type TypedTool } from "../Tool.ts"
 import { sandboxTools } from "../tools.ts"
@@ -58,6 +60,22 @@ export const SandboxToolkit = Toolkit.make(
   toTool(sandboxTools.sandbox_manage),
 )
 
+/** How tools run in a session. */
+const makeRun = Effect.fnUntraced(function* (sessionId: string) {
+  const files = yield* SessionFiles
+  const session = yield* (yield* Sandboxes).session(sessionId)
+  const audited = yield* makeAudit(sessionId)
+  const run =
+    <Input extends Fields, Output extends Fields>(tool: TypedTool<string, Input, Output>) =>
+    (input: Input) =>
+      asFailure(tool.name, tool.handler(input, session)).pipe(
+        Effect.provideService(SessionFiles, files),
+        audited(tool.name, input),
+        Effect.withSpan(tool.name, { attributes: { "tool.name": tool.name } }),
+      )
+  return { run, session }
+})
+
 /**
  * Runs the toolkit in a session.
  *
@@ -67,17 +85,7 @@ export const layerSandboxToolkit = (options: { readonly sessionId: string }) => 
   checkInput("options of layerSandboxToolkit", shape, options)
   return SandboxToolkit.toLayer(
     Effect.gen(function* () {
-      const files = yield* SessionFiles
-      const session = yield* (yield* Sandboxes).session(options.sessionId)
-      const audited = yield* makeAudit(options.sessionId)
-      const run =
-        <Input extends Fields, Output extends Fields>(tool: TypedTool<string, Input, Output>) =>
-        (input: Input) =>
-          asFailure(tool.name, tool.handler(input, session)).pipe(
-            Effect.provideService(SessionFiles, files),
-            audited(tool.name, input),
-            Effect.withSpan(tool.name, { attributes: { "tool.name": tool.name } }),
-          )
+      const { run } = yield* makeRun(options.sessionId)
       return {
         sandbox_create: run(sandboxTools.sandbox_create),
         sandbox_exec: run(sandboxTools.sandbox_exec),
@@ -87,6 +95,50 @@ export const layerSandboxToolkit = (options: { readonly sessionId: string }) => 
         sandbox_download: run(sandboxTools.sandbox_download),
         sandbox_list: run(sandboxTools.sandbox_list),
         sandbox_manage: run(sandboxTools.sandbox_manage),
+      }
+    }),
+  )
+}
+
+/**
+ * The tools beside the eight, to choose from: `Toolkit.merge(SandboxToolkit,
+ * Toolkit.make(ExtraSandboxToolkit.tools.sandbox_edit_file))`. {@link layerExtraSandboxToolkit} runs them.
+ */
+export const ExtraSandboxToolkit = Toolkit.make(
+  toTool(allExtraTools.sandbox_edit_file),
+  toTool(allExtraTools.sandbox_apply_patch),
+  toTool(allExtraTools.sandbox_glob),
+  toTool(allExtraTools.sandbox_grep),
+  toTool(allExtraTools.sandbox_process_start),
+  toTool(allExtraTools.sandbox_process_logs),
+  toTool(allExtraTools.sandbox_process_input),
+  toTool(allExtraTools.sandbox_process_stop),
+  toTool(allExtraTools.sandbox_ports),
+  toTool(allExtraTools.sandbox_shell),
+)
+
+/**
+ * Runs the tools beside the eight in a session. Closing the scope ends the shells that they keep.
+ *
+ * @param options.sessionId who owns the sandboxes: 1 to 256 characters
+ */
+export const layerExtraSandboxToolkit = (options: { readonly sessionId: string }) => {
+  checkInput("options of layerExtraSandboxToolkit", shape, options)
+  return ExtraSandboxToolkit.toLayer(
+    Effect.gen(function* () {
+      const { run, session } = yield* makeRun(options.sessionId)
+      yield* Effect.addFinalizer(() => closeShells(session))
+      return {
+        sandbox_edit_file: run(allExtraTools.sandbox_edit_file),
+        sandbox_apply_patch: run(allExtraTools.sandbox_apply_patch),
+        sandbox_glob: run(allExtraTools.sandbox_glob),
+        sandbox_grep: run(allExtraTools.sandbox_grep),
+        sandbox_process_start: run(allExtraTools.sandbox_process_start),
+        sandbox_process_logs: run(allExtraTools.sandbox_process_logs),
+        sandbox_process_input: run(allExtraTools.sandbox_process_input),
+        sandbox_process_stop: run(allExtraTools.sandbox_process_stop),
+        sandbox_ports: run(allExtraTools.sandbox_ports),
+        sandbox_shell: run(allExtraTools.sandbox_shell),
       }
     }),
   )

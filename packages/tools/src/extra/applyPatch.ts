@@ -28,7 +28,9 @@ const output = Schema.Struct({
   files: Schema.Array(
     Schema.Struct({
       path: text("Absolute."),
-      change: Schema.Literals(["added", "updated", "removed"]),
+      change: Schema.Literals(["added", "updated", "removed"]).annotate({
+        description: "What became of it.",
+      }),
     }),
   ).annotate({
     description: "What became of each file. One that was moved was removed and added.",

@@ -17,7 +17,9 @@ const processField = text("The name of the process, as sandbox_process_start gav
 const processFields = {
   name: text("What the other tools call it."),
   command: text("As it was started, at most 1,000 bytes of it."),
-  status: Schema.Literals(["running", "exited"]),
+  status: Schema.Literals(["running", "exited"]).annotate({
+    description: "Whether it runs; what it started may go on once it has exited.",
+  }),
   exit_code: Schema.optionalKey(
     Schema.Int.annotate({
       description: "Of one that has exited: 128 plus the signal's number where one ended it.",
