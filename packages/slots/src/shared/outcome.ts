@@ -1,8 +1,10 @@
 import { type ExecResult, formatMemory, type PromiseSandbox } from "@cordon/core"
 
+type Outcome = Pick<ExecResult, "timedOut" | "oomKilled" | "restarted" | "duration">
+
 /** What a sandbox did to a command, a line each: a framework's result has no fields for that. */
 const notesOf = (
-  { timedOut, oomKilled, restarted, duration }: ExecResult,
+  { timedOut, oomKilled, restarted, duration }: Outcome,
   { info: { limits } }: PromiseSandbox,
 ): ReadonlyArray<string> => [
   ...(timedOut ? [`Killed after ${Math.round(duration / 1000)} seconds: the time limit.`] : []),
@@ -13,7 +15,10 @@ const notesOf = (
 ]
 
 /** The standard error of a command, with what the sandbox did to it at the end. */
-export const explainedStderr = (result: ExecResult, sandbox: PromiseSandbox): string => {
+export const explainedStderr = (
+  result: Outcome & Pick<ExecResult, "stderr">,
+  sandbox: PromiseSandbox,
+): string => {
   const notes = notesOf(result, sandbox)
   if (notes.length === 0) return result.stderr
   const before = result.stderr === "" || result.stderr.endsWith("\n") ? "" : "\n"

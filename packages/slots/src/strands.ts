@@ -1,0 +1,114 @@
+import "@cordon/core"
+import { FileNotFound, InvalidInput, NotAFile, type PromiseSandbox } from "@cordon/core"
+import { SandboxPathNotFoundError, type Tool } from "@strands-agents/sdk"
+import {
+  type ExecuteOptions,
+  type FileInfo,
+  LANGUAGE_PATTERN,
+  Sandbox,
+} from "@strands-agents/sdk/sandbox"
+import {
+  DEFAULT_FILE_EDITOR_DESCRIPTION,
+  makeFileEditor,
+} from "@strands-agents/sdk/vended-tools/file-editor"
+import { makeShell, SANDBOX_SHELL_DESCRIPTION } from "@strands-agents/sdk/vended-tools/shell"
+import { describe } from "./shared/describe.ts"
+import { streamCommand } from "./strands/command.ts"
+
+/** How a sandbox is used by an agent of Strands. */
+export interface StrandsOptions {
+  /**
+   * Kills the commands that run: the framework's shell tool hands none to a sandbox. Give the one that
+   * `invoke` is given as `cancelSignal`.
+   */
+  readonly signal?: AbortSignal
+  /** Seconds that a command may run at most, whatever the model asks for: 600 by default. */
+  readonly maxTimeout?: number
+  /** Bytes kept of each output in a command's result, head and tail: 65,536 by default. Streams have all. */
+  readonly outputLimit?: number
+}
+
+/**
+ * A sandbox for an agent of Strands: `sandbox` of `new Agent`. It brings the framework's own shell and
+ * file editor, as its Docker sandbox does.
+ *
+ * @example
+ * const agent = new Agent({ model, sandbox: new StrandsSandbox(sandbox) })
+ */
+export class StrandsSandbox extends Sandbox {
+  readonly #sandbox: PromiseSandbox
+  readonly #options: StrandsOptions
+
+  constructor(sandbox: PromiseSandbox, options: StrandsOptions = {}) {
+    super()
+    this.#sandbox = sandbox
+    this.#options = options
+  }
+
+  /** Cordon's own sandbox, for all that it can do beside. */
+  get sandbox(): PromiseSandbox {
+    return this.#sandbox
+  }
+
+  get #abortable() {
+    const { signal } = this.#options
+    return signal === undefined ? {} : { signal }
+  }
+
+  /** Runs a script of the sandbox's shell. */
+  override executeStreaming(command: string, options: ExecuteOptions = {}) {
+    return streamCommand(this.#sandbox, { command }, options, this.#options)
+  }
+
+  /** Runs an interpreter that reads the code from its standard input. */
+  override async *executeCodeStreaming(
+    code: string,
+    language: string,
+    options: ExecuteOptions = {},
+  ) {
+    if (!LANGUAGE_PATTERN.test(language)) {
+      throw new InvalidInput({ subject: "language", issue: "it is no name of an interpreter" })
+    }
+    const interpreter = { command: language, stdin: code }
+    yield* streamCommand(this.#sandbox, interpreter, options, this.#options)
+  }
+
+  override readFile(path: string): Promise<Uint8Array> {
+    return this.#sandbox.files.read(path, this.#abortable)
+  }
+
+  override writeFile(path: string, content: Uint8Array): Promise<void> {
+    return this.#sandbox.files.write(path, content, this.#abortable)
+  }
+
+  override removeFile(path: string): Promise<void> {
+    return this.#sandbox.files.remove(path, this.#abortable)
+  }
+
+  /** Lists a folder. What a symlink leads to is not looked at: its `isDir` is undefined. */
+  override async listFiles(path: string): Promise<Array<FileInfo>> {
+    try {
+      const entries = await this.#sandbox.files.list(path, this.#abortable)
+      return entries.map(({ name, kind, size }) =>
+        kind === "symlink" ? { name } : { name, isDir: kind === "directory", size },
+      )
+    } catch (error) {
+      const isAbsent = error instanceof FileNotFound || error instanceof NotAFile
+      throw isAbsent ? new SandboxPathNotFoundError(path) : error
+    }
+  }
+
+  override getTools(): Array<Tool> {
+    const about = describe(this.#sandbox)
+    return [
+      makeFileEditor(this, {
+        name: "sandbox_file_editor",
+        description: `${DEFAULT_FILE_EDITOR_DESCRIPTION}\n${about}`,
+      }),
+      makeShell(this, {
+        name: "sandbox_shell",
+        description: `${SANDBOX_SHELL_DESCRIPTION}\n${about}`,
+      }),
+    ]
+  }
+}
