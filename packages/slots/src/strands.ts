@@ -73,14 +73,17 @@ export class StrandsSandbox extends Sandbox {
     yield* streamCommand(this.#sandbox, interpreter, options, this.#options)
   }
 
+  /** Reads a file whole, up to the `fileLimit` of the settings. */
   override readFile(path: string): Promise<Uint8Array> {
     return this.#sandbox.files.read(path, this.#abortable)
   }
 
+  /** Writes a file whole or not at all; parent folders are made. */
   override writeFile(path: string, content: Uint8Array): Promise<void> {
     return this.#sandbox.files.write(path, content, this.#abortable)
   }
 
+  /** Removes a file, or a folder that is empty. */
   override removeFile(path: string): Promise<void> {
     return this.#sandbox.files.remove(path, this.#abortable)
   }
@@ -98,6 +101,7 @@ export class StrandsSandbox extends Sandbox {
     }
   }
 
+  /** The framework's own shell and file editor, which the agent then has. */
   override getTools(): Array<Tool> {
     const about = describe(this.#sandbox)
     return [
