@@ -16,7 +16,7 @@ import {
   unpackArchive,
 } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { type Context, Duration, Effect, Fiber, type Layer, Stream } from "effect"
+import { type Context, Deferred, Duration, Effect, Fiber, type Layer, Stream } from "effect"
 import * as fc from "fast-check"
 import { onLayer } from "../support/onLayer.ts"
 import { shellContract } from "./shellContract.ts"
@@ -186,6 +186,28 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
             assert.notStrictEqual(instanceId, info.instanceId)
             assert.strictEqual(yield* tagOf(driver.remove(id, info.instanceId)), "SandboxNotFound")
             assert.strictEqual(yield* out(id, "echo new"), "new\n")
+          }),
+        )
+
+        check("is told to outlive its programs while a command runs, and stopped as well", () =>
+          Effect.gen(function* () {
+            const driver = yield* SandboxDriver
+            const outlive = driver.outlive ?? (() => Effect.void)
+            const id = yield* make()
+            const told = yield* Deferred.make<void>()
+            const stdin = Stream.fromEffect(Effect.as(Deferred.await(told), bytesOf("heard")))
+            const command = yield* Effect.forkChild(out(id, "cat", { stdin }))
+            yield* outlive(id, 3_600_000)
+            yield* Deferred.succeed(told, undefined)
+            // Its connection is another one, and goes on.
+            assert.strictEqual(yield* Fiber.join(command), "heard")
+            yield* driver.stop(id)
+            yield* outlive(id, 3_600_000)
+            assert.strictEqual((yield* driver.inspect(id)).status, "stopped")
+            yield* driver.remove(id)
+            if (driver.outlive !== undefined) {
+              assert.strictEqual(yield* tagOf(outlive(id, 3_600_000)), "SandboxNotFound")
+            }
           }),
         )
 

@@ -29,6 +29,7 @@ const check = async ({ engine, socketPath }: Dockerd, attacks: string) => {
     await Promise.race([pause(100), program.ended.then(({ stderr }) => assert.fail(stderr))])
   }
   const containers = program.stdout().trim().split("\n").slice(0, -1)
+  const extended = containers.pop() ?? ""
   assert.strictEqual(containers.length, 2 * runtimes.length)
   program.child.kill("SIGKILL")
   const killedAt = Date.now()
@@ -43,6 +44,8 @@ const check = async ({ engine, socketPath }: Dockerd, attacks: string) => {
   const cli = join(import.meta.dirname, "../../packages/cli/src/bin.ts")
   // Past the removal time, which counts for `gc` from the stop on.
   await pause(61_000)
+  // It was without a program for as long as they were, longer than its own removeTimeout.
+  assert.isTrue((await inspect(extended)).State.Running)
   const { stdout } = await runProgram(cli, ["gc", "--dry-run", "--json", "--host", host])
   const found: { readonly removed: ReadonlyArray<{ readonly kind: string }> } = JSON.parse(stdout)
   assert.strictEqual(

@@ -57,4 +57,10 @@ for (const name of runtimes) {
   }
 }
 for (const begin of begun) await begin()
+// One that may go on for longer, in which nobody attacks anything.
+const extended = await sandboxes.create()
+await extended.extend("1 hour")
+// What is extended by less keeps the longer time.
+await extended.extend("1 second")
+process.stdout.write(`${extended.info.instanceId}\n`)
 process.stdout.write("ready\n")

@@ -321,8 +321,15 @@ const make = Effect.gen(function* () {
   const extendNow = (target: SandboxTarget, lasting: number): Effect.Effect<void, LeaseError> =>
     Effect.gen(function* () {
       const lease = yield* settled(target)
-      const extended = yield* store.renew(lease, lease.token, lasting)
-      if (!extended) yield* extendNow(target, lasting)
+      if (!(yield* store.renew(lease, lease.token, lasting))) {
+        return yield* extendNow(target, lasting)
+      }
+      // Not what was asked for: a shorter extension than one before must shorten nothing.
+      const most = Duration.toMillis(settings.extensionLimit) + lease.removeTimeout
+      yield* (driver.outlive?.(target.id, most) ?? Effect.void).pipe(
+        Effect.provideService(Incarnation, target),
+        condemned.watch(lease),
+      )
     })
 
   const removeNow = (target: SandboxTarget): Effect.Effect<void, LeaseError> =>

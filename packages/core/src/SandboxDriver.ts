@@ -191,6 +191,16 @@ export class SandboxDriver extends Context.Service<
     /** Starts a stopped or paused sandbox; no effect on a running one. */
     readonly start: (id: SandboxId) => Effect.Effect<void, SandboxNotFound | HostError>
 
+    /**
+     * Lets a running sandbox live for so many milliseconds while no program is connected to it, from the time that
+     * the last one is gone; no effect on one that does not run, and until its next start only. Absent where a sandbox
+     * does not end by itself.
+     */
+    readonly outlive?: (
+      id: SandboxId,
+      milliseconds: number,
+    ) => Effect.Effect<void, SandboxNotFound | HostError>
+
     /** Stops a running sandbox, keeping its files; no effect on a stopped one. */
     readonly stop: (id: SandboxId) => Effect.Effect<void, SandboxNotFound | HostError>
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { makeDriver, pass, silent, startProcess, storages } from "./leaseStage.ts"
+import { type Driver, makeDriver, pass, silent, startProcess, storages } from "./leaseStage.ts"
 
 const settings = { idleTimeout: "10 minutes", removeTimeout: "20 minutes" } as const
 
@@ -51,6 +51,25 @@ for (const { name, open } of storages) {
 }
 
 describe("an extension", () => {
+  it.effect("lets the sandbox outlive all programs for the most that may be asked for", () =>
+    Effect.gen(function* () {
+      const [storage] = storages
+      assert.isDefined(storage)
+      const driver = yield* makeDriver
+      const told: Array<readonly [string, number]> = []
+      const host: Driver = {
+        ...silent(driver),
+        outlive: (id, milliseconds) => Effect.sync(() => void told.push([id, milliseconds])),
+      }
+      const { session } = yield* startProcess(host, yield* yield* storage.open, settings)
+      const sandbox = yield* session.create()
+      yield* sandbox.extend("1 hour")
+      yield* sandbox.extend("1 second")
+      const most = [sandbox.id, 80 * 60_000] as const
+      assert.deepStrictEqual(told, [most, most])
+    }),
+  )
+
   it.effect("is a time that ends, of no more than the settings allow", () =>
     Effect.gen(function* () {
       const [storage] = storages

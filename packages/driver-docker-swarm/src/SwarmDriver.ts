@@ -260,6 +260,11 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     snapshot: snapshots.take,
     snapshots: snapshots.list,
     removeSnapshot: snapshots.remove,
+    outlive: Effect.fn("SwarmDriver.outlive")((id, milliseconds) =>
+      on(id, ({ connections }, { instanceId }) =>
+        connections.outlive(instanceId, milliseconds),
+      ).pipe(Effect.catchTag("SandboxNotRunning", () => Effect.void)),
+    ),
     stats: Effect.fn("SwarmDriver.stats")((id) => on(id, (node, place) => node.stats(place))),
     identify: (id, user) => on(id, (node, place) => node.identify(place, user)),
     stat: (id, path) => file(id, (node, place) => node.files.stat(place, path)),

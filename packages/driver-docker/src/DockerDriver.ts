@@ -666,6 +666,9 @@ export const layerDriver = (
         ),
         dial: (id, port) => on(id, (target) => ports.dial(target, port)),
         listen: (id, port) => on(id, (target) => ports.listen(target, port)),
+        outlive: Effect.fn("DockerDriver.outlive")((id, milliseconds) =>
+          on(id, ({ instanceId }) => connections.outlive(instanceId, milliseconds)),
+        ),
         stats: Effect.fn("DockerDriver.stats")((id) => on(id, stats)),
         stat: (id, path) => file(id, (target) => files.stat(target, path)),
         readFile: (id, path, range) =>

@@ -9,7 +9,7 @@ import { leaseOf } from "../Labels.ts"
 import { initPath } from "./initArchive.ts"
 import { makeOpening } from "./opening.ts"
 import { answers, Stuck } from "./refusals.ts"
-import { removalSeconds } from "./removal.ts"
+import { removalSeconds, secondsAlone } from "./removal.ts"
 
 /** A connection to the init of a running sandbox. */
 export interface Connected {
@@ -229,6 +229,11 @@ export const makeConnections = Effect.fnUntraced(function* (
       current.get(instanceId)?.freeze()
     })
 
+  const silent = new EngineUnreachable({
+    endpoint: engine.endpoint,
+    reason: "a sandbox on it does not answer, and was not told how long it may live",
+  })
+
   const pausedError = new EngineError({
     operation: "use a sandbox",
     status: 409,
@@ -297,6 +302,19 @@ export const makeConnections = Effect.fnUntraced(function* (
      * nobody was there to hear.
      */
     greet: (instanceId: string, removal: number) => keep(instanceId, byHelper(instanceId, removal)),
+    /**
+     * Lets a container that runs live for so many milliseconds without a connection. It is told by a connection of its
+     * own, since an init takes that with the first frame only; that one ends here.
+     */
+    outlive: Effect.fnUntraced(function* (instanceId: string, milliseconds: number) {
+      const { State } = yield* engine.containerInspect(instanceId)
+      // One that is paused counts no time. One that does not run is told its time with its start.
+      if (!State.Running || State.Status === "paused") return
+      const isTold = yield* Effect.scoped(
+        Effect.flatMap(byHelper(instanceId, secondsAlone(milliseconds)), ({ proved }) => proved),
+      )
+      if (!isTold) return yield* silent
+    }),
     relaunch,
   }
 })

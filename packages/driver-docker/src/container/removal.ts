@@ -5,4 +5,8 @@ import type { SandboxSpec } from "@cordon/core"
  * which is slow to show itself loses it, nor more than the init can count.
  */
 export const removalSeconds = ({ lease }: Pick<SandboxSpec, "lease">): number =>
-  Math.min(Math.max(Math.ceil(lease.removeTimeout / 1000), 60), 2 ** 32 - 1)
+  secondsAlone(lease.removeTimeout)
+
+/** As `removalSeconds`, of milliseconds. */
+export const secondsAlone = (milliseconds: number): number =>
+  Math.min(Math.max(Math.ceil(milliseconds / 1000), 60), 2 ** 32 - 1)
