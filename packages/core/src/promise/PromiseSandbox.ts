@@ -1,4 +1,6 @@
+import type { Duplex } from "node:stream"
 import type { Duration } from "effect"
+
 import type { ForkOptions, ReadOptions, WriteOptions } from "../Sandboxes.ts"
 import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "../sandbox/folders.ts"
 import type { ClonedRepository, CloneOptions } from "../sandbox/git.ts"
@@ -185,6 +187,19 @@ export interface PromisePorts {
   readonly reverse: (
     port: number,
     options: ReverseOptions & Abortable,
+  ) => Promise<PromiseReversedPort>
+  /**
+   * As `reverse`, with each connection handed to this program as a stream, for a server of Node's own:
+   * `http.Server` takes it by `server.emit("connection", stream)`. Up to 64 are open at a time.
+   *
+   * @example
+   * const server = http.createServer((_, response) => response.end("hello"))
+   * await using port = await sandbox.ports.serve(8080, (stream) => void server.emit("connection", stream))
+   */
+  readonly serve: (
+    port: number,
+    handle: (stream: Duplex) => void,
+    options?: Abortable,
   ) => Promise<PromiseReversedPort>
 }
 

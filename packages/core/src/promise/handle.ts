@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { SandboxNotFound } from "../errors.ts"
 import type { Sandbox } from "../Sandboxes.ts"
+import { duplexOf } from "../sandbox/duplex.ts"
 import { backSandbox, type SessionBacking } from "./backing.ts"
 import { call, callScoped, callStream } from "./call.ts"
 import { commandsOf } from "./commands.ts"
@@ -22,6 +23,21 @@ const portsOf = (runtime: PromiseRuntime, { ports }: Sandbox): PromisePorts => (
   reverse: (port, options) =>
     callScoped(runtime, ["reverse", "ports.reverse"], { port, options }, () =>
       ports.reverse(port, options),
+    ).then(({ close }) => ({ close, [Symbol.asyncDispose]: close })),
+  serve: (port, handle, options) =>
+    callScoped(runtime, ["serve", "ports.serve"], { port, handle, options }, () =>
+      ports.serve(port, (connection) =>
+        Effect.suspend(() => {
+          const { stream, closed } = duplexOf(connection)
+          try {
+            handle(stream)
+          } catch (error) {
+            stream.destroy()
+            throw error
+          }
+          return closed
+        }),
+      ),
     ).then(({ close }) => ({ close, [Symbol.asyncDispose]: close })),
 })
 

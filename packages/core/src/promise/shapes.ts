@@ -259,6 +259,7 @@ export const shapes = {
   wait: { port: number, options: options(wait) },
   expose: { port: number, options: options(expose) },
   reverse: { port: number, options: options(reverse) },
+  serve: { port: number, handle: callback, options: options(abortable) },
   terminal: { options: options(terminal) },
   shell: { options: options(shell) },
   shellExec: { script: text, options: options(shellExec) },

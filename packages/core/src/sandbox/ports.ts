@@ -9,12 +9,13 @@ import {
   type Unsupported,
 } from "../errors.ts"
 import type { Leases } from "../Leases.ts"
-import type { SandboxDriver } from "../SandboxDriver.ts"
+import type { DialError, SandboxDriver } from "../SandboxDriver.ts"
 import { FilePath } from "../values/FilePath.ts"
+import type { PortConnection } from "../values/PortConnection.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import { listeningPorts, tables } from "./listening.ts"
 import { relay } from "./relay.ts"
-import { type ReverseOptions, reversePort } from "./reversePorts.ts"
+import { leadTo, listenIn, type ReverseOptions } from "./reversePorts.ts"
 import type { ScriptError } from "./shell.ts"
 
 /** Where an exposed port listens on this machine. */
@@ -67,6 +68,14 @@ export interface Ports {
   readonly reverse: (
     port: number,
     options: ReverseOptions,
+  ) => Effect.Effect<void, PortError | PortUnavailable, Scope.Scope>
+  /**
+   * As `reverse`, with each connection handed to this program. It is closed when what the handler returned has ended; up to
+   * 64 are handled at a time.
+   */
+  readonly serve: (
+    port: number,
+    handle: (connection: PortConnection<DialError>) => Effect.Effect<void>,
   ) => Effect.Effect<void, PortError | PortUnavailable, Scope.Scope>
 }
 
@@ -141,18 +150,23 @@ export const makePorts = (needs: {
     [...new Set(all.flatMap(listeningPorts))].sort((a, b) => a - b),
   )
 
-  const reverse: Ports["reverse"] = Effect.fn("Sandbox.ports.reverse")(function* (wanted, options) {
+  const serve: Ports["serve"] = Effect.fn("Sandbox.ports.serve")(function* (wanted, handle) {
     const port = yield* checked(wanted)
-    const localPort = yield* checked(options.localPort)
     yield* available
     // One that was stopped for want of use is started.
     yield* use(driver.stat(id, FilePath.make("/")))
-    yield* reversePort(driver, id, port, { ...options, localPort })
+    yield* listenIn(driver, id, port, handle)
+  })
+
+  const reverse: Ports["reverse"] = Effect.fn("Sandbox.ports.reverse")(function* (port, options) {
+    const localPort = yield* checked(options.localPort)
+    yield* serve(port, leadTo({ ...options, localPort }))
   })
 
   return {
     expose,
     reverse,
+    serve,
     list: Effect.andThen(available, use(listening)),
     wait: Effect.fn("Sandbox.ports.wait")(function* (wanted, options = {}) {
       const port = yield* checked(wanted)

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net"
 import { Effect, Exit, FiberSet, Schedule, Scope, Semaphore } from "effect"
-import type { SandboxDriver } from "../SandboxDriver.ts"
+import type { DialError, SandboxDriver } from "../SandboxDriver.ts"
 import type { PortConnection } from "../values/PortConnection.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import { relay } from "./relay.ts"
@@ -27,9 +27,9 @@ const connecting = 10_000
 const again = Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("10 seconds")])
 
 /** Hands each connection to a handler until listening fails. */
-const serve = Effect.fnUntraced(function* <E>(
+const serve = Effect.fnUntraced(function* (
   accept: Accept,
-  handle: (connection: PortConnection<E | Effect.Error<Accept>>) => Effect.Effect<void>,
+  handle: (connection: PortConnection<DialError>) => Effect.Effect<void>,
 ) {
   const slots = yield* Semaphore.make(most)
   const handlers = yield* FiberSet.make()
@@ -61,7 +61,7 @@ export const listenIn = Effect.fnUntraced(function* (
   driver: Driver,
   id: SandboxId,
   port: number,
-  handle: (connection: PortConnection<Effect.Error<Accept>>) => Effect.Effect<void>,
+  handle: (connection: PortConnection<DialError>) => Effect.Effect<void>,
 ) {
   const scope = yield* Scope.make()
   const accept = yield* Scope.provide(driver.listen(id, port), scope).pipe(
@@ -110,13 +110,13 @@ const reach = ({ host = "127.0.0.1", localPort }: ReverseOptions) =>
     { interruptible: true },
   )
 
-/** Leads what connects to a port inside to a program that this machine reaches. */
-export const reversePort = (driver: Driver, id: SandboxId, port: number, options: ReverseOptions) =>
-  listenIn(driver, id, port, (connection) =>
+/** Leads a connection to a program that this machine reaches. */
+export const leadTo =
+  (options: ReverseOptions) =>
+  (connection: PortConnection<DialError>): Effect.Effect<void> =>
     Effect.flatMap(reach(options), (socket) => relay(socket, Effect.succeed(connection))).pipe(
       Effect.scoped,
       Effect.catch((error) =>
-        Effect.logDebug("A connection from a sandbox broke", { port, error: error.message }),
+        Effect.logDebug("A connection from a sandbox broke", { error: error.message }),
       ),
-    ),
-  )
+    )

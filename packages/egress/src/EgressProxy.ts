@@ -1,0 +1,231 @@
+import { createServer, Agent as HttpAgent, type IncomingMessage } from "node:http"
+import { createSecureServer } from "node:http2"
+import { Agent as HttpsAgent } from "node:https"
+import { connect, type LookupFunction } from "node:net"
+import { type Duplex, pipeline } from "node:stream"
+import { getExtensionData, readTlsClientHello } from "read-tls-client-hello"
+import type { Authority } from "./authority.ts"
+import { lookupOpen } from "./destinations.ts"
+import { type Exchange, Exchanges, type ExchangesOptions } from "./Exchanges.ts"
+import {
+  forward,
+  type Origin,
+  parseHost,
+  Refusal,
+  refuse,
+  refusedBecause,
+  type Upstream,
+  upgrade,
+} from "./forward.ts"
+import type { Placeholders } from "./placeholders.ts"
+import { isInspected, type Policy } from "./policy.ts"
+
+export interface ProxyOptions extends ExchangesOptions {
+  readonly policy: Policy
+  readonly authority: Authority
+  readonly placeholders: Placeholders
+  /** Addresses of names that this machine's resolver does not know. */
+  readonly hosts: Readonly<Record<string, string>>
+  /** Authorities that destinations may be signed by, as PEM, beside those that Node knows. */
+  readonly ca: ReadonlyArray<string> | undefined
+}
+
+// Milliseconds: for a client's greeting, for headers, and without a byte.
+const greeting = 10_000
+const headersTake = 30_000
+const silence = 300_000
+const headerBytes = 32 * 1024
+
+const limits = {
+  headersTimeout: headersTake,
+  maxHeaderSize: headerBytes,
+  // What two servers read in two ways is refused.
+  insecureHTTPParser: false,
+  requireHostHeader: true,
+} as const
+
+const say = (socket: Duplex, status: string, text: string) => {
+  const body = `${text}\n`
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-cordon-refused: true\r\nconnection: close\r\n\r\n${body}`,
+  )
+}
+
+const within = <A>(millis: number, what: Promise<A>): Promise<A | undefined> => {
+  let late: NodeJS.Timeout | undefined
+  const none = new Promise<undefined>((resolve) => {
+    late = setTimeout(resolve, millis, undefined)
+  })
+  return Promise.race([what, none]).finally(() => clearTimeout(late))
+}
+
+/** The way out of one sandbox: an HTTP proxy that is handed the connections of its programs. */
+export class EgressProxy {
+  readonly exchanges: Exchanges
+  readonly #options: ProxyOptions
+  readonly #server = createServer({ ...limits })
+  #upstream: Upstream
+  #lookup: LookupFunction
+  readonly #sockets = new Set<Duplex>()
+
+  constructor(options: ProxyOptions) {
+    this.#options = options
+    this.exchanges = new Exchanges(options.policy, options)
+    this.#lookup = this.#lookupOf(options.policy)
+    this.#upstream = this.#upstreamOf()
+    this.#server.on("request", (request, response) => {
+      this.#plain(request, (origin) => forward(request, response, origin, this.#upstream)).catch(
+        (error: unknown) => refuse(response, error),
+      )
+    })
+    this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#plain(request, (origin) =>
+        upgrade(request, socket, head, origin, this.#upstream),
+      ).catch((error: unknown) => this.#refuse(socket, error))
+    })
+    this.#server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (head.length > 0) socket.unshift(head)
+      this.#connect(request, socket).catch((error: unknown) => this.#refuse(socket, error))
+    })
+    // By default it answers by closing what it can't read.
+    this.#server.on("clientError", (_, socket: Duplex) => {
+      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+    })
+  }
+
+  /** Takes a connection of a program inside. */
+  readonly take = (socket: Duplex): void => {
+    this.#sockets.add(socket)
+    socket.on("error", () => socket.destroy())
+    socket.on("close", () => this.#sockets.delete(socket))
+    this.#server.emit("connection", socket)
+  }
+
+  /** Has other rules decide from now on. */
+  update(policy: Policy): void {
+    const before = this.#upstream
+    this.#lookup = this.#lookupOf(policy)
+    this.#upstream = this.#upstreamOf()
+    this.exchanges.update(policy)
+    // Connections that wait were made by the rules as they were; those under way close with what they carry.
+    for (const agent of [before.http, before.https]) {
+      for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy()
+    }
+  }
+
+  /** Ends all that is under way. */
+  close(): void {
+    this.exchanges.close()
+    for (const socket of this.#sockets) socket.destroy()
+    this.#upstream.http.destroy()
+    this.#upstream.https.destroy()
+    this.#server.close()
+  }
+
+  #lookupOf({ ranges }: Policy) {
+    return lookupOpen(ranges, this.#options.hosts)
+  }
+
+  #upstreamOf(): Upstream {
+    const { placeholders, ca } = this.#options
+    const common = { keepAlive: true, maxFreeSockets: 8, timeout: silence, lookup: this.#lookup }
+    return {
+      exchanges: this.exchanges,
+      placeholders,
+      http: new HttpAgent(common),
+      https: new HttpsAgent({ ...common, ...(ca === undefined ? {} : { ca: [...ca] }) }),
+    }
+  }
+
+  #refuse(socket: Duplex, error: unknown): void {
+    if (error instanceof Refusal) say(socket, `${error.status} Refused`, error.message)
+    else socket.destroy()
+  }
+
+  /** A request whose whole address a client tells its proxy, which is not encrypted. */
+  async #plain(request: IncomingMessage, pass: (origin: Origin) => Promise<void>): Promise<void> {
+    const url = URL.parse(request.url ?? "")
+    if (url === null || url.protocol !== "http:" || url.username !== "" || url.password !== "") {
+      throw new Refusal(
+        400,
+        "Cordon: this is a proxy; set HTTP_PROXY and HTTPS_PROXY, and use http:// and https:// addresses.",
+      )
+    }
+    const named = parseHost(url.host, 80)
+    if (named === undefined)
+      throw new Refusal(403, refusedBecause("addresses are on no list of destinations; use names"))
+    request.url = request.url?.slice(request.url.indexOf("/", "http://".length)) ?? ""
+    if (!request.url.startsWith("/")) request.url = `/${url.search}`
+    await pass({ protocol: "http", ...named })
+  }
+
+  async #connect(request: IncomingMessage, socket: Duplex): Promise<void> {
+    const named = parseHost(request.url ?? "", 443)
+    if (named === undefined)
+      throw new Refusal(403, refusedBecause("addresses are on no list of destinations; use names"))
+    const { host, port } = named
+    const rules = this.exchanges.rulesFor(host, port)
+    if (rules.length > 0 && isInspected(rules))
+      return this.#inspect(socket, { protocol: "https", host, port })
+    const allowed = await this.exchanges.judge({ host, port })
+    if (typeof allowed === "string") throw new Refusal(403, refusedBecause(allowed))
+    socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
+    const hello = await within(
+      greeting,
+      readTlsClientHello(socket).catch(() => undefined),
+    )
+    const name = hello && getExtensionData(hello, "server_name")?.serverName
+    const exchange = allowed.begin(() => socket.destroy())
+    // A server that has many names would take another one than was judged.
+    if (name?.toLowerCase() !== host) {
+      exchange.close("refused", { reason: `TLS must name ${host}, and nothing else may be spoken` })
+      socket.destroy()
+      return
+    }
+    this.#tunnel(socket, host, port, exchange)
+  }
+
+  #tunnel(socket: Duplex, host: string, port: number, exchange: Exchange): void {
+    const other = connect({ host, port, lookup: this.#lookup, timeout: silence, noDelay: true })
+    other.on("timeout", () => other.destroy())
+    other.on("data", (bytes) => void exchange.received(bytes.length))
+    socket.on("data", (bytes: Buffer) => void exchange.sent(bytes.length))
+    const done = (error?: NodeJS.ErrnoException | null) => {
+      if (error) exchange.close("failed", { reason: "the connection broke" })
+      if (other.closed && socket.closed) exchange.close("done")
+    }
+    for (const end of [other, socket]) end.on("close", () => done())
+    pipeline(socket, other, done)
+    pipeline(other, socket, done)
+  }
+
+  /** Plays the server to a client that trusts this sandbox's authority, and speaks to the real one itself. */
+  async #inspect(socket: Duplex, origin: Origin): Promise<void> {
+    const context = await this.#options.authority.contextOf(origin.host)
+    const server = createSecureServer({
+      ...limits,
+      allowHTTP1: true,
+      handshakeTimeout: greeting,
+      settings: { maxConcurrentStreams: 64, maxHeaderListSize: headerBytes },
+      SNICallback: (name, done) => {
+        if (name.toLowerCase() === origin.host) done(null, context)
+        else done(new Error("another name than the connection is to"))
+      },
+    })
+    server.on("request", (request, response) => {
+      forward(request, response, origin, this.#upstream).catch((error: unknown) =>
+        refuse(response, error),
+      )
+    })
+    server.on("upgrade", (request: IncomingMessage, other: Duplex, head: Buffer) => {
+      upgrade(request, other, head, origin, this.#upstream).catch((error: unknown) =>
+        this.#refuse(other, error),
+      )
+    })
+    for (const event of ["tlsClientError", "sessionError", "clientError"]) {
+      server.on(event, () => socket.destroy())
+    }
+    socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
+    server.emit("connection", socket)
+  }
+}

@@ -1,0 +1,185 @@
+import { decide, type Policy, type Rule, rulesFor, type Subject } from "./policy.ts"
+
+/** How an attempt to get out went. */
+export interface EgressAttempt extends Subject {
+  readonly startedAt: Date
+  /** `refused` by the rules, `failed` on the way, `ended` by rules that changed or by a limit, else `done`. */
+  readonly outcome: "done" | "refused" | "failed" | "ended"
+  /** Why it was not done. */
+  readonly reason?: string
+  /** The HTTP status that came back. */
+  readonly status?: number
+  /** Bytes of content to the destination, and from it. */
+  readonly sent: number
+  readonly received: number
+}
+
+/** One attempt that is under way. */
+export interface Exchange {
+  readonly subject: Subject
+  /** Counts bytes; false where there are too many. */
+  readonly sent: (bytes: number) => boolean
+  readonly received: (bytes: number) => boolean
+  /** Tells how it went, once. */
+  readonly close: (
+    outcome: EgressAttempt["outcome"],
+    more?: Pick<EgressAttempt, "reason" | "status">,
+  ) => void
+}
+
+/** Decides about a request; a promise of `false`, an error and no answer in time are a no. */
+export type Ask = (subject: Subject) => boolean | Promise<boolean>
+
+export interface ExchangesOptions {
+  readonly ask: Ask | undefined
+  /** Milliseconds that a decision may take. */
+  readonly patience: number
+  readonly onAttempt: ((attempt: EgressAttempt) => void) | undefined
+}
+
+interface Live {
+  readonly subject: Subject
+  readonly rule: Rule
+  readonly end: (reason: string) => void
+}
+
+/** A request that the rules allow. */
+export interface Allowed {
+  readonly rule: Rule
+  /** Begins to count. @param cut ends it, because of rules that changed or a limit */
+  readonly begin: (cut: () => void) => Exchange
+}
+
+/** Decides about attempts by the rules as they are now, counts what they take, and ends what is no longer allowed. */
+export class Exchanges {
+  #policy: Policy
+  readonly #options: ExchangesOptions
+  readonly #live = new Set<Live>()
+  readonly #used = new Map<string, { requests: number; bytes: number }>()
+
+  constructor(policy: Policy, options: ExchangesOptions) {
+    this.#policy = policy
+    this.#options = options
+  }
+
+  get policy(): Policy {
+    return this.#policy
+  }
+
+  rulesFor(host: string, port: number): ReadonlyArray<Rule> {
+    return rulesFor(this.#policy, host, port)
+  }
+
+  /** Decides. @returns why not, where it is refused */
+  async judge(subject: Subject): Promise<Allowed | string> {
+    const startedAt = new Date()
+    const rules = this.rulesFor(subject.host, subject.port)
+    const rule = decide(rules, subject)
+    const reason =
+      rules.length === 0
+        ? `${subject.host}:${subject.port} is not on this sandbox's list of destinations`
+        : rule === undefined || rule.action === "deny"
+          ? `the rules of ${subject.host} do not allow ${subject.method ?? "this"} ${subject.path ?? ""}`.trim()
+          : await this.#reasonOf(rule, subject)
+    if (rule === undefined || reason !== undefined) {
+      this.#tell({
+        ...subject,
+        startedAt,
+        outcome: "refused",
+        reason: reason ?? "",
+        sent: 0,
+        received: 0,
+      })
+      return reason ?? ""
+    }
+    // The rules may have changed while somebody was asked.
+    const now = decide(this.rulesFor(subject.host, subject.port), subject)
+    if (now?.id !== rule.id || now.action === "deny") return this.judge(subject)
+    return { rule: now, begin: (cut) => this.#begin(now, subject, startedAt, cut) }
+  }
+
+  /** Has other rules decide from now on. What they do not allow is ended. */
+  update(policy: Policy): void {
+    this.#policy = policy
+    for (const { subject, end } of [...this.#live]) {
+      const rule = decide(this.rulesFor(subject.host, subject.port), subject)
+      if (rule === undefined || rule.action === "deny") end("the rules have changed")
+    }
+  }
+
+  /** Ends all that is under way. */
+  close(): void {
+    for (const { end } of [...this.#live]) end("the way out is closed")
+  }
+
+  async #reasonOf(rule: Rule, subject: Subject): Promise<string | undefined> {
+    const used = this.#usedOf(rule)
+    if (used.requests >= rule.maxRequests || used.bytes >= rule.maxBytes) {
+      return `what ${subject.host} may be used for is used up`
+    }
+    if (rule.action !== "ask") return undefined
+    const { ask, patience } = this.#options
+    if (ask === undefined) return `nobody is there to be asked about ${subject.host}`
+    let late: NodeJS.Timeout | undefined
+    const decided = Promise.race([
+      Promise.resolve().then(() => ask(subject)),
+      new Promise<boolean>((resolve) => {
+        late = setTimeout(() => resolve(false), patience)
+      }),
+    ])
+    const yes = await decided.catch(() => false).finally(() => clearTimeout(late))
+    return yes === true ? undefined : `the operator did not allow ${subject.host}`
+  }
+
+  #usedOf({ id }: Rule) {
+    const used = this.#used.get(id) ?? { requests: 0, bytes: 0 }
+    this.#used.set(id, used)
+    return used
+  }
+
+  #begin(rule: Rule, subject: Subject, startedAt: Date, cut: () => void): Exchange {
+    const used = this.#usedOf(rule)
+    used.requests++
+    let sent = 0
+    let received = 0
+    let isClosed = false
+    const close: Exchange["close"] = (outcome, more = {}) => {
+      if (isClosed) return
+      isClosed = true
+      this.#live.delete(live)
+      this.#tell({ ...subject, startedAt, outcome, ...more, sent, received })
+    }
+    const end = (reason: string) => {
+      close("ended", { reason })
+      cut()
+    }
+    const live: Live = { subject, rule, end }
+    this.#live.add(live)
+    const within = (bytes: number) => {
+      used.bytes += bytes
+      if (used.bytes <= rule.maxBytes) return true
+      end(`what ${subject.host} may be used for is used up`)
+      return false
+    }
+    return {
+      subject,
+      sent: (bytes) => {
+        sent += bytes
+        return within(bytes)
+      },
+      received: (bytes) => {
+        received += bytes
+        return within(bytes)
+      },
+      close,
+    }
+  }
+
+  #tell(attempt: EgressAttempt): void {
+    try {
+      this.#options.onAttempt?.(attempt)
+    } catch {
+      // Whoever listens must not break what goes on.
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { lookup as resolve } from "node:dns"
+import { isIP, type LookupFunction } from "node:net"
+import ipaddr from "ipaddr.js"
+
+/** A name leads to an address that sandboxes may not reach. */
+export class AddressRefused extends Error {
+  override readonly name = "AddressRefused"
+  constructor(host: string, address: string) {
+    super(`${host} leads to ${address}, which no rule opens`)
+  }
+}
+
+export type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number]
+
+export const parseRange = (text: string): Range | undefined => {
+  try {
+    return ipaddr.parseCIDR(text)
+  } catch {
+    return undefined
+  }
+}
+
+const matches = (address: ipaddr.IPv4 | ipaddr.IPv6, [base, bits]: Range) =>
+  address.kind() === base.kind() && address.match(base, bits)
+
+/** IPv4 addresses that an IPv6 one stands for: what it leads to is what counts. */
+const meant = (address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 => {
+  if (!(address instanceof ipaddr.IPv6)) return address
+  if (address.isIPv4MappedAddress()) return address.toIPv4Address()
+  const bytes = address.toByteArray()
+  const range = address.range()
+  // NAT64 has it at its end, 6to4 after its first two bytes.
+  if (range === "rfc6052") return new ipaddr.IPv4(bytes.slice(12))
+  if (range === "6to4") return new ipaddr.IPv4(bytes.slice(2, 6))
+  return address
+}
+
+/**
+ * Whether a sandbox may be led to an address: a public one, or a private one within the ranges. Link-local ones, where clouds
+ * keep credentials, never.
+ */
+export const isOpen = (text: string, ranges: ReadonlyArray<Range>): boolean => {
+  if (!ipaddr.isValid(text)) return false
+  const address = meant(ipaddr.parse(text))
+  const range = address.range()
+  if (range === "unicast") return true
+  if (range === "linkLocal") return false
+  return ranges.some((range) => matches(address, range))
+}
+
+/**
+ * Looks names up, and gives an address only where all that the name leads to are open: the connection is made to what was
+ * looked at, whatever the name leads to a moment later.
+ *
+ * @param hosts addresses of names that the resolver does not know
+ */
+export const lookupOpen =
+  (ranges: ReadonlyArray<Range>, hosts: Readonly<Record<string, string>>): LookupFunction =>
+  (host, options, callback) => {
+    const judge = (
+      addresses: ReadonlyArray<{ readonly address: string; readonly family: number }>,
+    ) => {
+      const closed = addresses.find(({ address }) => !isOpen(address, ranges))
+      const [first] = addresses
+      if (closed !== undefined || first === undefined) {
+        return callback(new AddressRefused(host, closed?.address ?? "nothing"), "", 0)
+      }
+      if (options.all === true) return callback(null, [...addresses])
+      return callback(null, first.address, first.family)
+    }
+    const known = Object.hasOwn(hosts, host) ? hosts[host] : undefined
+    if (known !== undefined) return judge([{ address: known, family: isIP(known) }])
+    resolve(host, { all: true }, (error, addresses) =>
+      error === null ? judge(addresses) : callback(error, "", 0),
+    )
+  }

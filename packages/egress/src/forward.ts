@@ -1,0 +1,265 @@
+import {
+  type Agent as HttpAgent,
+  type IncomingMessage,
+  request as plain,
+  type ServerResponse,
+} from "node:http"
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
+import { type Agent as HttpsAgent, type RequestOptions, request as secure } from "node:https"
+import { type Duplex, pipeline, type Readable } from "node:stream"
+import { AddressRefused } from "./destinations.ts"
+import type { Exchange, Exchanges } from "./Exchanges.ts"
+import { requestHeaders, responseHeaders, secretsOf } from "./headers.ts"
+import type { Placeholders } from "./placeholders.ts"
+import type { Rule, Subject } from "./policy.ts"
+import { makeScrubber } from "./scrub.ts"
+
+export type Request = IncomingMessage | Http2ServerRequest
+export type Response = ServerResponse | Http2ServerResponse
+
+/** A server to which a sandbox speaks, as it believes. */
+export interface Origin {
+  readonly protocol: "http" | "https"
+  /** In lower case. */
+  readonly host: string
+  readonly port: number
+}
+
+export interface Upstream {
+  readonly exchanges: Exchanges
+  readonly placeholders: Placeholders
+  readonly http: HttpAgent
+  readonly https: HttpsAgent
+}
+
+/** A request that can't be passed on, in the words of a status. */
+export class Refusal extends Error {
+  readonly status: number
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+const defaultPort = { http: 80, https: 443 } as const
+
+/** A host and its port as one name. */
+const nameOf = ({ protocol, host, port }: Origin) =>
+  port === defaultPort[protocol] ? host : `${host}:${port}`
+
+/** Takes a host and its port apart; undefined where it is no name. */
+export const parseHost = (
+  text: string,
+  otherwise: number,
+): { readonly host: string; readonly port: number } | undefined => {
+  const [, name, port] =
+    /^([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)\.?(?::(\d{1,5}))?$/.exec(text) ?? []
+  const number = port === undefined ? otherwise : Number(port)
+  // Addresses are no names: what is on the list is.
+  if (name === undefined || /^[\d.]+$|^0x/i.test(name) || number < 1 || number > 65_535)
+    return undefined
+  return { host: name.toLowerCase(), port: number }
+}
+
+/**
+ * The path that a destination gets is the one that is judged: dots and percent signs are resolved before, and what servers
+ * are known to read in different ways is refused.
+ */
+const targetOf = (
+  url: string,
+  { protocol }: Origin,
+): { readonly path: string; readonly whole: string } => {
+  if (!url.startsWith("/") || url.startsWith("//") || url.includes("#") || url.includes("\\")) {
+    throw new Refusal(400, "The path of the request can't be read in one way only.")
+  }
+  const { pathname, search } = new URL(url, `${protocol}://origin.invalid`)
+  if (/%(?:2f|5c|00|25)|\/\//i.test(pathname)) {
+    throw new Refusal(
+      400,
+      "The path of the request has encoded or repeated slashes, or an encoded percent sign, which servers read in different ways.",
+    )
+  }
+  return { path: pathname, whole: pathname + search }
+}
+
+/** What is asked for, and whether the rules allow it. */
+const judged = async (request: Request, origin: Origin, { exchanges }: Upstream) => {
+  const authority = "authority" in request ? request.authority : request.headers.host
+  const named = parseHost(authority ?? "", defaultPort[origin.protocol])
+  // Another name than the connection was made to would be judged by the rules of this one.
+  if (named?.host !== origin.host || named.port !== origin.port) {
+    throw new Refusal(
+      421,
+      `This connection is one to ${nameOf(origin)}: its requests must name no other host.`,
+    )
+  }
+  const { path, whole } = targetOf(request.url ?? "", origin)
+  const subject: Subject = {
+    host: origin.host,
+    port: origin.port,
+    method: request.method ?? "GET",
+    path,
+  }
+  const allowed = await exchanges.judge(subject)
+  if (typeof allowed === "string") throw new Refusal(403, refusedBecause(allowed))
+  if (origin.protocol === "http" && secretsOf(allowed.rule).length > 0) {
+    throw new Refusal(
+      403,
+      refusedBecause(`${origin.host} may be used by https only, since a key goes with it`),
+    )
+  }
+  return { allowed, whole, subject }
+}
+
+/** What a model or a program reads that was refused. */
+export const refusedBecause = (reason: string) =>
+  `Cordon: ${reason}. Whoever runs this sandbox decides where it may go; trying again, or another way, changes nothing.`
+
+const optionsOf = (
+  request: Request,
+  origin: Origin,
+  rule: Rule,
+  whole: string,
+  { placeholders, http, https }: Upstream,
+): RequestOptions => ({
+  host: origin.host,
+  port: origin.port,
+  method: request.method,
+  path: whole,
+  headers: requestHeaders(request.headers, nameOf(origin), rule, placeholders),
+  ...(origin.protocol === "https" ? { agent: https, servername: origin.host } : { agent: http }),
+})
+
+const open = (origin: Origin, options: RequestOptions) =>
+  origin.protocol === "https" ? secure(options) : plain(options)
+
+/** Why a destination could not be reached, in words that tell a sandbox nothing of the operator's network. */
+const failureOf = (error: unknown) =>
+  error instanceof AddressRefused
+    ? { status: 403, reason: "its name leads to an address that sandboxes may not reach" }
+    : { status: 502, reason: "the destination did not answer as it should" }
+
+const answer = (response: Response, status: number, text: string) => {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  response.statusCode = status
+  response.setHeader("content-type", "text/plain; charset=utf-8")
+  response.setHeader("x-cordon-refused", "true")
+  response.end(`${text}\n`)
+}
+
+/** Answers a refusal, and lets go of what it came with. */
+export const refuse = (response: Response, error: unknown): void => {
+  const { status, message } =
+    error instanceof Refusal ? error : new Refusal(500, "Cordon: the way out failed.")
+  answer(response, status, message)
+}
+
+const counted = (stream: Readable, count: Exchange["sent"]) =>
+  stream.on("data", (bytes: Buffer) => void count(bytes.length))
+
+/** Passes a request on, and its response back. */
+export const forward = async (
+  request: Request,
+  response: Response,
+  origin: Origin,
+  upstream: Upstream,
+): Promise<void> => {
+  const { allowed, whole } = await judged(request, origin, upstream)
+  const { rule, begin } = allowed
+  const sending = open(origin, optionsOf(request, origin, rule, whole, upstream))
+  const exchange = begin(() => {
+    sending.destroy()
+    answer(
+      response,
+      403,
+      refusedBecause(`what was under way to ${origin.host} is no longer allowed`),
+    )
+    response.destroy()
+  })
+  const fail = (error: unknown) => {
+    const { status, reason } = failureOf(error)
+    exchange.close(status === 403 ? "refused" : "failed", { reason })
+    answer(response, status, status === 403 ? refusedBecause(reason) : `Cordon: ${reason}.`)
+  }
+  sending.on("error", fail)
+  response.on("close", () => {
+    if (!response.writableFinished) {
+      sending.destroy()
+      exchange.close("failed", { reason: "the sandbox went away" })
+    }
+  })
+  sending.on("response", (incoming) => {
+    const status = incoming.statusCode ?? 502
+    response.statusCode = status
+    for (const [name, value] of Object.entries(responseHeaders(incoming.headers, rule))) {
+      if (value !== undefined) response.setHeader(name, value)
+    }
+    const secrets = secretsOf(rule)
+    counted(incoming, exchange.received)
+    const done = (error?: NodeJS.ErrnoException | null) =>
+      error
+        ? exchange.close("failed", { status, reason: "it broke off" })
+        : exchange.close("done", { status })
+    if (secrets.length > 0) pipeline(incoming, makeScrubber(secrets), response, done)
+    else pipeline(incoming, response, done)
+  })
+  counted(request, exchange.sent)
+  // Its own end is told by the response, or by an error.
+  pipeline(request, sending, () => {})
+}
+
+/** Passes on a connection that leaves HTTP, as WebSocket does. */
+export const upgrade = async (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  origin: Origin,
+  upstream: Upstream,
+): Promise<void> => {
+  const { allowed, whole } = await judged(request, origin, upstream)
+  const { rule, begin } = allowed
+  const options = optionsOf(request, origin, rule, whole, upstream)
+  const protocol = request.headers.upgrade ?? "websocket"
+  const sending = open(origin, {
+    ...options,
+    headers: { ...options.headers, connection: "Upgrade", upgrade: protocol },
+  })
+  const exchange = begin(() => {
+    sending.destroy()
+    socket.destroy()
+  })
+  const end = (status: string, reason: string) => {
+    exchange.close("failed", { reason })
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  }
+  socket.on("error", () => sending.destroy())
+  sending.on("error", (error) => {
+    const { status, reason } = failureOf(error)
+    end(status === 403 ? "403 Forbidden" : "502 Bad Gateway", reason)
+  })
+  sending.on("response", (incoming) => {
+    incoming.resume()
+    end(`${incoming.statusCode ?? 502} Not Upgraded`, "the destination did not upgrade")
+  })
+  sending.on("upgrade", (incoming, other, first) => {
+    const lines = Object.entries(responseHeaders(incoming.headers, rule)).flatMap(([name, value]) =>
+      [value ?? []].flat().map((one) => `${name}: ${one}\r\n`),
+    )
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${protocol}\r\n${lines.join("")}\r\n`,
+    )
+    exchange.sent(head.length)
+    exchange.received(first.length)
+    other.write(head)
+    socket.write(first)
+    counted(socket, exchange.sent)
+    counted(other, exchange.received)
+    const done = () => exchange.close("done", { status: 101 })
+    pipeline(socket, other, done)
+    pipeline(other, socket, done)
+  })
+  sending.end()
+}

@@ -1,0 +1,473 @@
+import { once } from "node:events"
+import { request } from "node:http"
+import { connect as connectTls } from "node:tls"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import type { EgressRules } from "../src/policy.ts"
+import {
+  ask,
+  askHttp2,
+  type Destination,
+  rawly,
+  secured,
+  startDestination,
+  startProxy,
+  type TestProxy,
+  tunnelTo,
+} from "./support.ts"
+
+const key = "sk-the-key-that-nobody-inside-has"
+let destination: Destination
+beforeAll(async () => {
+  destination = await startDestination()
+})
+afterAll(() => destination[Symbol.asyncDispose]())
+
+const at = (name: string) => `${name}:${destination.port}`
+const withKey = (): EgressRules => ({
+  allow: {
+    [at("api.test")]: { headers: { authorization: `Bearer ${key}` } },
+    [at("other.test")]: {},
+  },
+})
+/** What got to the destinations while something was done. */
+const gotBy = async (what: () => Promise<unknown>) => {
+  const before = destination.received.length
+  await what()
+  return destination.received.slice(before)
+}
+
+describe("a request", () => {
+  it("gets the key outside, and its response repeats none", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const [got] = await gotBy(async () => {
+      const answer = await ask(proxy, destination, {
+        method: "POST",
+        body: "hello",
+        headers: { authorization: "Bearer mine" },
+      })
+      assert.strictEqual(answer.status, 200)
+      assert.strictEqual(answer.body, `you said Bearer ${"*".repeat(key.length)} and 5 bytes`)
+      assert.notInclude(JSON.stringify(answer), key)
+    })
+    assert.strictEqual(got?.headers.authorization, `Bearer ${key}`)
+    assert.strictEqual(got?.body, "hello")
+    assert.deepInclude(proxy.attempts[0], {
+      host: "api.test",
+      method: "POST",
+      path: "/",
+      outcome: "done",
+      status: 200,
+      sent: 5,
+    })
+    assert.notInclude(JSON.stringify(proxy.attempts), key)
+  })
+
+  it("follows a redirect to another host without the key", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const { status, headers } = await ask(proxy, destination, { path: "/elsewhere" })
+    assert.deepStrictEqual([status, headers.location], [302, `https://${at("other.test")}/`])
+    // No rule looks into what goes there: the server's own certificate comes through.
+    const { socket } = await tunnelTo(proxy, at("other.test"))
+    const tls = await secured(socket, { servername: "other.test", ca: destination.ca })
+    const asking = request({
+      createConnection: () => tls,
+      path: "/",
+      headers: { host: at("other.test") },
+    }).end()
+    const [got] = await gotBy(() => once(asking, "response"))
+    assert.isUndefined(got?.headers.authorization)
+    tls.destroy()
+  })
+
+  it("names no other host than its connection is to", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const got = await gotBy(async () => {
+      for (const host of [
+        "other.test",
+        at("other.test"),
+        "api.test",
+        "127.0.0.1",
+        "api.test:1",
+        "x@api.test",
+        "",
+        "api.test, other.test",
+      ]) {
+        const { status } = await ask(proxy, destination, { host }).catch(() => ({ status: 400 }))
+        assert.include([400, 421], status, host)
+      }
+      assert.strictEqual(
+        (await ask(proxy, destination, { path: `https://${at("other.test")}/` })).status,
+        400,
+      )
+    })
+    assert.lengthOf(got, 0)
+  })
+
+  it("names no other host by pseudo-headers either", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const fine = await gotBy(() => askHttp2(proxy, destination, { ":authority": at("api.test") }))
+    assert.strictEqual(fine[0]?.headers.authorization, `Bearer ${key}`)
+    const got = await gotBy(async () => {
+      assert.strictEqual(
+        (await askHttp2(proxy, destination, { ":authority": at("other.test") })).status,
+        421,
+      )
+      for (const path of [
+        "other",
+        "//other.test/",
+        "https://other.test/",
+        "/a\\b",
+        "/%2e%2e%2fetc",
+        "*",
+      ]) {
+        const { status } = await askHttp2(proxy, destination, {
+          ":authority": at("api.test"),
+          ":path": path,
+        })
+        assert.strictEqual(status, 400, path)
+      }
+    })
+    assert.lengthOf(got, 0)
+  })
+
+  it("gets the path that was judged", async () => {
+    await using proxy = await startProxy(destination, {
+      allow: { [at("api.test")]: { paths: ["/open/**"], headers: { "x-key": key } } },
+    })
+    const got = await gotBy(async () => {
+      const paths = [
+        "/open/../closed",
+        "/open/%2e%2e/closed",
+        "/open/.%2e/closed",
+        "/closed",
+        "/open/..%2fclosed",
+        "/open//closed",
+        "/open/%252e%252e/closed",
+      ]
+      for (const path of paths) {
+        const { status } = await ask(proxy, destination, { path })
+        assert.include([400, 403], status, path)
+      }
+    })
+    assert.lengthOf(got, 0)
+    const [fine] = await gotBy(() => ask(proxy, destination, { path: "/open/./a?b=../c" }))
+    assert.strictEqual(fine?.url, "/open/a?b=../c")
+  })
+
+  it("that two servers would read in two ways gets nowhere", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const smuggled = `GET /smuggled HTTP/1.1\r\nHost: ${at("api.test")}\r\n\r\n`
+    const cases = [
+      ["Content-Length: 5", "Transfer-Encoding: chunked"],
+      ["Content-Length: 5", "Content-Length: 6"],
+      ["Transfer-Encoding: xchunked"],
+      ["Transfer-Encoding : chunked"],
+      ["Content-Length: +5"],
+      ["Transfer-Encoding: chunked, identity"],
+      ["X: a\nTransfer-Encoding: chunked"],
+    ]
+    for (const lines of cases) {
+      const got = await gotBy(async () => {
+        const { socket } = await tunnelTo(proxy, at("api.test"))
+        const tls = await secured(socket, {
+          servername: "api.test",
+          ca: proxy.authority.certificate,
+        })
+        tls.write(
+          `POST / HTTP/1.1\r\nHost: ${at("api.test")}\r\n${lines.join("\r\n")}\r\n\r\n0\r\n\r\n${smuggled}`,
+        )
+        tls.resume()
+        await once(tls, "close")
+      })
+      assert.notInclude(
+        got.map(({ url }) => url),
+        "/smuggled",
+        lines.join("; "),
+      )
+    }
+  })
+
+  it("over plain HTTP gets no key", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const answer = await rawly(
+      proxy,
+      `GET http://${at("api.test")}/ HTTP/1.1\r\nHost: ${at("api.test")}\r\nConnection: close\r\n\r\n`,
+    )
+    assert.match(answer, /^HTTP\/1.1 403 .*may be used by https only/s)
+  })
+
+  it("whose address and Host differ is refused", async () => {
+    await using proxy = await startProxy(destination, { allow: { [at("other.test")]: {} } })
+    const answer = await rawly(
+      proxy,
+      `GET http://${at("other.test")}/ HTTP/1.1\r\nHost: ${at("api.test")}\r\nConnection: close\r\n\r\n`,
+    )
+    assert.match(answer, /^HTTP\/1.1 421 /)
+  })
+})
+
+describe("a connection", () => {
+  const refusedFor = async (proxy: TestProxy, target: string) => {
+    const { status, socket } = await tunnelTo(proxy, target)
+    socket.destroy()
+    return status
+  }
+
+  it("to what is on no list is refused, whatever it is called", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const { port } = destination
+    for (const target of [
+      at("inside.test"),
+      "api.test:22",
+      `127.0.0.1:${port}`,
+      `2130706433:${port}`,
+      `0x7f000001:${port}`,
+      `[::1]:${port}`,
+      `[::ffff:127.0.0.1]:${port}`,
+      `localhost:${port}`,
+      `api.test.evil.test:${port}`,
+      `user@api.test:${port}`,
+      "api.test:0",
+      "api.test:99999",
+    ]) {
+      assert.strictEqual(await refusedFor(proxy, target), 403, target)
+    }
+    assert.strictEqual(await refusedFor(proxy, `API.test.:${port}`), 200)
+  })
+
+  it("shows the name of no other server in TLS", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    for (const [target, ca] of [
+      [at("other.test"), destination.ca],
+      [at("api.test"), proxy.authority.certificate],
+    ] as const) {
+      const before = destination.connections.size
+      const { socket } = await tunnelTo(proxy, target)
+      const tls = connectTls({
+        socket,
+        servername: "inside.test",
+        ca,
+        checkServerIdentity: () => undefined,
+      })
+      tls.on("error", () => {})
+      await new Promise((resolve) => tls.once("close", resolve))
+      assert.strictEqual(destination.connections.size, before)
+    }
+    assert.deepInclude(proxy.attempts[0], { host: "other.test", outcome: "refused" })
+  })
+
+  it("speaks nothing but TLS where nobody looks in", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const before = destination.connections.size
+    const heard = await rawly(
+      proxy,
+      `CONNECT ${at("other.test")} HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n`,
+    )
+    assert.strictEqual(heard, "HTTP/1.1 200 Connection established\r\n\r\n")
+    assert.strictEqual(destination.connections.size, before)
+  })
+
+  it("leads to no private address, whatever its name leads to by then", async () => {
+    const hosts = { "api.test": "127.0.0.1", "other.test": "169.254.169.254" }
+    await using proxy = await startProxy(
+      destination,
+      { ...withKey(), allowAddresses: ["10.0.0.0/8"] },
+      { hosts },
+    )
+    const got = await gotBy(async () => {
+      assert.strictEqual((await ask(proxy, destination)).status, 403)
+    })
+    assert.lengthOf(got, 0)
+    assert.deepInclude(proxy.attempts[0], {
+      outcome: "refused",
+      reason: "its name leads to an address that sandboxes may not reach",
+    })
+    const { socket } = await tunnelTo(proxy, at("other.test"))
+    await secured(socket, { servername: "other.test", ca: destination.ca }).then(
+      () => assert.fail("it got there"),
+      () => undefined,
+    )
+  })
+
+  it("can't go on to another proxy", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const { status } = await ask(proxy, destination, {
+      method: "CONNECT",
+      path: at("other.test"),
+    }).catch(() => ({ status: 0 }))
+    assert.notStrictEqual(status, 200)
+  })
+
+  it("by which a program asks the proxy itself is told what it is", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    assert.match(
+      await rawly(proxy, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+      /^HTTP\/1.1 400 .*this is a proxy/s,
+    )
+    assert.match(await rawly(proxy, "\x16\x03\x01\x02\x00"), /^HTTP\/1.1 400 /)
+  })
+})
+
+describe("a placeholder", () => {
+  it("is worth nothing at another destination, and nothing from another sandbox", async () => {
+    const rules: EgressRules = {
+      allow: {
+        [at("api.test")]: { secrets: { TOKEN: key } },
+        [at("other.test")]: { methods: ["GET"] },
+      },
+    }
+    await using proxy = await startProxy(destination, rules)
+    await using another = await startProxy(destination, rules)
+    const headers = { authorization: `Bearer ${proxy.env["TOKEN"] ?? ""}` }
+    const got = await gotBy(async () => {
+      await ask(proxy, destination, { headers })
+      await ask(proxy, destination, { headers, to: "other.test" })
+      await ask(another, destination, { headers })
+    })
+    assert.deepStrictEqual(
+      got.map(({ headers: { authorization } }) => authorization),
+      [`Bearer ${key}`, headers.authorization, headers.authorization],
+    )
+  })
+})
+
+describe("rules that change", () => {
+  it("end what they do not allow, in the middle of an upload", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const { socket } = await tunnelTo(proxy, at("api.test"))
+    const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
+    const got = await gotBy(async () => {
+      tls.write(
+        `POST /upload HTTP/1.1\r\nHost: ${at("api.test")}\r\nContent-Length: 1000000\r\n\r\n`,
+      )
+      tls.write(Buffer.alloc(1000))
+      while (destination.connections.size === 0)
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      proxy.update({ allow: { [at("other.test")]: {} } })
+      tls.resume()
+      await once(tls, "close")
+      assert.strictEqual((await tunnelTo(proxy, at("api.test"))).status, 403)
+    })
+    // What came of it is broken, and says so.
+    assert.isTrue(got.every(({ body }) => body === "broken"))
+    assert.deepInclude(proxy.attempts[0], {
+      path: "/upload",
+      outcome: "ended",
+      reason: "the rules have changed",
+    })
+  })
+
+  it("end tunnels as well, and leave what they allow", async () => {
+    await using proxy = await startProxy(destination, {
+      allow: { [at("api.test")]: {}, [at("other.test")]: {} },
+    })
+    const open = async (name: string) => {
+      const { socket } = await tunnelTo(proxy, at(name))
+      return secured(socket, { servername: name, ca: destination.ca })
+    }
+    const [kept, ended] = await Promise.all([open("api.test"), open("other.test")])
+    proxy.update({ allow: { [at("api.test")]: {} } })
+    ended.resume()
+    await once(ended, "close")
+    kept.write(`GET / HTTP/1.1\r\nHost: ${at("api.test")}\r\n\r\n`)
+    const [bytes] = await once(kept, "data")
+    assert.match(String(bytes), /^HTTP\/1.1 200/)
+    kept.destroy()
+  })
+
+  it("leave all as it was where they can't be", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    assert.throws(() => proxy.update({ allow: { "10.0.0.1": {} } }))
+    assert.strictEqual((await ask(proxy, destination)).status, 200)
+  })
+})
+
+describe("bounds", () => {
+  it("hold requests and bytes to what a rule gives", async () => {
+    await using proxy = await startProxy(destination, {
+      allow: {
+        [at("api.test")]: { maxRequests: 2 },
+        [at("other.test")]: { methods: ["POST"], maxBytes: 1000 },
+      },
+    })
+    const statuses: Array<number> = []
+    for (let count = 0; count < 3; count++) statuses.push((await ask(proxy, destination)).status)
+    assert.deepStrictEqual(statuses, [200, 200, 403])
+    const upload = { to: "other.test", method: "POST", body: "x".repeat(2000) }
+    const got = await gotBy(async () => {
+      const { status } = await ask(proxy, destination, upload).catch(() => ({ status: 403 }))
+      assert.strictEqual(status, 403)
+    })
+    assert.isTrue(got.every(({ body }) => body === "broken"))
+    assert.strictEqual((await ask(proxy, destination, { ...upload, body: "" })).status, 403)
+  })
+
+  it("have a program decide where a rule says so, and take no answer for a no", async () => {
+    const asked: Array<unknown> = []
+    const rules: EgressRules = { allow: { [at("api.test")]: { action: "ask" } } }
+    const decide = (subject: { readonly path?: string }) => {
+      asked.push(subject)
+      if (subject.path === "/throws") throw new Error("no")
+      if (subject.path === "/late") return new Promise<boolean>(() => {})
+      return subject.path === "/yes"
+    }
+    await using proxy = await startProxy(destination, rules, { ask: decide, patience: 100 })
+    const statuses = await Promise.all(
+      ["/yes", "/no", "/throws", "/late"].map(
+        async (path) => (await ask(proxy, destination, { path })).status,
+      ),
+    )
+    assert.deepStrictEqual(statuses, [200, 403, 403, 403])
+    assert.deepInclude(asked, {
+      host: "api.test",
+      port: destination.port,
+      method: "GET",
+      path: "/yes",
+    })
+    await using alone = await startProxy(destination, rules)
+    assert.strictEqual((await ask(alone, destination, { path: "/yes" })).status, 403)
+  })
+
+  it("hold a flood of headers", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    assert.match(
+      await rawly(
+        proxy,
+        `CONNECT ${at("api.test")} HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(100_000)}\r\n\r\n`,
+      ),
+      /^(HTTP\/1.1 4|$)/,
+    )
+  })
+
+  it("end with the proxy: nothing gets out after it", async () => {
+    const proxy = await startProxy(destination, withKey())
+    const { socket } = await tunnelTo(proxy, at("api.test"))
+    const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
+    const closed = once(tls, "close")
+    await proxy[Symbol.asyncDispose]()
+    await closed
+  })
+})
+
+it("WebSocket goes through, with the key", async () => {
+  await using proxy = await startProxy(destination, withKey())
+  const { socket } = await tunnelTo(proxy, at("api.test"))
+  const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
+  tls.write(
+    `GET /ws HTTP/1.1\r\nHost: ${at("api.test")}\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n`,
+  )
+  const [first] = await once(tls, "data")
+  assert.match(String(first), /^HTTP\/1.1 101 /)
+  tls.write("ping")
+  const [second] = await once(tls, "data")
+  assert.strictEqual(String(second), "ping")
+  tls.end()
+  await once(tls, "close")
+  assert.deepInclude(proxy.attempts[0], {
+    path: "/ws",
+    outcome: "done",
+    status: 101,
+    sent: 4,
+    received: 4,
+  })
+})

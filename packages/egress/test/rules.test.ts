@@ -1,0 +1,185 @@
+import { InvalidInput } from "@cordon/core"
+import { assert, describe, it } from "vitest"
+import { isOpen, parseRange } from "../src/destinations.ts"
+import { Placeholders } from "../src/placeholders.ts"
+import { decide, type EgressRules, isInspected, parsePolicy, rulesFor } from "../src/policy.ts"
+import { makeScrubber } from "../src/scrub.ts"
+
+const verdict = (rules: EgressRules, host: string, port: number, method = "GET", path = "/") =>
+  decide(rulesFor(parsePolicy(rules), host, port), { method, path })?.id
+
+describe("rules", () => {
+  const rules: EgressRules = {
+    allow: {
+      "example.com": {},
+      "*.example.com": { methods: ["get"] },
+      "api.example.com": [{ paths: ["/v1/*"] }, { paths: ["/files/**"], action: "deny" }],
+      "registry.example.com:5000": {},
+    },
+  }
+  it.each([
+    ["example.com", 443, "example.com#0"],
+    ["example.com", 80, "example.com#0"],
+    ["example.com", 22, undefined],
+    ["www.example.com", 443, "*.example.com#0"],
+    ["a.b.example.com", 443, "*.example.com#0"],
+    ["badexample.com", 443, undefined],
+    ["registry.example.com", 5000, "registry.example.com:5000#0"],
+    ["registry.example.com", 443, "*.example.com#0"],
+    ["com", 443, undefined],
+  ])("of %s on port %i are %s", (host, port, id) =>
+    assert.strictEqual(verdict(rules, host, port), id),
+  )
+
+  it("go by method and path, the first that fits", () => {
+    assert.isUndefined(verdict(rules, "www.example.com", 443, "POST"))
+    assert.strictEqual(
+      verdict(rules, "api.example.com", 443, "GET", "/v1/models"),
+      "api.example.com#0",
+    )
+    assert.isUndefined(verdict(rules, "api.example.com", 443, "GET", "/v1/models/one"))
+    assert.strictEqual(
+      verdict(rules, "api.example.com", 443, "GET", "/files/a/b"),
+      "api.example.com#1",
+    )
+    assert.isUndefined(verdict(rules, "api.example.com", 443, "GET", "/v1xmodels"))
+  })
+
+  it("look into a connection only where one of them has to", () => {
+    const needs = (rule: EgressRules["allow"][string]) =>
+      isInspected(rulesFor(parsePolicy({ allow: { "a.test": rule } }), "a.test", 443))
+    assert.isFalse(needs({}))
+    assert.isFalse(needs({ maxBytes: 10 }))
+    for (const rule of [
+      { methods: ["GET"] },
+      { paths: ["/"] },
+      { headers: { a: "b" } },
+      { secrets: { A: "b" } },
+      { maxRequests: 1 },
+      { action: "ask" as const },
+      [{}, {}],
+    ]) {
+      assert.isTrue(needs(rule), JSON.stringify(rule))
+    }
+  })
+
+  it.each([
+    [{ "10.0.0.1": {} }, /domain name/],
+    [{ "Example.com": {} }, /domain name/],
+    [{ "a.test": [] }, /has no rule/],
+    [{ "a.test": { paths: ["v1"] } }, /must begin with \//],
+    [{ "a.test": { headers: { "content-length": "1" } } }, /can't be set/],
+    [{ "a.test": { headers: { "a\r\nb": "1" } } }, /can't be set/],
+    [{ "a.test": { headers: { a: "b\r\nc: d" } } }, /characters/],
+    [{ "a.test": { secrets: { "A B": "c" } } }, /no name of a variable/],
+    [{ "a.test": { maxBytes: -1 } }, /whole number/],
+    [{ "a.test": { method: ["GET"] } }, /which no rule has/],
+  ])("that can't be are refused: %j", (allow, words) => {
+    try {
+      parsePolicy({ allow: allow as EgressRules["allow"] })
+      assert.fail("they were taken")
+    } catch (error) {
+      assert.instanceOf(error, InvalidInput)
+      assert.match(String((error as Error).message), words)
+    }
+  })
+
+  it("show no secret in an error", () => {
+    try {
+      parsePolicy({ allow: { "a.test": { headers: { a: "secret-value\n" } } } })
+      assert.fail("it was taken")
+    } catch (error) {
+      assert.notMatch(String(error), /secret-value/)
+    }
+  })
+})
+
+describe("addresses", () => {
+  const ten = [
+    parseRange("10.20.0.0/16"),
+    parseRange("fd00::/8"),
+    parseRange("169.254.0.0/16"),
+  ].filter((range) => range !== undefined)
+  it.each([
+    ["93.184.215.14", true],
+    ["2606:2800:21f:cb07:6820:80da:af6b:8b2c", true],
+    ["10.20.3.4", true],
+    ["fd00::1", true],
+    ["::ffff:10.20.3.4", true],
+    ["10.21.3.4", false],
+    ["127.0.0.1", false],
+    ["0.0.0.0", false],
+    ["100.64.0.1", false],
+    ["172.16.0.1", false],
+    ["192.168.1.1", false],
+    ["198.18.0.1", false],
+    ["224.0.0.1", false],
+    ["255.255.255.255", false],
+    ["169.254.169.254", false],
+    ["::1", false],
+    ["::", false],
+    ["fe80::1", false],
+    ["fc00::1", false],
+    ["::ffff:127.0.0.1", false],
+    ["::ffff:169.254.169.254", false],
+    ["64:ff9b::7f00:1", false],
+    ["64:ff9b::a9fe:a9fe", false],
+    ["2002:7f00:1::", false],
+    ["not an address", false],
+  ])("%s: %s", (address, open) => assert.strictEqual(isOpen(address, ten), open))
+})
+
+describe("placeholders", () => {
+  it("are swapped for the secrets of their own rule only, in Basic credentials too", () => {
+    const placeholders = new Placeholders()
+    const policy = parsePolicy({
+      allow: {
+        "a.test": { secrets: { TOKEN: "the-secret" } },
+        "b.test": { secrets: { OTHER: "another" } },
+      },
+    })
+    const { TOKEN = "", OTHER = "" } = placeholders.env(policy)
+    assert.match(TOKEN, /^cordon_[0-9a-f]{48}$/)
+    assert.notStrictEqual(TOKEN, OTHER)
+    const [rule] = rulesFor(policy, "a.test", 443)
+    assert.isDefined(rule)
+    assert.strictEqual(placeholders.fill(`Bearer ${TOKEN}`, rule), "Bearer the-secret")
+    assert.strictEqual(placeholders.fill(`Bearer ${OTHER}`, rule), `Bearer ${OTHER}`)
+    const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`
+    assert.strictEqual(placeholders.fill(basic(`git:${TOKEN}`), rule), basic("git:the-secret"))
+    assert.strictEqual(placeholders.fill(basic("git:own"), rule), basic("git:own"))
+  })
+})
+
+describe("responses", () => {
+  const scrubbed = async (pieces: ReadonlyArray<string>) => {
+    const scrubber = makeScrubber(
+      parsePolicy({ allow: { "a.test": { headers: { a: "secret-value" } } } }).entries.flatMap(
+        ({ rules }) => rules.flatMap(({ headers }) => headers.map(([, value]) => value)),
+      ),
+    )
+    const out: Array<string> = []
+    scrubber.on("data", (bytes: Buffer) => out.push(bytes.toString()))
+    for (const piece of pieces) scrubber.write(piece)
+    scrubber.end()
+    await new Promise((resolve) => scrubber.on("end", resolve))
+    return out
+  }
+
+  it("repeat no secret, however it is cut", async () => {
+    const text = "before secret-value, secret-valuesecret-value secret-valu"
+    const clean = text.replaceAll("secret-value", "************")
+    for (let size = 1; size <= text.length; size++) {
+      const pieces = text.match(new RegExp(`.{1,${size}}`, "g")) ?? []
+      assert.strictEqual((await scrubbed(pieces)).join(""), clean)
+    }
+  })
+
+  it("are held back only where a secret may begin", async () => {
+    assert.deepStrictEqual(await scrubbed(["data: one\n\n", "data: se", "cond\n\n"]), [
+      "data: one\n\n",
+      "data: ",
+      "second\n\n",
+    ])
+  })
+})

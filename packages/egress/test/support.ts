@@ -1,0 +1,244 @@
+import { once } from "node:events"
+import { type IncomingHttpHeaders, type IncomingMessage, request } from "node:http"
+import { connect as connectHttp2, createSecureServer } from "node:http2"
+import { connect as connectTcp, createServer as createTcp, type Socket } from "node:net"
+import type { Duplex } from "node:stream"
+import { buffer } from "node:stream/consumers"
+import { connect as connectTls, type TLSSocket } from "node:tls"
+import { makeAuthority as makeTestAuthority } from "../../../test/support/certificates.ts"
+import { makeAuthority } from "../src/authority.ts"
+import { EgressProxy } from "../src/EgressProxy.ts"
+import type { Ask, EgressAttempt } from "../src/Exchanges.ts"
+import { Placeholders } from "../src/placeholders.ts"
+import { type EgressRules, parsePolicy } from "../src/policy.ts"
+
+export const names = ["api.test", "other.test", "deep.api.test", "inside.test"] as const
+
+export const portOf = (server: { address: () => unknown }): number => {
+  const address = server.address()
+  return typeof address === "object" &&
+    address !== null &&
+    "port" in address &&
+    typeof address.port === "number"
+    ? address.port
+    : 0
+}
+
+/** What a destination was sent. */
+export interface Received {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/** A server of all names, which tells what it gets. It repeats the header `authorization` in its answer. */
+export const startDestination = async () => {
+  const authority = makeTestAuthority("Destinations")
+  const received: Array<Received> = []
+  const { cert, key } = authority.server(names.map((name) => `DNS:${name}`))
+  const sockets = new Set<Socket>()
+  const server = createSecureServer({ allowHTTP1: true, cert, key }, async (incoming, response) => {
+    const { method, url, headers } = incoming
+    if (url === "/slow") {
+      response.write("begun")
+      return
+    }
+    if (url === "/elsewhere") {
+      response.writeHead(302, { location: `https://other.test:${portOf(server)}/` })
+      response.end()
+      return
+    }
+    const body = await buffer(incoming).then(String, () => "broken")
+    received.push({ method, url, headers, body })
+    response.writeHead(200, { "x-told": String(headers.authorization ?? headers["x-key"] ?? "") })
+    response.end(
+      `you said ${headers.authorization ?? headers["x-key"] ?? "nothing"} and ${body.length} bytes`,
+    )
+  })
+  server.on("upgrade", (_: IncomingMessage, socket: Duplex) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n")
+    socket.pipe(socket)
+  })
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket)
+    socket.on("close", () => sockets.delete(socket))
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  return {
+    port: portOf(server),
+    ca: authority.ca,
+    received,
+    connections: sockets,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+      await once(server, "close")
+    },
+  }
+}
+export type Destination = Awaited<ReturnType<typeof startDestination>>
+
+/** A proxy on a port of its own: what the programs of one sandbox reach. */
+export const startProxy = async (
+  destination: Destination,
+  rules: EgressRules,
+  options: {
+    readonly ask?: Ask
+    readonly patience?: number
+    readonly hosts?: Readonly<Record<string, string>>
+  } = {},
+) => {
+  const attempts: Array<EgressAttempt> = []
+  const authority = await makeAuthority()
+  const placeholders = new Placeholders()
+  const policy = parsePolicy({ allowAddresses: ["127.0.0.0/8"], ...rules })
+  const proxy = new EgressProxy({
+    policy,
+    authority,
+    placeholders,
+    hosts: options.hosts ?? Object.fromEntries(names.map((name) => [name, "127.0.0.1"])),
+    ca: [destination.ca],
+    ask: options.ask,
+    patience: options.patience ?? 1000,
+    onAttempt: (attempt) => void attempts.push(attempt),
+  })
+  const server = createTcp({ allowHalfOpen: true }, proxy.take).listen(0, "127.0.0.1")
+  await once(server, "listening")
+  return {
+    proxy,
+    attempts,
+    authority,
+    env: placeholders.env(policy),
+    port: portOf(server),
+    update: (next: EgressRules) =>
+      proxy.update(parsePolicy({ allowAddresses: ["127.0.0.0/8"], ...next })),
+    [Symbol.asyncDispose]: async () => {
+      proxy.close()
+      server.close()
+      await once(server, "close")
+    },
+  }
+}
+export type TestProxy = Awaited<ReturnType<typeof startProxy>>
+
+/** Says bytes to the proxy, and hears all that it answers. */
+export const rawly = async (proxy: TestProxy, bytes: string): Promise<string> => {
+  const socket = connectTcp(proxy.port, "127.0.0.1")
+  socket.on("error", () => socket.destroy())
+  socket.write(bytes)
+  const heard: Array<Buffer> = []
+  socket.on("data", (piece) => heard.push(piece))
+  await once(socket, "close")
+  return Buffer.concat(heard).toString()
+}
+
+/** Asks for a way to a destination. */
+export const tunnelTo = async (proxy: TestProxy, target: string) => {
+  const asking = request({
+    port: proxy.port,
+    host: "127.0.0.1",
+    method: "CONNECT",
+    path: target,
+    agent: false,
+  }).end()
+  const [response, socket]: [IncomingMessage, Socket] = await Promise.race([
+    once(asking, "connect") as Promise<[IncomingMessage, Socket]>,
+    once(asking, "response").then(
+      ([answer]) => [answer, asking.socket] as [IncomingMessage, Socket],
+    ),
+  ])
+  socket.on("error", () => socket.destroy())
+  return { status: response.statusCode ?? 0, socket }
+}
+
+/** Speaks TLS through a way. */
+export const secured = async (
+  socket: Socket,
+  options: {
+    readonly servername: string
+    readonly ca: string
+    readonly alpn?: ReadonlyArray<string>
+  },
+): Promise<TLSSocket> => {
+  const tls = connectTls({
+    socket,
+    servername: options.servername,
+    ca: options.ca,
+    ALPNProtocols: [...(options.alpn ?? ["http/1.1"])],
+  })
+  await Promise.race([
+    once(tls, "secureConnect"),
+    once(tls, "close").then(() => Promise.reject(new Error("closed"))),
+  ])
+  return tls
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+export interface Asked {
+  readonly host?: string
+  readonly to?: string
+  readonly method?: string
+  readonly path?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** One request over HTTPS, as a program inside makes it. */
+export const ask = async (
+  proxy: TestProxy,
+  destination: Destination,
+  { to = "api.test", host, method = "GET", path = "/", headers = {}, body = "" }: Asked = {},
+): Promise<Answer> => {
+  const target = `${to}:${destination.port}`
+  const { status, socket } = await tunnelTo(proxy, target)
+  if (status !== 200) {
+    socket.destroy()
+    return { status, headers: {}, body: "" }
+  }
+  const tls = await secured(socket, { servername: to, ca: proxy.authority.certificate })
+  const asking = request({
+    createConnection: () => tls,
+    method,
+    path,
+    headers: { host: host ?? target, ...headers },
+  })
+  asking.end(body)
+  const [response]: [IncomingMessage] = (await once(asking, "response")) as [IncomingMessage]
+  const text = await buffer(response).then(String, () => "broken")
+  tls.destroy()
+  return { status: response.statusCode ?? 0, headers: response.headers, body: text }
+}
+
+/** As `ask`, by HTTP/2, with any pseudo-headers. */
+export const askHttp2 = async (
+  proxy: TestProxy,
+  destination: Destination,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answer> => {
+  const { socket } = await tunnelTo(proxy, `api.test:${destination.port}`)
+  const tls = await secured(socket, {
+    servername: "api.test",
+    ca: proxy.authority.certificate,
+    alpn: ["h2"],
+  })
+  const session = connectHttp2(`https://api.test:${destination.port}`, {
+    createConnection: () => tls,
+  })
+  session.on("error", () => {})
+  const stream = session.request({ ":method": "GET", ":path": "/", ...headers })
+  stream.end()
+  const failed = { ":status": 400 }
+  const [answered] = (await once(stream, "response").catch(() => [failed])) as [
+    IncomingHttpHeaders & { ":status"?: number },
+  ]
+  const body = await buffer(stream).then(String, () => "")
+  session.destroy()
+  return { status: answered[":status"] ?? 0, headers: answered, body }
+}
