@@ -1,6 +1,14 @@
+import { mkdtempDisposable } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import Anthropic from "@anthropic-ai/sdk"
+import type { PromiseSandboxes } from "@cordon/core"
+import { anthropicWorkerTools } from "@cordon/slots/anthropic"
 import { assert, describe } from "@effect/vitest"
-import type { Call } from "../frameworks/script.ts"
+import type { Call, Script } from "../frameworks/script.ts"
 import { bash, edit, run, slot } from "./anthropic.ts"
+import { withManagedAgent } from "./managedAgent.ts"
+import { reading } from "./slot.ts"
 import { engineTest, slotSuite } from "./suite.ts"
 
 slotSuite(slot)
@@ -37,5 +45,69 @@ describe("anthropic, its tools on runc", () => {
     }
     const said = await run(sandbox, script, new AbortController().signal)
     assert.strictEqual(said, script.text)
+  })
+})
+
+const tool = (name: string, input: Readonly<Record<string, unknown>>, text: string): Call => ({
+  name,
+  input,
+  reads: reading(text),
+})
+
+/** A worker of the SDK's own that handles one work item. */
+const work = (sandboxes: PromiseSandboxes, script: Script) =>
+  withManagedAgent(script, async (baseURL) => {
+    await using folder = await mkdtempDisposable(join(tmpdir(), "cordon-worker-"))
+    const client = new Anthropic({ apiKey: null, baseURL, maxRetries: 0, logLevel: "off" })
+    const worker = client.beta.environments.work.worker({
+      tools: anthropicWorkerTools({ sandboxes, create: { workdir: "/workspace" } }),
+      workdir: folder.path,
+    })
+    await worker.handleItem({
+      workId: "work_1",
+      environmentId: "environment_1",
+      sessionId: "session_1",
+      environmentKey: "none",
+    })
+  })
+
+describe("anthropic, a worker of managed agents on runc", () => {
+  engineTest("has each session's tools in its sandbox, and finds that again", async (sandboxes) => {
+    const file_path = "src/sum.sh"
+    await work(sandboxes, {
+      turns: [
+        [tool("write", { file_path, content: "a - b\na - c\n" }, "wrote 12 bytes to src/sum.sh")],
+        [
+          failing(tool("edit", { file_path, old_string: "-", new_string: "+" }, "appears 2 times")),
+          failing(tool("edit", { file_path, old_string: "*", new_string: "+" }, "not found")),
+          failing(tool("read", { file_path: "none" }, "There is no file")),
+        ],
+        [
+          tool(
+            "edit",
+            { file_path, old_string: "-", new_string: "+", replace_all: true },
+            "(2 replacement(s))",
+          ),
+        ],
+        [tool("read", { file_path, view_range: [2, -1] }, "a + c")],
+        [
+          tool(
+            "bash",
+            { command: "cd src; export CI=1; mkdir node_modules; touch node_modules/x.sh" },
+            "",
+          ),
+        ],
+        [tool("bash", { command: 'pwd; echo "$CI"' }, "/workspace/src\n1")],
+        [tool("glob", { pattern: "**/*.sh" }, "/workspace/src/sum.sh")],
+        [{ ...tool("glob", { pattern: "*.none" }, ""), reads: /^no matches$/ }],
+        [tool("grep", { pattern: "a [+] c" }, "/workspace/src/sum.sh:2:a + c")],
+        [tool("grep", { pattern: "b$", path: file_path }, "/workspace/src/sum.sh:1:a + b")],
+        [failing(tool("bash", { command: "sleep 600", timeout_ms: 500 }, "time limit"))],
+        [tool("bash", { restart: true, command: "pwd" }, "/workspace")],
+      ],
+      text: "",
+    })
+    await work(sandboxes, { turns: [[tool("read", { file_path }, "a + b")]], text: "" })
+    assert.lengthOf(await sandboxes.list(), 1)
   })
 })

@@ -4,6 +4,8 @@ import type { PromiseSandbox } from "@cordon/core"
 import { bashTool } from "./anthropic/bash.ts"
 import { editorTool } from "./anthropic/editor.ts"
 
+export { type AnthropicWorkerOptions, anthropicWorkerTools } from "./anthropic/worker.ts"
+
 /** How Anthropic's tools run in a sandbox. */
 export interface AnthropicSandboxOptions {
   /**

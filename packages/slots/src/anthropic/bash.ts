@@ -1,44 +1,18 @@
 import type { BetaRunnableTool } from "@anthropic-ai/sdk/lib/tools/BetaRunnableTool"
 import { ToolError } from "@anthropic-ai/sdk/lib/tools/ToolError"
-import type { PromiseSandbox, PromiseShell, ShellResult } from "@cordon/core"
+import type { PromiseSandbox, ShellResult } from "@cordon/core"
 import { Schema } from "effect"
 import { explainedStderr } from "../shared/outcome.ts"
 import { inputOf } from "./input.ts"
+import { lazyShell } from "./shell.ts"
 
 const Input = Schema.Struct({
   command: Schema.optional(Schema.String),
   restart: Schema.optional(Schema.Boolean),
 })
 
-/** A shell that is opened with its first command, and again after it was closed. */
-const makeShell = (sandbox: PromiseSandbox) => {
-  let opening: Promise<PromiseShell> | undefined
-  return {
-    exec: async (script: string, signal: AbortSignal | null | undefined) => {
-      opening ??= sandbox.shell()
-      const own = opening
-      try {
-        const shell = await own
-        return await shell.exec(script, signal ? { signal } : {})
-      } catch (error) {
-        // One that could not be opened is opened anew with the next command.
-        await own.catch(() => {
-          if (opening === own) opening = undefined
-        })
-        throw error
-      }
-    },
-    close: async () => {
-      const own = opening
-      opening = undefined
-      const shell = await own?.catch(() => undefined)
-      await shell?.close()
-    },
-  }
-}
-
 /** Both outputs, and what the model has to know beside them. */
-const textOf = (result: ShellResult, sandbox: PromiseSandbox): string => {
+export const textOf = (result: ShellResult, sandbox: PromiseSandbox): string => {
   const anew = result.anew
     ? ["[The shell was begun anew: its folder, variables and functions are gone.]"]
     : []
@@ -51,7 +25,7 @@ const textOf = (result: ShellResult, sandbox: PromiseSandbox): string => {
 
 /** Anthropic's bash tool. A command with another exit code than 0 is marked as failed. */
 export const bashTool = (sandbox: PromiseSandbox): BetaRunnableTool<unknown> => {
-  const shell = makeShell(sandbox)
+  const shell = lazyShell(async () => sandbox)
   return {
     type: "bash_20250124",
     name: "bash",
@@ -63,7 +37,7 @@ export const bashTool = (sandbox: PromiseSandbox): BetaRunnableTool<unknown> => 
         if (restart) return "The shell was restarted."
         throw new Error("command is required.")
       }
-      const result = await shell.exec(command, context?.signal)
+      const result = await shell.exec(command, context?.signal ? { signal: context.signal } : {})
       const text = textOf(result, sandbox)
       if (result.exitCode === 0 && !result.timedOut) return text
       throw new ToolError(text)

@@ -3,6 +3,7 @@ import type { BetaRunnableTool } from "@anthropic-ai/sdk/lib/tools/BetaRunnableT
 import { FileNotFound, PermissionDenied, type PromiseSandbox, TooManyFiles } from "@cordon/core"
 import { Schema } from "effect"
 import { inputOf } from "./input.ts"
+import { makeQueue } from "./queue.ts"
 
 const { Literal, optional } = Schema
 const path = Schema.String
@@ -105,7 +106,7 @@ const view = async (
 }
 
 /** How often a text is found, at places that may overlap: such a replacement is not unique either. */
-const countOf = (text: string, part: string) => {
+export const countOf = (text: string, part: string) => {
   let count = 0
   for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) count++
   return count
@@ -132,16 +133,6 @@ const inserted = (text: string, after: number, more: string) => {
   }
   if (text === "") return more
   return lines.toSpliced(after, 0, more.replace(/\n$/, "")).join("\n")
-}
-
-/** Runs what it is given one after the other. */
-const makeQueue = () => {
-  let last: Promise<unknown> = Promise.resolve()
-  return <A>(run: () => Promise<A>): Promise<A> => {
-    const next = last.then(run)
-    last = next.catch(() => {})
-    return next
-  }
 }
 
 /** Anthropic's text editor. Its refusals are those that Anthropic's documentation names. */

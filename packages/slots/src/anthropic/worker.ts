@@ -1,0 +1,80 @@
+import type { BetaRunnableTool } from "@anthropic-ai/sdk/lib/tools/BetaRunnableTool"
+import type { AgentToolContext } from "@anthropic-ai/sdk/tools/agent-toolset/node"
+import {
+  type CreateOptions,
+  type CreateSecrets,
+  InvalidInput,
+  type PromiseSandbox,
+  type PromiseSandboxes,
+  SandboxNotFound,
+} from "@cordon/core"
+import { nameFor } from "../shared/names.ts"
+import { fileTools } from "./fileTools.ts"
+import { searchTools } from "./searchTools.ts"
+import { sessionBash } from "./sessionBash.ts"
+
+/** How the sandboxes of managed agents are made. */
+export interface AnthropicWorkerOptions {
+  /**
+   * Whose sandboxes they are. For workers in several processes, give `createSandboxes` a `sessionId` of
+   * your own and `removeOnClose: false`. Close them when all is done.
+   */
+  readonly sandboxes: PromiseSandboxes
+  /** What each is made with: its image, limits, network. */
+  readonly create?: Omit<CreateOptions, "name"> & CreateSecrets
+}
+
+/** The sandbox of a name: the one that is there, started, or a new one. */
+const sandboxNamed = async (
+  name: string,
+  { sandboxes, create }: AnthropicWorkerOptions,
+): Promise<PromiseSandbox> => {
+  try {
+    const found = await sandboxes.get(name)
+    if (found.info.status !== "running") await found.start()
+    return found
+  } catch (error) {
+    if (!(error instanceof SandboxNotFound)) throw error
+    return await sandboxes.create({ ...create, name })
+  }
+}
+
+/**
+ * The tools of managed agents (`agent_toolset_20260401`: bash, read, write, edit, glob, grep) in a sandbox
+ * for each session: `tools` of `client.beta.environments.work.worker`. A session's sandbox is made with
+ * its first call and found again when the session goes on, in any process; it ends by the `removeTimeout`
+ * of the settings.
+ *
+ * Memory stores are folders of the worker's machine: give the worker `memorySyncIntervalMs: null`.
+ *
+ * @example
+ * const tools = anthropicWorkerTools({ sandboxes })
+ * await client.beta.environments.work.worker({ environmentId, environmentKey, tools }).run()
+ */
+export const anthropicWorkerTools =
+  (options: AnthropicWorkerOptions) =>
+  (context: AgentToolContext): Array<BetaRunnableTool<unknown>> => {
+    const { session, allowedRoots = [] } = context
+    const refused = (issue: string) => new InvalidInput({ subject: "session of a worker", issue })
+    if (session === undefined) throw refused("its context has no session")
+    if (allowedRoots.length > 0) {
+      throw refused(
+        "it has memory stores, which are folders of this machine; give the worker memorySyncIntervalMs: null",
+      )
+    }
+    let making: Promise<PromiseSandbox> | undefined
+    const sandbox = () => {
+      const own = making ?? sandboxNamed(nameFor("anthropic", session.id), options)
+      making = own
+      // The next call tries again.
+      own.catch(() => {
+        making = undefined
+      })
+      return own
+    }
+    return [
+      sessionBash(sandbox),
+      ...fileTools(sandbox, context.maxFileBytes),
+      ...searchTools(sandbox),
+    ]
+  }
