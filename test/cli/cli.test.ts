@@ -31,9 +31,11 @@ const coloured = "\u001b["
 
 describe("cordon without an engine", { timeout: 300_000 }, () => {
   it("says what is wrong and what to do, and fails", async () => {
-    for (const args of [["ps"], ["gc"], ["exec", "box", "true"]]) {
-      const { code, stdout, stderr } = await run([...args, ...nowhere])
-      assert.strictEqual(code, args[0] === "exec" ? 125 : 1, stderr)
+    const commands = [["ps"], ["gc"], ["exec", "box", "true"]] as const
+    for (const [command, ...rest] of commands) {
+      // After the name flags would be the command's, and this would be about another engine.
+      const { code, stdout, stderr } = await run([command, ...nowhere, ...rest])
+      assert.strictEqual(code, command === "exec" ? 125 : 1, stderr)
       assert.strictEqual(stdout, "")
       assert.match(
         stderr,
@@ -85,7 +87,19 @@ describe("cordon without an engine", { timeout: 300_000 }, () => {
     const help = await run(["--help"])
     assert.strictEqual(help.code, 0)
     for (const name of ["doctor", "ps", "exec", "gc"]) assert.include(help.stdout, name)
-    assert.notStrictEqual((await run(["nonsense"])).code, 0)
+    const wrong = [
+      [["nonsense"], /^cordon: Unknown subcommand "nonsense".* See 'cordon --help'\.\n$/],
+      [
+        ["ps", "--nonsense"],
+        /^cordon: Unrecognized flag: --nonsense.* See 'cordon ps --help'\.\n$/,
+      ],
+      [["exec"], /^cordon: Missing required argument: sandbox.* See 'cordon exec --help'\.\n$/],
+    ] as const
+    for (const [args, said] of wrong) {
+      const { code, stdout, stderr } = await run(args)
+      assert.deepStrictEqual([code, stdout], [125, ""])
+      assert.match(stderr, said)
+    }
     assert.match((await run(["--version"])).stdout, /\d+\.\d+\.\d+/)
   })
 
@@ -208,7 +222,7 @@ describe("cordon ps and exec", () => {
           assert.deepStrictEqual(argv, { code: 0, stdout: "-n|a b|$HOME|", stderr: "" })
           const bytes = "x".repeat(300_000)
           const fed = yield* Effect.promise(() =>
-            run(["exec", ...host, box.name, "wc -c"], { stdin: bytes }),
+            run(["exec", "-i", ...host, box.name, "wc -c"], { stdin: bytes }),
           )
           assert.strictEqual(fed.stdout.trim(), String(bytes.length))
           assert.strictEqual((yield* exec("no-such-command")).code, 127)

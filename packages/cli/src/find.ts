@@ -2,18 +2,29 @@ import {
   InvalidInput,
   invalidInput,
   SandboxDriver,
+  type SandboxInfo,
   SandboxNotFound,
   SessionId,
   type SessionKey,
   sessionKey,
 } from "@cordon/core"
 import { Effect, Option, Schema } from "effect"
-import { Flag } from "effect/cli"
+import { Argument, Flag } from "effect/cli"
+import { complain } from "./output.ts"
 
 export const sessionFlag = Flag.String("session").pipe(
   Flag.withDescription("Only sandboxes of the session with this ID"),
   Flag.optional,
 )
+
+/** The name of arguments that shells complete with the names of sandboxes. */
+export const sandboxName = "sandbox"
+
+export const sandboxArgument = Argument.String(sandboxName).pipe(
+  Argument.withDescription("Its name or ID"),
+)
+
+export const sandboxArguments = sandboxArgument.pipe(Argument.atLeast(1))
 
 /** The key of a session that was named, if any was. */
 export const sessionOf = (session: Option.Option<string>) =>
@@ -43,4 +54,27 @@ export const findSandbox = Effect.fnUntraced(function* (
     })
   }
   return first
+})
+
+/** Does the same with each sandbox that was named; a failure of one is a line, and the others go on. */
+export const forEachSandbox = Effect.fnUntraced(function* <
+  E extends { readonly message: string },
+  R,
+>(
+  references: ReadonlyArray<string>,
+  session: Option.Option<string>,
+  f: (sandbox: SandboxInfo, reference: string) => Effect.Effect<void, E, R>,
+) {
+  let exitCode = 0
+  for (const reference of references) {
+    yield* Effect.flatMap(findSandbox(reference, session), (info) => f(info, reference)).pipe(
+      Effect.catch(({ message }) =>
+        Effect.sync(() => {
+          complain(message)
+          exitCode = 1
+        }),
+      ),
+    )
+  }
+  return exitCode
 })

@@ -1,5 +1,6 @@
 import { styleText } from "node:util"
 import { Data, Effect, Runtime, Schema } from "effect"
+import { harmless, harmlessLines } from "./harmless.ts"
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -8,7 +9,7 @@ export const styled = (style: Style, text: string): string =>
   styleText(style, text, { stream: process.stdout })
 
 /** A reader that went away. */
-class OutputClosed extends Data.TaggedError("OutputClosed")<{ readonly message: string }> {}
+export class OutputClosed extends Data.TaggedError("OutputClosed")<{ readonly message: string }> {}
 
 /** Writes, and waits until it is written. */
 export const write = (stream: NodeJS.WriteStream, content: string | Uint8Array) =>
@@ -28,11 +29,12 @@ export const printJson = <S extends Schema.Constraint & { readonly EncodingServi
   value: S["Type"],
 ) =>
   Effect.flatMap(Effect.orDie(Schema.encodeEffect(schema)(value)), (encoded) =>
-    print(JSON.stringify(encoded, null, 2)),
+    print(harmlessLines(JSON.stringify(encoded, null, 2))),
   )
 
 /** Columns as wide as their widest cell; the first row is the heading. */
-export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+export const table = (cells: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const rows = cells.map((row) => row.map(harmless))
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),
   )
@@ -55,6 +57,12 @@ export const age = (milliseconds: number): string => {
   return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`
 }
 
+/** Says in one line on standard error what is wrong. */
+export const complain = (message: string) => {
+  const prefix = styleText(["red", "bold"], "cordon:", { stream: process.stderr })
+  process.stderr.write(`${prefix} ${harmlessLines(message)}\n`)
+}
+
 /** The command's end with an exit code other than 0; what there was to say has been said. */
 export class Ended extends Error {
   readonly _tag = "Ended"
@@ -69,6 +77,9 @@ export class Ended extends Error {
   }
 }
 
+/** What Docker's client ends with when a command line is wrong, and when a command was never run. */
+export const notRun = 125
+
 /**
  * Ends a command with the exit code that it succeeded with. A failure is one line on standard
  * error, and the exit code `failure`.
@@ -80,8 +91,7 @@ export const ending = <E extends { readonly message: string }, R>(
   command.pipe(
     Effect.catch((error) =>
       Effect.sync(() => {
-        const prefix = styleText(["red", "bold"], "cordon:", { stream: process.stderr })
-        process.stderr.write(`${prefix} ${error.message}\n`)
+        complain(error.message)
         return failure
       }),
     ),

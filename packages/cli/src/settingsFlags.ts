@@ -9,7 +9,7 @@ export const settingsFlags = {
   IMAGE: optional("image", "Image of sandboxes: ubuntu:24.04"),
   RUNTIME: optional("runtime", "Runtime of sandboxes, and the weakest that may be asked for: runc"),
   NETWORK: optional("network", "Network of sandboxes, and the widest: bridge, internal or none"),
-  MEMORY: optional("memory", "Memory of a sandbox, and the most: 2GiB"),
+  MEMORY: optional("memory", "Memory of a sandbox, and the most: 2GiB").pipe(Flag.withAlias("m")),
   CPUS: optional("cpus", "Cores of a sandbox, and the most: 1"),
   PIDS: optional("pids", "Processes of a sandbox, and the most: 256"),
   DISK: optional("disk", "Disk space of a sandbox, and the most, where the host can limit it"),
@@ -25,7 +25,7 @@ export const settingsFlags = {
   ALLOW_DISK: optional("allow-disk", "Most disk space that may be asked for"),
 }
 
-type Given = { readonly [Name in keyof typeof settingsFlags]: Option.Option<string> }
+type Given = { readonly [Name in keyof typeof settingsFlags]?: Option.Option<string> }
 
 /** Reads settings from flags, and where one is not given from the environment. */
 export const withSettings = (given: Given) => {

@@ -89,8 +89,7 @@ export class Brought {
  * The archive is written by code we do not trust: only regular files and folders are taken, each
  * path is checked to stay below the destination, and bytes and entries are bounded. A hard link is a
  * copy of an earlier file of the same archive, its bytes counted again; it can name no other file.
- *
- * @param limit bytes that may come at most
+ * At most `limit` bytes may come.
  */
 export const download = Effect.fn("download")(function* (
   driver: SandboxDriver["Service"],

@@ -2,6 +2,7 @@ import "./requireNode.ts"
 
 export { type ArchiveEntry, packArchive, unpackArchive } from "./Archive.ts"
 export { checkInput, type InputSchema, optionNames, optionsOf } from "./checkInput.ts"
+export { download } from "./Download.ts"
 export * from "./errors.ts"
 export { HoldsProcess } from "./HoldsProcess.ts"
 export { handOver } from "./handOver.ts"
@@ -39,6 +40,7 @@ export type {
   ShellOptions,
   ShellResult,
 } from "./sandbox/lastingShell.ts"
+export { listeningPorts, tables as listeningTables } from "./sandbox/listening.ts"
 export type {
   ExposedPort,
   ExposeOptions,
@@ -70,7 +72,13 @@ export {
   sessionFilesMemoryWith,
 } from "./session-files/memory.ts"
 export { TaggedError, withCallSite } from "./TaggedError.ts"
-export type { OnTransfer, TransferError, TransferProgress, TransferReport } from "./Transfer.ts"
+export {
+  type OnTransfer,
+  type TransferError,
+  type TransferProgress,
+  type TransferReport,
+  upload,
+} from "./Transfer.ts"
 export * from "./values/Egress.ts"
 export * from "./values/Exec.ts"
 export * from "./values/FilePath.ts"

@@ -1,20 +1,11 @@
 import { join } from "node:path"
 import { InvalidInput, Sandboxes, sessionFilesDirectory, Unexpected } from "@cordon/core"
-import { Config, Effect, Layer, Option, References } from "effect"
-import { Command, Flag, GlobalFlag } from "effect/cli"
+import { Config, Effect, Layer, Option } from "effect"
+import { Command, Flag } from "effect/cli"
 import { common, connected } from "../flags.ts"
 import { ending, write } from "../output.ts"
+import { quiet } from "../quiet.ts"
 import { settingsFlags, withSettings } from "../settingsFlags.ts"
-
-/** Clients show their users what a server says on standard error: by default what is wrong. */
-const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(GlobalFlag.LogLevel, (asked) =>
-    Effect.provideService(
-      effect,
-      References.MinimumLogLevel,
-      Option.getOrElse(asked, () => "Warn" as const),
-    ),
-  )
 
 export const mcp = Command.make(
   "mcp",

@@ -3,6 +3,7 @@ import { Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { sessionFlag, sessionOf } from "../find.ts"
 import { common, connected } from "../flags.ts"
+import { harmless } from "../harmless.ts"
 import { age, ending, print, printJson, styled, table } from "../output.ts"
 
 /** What `cordon ps --json` prints. */
@@ -30,16 +31,29 @@ export const ps = Command.make(
       Flag.withDescription("Print IDs only"),
       Flag.withDefault(false),
     ),
+    names: Flag.Boolean("names").pipe(
+      Flag.withDescription("Print names only"),
+      Flag.withDefault(false),
+    ),
+    all: Flag.Boolean("all").pipe(
+      Flag.withAlias("a"),
+      Flag.withDescription("As without it: stopped ones are always listed"),
+      Flag.withDefault(false),
+    ),
   },
-  ({ host, json, session, quiet }) =>
+  ({ host, json, session, quiet, names }) =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const boxes = yield* driver.list(yield* sessionOf(session))
       if (json) yield* printJson(PsReport, boxes)
-      else if (quiet)
-        yield* boxes.length === 0 ? Effect.void : print(boxes.map(({ id }) => id).join("\n"))
-      else if (boxes.length === 0) yield* print(styled("dim", "There are no sandboxes."))
+      else if (quiet || names) {
+        const lines = boxes.map((box) => harmless(names ? box.name : box.id))
+        yield* lines.length === 0 ? Effect.void : print(lines.join("\n"))
+      } else if (boxes.length === 0) yield* print(styled("dim", "There are no sandboxes."))
       else yield* print(table([heading, ...boxes.map((box) => row(Date.now(), box))]))
       return 0
     }).pipe(Effect.provide(connected(host)), ending),
-).pipe(Command.withDescription("Lists the sandboxes on the engine, oldest first"))
+).pipe(
+  Command.withAlias("ls"),
+  Command.withDescription("Lists the sandboxes on the engine, oldest first"),
+)

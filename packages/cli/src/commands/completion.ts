@@ -1,0 +1,48 @@
+import { Effect } from "effect"
+import { Argument, Command, Completions } from "effect/cli"
+import { sandboxName } from "../find.ts"
+import { ending, print } from "../output.ts"
+
+// Stands in Effect's scripts for the names, which they can't ask for.
+const placeholder = "__cordon_names__"
+
+const ask = "cordon ps --names 2>/dev/null"
+
+const asked = {
+  bash: [`'${placeholder}'`, `$(${ask})`],
+  zsh: [placeholder, `$(${ask})`],
+  fish: [placeholder, `(${ask})`],
+} as const
+
+type Shell = keyof typeof asked
+const shells = ["bash", "zsh", "fish"] as const satisfies ReadonlyArray<Shell>
+
+const withNames = (command: Completions.CommandDescriptor): Completions.CommandDescriptor => ({
+  ...command,
+  arguments: command.arguments.map((argument) =>
+    argument.name === sandboxName
+      ? { ...argument, type: { _tag: "Choice" as const, values: [placeholder] } }
+      : argument,
+  ),
+  subcommands: command.subcommands.map(withNames),
+})
+
+/** The script by which a shell completes a command: Effect's own, which asks for the names of sandboxes. */
+export const completionScript = (shell: Shell, command: Command.Command.Any): string => {
+  const [from, to] = asked[shell]
+  const script = Completions.generate(
+    command.name,
+    shell,
+    withNames(Completions.fromCommand(command)),
+  )
+  return script.replaceAll(from, () => to)
+}
+
+export const completion = (command: Command.Command.Any) =>
+  Command.make("completion", { shell: Argument.Literals("shell", shells) }, ({ shell }) =>
+    print(completionScript(shell, command)).pipe(Effect.as(0), ending),
+  ).pipe(
+    Command.withDescription(
+      "Prints a script that completes commands, flags and names of sandboxes: source <(cordon completion bash)",
+    ),
+  )

@@ -1,0 +1,126 @@
+import { formatMemory, SandboxDriver, type SandboxInfo, type SandboxStats } from "@cordon/core"
+import { Effect, Schema } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { findSandbox, sandboxArgument, sessionFlag, sessionOf } from "../find.ts"
+import { common, connected } from "../flags.ts"
+import { ending, print, printJson, table, write } from "../output.ts"
+
+const Pair = <A extends string, B extends string>(first: A, second: B) =>
+  Schema.optionalKey(Schema.Record(Schema.Literals([first, second]), Schema.Finite))
+
+/** What `cordon stats --json` prints; what a host does not tell is left out. */
+export const StatsReport = Schema.Array(
+  Schema.Struct({
+    id: Schema.String,
+    name: Schema.String,
+    /** Of one core, between two readings a second apart: 150 is one and a half. */
+    cpuPercent: Schema.optionalKey(Schema.Finite),
+    /** Bytes. */
+    memory: Schema.optionalKey(Schema.Finite),
+    /** Bytes. */
+    memoryLimit: Schema.Finite,
+    pids: Schema.optionalKey(Schema.Finite),
+    pidsLimit: Schema.Finite,
+    /** Bytes since it was started. */
+    network: Pair("received", "sent"),
+    /** Bytes since it was started. */
+    disk: Pair("read", "written"),
+  }),
+)
+type Row = (typeof StatsReport.Type)[number]
+
+type Readings = ReadonlyMap<string, SandboxStats>
+
+/** What each running sandbox uses; one that can't be asked, or has ended since, is left out. */
+const readAll = (driver: SandboxDriver["Service"], boxes: ReadonlyArray<SandboxInfo>) =>
+  Effect.forEach(
+    boxes,
+    ({ id }) =>
+      driver.stats(id).pipe(
+        Effect.map((stats) => [[id, stats] as const]),
+        Effect.catchTag(["SandboxNotFound", "SandboxNotRunning"], () => Effect.succeed([])),
+      ),
+    { concurrency: 8 },
+  ).pipe(Effect.map((found): Readings => new Map(found.flat())))
+
+const cpuPercent = (before: SandboxStats | undefined, now: SandboxStats) => {
+  if (before?.cpuTime === undefined || now.cpuTime === undefined) return {}
+  const elapsed = now.readAt.getTime() - before.readAt.getTime()
+  return elapsed > 0
+    ? {
+        cpuPercent: Math.max(0, Math.round(((now.cpuTime - before.cpuTime) / elapsed) * 1000) / 10),
+      }
+    : {}
+}
+
+const rowOf = (box: SandboxInfo, before: SandboxStats | undefined, now: SandboxStats): Row => {
+  const { memory, pids, network, disk } = now
+  return {
+    id: box.id,
+    name: box.name,
+    ...cpuPercent(before, now),
+    ...(memory === undefined ? {} : { memory }),
+    memoryLimit: box.limits.memory,
+    ...(pids === undefined ? {} : { pids }),
+    pidsLimit: box.limits.pids,
+    ...(network === undefined ? {} : { network }),
+    ...(disk === undefined ? {} : { disk }),
+  }
+}
+
+const unknown = "-"
+const size = (bytes: number | undefined) => (bytes === undefined ? unknown : formatMemory(bytes))
+const heading = ["NAME", "CPU", "MEMORY", "PIDS", "NETWORK IN / OUT", "DISK READ / WRITTEN", "ID"]
+const cellsOf = (row: Row) => [
+  row.name,
+  row.cpuPercent === undefined ? unknown : `${row.cpuPercent.toFixed(1)}%`,
+  `${size(row.memory)} / ${size(row.memoryLimit)}`,
+  `${row.pids ?? unknown} / ${row.pidsLimit}`,
+  `${size(row.network?.received)} / ${size(row.network?.sent)}`,
+  `${size(row.disk?.read)} / ${size(row.disk?.written)}`,
+  row.id,
+]
+
+// Home, and what was below it goes: the next table stands where the last one stood.
+const clear = "\u001b[H\u001b[2J"
+
+export const stats = Command.make(
+  "stats",
+  {
+    ...common,
+    session: sessionFlag,
+    stream: Flag.Boolean("stream").pipe(
+      Flag.withDescription("Again each second; --no-stream and --json tell once"),
+      Flag.withDefault(true),
+    ),
+    sandboxes: sandboxArgument.pipe(Argument.atLeast(0)),
+  },
+  ({ host, json, session, stream, sandboxes }) =>
+    Effect.gen(function* () {
+      const driver = yield* SandboxDriver
+      const choose =
+        sandboxes.length === 0
+          ? Effect.flatMap(sessionOf(session), (key) => driver.list(key))
+          : Effect.forEach(sandboxes, (reference) => findSandbox(reference, session))
+      const isRunning = ({ status }: SandboxInfo) => status === "running"
+      let boxes = (yield* choose).filter(isRunning)
+      let before = yield* readAll(driver, boxes)
+      for (;;) {
+        yield* Effect.sleep("1 second")
+        const now = yield* readAll(driver, boxes)
+        const rows = boxes.flatMap((box) => {
+          const stats = now.get(box.id)
+          return stats === undefined ? [] : [rowOf(box, before.get(box.id), stats)]
+        })
+        if (json) {
+          yield* printJson(StatsReport, rows)
+          return 0
+        }
+        if (stream && process.stdout.isTTY) yield* write(process.stdout, clear)
+        yield* print(table([heading, ...rows.map(cellsOf)]))
+        if (!stream) return 0
+        before = now
+        boxes = (yield* choose).filter(isRunning)
+      }
+    }).pipe(Effect.provide(connected(host)), ending),
+).pipe(Command.withDescription("Tells what running sandboxes use, all of them by default"))

@@ -1,0 +1,76 @@
+import type { ProcessEvent } from "@cordon/core"
+import { Stream } from "effect"
+
+type Output = Extract<ProcessEvent, { readonly _tag: "Stdout" | "Stderr" }>
+
+/** Bytes of output that an event stands for. */
+const sizeOf = (event: ProcessEvent): number => {
+  if (event._tag === "Exit") return 0
+  return event._tag === "Lost" ? event.bytes : event.bytes.length
+}
+
+/** The last lines of outputs in the order they came. */
+const tailOf = (pieces: ReadonlyArray<Output>, lines: number): ReadonlyArray<Output> => {
+  if (lines === 0) return []
+  const kept: Array<Output> = []
+  let left = lines
+  let isEnd = true
+  for (const piece of pieces.toReversed()) {
+    let at = piece.bytes.length
+    // The last byte of all ends a line, and begins none.
+    if (isEnd && at > 0 && piece.bytes[at - 1] === 10) at -= 1
+    if (piece.bytes.length > 0) isEnd = false
+    while (left > 0) {
+      at = at === 0 ? -1 : piece.bytes.lastIndexOf(10, at - 1)
+      if (at < 0) break
+      left -= 1
+    }
+    const bytes = piece.bytes.subarray(at + 1)
+    if (bytes.length > 0) kept.unshift({ ...piece, bytes })
+    if (left === 0) break
+  }
+  return kept
+}
+
+/**
+ * What a process had written, the last lines of it where these are counted, and with `follow` what comes until its end.
+ *
+ * @param options.written bytes that it had written when it was asked
+ */
+export const lastLines = <E>(
+  events: Stream.Stream<ProcessEvent, E>,
+  options: {
+    readonly written: number
+    readonly lines: number | undefined
+    readonly follow: boolean
+  },
+): Stream.Stream<Output, E> =>
+  Stream.suspend(() => {
+    const { written, lines, follow } = options
+    // Each stage counts for itself: a stage sees many events before the next one sees the first of them.
+    let arrived = 0
+    let shown = 0
+    let held: Array<Output> = []
+    const flush = () => {
+      const pieces = lines === undefined ? held : tailOf(held, lines)
+      held = []
+      return Stream.fromIterable(pieces)
+    }
+    if (written === 0 && !follow) return Stream.empty
+    return events.pipe(
+      Stream.takeUntil((event) => {
+        arrived += sizeOf(event)
+        return event._tag === "Exit" || (!follow && arrived >= written)
+      }),
+      Stream.flatMap((event): Stream.Stream<Output> => {
+        if (event._tag === "Exit") return flush()
+        const isPast = shown >= written
+        shown += sizeOf(event)
+        if (event._tag !== "Lost") {
+          if (isPast) return Stream.succeed(event)
+          held.push(event)
+        }
+        return shown < written ? Stream.empty : flush()
+      }),
+    )
+  })
