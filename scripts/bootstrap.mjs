@@ -20,6 +20,7 @@ const commands = {
   soak: ["node", ["--conditions=@cordon/source", "test/faults/soak.ts"]],
   check: ["pnpm", ["run", "run:check"]],
   "install-check": ["node", ["scripts/install-check.ts"]],
+  site: ["node", ["scripts/site/build.ts"]],
   registry: ["node", ["scripts/registry.ts"]],
   mutate: ["pnpm", ["exec", "stryker", "run"]],
 }

@@ -1,7 +1,13 @@
 // Writes the API reference to docs/api. Fails on any warning, and on a public name without a docstring.
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative } from "node:path"
-import { Application, type DeclarationReflection, ReflectionKind } from "typedoc"
+import {
+  Application,
+  type DeclarationReflection,
+  ReflectionKind,
+  type TypeDocOptions,
+} from "typedoc"
+import type { PluginOptions } from "typedoc-plugin-markdown"
 
 const root = join(import.meta.dirname, "../..")
 
@@ -24,7 +30,7 @@ const entries = readdirSync(join(root, "packages")).flatMap((folder) => {
 const moduleOf = (file: string) => relative(root, file).replace(/(?:\/index)?\.ts$/, "")
 const names = new Map(entries.map(({ file, name }) => [moduleOf(file), name]))
 
-const app = await Application.bootstrapWithPlugins({
+const options: Partial<TypeDocOptions & PluginOptions> = {
   plugin: ["typedoc-plugin-markdown"],
   tsconfig: join(import.meta.dirname, "tsconfig.json"),
   basePath: root,
@@ -36,9 +42,13 @@ const app = await Application.bootstrapWithPlugins({
   excludePrivate: true,
   excludeInternal: true,
   disableSources: true,
+  // A module's page then has the first sentence of each of its members.
+  indexFormat: "table",
+  hidePageHeader: true,
   // Helpers that a signature mentions but no program needs by name.
   validation: { notExported: false, invalidLink: true, notDocumented: false },
-})
+}
+const app = await Application.bootstrapWithPlugins(options)
 const project = await app.convert()
 if (project === undefined) process.exit(1)
 
