@@ -41,7 +41,7 @@ export default defineConfig({
       options: {
         miniSearch: {
           searchOptions: {
-            boostDocument: (page: string) => (page.startsWith("/docs/api/") ? 0.2 : 1),
+            boostDocument: (page: string) => (page.startsWith("/docs/api/") ? 0.05 : 1),
           },
         },
       },

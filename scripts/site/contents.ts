@@ -14,14 +14,14 @@ const ordered: ReadonlyArray<Part> = [
   { title: "Start", pages: ["index.md", ...docs("index", ...start)] },
   {
     title: "Using sandboxes",
-    pages: docs("features", "sessions", "programs", "errors", "egress"),
+    pages: docs("features", "sessions", "programs", "errors", "egress", "keys", "command-line"),
   },
   { title: "Agents", pages: docs("frameworks", "tools", "mcp") },
   {
     title: "Sandbox slots",
     pages: [
       ...slots("index", "ai-sdk", "ai-sdk-harness", "openai-agents", "anthropic", "deepagents"),
-      ...slots("mastra", "tanstack", "bash-tool", "effect"),
+      ...slots("mastra", "tanstack", "bash-tool", "computesdk", "strands", "effect"),
     ],
   },
   {

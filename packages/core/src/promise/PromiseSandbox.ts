@@ -239,10 +239,13 @@ export interface PromiseShell extends AsyncDisposable {
 
 /** A sandbox. `await using` removes it at the end of the block. */
 export interface PromiseSandbox extends AsyncDisposable {
+  /** What its host calls it: derived from the session and the name. */
   readonly id: string
+  /** Its name within the session. */
   readonly name: string
   /** As it was when this handle was made; `inspect` asks again. */
   readonly info: SandboxInfo
+  /** Asks its host for its present state, image, limits and lease. */
   readonly inspect: (options?: Abortable) => Promise<SandboxInfo>
   /**
    * Runs a command to its end, whatever its exit code. A string is a script for bash, or for sh where
@@ -269,9 +272,13 @@ export interface PromiseSandbox extends AsyncDisposable {
    * It is the image's bash, else its sh, which keeps no functions, aliases and arrays.
    */
   readonly shell: (options?: ShellOptions & Abortable) => Promise<PromiseShell>
+  /** Reads, writes, lists, watches and transfers its files. */
   readonly files: PromiseSandboxFiles
+  /** Clones repositories into it. */
   readonly git: PromiseGit
+  /** Starts and finds its background processes. */
   readonly processes: PromiseProcesses
+  /** Finds its ports, and leads them to this machine or a port of this machine into it. */
   readonly ports: PromisePorts
   /**
    * Opens a terminal, where the driver has `terminals`. Its output must be read to hold the lease.
@@ -316,7 +323,10 @@ export interface PromiseSandbox extends AsyncDisposable {
    * program. It starts nothing. Rejects with `InvalidInput` beyond `extensionLimit` of the settings: 1 hour.
    */
   readonly extend: (duration: Duration.Input, options?: Abortable) => Promise<void>
+  /** Starts one that was stopped; its files are as they were. */
   readonly start: (options?: Abortable) => Promise<void>
+  /** Ends all its processes and keeps its files, until `start`. */
   readonly stop: (options?: Abortable) => Promise<void>
+  /** Removes it at once, with its files and its network. */
   readonly remove: (options?: Abortable) => Promise<void>
 }

@@ -22,7 +22,9 @@ export interface PromiseSnapshots {
 
 /** The sandboxes of one session. Every rejection is a {@link CordonError}: look at its `_tag`. */
 export interface PromiseSandboxes extends AsyncDisposable {
+  /** Whose sandboxes these are. */
   readonly sessionId: string
+  /** Makes a sandbox and starts it. Nothing is left of one that fails or is aborted. */
   readonly create: (
     options?: CreateOptions &
       CreateSecrets &
@@ -45,7 +47,9 @@ export interface PromiseSandboxes extends AsyncDisposable {
    * while (page.next !== undefined) page = await sandboxes.find({ after: page.next })
    */
   readonly find: (filter?: SandboxFilter, options?: Abortable) => Promise<SandboxPage>
+  /** Lists and removes the session's snapshots. */
   readonly snapshots: PromiseSnapshots
+  /** What the driver and its host can do, with what they lack. */
   readonly capabilities: (options?: Abortable) => Promise<DriverCapabilities>
   /**
    * Opens another session on the same driver, engine connection and reaper; any number of them cost
