@@ -1,6 +1,7 @@
 import type { Case } from "../harness/Case.ts"
 import { concurrent, eventLoop } from "./concurrent.ts"
 import { createCases, remove } from "./create.ts"
+import { egressCases } from "./egress.ts"
 import { execCpu, execEcho, execGvisor, execOutput, execTrue, execTrueAlone } from "./exec.ts"
 import { fileCases } from "./files.ts"
 import { list } from "./list.ts"
@@ -33,4 +34,5 @@ export const cases: ReadonlyArray<Case> = [
   ...startCases,
   ...remoteCases,
   ...swarmCases,
+  ...egressCases,
 ]

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs"
 import { buffer } from "node:stream/consumers"
 import { setTimeout } from "node:timers/promises"
-import { createSandboxes, type PromiseSandbox } from "@cordon/core"
+import { createSandboxes, InvalidInput, type PromiseSandbox } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { makeEgress } from "@cordon/egress"
 import Dockerode from "dockerode"
@@ -154,6 +154,11 @@ const suite = (runtime: "runc" | "gvisor") => async () => {
   )
   while ((await user.logs()).stdout === "") await setTimeout(100)
   assert.deepStrictEqual(await leaksOf(sandbox), [])
+
+  // Whose key is used up, and by whom, would not be told apart.
+  await using another = await sandboxes.create({ network: "none", runtime })
+  const refusal = await egress.open(another).catch((error: unknown) => error)
+  assert.instanceOf(refusal, InvalidInput)
 
   // The rules change at once, and with the end of the way nothing gets out.
   await egress.update({ allow: {} })

@@ -1,10 +1,12 @@
 import { dockerSwarm } from "@cordon/driver-docker-swarm"
-import { describe } from "@effect/vitest"
+import { describe, it } from "@effect/vitest"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/driverContract.ts"
 import { snapshotSuite } from "../contract/snapshotContract.ts"
+import { wayOut } from "../egress/wayOut.ts"
 import { noGvisor } from "../support/docker.ts"
 import { noNewerEngines } from "../support/engineContainer.ts"
+import { skipped } from "../support/skipped.ts"
 import { needs } from "../support/skips.ts"
 import { noSwarm, startSwarm } from "./cluster.ts"
 import { gvisorSuite } from "./gvisor.ts"
@@ -52,6 +54,12 @@ describe("a swarm's snapshots", () => {
 
 describe("a warm pool on a swarm", () => {
   warmPoolSuite(checkOn(cluster, driverWith({ size: 1, kinds: 2 })), driverWith, without)
+})
+
+describe("a way out of a sandbox on a swarm", () => {
+  const title = "goes by rules, which change while it runs"
+  if (noSwarm === undefined) it(title, () => wayOut({ driver: without, image }), 120_000)
+  else skipped(title, noSwarm)
 })
 
 describe("a node with gVisor", () => {

@@ -136,7 +136,14 @@ export const makeEgress = async (
   })
   const stack = new AsyncDisposableStack()
   stack.defer(() => proxy.close())
+  let opened: string | undefined
   const open = async (sandbox: PromiseSandbox) => {
+    // Its authority, its placeholders and what was used up are one sandbox's.
+    opened ??= sandbox.id
+    if (opened !== sandbox.id) {
+      const issue = `it is the way out of ${opened} already; make one for each sandbox`
+      throw new InvalidInput({ subject: "egress", issue })
+    }
     await sandbox.run(trust, { user: "root", stdin: authority.certificate, timeout: "30 seconds" })
     stack.use(await sandbox.ports.serve(port, proxy.take))
   }

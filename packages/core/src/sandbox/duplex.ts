@@ -1,6 +1,7 @@
 import { Duplex } from "node:stream"
 import { Effect, Fiber, Stream } from "effect"
 import type { PortConnection } from "../values/PortConnection.ts"
+import { untilIdle } from "./relay.ts"
 
 /** Has a stream taken more, in the words that streams of Node have for it. */
 type Taken = (error?: Error | null) => void
@@ -12,6 +13,7 @@ type Taken = (error?: Error | null) => void
 export const duplexOf = <E extends Error>(
   connection: PortConnection<E>,
 ): { readonly stream: Duplex; readonly closed: Effect.Effect<void> } => {
+  let moves = 0
   let isWanted = false
   let wake: () => void = () => {}
   const stream = new Duplex({
@@ -23,6 +25,7 @@ export const duplexOf = <E extends Error>(
       wake()
     },
     write: (bytes: Uint8Array, _, taken: Taken) => {
+      moves += 1
       Effect.runFork(Effect.onExit(connection.write(bytes), () => Effect.sync(() => taken())))
     },
     final: (taken: Taken) => {
@@ -36,6 +39,7 @@ export const duplexOf = <E extends Error>(
   })
   const take = (bytes: Uint8Array) =>
     Effect.suspend(() => {
+      moves += 1
       isWanted = false
       return stream.push(bytes) ? Effect.void : wanted
     })
@@ -43,14 +47,21 @@ export const duplexOf = <E extends Error>(
     Effect.andThen(Effect.sync(() => stream.push(null))),
     Effect.catch((error) => Effect.sync(() => stream.destroy(error))),
   )
+  const gone = Effect.callback<void>((resume) => {
+    if (stream.closed) return resume(Effect.void)
+    // Its consumer may listen for none.
+    stream.on("error", () => {})
+    stream.once("close", () => resume(Effect.void))
+  })
   const closed = Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(reading)
-    yield* Effect.callback<void>((resume) => {
-      if (stream.closed) return resume(Effect.void)
-      // Its consumer may listen for none.
-      stream.on("error", () => {})
-      stream.once("close", () => resume(Effect.void))
-    })
+    yield* Effect.raceFirst(
+      gone,
+      untilIdle(
+        () => moves,
+        () => stream.readableEnded || stream.writableEnded,
+      ),
+    )
     yield* Fiber.interrupt(fiber)
   }).pipe(Effect.ensuring(Effect.sync(() => stream.destroy())))
   return { stream, closed }

@@ -10,6 +10,24 @@ const lastBytes = "1 minute"
 const idleMinutes = 10
 const minutesAfterEnd = 1
 
+/**
+ * Waits until nothing has moved for as long as a connection may be kept.
+ *
+ * @param moves how often something moved so far
+ * @param oneEnded whether one side sends no more
+ */
+export const untilIdle = Effect.fnUntraced(function* (
+  moves: () => number,
+  oneEnded: () => boolean,
+) {
+  let minutes = 0
+  while (minutes < (oneEnded() ? minutesAfterEnd : idleMinutes)) {
+    const before = moves()
+    yield* Effect.sleep("1 minute")
+    minutes = moves() === before ? minutes + 1 : 0
+  }
+})
+
 /** Writes as fast as the other side reads. */
 const write = (socket: Socket, bytes: Uint8Array) =>
   Effect.callback<void>((resume) => {
@@ -75,14 +93,10 @@ export const relay = <E>(
       ],
       { concurrency: "unbounded", discard: true },
     )
-    const silence = Effect.gen(function* () {
-      let minutes = 0
-      while (minutes < (oneEnded ? minutesAfterEnd : idleMinutes)) {
-        const before = moves
-        yield* Effect.sleep("1 minute")
-        minutes = moves === before ? minutes + 1 : 0
-      }
-    })
+    const silence = untilIdle(
+      () => moves,
+      () => oneEnded,
+    )
     const areEnded = yield* Effect.raceAllFirst([
       Effect.as(both, true),
       Effect.as(broken(socket), false),
