@@ -40,6 +40,8 @@ export interface CordonMastraOptions
   readonly create?: Omit<CreateOptions, "name"> & CreateSecrets
   /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. None by default. */
   readonly ports?: ReadonlyArray<number>
+  /** Milliseconds that a command may run at most, whatever a model asks for: 600,000 by default. */
+  readonly maxTimeout?: number
 }
 
 /**
@@ -122,7 +124,7 @@ export class CordonMastraSandbox extends MastraSandbox<PromiseSandbox> {
   }
 
   /**
-   * Runs a command to its end, within its `timeout` or the `execTimeout` of the sandbox's settings. An
+   * Runs a command to its end, within its `timeout`, which `maxTimeout` bounds, or the `execTimeout` of the sandbox's settings. An
    * abort kills it, and rejects with the signal's reason.
    */
   override async executeCommand(
@@ -132,10 +134,11 @@ export class CordonMastraSandbox extends MastraSandbox<PromiseSandbox> {
   ): Promise<CommandResult> {
     await this.ensureRunning()
     const { timeout, cwd, onStdout, onStderr, abortSignal, maxRetainedBytes } = options
+    const { maxTimeout = 600_000 } = this.#options
     const script = [command, ...args.map(shellWord)].join(" ")
     const result = await this.sandbox.exec(script, {
       env: definedEnv({ ...this.getEnv(), ...options.env }),
-      ...(timeout === undefined ? {} : { timeout }),
+      ...(timeout === undefined ? {} : { timeout: Math.min(timeout, maxTimeout) }),
       ...(cwd === undefined ? {} : { cwd }),
       ...(onStdout && { onStdout }),
       ...(onStderr && { onStderr }),

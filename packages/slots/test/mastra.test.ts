@@ -28,6 +28,10 @@ describe("the sandbox of a Mastra workspace", () => {
     const late = await sandbox.executeCommand("sleep 60", [], { timeout: 200 })
     assert.deepInclude(late, { success: false, timedOut: true })
     assert.match(late.stderr, /time limit/)
+    // A model may ask for any time.
+    const bounded = new CordonMastraSandbox({ sandboxes, name: sandbox.id, maxTimeout: 200 })
+    const held = await bounded.executeCommand("sleep 60", [], { timeout: 3_600_000 })
+    assert.deepInclude(held, { success: false, timedOut: true })
     const controller = new AbortController()
     const abortSignal = controller.signal
     const aborted = sandbox
