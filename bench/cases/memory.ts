@@ -1,21 +1,7 @@
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import Docker from "dockerode"
 import type { Case } from "../harness/Case.ts"
+import { held } from "../harness/held.ts"
 import { dockerodeExec } from "../peers/dockerode.ts"
-
-setFlagsFromString("--expose-gc")
-const collectGarbage: () => void = runInNewContext("gc")
-
-/** Bytes that the program holds, after what is unreachable is gone. */
-const held = async (): Promise<number> => {
-  for (let n = 0; n < 3; n++) {
-    collectGarbage()
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
-}
 
 export const memoryHeld: Case = {
   name: "memory",
