@@ -39,7 +39,11 @@ if (!values.page) {
   const stage = await makeStage(values, stack)
   console.log(stage.host)
   for (const benchmark of chosen) {
-    const { name, runtime } = benchmark
+    const { name, runtime, lack } = benchmark
+    if (lack !== undefined) {
+      console.log(`\n${name} is left out: ${lack}`)
+      continue
+    }
     if (runtime !== undefined && !stage.runtimes.includes(runtime)) {
       console.log(`\n${name} is left out: the engine has no runtime ${runtime}`)
       continue

@@ -38,6 +38,8 @@ export interface Case {
   readonly work?: (quick: boolean) => { readonly amount: number; readonly unit: string }
   /** Which runtime it needs, where not every engine has it. */
   readonly runtime?: Runtime
+  /** Why it can't be measured here; undefined where it can. */
+  readonly lack?: string | undefined
   /** Rounds that count, after the warm-up. In each, every subject has its turn. */
   readonly rounds: number
   /** Tries in a row that make up a turn; one where absent. */
