@@ -7,6 +7,7 @@ import { fileCases } from "./files.ts"
 import { list } from "./list.ts"
 import { memoryHeld } from "./memory.ts"
 import { overhead } from "./overhead.ts"
+import { parallelBuild } from "./parallel.ts"
 import { remoteCases } from "./remote.ts"
 import { sessionCases } from "./sessions.ts"
 import { startCases } from "./start.ts"
@@ -30,6 +31,7 @@ export const cases: ReadonlyArray<Case> = [
   overhead,
   memoryHeld,
   eventLoop,
+  parallelBuild,
   ...sessionCases,
   ...startCases,
   ...remoteCases,
