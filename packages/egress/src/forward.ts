@@ -219,13 +219,16 @@ export const upgrade = async (
   origin: Origin,
   upstream: Upstream,
 ): Promise<void> => {
+  // By another one (HTTP/2 among them) requests could follow that nobody judges.
+  if (request.headers.upgrade?.toLowerCase() !== "websocket" || request.method !== "GET") {
+    throw new Refusal(400, "Cordon: a connection can become one of WebSocket, and nothing else.")
+  }
   const { allowed, whole } = await judged(request, origin, upstream)
   const { rule, begin } = allowed
   const options = optionsOf(request, origin, rule, whole, upstream)
-  const protocol = request.headers.upgrade ?? "websocket"
   const sending = open(origin, {
     ...options,
-    headers: { ...options.headers, connection: "Upgrade", upgrade: protocol },
+    headers: { ...options.headers, connection: "Upgrade", upgrade: "websocket" },
   })
   const exchange = begin(() => {
     sending.destroy()
@@ -249,7 +252,7 @@ export const upgrade = async (
       [value ?? []].flat().map((one) => `${name}: ${one}\r\n`),
     )
     socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ${protocol}\r\n${lines.join("")}\r\n`,
+      `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${lines.join("")}\r\n`,
     )
     exchange.sent(head.length)
     exchange.received(first.length)

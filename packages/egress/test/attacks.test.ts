@@ -187,6 +187,28 @@ describe("a request", () => {
     }
   })
 
+  it("becomes no connection on which others could follow that nobody judges", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    for (const [method, protocol] of [
+      ["GET", "h2c"],
+      ["GET", "websocket, h2c"],
+      ["POST", "websocket"],
+    ] as const) {
+      const { socket } = await tunnelTo(proxy, at("api.test"))
+      const tls = await secured(socket, {
+        servername: "api.test",
+        ca: proxy.authority.certificate,
+      })
+      tls.write(
+        `${method} /ws HTTP/1.1\r\nHost: ${at("api.test")}\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
+      )
+      const [first] = await once(tls, "data")
+      assert.match(String(first), /^HTTP\/1.1 400 /)
+      tls.destroy()
+    }
+    assert.isEmpty(proxy.attempts)
+  })
+
   it("over plain HTTP gets no key", async () => {
     await using proxy = await startProxy(destination, withKey())
     const answer = await rawly(
@@ -454,7 +476,7 @@ it("WebSocket goes through, with the key", async () => {
   const { socket } = await tunnelTo(proxy, at("api.test"))
   const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
   tls.write(
-    `GET /ws HTTP/1.1\r\nHost: ${at("api.test")}\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n`,
+    `GET /ws HTTP/1.1\r\nHost: ${at("api.test")}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
   )
   const [first] = await once(tls, "data")
   assert.match(String(first), /^HTTP\/1.1 101 /)

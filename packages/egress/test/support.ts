@@ -57,7 +57,9 @@ export const startDestination = async () => {
     )
   })
   server.on("upgrade", (_: IncomingMessage, socket: Duplex) => {
-    socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n")
+    socket.write(
+      "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n",
+    )
     socket.pipe(socket)
   })
   server.on("connection", (socket: Socket) => {
