@@ -862,8 +862,8 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
             assert.strictEqual(yield* tagOf(driver.stat(id, at("/work/none"))), "FileNotFound")
             assert.strictEqual(yield* tagOf(read(id, "/work/folder")), "NotAFile")
             assert.strictEqual(yield* tagOf(write(id, "/work/folder", "x")), "NotAFile")
-            assert.strictEqual(yield* tagOf(read(id, "/work/file/below")), "NotAFile")
-            assert.strictEqual(yield* tagOf(write(id, "/work/file/below", "x")), "NotAFile")
+            assert.strictEqual(yield* tagOf(read(id, "/work/file/below")), "NotADirectory")
+            assert.strictEqual(yield* tagOf(write(id, "/work/file/below", "x")), "NotADirectory")
             assert.strictEqual(yield* tagOf(read(id, "/work/loop")), "InvalidPath")
             assert.strictEqual(yield* tagOf(write(id, "/work/loop", "x")), "InvalidPath")
             assert.strictEqual((yield* driver.stat(id, at("/work/folder"))).kind, "directory")
@@ -1111,10 +1111,10 @@ export const driverContract = (driverName: string, options: ContractOptions) => 
               Stream.fail({ _tag: "Broken" as const }),
             )
             assert.strictEqual(yield* put(cut), "Broken")
-            assert.strictEqual(yield* put(Stream.succeed(whole), "/work/file"), "NotAFile")
+            assert.strictEqual(yield* put(Stream.succeed(whole), "/work/file"), "NotADirectory")
             const get = (path: string) => tagOf(Stream.runDrain(driver.getArchive(id, at(path))))
             assert.strictEqual(yield* get("/work/none"), "FileNotFound")
-            assert.strictEqual(yield* get("/work/file"), "NotAFile")
+            assert.strictEqual(yield* get("/work/file"), "NotADirectory")
           }),
         )
       })

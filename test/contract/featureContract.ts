@@ -132,7 +132,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           for (const name of ["a", "b", "c"]) yield* files.write(`d/${name}`, "")
           assert.lengthOf(yield* files.list("d", { limit: 3 }), 3)
           assert.strictEqual(yield* tagOf(files.list("d", { limit: 2 })), "TooManyFiles")
-          assert.strictEqual(yield* tagOf(files.list("d/a")), "NotAFile")
+          assert.strictEqual(yield* tagOf(files.list("d/a")), "NotADirectory")
           assert.strictEqual(yield* tagOf(files.list("none")), "FileNotFound")
           assert.strictEqual(yield* tagOf(files.list("d", { depth: 0 })), "InvalidInput")
           assert.strictEqual(yield* tagOf(files.list("x\0y")), "InvalidPath")
@@ -148,8 +148,8 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           assert.isTrue(yield* files.exists("a"))
           assert.isFalse(yield* files.exists("b"))
           yield* files.write("file", "")
-          assert.strictEqual(yield* tagOf(files.makeDirectory("file")), "NotAFile")
-          assert.strictEqual(yield* tagOf(files.makeDirectory("file/below")), "NotAFile")
+          assert.strictEqual(yield* tagOf(files.makeDirectory("file")), "NotADirectory")
+          assert.strictEqual(yield* tagOf(files.makeDirectory("file/below")), "NotADirectory")
         }),
       )
 
@@ -170,7 +170,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           assert.strictEqual(yield* tagOf(files.move("new", "from")), "AlreadyExists")
           assert.deepStrictEqual(yield* files.list("from"), [])
           assert.strictEqual(yield* tagOf(files.move("none", "x")), "FileNotFound")
-          assert.strictEqual(yield* tagOf(files.move("single", "single/x")), "NotAFile")
+          assert.strictEqual(yield* tagOf(files.move("single", "single/x")), "NotADirectory")
           assert.strictEqual(yield* tagOf(files.move("new", "new/inside")), "InvalidPath")
           assert.strictEqual(yield* tagOf(files.move("/", "/elsewhere")), "InvalidPath")
           assert.strictEqual(yield* files.readText("single"), "x")
@@ -602,7 +602,7 @@ export const featureContract = (driverName: string, options: FeatureOptions) => 
           yield* files.write("c", "")
           assert.strictEqual(yield* tagOf(Fiber.join(fiber)), "TooManyFiles")
           assert.strictEqual(yield* fails("none"), "FileNotFound")
-          assert.strictEqual(yield* fails("a"), "NotAFile")
+          assert.strictEqual(yield* fails("a"), "NotADirectory")
           assert.strictEqual(yield* fails("x\0"), "InvalidPath")
           for (const options of [{ limit: 0 }, { interval: 99 }, { exclude: ["a\nb"] }]) {
             assert.strictEqual(yield* fails(".", options), "InvalidInput")

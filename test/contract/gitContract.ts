@@ -317,7 +317,7 @@ done
         const into = (directory: string) =>
           tagOf(sandbox.git.clone(project, { directory, credentials }))
         assert.strictEqual(yield* into("full"), "AlreadyExists")
-        assert.strictEqual(yield* into("file"), "NotAFile")
+        assert.strictEqual(yield* into("file"), "NotADirectory")
         assert.strictEqual(yield* into("x\0"), "InvalidPath")
         assert.strictEqual(yield* into("/"), "AlreadyExists")
         assert.deepStrictEqual(yield* left(sandbox), [

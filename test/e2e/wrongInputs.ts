@@ -260,7 +260,7 @@ const readFile: ReadonlyArray<WrongInput> = [
     "NotAFile",
     /folder" is a directory, not a regular file/,
   ],
-  ["sandbox_read_file", read({ path: "file.txt/x" }), "NotAFile", /file\.txt/],
+  ["sandbox_read_file", read({ path: "file.txt/x" }), "NotADirectory", /file\.txt/],
   [
     "sandbox_read_file",
     read({ path: "binary" }),
@@ -351,7 +351,7 @@ const writeFile: ReadonlyArray<WrongInput> = [
   ],
   ["sandbox_write_file", write({ path: "" }), "InvalidPath", /it is empty/],
   ["sandbox_write_file", write({ path: "folder" }), "NotAFile", /folder" is a directory/],
-  ["sandbox_write_file", write({ path: "file.txt/x" }), "NotAFile", /file\.txt/],
+  ["sandbox_write_file", write({ path: "file.txt/x" }), "NotADirectory", /file\.txt/],
   [
     "sandbox_write_file",
     write({ encoding: "base64", content: "no base64!" }),
@@ -404,7 +404,7 @@ const transfer: ReadonlyArray<WrongInput> = [
   ],
   ["sandbox_upload", copy("stored.txt", ""), "InvalidPath", /it is empty/],
   ["sandbox_upload", copy("stored.txt", "folder"), "NotAFile", /folder" is a directory/],
-  ["sandbox_upload", copy("stored", "file.txt"), "NotAFile", /file\.txt/],
+  ["sandbox_upload", copy("stored", "file.txt"), "NotADirectory", /file\.txt/],
   ["sandbox_download", { sandbox: "box", to: "x" }, "InvalidInput", /: "from": it is required/],
   ["sandbox_download", copy("no/such", "x"), "FileNotFound", /no\/such/],
   ["sandbox_download", copy("", "x"), "InvalidPath", /it is empty/],
@@ -420,8 +420,8 @@ const transfer: ReadonlyArray<WrongInput> = [
   [
     "sandbox_download",
     copy("folder", "stored.txt"),
-    "NotAFile",
-    /stored\.txt" is a file where a folder is needed/,
+    "NotADirectory",
+    /stored\.txt", or what is above it, is no folder/,
   ],
   ["sandbox_download", copy("folder", "../x"), "InvalidPath", /would leave session storage/],
 ]

@@ -2,6 +2,7 @@ import { Context, type Effect, type Stream } from "effect"
 import type {
   FileNotFound,
   InvalidPath,
+  NotADirectory,
   NotAFile,
   PermissionDenied,
   StorageFailed,
@@ -12,6 +13,7 @@ import type { FileStat } from "./values/Files.ts"
 export type SessionFilesError =
   | InvalidPath
   | FileNotFound
+  | NotADirectory
   | NotAFile
   | PermissionDenied
   | StorageFailed

@@ -204,6 +204,15 @@ export class NotAFile extends TaggedError<NotAFile>()("NotAFile", {
   }
 }
 
+/** A folder is needed where the path, or a part of it, is something else. */
+export class NotADirectory extends TaggedError<NotADirectory>()("NotADirectory", {
+  path: Schema.String,
+}) {
+  override get message() {
+    return `${quote(this.path)}, or what is above it, is no folder. Give the path of a folder, or of something in one.`
+  }
+}
+
 /** A file is bigger than may be read at once (`fileLimit`); read a part of it, or stream it. */
 export class FileTooLarge extends TaggedError<FileTooLarge>()("FileTooLarge", {
   path: Schema.String,
@@ -619,6 +628,7 @@ export type FileError =
   | InvalidPath
   | FileNotFound
   | NotAFile
+  | NotADirectory
   | PermissionDenied
   | StorageFailed
   | InvalidArchive

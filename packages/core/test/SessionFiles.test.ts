@@ -89,9 +89,9 @@ describe.each([
       assert.strictEqual(yield* tag(files.stat("no")), "FileNotFound")
       assert.strictEqual(yield* tag(Stream.runDrain(files.read("no"))), "FileNotFound")
       assert.strictEqual(yield* tag(Stream.runDrain(files.read("d"))), "NotAFile")
-      assert.strictEqual(yield* tag(Stream.runDrain(files.walk("d/f"))), "NotAFile")
+      assert.strictEqual(yield* tag(Stream.runDrain(files.walk("d/f"))), "NotADirectory")
       assert.strictEqual(yield* tag(files.write("d", bytes("x"))), "NotAFile")
-      assert.strictEqual(yield* tag(files.write("d/f/g", bytes("x"))), "NotAFile")
+      assert.strictEqual(yield* tag(files.write("d/f/g", bytes("x"))), "NotADirectory")
       for (const path of ["../x", "/x", "a/../../x", "", "a\0b"]) {
         assert.strictEqual(yield* tag(files.write(path, bytes("x"))), "InvalidPath")
       }
@@ -279,7 +279,7 @@ describe("SessionFiles in a directory", () => {
           for (const [path, tag] of [
             ["folder", "NotAFile"],
             ["", "InvalidPath"],
-            ["old/below", "NotAFile"],
+            ["old/below", "NotADirectory"],
             ["out/new", "InvalidPath"],
             ["../new", "InvalidPath"],
           ] as const) {

@@ -4,7 +4,7 @@ import { fileError, fileExit } from "../src/sandbox/fileScripts.ts"
 describe("The end of a helper script", () => {
   it.each([
     [fileExit.denied, "", "PermissionDenied"],
-    [fileExit.notDirectory, "", "NotAFile"],
+    [fileExit.notDirectory, "", "NotADirectory"],
     [fileExit.failed, "", "StorageFailed"],
     [1, "cat: write error: No space left on device", "StorageFailed"],
     [2, "sh: cannot create /x: Permission denied", "PermissionDenied"],

@@ -3,6 +3,7 @@ import {
   FileNotFound,
   type FileStat,
   InvalidPath,
+  NotADirectory,
   NotAFile,
   StorageFailed,
 } from "@cordon/core"
@@ -215,5 +216,4 @@ export class FileTree {
   }
 }
 
-const notADirectory = (path: string) =>
-  new NotAFile({ path, kind: "file where a folder is needed" })
+const notADirectory = (path: string) => new NotADirectory({ path })

@@ -245,7 +245,7 @@ const layerOf = (options: MemoryOptions): Layer.Layer<SandboxDriver> =>
           const isFirst = seen === undefined
           const depth = recursive ? Number.POSITIVE_INFINITY : 1
           const entries = yield* listFolder(tree, path, depth, exclude).pipe(
-            Effect.catchTag(["FileNotFound", "NotAFile"], (error) =>
+            Effect.catchTag(["FileNotFound", "NotADirectory"], (error) =>
               isFirst ? Effect.fail(error) : Effect.succeed([]),
             ),
           )

@@ -2,7 +2,7 @@ import {
   type ArchiveEntry,
   type FileError,
   InvalidArchive,
-  NotAFile,
+  NotADirectory,
   packArchive,
   storagePath,
   unpackArchive,
@@ -67,7 +67,7 @@ export const getArchive = (tree: FileTree, path: string): Stream.Stream<Uint8Arr
     Effect.gen(function* () {
       const { kind } = yield* tree.stat(path)
       if (kind !== "directory") {
-        return yield* new NotAFile({ path, kind: "file where a folder is needed" })
+        return yield* new NotADirectory({ path })
       }
       return packArchive(below(tree, yield* tree.resolve(path), ""))
     }),

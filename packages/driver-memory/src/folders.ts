@@ -10,7 +10,7 @@ import {
   type FolderSearch,
   InvalidInput,
   InvalidPath,
-  NotAFile,
+  NotADirectory,
 } from "@cordon/core"
 import { Effect } from "effect"
 import { type FileTree, kindOf } from "./FileTree.ts"
@@ -59,7 +59,7 @@ export const listFolder = Effect.fnUntraced(function* (
 ) {
   const { kind } = yield* tree.stat(path)
   if (kind !== "directory") {
-    return yield* new NotAFile({ path, kind: "file where a folder is needed" })
+    return yield* new NotADirectory({ path })
   }
   const skipped = [ownFiles, ...exclude].map(globMatcher)
   const skips = (name: string) => skipped.some((matches) => matches(name))

@@ -3,6 +3,7 @@ import {
   FileNotFound,
   InvalidInput,
   InvalidPath,
+  NotADirectory,
   NotAFile,
   PermissionDenied,
   type PromiseSandbox,
@@ -30,7 +31,13 @@ const codeOf = (error: unknown): FileOperationError => {
   if (error instanceof FileNotFound) return "file_not_found"
   if (error instanceof PermissionDenied) return "permission_denied"
   if (error instanceof NotAFile) return "is_directory"
-  if (error instanceof InvalidPath || error instanceof InvalidInput) return "invalid_path"
+  if (
+    error instanceof InvalidPath ||
+    error instanceof InvalidInput ||
+    error instanceof NotADirectory
+  ) {
+    return "invalid_path"
+  }
   throw error
 }
 

@@ -1,5 +1,5 @@
 import "@cordon/core"
-import { FileNotFound, InvalidInput, NotAFile, type PromiseSandbox } from "@cordon/core"
+import { FileNotFound, InvalidInput, NotADirectory, type PromiseSandbox } from "@cordon/core"
 import { SandboxPathNotFoundError, type Tool } from "@strands-agents/sdk"
 import {
   type ExecuteOptions,
@@ -96,7 +96,7 @@ export class StrandsSandbox extends Sandbox {
         kind === "symlink" ? { name } : { name, isDir: kind === "directory", size },
       )
     } catch (error) {
-      const isAbsent = error instanceof FileNotFound || error instanceof NotAFile
+      const isAbsent = error instanceof FileNotFound || error instanceof NotADirectory
       throw isAbsent ? new SandboxPathNotFoundError(path) : error
     }
   }

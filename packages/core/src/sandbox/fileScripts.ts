@@ -6,7 +6,7 @@
 import {
   type FileError,
   InvalidPath,
-  NotAFile,
+  NotADirectory,
   PermissionDenied,
   StorageFailed,
 } from "../errors.ts"
@@ -18,7 +18,7 @@ export const fileExit = { denied: 74, notDirectory: 75, failed: 76 } as const
 export const fileError = (path: string, exitCode: number, stderr: string): FileError => {
   switch (exitCode) {
     case fileExit.notDirectory:
-      return new NotAFile({ path, kind: "file where a folder is needed" })
+      return new NotADirectory({ path })
     case fileExit.denied:
       return new PermissionDenied({ path })
     default: {

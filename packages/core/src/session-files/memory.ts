@@ -1,6 +1,6 @@
 import { DateTime, Effect, Exit, Layer, Stream } from "effect"
 import { checkInput, optionNames } from "../checkInput.ts"
-import { FileNotFound, InvalidInput, NotAFile, StorageFailed } from "../errors.ts"
+import { FileNotFound, InvalidInput, NotADirectory, NotAFile, StorageFailed } from "../errors.ts"
 import { SessionFiles, type SessionFilesEntry } from "../SessionFiles.ts"
 import { type StoragePath, storagePath } from "../values/FilePath.ts"
 import { formatMemory } from "../values/Limits.ts"
@@ -87,7 +87,7 @@ const make = (limit: number) => {
     for (const path of paths) {
       const node = nodes.get(path)
       if (node?.kind === "file") {
-        return yield* new NotAFile({ path, kind: "file where a folder is needed" })
+        return yield* new NotADirectory({ path })
       }
       if (node !== undefined) continue
       yield* take(path, overhead(path))
@@ -164,7 +164,7 @@ const make = (limit: number) => {
         Effect.gen(function* () {
           const { at, node } = yield* find(path)
           if (node.kind !== "directory") {
-            return yield* new NotAFile({ path, kind: "file where a folder is needed" })
+            return yield* new NotADirectory({ path })
           }
           const below = at === "" ? "" : `${at}/`
           const entries = [...nodes]

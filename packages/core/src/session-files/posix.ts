@@ -1,5 +1,12 @@
 import type { Stats } from "node:fs"
-import { FileNotFound, InvalidPath, NotAFile, PermissionDenied, StorageFailed } from "../errors.ts"
+import {
+  FileNotFound,
+  InvalidPath,
+  NotADirectory,
+  NotAFile,
+  PermissionDenied,
+  StorageFailed,
+} from "../errors.ts"
 import type { SessionFilesError } from "../SessionFiles.ts"
 import type { FileKind, FileStat } from "../values/Files.ts"
 import { Outside } from "./folder.ts"
@@ -31,7 +38,7 @@ export const refusal = (path: string, cause: unknown): SessionFilesError => {
       return new FileNotFound({ path })
     case "ENOTDIR":
     case "EEXIST":
-      return new NotAFile({ path, kind: "file where a folder is needed" })
+      return new NotADirectory({ path })
     case "EISDIR":
       return new NotAFile({ path, kind: "directory" })
     case "EACCES":

@@ -5,6 +5,7 @@ import {
   FileNotFound,
   type InvalidInput,
   InvalidPath,
+  NotADirectory,
   NotAFile,
   PermissionDenied,
   StorageFailed,
@@ -56,7 +57,7 @@ const failure = (path: string, number: number): OperationError => {
     case errno.EISDIR:
       return new NotAFile({ path, kind: "directory" })
     case errno.ENOTDIR:
-      return new NotAFile({ path, kind: "file where a folder is needed" })
+      return new NotADirectory({ path })
     case errno.ENXIO:
       return new NotAFile({ path, kind: "special file" })
     case errno.ELOOP:

@@ -7,6 +7,7 @@ const tags: Partial<Record<CordonError["_tag"], Tag>> = {
   FileNotFound: "NotFound",
   AlreadyExists: "AlreadyExists",
   PermissionDenied: "PermissionDenied",
+  NotADirectory: "BadResource",
   NotAFile: "BadResource",
   NotText: "InvalidData",
   ExecTimedOut: "TimedOut",

@@ -101,7 +101,7 @@ const walkFrom = Effect.fnUntraced(function* (walk: Walk, start: Folder) {
         }).pipe(
           Effect.catchTags({
             FileNotFound: () => Effect.succeed([]),
-            NotAFile: () => Effect.succeed([]),
+            NotADirectory: () => Effect.succeed([]),
             PermissionDenied: () => Effect.succeed([]),
           }),
         ),
