@@ -8,7 +8,7 @@ export interface Part {
 const docs = (...names: ReadonlyArray<string>) => names.map((name) => `docs/${name}.md`)
 const slots = (...names: ReadonlyArray<string>) => docs(...names.map((name) => `slots/${name}`))
 
-const start = ["getting-started", "one-import", "how-it-works", "comparison"]
+const start = ["getting-started", "one-import", "demo", "how-it-works", "comparison"]
 
 const ordered: ReadonlyArray<Part> = [
   { title: "Start", pages: ["index.md", ...docs("index", ...start)] },
