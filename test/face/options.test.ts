@@ -85,6 +85,7 @@ describe("wrong input from JavaScript", () => {
       [() => sandbox.git.clone(js({ url: "x" })), "url of git.clone"],
       [() => processes.start("true", js({ nmae: "x" })), "processes.start"],
       [() => ports.expose(js("80")), "port of ports.expose", "but it is a string"],
+      [() => ports.connect(js("80")), "port of ports.connect", "but it is a string"],
       [() => sandbox.snapshot(js({ name: "x" })), "name of snapshot"],
       [() => sandbox.terminal(js({ colums: 3 })), "options of terminal"],
       [() => sandbox.shell(js({ cdw: "/" })), 'Did you mean "cwd"?'],

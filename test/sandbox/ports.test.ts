@@ -197,6 +197,37 @@ describe("Ports of a sandbox", () => {
     }).pipe(Effect.scoped),
   )
 
+  it.live(
+    "are connected to by the program itself, as a use of the sandbox until the scope ends",
+    () =>
+      Effect.gen(function* () {
+        const closed = yield* Deferred.make<void>()
+        const sandbox = yield* sandboxWith({
+          dial: () => Effect.acquireRelease(echo, () => Deferred.succeed(closed, undefined)),
+        })
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { write, end, output } = yield* sandbox.ports.connect(80)
+            yield* write(new TextEncoder().encode("hello"))
+            yield* end
+            assert.strictEqual(yield* Stream.mkString(Stream.decodeText(output)), "hello")
+            assert.isFalse(yield* Deferred.isDone(closed))
+          }),
+        )
+        yield* Deferred.await(closed)
+      }).pipe(Effect.scoped),
+  )
+
+  it.live("say why they can't be connected to", () =>
+    Effect.gen(function* () {
+      const unreachable = new PortUnreachable({ port: 80, reason: "nothing listens there" })
+      const sandbox = yield* sandboxWith({ dial: () => Effect.fail(unreachable) })
+      assert.strictEqual(yield* Effect.flip(Effect.scoped(sandbox.ports.connect(80))), unreachable)
+      const refused = yield* Effect.flip(Effect.scoped(sandbox.ports.connect(0)))
+      assert.strictEqual(refused._tag, "InvalidInput")
+    }).pipe(Effect.scoped),
+  )
+
   it.live("are listed from the tables of sockets that there are, each once", () =>
     Effect.gen(function* () {
       const sandbox = yield* sandboxWith({

@@ -175,6 +175,16 @@ export interface PromisePorts {
     options?: ExposeOptions & Abortable,
   ) => Promise<PromiseExposedPort>
   /**
+   * Connects to a port of the sandbox's loopback interface. The stream is as `net` gives one: each side ends by itself, and
+   * `destroy` lets go. It is a use of the sandbox until it is closed, however silent it is; the signal ends the connecting only. Rejects with
+   * `PortUnreachable` where nothing listens.
+   *
+   * @example
+   * const stream = await sandbox.ports.connect(5432)
+   * stream.write("hello\n")
+   */
+  readonly connect: (port: number, options?: Abortable) => Promise<Duplex>
+  /**
    * The other way round: listens on 127.0.0.1 inside and passes each connection's bytes on to a program that this
    * machine reaches (`host`, by default this machine's own 127.0.0.1), whatever the network of the sandbox. What connects is
    * no use of the sandbox: its lease runs on. It goes on when the sandbox is started again after a stop. Rejects with

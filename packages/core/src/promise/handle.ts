@@ -1,45 +1,16 @@
 import { Effect } from "effect"
 import { SandboxNotFound } from "../errors.ts"
 import type { Sandbox } from "../Sandboxes.ts"
-import { duplexOf } from "../sandbox/duplex.ts"
 import { backSandbox, type SessionBacking } from "./backing.ts"
-import { call, callScoped, callStream } from "./call.ts"
+import { call, callStream } from "./call.ts"
 import { commandsOf } from "./commands.ts"
 import { filesOf } from "./files.ts"
-import type { PromisePorts, PromiseSandbox } from "./PromiseSandbox.ts"
+import type { PromiseSandbox } from "./PromiseSandbox.ts"
+import { portsOf } from "./ports.ts"
 import { processesOf } from "./processes.ts"
-import { type PromiseRuntime, run } from "./runtime.ts"
+import { run } from "./runtime.ts"
 import { shellOf } from "./shell.ts"
 import { terminalOf } from "./terminal.ts"
-
-const portsOf = (runtime: PromiseRuntime, { ports }: Sandbox): PromisePorts => ({
-  list: (options) => call(runtime, ["nothing", "ports.list"], { options }, () => ports.list),
-  wait: (port, options) =>
-    call(runtime, ["wait", "ports.wait"], { port, options }, () => ports.wait(port, options)),
-  expose: (port, options) =>
-    callScoped(runtime, ["expose", "ports.expose"], { port, options }, () =>
-      ports.expose(port, options),
-    ).then(({ value, close }) => ({ ...value, close, [Symbol.asyncDispose]: close })),
-  reverse: (port, options) =>
-    callScoped(runtime, ["reverse", "ports.reverse"], { port, options }, () =>
-      ports.reverse(port, options),
-    ).then(({ close }) => ({ close, [Symbol.asyncDispose]: close })),
-  serve: (port, handle, options) =>
-    callScoped(runtime, ["serve", "ports.serve"], { port, handle, options }, () =>
-      ports.serve(port, (connection) =>
-        Effect.suspend(() => {
-          const { stream, closed } = duplexOf(connection)
-          try {
-            handle(stream)
-          } catch (error) {
-            stream.destroy()
-            throw error
-          }
-          return closed
-        }),
-      ),
-    ).then(({ close }) => ({ close, [Symbol.asyncDispose]: close })),
-})
 
 /** The face of one sandbox. */
 export const handleOf = (session: SessionBacking, sandbox: Sandbox): PromiseSandbox => {

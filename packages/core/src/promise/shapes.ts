@@ -258,6 +258,7 @@ export const shapes = {
   kill: { options: options(kill) },
   wait: { port: number, options: options(wait) },
   expose: { port: number, options: options(expose) },
+  connect: { port: number, options: options(abortable) },
   reverse: { port: number, options: options(reverse) },
   serve: { port: number, handle: callback, options: options(abortable) },
   terminal: { options: options(terminal) },

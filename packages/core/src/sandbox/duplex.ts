@@ -3,6 +3,9 @@ import { Effect, Fiber, Stream } from "effect"
 import type { PortConnection } from "../values/PortConnection.ts"
 import { untilIdle } from "./relay.ts"
 
+// As long as a kernel waits for the other side of a connection that was closed.
+const lastBytes = "1 minute"
+
 /** Has a stream taken more, in the words that streams of Node have for it. */
 type Taken = (error?: Error | null) => void
 
@@ -63,6 +66,10 @@ export const duplexOf = <E extends Error>(
       ),
     )
     yield* Fiber.interrupt(fiber)
+    // The program inside may be slow to take what came last.
+    if (stream.readableEnded && stream.writableFinished) {
+      yield* Effect.timeoutOption(connection.closed, lastBytes)
+    }
   }).pipe(Effect.ensuring(Effect.sync(() => stream.destroy())))
   return { stream, closed }
 }

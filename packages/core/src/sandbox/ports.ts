@@ -4,6 +4,7 @@ import {
   type HostError,
   InvalidInput,
   invalidInput,
+  type LeaseError,
   type PortUnavailable,
   PortUnreachable,
   type Unsupported,
@@ -13,6 +14,7 @@ import type { DialError, SandboxDriver } from "../SandboxDriver.ts"
 import { FilePath } from "../values/FilePath.ts"
 import type { PortConnection } from "../values/PortConnection.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
+import { heldConnection } from "./heldConnection.ts"
 import { listeningPorts, tables } from "./listening.ts"
 import { relay } from "./relay.ts"
 import { leadTo, listenIn, type ReverseOptions } from "./reversePorts.ts"
@@ -59,6 +61,17 @@ export interface Ports {
     port: number,
     options?: ExposeOptions,
   ) => Effect.Effect<ExposedPort, PortError, Scope.Scope>
+  /**
+   * Connects to a port, as `expose` does for each connection, and hands the connection to this program alone. It is a use of the
+   * sandbox until the scope ends, however silent it is. Fails with `PortUnreachable` where nothing listens.
+   */
+  readonly connect: (
+    port: number,
+  ) => Effect.Effect<
+    PortConnection<DialError | LeaseError>,
+    DialError | LeaseError | InvalidInput,
+    Scope.Scope
+  >
   /**
    * The other way round: listens on 127.0.0.1 inside for as long as the scope lives, and passes each connection's bytes on to
    * a program that this machine reaches, by default one on its loopback interface. Programs inside so reach that one
@@ -150,6 +163,12 @@ export const makePorts = (needs: {
     [...new Set(all.flatMap(listeningPorts))].sort((a, b) => a - b),
   )
 
+  const connect: Ports["connect"] = Effect.fn("Sandbox.ports.connect")(function* (wanted) {
+    const port = yield* checked(wanted)
+    yield* available
+    return yield* heldConnection<DialError, LeaseError>(use, driver.dial(id, port))
+  })
+
   const serve: Ports["serve"] = Effect.fn("Sandbox.ports.serve")(function* (wanted, handle) {
     const port = yield* checked(wanted)
     yield* available
@@ -165,6 +184,7 @@ export const makePorts = (needs: {
 
   return {
     expose,
+    connect,
     reverse,
     serve,
     list: Effect.andThen(available, use(listening)),
