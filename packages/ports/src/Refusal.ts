@@ -1,0 +1,52 @@
+import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from "node:http"
+import type { Duplex } from "node:stream"
+
+/** A request that is not passed on: its status, and what a reader can do. */
+export class Refusal extends Error {
+  readonly status: number
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+const refusalOf = (error: unknown) =>
+  error instanceof Refusal ? error : new Refusal(500, "The gateway failed. Try again.")
+
+const page = ({ status, message }: Refusal) => {
+  const text = `Cordon: ${message}\n`
+  const headers = {
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": Buffer.byteLength(text),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    // What else came with the request is not read.
+    connection: "close",
+    ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
+  }
+  return { status, text, headers }
+}
+
+/** The head of a response on a connection that has left the hands of Node's server. */
+export const headOf = (status: number, headers: OutgoingHttpHeaders): string => {
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().map((one) => `${name}: ${one}\r\n`),
+  )
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n`
+}
+
+/** Answers a refusal; a response that has begun is broken off. */
+export const refuse = (response: ServerResponse, error: unknown): void => {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const { status, text, headers } = page(refusalOf(error))
+  response.writeHead(status, headers).end(text)
+}
+
+/** As `refuse`, for a request to leave HTTP. */
+export const refuseUpgrade = (socket: Duplex, error: unknown): void => {
+  const { status, text, headers } = page(refusalOf(error))
+  socket.end(headOf(status, headers) + text)
+}

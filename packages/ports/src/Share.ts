@@ -1,0 +1,97 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
+import type { Duplex } from "node:stream"
+import { hostOf, originOf, type Site } from "./site.ts"
+
+/** What time it is, and what is done later. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Runs something once, unless it is called off by what is returned. */
+  readonly after: (milliseconds: number, run: () => void) => () => void
+}
+
+/** Why a shared port is shared no longer. */
+export type Ending = "expired" | "revoked" | "gone"
+
+type Kind = "request" | "websocket"
+
+// Connections at the same time: a sandbox has channels for some hundreds, and commands need theirs.
+const most = 64
+
+/** Milliseconds that a request under way has once its token has expired. */
+const grace = 60_000
+
+const digest = (token: string) => createHash("sha256").update(token).digest()
+
+/** A port of a sandbox that is shared: who may use it, for how long, and what is under way. */
+export class Share {
+  readonly port: number
+  readonly host: string
+  readonly origin: string
+  readonly secure: boolean
+  readonly expiresAt: number
+  /** Opens a connection to the port. */
+  readonly connect: (signal: AbortSignal) => Promise<Duplex>
+  readonly token = randomBytes(32).toString("base64url")
+  readonly #digest = digest(this.token)
+  readonly #clock: Clock
+  readonly #open = new Map<() => void, Kind>()
+  #callOff: () => void
+  #ending: Ending | undefined
+
+  constructor(
+    site: Site,
+    clock: Clock,
+    port: number,
+    lasting: number,
+    connect: (signal: AbortSignal) => Promise<Duplex>,
+  ) {
+    // Nobody can guess it, so that other pages can't address it either.
+    const label = `p-${randomBytes(12).toString("hex")}`
+    this.port = port
+    this.host = hostOf(site, label)
+    this.origin = originOf(site, label)
+    this.secure = site.secure
+    this.connect = connect
+    this.#clock = clock
+    this.expiresAt = clock.now() + lasting
+    this.#callOff = clock.after(lasting, () => this.end("expired"))
+  }
+
+  /** Undefined as long as the port is shared. */
+  ending(): Ending | undefined {
+    // A timer may be late: after a sleep of the machine, for instance.
+    if (this.#ending === undefined && this.#clock.now() >= this.expiresAt) this.end("expired")
+    return this.#ending
+  }
+
+  /** Whether this is the token, in the same time whatever is given. */
+  fits(token: string): boolean {
+    return timingSafeEqual(digest(token), this.#digest)
+  }
+
+  /**
+   * Begins a request or a WebSocket, and returns what ends it; undefined where too many are under way.
+   *
+   * @param close ends it before its time
+   */
+  begin(kind: Kind, close: () => void): (() => void) | undefined {
+    if (this.#open.size >= most) return undefined
+    this.#open.set(close, kind)
+    return () => void this.#open.delete(close)
+  }
+
+  /** Shares the port no longer. A request under way may end after an expiry; all else is closed. */
+  end(ending: Ending): void {
+    if (this.#ending !== undefined && this.#ending !== "expired") return
+    const isExpired = ending === "expired"
+    if (isExpired && this.#ending === "expired") return
+    this.#ending ??= ending
+    this.#callOff()
+    const closeAll = (isClosed: (kind: Kind) => boolean) => {
+      for (const [close, kind] of [...this.#open]) if (isClosed(kind)) close()
+    }
+    closeAll((kind) => !isExpired || kind === "websocket")
+    if (isExpired) this.#callOff = this.#clock.after(grace, () => closeAll(() => true))
+  }
+}

@@ -1,0 +1,160 @@
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  request as makeRequest,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from "node:http"
+import { type Duplex, pipeline } from "node:stream"
+import { Closed, LeaseLost, PortUnreachable, SandboxNotFound } from "@cordon/core"
+import type { Admitted } from "./access.ts"
+import { requestHeaders, responseHeaders } from "./headers.ts"
+import { headOf, Refusal, refuse, refuseUpgrade } from "./Refusal.ts"
+import type { Share } from "./Share.ts"
+
+const tooMany = () =>
+  new Refusal(503, "Too many connections to this address are open. Close some, or try again later.")
+
+/** Why a port could not be connected to. A sandbox that is gone is shared no longer. */
+const connectionFailed = (share: Share, error: unknown) => {
+  if ([SandboxNotFound, LeaseLost, Closed].some((kind) => error instanceof kind)) {
+    share.end("gone")
+    return new Refusal(
+      410,
+      "The sandbox of this address is gone. Ask for a new one where you got it.",
+    )
+  }
+  if (error instanceof PortUnreachable) {
+    return new Refusal(
+      502,
+      `Nothing answers on port ${share.port} of the sandbox. Start the server there, and load this page again.`,
+    )
+  }
+  return new Refusal(502, "The sandbox can't be reached. Look whether it runs, and try again.")
+}
+
+const broken = ({ port }: Share) =>
+  new Refusal(
+    502,
+    `What listens on port ${port} of the sandbox did not answer as a web server does.`,
+  )
+
+/** Makes a request on a connection of its own, so that nothing of another request can be in its answer. */
+const ask = (
+  request: IncomingMessage,
+  { share, path }: Admitted,
+  connection: Duplex,
+  headers: OutgoingHttpHeaders,
+): ClientRequest =>
+  makeRequest({
+    createConnection: () => connection,
+    method: request.method,
+    path,
+    headers: { ...requestHeaders(request.headers, share), ...headers },
+    setHost: false,
+    insecureHTTPParser: false,
+    maxHeaderSize: 64 * 1024,
+  })
+
+/**
+ * How long a body is must be said as it was: Node sends that of a GET without a length otherwise, and the server inside would
+ * take it for another request.
+ */
+const framingOf = ({ headers }: IncomingMessage): OutgoingHttpHeaders =>
+  headers["transfer-encoding"] === undefined ? {} : { "transfer-encoding": "chunked" }
+
+/**
+ * Connects for as long as what the browser waits on is open; undefined where the browser has left.
+ *
+ * @param end closes what the browser waits on
+ */
+const connectFor = async (
+  share: Share,
+  kind: Parameters<Share["begin"]>[0],
+  waiting: Pick<Duplex, "closed" | "once">,
+  end: () => void,
+): Promise<Duplex | undefined> => {
+  const done = share.begin(kind, end)
+  if (done === undefined) throw tooMany()
+  const leaving = new AbortController()
+  let connection: Duplex | undefined
+  const leave = () => {
+    done()
+    leaving.abort()
+    connection?.destroy()
+  }
+  if (waiting.closed) leave()
+  else waiting.once("close", leave)
+  if (leaving.signal.aborted) return undefined
+  try {
+    connection = await share.connect(leaving.signal)
+  } catch (error) {
+    // The end of the share must not take the answer away.
+    done()
+    throw connectionFailed(share, error)
+  }
+  connection.on("error", () => {})
+  if (!leaving.signal.aborted) return connection
+  connection.destroy()
+  return undefined
+}
+
+/** Passes a request on, and its response back. */
+export const forward = async (
+  request: IncomingMessage,
+  response: ServerResponse,
+  admitted: Admitted,
+): Promise<void> => {
+  const { share } = admitted
+  const connection = await connectFor(share, "request", response, () => response.destroy())
+  if (connection === undefined) return
+  const sending = ask(request, admitted, connection, framingOf(request))
+  sending.on("error", () => refuse(response, broken(share)))
+  sending.on("response", (incoming) => {
+    response.writeHead(incoming.statusCode ?? 502, responseHeaders(incoming.headers))
+    // What comes bit by bit begins before its first bit.
+    response.flushHeaders()
+    pipeline(incoming, response, () => connection.destroy())
+  })
+  // Its own end is told by the response, or by an error.
+  pipeline(request, sending, () => {})
+}
+
+/** Leads both ways, until either is closed. */
+const join = (one: Duplex, other: Duplex) => {
+  pipeline(one, other, () => {})
+  pipeline(other, one, () => {})
+}
+
+/** Passes on a WebSocket. */
+export const forwardUpgrade = async (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  admitted: Admitted,
+): Promise<void> => {
+  const { share } = admitted
+  const connection = await connectFor(share, "websocket", socket, () => socket.destroy())
+  if (connection === undefined) return
+  const upgrade = { connection: "Upgrade", upgrade: "websocket" }
+  const sending = ask(request, admitted, connection, upgrade)
+  let isAnswered = false
+  sending.on("error", () => {
+    if (isAnswered) socket.destroy()
+    else refuseUpgrade(socket, broken(share))
+  })
+  sending.on("response", (incoming) => {
+    isAnswered = true
+    const headers = { ...responseHeaders(incoming.headers), connection: "close" }
+    socket.write(headOf(incoming.statusCode ?? 502, headers), "latin1")
+    pipeline(incoming, socket, () => connection.destroy())
+  })
+  sending.on("upgrade", (incoming, inside, first) => {
+    isAnswered = true
+    socket.write(headOf(101, { ...responseHeaders(incoming.headers), ...upgrade }), "latin1")
+    socket.write(first)
+    inside.write(head)
+    join(socket, inside)
+  })
+  sending.end()
+}

@@ -1,0 +1,79 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
+import { bearerOf, cookieName, tokenHeader } from "./access.ts"
+import type { Share } from "./Share.ts"
+
+// Of one connection, and no matter of who is at the other end of another one.
+const ofConnection = new Set([
+  "connection",
+  "expect",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+])
+
+// What a proxy says of the one who asks; this one has been told by nobody that it trusts.
+const ofProxies = /^(?:forwarded|x-forwarded-.*|x-real-ip)$/
+
+/** What is passed on of a message's headers. */
+const passedOn = (headers: IncomingHttpHeaders): Array<[string, string | Array<string>]> => {
+  const named = new Set((headers.connection ?? "").toLowerCase().split(/\s*,\s*/))
+  return Object.entries(headers).flatMap(
+    ([name, value]): Array<[string, string | string[]]> =>
+      value === undefined || ofConnection.has(name) || named.has(name) ? [] : [[name, value]],
+  )
+}
+
+const withoutToken = (cookies: string) =>
+  cookies
+    .split(";")
+    .filter((cookie) => !cookie.includes(cookieName))
+    .join(";")
+    .trim()
+
+/** A request's headers as the sandbox gets them: without the token, wherever it was. */
+export const requestHeaders = (headers: IncomingHttpHeaders, share: Share): OutgoingHttpHeaders => {
+  const passed = passedOn(headers).flatMap(([name, value]) => {
+    if (name === tokenHeader || ofProxies.test(name)) return []
+    if (name === "cookie") {
+      const cookies = withoutToken(String(value))
+      return cookies === "" ? [] : [[name, cookies]]
+    }
+    const bearer = name === "authorization" ? bearerOf(headers) : undefined
+    return bearer !== undefined && share.fits(bearer) ? [] : [[name, value]]
+  })
+  return {
+    ...Object.fromEntries(passed),
+    host: share.host,
+    "x-forwarded-host": share.host,
+    "x-forwarded-proto": share.secure ? "https" : "http",
+  }
+}
+
+/**
+ * A cookie that goes to this origin alone: one for a parent domain would reach other sandboxes. Browsers take the last
+ * of several such attributes, with spaces around their names.
+ */
+const ownCookie = (line: string): ReadonlyArray<string> => {
+  const [pair = "", ...attributes] = line.split(";")
+  // It would take the place of the token's.
+  if (pair.includes(cookieName)) return []
+  const own = attributes.filter((one) => !/^\s*domain\s*(?:=|$)/i.test(one))
+  return [[pair, ...own].join(";")]
+}
+
+/** A response's headers as the browser gets them. */
+export const responseHeaders = (headers: IncomingHttpHeaders): OutgoingHttpHeaders =>
+  Object.fromEntries(
+    passedOn(headers).flatMap(([name, value]) => {
+      // It would lead the browser past this gateway.
+      if (name === "alt-svc") return []
+      if (name !== "set-cookie") return [[name, value]]
+      return [[name, [value].flat().flatMap(ownCookie)]]
+    }),
+  )
