@@ -5,7 +5,7 @@ import {
   type OutgoingHttpHeaders,
   type ServerResponse,
 } from "node:http"
-import { type Duplex, pipeline } from "node:stream"
+import { type Duplex, pipeline, type Writable } from "node:stream"
 import { Closed, LeaseLost, PortUnreachable, SandboxNotFound } from "@cordon/core"
 import type { Admitted } from "./access.ts"
 import { requestHeaders, responseHeaders } from "./headers.ts"
@@ -71,7 +71,7 @@ const framingOf = ({ headers }: IncomingMessage): OutgoingHttpHeaders =>
 const connectFor = async (
   share: Share,
   kind: Parameters<Share["begin"]>[0],
-  waiting: Pick<Duplex, "closed" | "once">,
+  waiting: Writable,
   end: () => void,
 ): Promise<Duplex | undefined> => {
   const done = share.begin(kind, end)
@@ -99,6 +99,10 @@ const connectFor = async (
   return undefined
 }
 
+/** Undefined for one that no response ends with: to servers in front of this one, a connection leaves HTTP with 101. */
+const statusOf = ({ statusCode = 0 }: IncomingMessage) =>
+  statusCode < 200 ? undefined : statusCode
+
 /** Passes a request on, and its response back. */
 export const forward = async (
   request: IncomingMessage,
@@ -111,7 +115,12 @@ export const forward = async (
   const sending = ask(request, admitted, connection, framingOf(request))
   sending.on("error", () => refuse(response, broken(share)))
   sending.on("response", (incoming) => {
-    response.writeHead(incoming.statusCode ?? 502, responseHeaders(incoming.headers))
+    const status = statusOf(incoming)
+    if (status === undefined) {
+      sending.destroy(new Error("it left HTTP unasked"))
+      return
+    }
+    response.writeHead(status, responseHeaders(incoming.headers))
     // What comes bit by bit begins before its first bit.
     response.flushHeaders()
     pipeline(incoming, response, () => connection.destroy())
@@ -144,9 +153,14 @@ export const forwardUpgrade = async (
     else refuseUpgrade(socket, broken(share))
   })
   sending.on("response", (incoming) => {
+    const status = statusOf(incoming)
+    if (status === undefined) {
+      sending.destroy(new Error("it left HTTP in part"))
+      return
+    }
     isAnswered = true
     const headers = { ...responseHeaders(incoming.headers), connection: "close" }
-    socket.write(headOf(incoming.statusCode ?? 502, headers), "latin1")
+    socket.write(headOf(status, headers), "latin1")
     pipeline(incoming, socket, () => connection.destroy())
   })
   sending.on("upgrade", (incoming, inside, first) => {

@@ -121,6 +121,22 @@ describe("a shared port", () => {
     assert.notMatch(answer, /transfer-encoding/)
   })
 
+  it("takes an offer of another protocol for what it is", async () => {
+    await using inside = await startInside()
+    await using gateway = await openGateway()
+    const share = await gateway.share(inside.sandbox, 3000)
+    const { status } = await askWithToken(gateway, share, {
+      headers: {
+        connection: "Upgrade, HTTP2-Settings",
+        upgrade: "h2c",
+        "http2-settings": "AAMAAABk",
+      },
+    })
+    assert.strictEqual(status, 200)
+    assert.isUndefined(inside.received[0]?.headers.upgrade)
+    assert.isUndefined(inside.received[0]?.headers["http2-settings"])
+  })
+
   it("lets go of what nobody waits for any more", async () => {
     await using inside = await startInside(() => {})
     await using gateway = await openGateway()
