@@ -14,7 +14,16 @@ const ordered: ReadonlyArray<Part> = [
   { title: "Start", pages: ["index.md", ...docs("index", ...start)] },
   {
     title: "Using sandboxes",
-    pages: docs("features", "sessions", "programs", "errors", "egress", "keys", "command-line"),
+    pages: docs(
+      "features",
+      "sessions",
+      "programs",
+      "errors",
+      "ports",
+      "egress",
+      "keys",
+      "command-line",
+    ),
   },
   { title: "Agents", pages: docs("frameworks", "tools", "mcp") },
   {
