@@ -1,6 +1,7 @@
 import {
   type Agent as HttpAgent,
   type IncomingMessage,
+  type OutgoingHttpHeaders,
   request as plain,
   type ServerResponse,
 } from "node:http"
@@ -115,6 +116,19 @@ const judged = async (request: Request, origin: Origin, { exchanges }: Upstream)
 export const refusedBecause = (reason: string) =>
   `Cordon: ${reason}. Whoever runs this sandbox decides where it may go; trying again, or another way, changes nothing.`
 
+/**
+ * How long a body is must be said as it was: Node would send that of a GET without a length otherwise, and the destination
+ * would take it for another request.
+ */
+const framingOf = (request: Request): OutgoingHttpHeaders => {
+  if (request.headers["content-length"] !== undefined) return {}
+  const hasBody =
+    "stream" in request
+      ? !request.stream.endAfterHeaders
+      : request.headers["transfer-encoding"] !== undefined
+  return hasBody ? { "transfer-encoding": "chunked" } : {}
+}
+
 const optionsOf = (
   request: Request,
   origin: Origin,
@@ -126,7 +140,10 @@ const optionsOf = (
   port: origin.port,
   method: request.method,
   path: whole,
-  headers: requestHeaders(request.headers, nameOf(origin), rule, placeholders),
+  headers: {
+    ...requestHeaders(request.headers, nameOf(origin), rule, placeholders),
+    ...framingOf(request),
+  },
   ...(origin.protocol === "https" ? { agent: https, servername: origin.host } : { agent: http }),
 })
 
@@ -220,7 +237,13 @@ export const upgrade = async (
   upstream: Upstream,
 ): Promise<void> => {
   // By another one (HTTP/2 among them) requests could follow that nobody judges.
-  if (request.headers.upgrade?.toLowerCase() !== "websocket" || request.method !== "GET") {
+  const {
+    upgrade: protocol,
+    "content-length": length,
+    "transfer-encoding": coding,
+  } = request.headers
+  const hasBody = length !== undefined || coding !== undefined
+  if (protocol?.toLowerCase() !== "websocket" || request.method !== "GET" || hasBody) {
     throw new Refusal(400, "Cordon: a connection can become one of WebSocket, and nothing else.")
   }
   const { allowed, whole } = await judged(request, origin, upstream)
@@ -244,7 +267,8 @@ export const upgrade = async (
     end(status === 403 ? "403 Forbidden" : "502 Bad Gateway", reason)
   })
   sending.on("response", (incoming) => {
-    incoming.resume()
+    // Nothing that is left of it may come before another request.
+    incoming.destroy()
     end(`${incoming.statusCode ?? 502} Not Upgraded`, "the destination did not upgrade")
   })
   sending.on("upgrade", (incoming, other, first) => {

@@ -192,6 +192,8 @@ describe("a request", () => {
     for (const [method, protocol] of [
       ["GET", "h2c"],
       ["GET", "websocket, h2c"],
+      ["GET", "websocket\r\nContent-Length: 5"],
+      ["GET", "websocket\r\nTransfer-Encoding: chunked"],
       ["POST", "websocket"],
     ] as const) {
       const { socket } = await tunnelTo(proxy, at("api.test"))
@@ -207,6 +209,55 @@ describe("a request", () => {
       tls.destroy()
     }
     assert.isEmpty(proxy.attempts)
+  })
+
+  it("is one request outside as well, whatever its body is and however long it says it is", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const inner = `GET /smuggled HTTP/1.1\r\nHost: ${at("api.test")}\r\n\r\n`
+    const chunk = `${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`
+    for (const method of ["GET", "DELETE", "OPTIONS", "POST"]) {
+      for (const [line, body] of [
+        ["Transfer-Encoding: chunked", chunk],
+        [`Content-Length: ${inner.length}`, inner],
+      ] as const) {
+        const got = await gotBy(async () => {
+          const { socket } = await tunnelTo(proxy, at("api.test"))
+          const tls = await secured(socket, {
+            servername: "api.test",
+            ca: proxy.authority.certificate,
+          })
+          tls.write(`${method} / HTTP/1.1\r\nHost: ${at("api.test")}\r\n${line}\r\n\r\n${body}`)
+          await once(tls, "data")
+          tls.destroy()
+          // What was left on a connection would come before this.
+          await ask(proxy, destination, { path: "/next" })
+        })
+        assert.deepStrictEqual(
+          got.map(({ url, body }) => [url, body]),
+          [
+            ["/", inner],
+            ["/next", ""],
+          ],
+          `${method} ${line}`,
+        )
+      }
+    }
+  })
+
+  it("over HTTP/2 is one outside as well, with a body that no length was told of", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const inner = `GET /smuggled HTTP/1.1\r\nHost: ${at("api.test")}\r\n\r\n`
+    const got = await gotBy(async () => {
+      await askHttp2(proxy, destination, { ":authority": at("api.test") }, inner)
+      await ask(proxy, destination, { path: "/next" })
+    })
+    assert.deepStrictEqual(
+      got.map(({ url, body }) => [url, body]),
+      [
+        ["/", inner],
+        ["/next", ""],
+      ],
+    )
   })
 
   it("over plain HTTP gets no key", async () => {

@@ -223,6 +223,7 @@ export const askHttp2 = async (
   proxy: TestProxy,
   destination: Destination,
   headers: Readonly<Record<string, string>>,
+  body = "",
 ): Promise<Answer> => {
   const { socket } = await tunnelTo(proxy, `api.test:${destination.port}`)
   const tls = await secured(socket, {
@@ -234,13 +235,16 @@ export const askHttp2 = async (
     createConnection: () => tls,
   })
   session.on("error", () => {})
-  const stream = session.request({ ":method": "GET", ":path": "/", ...headers })
-  stream.end()
+  const stream = session.request(
+    { ":method": "GET", ":path": "/", ...headers },
+    { endStream: body === "" },
+  )
+  if (body !== "") stream.end(body)
   const failed = { ":status": 400 }
   const [answered] = (await once(stream, "response").catch(() => [failed])) as [
     IncomingHttpHeaders & { ":status"?: number },
   ]
-  const body = await buffer(stream).then(String, () => "")
+  const text = await buffer(stream).then(String, () => "")
   session.destroy()
-  return { status: answered[":status"] ?? 0, headers: answered, body }
+  return { status: answered[":status"] ?? 0, headers: answered, body: text }
 }
