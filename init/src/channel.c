@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -159,11 +160,15 @@ static void open_run(struct channel *channel, struct reader payload, struct text
   if (file) send_opened(channel, 0, channel->window);
 }
 
+// A message that comes in two pieces must not wait until its first one is acknowledged.
+static void send_at_once(int file) { setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); }
+
 static bool connect_to(struct channel *channel, int family) {
   struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(channel->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(channel->port), .sin6_addr = in6addr_loopback};
   int file = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (file < 0) return false;
+  send_at_once(file);
   const struct sockaddr *address = family == AF_INET ? (void *)&four : (void *)&six;
   channel->family = family;
   if (connect(file, address, family == AF_INET ? sizeof four : sizeof six) == 0 || errno == EINPROGRESS) {
@@ -237,6 +242,7 @@ static void accept_one(struct channel *listening) {
   // Whoever waits is told, or nobody would ever stop to try.
   channel->listener = 0;
   if (file < 0) return close_channel(channel, FAILED, STAGE_CONNECTION, errno);
+  send_at_once(file);
   channel->in = channel->out[0] = file;
   channel->dialled = true;
   channel->window = INPUT_WINDOW;
