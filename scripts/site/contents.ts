@@ -31,6 +31,7 @@ const ordered: ReadonlyArray<Part> = [
     pages: [
       ...slots("index", "ai-sdk", "ai-sdk-harness", "openai-agents", "anthropic", "deepagents"),
       ...slots("mastra", "tanstack", "bash-tool", "computesdk", "strands", "effect"),
+      ...slots("comparison"),
     ],
   },
   {
