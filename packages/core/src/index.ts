@@ -41,6 +41,7 @@ export type {
   ShellResult,
 } from "./sandbox/lastingShell.ts"
 export { listeningPorts, tables as listeningTables } from "./sandbox/listening.ts"
+export { framingOf, passedOn } from "./sandbox/passOn.ts"
 export type {
   ExposedPort,
   ExposeOptions,

@@ -19,6 +19,7 @@ import {
 } from "./forward.ts"
 import type { Placeholders } from "./placeholders.ts"
 import { isInspected, type Policy } from "./policy.ts"
+import { within } from "./within.ts"
 
 export interface ProxyOptions extends ExchangesOptions {
   readonly policy: Policy
@@ -51,12 +52,10 @@ const say = (socket: Duplex, status: string, text: string) => {
   )
 }
 
-const within = <A>(millis: number, what: Promise<A>): Promise<A | undefined> => {
-  let late: NodeJS.Timeout | undefined
-  const none = new Promise<undefined>((resolve) => {
-    late = setTimeout(resolve, millis, undefined)
-  })
-  return Promise.race([what, none]).finally(() => clearTimeout(late))
+const requireName = (text: string, otherwise: number) => {
+  const named = parseHost(text, otherwise)
+  if (named !== undefined) return named
+  throw new Refusal(403, refusedBecause("addresses are on no list of destinations; use names"))
 }
 
 /** The way out of one sandbox: an HTTP proxy that is handed the connections of its programs. */
@@ -87,7 +86,6 @@ export class EgressProxy {
       if (head.length > 0) socket.unshift(head)
       this.#connect(request, socket).catch((error: unknown) => this.#refuse(socket, error))
     })
-    // By default it answers by closing what it can't read.
     this.#server.on("clientError", (_, socket: Duplex) => {
       if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
     })
@@ -151,19 +149,14 @@ export class EgressProxy {
         "Cordon: this is a proxy; set HTTP_PROXY and HTTPS_PROXY, and use http:// and https:// addresses.",
       )
     }
-    const named = parseHost(url.host, 80)
-    if (named === undefined)
-      throw new Refusal(403, refusedBecause("addresses are on no list of destinations; use names"))
+    const named = requireName(url.host, 80)
     request.url = request.url?.slice(request.url.indexOf("/", "http://".length)) ?? ""
     if (!request.url.startsWith("/")) request.url = `/${url.search}`
     await pass({ protocol: "http", ...named })
   }
 
   async #connect(request: IncomingMessage, socket: Duplex): Promise<void> {
-    const named = parseHost(request.url ?? "", 443)
-    if (named === undefined)
-      throw new Refusal(403, refusedBecause("addresses are on no list of destinations; use names"))
-    const { host, port } = named
+    const { host, port } = requireName(request.url ?? "", 443)
     const rules = this.exchanges.rulesFor(host, port)
     if (rules.length > 0 && isInspected(rules))
       return this.#inspect(socket, { protocol: "https", host, port })

@@ -1,4 +1,5 @@
 import { decide, type Policy, type Rule, rulesFor, type Subject } from "./policy.ts"
+import { within } from "./within.ts"
 
 /** How an attempt to get out went. */
 export interface EgressAttempt extends Subject {
@@ -16,10 +17,9 @@ export interface EgressAttempt extends Subject {
 
 /** One attempt that is under way. */
 export interface Exchange {
-  readonly subject: Subject
-  /** Counts bytes; false where there are too many. */
-  readonly sent: (bytes: number) => boolean
-  readonly received: (bytes: number) => boolean
+  /** Counts bytes of content; it is cut where there are too many. */
+  readonly sent: (bytes: number) => void
+  readonly received: (bytes: number) => void
   /** Tells how it went, once. */
   readonly close: (
     outcome: EgressAttempt["outcome"],
@@ -39,7 +39,6 @@ export interface ExchangesOptions {
 
 interface Live {
   readonly subject: Subject
-  readonly rule: Rule
   readonly end: (reason: string) => void
 }
 
@@ -62,10 +61,6 @@ export class Exchanges {
     this.#options = options
   }
 
-  get policy(): Policy {
-    return this.#policy
-  }
-
   rulesFor(host: string, port: number): ReadonlyArray<Rule> {
     return rulesFor(this.#policy, host, port)
   }
@@ -73,6 +68,7 @@ export class Exchanges {
   /** Decides. @returns why not, where it is refused */
   async judge(subject: Subject): Promise<Allowed | string> {
     const startedAt = new Date()
+    const policy = this.#policy
     const rules = this.rulesFor(subject.host, subject.port)
     const rule = decide(rules, subject)
     const reason =
@@ -93,7 +89,7 @@ export class Exchanges {
       return reason ?? ""
     }
     // The rules may have changed while somebody was asked.
-    const now = decide(this.rulesFor(subject.host, subject.port), subject)
+    const now = this.#policy === policy ? rule : this.#ruleOf(subject)
     if (now?.id !== rule.id || now.action === "deny") return this.judge(subject)
     return { rule: now, begin: (cut) => this.#begin(now, subject, startedAt, cut) }
   }
@@ -102,7 +98,7 @@ export class Exchanges {
   update(policy: Policy): void {
     this.#policy = policy
     for (const { subject, end } of [...this.#live]) {
-      const rule = decide(this.rulesFor(subject.host, subject.port), subject)
+      const rule = this.#ruleOf(subject)
       if (rule === undefined || rule.action === "deny") end("the rules have changed")
     }
   }
@@ -110,6 +106,10 @@ export class Exchanges {
   /** Ends all that is under way. */
   close(): void {
     for (const { end } of [...this.#live]) end("the way out is closed")
+  }
+
+  #ruleOf(subject: Subject): Rule | undefined {
+    return decide(this.rulesFor(subject.host, subject.port), subject)
   }
 
   async #reasonOf(rule: Rule, subject: Subject): Promise<string | undefined> {
@@ -120,14 +120,11 @@ export class Exchanges {
     if (rule.action !== "ask") return undefined
     const { ask, patience } = this.#options
     if (ask === undefined) return `nobody is there to be asked about ${subject.host}`
-    let late: NodeJS.Timeout | undefined
-    const decided = Promise.race([
-      Promise.resolve().then(() => ask(subject)),
-      new Promise<boolean>((resolve) => {
-        late = setTimeout(() => resolve(false), patience)
-      }),
-    ])
-    const yes = await decided.catch(() => false).finally(() => clearTimeout(late))
+    const asked = Promise.resolve().then(() => ask(subject))
+    const yes = await within(
+      patience,
+      asked.catch(() => false),
+    )
     return yes === true ? undefined : `the operator did not allow ${subject.host}`
   }
 
@@ -153,23 +150,20 @@ export class Exchanges {
       close("ended", { reason })
       cut()
     }
-    const live: Live = { subject, rule, end }
+    const live: Live = { subject, end }
     this.#live.add(live)
-    const within = (bytes: number) => {
+    const count = (bytes: number) => {
       used.bytes += bytes
-      if (used.bytes <= rule.maxBytes) return true
-      end(`what ${subject.host} may be used for is used up`)
-      return false
+      if (used.bytes > rule.maxBytes) end(`what ${subject.host} may be used for is used up`)
     }
     return {
-      subject,
       sent: (bytes) => {
         sent += bytes
-        return within(bytes)
+        count(bytes)
       },
       received: (bytes) => {
         received += bytes
-        return within(bytes)
+        count(bytes)
       },
       close,
     }

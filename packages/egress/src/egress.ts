@@ -138,7 +138,7 @@ export const makeEgress = async (
   stack.defer(() => proxy.close())
   let opened: string | undefined
   const open = async (sandbox: PromiseSandbox) => {
-    // Its authority, its placeholders and what was used up are one sandbox's.
+    // Two sandboxes would share an authority, placeholders and limits.
     opened ??= sandbox.id
     if (opened !== sandbox.id) {
       const issue = `it is the way out of ${opened} already; make one for each sandbox`

@@ -8,6 +8,7 @@ import {
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
 import { type Agent as HttpsAgent, type RequestOptions, request as secure } from "node:https"
 import { type Duplex, pipeline, type Readable } from "node:stream"
+import { framingOf } from "@cordon/core"
 import { AddressRefused } from "./destinations.ts"
 import type { Exchange, Exchanges } from "./Exchanges.ts"
 import { requestHeaders, responseHeaders, secretsOf } from "./headers.ts"
@@ -109,25 +110,18 @@ const judged = async (request: Request, origin: Origin, { exchanges }: Upstream)
       refusedBecause(`${origin.host} may be used by https only, since a key goes with it`),
     )
   }
-  return { allowed, whole, subject }
+  return { allowed, whole }
 }
 
 /** What a model or a program reads that was refused. */
 export const refusedBecause = (reason: string) =>
   `Cordon: ${reason}. Whoever runs this sandbox decides where it may go; trying again, or another way, changes nothing.`
 
-/**
- * How long a body is must be said as it was: Node would send that of a GET without a length otherwise, and the destination
- * would take it for another request.
- */
-const framingOf = (request: Request): OutgoingHttpHeaders => {
-  if (request.headers["content-length"] !== undefined) return {}
-  const hasBody =
-    "stream" in request
-      ? !request.stream.endAfterHeaders
-      : request.headers["transfer-encoding"] !== undefined
-  return hasBody ? { "transfer-encoding": "chunked" } : {}
-}
+/** HTTP/2 says whether a request has a body by its end, and not by a header. */
+const framing = (request: Request): OutgoingHttpHeaders =>
+  "stream" in request
+    ? framingOf(request.headers, !request.stream.endAfterHeaders)
+    : framingOf(request.headers)
 
 const optionsOf = (
   request: Request,
@@ -142,7 +136,7 @@ const optionsOf = (
   path: whole,
   headers: {
     ...requestHeaders(request.headers, nameOf(origin), rule, placeholders),
-    ...framingOf(request),
+    ...framing(request),
   },
   ...(origin.protocol === "https" ? { agent: https, servername: origin.host } : { agent: http }),
 })
@@ -236,7 +230,7 @@ export const upgrade = async (
   origin: Origin,
   upstream: Upstream,
 ): Promise<void> => {
-  // By another one (HTTP/2 among them) requests could follow that nobody judges.
+  // After any other upgrade, to HTTP/2 for instance, requests could follow that nobody judges.
   const {
     upgrade: protocol,
     "content-length": length,

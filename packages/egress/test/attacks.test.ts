@@ -187,7 +187,7 @@ describe("a request", () => {
     }
   })
 
-  it("becomes no connection on which others could follow that nobody judges", async () => {
+  it("becomes no connection on which unjudged requests could follow", async () => {
     await using proxy = await startProxy(destination, withKey())
     for (const [method, protocol] of [
       ["GET", "h2c"],
@@ -211,7 +211,7 @@ describe("a request", () => {
     assert.isEmpty(proxy.attempts)
   })
 
-  it("is one request outside as well, whatever its body is and however long it says it is", async () => {
+  it("is passed on as one request, however the length of its body is told", async () => {
     await using proxy = await startProxy(destination, withKey())
     const inner = `GET /smuggled HTTP/1.1\r\nHost: ${at("api.test")}\r\n\r\n`
     const chunk = `${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`
@@ -244,7 +244,7 @@ describe("a request", () => {
     }
   })
 
-  it("over HTTP/2 is one outside as well, with a body that no length was told of", async () => {
+  it("by HTTP/2 is passed on as one request, with a body of unknown length", async () => {
     await using proxy = await startProxy(destination, withKey())
     const inner = `GET /smuggled HTTP/1.1\r\nHost: ${at("api.test")}\r\n\r\n`
     const got = await gotBy(async () => {

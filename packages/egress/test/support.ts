@@ -6,6 +6,7 @@ import type { Duplex } from "node:stream"
 import { buffer } from "node:stream/consumers"
 import { connect as connectTls, type TLSSocket } from "node:tls"
 import { makeAuthority as makeTestAuthority } from "../../../test/support/certificates.ts"
+import { portOf } from "../../../test/support/portOf.ts"
 import { makeAuthority } from "../src/authority.ts"
 import { EgressProxy } from "../src/EgressProxy.ts"
 import type { Ask, EgressAttempt } from "../src/Exchanges.ts"
@@ -13,16 +14,6 @@ import { Placeholders } from "../src/placeholders.ts"
 import { type EgressRules, parsePolicy } from "../src/policy.ts"
 
 export const names = ["api.test", "other.test", "deep.api.test", "inside.test"] as const
-
-export const portOf = (server: { address: () => unknown }): number => {
-  const address = server.address()
-  return typeof address === "object" &&
-    address !== null &&
-    "port" in address &&
-    typeof address.port === "number"
-    ? address.port
-    : 0
-}
 
 /** What a destination was sent. */
 export interface Received {

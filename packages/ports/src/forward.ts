@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from "node:http"
 import { type Duplex, pipeline, type Writable } from "node:stream"
-import { Closed, LeaseLost, PortUnreachable, SandboxNotFound } from "@cordon/core"
+import { Closed, framingOf, LeaseLost, PortUnreachable, SandboxNotFound } from "@cordon/core"
 import type { Admitted } from "./access.ts"
 import { requestHeaders, responseHeaders } from "./headers.ts"
 import { headOf, Refusal, refuse, refuseUpgrade } from "./Refusal.ts"
@@ -57,13 +57,6 @@ const ask = (
   })
 
 /**
- * How long a body is must be said as it was: Node sends that of a GET without a length otherwise, and the server inside would
- * take it for another request.
- */
-const framingOf = ({ headers }: IncomingMessage): OutgoingHttpHeaders =>
-  headers["transfer-encoding"] === undefined ? {} : { "transfer-encoding": "chunked" }
-
-/**
  * Connects for as long as what the browser waits on is open; undefined where the browser has left.
  *
  * @param end closes what the browser waits on
@@ -112,7 +105,7 @@ export const forward = async (
   const { share } = admitted
   const connection = await connectFor(share, "request", response, () => response.destroy())
   if (connection === undefined) return
-  const sending = ask(request, admitted, connection, framingOf(request))
+  const sending = ask(request, admitted, connection, framingOf(request.headers))
   sending.on("error", () => refuse(response, broken(share)))
   sending.on("response", (incoming) => {
     const status = statusOf(incoming)

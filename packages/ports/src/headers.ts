@@ -1,33 +1,10 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
+import { passedOn } from "@cordon/core"
 import { bearerOf, cookieName, tokenHeader } from "./access.ts"
 import type { Share } from "./Share.ts"
 
-// Of one connection, and no matter of who is at the other end of another one.
-const ofConnection = new Set([
-  "connection",
-  "expect",
-  "http2-settings",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-])
-
 // What a proxy says of the one who asks; this one has been told by nobody that it trusts.
 const ofProxies = /^(?:forwarded|x-forwarded-.*|x-real-ip)$/
-
-/** What is passed on of a message's headers. */
-const passedOn = (headers: IncomingHttpHeaders): Array<[string, string | Array<string>]> => {
-  const named = new Set((headers.connection ?? "").toLowerCase().split(/\s*,\s*/))
-  return Object.entries(headers).flatMap(
-    ([name, value]): Array<[string, string | string[]]> =>
-      value === undefined || ofConnection.has(name) || named.has(name) ? [] : [[name, value]],
-  )
-}
 
 const withoutToken = (cookies: string) =>
   cookies

@@ -9,6 +9,7 @@ import {
 import { connect, type Socket } from "node:net"
 import type { Readable } from "node:stream"
 import { buffer } from "node:stream/consumers"
+import { portOf } from "../../../test/support/portOf.ts"
 import type { Gateway, SharedPort, Sharing } from "../src/gateway.ts"
 import type { Clock } from "../src/Share.ts"
 
@@ -18,16 +19,6 @@ export interface Received {
   readonly url: string
   readonly headers: IncomingHttpHeaders
   readonly body: string
-}
-
-const portOf = (server: { address: () => unknown }): number => {
-  const address = server.address()
-  return typeof address === "object" &&
-    address !== null &&
-    "port" in address &&
-    typeof address.port === "number"
-    ? address.port
-    : 0
 }
 
 const answer = async (incoming: IncomingMessage, response: ServerResponse, all: Received[]) => {
