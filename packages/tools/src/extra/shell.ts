@@ -8,6 +8,7 @@ import { defineTool } from "../Tool.ts"
 import {
   execFields,
   execOutputLimit,
+  fieldsOf,
   longestTimeout,
   notesOf,
   renderResult,
@@ -135,12 +136,7 @@ const run = Effect.fnUntraced(function* (
     : undefined
   const longer = stdout.whole.truncated || stderr.whole.truncated
   const output = {
-    exit_code: result.exitCode,
-    stdout: result.stdout,
-    stderr: result.stderr,
-    timed_out: result.timedOut,
-    truncated: result.truncated,
-    duration_ms: Math.round(result.duration),
+    ...fieldsOf(result),
     notes: [
       ...(isCut
         ? [

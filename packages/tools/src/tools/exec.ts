@@ -100,6 +100,16 @@ export const notesOf = (
     : []),
 ]
 
+/** What a model reads of a command's end, but for the notes. */
+export const fieldsOf = (result: ExecResult) => ({
+  exit_code: result.exitCode,
+  stdout: result.stdout,
+  stderr: result.stderr,
+  timed_out: result.timedOut,
+  truncated: result.truncated,
+  duration_ms: Math.round(result.duration),
+})
+
 export const renderResult = ({
   exit_code,
   stdout,
@@ -147,12 +157,7 @@ Example: {"sandbox": "web-1", "command": "npm ci && npm test", "timeout_seconds"
     )
     const [stdout, stderr] = [shown.Stdout.end(), shown.Stderr.end()]
     const output = {
-      exit_code: result.exitCode,
-      stdout: result.stdout,
-      stderr: result.stderr,
-      timed_out: result.timedOut,
-      truncated: result.truncated,
-      duration_ms: Math.round(result.duration),
+      ...fieldsOf(result),
       notes: [
         ...cut("stdout", stdout),
         ...cut("stderr", stderr),
