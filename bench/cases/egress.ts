@@ -4,6 +4,7 @@ import type { CreateOptions, PromiseSandbox } from "@cordon/core"
 import type { DockerOptions } from "@cordon/driver-docker"
 import { makeEgress } from "@cordon/egress"
 import Docker from "dockerode"
+import { portOf } from "../../test/support/portOf.ts"
 import type { Case, Subject } from "../harness/Case.ts"
 import { held } from "../harness/held.ts"
 import type { Stage } from "../harness/stage.ts"
@@ -27,8 +28,7 @@ const startServer = async (stage: Stage, stack: AsyncDisposableStack) => {
     server.close()
   })
   await once(server, "listening")
-  const address = server.address()
-  return { gateway, port: typeof address === "object" && address !== null ? address.port : 0 }
+  return { gateway, port: portOf(server) }
 }
 
 /** Asks `requests` times over one connection, as a program of the sandbox does, and reads all that comes. */

@@ -1,12 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { join } from "node:path"
-import { createSandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { startEngine } from "../../test/support/engineContainer.ts"
 import type { Case, Subject } from "../harness/Case.ts"
 import type { Stage } from "../harness/stage.ts"
-import { creating, removing, type Way, within } from "./ways.ts"
+import { creating, removing, subjectsOf, type Way, within } from "./ways.ts"
 
 /** One engine in a container, by mutual TLS and by its local socket: everything else is the same. */
 const bothWays =
@@ -23,20 +22,7 @@ const bothWays =
       }),
       local: docker({ host: `unix://${join(folder, "docker.sock")}` }),
     }
-    const subjects: Array<Subject> = []
-    for (const [name, driver] of Object.entries(drivers)) {
-      const sandboxes = stack.use(
-        createSandboxes({
-          driver,
-          image: stage.image,
-          sessionId: `bench-${name}`,
-          network: "none",
-          maxSandboxes: 1000,
-        }),
-      )
-      subjects.push({ name, run: await way(stage)(sandboxes) })
-    }
-    return subjects
+    return subjectsOf(stage, stack, drivers, way(stage))
   }
 
 const about =

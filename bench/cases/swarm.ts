@@ -1,11 +1,11 @@
 import { setTimeout } from "node:timers/promises"
-import { type CreateSandboxesOptions, createSandboxes } from "@cordon/core"
+import type { CreateSandboxesOptions } from "@cordon/core"
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { dockerSwarm } from "@cordon/driver-docker-swarm"
 import { type Cluster, noSwarm, startSwarm } from "../../test/swarm/cluster.ts"
 import type { Case, Subject } from "../harness/Case.ts"
 import type { Stage } from "../harness/stage.ts"
-import { creating, removing, type Way, within } from "./ways.ts"
+import { creating, removing, subjectsOf, type Way, within } from "./ways.ts"
 
 type Options = Pick<CreateSandboxesOptions, "limits"> & {
   /** Sandboxes that are made ahead. */
@@ -31,21 +31,7 @@ const bothWays =
         warmPool: { size: warmPool, networks: 0 },
       }),
     }
-    const subjects: Array<Subject> = []
-    for (const [name, driver] of Object.entries(drivers)) {
-      const sandboxes = stack.use(
-        createSandboxes({
-          driver,
-          image: stage.image,
-          sessionId: `bench-${name}`,
-          network: "none",
-          maxSandboxes: 1000,
-          ...options,
-        }),
-      )
-      subjects.push({ name, run: await way(stage, cluster)(sandboxes) })
-    }
-    return subjects
+    return subjectsOf(stage, stack, drivers, way(stage, cluster), options)
   }
 
 /** How many containers wait that were made ahead, on all nodes. */

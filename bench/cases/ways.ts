@@ -1,9 +1,39 @@
-import type { PromiseSandbox, PromiseSandboxes } from "@cordon/core"
+import {
+  type CreateSandboxesOptions,
+  createSandboxes,
+  type PromiseSandbox,
+  type PromiseSandboxes,
+} from "@cordon/core"
 import type { Stopwatch, Subject } from "../harness/Case.ts"
 import type { Stage } from "../harness/stage.ts"
 
 /** What is done with the sandboxes of a driver, whichever it is. */
 export type Way = (sandboxes: PromiseSandboxes) => Promise<Subject["run"]>
+
+/** The same with each of some drivers. */
+export const subjectsOf = async (
+  { image }: Stage,
+  stack: AsyncDisposableStack,
+  drivers: Readonly<Record<string, CreateSandboxesOptions["driver"]>>,
+  way: Way,
+  options: Partial<CreateSandboxesOptions> = {},
+): Promise<ReadonlyArray<Subject>> => {
+  const subjects: Array<Subject> = []
+  for (const [name, driver] of Object.entries(drivers)) {
+    const sandboxes = stack.use(
+      createSandboxes({
+        driver,
+        image,
+        sessionId: `bench-${name}`,
+        network: "none",
+        maxSandboxes: 1000,
+        ...options,
+      }),
+    )
+    subjects.push({ name, run: await way(sandboxes) })
+  }
+  return subjects
+}
 
 /** In a sandbox of its own, over and over. */
 export const within =

@@ -7,6 +7,7 @@ import { connect as connectTo, createServer, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, it } from "vitest"
+import { freePort } from "../../test/support/machine.ts"
 import {
   accept,
   attach,
@@ -392,15 +393,6 @@ await onEachProgram("process 1", (program) => {
     })
   }
 
-  /** A port of the loopback interface that nothing listens on. */
-  const freePort = async () => {
-    const server = createServer().listen(0, "127.0.0.1")
-    await once(server, "listening")
-    const address = server.address()
-    server.close()
-    await once(server, "close")
-    return typeof address === "object" && address !== null ? address.port : 0
-  }
   const connected = async (port: number): Promise<Socket> => {
     const socket = connectTo({ port, host: "127.0.0.1", allowHalfOpen: true })
     await once(socket, "connect")

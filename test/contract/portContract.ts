@@ -3,6 +3,7 @@ import { type Sandbox, SandboxDriver, type Sandboxes } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Exit, Schedule, Scope } from "effect"
 import type { Check } from "../support/onLayer.ts"
+import { portOf } from "../support/portOf.ts"
 
 /** Answers HTTP with the file `index.html`, by perl where the image has it, else by busybox. */
 export const serve = `
@@ -55,9 +56,7 @@ const echoServer = Effect.acquireRelease(
       socket.on("end", () => socket.end(Buffer.concat(heard).toString().toUpperCase()))
       socket.on("error", () => socket.destroy())
     }).listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      const port = typeof address === "object" && address !== null ? address.port : 0
-      resume(Effect.succeed({ port, close: () => server.close() }))
+      resume(Effect.succeed({ port: portOf(server), close: () => server.close() }))
     })
   }),
   ({ close }) => Effect.sync(close),

@@ -161,7 +161,7 @@ const suite = (runtime: "runc" | "gvisor") => async () => {
   while ((await user.logs()).stdout === "") await setTimeout(100)
   assert.deepStrictEqual(await leaksOf(sandbox), [])
 
-  // Whose key is used up, and by whom, would not be told apart.
+  // One way out serves one sandbox: two would share its keys and limits.
   await using another = await sandboxes.create({ network: "none", runtime })
   const refusal = await egress.open(another).catch((error: unknown) => error)
   assert.instanceOf(refusal, InvalidInput)

@@ -7,6 +7,7 @@ import { createServer } from "node:https"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { makeAuthority } from "../support/certificates.ts"
+import { portOf } from "../support/portOf.ts"
 
 /** The keys of a private repository, a private registry and an API. */
 export const keys = {
@@ -118,9 +119,8 @@ export const startServices = async () => {
     } else response.end(`answered with ${request.headers.authorization}\n`)
   }).listen(0, "127.0.0.1")
   await once(server, "listening")
-  const address = server.address()
   return {
-    port: typeof address === "object" && address !== null ? address.port : 0,
+    port: portOf(server),
     ca: authority.ca,
     hosts: Object.fromEntries(names.map((name) => [name, "127.0.0.1"])),
     seen,

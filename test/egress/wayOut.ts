@@ -3,6 +3,7 @@ import { createServer } from "node:http"
 import { type CreateSandboxesOptions, createSandboxes, type PromiseSandbox } from "@cordon/core"
 import { type EgressAttempt, makeEgress } from "@cordon/egress"
 import { assert } from "vitest"
+import { portOf } from "../support/portOf.ts"
 
 /** What a program inside hears that asks the proxy for an address. */
 const heard = async (sandbox: PromiseSandbox, url: string): Promise<string> => {
@@ -22,8 +23,7 @@ export const wayOut = async (
   ).listen(0, "127.0.0.1")
   stack.defer(() => void server.close())
   await once(server, "listening")
-  const address = server.address()
-  const port = typeof address === "object" && address !== null ? address.port : 0
+  const port = portOf(server)
   const attempts: Array<EgressAttempt> = []
   const allow = { [`good.test:${port}`]: { methods: ["GET"], paths: ["/open/**"] } }
   const allowAddresses = ["127.0.0.0/8"]

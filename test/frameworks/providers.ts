@@ -3,8 +3,8 @@
  * talk to a model that plays a script.
  */
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
 import { Schema } from "effect"
+import { portOf } from "../support/portOf.ts"
 import { type ModelCall, nextCalls, type Script, type Seen } from "./script.ts"
 
 const { optionalKey } = Schema
@@ -247,14 +247,9 @@ export const withProvider = async <A>(
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   try {
-    return await program(`http://127.0.0.1:${portOf(server.address())}`)
+    return await program(`http://127.0.0.1:${portOf(server)}`)
   } finally {
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
   }
-}
-
-const portOf = (address: AddressInfo | string | null) => {
-  if (address === null || typeof address === "string") throw new Error("the server has no port")
-  return address.port
 }

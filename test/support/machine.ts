@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process"
 import { createServer } from "node:net"
+import { portOf } from "./portOf.ts"
 
 /** Whether a command is on the PATH. */
 export const isOnPath = (command: string): boolean => {
@@ -17,7 +18,7 @@ export const freePort = () =>
     const server = createServer()
     server.once("error", reject)
     server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0))
+      const port = portOf(server)
+      server.close(() => resolve(port))
     })
   })
