@@ -1,0 +1,34 @@
+import { Schema } from "effect"
+import { TaggedError } from "../TaggedError.ts"
+
+/** A command that had to succeed ended with another exit code than 0. */
+export class CommandFailed extends TaggedError<CommandFailed>()("CommandFailed", {
+  exitCode: Schema.Number,
+  stdout: Schema.String,
+  stderr: Schema.String,
+}) {
+  override get message() {
+    return `The command ended with exit code ${this.exitCode}${this.stderr === "" ? "" : `: ${this.stderr.slice(-2000).trim()}`}`
+  }
+}
+
+/** A command that had to succeed was killed when its time was up. */
+export class ExecTimedOut extends TaggedError<ExecTimedOut>()("ExecTimedOut", {
+  /** Milliseconds. */
+  timeout: Schema.Number,
+  stdout: Schema.String,
+  stderr: Schema.String,
+}) {
+  override get message() {
+    return `The command was killed after ${this.timeout} ms. Give it a longer timeout, or run it in the background.`
+  }
+}
+
+/** A lasting shell could not begin, or not go on. */
+export class ShellUnavailable extends TaggedError<ShellUnavailable>()("ShellUnavailable", {
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `The shell can't be used: ${this.reason}. Try again, or run the command with exec, which needs no shell that lasts.`
+  }
+}

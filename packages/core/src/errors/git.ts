@@ -1,0 +1,54 @@
+import { Schema } from "effect"
+import { TaggedError } from "../TaggedError.ts"
+import { quote } from "./quote.ts"
+
+/** The image has no `git`; nothing can be cloned in it. */
+export class GitMissing extends TaggedError<GitMissing>()("GitMissing", {
+  image: Schema.String,
+}) {
+  override get message() {
+    return `Image ${quote(this.image)} has no git. Install it in the sandbox, or use an image that has it.`
+  }
+}
+
+/** The server of a repository wants credentials, or others. */
+export class GitAuthFailed extends TaggedError<GitAuthFailed>()("GitAuthFailed", {
+  url: Schema.String,
+  /** Whether credentials were given. */
+  given: Schema.Boolean,
+}) {
+  override get message() {
+    return this.given
+      ? `The credentials may not read the repository ${quote(this.url)}. Check that they are valid, and for this repository.`
+      : `The repository ${quote(this.url)} can't be read without credentials, or does not exist. Check the URL, or give credentials.`
+  }
+}
+
+/** There is no such repository, or the credentials may not see it. */
+export class RepositoryNotFound extends TaggedError<RepositoryNotFound>()("RepositoryNotFound", {
+  url: Schema.String,
+}) {
+  override get message() {
+    return `There is no repository at ${quote(this.url)}, or none that these credentials may see. Check the URL.`
+  }
+}
+
+/** The repository is there, the branch or tag is not. */
+export class BranchNotFound extends TaggedError<BranchNotFound>()("BranchNotFound", {
+  url: Schema.String,
+  branch: Schema.String,
+}) {
+  override get message() {
+    return `The repository ${quote(this.url)} has no branch or tag ${quote(this.branch)}. Check its name.`
+  }
+}
+
+/** Git failed in a way that has no class of its own: no way to the server, a broken repository. */
+export class CloneFailed extends TaggedError<CloneFailed>()("CloneFailed", {
+  url: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `The repository ${quote(this.url)} could not be cloned: ${this.reason}. Check the URL and that the sandbox's network leads there.`
+  }
+}

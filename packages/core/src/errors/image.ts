@@ -1,0 +1,71 @@
+import { Schema } from "effect"
+import { TaggedError } from "../TaggedError.ts"
+import { quote } from "./quote.ts"
+
+/** Neither the host nor the registry has an image of that name. */
+export class ImageNotFound extends TaggedError<ImageNotFound>()("ImageNotFound", {
+  image: Schema.String,
+}) {
+  override get message() {
+    return `Image ${quote(this.image)} is neither on the host nor in its registry. Check the name and the tag. A registry may also say so of a private image when credentials for it are missing or wrong.`
+  }
+}
+
+/**
+ * Why an image could not be pulled. No text of a registry or an engine is among them: a model that names an
+ * image must not read what is at an address through an engine's words.
+ */
+export const PullFailure = Schema.Literals([
+  "login",
+  "credentials",
+  "helper",
+  "busy",
+  "certificate",
+  "timeout",
+  "unreachable",
+  "space",
+  "platform",
+  "other",
+])
+export type PullFailure = typeof PullFailure.Type
+
+const pullFailures: Readonly<Record<PullFailure, string>> = {
+  login:
+    "its registry wants a login, and got none; give registryCredentials for it or run docker login, and name the image in the settings (image, allow.images)",
+  credentials:
+    "its registry refuses the credentials that it was given; see that they are right, not expired, and may read this image",
+  helper:
+    "the credentials for its registry could not be read from Docker's configuration on this machine; the program's log has the reason",
+  busy: "its registry has had too many requests for now",
+  certificate: "its registry has no certificate that the host trusts, or does not speak TLS",
+  timeout: "its registry did not answer in time",
+  unreachable: "its registry can't be reached from the host",
+  space: "the host has no disk space left for it",
+  platform: "it is not there for the host's architecture",
+  other: "its registry or the engine failed; what they said is in the program's debug log",
+}
+
+/** The reasons that say themselves what to do. */
+const advised: ReadonlyArray<PullFailure> = ["login", "credentials", "helper"]
+const otherwise =
+  "Check the host's access to the registry, or use an image that the host already has."
+
+/** The registry or the way to it failed; the image may well exist. */
+export class ImagePullFailed extends TaggedError<ImagePullFailed>()("ImagePullFailed", {
+  image: Schema.String,
+  reason: PullFailure,
+}) {
+  override get message() {
+    return `Image ${quote(this.image)} could not be pulled: ${pullFailures[this.reason]}. ${advised.includes(this.reason) ? "" : otherwise}`.trimEnd()
+  }
+}
+
+/** The image exists but can't carry a sandbox. */
+export class ImageUnusable extends TaggedError<ImageUnusable>()("ImageUnusable", {
+  image: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Image ${quote(this.image)} can't run as a sandbox: ${this.reason}. Use an image that has a POSIX shell at /bin/sh.`
+  }
+}

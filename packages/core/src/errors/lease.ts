@@ -1,0 +1,22 @@
+import { Schema } from "effect"
+import { TaggedError } from "../TaggedError.ts"
+import { quote } from "./quote.ts"
+
+/** Another holder took the sandbox over, or its lease ran out and it was removed. */
+export class LeaseLost extends TaggedError<LeaseLost>()("LeaseLost", {
+  sandbox: Schema.String,
+}) {
+  override get message() {
+    return `The lease on sandbox ${quote(this.sandbox)} ran out or was taken over. Get the sandbox again if it still exists, or create a new one.`
+  }
+}
+
+/** The store that keeps the leases failed; the sandboxes themselves may be well. */
+export class LeaseStoreFailed extends TaggedError<LeaseStoreFailed>()("LeaseStoreFailed", {
+  operation: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `The lease store failed to ${this.operation}: ${this.reason}. Check the store; the sandbox itself is untouched.`
+  }
+}

@@ -1,0 +1,22 @@
+import { Schema } from "effect"
+import { TaggedError } from "../TaggedError.ts"
+
+/** Nothing in the sandbox listens on the port, or nothing in its image can pass on what comes. */
+export class PortUnreachable extends TaggedError<PortUnreachable>()("PortUnreachable", {
+  port: Schema.Number,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Port ${this.port} of the sandbox can't be reached: ${this.reason}. Check that the program there runs and what port it listens on.`
+  }
+}
+
+/** A program of the sandbox listens on the port already, or nobody may listen on it. */
+export class PortUnavailable extends TaggedError<PortUnavailable>()("PortUnavailable", {
+  port: Schema.Number,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Port ${this.port} of the sandbox can't be listened on: ${this.reason}. Choose another one, or end the program that listens there.`
+  }
+}

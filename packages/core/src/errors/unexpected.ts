@@ -1,0 +1,19 @@
+import { Schema } from "effect"
+import { TaggedError } from "../TaggedError.ts"
+
+/** Something failed in a way that nothing here foresees; `cause` is what did. */
+export class Unexpected extends TaggedError<Unexpected>()("Unexpected", {
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `Something failed that should not: ${this.reason}. This is a fault of Cordon, or of a driver. Please report it with its cause.`
+  }
+
+  /** Of anything that was thrown. */
+  static of(cause: unknown): Unexpected {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const error = new Unexpected({ reason })
+    Object.defineProperty(error, "cause", { value: cause, configurable: true, writable: true })
+    return error
+  }
+}
