@@ -76,13 +76,15 @@ describe("A creation", () => {
       assert.match(String(specs[0]?.name), /^box-[0-9a-f]{8}$/)
       assert(first !== undefined)
       const { name, limits } = first
-      const common = { image: "ours:1", runtime: "runc" as const, limits, network: "none" as const }
-      const lease = { idleTimeout: 10 * minute, removeTimeout: 20 * minute }
-      assert.deepStrictEqual(first, { name, ...common, lease, env: {} })
+      const lease = { idleTimeout: 10 * minute, removeTimeout: 20 * minute, store: undefined }
+      const common = {
+        ...{ image: "ours:1", runtime: "runc" as const, limits, network: "none" as const, lease },
+        ...{ egress: undefined, workdir: undefined, user: undefined, tags: undefined },
+      }
+      assert.deepStrictEqual(first, { name, ...common, env: {} })
       assert.deepStrictEqual(second, {
         name: SandboxName.make("box"),
         ...common,
-        lease,
         env: { A: "1" },
         workdir: "/work",
         user: "me",
@@ -97,6 +99,7 @@ describe("A creation", () => {
       assert.deepStrictEqual(specs[0]?.lease, {
         idleTimeout: 20 * minute,
         removeTimeout: 20 * minute,
+        store: undefined,
       })
     }).pipe(Effect.scoped),
   )

@@ -26,7 +26,7 @@ import {
   FileTooLarge,
   type HostError,
   InvalidInput,
-  InvalidLimits,
+  type InvalidLimits,
   invalidInput,
   type LeaseError,
   type LeaseLost,
@@ -47,7 +47,7 @@ import { Leases } from "./Leases.ts"
 import { leaseStoreMemory } from "./leases/memoryStore.ts"
 import { createDuration, execDuration } from "./metrics.ts"
 import { collectOutput } from "./Output.ts"
-import { decide, type Policy } from "./Policy.ts"
+import type { Policy } from "./Policy.ts"
 import {
   type DriverCapabilities,
   type Feature,
@@ -86,6 +86,7 @@ import {
 import { makeWatch, type WatchError, type WatchOptions } from "./sandbox/watch.ts"
 import { decodeFilter, pageOf, type SandboxFilter, type SandboxPage } from "./session/finding.ts"
 import { type Owner, openOwner } from "./session/Owner.ts"
+import { plan } from "./session/plan.ts"
 import { makeUnenforcedWarning } from "./session/unenforced.ts"
 import { type OnTransfer, type TransferError, type TransferReport, upload } from "./Transfer.ts"
 import type { EgressAttempt } from "./values/Egress.ts"
@@ -514,7 +515,6 @@ const make = Effect.gen(function* () {
   // By incarnation: a sandbox that is made anew under the same name has none of them.
   const secretsOf = new Map<string, Environment>()
   const { quotas } = settings
-  const diskQuota = quotas.session.disk !== undefined || quotas.host.disk !== undefined
 
   const removing = yield* Semaphore.make(8)
   const removeOnClosing = (info: SandboxInfo) =>
@@ -843,58 +843,12 @@ const make = Effect.gen(function* () {
       const id = sandboxId(key, name)
       yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
       const host = yield* capabilities
-      const { runtime, limits, network, egress } = yield* decide(settings.policy, wanted, host)
-      yield* tellUnenforced(limits, host)
-      const keepsFiles = host.runtimes.some(
-        (offered) => offered.runtime === runtime && offered.keepsFiles,
-      )
-      if (limits.disk === undefined && diskQuota) {
-        return yield* new InvalidLimits({
-          limit: "disk",
-          given: "missing",
-          expected: "a size, since there is a quota of disk space",
-        })
-      }
-      if (egress !== undefined && network !== "bridge") {
-        return yield* new InvalidInput({
-          subject: "egress",
-          issue: `a sandbox with the network "${network}" has no way out that a list could allow; leave one of the two out`,
-        })
-      }
-      if (egress !== undefined && !host.features.includes("egress")) {
-        return yield* new Unsupported({ feature: "egress", driver: host.driver })
-      }
-      if (wanted.snapshot !== undefined && wanted.image !== undefined) {
-        return yield* new InvalidInput({
-          subject: "sandbox options",
-          issue: "give either an image or a snapshot",
-        })
-      }
+      const planned = yield* plan(name, wanted, { settings, host, store: leases.store })
+      yield* tellUnenforced(planned.limits, host)
       const snapshot =
         wanted.snapshot === undefined ? from : (yield* findSnapshot(wanted.snapshot)).image
       const image = snapshot ?? wanted.image ?? settings.image
-      const spec = {
-        name,
-        image,
-        runtime,
-        limits,
-        network,
-        ...(egress === undefined ? {} : { egress }),
-        lease: {
-          // A stop that would lose the files must not come by itself.
-          idleTimeout: Duration.toMillis(
-            keepsFiles ? settings.idleTimeout : settings.removeTimeout,
-          ),
-          removeTimeout: Duration.toMillis(settings.removeTimeout),
-          ...(leases.store === undefined ? {} : { store: leases.store }),
-        },
-        env: wanted.env ?? {},
-        ...(wanted.workdir === undefined ? {} : { workdir: wanted.workdir }),
-        ...(wanted.user === undefined ? {} : { user: wanted.user }),
-        ...(wanted.tags === undefined || Object.keys(wanted.tags).length === 0
-          ? {}
-          : { tags: wanted.tags }),
-      }
+      const spec = { ...planned, image }
       // A snapshot is the session's own, and comes from no registry.
       const access = snapshot === undefined ? accessTo(settings, image, given) : undefined
       const request = { id, session: key, spec }

@@ -101,7 +101,7 @@ export const LeaseTerms = Schema.Struct({
    * `LeaseStore.id` of the store that its lease is in: who has another one does not see its uses, and
    * so does not judge it. Absent where each process has a store of its own.
    */
-  store: Schema.optionalKey(Schema.String),
+  store: Schema.optional(Schema.String),
 })
 export type LeaseTerms = typeof LeaseTerms.Type
 
@@ -113,16 +113,16 @@ export const SandboxSpec = Schema.Struct({
   limits: Limits,
   network: NetworkMode,
   /** Where a `bridge` network's way out leads; anywhere where absent. */
-  egress: Schema.optionalKey(EgressPolicy),
+  egress: Schema.optional(EgressPolicy),
   lease: LeaseTerms,
   /** Set for every process in the sandbox. */
   env: Environment,
   /** Where commands run and relative paths start; the driver chooses where it is absent. */
-  workdir: Schema.optionalKey(AbsolutePath),
+  workdir: Schema.optional(AbsolutePath),
   /** Whom commands run as; the image's own user where it is absent. */
-  user: Schema.optionalKey(User),
+  user: Schema.optional(User),
   /** Kept with the sandbox, and told with it; none where absent. */
-  tags: Schema.optionalKey(Tags),
+  tags: Schema.optional(Tags),
 })
 export type SandboxSpec = typeof SandboxSpec.Type
 
