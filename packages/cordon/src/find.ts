@@ -36,16 +36,12 @@ const findOnce = async (
   reference: string,
   { secrets, signal }: ConnectOptions,
 ): Promise<PromiseSandbox> => {
-  const abortable = signal === undefined ? {} : { signal }
-  const found = await session.get(reference, {
-    ...abortable,
-    ...(secrets === undefined ? {} : { secrets }),
-  })
+  const found = await session.get(reference, { secrets, signal })
   // Its maker starts it.
   if (found.info.status === "created") {
     throw new SandboxNotRunning({ sandbox: found.id, status: "created" })
   }
-  await found.start(abortable)
+  await found.start({ signal })
   return found
 }
 

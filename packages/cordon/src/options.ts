@@ -37,7 +37,7 @@ export interface SandboxPlace extends Abortable {
    * const driver = docker({ host: "unix:///run/user/1000/docker.sock" })
    * await using box = await Sandbox.create({ driver })
    */
-  readonly driver?: Layer.Layer<SandboxDriver, CordonError>
+  readonly driver?: Layer.Layer<SandboxDriver, CordonError> | undefined
   /**
    * Whose sandboxes: text of 1 to 256 characters. To every other session they do not exist. By default one of this
    * process's own, which nobody can guess; give a name to find sandboxes again from another process. Never take it from
@@ -46,7 +46,7 @@ export interface SandboxPlace extends Abortable {
    * @example
    * const boxes = await Sandbox.list({ session: "nightly-tests" })
    */
-  readonly session?: string
+  readonly session?: string | undefined
   /**
    * What holds for this call beyond the environment; image, runtime, network and limits are also the most that
    * a creation gets, unless `allow` says more.
@@ -55,45 +55,45 @@ export interface SandboxPlace extends Abortable {
    * const settings = { idleTimeout: "1 hour", removeTimeout: "1 day", allow: { limits: { memory: "8GiB" } } } as const
    * await using box = await Sandbox.create({ settings, limits: { memory: "8GiB" } })
    */
-  readonly settings?: SandboxSettings
+  readonly settings?: SandboxSettings | undefined
 }
 
 /** What a sandbox is made as; every part has a default. */
 export interface CreateOptions extends SandboxPlace {
   /** 1 to 38 lower-case letters, digits and dashes, one per session; random by default. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** An OCI image: `python:3.13`, `ghcr.io/acme/box@sha256:...`; `ubuntu:24.04` by default. It needs `sh`. */
-  readonly image?: string
+  readonly image?: string | undefined
   /** The name of a snapshot of the same session, in place of an image. */
-  readonly snapshot?: string
+  readonly snapshot?: string | undefined
   /** `runc` (the default), `sysbox-runc`, `kata`, `gvisor`, or the `strongest` that the host has. */
-  readonly runtime?: RuntimeChoice
+  readonly runtime?: RuntimeChoice | undefined
   /** `memory` (bytes, or `"512MiB"`; 2 GiB by default), `cpus` (1 core), `pids` (256), `disk` (not limited). */
-  readonly limits?: LimitsInput
+  readonly limits?: LimitsInput | undefined
   /** `bridge` (its own network with a way out, the default), `internal` (no way out) or `none`. */
-  readonly network?: NetworkMode
+  readonly network?: NetworkMode | undefined
   /** Where a `bridge` leads: names and addresses, all else is refused. Anywhere by default. */
-  readonly egress?: EgressPolicy
+  readonly egress?: EgressPolicy | undefined
   /** Environment variables of all its processes; they stand in the container's configuration. None by default. */
-  readonly env?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>> | undefined
   /** The absolute path where commands run and relative paths start; the image's by default, else `/workspace` (`/tmp` for a user who is not root). */
-  readonly workdir?: string
+  readonly workdir?: string | undefined
   /** Whom commands run as: `1000`, `node`, `1000:1000`; the image's user by default. */
-  readonly user?: string
+  readonly user?: string | undefined
   /** Labels of your own, up to 32; `list` tells them. None by default. */
-  readonly tags?: Readonly<Record<string, string>>
+  readonly tags?: Readonly<Record<string, string>> | undefined
   /** Variables that only this program's commands see; no engine, log or snapshot has them. None by default. */
-  readonly secrets?: Secrets
+  readonly secrets?: Secrets | undefined
   /** Credentials by registry for the image of this one sandbox; by default those of the settings, then Docker's. */
-  readonly registryCredentials?: RegistryCredentialsInput
+  readonly registryCredentials?: RegistryCredentialsInput | undefined
   /** Told of the image's download; sizes are in bytes. */
-  readonly onProgress?: (progress: PullProgress) => void
+  readonly onProgress?: ((progress: PullProgress) => void) | undefined
 }
 
 /** How an existing sandbox is found. */
 export interface ConnectOptions extends SandboxPlace {
   /** Variables that only this program's commands see. The sandbox keeps none: each program gives its own. */
-  readonly secrets?: Secrets
+  readonly secrets?: Secrets | undefined
 }
 
 /**

@@ -147,6 +147,6 @@ export const Sandbox = {
       checkInput("options of Sandbox.list", shapes.list, options)
       const { signal } = options
       const { session, release } = await hold(options)
-      return await session.list(signal === undefined ? {} : { signal }).finally(release)
+      return await session.list({ signal }).finally(release)
     }),
 }

@@ -390,7 +390,11 @@ export class SandboxDriver extends Context.Service<
     readonly readFile: (
       id: SandboxId,
       path: FilePath,
-      range?: { readonly offset?: number; readonly length?: number; readonly lent?: boolean },
+      range?: {
+        readonly offset?: number | undefined
+        readonly length?: number | undefined
+        readonly lent?: boolean
+      },
     ) => Stream.Stream<Uint8Array, FileError>
 
     /** Writes a file whole or not at all; parent folders are made, a symlink is written through. */

@@ -113,18 +113,18 @@ export interface ExecOptions {
    * Relative to the sandbox's working directory, which is also the default; `~` is the home folder of
    * the user that the command runs as.
    */
-  readonly cwd?: string
-  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string | undefined
+  readonly env?: Readonly<Record<string, string>> | undefined
   /** A name or number, optionally with a group (`1000:1000`); the sandbox's user by default. */
-  readonly user?: string
+  readonly user?: string | undefined
   /** Fed to standard input, which is empty by default. */
-  readonly stdin?: string | Uint8Array | Stream.Stream<Uint8Array>
+  readonly stdin?: string | Uint8Array | Stream.Stream<Uint8Array> | undefined
   /** After this the command and its children are killed; see `Settings` for the default. */
-  readonly timeout?: Duration.Input
+  readonly timeout?: Duration.Input | undefined
   /** Bytes kept of each output, head and tail; see `Settings` for the default. */
-  readonly outputLimit?: number
+  readonly outputLimit?: number | undefined
   /** Sees `exec`'s output as it comes, uncut; a slow one slows the command down. */
-  readonly onOutput?: (output: OutputEvent) => Effect.Effect<void>
+  readonly onOutput?: ((output: OutputEvent) => Effect.Effect<void>) | undefined
 }
 
 /**
@@ -137,29 +137,29 @@ export type Secrets = Readonly<Record<string, string | Redacted.Redacted<string>
 
 /** What a creation is given that is kept nowhere but in this program's memory. */
 export interface CreateSecrets {
-  readonly secrets?: Secrets
+  readonly secrets?: Secrets | undefined
   /**
    * Credentials by registry, in place of all others for the image of this one creation. Its registry is
    * asked then even where the host has the image, so that a creation gets only what its own credentials
    * open. They are sent to the engine with the pull, and nowhere else.
    */
-  readonly registryCredentials?: RegistryCredentialsInput
+  readonly registryCredentials?: RegistryCredentialsInput | undefined
 }
 
 /** The part of a file that is read; all of it by default. */
 export interface ReadOptions {
   /** Bytes. */
-  readonly offset?: number
+  readonly offset?: number | undefined
   /** Bytes. */
-  readonly length?: number
+  readonly length?: number | undefined
 }
 
 /** How a file is written. */
 export interface WriteOptions {
   /** Permission bits of a new file, 0o644 by default. */
-  readonly mode?: number
+  readonly mode?: number | undefined
   /** Bytes; only needed for a stream, and worth giving there: a short stream is then noticed. */
-  readonly size?: number
+  readonly size?: number | undefined
 }
 
 /**
@@ -357,7 +357,7 @@ export interface SandboxSession {
   /** Finds a sandbox by its name or ID; secrets that are given replace those it had here. */
   readonly get: (
     reference: string,
-    options?: { readonly secrets?: Secrets },
+    options?: Pick<CreateSecrets, "secrets">,
   ) => Effect.Effect<Sandbox, SandboxNotFound | InvalidInput | HostError | Closed>
   /** Oldest first. */
   readonly list: Effect.Effect<ReadonlyArray<SandboxInfo>, HostError | Closed>
@@ -371,7 +371,7 @@ export interface SandboxSession {
 /** How a session is opened. */
 export interface SessionOptions {
   /** Whether closing it removes what was created through it; as `Settings` say by default. */
-  readonly removeOnClose?: boolean
+  readonly removeOnClose?: boolean | undefined
 }
 
 /** What a program uses: sandboxes by session. */
@@ -432,9 +432,9 @@ export class Sandboxes extends Context.Service<
 }
 
 const ExecOptionsChecked = Schema.Struct({
-  env: Schema.optionalKey(Environment),
-  user: Schema.optionalKey(User),
-  outputLimit: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))),
+  env: Schema.optional(Environment),
+  user: Schema.optional(User),
+  outputLimit: Schema.optional(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))),
 })
 const decodeExecOptions = Schema.decodeUnknownEffect(ExecOptionsChecked)
 const noExecOptions = Effect.succeed<typeof ExecOptionsChecked.Type>({})

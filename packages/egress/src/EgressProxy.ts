@@ -131,7 +131,7 @@ export class EgressProxy {
       exchanges: this.exchanges,
       placeholders,
       http: new HttpAgent(common),
-      https: new HttpsAgent({ ...common, ...(ca === undefined ? {} : { ca: [...ca] }) }),
+      https: new HttpsAgent({ ...common, ca: ca === undefined ? undefined : [...ca] }),
     }
   }
 

@@ -123,7 +123,7 @@ export const harnessSandboxProvider = (
     createSession: async (request = {}) =>
       harnessSandbox(await createFor(options, request), options),
     resumeSession: async ({ sessionId, abortSignal }) => {
-      const signal = abortSignal === undefined ? {} : { signal: abortSignal }
+      const signal = { signal: abortSignal }
       const sandbox = await sandboxes.get(sandboxOf(sessionId), signal)
       if (sandbox.info.status !== "running") await sandbox.start(signal)
       return harnessSandbox(sandbox, options)
@@ -140,11 +140,11 @@ const createFor = async (
   { sandboxes, create = {}, snapshots = false }: HarnessProviderOptions,
   { sessionId, identity, onFirstCreate, abortSignal }: Request,
 ): Promise<PromiseSandbox> => {
-  const signal = abortSignal === undefined ? {} : { signal: abortSignal }
+  const signal = { signal: abortSignal }
   const named = {
     ...create,
     ...signal,
-    ...(sessionId === undefined ? {} : { name: sandboxOf(sessionId) }),
+    name: sessionId === undefined ? undefined : sandboxOf(sessionId),
   }
   const template =
     snapshots && identity !== undefined && create.snapshot === undefined
@@ -172,7 +172,7 @@ const createFor = async (
 const keep = async (
   sandbox: PromiseSandbox,
   name: string,
-  options: { readonly signal?: AbortSignal },
+  options: { readonly signal?: AbortSignal | undefined },
 ) => {
   try {
     await sandbox.snapshot(name, options)

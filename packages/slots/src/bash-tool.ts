@@ -6,7 +6,7 @@ import { explainedStderr } from "./shared/outcome.ts"
 /** How a sandbox is used by `bash-tool`. */
 export interface BashToolOptions {
   /** Kills the commands that run: the framework hands none to a sandbox. Give that of the agent's loop. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What `createBashTool` takes: the sandbox, and the folder that it works in. */

@@ -1,5 +1,6 @@
 import "@cordon/core"
 import {
+  type Abortable,
   type CreateOptions,
   type CreateSecrets,
   type PromiseSandbox,
@@ -28,7 +29,7 @@ export interface ComputesdkOptions {
   /** Whether there are snapshots: false by default. They outlive the sandboxes and this program. */
   readonly snapshots?: boolean
   /** Kills the commands that run: ComputeSDK hands none to a sandbox. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What `compute` takes: `provider`, or one of its `providers`. */
@@ -61,7 +62,7 @@ const optionsOf = (
     ...asked
   }: CreateSandboxOptions,
   create: NonNullable<ComputesdkOptions["create"]>,
-): CreateOptions & CreateSecrets => {
+): CreateOptions & CreateSecrets & Abortable => {
   const { image: own, snapshot, limits, ...others } = create
   const wanted = image ?? templateId
   const from = snapshotId ?? (wanted === undefined ? snapshot : undefined)
@@ -72,14 +73,14 @@ const optionsOf = (
     ...(from !== undefined ? { snapshot: from } : made !== undefined ? { image: made } : {}),
     limits: {
       ...limits,
-      ...(cpus === undefined ? {} : { cpus }),
-      ...(memoryMiB === undefined ? {} : { memory: memoryMiB * mebibyte }),
+      cpus: cpus ?? limits?.cpus,
+      memory: memoryMiB === undefined ? limits?.memory : memoryMiB * mebibyte,
     },
-    ...(name === undefined ? {} : { name }),
-    ...(directory === undefined ? {} : { workdir: directory }),
+    name,
+    workdir: directory ?? others.workdir,
     ...(metadata === undefined ? {} : { tags: { ...create.tags, ...tagsOf(metadata) } }),
     ...(envs === undefined ? {} : { secrets: { ...create.secrets, ...envs } }),
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   }
 }
 

@@ -23,7 +23,7 @@ export interface DeepagentsOptions {
    * Kills the commands that run: the framework hands its own signal to its model, and not to a backend.
    * Give the one that `invoke` is given.
    */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What the framework calls an error of ours; all others are thrown. */

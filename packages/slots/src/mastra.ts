@@ -138,11 +138,11 @@ export class CordonMastraSandbox extends MastraSandbox<PromiseSandbox> {
     const script = [command, ...args.map(shellWord)].join(" ")
     const result = await this.sandbox.exec(script, {
       env: definedEnv({ ...this.getEnv(), ...options.env }),
-      ...(timeout === undefined ? {} : { timeout: Math.min(timeout, maxTimeout) }),
-      ...(cwd === undefined ? {} : { cwd }),
-      ...(onStdout && { onStdout }),
-      ...(onStderr && { onStderr }),
-      ...(abortSignal && { signal: abortSignal }),
+      timeout: timeout === undefined ? undefined : Math.min(timeout, maxTimeout),
+      cwd,
+      onStdout,
+      onStderr,
+      signal: abortSignal,
       ...(maxRetainedBytes !== undefined &&
       maxRetainedBytes > 0 &&
       Number.isFinite(maxRetainedBytes)
@@ -171,8 +171,8 @@ export class CordonMastraSandbox extends MastraSandbox<PromiseSandbox> {
     for (const { mode } of files) if (mode !== undefined) validateSandboxFileMode(mode)
     for (const { path, content, mode } of files) {
       await this.sandbox.files.write(path, content, {
-        ...(mode === undefined ? {} : { mode }),
-        ...(abortSignal && { signal: abortSignal }),
+        mode,
+        signal: abortSignal,
       })
     }
   }

@@ -21,7 +21,7 @@ export interface StrandsOptions {
    * Kills the commands that run: the framework's shell tool hands none to a sandbox. Give the one that
    * `invoke` is given as `cancelSignal`.
    */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Seconds that a command may run at most, whatever the model asks for: 600 by default. */
   readonly maxTimeout?: number
   /** Bytes kept of each output in a command's result, head and tail: 65,536 by default. Streams have all. */
@@ -52,7 +52,7 @@ export class StrandsSandbox extends Sandbox {
 
   get #abortable() {
     const { signal } = this.#options
-    return signal === undefined ? {} : { signal }
+    return { signal }
   }
 
   /** Runs a script of the sandbox's shell. */

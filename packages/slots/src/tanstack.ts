@@ -64,7 +64,7 @@ export const tanstackSandbox = (options: TanstackOptions): SandboxProvider => {
     fork: false,
   }
   const handle = (sandbox: PromiseSandbox) => handleOf(sandbox, { capabilities, ports })
-  const signalOf = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { signal })
+  const signalOf = (signal: AbortSignal | undefined) => ({ signal })
   const optionsFor = (env: Record<string, string> = {}) => ({
     ...create,
     workdir: "/workspace",
@@ -116,7 +116,7 @@ export const tanstackSandbox = (options: TanstackOptions): SandboxProvider => {
 const find = async (
   sandboxes: PromiseSandboxes,
   id: string,
-  signal: { readonly signal?: AbortSignal },
+  signal: { readonly signal?: AbortSignal | undefined },
 ): Promise<PromiseSandbox> => {
   const all = await sandboxes.list(signal)
   const known = all.some(({ name }) => name === id)

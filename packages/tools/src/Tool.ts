@@ -43,11 +43,11 @@ export type ToolResult =
       /** As the tool's `outputSchema` describes it: for the program, with output as it was written. */
       readonly output: Readonly<Record<string, unknown>>
       /** The output for a model, where that differs: what the text says, as fields. */
-      readonly shownOutput?: Readonly<Record<string, unknown>>
+      readonly shownOutput?: Readonly<Record<string, unknown>> | undefined
       /** For the model: output is condensed, without colours and what redraws replaced. */
       readonly text: string
       /** What the model is shown beside the text; there are none but of `sandbox_read_file`. */
-      readonly pictures?: ReadonlyArray<ToolPicture>
+      readonly pictures?: ReadonlyArray<ToolPicture> | undefined
     }
   | {
       readonly ok: false

@@ -81,12 +81,12 @@ export const configureContainerSandbox = Effect.fnUntraced(function* (
     },
   ).pipe(Effect.mapError(invalidFields(subject, containerSandboxConfigSchema, given)))
   const input: SettingsInput = {
-    ...(runtime === undefined ? {} : { runtime }),
-    ...(image === undefined ? {} : { image }),
+    runtime,
+    image,
     limits: {
-      ...(memory_limit === undefined ? {} : { memory: memory_limit }),
-      ...(cpu_limit === undefined ? {} : { cpus: cpu_limit }),
-      ...(pids_limit === undefined ? {} : { pids: pids_limit }),
+      memory: memory_limit,
+      cpus: cpu_limit,
+      pids: pids_limit,
     },
   }
   const settings = yield* Settings.pipe(

@@ -13,9 +13,7 @@ export const count = (description: string) =>
  */
 export const optional = <A, E>(field: Schema.Codec<A, E>, description?: string) =>
   // Described here where the field ends with a check that JSON Schema can't express.
-  Schema.optionalKey(
-    Schema.NullOr(field).annotate(description === undefined ? {} : { description }),
-  ).pipe(
+  Schema.optionalKey(Schema.NullOr(field).annotate({ description })).pipe(
     Schema.decodeTo(
       Schema.optionalKey(Schema.toType(field)),
       SchemaTransformation.transformOptional<A, A | null>({

@@ -48,9 +48,9 @@ export interface PromiseTool<Name extends AnyToolName = AnyToolName> extends Too
   readonly execute: (
     input: unknown,
     options?: {
-      readonly signal?: AbortSignal
+      readonly signal?: AbortSignal | undefined
       /** Told of pulls of an image, and of the output of a command line by line. */
-      readonly onProgress?: (progress: ToolProgress) => void
+      readonly onProgress?: ((progress: ToolProgress) => void) | undefined
     },
   ) => Promise<ToolResult>
 }
@@ -91,7 +91,7 @@ export interface PromiseSandboxToolset<Name extends AnyToolName = SandboxToolNam
 
 interface Audited {
   /** Told of every call of a tool when it has ended: an audit trail, without contents. */
-  readonly onToolCall?: (call: ToolCall) => void
+  readonly onToolCall?: ((call: ToolCall) => void) | undefined
 }
 
 /** Which tools a toolset has beside those that it always has. */
@@ -100,7 +100,7 @@ export interface ExtraTools<Extra extends ExtraTool = ExtraTool> {
    * Groups of tools: `edit`, `patch`, `glob`, `grep`, `processes`, `ports`, `shell`. None by default: each
    * tool costs a model attention.
    */
-  readonly extra?: ReadonlyArray<Extra>
+  readonly extra?: ReadonlyArray<Extra> | undefined
 }
 
 /** Tools that run on something of their own. */
@@ -117,7 +117,7 @@ export interface SharedToolsOptions<Extra extends ExtraTool = ExtraTool>
   /** What `createSandboxes` or its `session` returned. */
   readonly sandboxes: PromiseSandboxes
   /** Who owns what the tools make; the session of `sandboxes` by default. */
-  readonly sessionId?: string
+  readonly sessionId?: string | undefined
 }
 
 /** Tools of one sandbox. */
@@ -202,7 +202,7 @@ const promised = <Name extends AnyToolName>(
         Effect.provideService(OnToolProgress, report),
         Effect.raceFirst(closed),
       )
-      const exit = await runExit(runtime, call, signal === undefined ? {} : { signal })
+      const exit = await runExit(runtime, call, { signal })
       if (Exit.isSuccess(exit)) return exit.value
       if (signal?.aborted === true) throw signal.reason
       // Closed, or there is nothing to run on: that too is for the model to read.
@@ -250,7 +250,7 @@ const sharedTools = <Extra extends ExtraTool>({
   const { sessionId = sandboxes.sessionId, ...sessionOptions } = options
   const own = sandboxes.session(sessionId, sessionOptions)
   refuseSharedStorage(backingOfSession(own))
-  return toolsOf(own, { ...(onToolCall && { onToolCall }), ...(extra && { extra }) })
+  return toolsOf(own, { onToolCall, extra })
 }
 
 const toolsOfSandbox = <Extra extends ExtraTool>({
@@ -319,6 +319,6 @@ export function createTools<Extra extends ExtraTool>(
   if ("sandbox" in options) return toolsOfSandbox(options)
   if ("sandboxes" in options) return sharedTools(options)
   const { onToolCall, extra, ...rest } = options
-  const own = { ...(onToolCall && { onToolCall }), ...(extra && { extra }) }
+  const own = { onToolCall, extra }
   return toolsOf(createSandboxes(rest), own)
 }

@@ -4,9 +4,9 @@ import type { ToolPicture } from "./Tool.ts"
 /** How a model is shown an output. */
 export interface Shown<Output> {
   /** Read by the model in the output's place. */
-  readonly instead?: Output
+  readonly instead?: Output | undefined
   /** Shown beside the text. */
-  readonly pictures?: ReadonlyArray<ToolPicture>
+  readonly pictures?: ReadonlyArray<ToolPicture> | undefined
 }
 
 // An output is the program's, and has the fields that the tool's schema says. What only the model
@@ -26,9 +26,5 @@ export const shownFor = <Output extends object>(
 ): Shown<Output> & { readonly text: string } => {
   const { instead, pictures } = shown.get(output) ?? {}
   const read = { ...output, ...instead }
-  return {
-    text: render(read),
-    ...(instead === undefined ? {} : { instead: read }),
-    ...(pictures === undefined ? {} : { pictures }),
-  }
+  return { text: render(read), instead: instead && read, pictures }
 }

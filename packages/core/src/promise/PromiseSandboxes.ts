@@ -2,7 +2,7 @@ import type { Layer } from "effect"
 import type { CordonError } from "../errors.ts"
 import type { LeaseStore } from "../LeaseStore.ts"
 import type { DriverCapabilities, PullProgress, SandboxDriver } from "../SandboxDriver.ts"
-import type { CreateSecrets, Secrets } from "../Sandboxes.ts"
+import type { CreateSecrets } from "../Sandboxes.ts"
 import type { SessionFiles } from "../SessionFiles.ts"
 import type { SettingsInput } from "../Settings.ts"
 import type { SandboxFilter, SandboxPage } from "../session/finding.ts"
@@ -29,13 +29,13 @@ export interface PromiseSandboxes extends AsyncDisposable {
     options?: CreateOptions &
       CreateSecrets &
       Abortable & {
-        readonly onProgress?: (progress: PullProgress) => void
+        readonly onProgress?: ((progress: PullProgress) => void) | undefined
       },
   ) => Promise<PromiseSandbox>
   /** Finds a sandbox by its name or ID; secrets that are given replace those it had here. */
   readonly get: (
     reference: string,
-    options?: { readonly secrets?: Secrets } & Abortable,
+    options?: Pick<CreateSecrets, "secrets"> & Abortable,
   ) => Promise<PromiseSandbox>
   /** Oldest first. */
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<SandboxInfo>>
@@ -73,9 +73,9 @@ export type SessionStorage =
 /** How a session is opened. */
 export interface PromiseSessionOptions {
   /** Where its uploads come from and its downloads go to, if not where those of the others do. */
-  readonly files?: Layer.Layer<SessionFiles, CordonError>
+  readonly files?: Layer.Layer<SessionFiles, CordonError> | undefined
   /** Whether closing it removes what was created through it; as for the others by default. */
-  readonly removeOnClose?: boolean
+  readonly removeOnClose?: boolean | undefined
 }
 
 /** What sandboxes run on, and how they are made and kept. */
@@ -83,9 +83,9 @@ export interface CreateSandboxesOptions extends SettingsInput, LoggingOptions {
   /** A driver's layer: `memory()`, `docker()`. */
   readonly driver: Layer.Layer<SandboxDriver, CordonError>
   /** Who owns the sandboxes; a random one by default. Give your own to find them again later. */
-  readonly sessionId?: string
+  readonly sessionId?: string | undefined
   /** Where uploads come from and downloads go to; memory of each session's own by default. */
-  readonly files?: SessionStorage
+  readonly files?: SessionStorage | undefined
   /** Where leases are kept; memory by default. */
-  readonly leaseStore?: Layer.Layer<LeaseStore, CordonError>
+  readonly leaseStore?: Layer.Layer<LeaseStore, CordonError> | undefined
 }

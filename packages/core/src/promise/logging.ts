@@ -20,9 +20,9 @@ export type LogSink =
 /** What a program says about the log. */
 export interface LoggingOptions {
   /** Gets the log; `console` will do. What it throws is ignored. */
-  readonly logger?: LogSink
+  readonly logger?: LogSink | undefined
   /** The least that is logged: `info` with a `logger`, else `none`. Alone it logs to standard error. */
-  readonly logLevel?: LogLevel
+  readonly logLevel?: LogLevel | undefined
 }
 
 const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error", none: "None" } as const

@@ -9,18 +9,18 @@ export type Content = string | Uint8Array | AsyncIterable<Uint8Array>
  * being undone where that takes longer than some seconds, as with an engine that hangs.
  */
 export interface Abortable {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface PromiseExecOptions
   extends Omit<EffectExecOptions, "stdin" | "onOutput">,
     Abortable {
   /** Gets standard output as it comes, as text. A throw of it ends the call, which rejects with it. */
-  readonly onStdout?: (text: string) => void
+  readonly onStdout?: ((text: string) => void) | undefined
   /** As `onStdout`, for standard error. */
-  readonly onStderr?: (text: string) => void
+  readonly onStderr?: ((text: string) => void) | undefined
   /** Fed to standard input, which is empty by default. */
-  readonly stdin?: Content
+  readonly stdin?: Content | undefined
 }
 
 /** As of `exec`, but for what the events of `execStream` tell anyway. */
@@ -34,5 +34,5 @@ export type PromiseShellExecOptions = Omit<PromiseExecOptions, "cwd" | "env" | "
 
 export interface TransferOptions extends Abortable {
   /** Called some times a second while the transfer runs, and once when it is done. */
-  readonly onProgress?: (progress: TransferProgress) => void
+  readonly onProgress?: ((progress: TransferProgress) => void) | undefined
 }

@@ -23,31 +23,31 @@ type FolderError = FileError | LeaseError
 /** How deep a folder is listed, and how much of it. */
 export interface ListOptions {
   /** How many folders deep: 1, the folder's own entries, by default. */
-  readonly depth?: number
+  readonly depth?: number | undefined
   /** More entries than this are `TooManyFiles`: 10,000 by default. */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /** Whether a folder is removed with what is in it. */
 export interface RemoveOptions {
   /** Whether a folder goes with all that is in it: false by default. */
-  readonly recursive?: boolean
+  readonly recursive?: boolean | undefined
 }
 
 /** What is searched for and where. */
 export interface SearchOptions {
   /** The folder to look in, with all below it: the working directory by default. */
-  readonly path?: string
+  readonly path?: string | undefined
   /** Whether the pattern is a POSIX extended regular expression; plain text by default. */
-  readonly regex?: boolean
+  readonly regex?: boolean | undefined
   /** Whether case makes no difference: false by default. */
-  readonly ignoreCase?: boolean
+  readonly ignoreCase?: boolean | undefined
   /** Looks only into files whose name fits, such as `*.ts`. */
-  readonly include?: string
+  readonly include?: string | undefined
   /** Names of files and folders that are passed over: `.git` and `node_modules` by default. */
-  readonly exclude?: ReadonlyArray<string>
+  readonly exclude?: ReadonlyArray<string> | undefined
   /** Matches to return at most: 1,000 by default. */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /** Lines that match, and whether there are more. */
@@ -62,8 +62,8 @@ export const defaultExclude: ReadonlyArray<string> = [".git", "node_modules"]
 
 const Positive = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
 const ListOptionsChecked = Schema.Struct({
-  depth: Schema.optionalKey(Positive),
-  limit: Schema.optionalKey(Positive),
+  depth: Schema.optional(Positive),
+  limit: Schema.optional(Positive),
 })
 /** Text that can stand in a command, on a line of its own. */
 export const Line = Schema.String.pipe(
@@ -75,7 +75,7 @@ export const Line = Schema.String.pipe(
 )
 const Search = Schema.Struct({
   pattern: Line,
-  include: Schema.optionalKey(Line),
+  include: Schema.optional(Line),
   exclude: Schema.Array(Line),
   limit: Positive,
 })

@@ -34,20 +34,20 @@ import { type Judge, type RunCommand, runScript, type ScriptError, scriptCommand
 /** What a server of repositories lets somebody in by. A token is a password. */
 export interface GitCredentials {
   /** `x-access-token` by default: servers that take a token as the password take any name with it. */
-  readonly username?: string
+  readonly username?: string | undefined
   readonly password: string | Redacted.Redacted<string>
 }
 
 /** What of a repository is cloned, and with whose credentials. */
 export interface CloneOptions {
   /** Where to: the repository's own name, in the working directory, by default. */
-  readonly directory?: string
+  readonly directory?: string | undefined
   /** A branch or tag; the repository's default branch by default. */
-  readonly branch?: string
+  readonly branch?: string | undefined
   /** How many commits back; all by default. */
-  readonly depth?: number
+  readonly depth?: number | undefined
   /** Whether the repository's submodules are cloned too: false by default. */
-  readonly submodules?: boolean
+  readonly submodules?: boolean | undefined
   /**
    * For this one clone, and for the host of the URL only. They are in the environment of the command
    * that clones, and nowhere else: not in its arguments, the repository, or the sandbox's files. That
@@ -55,11 +55,11 @@ export interface CloneOptions {
    * variables: what was planted there earlier does not see them. A private authority's certificate has
    * to be in the image's trust store.
    */
-  readonly credentials?: GitCredentials
+  readonly credentials?: GitCredentials | undefined
   /** Whether credentials may go over plain HTTP, where all on the way can read them. */
-  readonly insecure?: boolean
+  readonly insecure?: boolean | undefined
   /** After this it is given up; see `Settings.execTimeout` for the default. */
-  readonly timeout?: Duration.Input
+  readonly timeout?: Duration.Input | undefined
 }
 
 /** What a clone has brought. */
@@ -110,8 +110,8 @@ const Branch = Schema.String.pipe(
   ),
 )
 const Options = Schema.Struct({
-  branch: Schema.optionalKey(Branch),
-  depth: Schema.optionalKey(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))),
+  branch: Schema.optional(Branch),
+  depth: Schema.optional(Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))),
 })
 
 interface Target {

@@ -16,11 +16,11 @@ import {
 /** Where a lasting shell begins, and as whom. */
 export interface ShellOptions {
   /** Where it begins, relative to the sandbox's working directory, which is also the default. */
-  readonly cwd?: string
+  readonly cwd?: string | undefined
   /** Variables that it begins with, exported; its commands may change them. */
-  readonly env?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>> | undefined
   /** As for `exec`; all its commands run as this user. */
-  readonly user?: string
+  readonly user?: string | undefined
 }
 
 /** How a command runs in a lasting shell; every part has a default. */

@@ -23,13 +23,13 @@ import type { ScriptError } from "./shell.ts"
 /** Where an exposed port listens on this machine. */
 export interface ExposeOptions {
   /** The port on this machine; any free one by default. */
-  readonly localPort?: number
+  readonly localPort?: number | undefined
 }
 
 /** How long a port is waited for. */
 export interface WaitOptions {
   /** 30 seconds by default. */
-  readonly timeout?: Duration.Input
+  readonly timeout?: Duration.Input | undefined
 }
 
 /** A port of a sandbox that this machine can connect to. */

@@ -30,23 +30,23 @@ import { readLog } from "./processLogs.ts"
 /** How a background process is called and run. */
 export interface StartOptions {
   /** Lower-case letters, digits and hyphens; a random one by default. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Relative to the sandbox's working directory, which is also the default. */
-  readonly cwd?: string
-  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string | undefined
+  readonly env?: Readonly<Record<string, string>> | undefined
   /** A name or number, optionally with a group (`1000:1000`); the sandbox's user by default. */
-  readonly user?: string
+  readonly user?: string | undefined
   /**
    * Whether its standard input stays open for `write`, until `closeStdin`. By default it has none: what
    * it reads is at its end at once.
    */
-  readonly stdin?: boolean
+  readonly stdin?: boolean | undefined
 }
 
 /** How much of what a process has written is given. */
 export interface LogOptions {
   /** Bytes of each output, counted from its end; see `Settings.outputLimit` for the default. */
-  readonly tail?: number
+  readonly tail?: number | undefined
 }
 
 /** The ends of what a process has written. */
@@ -61,7 +61,7 @@ export interface ProcessLogs {
 /** Where in what a process has written the following starts. */
 export interface FollowOptions {
   /** From where: all that is kept of what it wrote, by default, or only what comes. */
-  readonly from?: "start" | "now"
+  readonly from?: "start" | "now" | undefined
 }
 
 /** How long a process may take to end by itself. */
@@ -70,7 +70,7 @@ export interface KillOptions {
    * How long it may take to end by itself after SIGTERM: 5 seconds by default, at most a minute, 0 for no
    * time.
    */
-  readonly grace?: Duration.Input
+  readonly grace?: Duration.Input | undefined
 }
 
 /** What using a background process may fail with. */

@@ -10,7 +10,7 @@ export interface ReverseOptions {
   /** The port there. */
   readonly localPort: number
   /** A name or an address that this machine reaches: `127.0.0.1` by default. */
-  readonly host?: string
+  readonly host?: string | undefined
 }
 
 type Driver = Pick<SandboxDriver["Service"], "listen">

@@ -5,7 +5,7 @@ import type { SandboxStats } from "../values/Stats.ts"
 /** How often statistics are read. */
 export interface WatchStatsOptions {
   /** Each second by default, from 100 milliseconds to an hour. */
-  readonly every?: Duration.Input
+  readonly every?: Duration.Input | undefined
 }
 
 /** What reading the statistics of a sandbox may fail with. */

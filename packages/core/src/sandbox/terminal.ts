@@ -11,14 +11,14 @@ import type { ExecRequest, TerminalSize } from "../values/Exec.ts"
 /** What runs on a terminal, as whom, and how big it is. */
 export interface TerminalOptions {
   /** The image's bash, else sh, by default. A string is a script for that shell. */
-  readonly command?: ExecRequest["command"]
+  readonly command?: ExecRequest["command"] | undefined
   /** Relative to the sandbox's working directory, which is also the default. */
-  readonly cwd?: string
+  readonly cwd?: string | undefined
   /** `TERM` is `xterm-256color` unless it is given. */
-  readonly env?: Readonly<Record<string, string>>
-  readonly user?: string
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly user?: string | undefined
   /** 80 columns and 24 rows by default. */
-  readonly size?: TerminalSize
+  readonly size?: TerminalSize | undefined
 }
 
 /** A command on a terminal of its own; it ends with the scope that it was opened in. */

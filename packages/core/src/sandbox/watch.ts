@@ -18,16 +18,16 @@ import type { ResolvePath } from "./home.ts"
 /** What is watched, and how soon changes are told. */
 export interface WatchOptions {
   /** Whether all folders below are watched too: false by default. */
-  readonly recursive?: boolean
+  readonly recursive?: boolean | undefined
   /**
    * How often changes are told, what happens to a file in between as one: each 100 milliseconds by
    * default, and up to an hour.
    */
-  readonly interval?: Duration.Input
+  readonly interval?: Duration.Input | undefined
   /** Names of files and folders that are passed over: `.git` and `node_modules` by default. */
-  readonly exclude?: ReadonlyArray<string>
+  readonly exclude?: ReadonlyArray<string> | undefined
   /** More entries than this are `TooManyFiles`: 10,000 by default. */
-  readonly limit?: number
+  readonly limit?: number | undefined
 }
 
 /** What watching a folder may fail with. */

@@ -4,12 +4,12 @@ import { type SandboxInfo, SandboxStatus } from "../values/Sandbox.ts"
 import { hasTags, Tags } from "../values/Tags.ts"
 
 const Filter = Schema.Struct({
-  tags: Schema.optionalKey(Tags),
-  status: Schema.optionalKey(Schema.Union([SandboxStatus, Schema.Array(SandboxStatus)])),
-  limit: Schema.optionalKey(
+  tags: Schema.optional(Tags),
+  status: Schema.optional(Schema.Union([SandboxStatus, Schema.Array(SandboxStatus)])),
+  limit: Schema.optional(
     Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 1, maximum: 1000 }))),
   ),
-  after: Schema.optionalKey(
+  after: Schema.optional(
     Schema.String.pipe(
       Schema.check(
         Schema.isPattern(/^\d{1,15}\.cordon-[0-9a-f]{16}-[a-z0-9-]{1,38}$/, {

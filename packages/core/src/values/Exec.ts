@@ -12,13 +12,13 @@ export interface ExecRequest {
    */
   readonly command: string | readonly [string, ...ReadonlyArray<string>]
   /** An absolute path; the sandbox's working directory where absent. */
-  readonly cwd?: string
-  readonly env?: Environment
-  readonly user?: string
+  readonly cwd?: string | undefined
+  readonly env?: Environment | undefined
+  readonly user?: string | undefined
   /** Fed to standard input, then closed. Absent: standard input is empty. */
-  readonly stdin?: Stream.Stream<Uint8Array>
+  readonly stdin?: Stream.Stream<Uint8Array> | undefined
   /** After this the command and all its children are killed; unlimited where absent. */
-  readonly timeout?: Duration.Duration
+  readonly timeout?: Duration.Duration | undefined
 }
 
 /**

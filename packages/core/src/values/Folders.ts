@@ -9,7 +9,7 @@ export interface FolderSearch {
   /** Whether upper and lower case are the same. */
   readonly ignoreCase: boolean
   /** A glob that a file's name must match; all are looked into where absent. */
-  readonly include?: string
+  readonly include?: string | undefined
   /** Globs of names of files and folders that are passed over. */
   readonly exclude: ReadonlyArray<string>
 }

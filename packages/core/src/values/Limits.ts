@@ -19,14 +19,14 @@ export const defaultLimits: Limits = { memory: 2 * 1024 ** 3, cpus: 1, pids: 256
 
 /** Limits as people write them; every part is optional. */
 export const LimitsInput = Schema.Struct({
-  memory: Schema.optionalKey(
+  memory: Schema.optional(
     Schema.Union([Schema.Number, Schema.String]).annotate({
       description: 'memory: bytes, or a size such as "512MiB", "2GiB", "512m", "2g"',
     }),
   ),
-  cpus: Schema.optionalKey(Schema.Number.annotate({ description: "CPU cores, such as 0.5 or 2" })),
-  pids: Schema.optionalKey(Schema.Number.annotate({ description: "processes and threads" })),
-  disk: Schema.optionalKey(
+  cpus: Schema.optional(Schema.Number.annotate({ description: "CPU cores, such as 0.5 or 2" })),
+  pids: Schema.optional(Schema.Number.annotate({ description: "processes and threads" })),
+  disk: Schema.optional(
     Schema.Union([Schema.Number, Schema.String]).annotate({
       description: 'disk space: bytes, or a size such as "2GiB"; enforced where the host can',
     }),

@@ -142,19 +142,19 @@ export type SnapshotInfo = typeof SnapshotInfo.Type
 
 /** What a caller may say about a sandbox to create; every part has a default. */
 export const CreateOptions = Schema.Struct({
-  name: Schema.optionalKey(SandboxName),
-  image: Schema.optionalKey(ImageReference),
+  name: Schema.optional(SandboxName),
+  image: Schema.optional(ImageReference),
   /** The name of a snapshot of this session, in place of an image. */
-  snapshot: Schema.optionalKey(SandboxName),
-  runtime: Schema.optionalKey(RuntimeChoice),
-  limits: Schema.optionalKey(LimitsInput),
-  network: Schema.optionalKey(NetworkMode),
-  egress: Schema.optionalKey(EgressPolicy),
-  env: Schema.optionalKey(Environment),
-  workdir: Schema.optionalKey(AbsolutePath),
-  user: Schema.optionalKey(User),
+  snapshot: Schema.optional(SandboxName),
+  runtime: Schema.optional(RuntimeChoice),
+  limits: Schema.optional(LimitsInput),
+  network: Schema.optional(NetworkMode),
+  egress: Schema.optional(EgressPolicy),
+  env: Schema.optional(Environment),
+  workdir: Schema.optional(AbsolutePath),
+  user: Schema.optional(User),
   /** Labels of one's own, by which `find` finds it. They can't be changed. */
-  tags: Schema.optionalKey(Tags),
+  tags: Schema.optional(Tags),
 })
 export type CreateOptions = typeof CreateOptions.Encoded
 

@@ -143,7 +143,11 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
     readFile: (
       target: Target,
       path: FilePath,
-      range?: { readonly offset?: number; readonly length?: number; readonly lent?: boolean },
+      range?: {
+        readonly offset?: number | undefined
+        readonly length?: number | undefined
+        readonly lent?: boolean
+      },
     ) => stream(target, path, (actor) => files.read(actor, path, range)),
     writeFile: <E>(target: Target, path: FilePath, content: FileContent<E>) =>
       at<void, E>(target, path, (actor) =>

@@ -71,8 +71,8 @@ export const stat = (
 
 /** A part of a file: bytes from `offset` (0 by default), so many of them (all by default). */
 export interface Range {
-  readonly offset?: number
-  readonly length?: number
+  readonly offset?: number | undefined
+  readonly length?: number | undefined
   /** Whether pieces are given back with `giveBack`, for their memory to be used again: no by default. */
   readonly lent?: boolean
 }

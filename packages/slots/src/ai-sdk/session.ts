@@ -15,7 +15,7 @@ type WithStdin = Extract<Spawned, { readonly stdin: unknown }>
 /** What starts the commands that `spawn` is asked for. */
 export type Start = (options: SpawnOptions) => Running | Promise<Running>
 
-const withSignal = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { signal })
+const withSignal = (signal: AbortSignal | undefined) => ({ signal })
 
 /** A session whose `spawn` starts commands as it is told. */
 export const sessionOver = (sandbox: PromiseSandbox, start: Start): Session => {
@@ -24,8 +24,8 @@ export const sessionOver = (sandbox: PromiseSandbox, start: Start): Session => {
     description: describe(sandbox),
     run: async ({ command, workingDirectory, env, abortSignal }) => {
       const result = await sandbox.exec(command, {
-        ...(workingDirectory === undefined ? {} : { cwd: workingDirectory }),
-        ...(env === undefined ? {} : { env }),
+        cwd: workingDirectory,
+        env,
         ...withSignal(abortSignal),
       })
       const { exitCode, stdout } = result
@@ -76,7 +76,7 @@ const spawnWith = (start: Start): Session["spawn"] => {
     return {
       stdout,
       stderr,
-      ...(stdin === undefined ? {} : { stdin }),
+      stdin,
       wait: async () => ({ exitCode: await wait() }),
       kill,
     }
@@ -104,7 +104,7 @@ const checkEncoding = (encoding: string): BufferEncoding => {
 }
 
 interface Abortable {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Deletes what is not a folder. A link to a folder is deleted, and the folder stays. */

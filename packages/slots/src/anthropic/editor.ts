@@ -32,7 +32,7 @@ const Input = Schema.Union([
 ])
 
 interface Abortable {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A failure in the words that Anthropic's documentation has for it; others as they are. */

@@ -7,7 +7,7 @@ export type SessionSandbox = () => Promise<PromiseSandbox>
 
 /** What a call may be cut short by. */
 export interface Abortable {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A tool of the toolset of managed agents. Those know its schema; other loops are shown this one. */

@@ -73,10 +73,10 @@ export const sandboxOver = (
       const { timeout, onStdout, onStderr } = options
       const result = await sandbox.exec(command, {
         ...placeOf(options),
-        ...(timeout === undefined ? {} : { timeout }),
-        ...(onStdout === undefined ? {} : { onStdout }),
-        ...(onStderr === undefined ? {} : { onStderr }),
-        ...(signal === undefined ? {} : { signal }),
+        timeout,
+        onStdout,
+        onStderr,
+        signal,
       })
       return resultOf(result, sandbox)
     },

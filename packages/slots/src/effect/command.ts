@@ -141,8 +141,8 @@ export const startCommand = (
         sandbox
           .execStream(isLive ? greeting(launch) : plain(launch), {
             env,
-            ...(cwd === undefined ? {} : { cwd }),
-            ...(stdin === undefined ? {} : { stdin }),
+            cwd,
+            stdin,
             // As long as its scope.
             timeout: Duration.infinity,
           })

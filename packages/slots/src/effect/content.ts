@@ -1,4 +1,4 @@
-import type { FileStat, Sandbox } from "@cordon/core"
+import type { FileStat, ReadOptions, Sandbox } from "@cordon/core"
 import { Effect, type FileSystem, type PlatformError, Stream } from "effect"
 import { badArgument, type Place, platformError, systemError } from "./failure.ts"
 import { runScript, scripts } from "./script.ts"
@@ -34,7 +34,7 @@ export const exists = ({ sandbox, place, path }: Target): Effect.Effect<boolean,
 /** A part of a file. */
 export const part = (
   { sandbox, place, path }: Target,
-  range: { readonly offset?: number; readonly length?: number },
+  range: ReadOptions,
 ): Stream.Stream<Uint8Array, Failure> =>
   Stream.mapError(sandbox.files.stream(path, range), platformError(place))
 
@@ -45,7 +45,7 @@ export const replace = (
   mode?: number,
 ): Done =>
   sandbox.files
-    .write<Failure>(path, content, mode === undefined ? {} : { mode })
+    .write<Failure>(path, content, { mode })
     .pipe(
       Effect.mapError((error) =>
         error._tag === "PlatformError" ? error : platformError(place)(error),

@@ -37,8 +37,8 @@ export const systemError = (
     module,
     method,
     description,
-    ...(path === undefined ? {} : { pathOrDescriptor: path }),
-    ...(cause === undefined ? {} : { cause }),
+    pathOrDescriptor: path,
+    cause,
   })
 
 /** What the caller may not ask for, or what a sandbox has not. */
@@ -51,7 +51,7 @@ export const badArgument = (
     module,
     method,
     description,
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   })
 
 /** An error of Cordon's, which stays its cause. */

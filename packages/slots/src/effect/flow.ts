@@ -29,8 +29,8 @@ export const streamOf = (target: Target, options: Parameters<Streams>[1] = {}) =
     const length = bytesToRead === undefined ? undefined : size(bytesToRead)
     if (length === 0) return Stream.empty
     return part(target, {
-      ...(offset === undefined ? {} : { offset: size(offset) }),
-      ...(length === undefined ? {} : { length }),
+      offset: offset === undefined ? undefined : size(offset),
+      length,
     }).pipe(
       Stream.map((bytes) =>
         Array.from({ length: Math.ceil(bytes.length / chunkSize) }, (_, at) =>

@@ -7,7 +7,7 @@ import { badArgument, type Place, platformError, systemError } from "./failure.t
 export interface Launch {
   readonly place: Place
   readonly argv: readonly [string, ...ReadonlyArray<string>]
-  readonly cwd?: string
+  readonly cwd?: string | undefined
   readonly env: Readonly<Record<string, string>>
   /** Variables of the sandbox that the command is not to have. */
   readonly unset: ReadonlyArray<string>
@@ -65,7 +65,7 @@ export const launchOf = (
       shell === undefined || shell === false
         ? [command.command, ...command.args.map(unwrap)]
         : [shell === true ? "/bin/sh" : shell, "-c", command.command],
-    ...(cwd === undefined ? {} : { cwd }),
+    cwd,
     env: Object.fromEntries(
       given.flatMap(([name, value]) => (value === undefined ? [] : [[name, unwrap(value)]])),
     ),
@@ -136,7 +136,7 @@ export const lookFor = (sandbox: Sandbox, launch: Launch) => {
   return sandbox
     .exec(["/bin/sh", "-c", script, "sh", launch.argv[0]], {
       env,
-      ...(cwd === undefined ? {} : { cwd }),
+      cwd,
     })
     .pipe(
       Effect.mapError(startError(launch)),

@@ -113,7 +113,7 @@ export class CordonProcesses extends SandboxProcessManager<
     const process = await this.sandbox.sandbox.processes.start(command, {
       env: definedEnv({ ...this.sandbox.getEnv(), ...options.env }),
       stdin: options.stdinMode !== "ignore",
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      cwd: options.cwd,
     })
     return this.#track(new CordonProcess(process, startedAt, options))
   }

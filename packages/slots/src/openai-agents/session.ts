@@ -83,7 +83,7 @@ export const sessionOver = (
     },
     readFile: async ({ path, runAs, maxBytes }) => {
       asOwner(runAs)
-      return await files.read(path, maxBytes === undefined ? {} : { length: maxBytes })
+      return await files.read(path, { length: maxBytes })
     },
     listDir: async ({ path, runAs }) => {
       asOwner(runAs)

@@ -16,7 +16,7 @@ export interface Running {
   readonly stdout: ReadableStream<Uint8Array>
   readonly stderr: ReadableStream<Uint8Array>
   /** Where it was asked for. */
-  readonly stdin?: WritableStream<Uint8Array>
+  readonly stdin?: WritableStream<Uint8Array> | undefined
   /** Its exit code. Rejects with the reason of the signal that killed it. */
   readonly wait: () => Promise<number>
   /** Resolves when it has ended; no effect on one that has. */
@@ -25,8 +25,8 @@ export interface Running {
 
 /** Without those options that are undefined. */
 export const placeOf = ({ cwd, env }: CommandOptions) => ({
-  ...(cwd === undefined ? {} : { cwd }),
-  ...(env === undefined ? {} : { env }),
+  cwd,
+  env,
 })
 
 /** Bytes of one output that wait for their reader; with more than this the command waits as well. */
@@ -97,7 +97,7 @@ export const startCommand = (
   const pump = async () => {
     const events = sandbox.execStream(command, {
       ...placeOf(options),
-      ...(input === undefined ? {} : { stdin: piecesOf(input.readable) }),
+      stdin: input === undefined ? undefined : piecesOf(input.readable),
       // As long as its caller wants it.
       timeout: Number.POSITIVE_INFINITY,
       signal: until,
@@ -133,7 +133,7 @@ export const startCommand = (
   return {
     stdout: outputs.Stdout.stream,
     stderr: outputs.Stderr.stream,
-    ...(input === undefined ? {} : { stdin: input.writable }),
+    stdin: input === undefined ? undefined : input.writable,
     wait: () => exit,
     kill: () => {
       killing.abort()

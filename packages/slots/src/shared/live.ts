@@ -42,7 +42,7 @@ type Command = string | readonly [string, ...ReadonlyArray<string>]
 
 const optionsOf = (options: LiveOptions) => ({
   ...placeOf(options),
-  ...(options.user === undefined ? {} : { user: options.user }),
+  user: options.user,
 })
 
 const onTerminal = async (sandbox: PromiseSandbox, command: Command, options: LiveOptions) => {

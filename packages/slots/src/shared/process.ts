@@ -90,7 +90,7 @@ export const startProcess = async (
   const process = await sandbox.processes.start(command, {
     ...placeOf(options),
     ...(stdin ? { stdin } : {}),
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   })
   return runningOf(process, { stdin, signal })
 }

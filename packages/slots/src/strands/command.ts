@@ -41,9 +41,9 @@ export async function* streamCommand(
   const begun = performance.now()
   const events = sandbox.execStream(command, {
     ...placeOf(asked),
-    ...(stdin === undefined ? {} : { stdin }),
-    ...(seconds === undefined ? {} : { timeout: seconds * 1000 }),
-    ...(signal === undefined ? {} : { signal }),
+    stdin,
+    timeout: seconds === undefined ? undefined : seconds * 1000,
+    signal,
   })
   let exit = ExecEvent.Exit({ exitCode: 137, timedOut: false, oomKilled: false, restarted: false })
   try {

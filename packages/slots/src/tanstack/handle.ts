@@ -76,8 +76,8 @@ const processOf = (
 ): SandboxProcess => {
   const placed = ({ cwd, env, signal }: ProcessOptions = {}) => ({
     env: { ...environment, ...env },
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(signal === undefined ? {} : { signal }),
+    cwd,
+    signal,
   })
   return {
     exec: async (command, options) => {
@@ -118,12 +118,12 @@ const textOf = (bytes: ReadableStream<Uint8Array>): AsyncIterable<string> =>
 type Clone = Omit<Parameters<SandboxGit["clone"]>[0], "dir">
 
 const cloneOptions = ({ ref, auth, depth = 1 }: Clone): CloneOptions => ({
-  ...(ref === undefined ? {} : { branch: ref }),
+  branch: ref,
   ...(depth === "full" ? {} : { depth }),
   ...(auth && {
     credentials: {
       password: auth.token,
-      ...(auth.username === undefined ? {} : { username: auth.username }),
+      username: auth.username,
     },
   }),
 })

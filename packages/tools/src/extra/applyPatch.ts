@@ -110,7 +110,7 @@ const apply = Effect.fnUntraced(function* (tree: Tree, change: Change) {
       return yield* refuse("the patch adds it, but it is there already. Update it instead")
     }
     const { text, mode } = change
-    yield* tree.put(state, path, { text, ...(mode === undefined ? {} : { mode }) })
+    yield* tree.put(state, path, { text, mode })
     return
   }
   if (current === undefined) {

@@ -36,7 +36,7 @@ const readUpdate = (lines: Lines, path: string): Change | PatchProblem => {
   if (hunks.length === 0 && moveTo === undefined) {
     return new PatchProblem(`nothing is changed in ${quoted(path)}`, start)
   }
-  return { kind: "update", path, hunks, ...(moveTo === undefined ? {} : { moveTo }) }
+  return { kind: "update", path, hunks, moveTo }
 }
 
 export const isBeginPatch = (all: ReadonlyArray<string>) =>

@@ -6,7 +6,7 @@ import { PatchHalfApplied, type ToolError } from "../errors.ts"
 interface TextFile {
   readonly text: string
   /** Permission bits. */
-  readonly mode?: number
+  readonly mode?: number | undefined
 }
 
 /** What a file was, and what it is to be; undefined where there is none. */

@@ -3,7 +3,7 @@
 /** Lines of a file that are replaced by others. */
 export interface Hunk {
   /** Where the first of them was by a unified diff, from 1 on. */
-  readonly line?: number
+  readonly line?: number | undefined
   /** Lines that come before them in the file, in this order. */
   readonly headers: ReadonlyArray<string>
   readonly before: ReadonlyArray<string>
@@ -21,13 +21,13 @@ export type Change =
       readonly path: string
       readonly text: string
       /** Permission bits. */
-      readonly mode?: number
+      readonly mode?: number | undefined
     }
   | { readonly kind: "delete"; readonly path: string; readonly hunks: ReadonlyArray<Hunk> }
   | {
       readonly kind: "update"
       readonly path: string
-      readonly moveTo?: string
+      readonly moveTo?: string | undefined
       readonly hunks: ReadonlyArray<Hunk>
     }
 
@@ -142,7 +142,7 @@ export const readHunks = (
     if (before.length === 0 && after.length === 0 && !atEnd) {
       return new PatchProblem("a hunk has no lines", start)
     }
-    const hint = line === undefined ? {} : { line }
+    const hint = { line }
     hunks.push({ ...hint, headers, before, after, atEnd, ...finalNewline })
   }
   return hunks

@@ -126,8 +126,8 @@ const run = Effect.fnUntraced(function* (
   const result = yield* shell.exec(command, {
     outputLimit: execOutputLimit,
     onOutput,
-    ...(stdin === undefined ? {} : { stdin }),
-    ...(seconds === undefined ? {} : { timeout: Duration.seconds(seconds) }),
+    stdin,
+    timeout: seconds === undefined ? undefined : Duration.seconds(seconds),
   })
   const [out, err] = [stdout.shown.end(), stderr.shown.end()]
   const isCut = out.truncated || err.truncated

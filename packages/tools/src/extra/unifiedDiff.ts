@@ -46,7 +46,7 @@ const plain = (old: string | undefined, current: string | undefined) => {
 interface Extended {
   readonly from?: string
   readonly to?: string
-  readonly mode?: number
+  readonly mode?: number | undefined
 }
 
 const changeOf = (
@@ -66,7 +66,7 @@ const changeOf = (
     return new PatchProblem(`the new file ${quoted(current)} has lines that are not added`)
   }
   const text = textOf(hunk.after, hunk.finalNewline)
-  return { kind: "add", path: current, text, ...(mode === undefined ? {} : { mode }) }
+  return { kind: "add", path: current, text, mode }
 }
 
 export const parseUnifiedDiff = (

@@ -100,9 +100,9 @@ Example: {"name": "web-1", "image": "node:24", "memory": "1GiB"}`,
       {
         ...rest,
         limits: {
-          ...(memory === undefined ? {} : { memory }),
-          ...(cpus === undefined ? {} : { cpus }),
-          ...(pids === undefined ? {} : { pids }),
+          memory,
+          cpus,
+          pids,
         },
       },
       onProgress && ((step) => onProgress({ message: showPull(step) })),

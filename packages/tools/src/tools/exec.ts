@@ -142,7 +142,7 @@ Example: {"sandbox": "web-1", "command": "npm ci && npm test", "timeout_seconds"
     const execOptions = {
       ...options,
       outputLimit: execOutputLimit,
-      ...(timeout === undefined ? {} : { timeout: Duration.seconds(timeout) }),
+      timeout: timeout === undefined ? undefined : Duration.seconds(timeout),
     }
     const shown = { Stdout: new Shown(), Stderr: new Shown() }
     const latest = { Stdout: new LatestLine(), Stderr: new LatestLine() }
