@@ -76,7 +76,7 @@ const spawnWith = (start: Start): Session["spawn"] => {
     return {
       stdout,
       stderr,
-      stdin,
+      ...(stdin === undefined ? {} : { stdin }),
       wait: async () => ({ exitCode: await wait() }),
       kill,
     }

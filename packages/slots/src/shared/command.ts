@@ -16,7 +16,7 @@ export interface Running {
   readonly stdout: ReadableStream<Uint8Array>
   readonly stderr: ReadableStream<Uint8Array>
   /** Where it was asked for. */
-  readonly stdin?: WritableStream<Uint8Array> | undefined
+  readonly stdin?: WritableStream<Uint8Array>
   /** Its exit code. Rejects with the reason of the signal that killed it. */
   readonly wait: () => Promise<number>
   /** Resolves when it has ended; no effect on one that has. */
@@ -133,7 +133,8 @@ export const startCommand = (
   return {
     stdout: outputs.Stdout.stream,
     stderr: outputs.Stderr.stream,
-    stdin: input === undefined ? undefined : input.writable,
+    // A framework looks whether there is one.
+    ...(input === undefined ? {} : { stdin: input.writable }),
     wait: () => exit,
     kill: () => {
       killing.abort()
