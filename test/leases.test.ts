@@ -164,7 +164,14 @@ describe("Leases", () => {
         ...real,
         remove: (id, instance) =>
           refusals++ < 3
-            ? Effect.fail(new EngineError({ operation: "remove", status: 500, detail: "busy" }))
+            ? Effect.fail(
+                new EngineError({
+                  operation: "remove",
+                  reason: { _tag: "Failed" },
+                  status: 500,
+                  detail: "busy",
+                }),
+              )
             : real.remove(id, instance),
       }
       const { session, list } = yield* startProcess(driver)

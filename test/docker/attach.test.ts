@@ -212,7 +212,7 @@ describe.each(ways)("over $name", ({ missing, layer, ...way }) => {
         const error = yield* Effect.flip(Effect.asVoid(attempt))
         assert.strictEqual(error._tag, "EngineError")
         if (error._tag !== "EngineError") return
-        assert.strictEqual(error.status, 404)
+        assert.strictEqual(error.reason._tag, "NotFound", error.detail)
         assert.match(error.detail, /no such|not find|no container/i)
       }
     }))

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { PullFailure } from "@cordon/core"
+import { EngineReason, PullFailure } from "@cordon/core"
 import { assert, describe, it } from "vitest"
 import { readPage, root } from "./blocks.ts"
 
@@ -41,6 +41,11 @@ describe("docs/errors.md", () => {
     const tags = await exportedTags()
     assert.includeMembers([...tags], ["SandboxNotFound", "BinaryFile", "UnsupportedArchitecture"])
     assert.deepStrictEqual(firstColumn(await readPage("docs/errors.md"), "Error"), tags)
+  })
+
+  it("has each reason of EngineError once, and no other", async () => {
+    const reasons = firstColumn(await readPage("docs/errors.md"), "Why")
+    assert.deepStrictEqual(reasons, [...EngineReason.discriminants].sort())
   })
 
   it("has each reason of ImagePullFailed once, and no other", async () => {

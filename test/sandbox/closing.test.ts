@@ -15,7 +15,14 @@ const loggedBy = (body: Effect.Effect<unknown, unknown, Scope.Scope>) =>
   })
 
 const refuse: Remove = () =>
-  Effect.fail(new EngineError({ operation: "remove", status: 500, detail: "it is busy" }))
+  Effect.fail(
+    new EngineError({
+      operation: "remove",
+      reason: { _tag: "Failed" },
+      status: 500,
+      detail: "it is busy",
+    }),
+  )
 
 const ways = {
   "a scope": (sandboxes: Sandboxes["Service"]) =>

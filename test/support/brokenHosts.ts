@@ -21,7 +21,12 @@ const unreachable = new EngineUnreachable({
   endpoint: `unix:///srv/${secret}.sock`,
   reason: `connect ECONNREFUSED 10.0.0.1, says ${secret}`,
 })
-const broken = new EngineError({ operation: "create a sandbox", status: 500, detail: secret })
+const broken = new EngineError({
+  operation: "create a sandbox",
+  reason: { _tag: "Failed" },
+  status: 500,
+  detail: secret,
+})
 const away = new LeaseStoreFailed({
   operation: `open /srv/${secret}.db`,
   reason: `postgres://user:${secret}@10.0.0.1/leases does not answer`,

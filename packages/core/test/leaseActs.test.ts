@@ -30,7 +30,14 @@ const begin = Effect.fnUntraced(function* (
     Effect.suspend((): Effect.Effect<A, E | EngineError> => {
       calls.push(call)
       return refused.has(call)
-        ? Effect.fail(new EngineError({ operation: call, status: 500, detail: "refused" }))
+        ? Effect.fail(
+            new EngineError({
+              operation: call,
+              reason: { _tag: "Failed" },
+              status: 500,
+              detail: "refused",
+            }),
+          )
         : effect
     })
   const host: Driver = silent({

@@ -80,7 +80,12 @@ const begin = Effect.fnUntraced(function* (
   }
 })
 
-const refused = new EngineError({ operation: "act", status: 500, detail: "refused" })
+const refused = new EngineError({
+  operation: "act",
+  reason: { _tag: "Failed" },
+  status: 500,
+  detail: "refused",
+})
 
 describe("a reaper that was overtaken", () => {
   it.effect("stops nothing that was used meanwhile, until that one's time is over", () =>

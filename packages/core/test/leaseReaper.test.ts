@@ -42,7 +42,12 @@ const begin = Effect.fnUntraced(function* (
   }
 })
 
-const refused = new EngineError({ operation: "stop", status: 500, detail: "refused" })
+const refused = new EngineError({
+  operation: "stop",
+  reason: { _tag: "Failed" },
+  status: 500,
+  detail: "refused",
+})
 
 describe("a reaper", () => {
   it.effect("stops the others where one resists, and says which one that is", () =>

@@ -20,7 +20,13 @@ const makeManager = () => {
       Effect.suspend(() => {
         asked.push(service)
         return service.includes("gone")
-          ? Effect.fail(new EngineError({ operation: "list tasks", status: 404, detail: "gone" }))
+          ? Effect.fail(
+              new EngineError({
+                operation: "list tasks",
+                reason: { _tag: "NotFound" },
+                detail: "gone",
+              }),
+            )
           : Effect.succeed(service.map(taskOf))
       }),
   }

@@ -115,12 +115,10 @@ export interface DockerDriverOptions {
 const losesFiles =
   "this host's gVisor loses a sandbox's files when it stops, so that none is stopped; remove it instead, or register runsc with --overlay2=none"
 
-const leakyProxies = new EngineError({
-  operation: "create a sandbox",
-  status: 0,
-  detail: "Podman's networks lead to the host past the proxy of an allow-list of destinations",
-  ours: true,
-})
+const leakyProxies = EngineError.notDone(
+  "create a sandbox",
+  "Podman's networks lead to the host past the proxy of an allow-list of destinations",
+)
 
 /** Engines tell whole seconds only, and not all of them in an order of their own. */
 const oldestFirst = (a: ContainerSummary, b: ContainerSummary) =>
@@ -240,10 +238,10 @@ export const layerDriver = (
             : Effect.catchIf(
                 engine.containerInspect(known.instanceId),
                 // Gone, or condemned while another one was made in its place.
-                (error) => isEngineError(404)(error) || error._tag === "SandboxCondemned",
+                (error) => isEngineError("NotFound")(error) || error._tag === "SandboxCondemned",
                 () => find,
               )
-        ).pipe(Effect.catchIf(isEngineError(404), () => Effect.fail(missing)))
+        ).pipe(Effect.catchReason("EngineError", "NotFound", () => Effect.fail(missing)))
         const sandbox = toInfo(container)
         if (Option.isNone(sandbox) || sandbox.value.id !== id) return yield* missing
         return {
@@ -352,7 +350,7 @@ export const layerDriver = (
                 const cold = makeCold(kind).pipe(
                   // Recorded and not enforced, then, as the capabilities say from now on.
                   Effect.catchIf(diskLimits.refused, () => makeCold(unlimited)),
-                  Effect.catchIf(isEngineError(409), () => Effect.fail(taken)),
+                  Effect.catchReason("EngineError", "NameTaken", () => Effect.fail(taken)),
                 )
                 const container = Option.isSome(claimed) ? claimed.value : yield* restore(cold)
                 if (limited) diskLimits.worked()
@@ -374,8 +372,9 @@ export const layerDriver = (
         (id: SandboxId) =>
         (call: Effect.Effect<void, HostError>): Effect.Effect<void, SandboxNotFound | HostError> =>
           call.pipe(
-            Effect.catchIf(isEngineError(304), () => Effect.void),
-            Effect.catchIf(isEngineError(404), () =>
+            Effect.catchReason("EngineError", "NotModified", () => Effect.void),
+            // Without its network a container does not start any more.
+            Effect.catchIf(isEngineError("NotFound", "NetworkNotFound"), () =>
               Effect.fail(new SandboxNotFound({ sandbox: id })),
             ),
           )
@@ -415,12 +414,7 @@ export const layerDriver = (
         const { instanceId, runtime, status } = sandbox
         const keepsFiles = (yield* runtimes).get(runtime)?.keepsFiles ?? true
         if (!keepsFiles && (status === "running" || status === "paused")) {
-          return yield* new EngineError({
-            operation: "stop a sandbox",
-            status: 0,
-            detail: losesFiles,
-            ours: true,
-          })
+          return yield* EngineError.notDone("stop a sandbox", losesFiles)
         }
         yield* connections.ended(instanceId)
         yield* thaw(sandbox)
@@ -435,7 +429,7 @@ export const layerDriver = (
       ) =>
         on(id, ({ instanceId }) =>
           settled(id)(call(instanceId)).pipe(
-            Effect.catchIf(isEngineError(409, 500), (refusal) =>
+            Effect.catchIf(isEngineError("NotRunning", "Paused", "Conflict", "Failed"), (refusal) =>
               Effect.gen(function* () {
                 const { status } = yield* find(id)
                 if (status === wanted) return
@@ -471,11 +465,11 @@ export const layerDriver = (
               Effect.andThen(settled(id)(engine.containerRemove(sandbox.instanceId))),
               Effect.andThen(snapshots.removeWith(sandbox, container)),
               // Another removal is under way: wait until it is done.
-              Effect.catchIf(isEngineError(409), () =>
+              Effect.catchIf(isEngineError("InProgress", "Conflict"), () =>
                 engine.containerInspect(sandbox.instanceId).pipe(
                   Effect.repeat(Schedule.spaced("50 millis")),
                   Effect.timeoutOption("10 seconds"),
-                  Effect.catchIf(isEngineError(404), () => Effect.void),
+                  Effect.catchReason("EngineError", "NotFound", () => Effect.void),
                 ),
               ),
               // The network is in nobody's way: the next one of the same sandbox has another name.
@@ -527,7 +521,7 @@ export const layerDriver = (
           (network) =>
             removeNetwork(engine, network.Name).pipe(
               // In use after all, or already gone.
-              Effect.catchIf(isEngineError(403, 404, 409), () => Effect.void),
+              Effect.catchIf(isEngineError("InUse", "NotFound", "Rejected"), () => Effect.void),
             ),
           { discard: true },
         )
@@ -638,12 +632,10 @@ export const layerDriver = (
         snapshot: Effect.fn("DockerDriver.snapshot")(function* (id, name, options = {}) {
           const sandbox = yield* find(id)
           if ((yield* runtimes).get(sandbox.runtime)?.keepsFiles === false) {
-            return yield* new EngineError({
-              operation: "snapshot a sandbox",
-              status: 0,
-              detail: "its runtime keeps the files where the engine does not see them",
-              ours: true,
-            })
+            return yield* EngineError.notDone(
+              "snapshot a sandbox",
+              "its runtime keeps the files where the engine does not see them",
+            )
           }
           const passing = options.passing ?? false
           return yield* on(id, (target) => snapshots.take(target, sandbox, name, passing))

@@ -1,6 +1,6 @@
-import { EngineError } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { refusalIn } from "../src/engine/failures.ts"
 import { cpuEnvironment, makeCpuSets } from "../src/sandbox/cpuSets.ts"
 
 const info = (cpus: number, CPUSet?: boolean) =>
@@ -68,7 +68,7 @@ describe("CPUs of sandboxes", () => {
     Effect.gen(function* () {
       const sets = yield* makeCpuSets(engineWith(), info(4, true), true)
       const failure = (detail: string) =>
-        new EngineError({ operation: "create a container", status: 400, detail })
+        refusalIn("create a container", 400, JSON.stringify({ message: detail }))
       assert.isFalse(sets.refused(failure("No such image")))
       assert.isDefined(yield* sets.choose(1))
       const refusal = failure("Requested CPUs are not available - requested 3, available: 0-1")

@@ -1,7 +1,6 @@
 import { ConfigProvider, Effect, Result } from "effect"
 import { assert, describe, it } from "vitest"
-import { refusal } from "../src/engine/failures.ts"
-import { actionOf, familiar, isPodman, networkOf, statusOf } from "../src/engine/podman.ts"
+import { actionOf, familiar, isPodman, networkOf } from "../src/engine/podman.ts"
 import type { EngineInfo } from "../src/engine/schemas.ts"
 import { defaultRuntimeNames, runtimesOf } from "../src/Runtimes.ts"
 import { ulimitsOf } from "../src/Ulimits.ts"
@@ -28,29 +27,6 @@ describe("Podman", () => {
       ["kata", "kata"],
       ["gvisor", "runsc"],
     ])
-  })
-
-  it("refuses with Docker's statuses", () => {
-    const taken =
-      'container create: creating container storage: the container name "t7636" is already in use by a2a8. You have to remove that container to be able to reuse that name: that name is already in use'
-    assert.strictEqual(refusal("", 500, { message: taken }, "").status, 409)
-    assert.strictEqual(
-      statusOf(
-        500,
-        "can only create exec sessions on running containers: container state improper",
-      ),
-      409,
-    )
-    assert.strictEqual(
-      statusOf(500, '"n1" has associated containers with it: network is being used'),
-      403,
-    )
-    assert.strictEqual(
-      statusOf(500, "container 36a2 does not exist in database: no such container"),
-      404,
-    )
-    assert.strictEqual(statusOf(500, "unable to find user nobody"), 500)
-    assert.strictEqual(statusOf(404, "that name is already in use"), 404)
   })
 
   it("has other words for what happens", () => {

@@ -11,7 +11,7 @@ export const isForProgram = (error: ToolError): boolean =>
   error._tag === "EngineUnreachable" ||
   error._tag === "LeaseStoreFailed" ||
   error._tag === "Unexpected" ||
-  (error._tag === "EngineError" && error.ours !== true)
+  (error._tag === "EngineError" && !error.isInOwnWords)
 
 export const internalError =
   "An internal error of the sandbox tools; it is in the program's log. Try once more, then tell the user."

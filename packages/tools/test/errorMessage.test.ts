@@ -15,9 +15,18 @@ const said = "s3cret at 10.0.0.1 in /var/lib/docker"
 describe("what a model is told of a failure", () => {
   it("holds no text of an engine, a registry or a database", () => {
     for (const error of [
-      new EngineError({ operation: "create a sandbox", status: 500, detail: said }),
-      new EngineError({ operation: "start a sandbox", status: 0, detail: said }),
-      new EngineError({ operation: "start a sandbox", status: 0, detail: said, ours: false }),
+      new EngineError({
+        operation: "create a sandbox",
+        reason: { _tag: "Failed" },
+        status: 500,
+        detail: said,
+      }),
+      new EngineError({ operation: "start a sandbox", reason: { _tag: "Failed" }, detail: said }),
+      new EngineError({
+        operation: "start a sandbox",
+        reason: { _tag: "NotUnderstood" },
+        detail: said,
+      }),
       new LeaseStoreFailed({ operation: `open ${said}`, reason: said }),
       new EngineUnreachable({ endpoint: said, reason: said }),
       Unexpected.of(new Error(said)),
@@ -36,12 +45,7 @@ describe("what a model is told of a failure", () => {
 
   it("holds our own words on what the engine can't do", () => {
     const detail = "its runtime keeps the files where the engine does not see them"
-    const error = new EngineError({
-      operation: "snapshot a sandbox",
-      status: 0,
-      detail,
-      ours: true,
-    })
+    const error = EngineError.notDone("snapshot a sandbox", detail)
     assert.include(errorMessage(error), detail)
   })
 
@@ -49,7 +53,12 @@ describe("what a model is told of a failure", () => {
     Effect.gen(function* () {
       const logged: Array<unknown> = []
       const logger = Logger.make(({ message }) => void logged.push(message))
-      const error = new EngineError({ operation: "create a sandbox", status: 500, detail: said })
+      const error = new EngineError({
+        operation: "create a sandbox",
+        reason: { _tag: "Failed" },
+        status: 500,
+        detail: said,
+      })
       yield* asResult("sandbox_create", Effect.fail(error)).pipe(
         Effect.provide(
           Layer.mergeAll(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Warn")),

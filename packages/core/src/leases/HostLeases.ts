@@ -65,7 +65,7 @@ const leaseOf = (host: string, info: SandboxInfo): NewLease => ({
 const doubleHost = (hostId: string, mark: string) =>
   new EngineError({
     operation: "be told from another one",
-    status: 0,
+    reason: { _tag: "Failed" },
     detail: `the lease store knows another host with the ID ${hostId}, and this one (${mark}) would take its leases for its own. Clones of a machine share that ID: give each a hostId of its own (an option of the driver). Where this host was only renamed, it is let in some minutes later`,
   })
 

@@ -1,7 +1,14 @@
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
-import { EngineError, HoldsProcess, type HostError } from "@cordon/core"
-import { parseJson, refusalIn, registryAuthHeader, schemas } from "@cordon/driver-docker/engine"
+import { HoldsProcess, type HostError } from "@cordon/core"
+import {
+  isEngineError,
+  type Operation,
+  parseJson,
+  refusalIn,
+  registryAuthHeader,
+  schemas,
+} from "@cordon/driver-docker/engine"
 import { Duration, Effect, Exit, Redacted, Schedule, type Schema, type Scope, Stream } from "effect"
 import { buildConnector, Client, type Dispatcher } from "undici"
 import type { Address } from "../connection/Address.ts"
@@ -26,7 +33,7 @@ export interface Patience {
 /** A call of the Engine API. */
 export interface EngineCall {
   /** For errors: `create a container`. */
-  readonly operation: string
+  readonly operation: Operation
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE"
   /** Without the version: `/containers/create`. */
   readonly path: string
@@ -82,7 +89,7 @@ interface Answer {
   readonly text: string
 }
 
-const refused = (operation: string, { status, text }: Pick<Answer, "status" | "text">) =>
+const refused = (operation: Operation, { status, text }: Pick<Answer, "status" | "text">) =>
   refusalIn(operation, status, text)
 
 const contentOf = ({ body, registryAuth }: EngineCall) => {
@@ -94,10 +101,7 @@ const contentOf = ({ body, registryAuth }: EngineCall) => {
     : { body: JSON.stringify(body), headers: { ...auth, "content-type": "application/json" } }
 }
 
-const isVersionMismatch = (error: HostError) =>
-  error instanceof EngineError &&
-  error.status === 400 &&
-  /client version .* is too/.test(error.detail)
+const isVersionMismatch = isEngineError("ApiVersion")
 
 /** Has a connection never keep the process alive; undici would, while an answer is waited for. */
 const idle = (socket: Socket) => {
@@ -208,7 +212,8 @@ export const makeEngineHttp = Effect.fnUntraced(function* (
       }).pipe(
         Effect.repeat({
           schedule: waiting,
-          while: ({ status, text }) => status === 409 && /already in progress/.test(text),
+          while: ({ status, text }) =>
+            isEngineError("InProgress")(refusalIn(call.operation, status, text)),
         }),
       )
       const attempt = isIdempotent(call)

@@ -116,9 +116,8 @@ export class Unanswered {
     return this.sent && change
       ? new EngineError({
           operation,
-          status: 0,
+          reason: { _tag: "OutcomeUnknown" },
           detail: `${this.reason} before it answered, so this may or may not have been done`,
-          ours: true,
         })
       : new EngineUnreachable({
           endpoint,

@@ -1,6 +1,6 @@
-import { EngineError, type HostError } from "@cordon/core"
+import type { HostError } from "@cordon/core"
 import type { Filters } from "@cordon/driver-docker"
-import { schemas as engine, messages } from "@cordon/driver-docker/engine"
+import { schemas as engine, isEngineError, messages } from "@cordon/driver-docker/engine"
 import type { EngineCall, EngineHttp } from "@cordon/driver-docker-remote/http"
 import { Effect, Option, type Redacted, Schedule, Schema, type Stream } from "effect"
 import * as schemas from "./schemas.ts"
@@ -14,14 +14,6 @@ export interface Specification {
   readonly [field: string]: unknown
 }
 
-// What managers answer while they elect a leader, or pass a call on to one that is just gone.
-const leaderless = (error: HostError) =>
-  error instanceof EngineError &&
-  error.status >= 500 &&
-  /does not have a leader|code = Unavailable|deadline ?exceeded|transport is closing|connection (refused|error)|lost leadership|raft/i.test(
-    error.detail,
-  )
-
 type LabelChange = Readonly<Record<string, string | undefined>>
 
 const readLabels = Schema.decodeUnknownOption(
@@ -32,15 +24,11 @@ export const labelsOf = ({ Spec }: schemas.WholeService): Readonly<Record<string
   Option.match(readLabels(Spec), { onNone: () => ({}), onSome: ({ Labels }) => Labels })
 
 /** Somebody else changed the service between the look and the update. */
-export const isOutdated = (error: HostError): boolean =>
-  error._tag === "EngineError" && /out of sequence/.test(error.detail)
+export const isOutdated = isEngineError("Outdated")
 
 /** It can't be asked: it is away, or no manager (any more, or yet). */
 const isElsewhere = (error: HostError) =>
-  error._tag === "EngineUnreachable" ||
-  (error instanceof EngineError &&
-    error.status === 503 &&
-    /not a swarm manager/i.test(error.detail))
+  error._tag === "EngineUnreachable" || isEngineError("NotManager")(error)
 
 // An election takes a few seconds; half a minute without one means that most managers are gone.
 const electing = Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs(60)])
@@ -64,7 +52,9 @@ export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<Eng
           }),
         )
       })
-    return attempt(managers.length).pipe(Effect.retry({ schedule: electing, while: leaderless }))
+    return attempt(managers.length).pipe(
+      Effect.retry({ schedule: electing, while: isEngineError("NoLeader") }),
+    )
   }
 
   const ask = <S extends Schema.Constraint & { readonly DecodingServices: never }>(

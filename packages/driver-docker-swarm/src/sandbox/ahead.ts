@@ -42,7 +42,7 @@ export const give = (
   }).pipe(Effect.retry({ times: 10, while: isOutdated }))
   return write(read).pipe(
     Effect.catchIf(isOutdated, () => again),
-    Effect.catchIf(isEngineError(404), () => Effect.succeed(false)),
+    Effect.catchReason("EngineError", "NotFound", () => Effect.succeed(false)),
   )
 }
 
@@ -60,7 +60,7 @@ export const retire = (
     return true
   }).pipe(Effect.catchIf(isOutdatedOrGone, () => Effect.succeed(false)))
 
-const isOutdatedOrGone = (error: HostError) => isOutdated(error) || isEngineError(404)(error)
+const isOutdatedOrGone = isEngineError("Outdated", "NotFound")
 
 /** Shows that a service is held. @returns it as it is then */
 export const renew = (manager: Manager, service: string, now: number) =>

@@ -1,5 +1,4 @@
 import type { HostError } from "@cordon/core"
-import { isEngineError } from "@cordon/driver-docker/sandbox"
 import { Duration, Effect, Schedule } from "effect"
 import { isOutdated, type Manager } from "../manager/Manager.ts"
 import type { Service, WholeService } from "../manager/schemas.ts"
@@ -77,7 +76,7 @@ export const isBrokenOff = Effect.fnUntraced(function* (
       until: (changed) => changed,
     }),
     // Undone meanwhile, by whoever made it or by others.
-    Effect.catchIf(isEngineError(404), () => Effect.succeed(false)),
+    Effect.catchReason("EngineError", "NotFound", () => Effect.succeed(false)),
   )
   return !changed
 })

@@ -12,7 +12,6 @@ import {
 } from "@cordon/core"
 import {
   identityOf,
-  isEngineError,
   label,
   labelsOf,
   type Range,
@@ -61,12 +60,7 @@ export interface Running {
   readonly identity: ReturnType<typeof identityOf>
 }
 
-const removedMeanwhile = new EngineError({
-  operation: "create a sandbox",
-  status: 0,
-  detail: "it was removed",
-  ours: true,
-})
+const removedMeanwhile = EngineError.notDone("create a sandbox", "it was removed")
 
 // Where an engine's word that a container has started is missed, it is looked for. Milliseconds.
 const missed = 500
@@ -194,7 +188,7 @@ export const makeCreation = (options: {
       if (!(yield* isBrokenOff(manager, found.value))) return yield* taken
       yield* removal.takeAway(found.value.ID)
     }
-    return yield* Effect.catchIf(make, isEngineError(409), () => Effect.fail(taken))
+    return yield* Effect.catchReason(make, "EngineError", "NameTaken", () => Effect.fail(taken))
   })
 
   /**
@@ -211,7 +205,7 @@ export const makeCreation = (options: {
           : yield* createNetwork(manager, pool, id, spec.network, attempt)
       const make = request(wanted, network)
       const once = Effect.gen(function* () {
-        const service = yield* Effect.catchIf(make, isEngineError(409), () =>
+        const service = yield* Effect.catchReason(make, "EngineError", "NameTaken", () =>
           claim(wanted, name, make),
         )
         return yield* Effect.raceFirst(ready(service, wanted), showCreating(manager, service)).pipe(
@@ -250,7 +244,7 @@ export const makeCreation = (options: {
         const { user, workdir } = running.identity
         const named = { [label.workdir]: workdir, [userLabel]: user }
         return finishCreating(manager, running.service, named).pipe(
-          Effect.catchIf(isEngineError(404), () => Effect.fail(removedMeanwhile)),
+          Effect.catchReason("EngineError", "NotFound", () => Effect.fail(removedMeanwhile)),
           Effect.as(running),
         )
       }),

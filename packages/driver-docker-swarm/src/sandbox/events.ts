@@ -13,12 +13,7 @@ import type { Nodes } from "./nodes.ts"
 
 const decodeId = Schema.decodeUnknownOption(SandboxId)
 
-const nodesChanged = new EngineError({
-  operation: "watch events",
-  status: 0,
-  detail: "the swarm's nodes changed",
-  ours: true,
-})
+const nodesChanged = EngineError.notDone("watch events", "the swarm's nodes changed")
 
 /** Services come and go by the managers' word, what happens in between by that of the nodes. */
 export const makeEvents = (manager: Manager, nodes: Nodes): SandboxDriver["Service"]["events"] =>

@@ -149,7 +149,7 @@ export const guardNodes = Effect.fn("guardNodes")(function* (
   )
   if (code !== 0) {
     const detail = `the kernel took no rules for the sandbox's network (exit code ${code})`
-    return yield* new EngineError({ operation, status: 0, detail, ours: true })
+    return yield* EngineError.notDone(operation, detail)
   }
 })
 

@@ -64,7 +64,7 @@ export const createNetwork = Effect.fnUntraced(function* (
       }),
     ).pipe(
       // Ours, made by a call whose answer got lost.
-      Effect.catchIf(isEngineError(409), (taken) =>
+      Effect.catchReason("EngineError", "NameTaken", (_, taken) =>
         Effect.flatMap(manager.networkInspect(name), ({ Id, Labels }) =>
           Labels?.[attemptLabel] === attempt ? Effect.succeed(Id) : Effect.fail(taken),
         ),
@@ -84,12 +84,10 @@ export const createNetwork = Effect.fnUntraced(function* (
     if (allotted) return name
     yield* removeNetwork(manager, id)
     if (allotted === undefined) {
-      return yield* new EngineError({
-        operation: "create a network",
-        status: 0,
-        detail: "the managers allotted no addresses to it within 30 s",
-        ours: true,
-      })
+      return yield* EngineError.notDone(
+        "create a network",
+        "the managers allotted no addresses to it within 30 s",
+      )
     }
   }
   return yield* new QuotaExceeded({
@@ -106,7 +104,7 @@ export const removeNetwork = (manager: Manager, id: string): Effect.Effect<void,
     // Just after its service's removal a task may still count.
     Effect.retry({
       schedule: settling,
-      while: (error) => error._tag === "EngineError" && /in use/i.test(error.detail),
+      while: isEngineError("InUse"),
     }),
-    Effect.catchIf(isEngineError(404), () => Effect.void),
+    Effect.catchReason("EngineError", "NotFound", () => Effect.void),
   )

@@ -77,7 +77,7 @@ export const isTakenBack = (error: CreateError): boolean =>
 const notNow = (spec: Spec, detail: string) =>
   new EngineError({
     operation: "place a sandbox",
-    status: 0,
+    reason: { _tag: "Failed" },
     detail: `the swarm has no node for ${spec.runtime} that takes one now: ${detail}`,
   })
 
@@ -85,13 +85,17 @@ const refused = (spec: Spec, task: Task): Effect.Effect<never, CreateError> => {
   const { Err, Message, State } = task.Status
   if (underWay.includes(State)) {
     const detail = `the swarm took its task back before it began (${State} on node ${task.NodeID ?? "none"}); try again`
-    return Effect.fail(new EngineError({ operation: takenBack, status: 0, detail }))
+    return Effect.fail(
+      new EngineError({ operation: takenBack, reason: { _tag: "Failed" }, detail }),
+    )
   }
   const detail = (Err ?? "") || (Message ?? "") || `its task is ${State}`
   if (/pull|registry|image|manifest|repository/i.test(detail)) {
     return pullFailure(spec.image, detail)
   }
-  return Effect.fail(new EngineError({ operation: "start a sandbox", status: 0, detail }))
+  return Effect.fail(
+    new EngineError({ operation: "start a sandbox", reason: { _tag: "Failed" }, detail }),
+  )
 }
 
 // A new leader has not heard of its nodes for some seconds ("unknown"), then they are back or "down".

@@ -9,13 +9,7 @@ import {
   SandboxNotFound,
   SandboxNotRunning,
 } from "@cordon/core"
-import {
-  type Deadline,
-  deadlineOf,
-  infoOf,
-  isEngineError,
-  type Target,
-} from "@cordon/driver-docker/sandbox"
+import { type Deadline, deadlineOf, infoOf, type Target } from "@cordon/driver-docker/sandbox"
 import { Effect, Option, type Scope, Stream } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Node, Service, Task } from "../manager/schemas.ts"
@@ -72,7 +66,7 @@ export const toInfo = (
 export const settled =
   (id: SandboxId) =>
   <A>(call: Effect.Effect<A, HostError>): Effect.Effect<A, SandboxNotFound | HostError> =>
-    Effect.catchIf(call, isEngineError(404), () =>
+    Effect.catchReason(call, "EngineError", "NotFound", () =>
       Effect.fail(new SandboxNotFound({ sandbox: id })),
     )
 
@@ -93,7 +87,7 @@ export const makePlaces = (manager: Manager, at: At) => {
       running === service.ID
         ? found(listed)
         : // It has the name all the same, until it is removed.
-          Effect.catchIf(listed, isEngineError(404), () => Effect.succeed(none))
+          Effect.catchReason(listed, "EngineError", "NotFound", () => Effect.succeed(none))
     const [[task], nodes] = yield* Effect.all([tasks, manager.nodes], { concurrency: 2 })
     const node = nodes.find(({ ID }) => ID === task?.NodeID)
     const sandbox = toInfo(service, task, node)

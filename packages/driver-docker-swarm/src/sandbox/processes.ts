@@ -1,6 +1,11 @@
 import { EngineError, type HostError } from "@cordon/core"
 import type { DockerEngine } from "@cordon/driver-docker"
-import { type Connections, forgetProcesses, isIdle } from "@cordon/driver-docker/sandbox"
+import {
+  type Connections,
+  forgetProcesses,
+  isEngineError,
+  isIdle,
+} from "@cordon/driver-docker/sandbox"
 import type { EngineHttp } from "@cordon/driver-docker-remote/http"
 import { Effect, Schedule } from "effect"
 
@@ -10,12 +15,7 @@ const endSignals = ["40", "SIGUSR1"] as const
 const perSignal = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(10)])
 const rounds = 7
 
-const resists = new EngineError({
-  operation: "end a sandbox's processes",
-  status: 0,
-  detail: "they resist; remove the sandbox",
-  ours: true,
-})
+const resists = EngineError.notDone("end a sandbox's processes", "they resist; remove the sandbox")
 
 /**
  * A task's container must not stop, or the swarm takes the task for ended. So what stopping means
@@ -37,7 +37,8 @@ export const makeProcesses = (
     const [first, second] = endSignals
     return Effect.catchIf(
       send(container, first),
-      (error) => error._tag === "EngineError" && ![404, 409].includes(error.status),
+      (error) =>
+        error._tag === "EngineError" && !isEngineError("NotFound", "NotRunning", "Paused")(error),
       () => send(container, second),
     )
   }
@@ -52,7 +53,7 @@ export const makeProcesses = (
   ) =>
     Effect.catchIf(
       turn,
-      (error) => error._tag === "EngineError" && error.status !== 404,
+      (error) => error._tag === "EngineError" && error.reason._tag !== "NotFound",
       (error) =>
         Effect.flatMap(is(container, wanted), (so) => (so ? Effect.void : Effect.fail(error))),
     )

@@ -67,11 +67,11 @@ export const makeRemoval = (
     )
 
   const removeService = (id: string) =>
-    Effect.catchIf(manager.serviceRemove(id), isEngineError(404), () => Effect.void)
+    Effect.catchReason(manager.serviceRemove(id), "EngineError", "NotFound", () => Effect.void)
 
   /** The managers refuse to tell of one that is gone. */
   const tasksOf = (service: string): Effect.Effect<ReadonlyArray<Task>, HostError> =>
-    Effect.catchIf(manager.taskList({ service: [service] }), isEngineError(404), () =>
+    Effect.catchReason(manager.taskList({ service: [service] }), "EngineError", "NotFound", () =>
       Effect.succeed([]),
     )
 
@@ -141,7 +141,7 @@ export const makeRemoval = (
       Effect.map((service) =>
         service.Spec.Labels?.[attemptLabel] === attempt ? service : undefined,
       ),
-      Effect.catchIf(isEngineError(404), () => Effect.succeed(undefined)),
+      Effect.catchReason("EngineError", "NotFound", () => Effect.succeed(undefined)),
     )
 
   // What failed creations of this program have left, by their IDs.
@@ -223,7 +223,7 @@ export const makeRemoval = (
       ({ Id }) =>
         manager.networkRemove(Id).pipe(
           // In use after all, or already gone.
-          Effect.catchIf(isEngineError(400, 403, 404, 409), () => Effect.void),
+          Effect.catchIf(isEngineError("InUse", "NotFound", "Rejected"), () => Effect.void),
         ),
       { discard: true },
     )

@@ -14,7 +14,6 @@ import {
 } from "@cordon/core"
 import { messages, schemas } from "@cordon/driver-docker/engine"
 import {
-  isEngineError,
   isForeign,
   isSnapshot,
   makeSnapshots,
@@ -109,7 +108,7 @@ export const makeSwarmSnapshots = (options: {
       Stream.runForEach(({ error }) =>
         error == null
           ? Effect.void
-          : Effect.fail(new EngineError({ operation, status: 0, detail: error })),
+          : Effect.fail(new EngineError({ operation, reason: { _tag: "Failed" }, detail: error })),
       ),
     )
   })
@@ -140,7 +139,7 @@ export const makeSwarmSnapshots = (options: {
     const { sandbox, place } = yield* places.look(id)
     if (place === undefined) {
       const detail = "its task has ended, and its files are gone with it"
-      return yield* new EngineError({ operation: "snapshot a sandbox", status: 0, detail })
+      return yield* EngineError.notDone("snapshot a sandbox", detail)
     }
     return yield* exclusively(`${sandbox.session}-${name}`)(
       Effect.gen(function* () {
@@ -157,12 +156,10 @@ export const makeSwarmSnapshots = (options: {
           "sysbox-runc": namesOf("sysbox-runc"),
         })
         if (offered.get(sandbox.runtime)?.keepsFiles === false) {
-          return yield* new EngineError({
-            operation: "snapshot a sandbox",
-            status: 0,
-            detail: "its runtime keeps the files where the engine does not see them",
-            ours: true,
-          })
+          return yield* EngineError.notDone(
+            "snapshot a sandbox",
+            "its runtime keeps the files where the engine does not see them",
+          )
         }
         const image = yield* node.images(
           (yield* node.engine.containerInspect(place.instanceId)).Image ?? "",
@@ -197,7 +194,7 @@ export const makeSwarmSnapshots = (options: {
     onNodes(({ engine }) =>
       engine.imageInspect(image).pipe(
         Effect.asSome,
-        Effect.catchIf(isEngineError(404), () => Effect.succeedNone),
+        Effect.catchReason("EngineError", "NotFound", () => Effect.succeedNone),
       ),
     )
 
@@ -215,8 +212,8 @@ export const makeSwarmSnapshots = (options: {
         )
           ? Effect.void
           : engine.imageRemove(digest).pipe(
-              Effect.catchIf(isEngineError(404), () => Effect.void),
-              Effect.catchIf(isEngineError(409), () =>
+              Effect.catchReason("EngineError", "NotFound", () => Effect.void),
+              Effect.catchReason("EngineError", "InUse", () =>
                 Effect.fail(new SnapshotInUse({ snapshot: name })),
               ),
             ),

@@ -20,7 +20,7 @@ type Driver = SandboxDriver["Service"]
 const ended = (name: string | undefined, task: Task | undefined) =>
   new EngineError({
     operation: "start a sandbox",
-    status: 0,
+    reason: { _tag: "Failed" },
     detail: `its task on node ${name ?? "unknown"} has ended (${task?.Status.Err || task?.Status.Message || "its node was drained or lost"}), and a swarm starts no task again; remove the sandbox and create it anew`,
   })
 

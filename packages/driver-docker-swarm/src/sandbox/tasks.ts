@@ -1,5 +1,4 @@
 import type { HostError } from "@cordon/core"
-import { isEngineError } from "@cordon/driver-docker/sandbox"
 import { Deferred, Effect } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Task } from "../manager/schemas.ts"
@@ -39,7 +38,7 @@ export const makeTaskLook = (manager: Pick<Manager, "taskList">) => {
       const answer = Deferred.await(batch.answer).pipe(
         Effect.map((tasks) => tasks.get(service)),
         // One of them is gone, and nobody is told of the others.
-        Effect.catchIf(isEngineError(404), () => alone(service)),
+        Effect.catchReason("EngineError", "NotFound", () => alone(service)),
       )
       if (next !== undefined) return answer
       next = batch

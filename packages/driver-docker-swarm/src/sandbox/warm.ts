@@ -9,7 +9,6 @@ import type {
 } from "@cordon/core"
 import {
   identityOf,
-  isEngineError,
   labelsAhead,
   labelsOf,
   makeKindPool,
@@ -142,7 +141,7 @@ export const makeSwarmPool = Effect.fnUntraced(function* (
             manager.serviceCreate(name).pipe(
               Effect.asSome,
               // Whose it is, and whether its creation was broken off, is found out without a ready one.
-              Effect.catchIf(isEngineError(409), () =>
+              Effect.catchReason("EngineError", "NameTaken", () =>
                 Effect.map(removal.serviceOf(id, attempt), (own) =>
                   Option.map(Option.fromUndefinedOr(own), ({ ID }) => ID),
                 ),

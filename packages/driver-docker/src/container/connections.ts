@@ -133,7 +133,7 @@ export const makeConnections = Effect.fnUntraced(function* (
       // Ended already, perhaps.
       yield* Effect.catchIf(
         engine.containerKill(instanceId),
-        isEngineError(404, 409),
+        isEngineError("NotFound", "NotRunning", "Paused", "Conflict"),
         () => Effect.void,
       )
       yield* relaunch(instanceId)
@@ -236,9 +236,8 @@ export const makeConnections = Effect.fnUntraced(function* (
 
   const pausedError = new EngineError({
     operation: "use a sandbox",
-    status: 409,
+    reason: { _tag: "Paused" },
     detail: "the container is paused",
-    ours: true,
   })
 
   /** Leaves a connection that does not answer to the calls that are under way on it. */

@@ -58,7 +58,7 @@ export const judgeLoss =
       const { instanceId } = target
       const gone = new SandboxNotFound({ sandbox: target.id })
       const look = answers(engine, engine.containerInspect(instanceId), lost).pipe(
-        Effect.catchIf(isEngineError(404), () => Effect.fail(gone)),
+        Effect.catchReason("EngineError", "NotFound", () => Effect.fail(gone)),
       )
       let { State } = yield* look
       if (State.Running) {
@@ -75,7 +75,7 @@ export const judgeLoss =
       const isAnew = !restarted && (struck || crashed) && relaunch !== undefined
       if (isAnew) {
         yield* relaunch(instanceId).pipe(
-          Effect.catchIf(isEngineError(404), () => Effect.fail(gone)),
+          Effect.catchIf(isEngineError("NotFound", "NetworkNotFound"), () => Effect.fail(gone)),
         )
       }
       return ExecEvent.Exit({

@@ -7,10 +7,8 @@ export const initPath = "/.cordon/init"
 
 /** The archive that puts the init into a container, whatever the image has at its path. */
 const make = Effect.fnUntraced(function* (architecture: string) {
-  const program = yield* Effect.mapError(
-    initProgram(architecture),
-    ({ message }) =>
-      new EngineError({ operation: "create a sandbox", status: 0, detail: message, ours: true }),
+  const program = yield* Effect.mapError(initProgram(architecture), ({ message }) =>
+    EngineError.notDone("create a sandbox", message),
   )
   const entries: ReadonlyArray<ArchiveEntry> = [
     { path: ".cordon", kind: "directory", size: 0, mode: 0o755, content: Stream.empty },

@@ -46,12 +46,10 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
         end = yield* engine.containerPathStat(instanceId, end.value.target)
       }
       if (Option.exists(end, ({ kind }) => kind !== "file")) {
-        return yield* new EngineError({
-          operation: "use a sandbox",
-          status: 0,
-          detail: `its ${path} is no regular file any more, for which the engine would wait for ever; remove the sandbox`,
-          ours: true,
-        })
+        return yield* EngineError.notDone(
+          "use a sandbox",
+          `its ${path} is no regular file any more, for which the engine would wait for ever; remove the sandbox`,
+        )
       }
     }
   })
@@ -85,8 +83,8 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
   const byHelper = Effect.fnUntraced(function* (instanceId: string, removal?: number) {
     yield* requireTables(instanceId)
     return yield* throughHelper(instanceId, removal).pipe(
-      Effect.retry({ ...reconnecting, while: isEngineError(0) }),
-      Effect.catchIf(isEngineError(0), () => Effect.fail(unconnected)),
+      Effect.retry({ ...reconnecting, while: isEngineError("OutcomeUnknown") }),
+      Effect.catchReason("EngineError", "OutcomeUnknown", () => Effect.fail(unconnected)),
       Effect.tap(requireHello),
       Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(silent) }),
     )

@@ -69,14 +69,7 @@ export const makeContainerProcesses = (options: RunOptions) => {
         case "Unanswered":
           return unanswered(target, reset)
         case "NotStarted":
-          return Effect.fail(
-            new EngineError({
-              operation: "use a background process",
-              status: 0,
-              detail: reasonOf(error.errno),
-              ours: true,
-            }),
-          )
+          return Effect.fail(EngineError.notDone("use a background process", reasonOf(error.errno)))
         case "InvalidInput":
           // A request of a name and numbers is never too long.
           return Effect.die(error)

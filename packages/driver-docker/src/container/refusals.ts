@@ -10,10 +10,18 @@ const refusedFor =
   ({ id }: Target) =>
   (error: HostError): SandboxNotFound | SandboxNotRunning | HostError => {
     if (error._tag !== "EngineError") return error
-    if (error.status === 404) return new SandboxNotFound({ sandbox: id })
-    if (error.status !== 409) return error
-    const status = /paused/i.test(error.detail) ? "paused" : "stopped"
-    return new SandboxNotRunning({ sandbox: id, status })
+    switch (error.reason._tag) {
+      case "NotFound":
+      case "NetworkNotFound":
+        return new SandboxNotFound({ sandbox: id })
+      case "Paused":
+        return new SandboxNotRunning({ sandbox: id, status: "paused" })
+      case "NotRunning":
+      case "Conflict":
+        return new SandboxNotRunning({ sandbox: id, status: "stopped" })
+      default:
+        return error
+    }
   }
 
 /** The connection to a sandbox's init, for as long as the scope lives. */

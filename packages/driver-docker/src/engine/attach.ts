@@ -5,6 +5,7 @@ import { writeTogether } from "./execConnection.ts"
 import { refusalIn } from "./failures.ts"
 import { IdleAgent } from "./idleAgent.ts"
 import { connectShared } from "./sharedReads.ts"
+import type { Operation } from "./statusReasons.ts"
 
 /** A connection that is raw after the head of an answer which did not say that it would be. */
 const rawFrom = (answer: IncomingMessage): Duplex => {
@@ -41,7 +42,7 @@ interface Engine {
 /** Makes a call whose connection becomes the streams of what it is about. */
 const takeOver = (
   { socketPath, agent }: Engine,
-  call: { readonly operation: string; readonly path: string; readonly body?: string },
+  call: { readonly operation: Operation; readonly path: string; readonly body?: string },
   left: AbortSignal,
 ): Promise<Duplex> => {
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
@@ -79,7 +80,7 @@ const takeOver = (
 export const attach = (
   engine: Engine,
   id: string,
-  operation: string,
+  operation: Operation,
   left: AbortSignal,
 ): Promise<Duplex> => {
   const path = `/containers/${encodeURIComponent(id)}/attach?stream=1&stdin=1&stdout=1&stderr=1`
@@ -90,7 +91,7 @@ export const attach = (
 export const startExec = (
   engine: Engine,
   id: string,
-  operation: string,
+  operation: Operation,
   left: AbortSignal,
 ): Promise<Duplex> => {
   const path = `/exec/${encodeURIComponent(id)}/start`

@@ -1,4 +1,4 @@
-import { EngineUnreachable, type HostError, SandboxCondemned } from "@cordon/core"
+import { type EngineError, EngineUnreachable, type HostError, SandboxCondemned } from "@cordon/core"
 import { Deferred, Duration, Effect, Exit, Fiber, Option } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "./failures.ts"
@@ -12,6 +12,10 @@ const patience = {
   start: Duration.seconds(60),
   stop: Duration.seconds(30),
 }
+/** An engine that is there and failed, which a proxy in front of one can't say. */
+const isInternal = (error: HostError): error is EngineError =>
+  isEngineError("Failed", "NoSpace")(error) && error.status === 500
+
 // How long it may take to say that it is.
 const sign = Duration.seconds(5)
 const look = Duration.seconds(10)
@@ -81,7 +85,8 @@ export const bounded = (engine: Engine): Engine => {
       Effect.andThen(Effect.exit(engine.imageInspect(image))),
       Effect.repeat({
         until: (exit) =>
-          Exit.isFailure(exit) && Option.exists(Exit.findErrorOption(exit), isEngineError(404)),
+          Exit.isFailure(exit) &&
+          Option.exists(Exit.findErrorOption(exit), isEngineError("NotFound")),
       }),
       Effect.asVoid,
     )
@@ -145,13 +150,13 @@ export const bounded = (engine: Engine): Engine => {
       Effect.suspend(() => {
         const refusal = condemned.get(id)
         const remove = engine.containerRemove(id).pipe(
-          Effect.catchIf(isEngineError(500), (error) =>
+          Effect.catchIf(isInternal, (error) =>
             Effect.andThen(
               Effect.logWarning("An engine failed to remove a container", error.detail),
               condemn(id, "its engine failed to remove it"),
             ),
           ),
-          Effect.tapError((error) => (isEngineError(404)(error) ? forget(id) : Effect.void)),
+          Effect.tapError((error) => (isEngineError("NotFound")(error) ? forget(id) : Effect.void)),
           Effect.tap(() => forget(id)),
         )
         if (refusal === undefined) return end(id, remove)

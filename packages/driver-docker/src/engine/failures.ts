@@ -1,26 +1,26 @@
-import { EngineError } from "@cordon/core"
+import { EngineError, type EngineReason } from "@cordon/core"
 import { Predicate, Schema } from "effect"
-import { statusOf } from "./podman.ts"
+import { type Operation, reasonOf } from "./statusReasons.ts"
 
 const EngineMessage = Schema.Struct({ message: Schema.String })
 const isEngineMessage = Schema.is(EngineMessage)
 
 /** The engine said no: its status, and what its answer says about it. */
 export const refusal = (
-  operation: string,
+  operation: Operation,
   status: number,
   answer: unknown,
   otherwise: string,
 ): EngineError => {
   const detail = isEngineMessage(answer) ? answer.message.trim() : otherwise
-  return new EngineError({ operation, status: statusOf(status, detail), detail })
+  return new EngineError({ operation, reason: reasonOf(operation, status, detail), status, detail })
 }
 
-/** Recognises what an engine refused, by the status that it answered with. */
+/** Recognises an engine's error by its reasons, where `Effect.catchReason` does not fit. */
 export const isEngineError =
-  (...statuses: ReadonlyArray<number>) =>
+  (...reasons: ReadonlyArray<EngineReason["_tag"]>) =>
   (error: { readonly _tag: string }): error is EngineError =>
-    error instanceof EngineError && statuses.includes(error.status)
+    error instanceof EngineError && reasons.includes(error.reason._tag)
 
 /** What a text in JSON says; undefined where it is none. */
 export const parseJson = (text: string): unknown => {
@@ -32,7 +32,7 @@ export const parseJson = (text: string): unknown => {
 }
 
 /** As `refusal`, of an answer as it was sent. */
-export const refusalIn = (operation: string, status: number, text: string): EngineError => {
+export const refusalIn = (operation: Operation, status: number, text: string): EngineError => {
   const short = text.trim().slice(0, 500)
   return refusal(operation, status, parseJson(text), short === "" ? "it gave no reason" : short)
 }

@@ -17,9 +17,8 @@ const jsonLines = (
         catch: () =>
           new EngineError({
             operation,
-            status: 0,
+            reason: { _tag: "NotUnderstood" },
             detail: "its answer is not JSON lines",
-            ours: true,
           }),
       }),
     ),

@@ -1,5 +1,6 @@
 import { EngineError } from "@cordon/core"
 import { Effect, Option, Schema } from "effect"
+import { isEngineError } from "./failures.ts"
 
 /** What a path of a container names; a link is not followed. */
 export interface PathStat {
@@ -37,7 +38,7 @@ export const readPathStat = (operation: string, value: unknown) =>
       ({ message }) =>
         new EngineError({
           operation,
-          status: 0,
+          reason: { _tag: "NotUnderstood" },
           detail: `its answer is not what the Engine API documents: ${message}`,
         }),
     ),
@@ -47,8 +48,6 @@ export const readPathStat = (operation: string, value: unknown) =>
 export const orMissing = <E extends { readonly _tag: string }, R>(
   stat: Effect.Effect<PathStat, E | EngineError, R>,
 ): Effect.Effect<Option.Option<PathStat>, E | EngineError, R> =>
-  Effect.catchIf(
-    Effect.map(stat, Option.some),
-    (error) => error instanceof EngineError && error.status === 404,
-    () => Effect.succeed(Option.none()),
+  Effect.catchIf(Effect.map(stat, Option.some), isEngineError("NotFound"), () =>
+    Effect.succeed(Option.none()),
   )

@@ -7,17 +7,6 @@ import type { ContainerInspect, ContainerSummary, EngineInfo } from "./schemas.t
 /** Only Podman tells the version of the builder that it has in it. */
 export const isPodman = ({ BuildahVersion }: EngineInfo): boolean => BuildahVersion != null
 
-const statuses: ReadonlyArray<readonly [RegExp, number]> = [
-  [/that name is already in use|container state improper|image is in use/, 409],
-  [/network is being used/, 403],
-  // Of a container that goes while it is looked at.
-  [/no such container/, 404],
-]
-
-/** The status that Docker has for what Podman answers with 500. */
-export const statusOf = (status: number, detail: string): number =>
-  status === 500 ? (statuses.find(([pattern]) => pattern.test(detail))?.[1] ?? status) : status
-
 const actions: Readonly<Record<string, string>> = {
   remove: "destroy",
 }

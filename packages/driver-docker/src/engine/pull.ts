@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers"
 import { Redacted } from "effect"
 import { registryAuthHeader } from "../registry/registryAuth.ts"
 import { refusalIn } from "./failures.ts"
+import type { Operation } from "./statusReasons.ts"
 
 /**
  * Pulls an image. Not with dockerode, which writes the headers of its requests, and with them the
@@ -12,7 +13,7 @@ import { refusalIn } from "./failures.ts"
  */
 export const pull = (
   { socketPath, agent }: { readonly socketPath: string; readonly agent?: Agent },
-  operation: string,
+  operation: Operation,
   image: string,
   auth: Redacted.Redacted<string> | undefined,
   left: AbortSignal,

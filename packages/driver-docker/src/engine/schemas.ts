@@ -170,7 +170,7 @@ export const decodeAnswer =
         (error) =>
           new EngineError({
             operation,
-            status: 0,
+            reason: { _tag: "NotUnderstood" },
             detail: `its answer is not what the Engine API documents: ${error.message}`,
           }),
       ),

@@ -13,6 +13,7 @@ import { messages } from "./jsonLines.ts"
 import { orMissing, pathStatHeader, readPathStat } from "./pathStat.ts"
 import { pull } from "./pull.ts"
 import * as schemas from "./schemas.ts"
+import type { Operation } from "./statusReasons.ts"
 
 /** An HTTP answer of the engine, as dockerode's errors hold it. */
 const Refusal = Schema.Struct({
@@ -23,7 +24,7 @@ const Refusal = Schema.Struct({
 })
 const isRefusal = Schema.is(Refusal)
 const toHostError =
-  (endpoint: string, operation: string) =>
+  (endpoint: string, operation: Operation) =>
   (cause: unknown): HostError => {
     if (cause instanceof EngineError) return cause
     if (isRefusal(cause)) return refusal(operation, cause.statusCode, cause.json, cause.message)
@@ -62,20 +63,20 @@ export const socketEngine = (socketPath: string, patience: number, holds: boolea
     const docker = new Docker(place)
     const endpoint = `${process.platform === "win32" ? "npipe" : "unix"}://${socketPath}`
 
-    const attempt = <A>(operation: string, f: () => Promise<A>) =>
+    const attempt = <A>(operation: Operation, f: () => Promise<A>) =>
       Effect.tryPromise({ try: f, catch: toHostError(endpoint, operation) })
-    const call = <A>(operation: string, f: () => Promise<A>) =>
+    const call = <A>(operation: Operation, f: () => Promise<A>) =>
       attempt(operation, () => within(patience, f()))
 
     const ask = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
-      operation: string,
+      operation: Operation,
       schema: S,
       f: () => Promise<unknown>,
     ) => Effect.flatMap(call(operation, f), schemas.decodeAnswer(operation, schema))
 
     /** A long answer; leaving it closes its connection. */
     const streamed = (
-      operation: string,
+      operation: Operation,
       open: (abortSignal: AbortSignal) => Promise<NodeJS.ReadableStream>,
     ): Stream.Stream<Uint8Array, HostError> =>
       Stream.unwrap(
@@ -92,7 +93,7 @@ export const socketEngine = (socketPath: string, patience: number, holds: boolea
 
     /** A connection that a call takes over. */
     const takenOver = (
-      operation: string,
+      operation: Operation,
       open: (left: AbortSignal) => Promise<Duplex>,
     ): Effect.Effect<ExecConnection, HostError, Scope.Scope> =>
       Effect.gen(function* () {

@@ -19,12 +19,8 @@ export const engineStream = (attached: ExecConnection, scope: Scope.Closeable): 
         return parser.parse(piece, (stream, bytes) => stream === 2 || take(bytes))
       } catch (cause) {
         if (!(cause instanceof MalformedFrame)) throw cause
-        const detail = cause.message
-        const operation = "attach to a sandbox"
-        Deferred.doneUnsafe(
-          broken,
-          Effect.fail(new EngineError({ operation, status: 0, detail, ours: true })),
-        )
+        const malformed = EngineError.notDone("read what a sandbox's init says", cause.message)
+        Deferred.doneUnsafe(broken, Effect.fail(malformed))
         return false
       }
     })

@@ -124,7 +124,7 @@ const ask = <A>(
   }).pipe(Effect.scoped)
 
 const malformed = (detail: string) =>
-  Effect.fail(new EngineError({ operation: "ask a sandbox's init", status: 0, detail, ours: true }))
+  Effect.fail(EngineError.notDone("ask a sandbox's init", detail))
 
 /** All processes that are kept, running or not. */
 export const list = (

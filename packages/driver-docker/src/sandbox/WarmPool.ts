@@ -8,7 +8,6 @@ import {
 } from "@cordon/core"
 import { Config, Effect, Option, Schema } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
-import { isEngineError } from "../engine/failures.ts"
 import { networkOf } from "../engine/podman.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
 import { labelsAhead } from "../Labels.ts"
@@ -161,10 +160,10 @@ export const makeWarmPool = Effect.fnUntraced(function* (
     ): Effect.fn.Return<Option.Option<ContainerInspect>, HostError | SandboxNameTaken> {
       const renamed = yield* engine.containerRename(waiting, containerName).pipe(
         Effect.as(true),
-        Effect.catchIf(isEngineError(404), () => Effect.succeed(false)),
+        Effect.catchReason("EngineError", "NotFound", () => Effect.succeed(false)),
         // It keeps its name, and waits on.
         Effect.tapError(() => keep),
-        Effect.catchIf(isEngineError(409), () =>
+        Effect.catchReason("EngineError", "NameTaken", () =>
           Effect.fail(new SandboxNameTaken({ sandbox: name })),
         ),
       )

@@ -1,6 +1,7 @@
 import type { HostError } from "@cordon/core"
 import { Effect } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { isEngineError } from "../engine/failures.ts"
 import type { EngineInfo } from "../engine/schemas.ts"
 import { cpusetLabel } from "../Labels.ts"
 
@@ -80,8 +81,7 @@ export const makeCpuSets = Effect.fnUntraced(function* (
     }),
     /** Whether the engine refused a container for its CPUs, some of which may not be its own to give. */
     refused: (error: { readonly _tag: string }) => {
-      if (error._tag !== "EngineError" || !("detail" in error)) return false
-      if (refusedOnce || !/cpuset|requested CPUs/i.test(String(error.detail))) return false
+      if (refusedOnce || !isEngineError("CpusRefused")(error)) return false
       refusedOnce = true
       return true
     },

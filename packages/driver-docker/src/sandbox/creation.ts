@@ -44,13 +44,12 @@ export interface Creation {
 }
 
 /** Engines differ in whether a container may be made for a network that is not there yet. */
-const needsNetwork = (error: HostError) =>
-  error._tag === "EngineError" && /network .*not found|unable to find network/i.test(error.detail)
+const needsNetwork = isEngineError("NetworkNotFound")
 
 /** Undoes a step; what can't be undone now is for a sweep. */
 export const undo = (what: string, effect: Effect.Effect<void, HostError>): Effect.Effect<void> =>
   effect.pipe(
-    Effect.catchIf(isEngineError(404), () => Effect.void),
+    Effect.catchReason("EngineError", "NotFound", () => Effect.void),
     Effect.catch((error) =>
       Effect.logWarning(`Could not undo ${what}; a sweep will`, { error: error.message }),
     ),
@@ -58,7 +57,7 @@ export const undo = (what: string, effect: Effect.Effect<void, HostError>): Effe
 
 /** An engine without CAP_SYS_RESOURCE may refuse its own defaults. */
 const adviseOnUlimits = (error: HostError) =>
-  error._tag === "EngineError" && /setting rlimit/.test(error.detail)
+  isEngineError("UlimitsRefused")(error)
     ? new EngineError({
         ...error,
         detail: `${error.detail}. The engine may not raise its own limits that far: set the driver's option ulimits, or CONTAINER_SANDBOX_ULIMITS, to what /proc/PID/limits says of its process, such as nofile=1024,nproc=4096`,
@@ -70,7 +69,7 @@ const findCreated = (engine: Engine, name: string, token: string, lost: EngineEr
   engine.containerInspect(name).pipe(
     Effect.retry({
       schedule: Schedule.max([Schedule.spaced("250 millis"), Schedule.recurs(20)]),
-      while: isEngineError(404),
+      while: isEngineError("NotFound"),
     }),
     Effect.mapError(() => lost),
     Effect.filterOrFail(
@@ -145,7 +144,9 @@ export const makeCreation = (options: {
           engine
             .containerCreate(name, container)
             .pipe(
-              Effect.catchIf(isEngineError(0), (lost) => findCreated(engine, name, token, lost)),
+              Effect.catchReason("EngineError", "OutcomeUnknown", (_, lost) =>
+                findCreated(engine, name, token, lost),
+              ),
             ),
           (instanceId) =>
             Effect.sync(() => {
@@ -166,14 +167,9 @@ export const makeCreation = (options: {
         return yield* new RuntimeUnavailable({ runtime: spec.runtime, available: ["runc"] })
       }
       const start = Effect.uninterruptible(engine.containerStart(instanceId))
-      // Podman sets the container up when it is attached to, and says 409 then of what others say 500 of
-      // at its start. It is no word about the name, which is had by now.
       const launch = Effect.mapError(
         connections.launch(instanceId, start, removalSeconds(spec)),
-        (error) =>
-          adviseOnUlimits(
-            isEngineError(409)(error) ? new EngineError({ ...error, status: 500 }) : error,
-          ),
+        adviseOnUlimits,
       )
       const [created] = yield* Effect.all(
         [looked === undefined ? inspect : Effect.succeed(looked), launch],
@@ -228,10 +224,7 @@ export const makeCreation = (options: {
       if (ahead === undefined) return yield* make(request, networkName(), false)
       return yield* make(request, ahead, true).pipe(
         // Swept while this process slept, perhaps: then without it.
-        Effect.catchIf(
-          (error) => error._tag === "EngineError" && needsNetwork(error),
-          () => make(request, networkName(), false),
-        ),
+        Effect.catchIf(needsNetwork, () => make(request, networkName(), false)),
       )
     })
 

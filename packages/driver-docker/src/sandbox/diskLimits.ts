@@ -1,4 +1,4 @@
-import type { HostError } from "@cordon/core"
+import { isEngineError } from "../engine/failures.ts"
 import type { EngineInfo } from "../engine/schemas.ts"
 
 /**
@@ -26,9 +26,8 @@ export const makeDiskLimits = () => {
       tried ??= true
     },
     /** Whether the engine refused a container for its limit, which it then will again. */
-    refused: (error: HostError | { readonly _tag: string }) => {
-      if (error._tag !== "EngineError" || !("detail" in error)) return false
-      if (!/storage[- ]opt/i.test(error.detail)) return false
+    refused: (error: { readonly _tag: string }) => {
+      if (!isEngineError("DiskLimitRefused")(error)) return false
       tried = false
       return true
     },

@@ -104,8 +104,6 @@ export const withoutProxy = (
 }
 const proxyAddress = new RegExp(`^https?_proxy=http://([\\d.]+):${proxyPort}$`, "i")
 
-const is404 = (error: HostError) => error._tag === "EngineError" && error.status === 404
-
 /** Proxies by the networks that they are on: one each, removed with its network. */
 export const makeEgress = (engine: Engine, images: Images, options: EgressOptions = {}) => {
   const prepare = (
@@ -171,32 +169,30 @@ export const makeEgress = (engine: Engine, images: Images, options: EgressOption
       const { network, policy } = recorded.value
       const proxy = yield* engine.containerInspect(proxyName(network)).pipe(
         Effect.map(Option.some),
-        Effect.catchIf(is404, () => Effect.succeedNone),
+        Effect.catchReason("EngineError", "NotFound", () => Effect.succeedNone),
       )
       if (Option.isSome(proxy)) {
         if (proxy.value.State.Running) return
         const connected = proxy.value.NetworkSettings?.Networks?.[network] !== undefined
         if (connected) {
           return yield* engine.containerStart(proxy.value.Id).pipe(
-            Effect.catchIf(
-              // Somebody else was quicker.
-              (error) => error._tag === "EngineError" && error.status === 304,
-              () => Effect.void,
-            ),
+            // Somebody else was quicker.
+            Effect.catchReason("EngineError", "NotModified", () => Effect.void),
           )
         }
         yield* removeProxy(engine, network)
       }
       yield* remake(network, policy, runtime).pipe(
         // Somebody else was quicker.
-        Effect.catchIf(
-          (error) => error._tag === "EngineError" && error.status === 409,
-          () => Effect.void,
-        ),
+        Effect.catchReason("EngineError", "NameTaken", () => Effect.void),
         Effect.mapError((error) =>
           error._tag === "EngineUnreachable"
             ? error
-            : new EngineError({ operation: "restore a proxy", status: 0, detail: error.message }),
+            : new EngineError({
+                operation: "restore a proxy",
+                reason: { _tag: "Failed" },
+                detail: error.message,
+              }),
         ),
       )
     }),
@@ -234,7 +230,7 @@ export const makeEgress = (engine: Engine, images: Images, options: EgressOption
             catch: (cause) =>
               new EngineError({
                 operation: "read a proxy's log",
-                status: 0,
+                reason: { _tag: "NotUnderstood" },
                 detail: String(cause),
               }),
           }),
@@ -245,10 +241,7 @@ export const makeEgress = (engine: Engine, images: Images, options: EgressOption
             text + events.map(({ bytes }) => Buffer.from(bytes).toString()).join(""),
         ),
         // No proxy: it may go anywhere, or nowhere.
-        Effect.catchIf(
-          (error) => error._tag === "EngineError" && error.status === 404,
-          () => Effect.succeed(""),
-        ),
+        Effect.catchReason("EngineError", "NotFound", () => Effect.succeed("")),
       )
       return parseAttempts(log)
     }),

@@ -8,7 +8,6 @@ import {
 } from "@cordon/core"
 import { Effect, Option, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
-import { isEngineError } from "../engine/failures.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
 import { makeImageRights } from "../registry/ImageRights.ts"
 import { registryAuth } from "../registry/registryAuth.ts"
@@ -64,7 +63,7 @@ export const makeImages = (engine: Engine): Images => {
   const find = (image: string) =>
     engine.imageInspect(image).pipe(
       Effect.asSome,
-      Effect.catchIf(isEngineError(404), () => Effect.succeedNone),
+      Effect.catchReason("EngineError", "NotFound", () => Effect.succeedNone),
     )
 
   const ask = (wanted: Wanted, onProgress: OnProgress) =>

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import { type HostError, type NetworkMode, QuotaExceeded } from "@cordon/core"
 import { Effect, Random, Schedule } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { isEngineError } from "../engine/failures.ts"
 import { label } from "../Labels.ts"
 import { capacityOf, freeSubnets, type Range } from "../Subnets.ts"
 
@@ -55,13 +56,7 @@ export const createNetwork = Effect.fnUntraced(function* (
       })
       .pipe(
         Effect.as(true),
-        Effect.catchIf(
-          (error) =>
-            error._tag === "EngineError" &&
-            /overlap|in use|already used on|conflicts with/i.test(error.detail) &&
-            !/already exists/i.test(error.detail),
-          () => Effect.succeed(false),
-        ),
+        Effect.catchReason("EngineError", "SubnetTaken", () => Effect.succeed(false)),
       )
     if (made) return Subnet
   }
@@ -70,9 +65,6 @@ export const createNetwork = Effect.fnUntraced(function* (
     limit: capacityOf(pool),
   })
 })
-
-const inUse = (error: HostError) =>
-  error._tag === "EngineError" && /active endpoints|is being used/i.test(error.detail)
 
 const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50)])
 
@@ -87,26 +79,19 @@ export const networkOfProxy = (container: string): string | undefined =>
 export const removeNetwork = (engine: Engine, name: string): Effect.Effect<void, HostError> =>
   engine.networkRemove(name).pipe(
     Effect.tapError((error) =>
-      inUse(error) ? Effect.ignore(engine.containerRemove(proxyName(name))) : Effect.void,
+      isEngineError("InUse")(error)
+        ? Effect.ignore(engine.containerRemove(proxyName(name)))
+        : Effect.void,
     ),
     // Just after its container's removal the engine may still count the endpoint.
-    Effect.retry({
-      schedule: settling,
-      while: inUse,
-    }),
-    Effect.catchIf(
-      (error) => error._tag === "EngineError" && error.status === 404,
-      () => Effect.void,
-    ),
+    Effect.retry({ schedule: settling, while: isEngineError("InUse") }),
+    Effect.catchReason("EngineError", "NotFound", () => Effect.void),
     // A proxy that was stopped was in nobody's way. Not before: the network may be in use after all.
     Effect.andThen(removeProxy(engine, name)),
   )
 
 /** Removes the proxy of a network; one that is gone is as good. */
 export const removeProxy = (engine: Engine, network: string): Effect.Effect<void, HostError> =>
-  engine.containerRemove(proxyName(network)).pipe(
-    Effect.catchIf(
-      (error) => error._tag === "EngineError" && [404, 409].includes(error.status),
-      () => Effect.void,
-    ),
-  )
+  engine
+    .containerRemove(proxyName(network))
+    .pipe(Effect.catchIf(isEngineError("NotFound", "InProgress", "Conflict"), () => Effect.void))

@@ -26,11 +26,6 @@ export const forking = 10 * 60_000
 
 const ofOneEngine = "cordon-snapshot"
 
-const status =
-  (...statuses: ReadonlyArray<number>) =>
-  (error: { readonly _tag: string }): error is EngineError =>
-    error instanceof EngineError && statuses.includes(error.status)
-
 const decodeKey = Schema.decodeUnknownOption(SessionKey)
 const decodeName = Schema.decodeUnknownOption(SandboxName)
 
@@ -110,7 +105,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
   const environmentOf = (image: string) =>
     engine.imageInspect(image).pipe(
       Effect.map(({ Config }) => Config?.Env ?? []),
-      Effect.catchIf(status(404), () => Effect.succeed([])),
+      Effect.catchReason("EngineError", "NotFound", () => Effect.succeed([])),
     )
 
   const take = (
@@ -124,14 +119,14 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
     const { session } = sandbox
     const image = referenceOf(session, name)
     const found = <A>(call: Effect.Effect<A, HostError>) =>
-      Effect.catchIf(call, status(404), () =>
+      Effect.catchReason(call, "EngineError", "NotFound", () =>
         Effect.fail(new SandboxNotFound({ sandbox: target.id })),
       )
     return exclusively(image)(
       Effect.gen(function* () {
         const exists = yield* engine.imageInspect(image).pipe(
           Effect.as(true),
-          Effect.catchIf(status(404), () => Effect.succeed(false)),
+          Effect.catchReason("EngineError", "NotFound", () => Effect.succeed(false)),
         )
         if (exists) return yield* new SnapshotNameTaken({ snapshot: name })
         const labels = {
@@ -165,12 +160,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
         if (made !== undefined) {
           return { ...made.info, ...(Option.isSome(egress) ? { egress: egress.value } : {}) }
         }
-        return yield* new EngineError({
-          operation: "snapshot a sandbox",
-          status: 0,
-          detail: "it was removed at once",
-          ours: true,
-        })
+        return yield* EngineError.notDone("snapshot a sandbox", "it was removed at once")
       }),
     )
   }
@@ -180,8 +170,12 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
     name: SandboxName,
   ): Effect.Effect<void, SnapshotNotFound | SnapshotInUse | HostError> =>
     engine.imageRemove(referenceOf(session, name)).pipe(
-      Effect.catchIf(status(404), () => Effect.fail(new SnapshotNotFound({ snapshot: name }))),
-      Effect.catchIf(status(409), () => Effect.fail(new SnapshotInUse({ snapshot: name }))),
+      Effect.catchReason("EngineError", "NotFound", () =>
+        Effect.fail(new SnapshotNotFound({ snapshot: name })),
+      ),
+      Effect.catchReason("EngineError", "InUse", () =>
+        Effect.fail(new SnapshotInUse({ snapshot: name })),
+      ),
     )
 
   /** Removes a fork's snapshot with the container that was made from it, unless another container uses it. */
