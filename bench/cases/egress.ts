@@ -1,9 +1,18 @@
 import { once } from "node:events"
 import { createServer } from "node:http"
-import type { CreateOptions, PromiseSandbox } from "@cordon/core"
+import {
+  type CreateOptions,
+  EgressBroker,
+  type PromiseSandbox,
+  SandboxName,
+  SessionId,
+  sandboxId,
+  sessionKey,
+} from "@cordon/core"
 import type { DockerOptions } from "@cordon/driver-docker"
-import { makeEgress } from "@cordon/egress"
+import { egressBroker } from "@cordon/egress"
 import Docker from "dockerode"
+import { Effect } from "effect"
 import { portOf } from "../../test/support/portOf.ts"
 import type { Case, Subject } from "../harness/Case.ts"
 import { held } from "../harness/held.ts"
@@ -63,14 +72,13 @@ const ways =
       run: ({ time }) => time(() => script(sandbox, text)),
     })
 
-    const egress = stack.use(
-      await makeEgress(
-        { allow: { [name]: { methods: ["GET"] } }, allowAddresses: ["127.0.0.0/8"] },
-        { hosts: { "server.test": "127.0.0.1" } },
-      ),
+    const ruled = stack.use(
+      await stage
+        .sandboxes(stack, { egressBroker: egressBroker({ hosts: { "server.test": "127.0.0.1" } }) })
+        .create({
+          egress: { allow: { [name]: { methods: ["GET"] } }, allowAddresses: ["127.0.0.0/8"] },
+        }),
     )
-    const ruled = await make({ network: "none", env: egress.env })
-    await egress.open(ruled)
     const direct = await make({ network: "bridge" })
     const whole = client("127.0.0.1:3128", `http://${name}${path}`, name, requests)
     const squid = process.env["CORDON_TEST_PROXY_IMAGE"]
@@ -132,16 +140,19 @@ export const egressCases: ReadonlyArray<Case> = [
       ].map(([name, count]) => ({
         name: String(name),
         run: async ({ record }) => {
-          await using stack = new AsyncDisposableStack()
-          const before = await held()
-          for (let made = 0; made < Number(count); made++) {
-            stack.use(
-              await makeEgress({
-                allow: { "api.test": { headers: { authorization: "Bearer key" } } },
-              }),
+          const rules = { allow: { "api.test": { headers: { authorization: "Bearer key" } } } }
+          const makeAll = Effect.gen(function* () {
+            const broker = yield* EgressBroker
+            const before = yield* Effect.promise(held)
+            const ids = Array.from({ length: Number(count) }, (_, made) =>
+              sandboxId(sessionKey(SessionId.make("bench")), SandboxName.make(`box-${made}`)),
             )
-          }
-          record(((await held()) - before) / Number(count) / 1024)
+            const ways = yield* Effect.forEach(ids, (id) => broker.make(rules, id))
+            return ((yield* Effect.promise(held)) - before) / ways.length / 1024
+          })
+          record(
+            await Effect.runPromise(makeAll.pipe(Effect.scoped, Effect.provide(egressBroker()))),
+          )
         },
       })),
   },

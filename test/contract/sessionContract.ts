@@ -131,7 +131,7 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
           tagOf(sandbox.files.read("/etc/passwd")),
           tagOf(sandbox.files.write("x", "y")),
           tagOf(sandbox.files.list()),
-          tagOf(sandbox.egressAttempts),
+          tagOf(sandbox.egress.attempts),
         ])
         assert.deepStrictEqual([...new Set(tags)], ["Closed"])
         const error = yield* Effect.flip(session.list)

@@ -94,7 +94,7 @@ describe("an allow-list on a real engine", () => {
             yield* answer(fetching("https://good.test:80/", "CONNECT")),
             /^HTTP\/1\.1 403/,
           )
-          const attempts = yield* sandbox.egressAttempts
+          const attempts = yield* sandbox.egress.attempts
           const told = attempts.map(({ host, allowed }) => `${host} ${allowed}`)
           assert.includeMembers(told, [
             "good.test true",

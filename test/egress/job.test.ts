@@ -1,9 +1,9 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs"
 import { buffer } from "node:stream/consumers"
 import { setTimeout } from "node:timers/promises"
-import { createSandboxes, InvalidInput, type PromiseSandbox } from "@cordon/core"
+import { createSandboxes, type EgressRules, type PromiseSandbox } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
-import { makeEgress } from "@cordon/egress"
+import { egressBroker } from "@cordon/egress"
 import Dockerode from "dockerode"
 import { Redacted } from "effect"
 import { assert, describe, it } from "vitest"
@@ -84,34 +84,28 @@ const suite = (runtime: "runc" | "gvisor") => async () => {
   await using services = await startServices()
   const at = (name: string) => `${name}:${services.port}`
   const secret = (text: string) => Redacted.make(text)
-  await using egress = await makeEgress(
-    {
-      allow: {
-        [at("git.test")]: { secrets: { GIT_TOKEN: secret(keys.git) } },
-        [at("packages.test")]: {
-          methods: ["GET"],
-          headers: {
-            authorization: secret(
-              `Basic ${Buffer.from(`reader:${keys.packages}`).toString("base64")}`,
-            ),
-          },
-        },
-        [at("api.test")]: {
-          paths: ["/v1/**"],
-          headers: { authorization: secret(`Bearer ${keys.api}`) },
-        },
+  const reader = Buffer.from(`reader:${keys.packages}`).toString("base64")
+  const rules: EgressRules = {
+    allow: {
+      [at("git.test")]: { secrets: { GIT_TOKEN: secret(keys.git) } },
+      [at("packages.test")]: {
+        methods: ["GET"],
+        headers: { authorization: secret(`Basic ${reader}`) },
       },
-      allowAddresses: ["127.0.0.0/8"],
+      [at("api.test")]: {
+        paths: ["/v1/**"],
+        headers: { authorization: secret(`Bearer ${keys.api}`) },
+      },
     },
-    { hosts: services.hosts, ca: [services.ca] },
-  )
+    allowAddresses: ["127.0.0.0/8"],
+  }
   await using sandboxes = createSandboxes({
     driver: docker(),
     image: image ?? "",
     sessionId: `egress-${process.pid}-${runtime}`,
+    egressBroker: egressBroker({ hosts: services.hosts, ca: [services.ca] }),
   })
-  await using sandbox = await sandboxes.create({ network: "none", runtime, env: egress.env })
-  await egress.open(sandbox)
+  await using sandbox = await sandboxes.create({ runtime, egress: rules })
 
   await sandbox.run(`
     set -e
@@ -161,15 +155,25 @@ const suite = (runtime: "runc" | "gvisor") => async () => {
   while ((await user.logs()).stdout === "") await setTimeout(100)
   assert.deepStrictEqual(await leaksOf(sandbox), [])
 
-  // One way out serves one sandbox: two would share its keys and limits.
-  await using another = await sandboxes.create({ network: "none", runtime })
-  const refusal = await egress.open(another).catch((error: unknown) => error)
-  assert.instanceOf(refusal, InvalidInput)
+  // A fork has the same rules, and placeholders of its own.
+  if (runtime === "runc") {
+    await using fork = await sandbox.fork()
+    const remote = `https://x-access-token:$GIT_TOKEN@${at("git.test")}/app.git`
+    assert.strictEqual((await fork.run(`git ls-remote "${remote}" | wc -l`)).stdout.trim(), "2")
+    const { stdout: taken } = await sandbox.run('printf %s "$GIT_TOKEN"')
+    const stolen = await fork.exec(`git ls-remote "${remote.replace("$GIT_TOKEN", taken)}"`)
+    assert.notStrictEqual(stolen.exitCode, 0)
+  }
 
-  // The rules change at once, and with the end of the way nothing gets out.
-  await egress.update({ allow: {} })
+  // The rules change at once: a key is replaced, and then all is closed.
+  await sandbox.egress.update({
+    ...rules,
+    allow: { [at("api.test")]: { headers: { authorization: secret("Bearer another") } } },
+  })
   assert.notStrictEqual((await fetch(`${at("api.test")}/v1/models`)).exitCode, 0)
-  await egress.close()
+  await sandbox.egress.update(rules)
+  assert.strictEqual((await fetch(`${at("api.test")}/v1/models`)).exitCode, 0)
+  await sandbox.egress.update({ allow: {} })
   assert.notStrictEqual((await fetch(`${at("api.test")}/v1/models`)).exitCode, 0)
 }
 

@@ -3,6 +3,8 @@
  * anybody may ask for when one is created, unless the settings allow more.
  */
 import { Effect, Schema } from "effect"
+import { destinationsOf, withinCeiling } from "./egress/ceiling.ts"
+import type { EgressRules } from "./egress/EgressRules.ts"
 import {
   InvalidInput,
   type InvalidLimits,
@@ -11,7 +13,7 @@ import {
   RuntimeUnavailable,
 } from "./errors.ts"
 import type { DriverCapabilities } from "./SandboxDriver.ts"
-import { beyondEgress, EgressPolicy } from "./values/Egress.ts"
+import { EgressPolicy } from "./values/Egress.ts"
 import {
   ImagePattern,
   matchesImage,
@@ -62,7 +64,7 @@ export interface Defaults {
   readonly image: string
   readonly runtime: RuntimeChoice
   readonly network: NetworkMode
-  readonly egress?: EgressPolicy
+  readonly egress?: EgressPolicy | EgressRules | undefined
   readonly limits: Limits
 }
 
@@ -77,7 +79,7 @@ export interface Policy {
   readonly required: ReadonlyArray<keyof Limits>
   readonly images: ReadonlyArray<string>
   readonly registries: ReadonlyArray<string>
-  /** Absent where a sandbox may go anywhere. */
+  /** Destinations; absent where a sandbox may go anywhere. */
   readonly egress: EgressPolicy | undefined
 }
 
@@ -123,6 +125,7 @@ export const makePolicy = Effect.fnUntraced(function* (
       issue: "by default a sandbox may go anywhere, so that this allows nothing more; set egress",
     })
   }
+  const own = egress && destinationsOf(egress)
   const networks = allow.networks ?? noWiderThan(defaults.network)
   return {
     defaults,
@@ -134,9 +137,9 @@ export const makePolicy = Effect.fnUntraced(function* (
     required,
     images: allow.images ?? [],
     registries: allow.registries ?? (allow.images === undefined ? publicRegistries : []),
-    egress: egress && {
-      allow: [...egress.allow, ...(allow.egress?.allow ?? [])],
-      allowAddresses: [...(egress.allowAddresses ?? []), ...(allow.egress?.allowAddresses ?? [])],
+    egress: own && {
+      allow: [...own.allow, ...(allow.egress?.allow ?? [])],
+      allowAddresses: [...(own.allowAddresses ?? []), ...(allow.egress?.allowAddresses ?? [])],
     },
   }
 })
@@ -221,22 +224,23 @@ export const showImages = ({ defaults, images, registries }: Policy): string =>
       : [`images of ${registries.join(", ")} by their names (not by an ID)`]),
   ].join(", ")
 
-const decideEgress = (
+/** Decides where a way out leads: nowhere where there is none. */
+export const decideEgress = (
   { defaults, egress }: Policy,
-  asked: EgressPolicy | undefined,
+  asked: EgressPolicy | EgressRules | undefined,
   network: NetworkMode,
-): Effect.Effect<EgressPolicy | undefined, NotAllowed> => {
+): Effect.Effect<EgressPolicy | EgressRules | undefined, NotAllowed> => {
   if (asked === undefined) return Effect.succeed(network === "bridge" ? defaults.egress : undefined)
-  const beyond = egress === undefined ? [] : beyondEgress(asked, egress)
-  return beyond.length === 0 || egress === undefined
-    ? Effect.succeed(asked)
-    : Effect.fail(
+  const decided = withinCeiling(asked, defaults.egress, egress)
+  return "asked" in decided
+    ? Effect.fail(
         new NotAllowed({
           part: "egress",
-          asked: beyond.join(", "),
-          allowed: list([...egress.allow, ...(egress.allowAddresses ?? [])]) || "nothing",
+          asked: decided.asked.join(", "),
+          allowed: list(decided.allowed) || "nothing",
         }),
       )
+    : Effect.succeed(decided)
 }
 
 /** What a sandbox gets of what is decided here. */
@@ -244,7 +248,7 @@ export interface Decision {
   readonly runtime: Runtime
   readonly network: NetworkMode
   readonly limits: Limits
-  readonly egress: EgressPolicy | undefined
+  readonly egress: EgressPolicy | EgressRules | undefined
 }
 
 /**
@@ -253,10 +257,9 @@ export interface Decision {
  */
 export const decide = Effect.fnUntraced(function* (
   policy: Policy,
-  asked: Pick<
-    (typeof CreateOptions)["Type"],
-    "image" | "runtime" | "network" | "limits" | "egress"
-  >,
+  asked: Pick<(typeof CreateOptions)["Type"], "image" | "runtime" | "network" | "limits"> & {
+    readonly egress?: EgressPolicy | EgressRules | undefined
+  },
   host: Pick<DriverCapabilities, "runtimes" | "capacity" | "enforced">,
 ): Effect.fn.Return<Decision, NotAllowed | RuntimeUnavailable | InvalidLimits | LimitsNotEnforced> {
   const { image, network = policy.defaults.network } = asked

@@ -14,6 +14,8 @@ import {
   Stream,
 } from "effect"
 import { download } from "./Download.ts"
+import { checkEgress, type EgressRules, isEgressRules } from "./egress/EgressRules.ts"
+import { makeWaysOut, type SetError } from "./egress/waysOut.ts"
 import {
   type AlreadyExists,
   type Closed,
@@ -31,6 +33,7 @@ import {
   type LeaseError,
   type LeaseLost,
   type LeaseStoreFailed,
+  type NotAllowed,
   type NotText,
   OutOfMemory,
   SandboxNotFound,
@@ -56,6 +59,7 @@ import {
 } from "./SandboxDriver.ts"
 import type { SessionFiles } from "./SessionFiles.ts"
 import { Settings, type SettingsInput } from "./Settings.ts"
+import { makeEgress, type SandboxEgress } from "./sandbox/egress.ts"
 import {
   type ListOptions,
   makeFolders,
@@ -89,7 +93,6 @@ import { type Owner, openOwner } from "./session/Owner.ts"
 import { plan } from "./session/plan.ts"
 import { makeUnenforcedWarning } from "./session/unenforced.ts"
 import { type OnTransfer, type TransferError, type TransferReport, upload } from "./Transfer.ts"
-import type { EgressAttempt } from "./values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, OutputEvent } from "./values/Exec.ts"
 import type { FilePath } from "./values/FilePath.ts"
 import type { FileEntry, FileEvent, FileStat } from "./values/Files.ts"
@@ -144,6 +147,17 @@ export interface CreateSecrets {
    * open. They are sent to the engine with the pull, and nowhere else.
    */
   readonly registryCredentials?: RegistryCredentialsInput | undefined
+}
+
+/** What a program says again of a sandbox that it finds: it is kept in no other place. */
+export interface GetOptions {
+  /** In place of those that it had in this program. */
+  readonly secrets?: Secrets | undefined
+  /**
+   * The rules of its way out, as for `egress.update`. A program that was started again is no way out until it says them, and
+   * nothing gets out meanwhile. A stopped sandbox is started.
+   */
+  readonly egress?: EgressRules | undefined
 }
 
 /** The part of a file that is read; all of it by default. */
@@ -297,17 +311,14 @@ export interface Sandbox {
     options?: ForkOptions,
   ) => Effect.Effect<
     Sandbox,
-    CreateError | InvalidInput | LeaseError | SnapshotNameTaken | SnapshotNotFound
+    CreateError | InvalidInput | LeaseError | SnapshotNameTaken | SnapshotNotFound | SetError
   >
   /** Freezes it with all its processes and their memory; the lease runs on. */
   readonly pause: Effect.Effect<void, LeaseError | Unsupported>
   /** Lets it go on after a pause. */
   readonly resume: Effect.Effect<void, LeaseError | Unsupported>
-  /** Where it tried to go under its allow-list (see `CreateOptions.egress`), oldest first. */
-  readonly egressAttempts: Effect.Effect<
-    ReadonlyArray<EgressAttempt>,
-    SandboxNotFound | HostError | Unsupported | Closed
-  >
+  /** Where it may go, and where it tried to. */
+  readonly egress: SandboxEgress
   /**
    * What it uses now: CPU time, memory, processes, disks and network. It has to run. Reading does not
    * count as use of the sandbox.
@@ -352,13 +363,22 @@ export interface SandboxSession {
     onProgress?: (progress: PullProgress) => Effect.Effect<void>,
   ) => Effect.Effect<
     Sandbox,
-    CreateError | InvalidInput | SnapshotNotFound | LeaseLost | LeaseStoreFailed | Closed
+    | CreateError
+    | InvalidInput
+    | SnapshotNotFound
+    | LeaseLost
+    | LeaseStoreFailed
+    | Closed
+    | SetError
   >
-  /** Finds a sandbox by its name or ID; secrets that are given replace those it had here. */
+  /** Finds a sandbox by its name or ID. */
   readonly get: (
     reference: string,
-    options?: Pick<CreateSecrets, "secrets">,
-  ) => Effect.Effect<Sandbox, SandboxNotFound | InvalidInput | HostError | Closed>
+    options?: GetOptions,
+  ) => Effect.Effect<
+    Sandbox,
+    SandboxNotFound | InvalidInput | NotAllowed | HostError | Closed | SetError
+  >
   /** Oldest first. */
   readonly list: Effect.Effect<ReadonlyArray<SandboxInfo>, HostError | Closed>
   /** Those that have some tags or are in some state, oldest first, a page at a time. */
@@ -398,11 +418,14 @@ export class Sandboxes extends Context.Service<
   }
 >()("@cordon/core/Sandboxes") {
   /** Over a lease store and leases of the program's own. */
-  static readonly layerLeases: Layer.Layer<Sandboxes, never, SandboxDriver | Leases | Settings> =
-    Layer.effect(
-      Sandboxes,
-      Effect.suspend(() => make),
-    )
+  static readonly layerLeases: Layer.Layer<
+    Sandboxes,
+    InvalidInput,
+    SandboxDriver | Leases | Settings
+  > = Layer.effect(
+    Sandboxes,
+    Effect.suspend(() => make),
+  )
 
   /** Over a lease store of the program's own. */
   static readonly layerStore = (
@@ -514,12 +537,22 @@ const make = Effect.gen(function* () {
   const tellUnenforced = makeUnenforcedWarning()
   // By incarnation: a sandbox that is made anew under the same name has none of them.
   const secretsOf = new Map<string, Environment>()
+  const waysOut = yield* makeWaysOut
+  const ownRules = settings.policy.defaults.egress
+  if (ownRules !== undefined && isEgressRules(ownRules)) yield* waysOut.check(ownRules)
   const { quotas } = settings
+
+  /** Lets go of what this program alone had of a sandbox that is gone. */
+  const forget = (info: SandboxInfo) =>
+    Effect.andThen(
+      Effect.sync(() => secretsOf.delete(info.instanceId)),
+      waysOut.drop(info),
+    )
 
   const removing = yield* Semaphore.make(8)
   const removeOnClosing = (info: SandboxInfo) =>
     removing.withPermit(leases.remove(info)).pipe(
-      Effect.ensuring(Effect.sync(() => secretsOf.delete(info.instanceId))),
+      Effect.ensuring(forget(info)),
       Effect.as(true),
       Effect.catchTag("SandboxNotFound", () => Effect.succeed(true)),
       Effect.catch((error) =>
@@ -576,7 +609,7 @@ const make = Effect.gen(function* () {
         ...(options.cwd === undefined
           ? {}
           : { cwd: yield* at(options.cwd, checked.user, readyBy(timeout)) }),
-        env: { ...secretsOf.get(info.instanceId), ...checked.env },
+        env: { ...waysOut.env(info), ...secretsOf.get(info.instanceId), ...checked.env },
         ...(checked.user === undefined ? {} : { user: checked.user }),
         ...(options.stdin === undefined ? {} : { stdin: yield* stdinStream(options.stdin) }),
         ...(Duration.isFinite(timeout) ? { timeout } : {}),
@@ -723,7 +756,7 @@ const make = Effect.gen(function* () {
       ),
     )
 
-    return {
+    const self: Sandbox = {
       id,
       name: info.name,
       info,
@@ -792,7 +825,7 @@ const make = Effect.gen(function* () {
                 secrets: secretsOf.get(info.instanceId) ?? {},
               },
               undefined,
-              image,
+              { image, rules: waysOut.of(info)?.rules() },
             ),
           ),
           Effect.onError(() => Effect.ignore(driver.removeSnapshot(info.session, passing))),
@@ -800,7 +833,13 @@ const make = Effect.gen(function* () {
       }),
       pause: use(driver.pause(id)),
       resume: use(driver.resume(id)),
-      egressAttempts: whileOpen(ask(driver.egressAttempts(id))),
+      egress: makeEgress({
+        waysOut,
+        policy: settings.policy,
+        owner,
+        listed: whileOpen(ask(driver.egressAttempts(id))),
+        sandbox: () => self,
+      }),
       extend: (duration) =>
         Effect.flatMap(checkExtension(duration, settings.extensionLimit), (lasting) =>
           whileOpen(leases.extend(info, lasting)),
@@ -809,13 +848,14 @@ const make = Effect.gen(function* () {
       stop: whileOpen(leases.stop(info)),
       remove: whileOpen(leases.remove(info)).pipe(
         Effect.tap(() =>
-          Effect.sync(() => {
-            owner.disown(info)
-            secretsOf.delete(info.instanceId)
-          }),
+          Effect.andThen(
+            Effect.sync(() => owner.disown(info)),
+            forget(info),
+          ),
         ),
       ),
     }
+    return self
   }
 
   /** @param from the image of a snapshot of the session, in place of what the options say */
@@ -829,11 +869,15 @@ const make = Effect.gen(function* () {
     return Effect.fn("Sandboxes.create")(function* (
       options: NonNullable<Parameters<SandboxSession["create"]>[0]> = {},
       onProgress?: Parameters<SandboxSession["create"]>[1],
-      from?: SnapshotInfo["image"],
+      from?: { readonly image: SnapshotInfo["image"]; readonly rules?: EgressRules | undefined },
     ) {
-      const wanted = yield* Schema.decodeUnknownEffect(CreateOptions)(options).pipe(
-        Effect.mapError(invalidInput("sandbox options")),
-      )
+      const { egress: asked, ...others } = options
+      const wanted = {
+        ...(yield* Schema.decodeUnknownEffect(CreateOptions)(others).pipe(
+          Effect.mapError(invalidInput("sandbox options")),
+        )),
+        egress: asked && (yield* checkEgress("sandbox options (egress)", asked)),
+      }
       const secrets = yield* checkSecrets(options.secrets ?? {})
       const given = yield* checkCredentials(
         "registryCredentials",
@@ -844,27 +888,34 @@ const make = Effect.gen(function* () {
       yield* Effect.annotateCurrentSpan({ "sandbox.id": id })
       const host = yield* capabilities
       const planned = yield* plan(name, wanted, { settings, host, store: leases.store })
-      yield* tellUnenforced(planned.limits, host)
+      const rules = planned.rules ?? from?.rules
+      if (rules !== undefined) yield* waysOut.check(rules)
+      yield* tellUnenforced(planned.spec.limits, host)
       const snapshot =
-        wanted.snapshot === undefined ? from : (yield* findSnapshot(wanted.snapshot)).image
+        wanted.snapshot === undefined ? from?.image : (yield* findSnapshot(wanted.snapshot)).image
       const image = snapshot ?? wanted.image ?? settings.image
-      const spec = { ...planned, image }
       // A snapshot is the session's own, and comes from no registry.
       const access = snapshot === undefined ? accessTo(settings, image, given) : undefined
-      const request = { id, session: key, spec }
-      const make = Effect.flatMap(leases.remnant(id), (instead) =>
-        driver.create(
-          {
-            ...request,
-            ...(access === undefined ? {} : { access }),
-            ...(instead === undefined ? {} : { instead }),
-          },
-          onProgress,
-        ),
-      )
-      const info = yield* owner
-        .creating(leases.create(request, quotas)(make))
-        .pipe(Effect.trackDuration(createDuration))
+      const makeWith = (env: Environment) => {
+        const spec = { ...planned.spec, image, env: { ...env, ...planned.spec.env } }
+        const request = { id, session: key, spec }
+        const make = Effect.flatMap(leases.remnant(id), (instead) =>
+          driver.create(
+            {
+              ...request,
+              ...(access === undefined ? {} : { access }),
+              ...(instead === undefined ? {} : { instead }),
+            },
+            onProgress,
+          ),
+        )
+        return leases.create(request, quotas)(make)
+      }
+      const made =
+        rules === undefined
+          ? makeWith({})
+          : waysOut.around(rules, id, makeWith, (info) => handle(info, owner))
+      const info = yield* owner.creating(made).pipe(Effect.trackDuration(createDuration))
       secretsOf.set(info.instanceId, secrets)
       return handle(info, owner)
     })
@@ -884,7 +935,9 @@ const make = Effect.gen(function* () {
       // The ID holds only a part of the key: what decides is the whole one.
       if (info.session !== key) return yield* unknown
       if (secrets !== undefined) secretsOf.set(info.instanceId, secrets)
-      return handle(info, owner)
+      const sandbox = handle(info, owner)
+      if (options.egress !== undefined) yield* sandbox.egress.update(options.egress)
+      return sandbox
     })
 
     const snapshots: Snapshots = {

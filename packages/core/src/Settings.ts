@@ -10,10 +10,11 @@ import {
   Redacted,
   Schema,
 } from "effect"
+import { checkEgress, type EgressRules } from "./egress/EgressRules.ts"
 import { InvalidInput, type InvalidLimits, invalidInput } from "./errors.ts"
 import type { Quota, Quotas } from "./LeaseStore.ts"
 import { Allow, makePolicy, type Policy } from "./Policy.ts"
-import { EgressPolicy } from "./values/Egress.ts"
+import type { EgressPolicy } from "./values/Egress.ts"
 import {
   defaultLimits,
   type Limits,
@@ -65,8 +66,11 @@ export interface SettingsInput {
   readonly limits?: LimitsInput | undefined
   /** Default network: `bridge`. */
   readonly network?: NetworkMode | undefined
-  /** Default allow-list of sandboxes with a `bridge` network: none, they may go anywhere. */
-  readonly egress?: EgressPolicy | undefined
+  /**
+   * Where sandboxes with a `bridge` network may go by default, as a list of destinations or as rules: anywhere. It is a
+   * ceiling too. `CONTAINER_SANDBOX_EGRESS` has it as JSON.
+   */
+  readonly egress?: EgressPolicy | EgressRules | undefined
   /**
    * What a creation may ask for beyond these settings, which else are the most that it gets: nothing,
    * but other images of public registries.
@@ -133,7 +137,6 @@ const Checked = Schema.Struct({
   image: ImageReference,
   runtime: RuntimeChoice,
   network: NetworkMode,
-  egress: Schema.optionalKey(EgressPolicy),
   idleTimeout: PositiveDuration,
   removeTimeout: PositiveDuration,
   extensionLimit: FiniteDuration,
@@ -262,20 +265,35 @@ const allowed = Effect.fnUntraced(function* (input: Allow) {
   })
 })
 
+/** A variable that has JSON with secrets in it: what is not JSON is not repeated. */
+const json = Effect.fnUntraced(function* (name: string) {
+  const text = yield* Effect.orElseSucceed(Config.option(Config.Redacted(name)), () =>
+    Option.none(),
+  )
+  if (Option.isNone(text)) return Option.none<unknown>()
+  return Option.some(
+    yield* Effect.try({
+      try: (): unknown => JSON.parse(Redacted.value(text.value)),
+      catch: () => new InvalidInput({ subject: name, issue: "it is not JSON" }),
+    }),
+  )
+})
+
 /** Credentials of registries as the program, else the environment has them; nothing repeats one. */
 const logins = Effect.fnUntraced(function* (input: RegistryCredentialsInput | undefined) {
   const subject = "settings (registryCredentials)"
   if (input !== undefined) return yield* checkCredentials(subject, input)
   const name = "CONTAINER_SANDBOX_REGISTRY_CREDENTIALS"
-  const text = yield* Effect.orElseSucceed(Config.option(Config.Redacted(name)), () =>
-    Option.none(),
-  )
-  if (Option.isNone(text)) return new Map()
-  const parsed = yield* Effect.try({
-    try: (): unknown => JSON.parse(Redacted.value(text.value)),
-    catch: () => new InvalidInput({ subject: name, issue: "it is not JSON" }),
-  })
-  return yield* checkCredentials(name, parsed)
+  const given = yield* json(name)
+  return Option.isNone(given) ? new Map() : yield* checkCredentials(name, given.value)
+})
+
+/** Where sandboxes may go as the program, else the environment has it; nothing repeats a secret of it. */
+const wayOut = Effect.fnUntraced(function* (input: SettingsInput["egress"]) {
+  if (input !== undefined) return yield* checkEgress("settings (egress)", input)
+  const name = "CONTAINER_SANDBOX_EGRESS"
+  const given = yield* json(name)
+  return Option.isNone(given) ? undefined : yield* checkEgress(name, given.value)
 })
 
 /** How sandboxes are made and kept: what the program says, else the environment, else the default. */
@@ -310,7 +328,6 @@ export class Settings extends Context.Service<
           image: yield* setting(input.image, Config.String, "IMAGE", defaults.image),
           runtime: yield* setting(input.runtime, Config.String, "RUNTIME", defaults.runtime),
           network: yield* setting(input.network, Config.String, "NETWORK", defaults.network),
-          ...(input.egress === undefined ? {} : { egress: input.egress }),
           idleTimeout: yield* duration(input.idleTimeout, "IDLE_TIMEOUT", defaults.idleTimeout),
           removeTimeout: yield* duration(
             input.removeTimeout,
@@ -346,9 +363,9 @@ export class Settings extends Context.Service<
           ),
           host: yield* quota("hostQuota", input.hostQuota ?? {}, "HOST"),
         }
-        const { image, runtime, network, egress, requireLimits } = checked
+        const { image, runtime, network, requireLimits } = checked
         const policy = yield* makePolicy(
-          { image, runtime, network, limits, ...(egress === undefined ? {} : { egress }) },
+          { image, runtime, network, limits, egress: yield* wayOut(input.egress) },
           yield* allowed(input.allow === undefined ? {} : input.allow),
           requireLimits,
         )

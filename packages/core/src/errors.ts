@@ -3,6 +3,7 @@
  * what to do next, and is fit to be shown to a model; none carries a secret.
  */
 export * from "./errors/command.ts"
+export * from "./errors/egress.ts"
 export * from "./errors/engine.ts"
 export * from "./errors/files.ts"
 export * from "./errors/git.ts"

@@ -30,12 +30,18 @@ const planOf = Effect.fnUntraced(
     given: { readonly host?: Partial<DriverCapabilities>; readonly store?: string } = {},
   ) {
     const settings = yield* Settings.pipe(Effect.provide(Settings.layer(input)))
-    const wanted = yield* Schema.decodeUnknownEffect(CreateOptions)(options)
-    return yield* plan(SandboxName.make("box"), wanted, {
-      settings,
-      host: { ...host, ...given.host },
-      store: given.store,
-    })
+    const { egress, ...others } = options
+    const wanted = yield* Schema.decodeUnknownEffect(CreateOptions)(others)
+    const { spec, rules } = yield* plan(
+      SandboxName.make("box"),
+      { ...wanted, egress },
+      {
+        settings,
+        host: { ...host, ...given.host },
+        store: given.store,
+      },
+    )
+    return rules === undefined ? spec : { ...spec, rules }
   },
   Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({}))),
 )
@@ -150,6 +156,22 @@ describe("the plan of a sandbox", () => {
         )
       }
       assert.deepStrictEqual((yield* planOf({ network: "bridge", egress })).egress, egress)
+    }),
+  )
+
+  it.effect("gives a sandbox with rules no network of its own", () =>
+    Effect.gen(function* () {
+      const egress = { allow: { "example.com": {} } }
+      const without = { host: { features: [] } }
+      for (const planned of [
+        yield* planOf({ egress }, {}, without),
+        yield* planOf({}, { egress }, without),
+      ]) {
+        assert.strictEqual(planned.network, "none")
+        assert.isUndefined(planned.egress)
+        assert.deepStrictEqual("rules" in planned && planned.rules, egress)
+      }
+      assert.match(yield* refusal({ network: "none", egress }), /^InvalidInput: .*egress.*"none"/)
     }),
   )
 

@@ -59,8 +59,14 @@ describe("the proxy of an allow-list", () => {
       "cut of",
     ].join("\n")
     assert.deepStrictEqual(parseAttempts(log), [
-      { at: new Date(1795510205115), host: "good.test", port: 80, allowed: true },
-      { at: new Date(1795510205802), host: "169.254.169.254", port: 443, allowed: false },
+      { at: new Date(1795510205115), host: "good.test", port: 80, allowed: true, outcome: "done" },
+      {
+        at: new Date(1795510205802),
+        host: "169.254.169.254",
+        port: 443,
+        allowed: false,
+        outcome: "refused",
+      },
     ])
   })
 })

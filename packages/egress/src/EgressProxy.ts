@@ -120,8 +120,8 @@ export class EgressProxy {
     this.#server.close()
   }
 
-  #lookupOf({ ranges }: Policy) {
-    return lookupOpen(ranges, this.#options.hosts)
+  #lookupOf(policy: Policy) {
+    return lookupOpen(policy, this.#options.hosts)
   }
 
   #upstreamOf(): Upstream {

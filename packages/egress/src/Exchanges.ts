@@ -1,19 +1,6 @@
+import type { EgressAttempt } from "@cordon/core"
 import { decide, type Policy, type Rule, rulesFor, type Subject } from "./policy.ts"
 import { within } from "./within.ts"
-
-/** How an attempt to get out went. */
-export interface EgressAttempt extends Subject {
-  readonly startedAt: Date
-  /** `refused` by the rules, `failed` on the way, `ended` by rules that changed or by a limit, else `done`. */
-  readonly outcome: "done" | "refused" | "failed" | "ended"
-  /** Why it was not done. */
-  readonly reason?: string
-  /** The HTTP status that came back. */
-  readonly status?: number
-  /** Bytes of content to the destination, and from it. */
-  readonly sent: number
-  readonly received: number
-}
 
 /** One attempt that is under way. */
 export interface Exchange {
@@ -67,7 +54,7 @@ export class Exchanges {
 
   /** Decides. @returns why not, where it is refused */
   async judge(subject: Subject): Promise<Allowed | string> {
-    const startedAt = new Date()
+    const at = new Date()
     const policy = this.#policy
     const rules = this.rulesFor(subject.host, subject.port)
     const rule = decide(rules, subject)
@@ -80,7 +67,8 @@ export class Exchanges {
     if (rule === undefined || reason !== undefined) {
       this.#tell({
         ...subject,
-        startedAt,
+        at,
+        allowed: false,
         outcome: "refused",
         reason: reason ?? "",
         sent: 0,
@@ -91,7 +79,7 @@ export class Exchanges {
     // The rules may have changed while somebody was asked.
     const now = this.#policy === policy ? rule : this.#ruleOf(subject)
     if (now?.id !== rule.id || now.action === "deny") return this.judge(subject)
-    return { rule: now, begin: (cut) => this.#begin(now, subject, startedAt, cut) }
+    return { rule: now, begin: (cut) => this.#begin(now, subject, at, cut) }
   }
 
   /** Has other rules decide from now on. What they do not allow is ended. */
@@ -134,7 +122,7 @@ export class Exchanges {
     return used
   }
 
-  #begin(rule: Rule, subject: Subject, startedAt: Date, cut: () => void): Exchange {
+  #begin(rule: Rule, subject: Subject, at: Date, cut: () => void): Exchange {
     const used = this.#usedOf(rule)
     used.requests++
     let sent = 0
@@ -144,7 +132,7 @@ export class Exchanges {
       if (isClosed) return
       isClosed = true
       this.#live.delete(live)
-      this.#tell({ ...subject, startedAt, outcome, ...more, sent, received })
+      this.#tell({ ...subject, at, allowed: true, outcome, ...more, sent, received })
     }
     const end = (reason: string) => {
       close("ended", { reason })

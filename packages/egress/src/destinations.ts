@@ -1,6 +1,7 @@
 import { lookup as resolve } from "node:dns"
 import { isIP, type LookupFunction } from "node:net"
 import ipaddr from "ipaddr.js"
+import type { Policy } from "./policy.ts"
 
 /** A name leads to an address that sandboxes may not reach. */
 export class AddressRefused extends Error {
@@ -39,9 +40,14 @@ const meant = (address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 =>
  * Whether a sandbox may be led to an address: a public one, or a private one within the ranges. Link-local ones, where clouds
  * keep credentials, never.
  */
-export const isOpen = (text: string, ranges: ReadonlyArray<Range>): boolean => {
+export const isOpen = (
+  text: string,
+  ranges: ReadonlyArray<Range>,
+  denied: ReadonlyArray<Range> = [],
+): boolean => {
   if (!ipaddr.isValid(text)) return false
   const address = meant(ipaddr.parse(text))
+  if (denied.some((range) => matches(address, range))) return false
   const range = address.range()
   if (range === "unicast") return true
   if (range === "linkLocal") return false
@@ -55,12 +61,15 @@ export const isOpen = (text: string, ranges: ReadonlyArray<Range>): boolean => {
  * @param hosts addresses of names that the resolver does not know
  */
 export const lookupOpen =
-  (ranges: ReadonlyArray<Range>, hosts: Readonly<Record<string, string>>): LookupFunction =>
+  (
+    { ranges, denied }: Pick<Policy, "ranges" | "denied">,
+    hosts: Readonly<Record<string, string>>,
+  ): LookupFunction =>
   (host, options, callback) => {
     const judge = (
       addresses: ReadonlyArray<{ readonly address: string; readonly family: number }>,
     ) => {
-      const closed = addresses.find(({ address }) => !isOpen(address, ranges))
+      const closed = addresses.find(({ address }) => !isOpen(address, ranges, denied))
       const [first] = addresses
       if (closed !== undefined || first === undefined) {
         return callback(new AddressRefused(host, closed?.address ?? "nothing"), "", 0)

@@ -1,9 +1,12 @@
-import { Destination, InvalidInput } from "@cordon/core"
-import { Redacted, Schema } from "effect"
-import { parseRange } from "./destinations.ts"
-
-/** A secret, which is shown nowhere. */
-export type Secret = string | Redacted.Redacted<string>
+import {
+  Destination,
+  type EgressRules,
+  InvalidInput,
+  invalidInput,
+  parseDestination,
+} from "@cordon/core"
+import { Effect, Redacted, Schema } from "effect"
+import { parseRange, type Range } from "./destinations.ts"
 
 /** What a request, or a connection, is about. */
 export interface Subject {
@@ -11,40 +14,9 @@ export interface Subject {
   readonly host: string
   readonly port: number
   /** Of a request; absent of a connection whose content is not looked at. */
-  readonly method?: string
+  readonly method?: string | undefined
   /** The path of a request, without its query. */
-  readonly path?: string
-}
-
-/** What may be done at a destination, and what is added to it. The first rule of a destination that fits decides. */
-export interface EgressRule {
-  /** HTTP methods: any by default. */
-  readonly methods?: ReadonlyArray<string>
-  /** Paths: `/v1/models`, `/repos/*` (one part), `/repos/**` (all below); any by default. */
-  readonly paths?: ReadonlyArray<string>
-  /** `allow` by default. `ask` has the program decide about each request. */
-  readonly action?: "allow" | "deny" | "ask"
-  /** Headers that each request gets, in place of its own of that name. The values never enter the sandbox. */
-  readonly headers?: Readonly<Record<string, Secret>>
-  /**
-   * Secrets by the names of environment variables. A program inside finds a placeholder there, which is worth nothing
-   * anywhere else; in headers of its requests to this destination the secret takes its place.
-   */
-  readonly secrets?: Readonly<Record<string, Secret>>
-  /** Requests in all; unlimited by default. */
-  readonly maxRequests?: number
-  /** Bytes in all, of requests and responses together; unlimited by default. */
-  readonly maxBytes?: number
-}
-
-/**
- * Where a sandbox may go, all else being refused: `pypi.org`, `*.example.com` (every name below it), `registry.example.com:5000`;
- * 80 and 443 where no port is named. The longest name decides where several fit.
- */
-export interface EgressRules {
-  readonly allow: Readonly<Record<string, EgressRule | ReadonlyArray<EgressRule>>>
-  /** Ranges of private addresses that allowed names may lead to: `10.20.0.0/16`. None by default, link-local ones never. */
-  readonly allowAddresses?: ReadonlyArray<string>
+  readonly path?: string | undefined
 }
 
 /** A rule, ready to be asked. */
@@ -69,120 +41,183 @@ interface Entry {
 /** Rules that were checked. */
 export interface Policy {
   readonly entries: ReadonlyArray<Entry>
-  readonly ranges: ReadonlyArray<NonNullable<ReturnType<typeof parseRange>>>
+  /** Of these destinations only those on this list, where there is one. */
+  readonly only: ReadonlyArray<string> | undefined
+  /** Private addresses that names may lead to. */
+  readonly ranges: ReadonlyArray<Range>
+  /** Addresses that no name may lead to. */
+  readonly denied: ReadonlyArray<Range>
 }
 
-const invalid = (issue: string) => new InvalidInput({ subject: "egress rules", issue })
+const invalid = (issue: string) => Effect.fail(new InvalidInput({ subject: "egress rules", issue }))
 
 // What frames a message, or names its receiver, is ours to write.
 const reserved =
   /^(?:host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*|:.*)$/
+const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
+const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 const isDestination = Schema.is(Destination)
-const fields = new Set([
-  "methods",
-  "paths",
-  "action",
-  "headers",
-  "secrets",
-  "maxRequests",
-  "maxBytes",
-])
+const Count = Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))
 
-const redacted = (value: Secret) => {
-  const hidden = typeof value === "string" ? Redacted.make(value) : value
-  if (!/^[\t\x20-\x7e\x80-\xff]+$/.test(Redacted.value(hidden))) {
-    throw invalid("a secret is empty or has characters that a header can't have")
+/** A rule without its secrets: what a schema refuses, it repeats. */
+const Shown = Schema.Struct({
+  methods: Schema.optional(Schema.Array(Schema.String)),
+  paths: Schema.optional(
+    Schema.Array(
+      Schema.String.pipe(
+        Schema.check(
+          Schema.isPattern(/^\/[^?#\s]*$/, {
+            expected: "a path that begins with / and has no query",
+          }),
+        ),
+      ),
+    ),
+  ),
+  action: Schema.optional(Schema.Literals(["allow", "deny", "ask"])),
+  maxRequests: Schema.optional(Count),
+  maxBytes: Schema.optional(Count),
+})
+const decodeShown = Schema.decodeUnknownEffect(Shown)
+const fields = new Set([...Object.keys(Shown.fields), "headers", "secrets"])
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The named secrets of a rule; an error has the name alone. */
+const secretsIn = Effect.fnUntraced(function* (
+  destination: string,
+  what: "header" | "secret",
+  given: unknown,
+  isName: (name: string) => boolean,
+) {
+  if (given !== undefined && !isObject(given)) {
+    return yield* invalid(`the ${what}s of ${destination} must be values by their names`)
   }
-  return hidden
-}
-
-const count = (name: string, value: number | undefined) => {
-  if (value === undefined) return Number.POSITIVE_INFINITY
-  if (Number.isSafeInteger(value) && value >= 0) return value
-  throw invalid(`${name} must be a whole number, 0 or more`)
-}
+  return yield* Effect.forEach(Object.entries(given ?? {}), ([name, value]) => {
+    const text: unknown = Redacted.isRedacted(value) ? Redacted.value(value) : value
+    if (!isName(name)) {
+      return invalid(`the ${what} ${JSON.stringify(name)} of ${destination} can't be set`)
+    }
+    if (typeof text !== "string" || !/^[\t\x20-\x7e\x80-\xff]+$/.test(text)) {
+      return invalid(
+        `the value of the ${what} ${JSON.stringify(name)} of ${destination} must be text, not empty, of characters that a header can have`,
+      )
+    }
+    return Effect.succeed([name, Redacted.make(text)] as const)
+  })
+})
 
 /** `*` is one part of a path, `**` any number of them. */
 const patternOf = (path: string): RegExp => {
-  if (!/^\/[^?#\s]*$/.test(path))
-    throw invalid(`the path ${JSON.stringify(path)} must begin with / and have no query`)
   const source = path
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")
     .replace(/\*\*|\*/g, (star) => (star === "**" ? ".*" : "[^/]*"))
   return new RegExp(`^${source}$`)
 }
 
-const ruleOf = (destination: string, rule: EgressRule, index: number): Rule => {
+const ruleOf = Effect.fnUntraced(function* (
+  destination: string,
+  rule: unknown,
+  index: number,
+): Effect.fn.Return<Rule, InvalidInput> {
+  if (!isObject(rule))
+    return yield* invalid(`the rule of ${destination} must be an object, such as {}`)
   const unknown = Object.keys(rule).find((name) => !fields.has(name))
-  if (unknown !== undefined) throw invalid(`${destination} has ${unknown}, which no rule has`)
-  const { action = "allow" } = rule
-  if (!["allow", "deny", "ask"].includes(action)) {
-    throw invalid(`the action of ${destination} must be "allow", "deny" or "ask"`)
+  if (unknown !== undefined) {
+    return yield* invalid(
+      `${destination} has ${unknown}, which no rule has; there are ${[...fields].join(", ")}`,
+    )
   }
-  for (const name of Object.keys(rule.headers ?? {})) {
-    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(name) || reserved.test(name.toLowerCase())) {
-      throw invalid(`the header ${JSON.stringify(name)} of ${destination} can't be set`)
-    }
-  }
-  for (const name of Object.keys(rule.secrets ?? {})) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      throw invalid(`the secret ${JSON.stringify(name)} of ${destination} is no name of a variable`)
-    }
-  }
-  const pairs = (values: Readonly<Record<string, Secret>> = {}) =>
-    Object.entries(values).map(([name, value]) => [name, redacted(value)] as const)
+  const { headers, secrets, ...shown } = rule
+  const {
+    methods,
+    paths,
+    action = "allow",
+    maxRequests,
+    maxBytes,
+  } = yield* decodeShown(shown).pipe(Effect.mapError(invalidInput(`egress rules (${destination})`)))
+  const isHeader = (name: string) => headerName.test(name) && !reserved.test(name.toLowerCase())
+  const set = yield* secretsIn(destination, "header", headers, isHeader)
   return {
     id: `${destination}#${index}`,
     action,
-    methods: rule.methods && new Set(rule.methods.map((method) => method.toUpperCase())),
-    paths: rule.paths?.map(patternOf),
-    headers: pairs(rule.headers).map(([name, value]) => [name.toLowerCase(), value] as const),
-    secrets: pairs(rule.secrets),
-    maxRequests: count("maxRequests", rule.maxRequests),
-    maxBytes: count("maxBytes", rule.maxBytes),
+    methods: methods && new Set(methods.map((method) => method.toUpperCase())),
+    paths: paths?.map(patternOf),
+    headers: set.map(([name, value]) => [name.toLowerCase(), value] as const),
+    secrets: yield* secretsIn(destination, "secret", secrets, (name) => variableName.test(name)),
+    maxRequests: maxRequests ?? Number.POSITIVE_INFINITY,
+    maxBytes: maxBytes ?? Number.POSITIVE_INFINITY,
   }
+})
+
+const requireDestination = (text: unknown) =>
+  text === "*" || isDestination(text)
+    ? Effect.succeed(text)
+    : invalid(
+        `${JSON.stringify(text)} must be a lower-case domain name such as pypi.org, *.pythonhosted.org or registry.example.com:5000`,
+      )
+
+const entryOf = Effect.fnUntraced(function* (given: string, rules: unknown) {
+  const destination = yield* requireDestination(given)
+  const all: ReadonlyArray<unknown> = Array.isArray(rules) ? rules : [rules]
+  const [first, ...others] = yield* Effect.forEach(all, (rule, index) =>
+    ruleOf(destination, rule, index),
+  )
+  if (first === undefined) return yield* invalid(`${destination} has no rule`)
+  const entry: Entry = { ...parseDestination(destination), rules: [first, ...others] }
+  return entry
+})
+
+const listOf = (
+  name: string,
+  given: unknown,
+): Effect.Effect<ReadonlyArray<unknown>, InvalidInput> =>
+  Array.isArray(given) ? Effect.succeed(given) : invalid(`${name} must be an array`)
+
+const rangeOf = (text: unknown) => {
+  const range = typeof text === "string" ? parseRange(text) : undefined
+  return range === undefined
+    ? invalid(`${JSON.stringify(text)} is no range of addresses such as 10.20.0.0/16`)
+    : Effect.succeed(range)
 }
 
-/** Checks rules. @throws InvalidInput where they can't be */
-export const parsePolicy = ({ allow, allowAddresses = [] }: EgressRules): Policy => {
-  const entries = Object.entries(allow).map(([destination, given]): Entry => {
-    if (!isDestination(destination)) {
-      throw invalid(
-        `${JSON.stringify(destination)} must be a lower-case domain name such as pypi.org, *.pythonhosted.org or registry.example.com:5000`,
-      )
-    }
-    const all: ReadonlyArray<EgressRule> = Array.isArray(given) ? given : [given]
-    const [first, ...others] = all.map((rule, index) => ruleOf(destination, rule, index))
-    if (first === undefined) throw invalid(`${destination} has no rule`)
-    const [name = "", port] = destination.split(":")
-    return {
-      domain: name.replace(/^\*\./, ""),
-      below: name.startsWith("*."),
-      port: port === undefined ? undefined : Number(port),
-      rules: [first, ...others],
-    }
-  })
-  const ranges = allowAddresses.map((text) => {
-    const range = parseRange(text)
-    if (range === undefined)
-      throw invalid(`${JSON.stringify(text)} is no range of addresses such as 10.20.0.0/16`)
-    return range
-  })
-  return { entries, ranges }
-}
+const parts = new Set(["allow", "only", "allowAddresses", "denyAddresses"])
+
+/** Checks rules. */
+export const parsePolicy = Effect.fnUntraced(function* (
+  rules: EgressRules,
+): Effect.fn.Return<Policy, InvalidInput> {
+  const unknown = Object.keys(rules).find((name) => !parts.has(name))
+  if (unknown !== undefined) return yield* invalid(`${unknown} is no part of them`)
+  const { allow, only, allowAddresses = [], denyAddresses = [] } = rules
+  if (!isObject(allow)) return yield* invalid("allow must have rules by their destinations")
+  return {
+    entries: yield* Effect.forEach(Object.entries(allow), ([to, rule]) => entryOf(to, rule)),
+    only:
+      only && (yield* Effect.forEach(yield* listOf("only", only), (to) => requireDestination(to))),
+    ranges: yield* Effect.forEach(yield* listOf("allowAddresses", allowAddresses), rangeOf),
+    denied: yield* Effect.forEach(yield* listOf("denyAddresses", denyAddresses), rangeOf),
+  }
+})
 
 const weight = ({ domain, below, port }: Entry) =>
   domain.length * 4 + (below ? 0 : 2) + (port === undefined ? 0 : 1)
 
+const covers = ({ domain, below, port: only }: Omit<Entry, "rules">, host: string, port: number) =>
+  (below ? domain === "" || host.endsWith(`.${domain}`) : host === domain) &&
+  (only === undefined ? port === 80 || port === 443 : port === only)
+
 /** The rules of a destination; none where it is not on the list. */
-export const rulesFor = ({ entries }: Policy, host: string, port: number): ReadonlyArray<Rule> => {
-  const fitting = entries.filter(
-    (entry) =>
-      (entry.below ? host.endsWith(`.${entry.domain}`) : host === entry.domain) &&
-      (entry.port === undefined ? port === 80 || port === 443 : port === entry.port),
-  )
-  const [best] = fitting.sort((a, b) => weight(b) - weight(a))
+export const rulesFor = (
+  { entries, only }: Policy,
+  host: string,
+  port: number,
+): ReadonlyArray<Rule> => {
+  if (only?.some((to) => covers(parseDestination(to), host, port)) === false) return []
+  const [best] = entries
+    .filter((entry) => covers(entry, host, port))
+    .sort((a, b) => weight(b) - weight(a))
   return best?.rules ?? []
 }
 

@@ -1,8 +1,8 @@
 import { once } from "node:events"
 import { request } from "node:http"
 import { connect as connectTls } from "node:tls"
+import type { EgressRules } from "@cordon/core"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import type { EgressRules } from "../src/policy.ts"
 import {
   ask,
   askHttp2,
@@ -478,7 +478,7 @@ describe("bounds", () => {
   it("have a program decide where a rule says so, and take no answer for a no", async () => {
     const asked: Array<unknown> = []
     const rules: EgressRules = { allow: { [at("api.test")]: { action: "ask" } } }
-    const decide = (subject: { readonly path?: string }) => {
+    const decide = (subject: { readonly path?: string | undefined }) => {
       asked.push(subject)
       if (subject.path === "/throws") throw new Error("no")
       if (subject.path === "/late") return new Promise<boolean>(() => {})

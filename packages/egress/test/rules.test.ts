@@ -1,12 +1,18 @@
-import { InvalidInput } from "@cordon/core"
+import type { EgressRules } from "@cordon/core"
+import { Effect } from "effect"
 import { assert, describe, it } from "vitest"
 import { isOpen, parseRange } from "../src/destinations.ts"
 import { Placeholders } from "../src/placeholders.ts"
-import { decide, type EgressRules, isInspected, parsePolicy, rulesFor } from "../src/policy.ts"
+import { decide, isInspected, parsePolicy, rulesFor } from "../src/policy.ts"
 import { makeScrubber } from "../src/scrub.ts"
 
+const parse = (rules: EgressRules) => Effect.runSync(parsePolicy(rules))
+/** What is said of rules that can't be. */
+const refusal = (allow: EgressRules["allow"]) =>
+  Effect.runSync(Effect.flip(parsePolicy({ allow }))).message
+
 const verdict = (rules: EgressRules, host: string, port: number, method = "GET", path = "/") =>
-  decide(rulesFor(parsePolicy(rules), host, port), { method, path })?.id
+  decide(rulesFor(parse(rules), host, port), { method, path })?.id
 
 describe("rules", () => {
   const rules: EgressRules = {
@@ -45,9 +51,16 @@ describe("rules", () => {
     assert.isUndefined(verdict(rules, "api.example.com", 443, "GET", "/v1xmodels"))
   })
 
+  it("of `*` hold for every name that no longer one has rules for", () => {
+    const open: EgressRules = { allow: { "*": {}, "admin.example.com": { action: "deny" } } }
+    assert.strictEqual(verdict(open, "example.com", 443), "*#0")
+    assert.strictEqual(verdict(open, "admin.example.com", 443), "admin.example.com#0")
+    assert.isUndefined(verdict(open, "example.com", 22))
+  })
+
   it("look into a connection only where one of them has to", () => {
     const needs = (rule: EgressRules["allow"][string]) =>
-      isInspected(rulesFor(parsePolicy({ allow: { "a.test": rule } }), "a.test", 443))
+      isInspected(rulesFor(parse({ allow: { "a.test": rule } }), "a.test", 443))
     assert.isFalse(needs({}))
     assert.isFalse(needs({ maxBytes: 10 }))
     for (const rule of [
@@ -67,30 +80,42 @@ describe("rules", () => {
     [{ "10.0.0.1": {} }, /domain name/],
     [{ "Example.com": {} }, /domain name/],
     [{ "a.test": [] }, /has no rule/],
-    [{ "a.test": { paths: ["v1"] } }, /must begin with \//],
+    [{ "a.test": { paths: ["v1"] } }, /begins with \//],
+    [{ "a.test": 5 }, /must be an object/],
     [{ "a.test": { headers: { "content-length": "1" } } }, /can't be set/],
     [{ "a.test": { headers: { "a\r\nb": "1" } } }, /can't be set/],
     [{ "a.test": { headers: { a: "b\r\nc: d" } } }, /characters/],
-    [{ "a.test": { secrets: { "A B": "c" } } }, /no name of a variable/],
-    [{ "a.test": { maxBytes: -1 } }, /whole number/],
+    [{ "a.test": { secrets: { "A B": "c" } } }, /can't be set/],
+    [{ "a.test": { maxBytes: -1 } }, /maxBytes/],
     [{ "a.test": { method: ["GET"] } }, /which no rule has/],
   ])("that can't be are refused: %j", (allow, words) => {
-    try {
-      parsePolicy({ allow: allow as EgressRules["allow"] })
-      assert.fail("they were taken")
-    } catch (error) {
-      assert.instanceOf(error, InvalidInput)
-      assert.match(String((error as Error).message), words)
-    }
+    assert.match(refusal(allow as EgressRules["allow"]), words)
   })
 
   it("show no secret in an error", () => {
-    try {
-      parsePolicy({ allow: { "a.test": { headers: { a: "secret-value\n" } } } })
-      assert.fail("it was taken")
-    } catch (error) {
-      assert.notMatch(String(error), /secret-value/)
-    }
+    const rule = { headers: { a: "secret-value\n" } }
+    assert.notMatch(refusal({ "a.test": rule }), /secret-value/)
+    // Written as one writes a list, with rules in it.
+    const listed = [{ "a.test": rule }] as unknown as EgressRules["allow"]
+    assert.notMatch(refusal(listed), /secret-value/)
+    const misplaced = { methods: { authorization: "secret-value" } }
+    assert.notMatch(
+      refusal({ "a.test": misplaced } as unknown as EgressRules["allow"]),
+      /secret-value/,
+    )
+  })
+
+  it("hold for the destinations of `only` alone, where there is one", () => {
+    const only = { ...rules, only: ["*.example.com"] }
+    assert.isUndefined(verdict(only, "example.com", 443))
+    assert.strictEqual(verdict(only, "www.example.com", 443), "*.example.com#0")
+    assert.isUndefined(verdict({ ...only, only: [] }, "www.example.com", 443))
+    const onePort = { ...rules, only: ["*.example.com:443"] }
+    assert.isUndefined(verdict(onePort, "api.example.com", 80, "GET", "/v1/models"))
+    assert.strictEqual(
+      verdict(onePort, "api.example.com", 443, "GET", "/files/a"),
+      "api.example.com#1",
+    )
   })
 })
 
@@ -127,12 +152,27 @@ describe("addresses", () => {
     ["2002:7f00:1::", false],
     ["not an address", false],
   ])("%s: %s", (address, open) => assert.strictEqual(isOpen(address, ten), open))
+
+  it("of a denied range stay closed, whatever opens them, in IPv6 forms too", () => {
+    const denied = [parseRange("93.184.0.0/16"), parseRange("10.20.9.0/24")].filter(
+      (range) => range !== undefined,
+    )
+    for (const [address, open] of [
+      ["93.184.216.34", false],
+      ["::ffff:93.184.216.34", false],
+      ["93.185.0.1", true],
+      ["10.20.9.1", false],
+      ["10.20.8.1", true],
+    ] as const) {
+      assert.strictEqual(isOpen(address, ten, denied), open, address)
+    }
+  })
 })
 
 describe("placeholders", () => {
   it("are swapped for the secrets of their own rule only, in Basic credentials too", () => {
     const placeholders = new Placeholders()
-    const policy = parsePolicy({
+    const policy = parse({
       allow: {
         "a.test": { secrets: { TOKEN: "the-secret" } },
         "b.test": { secrets: { OTHER: "another" } },
@@ -154,7 +194,7 @@ describe("placeholders", () => {
 describe("responses", () => {
   const scrubbed = async (pieces: ReadonlyArray<string>) => {
     const scrubber = makeScrubber(
-      parsePolicy({ allow: { "a.test": { headers: { a: "secret-value" } } } }).entries.flatMap(
+      parse({ allow: { "a.test": { headers: { a: "secret-value" } } } }).entries.flatMap(
         ({ rules }) => rules.flatMap(({ headers }) => headers.map(([, value]) => value)),
       ),
     )

@@ -5,13 +5,15 @@ import { connect as connectTcp, createServer as createTcp, type Socket } from "n
 import type { Duplex } from "node:stream"
 import { buffer } from "node:stream/consumers"
 import { connect as connectTls, type TLSSocket } from "node:tls"
+import type { EgressAttempt, EgressRules } from "@cordon/core"
+import { Effect } from "effect"
 import { makeAuthority as makeTestAuthority } from "../../../test/support/certificates.ts"
 import { portOf } from "../../../test/support/portOf.ts"
 import { makeAuthority } from "../src/authority.ts"
 import { EgressProxy } from "../src/EgressProxy.ts"
-import type { Ask, EgressAttempt } from "../src/Exchanges.ts"
+import type { Ask } from "../src/Exchanges.ts"
 import { Placeholders } from "../src/placeholders.ts"
-import { type EgressRules, parsePolicy } from "../src/policy.ts"
+import { parsePolicy } from "../src/policy.ts"
 
 export const names = ["api.test", "other.test", "deep.api.test", "inside.test"] as const
 
@@ -86,7 +88,9 @@ export const startProxy = async (
   const attempts: Array<EgressAttempt> = []
   const authority = await makeAuthority()
   const placeholders = new Placeholders()
-  const policy = parsePolicy({ allowAddresses: ["127.0.0.0/8"], ...rules })
+  const parse = (given: EgressRules) =>
+    Effect.runSync(parsePolicy({ allowAddresses: ["127.0.0.0/8"], ...given }))
+  const policy = parse(rules)
   const proxy = new EgressProxy({
     policy,
     authority,
@@ -105,8 +109,7 @@ export const startProxy = async (
     authority,
     env: placeholders.env(policy),
     port: portOf(server),
-    update: (next: EgressRules) =>
-      proxy.update(parsePolicy({ allowAddresses: ["127.0.0.0/8"], ...next })),
+    update: (next: EgressRules) => proxy.update(parse(next)),
     [Symbol.asyncDispose]: async () => {
       proxy.close()
       server.close()

@@ -1,18 +1,14 @@
 import "@cordon/core"
-import type {
-  HarnessV1NetworkPolicy,
-  HarnessV1NetworkSandboxSession,
-  HarnessV1SandboxProvider,
-} from "@ai-sdk/harness"
+import type { HarnessV1NetworkSandboxSession, HarnessV1SandboxProvider } from "@ai-sdk/harness"
 import {
   type CreateOptions,
   type CreateSecrets,
-  InvalidInput,
   type PromiseSandbox,
   type PromiseSandboxes,
   SnapshotNameTaken,
 } from "@cordon/core"
 import type { Experimental_SandboxSession } from "ai"
+import { networkOf } from "./ai-sdk/network.ts"
 import { sessionOver } from "./ai-sdk/session.ts"
 import { aiSdkSandbox } from "./ai-sdk.ts"
 import { unlessGone } from "./shared/absent.ts"
@@ -53,8 +49,10 @@ export interface HarnessProviderOptions extends HarnessSandboxOptions {
  * A sandbox for the AI SDK's `HarnessAgent`: `sandboxSession` of its `createSession`.
  *
  * What `spawn` starts goes on when this program ends, so that the session of a harness can be resumed in
- * another. `stop` stops the sandbox and keeps its files; `destroy` removes it. Its network is chosen when
- * it is created: `setNetworkPolicy` accepts what it has already, and rejects all else.
+ * another. `stop` stops the sandbox and keeps its files; `destroy` removes it. A sandbox that was created
+ * with rules for its way out (`egress: { allow: {} }` is enough) takes every `setNetworkPolicy`, and request
+ * transformations, whose keys are added outside. The network of any other is chosen when it is created:
+ * `setNetworkPolicy` accepts what it has already, and rejects all else.
  *
  * @example
  * const sandboxSession = harnessSandbox(await sandboxes.create(), { ports: [4000] })
@@ -81,7 +79,7 @@ export const harnessSandbox = (
     getPortUrl,
     getPortEndpoint: async (options) => ({ url: await getPortUrl(options) }),
     setPorts: ports.allow,
-    setNetworkPolicy: async (policy) => checkPolicy(sandbox, policy),
+    ...networkOf(sandbox),
     stop: async () => {
       await ports.close()
       await unlessGone(sandbox.stop())
@@ -92,15 +90,6 @@ export const harnessSandbox = (
     },
     restricted: () => aiSdkSandbox(sandbox),
   }
-}
-
-/** Rejecting is safe where passing over a policy is not: a caller would take the network for closed. */
-const checkPolicy = ({ info: { network } }: PromiseSandbox, { mode }: HarnessV1NetworkPolicy) => {
-  if (mode === "deny-all" && network !== "bridge") return
-  throw new InvalidInput({
-    subject: "network policy",
-    issue: `the network of this sandbox is ${JSON.stringify(network)} for as long as it lives; choose network and egress when it is created`,
-  })
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { CommandFailed, ExecTimedOut, ShellUnavailable } from "./command.ts"
+import type { EgressUnavailable } from "./egress.ts"
 import type { EngineError, EngineUnreachable, RuntimeUnavailable, Unsupported } from "./engine.ts"
 import type {
   AlreadyExists,
@@ -25,7 +26,7 @@ import type { ImageNotFound, ImagePullFailed, ImageUnusable } from "./image.ts"
 import type { InvalidInput } from "./input.ts"
 import type { LeaseLost, LeaseStoreFailed } from "./lease.ts"
 import type { InvalidLimits, LimitsNotEnforced, NotAllowed, QuotaExceeded } from "./limits.ts"
-import type { PortUnreachable } from "./port.ts"
+import type { PortUnavailable, PortUnreachable } from "./port.ts"
 import type {
   ProcessInputClosed,
   ProcessNameTaken,
@@ -105,6 +106,8 @@ export type CordonError =
   | ProcessNotStarted
   | ProcessInputClosed
   | PortUnreachable
+  | PortUnavailable
+  | EgressUnavailable
   | ShellUnavailable
   | GitMissing
   | GitAuthFailed

@@ -18,6 +18,7 @@ import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { WatchOptions } from "../sandbox/watch.ts"
 import type { TransferReport } from "../Transfer.ts"
+import type { EgressRules } from "../egress/EgressRules.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, TerminalSize } from "../values/Exec.ts"
 import type { FileEntry, FileEvent, FileStat } from "../values/Files.ts"
@@ -247,6 +248,34 @@ export interface PromiseShell extends AsyncDisposable {
   readonly close: () => Promise<void>
 }
 
+/** The way out of a sandbox. */
+export interface PromiseEgress {
+  /**
+   * The rules that hold now; absent where this program is not the way out: the sandbox has none, or one that leads anywhere,
+   * or a list of destinations.
+   */
+  readonly rules: EgressRules | undefined
+  /**
+   * Has other rules decide from now on: new connections at once, and what is under way and not allowed any more is ended.
+   * Opens a way out where a sandbox had none. Rejects with `NotAllowed` beyond the settings' ceiling, and with `InvalidInput`
+   * for a sandbox whose network leads out by itself.
+   *
+   * @example
+   * await sandbox.egress.update({ allow: { "api.example.com": { methods: ["GET"] } } })
+   */
+  readonly update: (rules: EgressRules, options?: Abortable) => Promise<void>
+  /** Where it tried to go, oldest first: with rules the last 1,000 attempts of this program's time. */
+  readonly attempts: (options?: Abortable) => Promise<ReadonlyArray<EgressAttempt>>
+  /**
+   * Where it tries to go from now on, under rules, until the loop is left. A consumer that is 1,000 attempts behind misses
+   * some.
+   *
+   * @example
+   * for await (const { host, outcome } of sandbox.egress.watch()) console.log(host, outcome)
+   */
+  readonly watch: (options?: Abortable) => AsyncIterable<EgressAttempt>
+}
+
 /** A sandbox. `await using` removes it at the end of the block. */
 export interface PromiseSandbox extends AsyncDisposable {
   /** What its host calls it: derived from the session and the name. */
@@ -314,8 +343,8 @@ export interface PromiseSandbox extends AsyncDisposable {
   readonly pause: (options?: Abortable) => Promise<void>
   /** Lets it go on after a pause. */
   readonly resume: (options?: Abortable) => Promise<void>
-  /** Where it tried to go under its allow-list, oldest first. */
-  readonly egressAttempts: (options?: Abortable) => Promise<ReadonlyArray<EgressAttempt>>
+  /** Where it may go, and where it tried to. */
+  readonly egress: PromiseEgress
   /**
    * What it uses now: CPU time, memory, processes, disks and network. It has to run. Reading does not
    * count as use of the sandbox.

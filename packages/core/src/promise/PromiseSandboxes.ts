@@ -1,8 +1,9 @@
 import type { Layer } from "effect"
+import type { EgressBroker } from "../egress/EgressBroker.ts"
 import type { CordonError } from "../errors.ts"
 import type { LeaseStore } from "../LeaseStore.ts"
 import type { DriverCapabilities, PullProgress, SandboxDriver } from "../SandboxDriver.ts"
-import type { CreateSecrets } from "../Sandboxes.ts"
+import type { CreateSecrets, GetOptions } from "../Sandboxes.ts"
 import type { SessionFiles } from "../SessionFiles.ts"
 import type { SettingsInput } from "../Settings.ts"
 import type { SandboxFilter, SandboxPage } from "../session/finding.ts"
@@ -32,11 +33,8 @@ export interface PromiseSandboxes extends AsyncDisposable {
         readonly onProgress?: ((progress: PullProgress) => void) | undefined
       },
   ) => Promise<PromiseSandbox>
-  /** Finds a sandbox by its name or ID; secrets that are given replace those it had here. */
-  readonly get: (
-    reference: string,
-    options?: Pick<CreateSecrets, "secrets"> & Abortable,
-  ) => Promise<PromiseSandbox>
+  /** Finds a sandbox by its name or ID. */
+  readonly get: (reference: string, options?: GetOptions & Abortable) => Promise<PromiseSandbox>
   /** Oldest first. */
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<SandboxInfo>>
   /**
@@ -82,6 +80,11 @@ export interface PromiseSessionOptions {
 export interface CreateSandboxesOptions extends SettingsInput, LoggingOptions {
   /** A driver's layer: `memory()`, `docker()`. */
   readonly driver: Layer.Layer<SandboxDriver, CordonError>
+  /**
+   * Has this program be the way out of sandboxes with rules: `egressBroker()` of `@cordon/egress`. None by default: rules are
+   * refused then.
+   */
+  readonly egressBroker?: Layer.Layer<EgressBroker, CordonError> | undefined
   /** Who owns the sandboxes; a random one by default. Give your own to find them again later. */
   readonly sessionId?: string | undefined
   /** Where uploads come from and downloads go to; memory of each session's own by default. */

@@ -44,11 +44,12 @@ export const layerSandboxes = ({ files, ...options }: CreateSandboxesOptions) =>
 
 const settingsOf = ({
   driver: _,
-  sessionId: __,
-  files: ___,
-  leaseStore: ____,
-  logger: _____,
-  logLevel: ______,
+  egressBroker: __,
+  sessionId: ___,
+  files: ____,
+  leaseStore: _____,
+  logger: ______,
+  logLevel: _______,
   ...settings
 }: CreateSandboxesOptions): SettingsInput => settings
 
@@ -56,8 +57,9 @@ const loggingOf = ({ logger, logLevel }: CreateSandboxesOptions) =>
   layerLogging({ ...(logger && { logger }), ...(logLevel && { logLevel }) })
 
 const layerOf = (options: CreateSandboxesOptions) => {
-  const { driver, leaseStore = leaseStoreMemory } = options
+  const { driver, egressBroker = Layer.empty, leaseStore = leaseStoreMemory } = options
   return Sandboxes.layerStore(settingsOf(options)).pipe(
+    Layer.provide(egressBroker),
     Layer.provide(driver),
     Layer.provide(leaseStore),
     Layer.provideMerge(loggingOf(options)),

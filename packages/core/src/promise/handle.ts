@@ -4,6 +4,7 @@ import type { Sandbox } from "../Sandboxes.ts"
 import { backSandbox, type SessionBacking } from "./backing.ts"
 import { call, callStream } from "./call.ts"
 import { commandsOf } from "./commands.ts"
+import { egressOf } from "./egress.ts"
 import { filesOf } from "./files.ts"
 import type { PromiseSandbox } from "./PromiseSandbox.ts"
 import { portsOf } from "./ports.ts"
@@ -41,8 +42,7 @@ export const handleOf = (session: SessionBacking, sandbox: Sandbox): PromiseSand
     inspect: (options) => call(runtime, ["nothing", "inspect"], { options }, () => sandbox.inspect),
     pause: (options) => call(runtime, ["nothing", "pause"], { options }, () => sandbox.pause),
     resume: (options) => call(runtime, ["nothing", "resume"], { options }, () => sandbox.resume),
-    egressAttempts: (options) =>
-      call(runtime, ["nothing", "egressAttempts"], { options }, () => sandbox.egressAttempts),
+    egress: egressOf(runtime, sandbox),
     stats: (options) => call(runtime, ["nothing", "stats"], { options }, () => sandbox.stats),
     watchStats: (options) =>
       callStream(runtime, "watchStats", { options }, () => sandbox.watchStats(options)),

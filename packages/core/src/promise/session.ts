@@ -77,7 +77,10 @@ const faceOf = (root: Root, backing: SessionBacking): PromiseSandboxes => {
         runtime,
         "get",
         { reference, options },
-        within((session) => session.get(reference, options)),
+        within((session) => {
+          const { signal: _, ...own } = options ?? {}
+          return session.get(reference, own)
+        }),
       ).then((sandbox) => handleOf(backing, sandbox)),
     list: (options) =>
       call(

@@ -1,5 +1,6 @@
 /** Decides what a sandbox is made with. Nothing here asks a host or changes one. */
 import { Duration, Effect } from "effect"
+import { type EgressRules, isEgressRules } from "../egress/EgressRules.ts"
 import {
   InvalidInput,
   InvalidLimits,
@@ -11,11 +12,14 @@ import {
 import { type Decision, decide } from "../Policy.ts"
 import type { DriverCapabilities } from "../SandboxDriver.ts"
 import type { Settings } from "../Settings.ts"
+import type { EgressPolicy } from "../values/Egress.ts"
 import type { CreateOptions, LeaseTerms, SandboxSpec } from "../values/Sandbox.ts"
 import type { SandboxName } from "../values/SandboxName.ts"
 
 /** The options of a creation, after its schema has checked them. */
-export type Wanted = (typeof CreateOptions)["Type"]
+export interface Wanted extends Omit<(typeof CreateOptions)["Type"], "egress"> {
+  readonly egress?: EgressPolicy | EgressRules | undefined
+}
 
 /** What a plan depends on, beside the options of the creation. */
 export interface PlanContext {
@@ -28,8 +32,13 @@ export interface PlanContext {
   readonly store: string | undefined
 }
 
-/** All that a driver needs for a sandbox but its image, since a snapshot's image has to be looked up. */
-export type SandboxPlan = Omit<SandboxSpec, "image">
+/** What a sandbox is made with. */
+export interface SandboxPlan {
+  /** All that its driver needs but its image, since a snapshot's image has to be looked up. */
+  readonly spec: Omit<SandboxSpec, "image">
+  /** The rules of a way out that this program is. The sandbox has no network then. */
+  readonly rules: EgressRules | undefined
+}
 
 /** Why a creation is refused before anything is made. */
 export type PlanError =
@@ -51,16 +60,29 @@ export const plan = Effect.fnUntraced(function* (
   yield* checkEgress(decision, host)
   yield* checkSource(wanted)
   const { env = {}, workdir, user, tags } = wanted
+  const { runtime, limits } = decision
+  const { rules, ...network } = wayOut(decision)
   return {
-    name,
-    ...decision,
-    lease: leaseTerms(decision, settings, host, store),
-    env,
-    workdir,
-    user,
-    tags: tags !== undefined && Object.keys(tags).length > 0 ? tags : undefined,
+    spec: {
+      name,
+      runtime,
+      limits,
+      ...network,
+      lease: leaseTerms(decision, settings, host, store),
+      env,
+      workdir,
+      user,
+      tags: tags !== undefined && Object.keys(tags).length > 0 ? tags : undefined,
+    },
+    rules,
   }
 })
+
+/** Under rules nothing but this program leads out: the driver gives the sandbox no network. */
+const wayOut = ({ egress, network }: Decision) =>
+  egress !== undefined && isEgressRules(egress)
+    ? { network: "none" as const, rules: egress }
+    : { network, egress, rules: undefined }
 
 /** A quota of disk space can be kept only if each sandbox has a limit of it. */
 const checkDisk = (
@@ -79,7 +101,7 @@ const checkDisk = (
     : Effect.void
 }
 
-/** An allow-list needs a network with a way out, and a driver that can hold it. */
+/** A list or rules need a network with a way out, and a list a driver that can hold it. */
 const checkEgress = (
   { egress, network }: Decision,
   { driver, features }: DriverCapabilities,
@@ -89,11 +111,11 @@ const checkEgress = (
     return Effect.fail(
       new InvalidInput({
         subject: "egress",
-        issue: `a sandbox with the network "${network}" has no way out that a list could allow; leave one of the two out`,
+        issue: `a sandbox with the network "${network}" has no way out that egress could allow; leave one of the two out`,
       }),
     )
   }
-  return features.includes("egress")
+  return isEgressRules(egress) || features.includes("egress")
     ? Effect.void
     : Effect.fail(new Unsupported({ feature: "egress", driver }))
 }

@@ -53,27 +53,32 @@ export const EgressPolicy = Schema.Struct({
 })
 export type EgressPolicy = typeof EgressPolicy.Type
 
-/** A destination taken apart; no port means 80 and 443. */
+/**
+ * A destination taken apart; no port means 80 and 443. `*`, which stands for every name in rules, is all that is below the
+ * empty name.
+ */
 export const parseDestination = (
-  text: Destination,
+  text: string,
 ): { readonly domain: string; readonly below: boolean; readonly port: number | undefined } => {
   const [name = "", port] = text.split(":")
   return {
-    domain: name.replace(/^\*\./, ""),
-    below: name.startsWith("*."),
+    domain: name.replace(/^\*(?:\.|$)/, ""),
+    below: name.startsWith("*"),
     port: port === undefined ? undefined : Number(port),
   }
 }
 
 /** Whether all that one destination leads to another one leads to as well. */
-const leadsTo = (wide: Destination, narrow: Destination): boolean => {
+export const leadsTo = (wide: string, narrow: string): boolean => {
   const [out, into] = [parseDestination(wide), parseDestination(narrow)]
   const port =
     out.port === undefined
       ? into.port === undefined || into.port === 80 || into.port === 443
       : out.port === into.port
   const name = out.below
-    ? into.domain.endsWith(`.${out.domain}`) || (into.below && into.domain === out.domain)
+    ? out.domain === "" ||
+      into.domain.endsWith(`.${out.domain}`) ||
+      (into.below && into.domain === out.domain)
     : !into.below && into.domain === out.domain
   return port && name
 }
@@ -99,11 +104,30 @@ export const beyondEgress = (
   ...(asked.allowAddresses ?? []).filter((to) => !allowAddresses.some((wide) => holds(wide, to))),
 ]
 
-/** Somewhere that a sandbox tried to go under an allow-list. */
+/** An attempt of a sandbox to get out, under an allow-list or rules. It never tells what was said. */
 export interface EgressAttempt {
+  /** When it began. */
   readonly at: Date
   /** A name or an address, as the sandbox gave it. */
   readonly host: string
   readonly port: number
+  /** Of a request that was looked at; absent where only the destination was. */
+  readonly method?: string | undefined
+  /** The path of a request that was looked at, without its query. */
+  readonly path?: string | undefined
+  /** Whether the list, or the rules, allowed it. */
   readonly allowed: boolean
+  /**
+   * `refused` by the list or the rules, `failed` on the way, `ended` by rules that changed or by a limit, else `done`. A list
+   * tells only of `refused` and `done`.
+   */
+  readonly outcome: "done" | "refused" | "failed" | "ended"
+  /** Why it was not done. */
+  readonly reason?: string | undefined
+  /** The HTTP status that came back. */
+  readonly status?: number | undefined
+  /** Bytes of content to the destination; absent where nobody counted. */
+  readonly sent?: number | undefined
+  /** Bytes of content from the destination; absent where nobody counted. */
+  readonly received?: number | undefined
 }

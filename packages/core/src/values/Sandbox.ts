@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import type { EgressRules } from "../egress/EgressRules.ts"
 import { EgressPolicy } from "./Egress.ts"
 import { Limits, LimitsInput } from "./Limits.ts"
 import { Runtime, RuntimeChoice } from "./Runtime.ts"
@@ -149,14 +150,21 @@ export const CreateOptions = Schema.Struct({
   runtime: Schema.optional(RuntimeChoice),
   limits: Schema.optional(LimitsInput),
   network: Schema.optional(NetworkMode),
-  egress: Schema.optional(EgressPolicy),
   env: Schema.optional(Environment),
   workdir: Schema.optional(AbsolutePath),
   user: Schema.optional(User),
   /** Labels of one's own, by which `find` finds it. They can't be changed. */
   tags: Schema.optional(Tags),
 })
-export type CreateOptions = typeof CreateOptions.Encoded
+type Decoded = typeof CreateOptions.Encoded
+/** What a caller may say about a sandbox to create; every part has a default. */
+export interface CreateOptions extends Decoded {
+  /**
+   * Where it may go: a list of destinations that the engine holds it to, or rules for which this program is its way out.
+   * Anywhere by default, as the settings have it. It needs the network `bridge`.
+   */
+  readonly egress?: EgressPolicy | EgressRules | undefined
+}
 
 /** A sandbox as its host reports it. */
 export const SandboxInfo = Schema.Struct({

@@ -99,12 +99,14 @@ export const parseAttempts = (log: string): ReadonlyArray<EgressAttempt> =>
     const match = /^(\d+\.\d{3}) (\w+) (\S+) (\d+|-)$/.exec(line.trim())
     if (match === null) return []
     const [, seconds = "", status = "", host = "", port = ""] = match
+    const allowed = !status.includes("DENIED")
     return [
       {
         at: new Date(Number(seconds) * 1000),
         host,
         port: Number(port) || 0,
-        allowed: !status.includes("DENIED"),
+        allowed,
+        outcome: allowed ? "done" : "refused",
       },
     ]
   })

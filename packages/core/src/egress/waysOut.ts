@@ -1,0 +1,141 @@
+import { Effect, Exit, Option, Scope } from "effect"
+import { EgressUnavailable, InvalidInput, type LeaseError } from "../errors.ts"
+import { makeKeyedLock } from "../KeyedLock.ts"
+import type { Sandbox } from "../Sandboxes.ts"
+import type { Environment, SandboxInfo } from "../values/Sandbox.ts"
+import type { SandboxId } from "../values/SandboxId.ts"
+import { EgressBroker, type OpenError, type WayOut } from "./EgressBroker.ts"
+import type { EgressRules } from "./EgressRules.ts"
+
+/** A way out with what keeps it. */
+interface Kept {
+  readonly way: WayOut
+  readonly scope: Scope.Closeable
+}
+
+const close = ({ scope }: Kept) => Scope.close(scope, Exit.void)
+
+const missing = new InvalidInput({
+  subject: "egress",
+  issue:
+    "rules need a program that is the way out; give createSandboxes `egressBroker: egressBroker()` of @cordon/egress, or provide its layer",
+})
+
+/** What giving a sandbox rules may fail with. */
+export type SetError = InvalidInput | EgressUnavailable | LeaseError
+
+const leaseErrors: Readonly<Record<LeaseError["_tag"], true>> = {
+  Closed: true,
+  SandboxNotFound: true,
+  SandboxNotRunning: true,
+  LeaseLost: true,
+  LeaseStoreFailed: true,
+  EngineUnreachable: true,
+  EngineError: true,
+  SandboxCondemned: true,
+}
+const isLeaseError = (error: OpenError): error is LeaseError =>
+  Object.hasOwn(leaseErrors, error._tag)
+
+type Incarnation = Pick<SandboxInfo, "instanceId">
+
+/**
+ * The ways out of the sandboxes that this program made or found, by incarnation: a sandbox that is made anew under the same
+ * name has none of them. The end of the scope closes all.
+ */
+export const makeWaysOut = Effect.gen(function* () {
+  const broker = Option.getOrUndefined(yield* Effect.serviceOption(EgressBroker))
+  const scope = yield* Effect.scope
+  const kept = new Map<string, Kept>()
+  const lock = makeKeyedLock<string>()
+  const required = broker === undefined ? Effect.fail(missing) : Effect.succeed(broker)
+
+  const make = Effect.fnUntraced(function* (rules: EgressRules, id: SandboxId) {
+    const { make } = yield* required
+    const own = yield* Scope.fork(scope)
+    return yield* make(rules, id).pipe(
+      Scope.provide(own),
+      Effect.map((way): Kept => ({ way, scope: own })),
+      Effect.onError((cause) => Scope.close(own, Exit.failCause(cause))),
+    )
+  }, Effect.uninterruptible)
+
+  /** Opens a way out, and keeps it for as long as the sandbox is there. A failure closes it. */
+  const open = (made: Kept, sandbox: Pick<Sandbox, "info" | "run" | "ports">) =>
+    Effect.uninterruptibleMask((restore) => {
+      kept.set(sandbox.info.instanceId, made)
+      return restore(Scope.provide(made.way.open(sandbox), made.scope)).pipe(
+        Effect.mapError((error) =>
+          isLeaseError(error)
+            ? error
+            : new EgressUnavailable({ sandbox: sandbox.info.name, reason: error.message }),
+        ),
+        Effect.onError(() =>
+          Effect.suspend(() => {
+            if (kept.get(sandbox.info.instanceId) === made) kept.delete(sandbox.info.instanceId)
+            return close(made)
+          }),
+        ),
+      )
+    })
+
+  const drop = ({ instanceId }: Incarnation) =>
+    Effect.suspend(() => {
+      const known = kept.get(instanceId)
+      kept.delete(instanceId)
+      return known === undefined ? Effect.void : close(known)
+    })
+
+  /**
+   * Makes a sandbox with its way out, which is open when the sandbox is ready. A failure closes the way out and removes the
+   * sandbox.
+   *
+   * @param create is given the variables that programs in the sandbox need
+   */
+  const around = <E, R>(
+    rules: EgressRules,
+    id: SandboxId,
+    create: (env: Environment) => Effect.Effect<SandboxInfo, E, R>,
+    handleOf: (info: SandboxInfo) => Pick<Sandbox, "info" | "run" | "ports" | "remove">,
+  ) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(make(rules, id), (made) =>
+        restore(create(made.way.env())).pipe(
+          Effect.onError(() => close(made)),
+          Effect.tap((info) => {
+            const sandbox = handleOf(info)
+            return Effect.onError(restore(open(made, sandbox)), () => Effect.ignore(sandbox.remove))
+          }),
+        ),
+      ),
+    )
+
+  /** Has rules decide about a sandbox that may have a way out already. */
+  const set = (
+    rules: EgressRules,
+    sandbox: Pick<Sandbox, "id" | "info" | "run" | "ports">,
+  ): Effect.Effect<void, SetError> =>
+    // Two at the same time would both want the port inside.
+    lock(sandbox.info.instanceId)(
+      Effect.suspend(() => {
+        const known = kept.get(sandbox.info.instanceId)
+        return known === undefined
+          ? Effect.flatMap(make(rules, sandbox.id), (made) => open(made, sandbox))
+          : known.way.update(rules)
+      }),
+    )
+
+  return {
+    /** Fails where rules can't be, or where nobody is there to be the way out. */
+    check: (rules: EgressRules) => Effect.flatMap(required, ({ check }) => check(rules)),
+    around,
+    set,
+    drop,
+    of: ({ instanceId }: Incarnation): WayOut | undefined => kept.get(instanceId)?.way,
+    /** The variables of a sandbox's commands. */
+    env: ({ instanceId }: Incarnation): Environment => kept.get(instanceId)?.way.env() ?? {},
+  }
+})
+
+/** The ways out of a program's sandboxes. */
+export type WaysOut = Effect.Success<typeof makeWaysOut>

@@ -1,0 +1,13 @@
+import { Schema } from "effect"
+import { TaggedError } from "../TaggedError.ts"
+import { quote } from "./quote.ts"
+
+/** The way out of a sandbox could not be opened. Nothing gets out of it. */
+export class EgressUnavailable extends TaggedError<EgressUnavailable>()("EgressUnavailable", {
+  sandbox: Schema.String,
+  reason: Schema.String,
+}) {
+  override get message() {
+    return `The way out of sandbox ${quote(this.sandbox)} can't be opened: ${this.reason}. Its image needs a shell and root for that, and port 3128 of the sandbox must be free.`
+  }
+}

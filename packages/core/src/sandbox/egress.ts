@@ -1,0 +1,95 @@
+import { Effect, Stream } from "effect"
+import { type EgressRules, isEgressRules } from "../egress/EgressRules.ts"
+import type { SetError, WaysOut } from "../egress/waysOut.ts"
+import {
+  type Closed,
+  type HostError,
+  InvalidInput,
+  NotAllowed,
+  type SandboxNotFound,
+  type Unsupported,
+} from "../errors.ts"
+import { decideEgress, type Policy } from "../Policy.ts"
+import type { Sandbox } from "../Sandboxes.ts"
+import type { Owner } from "../session/Owner.ts"
+import type { EgressAttempt } from "../values/Egress.ts"
+
+/** The way out of a sandbox. */
+export interface SandboxEgress {
+  /**
+   * The rules that hold now; absent where this program is not the way out: the sandbox has none, or one that leads anywhere,
+   * or a list of destinations.
+   */
+  readonly rules: EgressRules | undefined
+  /**
+   * Has other rules decide from now on: new connections at once, and what is under way and not allowed any more is ended.
+   * Opens a way out where a sandbox had none. The settings' ceiling holds (`NotAllowed`); a sandbox with a network of its own
+   * that leads out can't have rules (`InvalidInput`).
+   */
+  readonly update: (
+    rules: EgressRules,
+  ) => Effect.Effect<void, NotAllowed | SetError>
+  /** Where it tried to go, oldest first: with rules the last 1,000 attempts of this program's time. */
+  readonly attempts: Effect.Effect<
+    ReadonlyArray<EgressAttempt>,
+    SandboxNotFound | HostError | Unsupported | Closed
+  >
+  /** Where it tries to go from now on, under rules. A consumer that is 1,000 attempts behind misses some. */
+  readonly watch: Stream.Stream<EgressAttempt, InvalidInput | Closed>
+}
+
+const noRules = new InvalidInput({
+  subject: "egress",
+  issue: "this program is not the way out of the sandbox; give it rules when it is created",
+})
+
+const ownNetwork = new InvalidInput({
+  subject: "egress",
+  issue:
+    'its network leads out by itself, which no rules hold back; create the sandbox with rules, or with the network "none"',
+})
+
+/** A sandbox that may have no network by the operator's word may have no way out either. */
+const checkNetwork = ({ networks }: Policy) =>
+  networks.includes("bridge")
+    ? Effect.void
+    : Effect.fail(
+        new NotAllowed({ part: "network", asked: "a way out", allowed: networks.join(", ") }),
+      )
+
+export const makeEgress = (needs: {
+  readonly waysOut: WaysOut
+  readonly policy: Policy
+  readonly owner: Pick<Owner, "whileOpen" | "streamWhileOpen">
+  /** What the driver tells of a list. */
+  readonly listed: SandboxEgress["attempts"]
+  readonly sandbox: () => Pick<Sandbox, "id" | "info" | "run" | "ports">
+}): SandboxEgress => {
+  const { waysOut, policy, owner, listed, sandbox } = needs
+  const way = () => waysOut.of(sandbox().info)
+  return {
+    get rules() {
+      return way()?.rules()
+    },
+    update: Effect.fn("Sandbox.egress.update")(function* (rules) {
+      if (way() === undefined) {
+        if (sandbox().info.network === "bridge") return yield* ownNetwork
+        yield* checkNetwork(policy)
+      }
+      yield* waysOut.check(rules)
+      const decided = yield* decideEgress(policy, rules, "bridge")
+      if (decided !== undefined && isEgressRules(decided)) {
+        yield* owner.whileOpen(waysOut.set(decided, sandbox()))
+      }
+    }),
+    attempts: Effect.suspend(() => {
+      const attempts = way()?.attempts
+      return attempts === undefined ? listed : owner.whileOpen(attempts)
+    }),
+    watch: owner.streamWhileOpen(
+      Stream.suspend((): Stream.Stream<EgressAttempt, InvalidInput> => {
+        return way()?.watch ?? Stream.fail(noRules)
+      }),
+    ),
+  }
+}

@@ -1,0 +1,220 @@
+import { memory } from "@cordon/driver-memory"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
+import {
+  EgressBroker,
+  type EgressRules,
+  InvalidInput,
+  PortUnavailable,
+  Sandboxes,
+  type SettingsInput,
+  type WayOut,
+} from "../src/index.ts"
+
+/** A broker that writes down what it is asked to do. */
+const brokerOf = (
+  log: Array<string>,
+  open: Effect.Effect<void, PortUnavailable> = Effect.void,
+): Layer.Layer<EgressBroker> =>
+  Layer.succeed(
+    EgressBroker,
+    EgressBroker.of({
+      check: (rules) =>
+        "bad.test" in rules.allow
+          ? Effect.fail(new InvalidInput({ subject: "egress rules", issue: "bad.test is bad" }))
+          : Effect.void,
+      make: Effect.fnUntraced(function* (given, sandbox) {
+        let rules = given
+        yield* Effect.acquireRelease(
+          Effect.sync(() => void log.push("made")),
+          () => Effect.sync(() => void log.push("closed")),
+        )
+        const way: WayOut = {
+          rules: () => rules,
+          env: () => ({ HTTPS_PROXY: Object.keys(rules.allow).join(",") }),
+          open: () =>
+            Effect.andThen(
+              Effect.sync(() => void log.push(`opened for ${sandbox}`)),
+              open,
+            ),
+          update: (next) =>
+            Effect.sync(() => {
+              rules = next
+              log.push("updated")
+            }),
+          attempts: Effect.succeed([]),
+          watch: Stream.empty,
+        }
+        return way
+      }),
+    }),
+  )
+
+const rules: EgressRules = { allow: { "api.test": {} } }
+
+const session = Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.session("ways"))
+const on = (broker: Layer.Layer<EgressBroker> | Layer.Layer<never>, settings: SettingsInput = {}) =>
+  Sandboxes.layer(settings).pipe(Layer.provide(broker), Layer.provide(memory()))
+
+describe("a sandbox with rules", () => {
+  it.effect("has its way out opened when it is made, and closed when it is removed", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const sandbox = yield* (yield* session).create({ egress: rules })
+      assert.deepStrictEqual(sandbox.egress.rules, rules)
+      assert.strictEqual(sandbox.info.network, "none")
+      assert.deepStrictEqual(log, ["made", `opened for ${sandbox.id}`])
+      yield* sandbox.remove
+      assert.deepStrictEqual(log.slice(2), ["closed"])
+      assert.isUndefined(sandbox.egress.rules)
+    }).pipe(Effect.provide(on(brokerOf(log))))
+  })
+
+  it.effect("has its way out closed with the program, and when its session closes", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      yield* Effect.gen(function* () {
+        const sandboxes = yield* Sandboxes
+        yield* Effect.scoped(
+          Effect.flatMap(sandboxes.openSession("short"), ({ create }) => create({ egress: rules })),
+        )
+        assert.strictEqual(log.at(-1), "closed")
+        yield* (yield* session).create({ egress: rules })
+        assert.notStrictEqual(log.at(-1), "closed")
+      }).pipe(Effect.provide(on(brokerOf(log), { removeOnClose: true })))
+      assert.strictEqual(log.at(-1), "closed")
+    })
+  })
+
+  it.effect("is not left over where its way out can't be opened", () => {
+    const log: Array<string> = []
+    const broken = Effect.fail(new PortUnavailable({ port: 3128, reason: "it is taken" }))
+    return Effect.gen(function* () {
+      const { create, list } = yield* session
+      const error = yield* Effect.flip(create({ egress: rules }))
+      assert.strictEqual(error._tag, "EgressUnavailable")
+      assert.match(error.message, /it is taken/)
+      assert.deepStrictEqual(yield* list, [])
+      assert.strictEqual(log.at(-1), "closed")
+    }).pipe(Effect.provide(on(brokerOf(log, broken))))
+  })
+
+  it.effect("is not left over where its creation is broken off while the way out opens", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const opening = yield* Deferred.make<void>()
+      const hanging = Effect.andThen(Deferred.succeed(opening, undefined), Effect.never)
+      yield* Effect.gen(function* () {
+        const { create, list } = yield* session
+        const creating = yield* Effect.forkChild(create({ egress: rules }))
+        yield* Deferred.await(opening)
+        yield* Fiber.interrupt(creating)
+        assert.deepStrictEqual(yield* list, [])
+        assert.strictEqual(log.at(-1), "closed")
+      }).pipe(Effect.provide(on(brokerOf(log, hanging))))
+    })
+  })
+
+  it.effect("is not made where its rules can't be, or where nobody is the way out", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const refused = Effect.gen(function* () {
+        const { create, list } = yield* session
+        const error = yield* Effect.flip(create({ egress: { allow: { "bad.test": {} } } }))
+        assert.deepStrictEqual(yield* list, [])
+        return error
+      })
+      const bad = yield* Effect.provide(refused, on(brokerOf(log)))
+      assert.match(bad.message, /bad\.test is bad/)
+      assert.deepStrictEqual(log, [])
+      const nobody = yield* Effect.provide(refused, on(Layer.empty))
+      assert.match(nobody.message, /egressBroker/)
+    }),
+  )
+
+  it.effect("shows no secret where a rule stands in a list", () =>
+    Effect.gen(function* () {
+      const { create } = yield* session
+      const listed = [{ "api.test": { headers: { authorization: "the-key" } } }]
+      const egress = { allow: listed } as unknown as EgressRules
+      const error = yield* Effect.flip(create({ egress }))
+      assert.strictEqual(error._tag, "InvalidInput")
+      assert.notMatch(JSON.stringify(error) + String(error), /the-key/)
+    }).pipe(Effect.provide(on(brokerOf([])))),
+  )
+})
+
+describe("rules that the settings have", () => {
+  it.effect("hold for every sandbox that asks for none", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const { create } = yield* session
+      assert.deepStrictEqual((yield* create()).egress.rules, rules)
+      assert.isUndefined((yield* create({ network: "none" })).egress.rules)
+    }).pipe(Effect.provide(on(brokerOf(log), { egress: rules })))
+  })
+
+  it.effect("are refused at once where they can't be, or where nobody is the way out", () =>
+    Effect.gen(function* () {
+      for (const [broker, egress] of [
+        [brokerOf([]), { allow: { "bad.test": {} } }],
+        [Layer.empty, rules],
+      ] as const) {
+        const exit = yield* Effect.exit(Effect.provide(Sandboxes, on(broker, { egress })))
+        assert.match(String(exit), /InvalidInput/)
+      }
+    }),
+  )
+})
+
+describe("rules that are given later", () => {
+  it.effect("take the place of those that a sandbox has", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const { create, get } = yield* session
+      yield* create({ name: "box", egress: rules })
+      const next = { allow: { "other.test": {} } }
+      const found = yield* get("box", { egress: next })
+      assert.deepStrictEqual(found.egress.rules, next)
+      assert.strictEqual(log.at(-1), "updated")
+    }).pipe(Effect.provide(on(brokerOf(log))))
+  })
+
+  it.effect(
+    "open a way out of a sandbox without a network, once for all that give them at a time",
+    () => {
+      const log: Array<string> = []
+      return Effect.gen(function* () {
+        const { create, get } = yield* session
+        yield* create({ name: "box", network: "none" })
+        const found = yield* Effect.all(
+          [1, 2, 3].map(() => get("box", { egress: rules })),
+          { concurrency: "unbounded" },
+        )
+        assert.strictEqual(log.filter((step) => step === "made").length, 1)
+        for (const { egress } of found) assert.deepStrictEqual(egress.rules, rules)
+      }).pipe(Effect.provide(on(brokerOf(log))))
+    },
+  )
+
+  it.effect("are refused for a network that leads out by itself", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* (yield* session).create()
+      const error = yield* Effect.flip(sandbox.egress.update(rules))
+      assert.strictEqual(error._tag, "InvalidInput")
+    }).pipe(Effect.provide(on(brokerOf([])))),
+  )
+
+  it.effect("are refused beyond what the settings allow", () =>
+    Effect.gen(function* () {
+      const wide = { allow: { "api.test": {}, "other.test": {} } }
+      const refusal = Effect.flatMap(session, ({ create }) =>
+        Effect.flatMap(create(), ({ egress }) => Effect.flip(egress.update(wide))),
+      )
+      for (const settings of [{ egress: rules }, { network: "none" }] as const) {
+        const error = yield* Effect.provide(refusal, on(brokerOf([]), settings))
+        assert.strictEqual(error._tag, "NotAllowed")
+      }
+    }),
+  )
+})

@@ -1,0 +1,53 @@
+/** Where the way out listens inside. */
+export const port = 3128
+const folder = "/etc/cordon"
+const authorityFile = `${folder}/egress-ca.pem`
+const bundleFile = `${folder}/egress-ca-bundle.pem`
+
+/**
+ * Has the programs of an image trust an authority: by the stores that images have, and by a file of all that is trusted, which
+ * variables name. What the image trusted by itself is kept, for the next authority.
+ */
+export const trust = `
+set -e
+umask 022
+mkdir -p ${folder} /etc/ssl/certs /usr/local/share/ca-certificates
+cat >${authorityFile}
+own=${folder}/egress-ca-own.pem
+debian=/etc/ssl/certs/ca-certificates.crt
+stores=
+for store in $debian /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+  [ ! -f "$store" ] || stores="$stores $store"
+done
+if [ ! -f $own ]; then
+  set -- $stores
+  if [ $# -gt 0 ]; then cat "$1" >$own; else : >$own; fi
+fi
+cat $own ${authorityFile} >${bundleFile}
+for store in \${stores:-$debian}; do cat ${bundleFile} >"$store"; done
+cp ${authorityFile} /usr/local/share/ca-certificates/cordon-egress.crt
+`
+
+/** The variables by which programs inside find the way out and trust its authority. */
+export const variables = (): Record<string, string> => {
+  const proxy = `http://127.0.0.1:${port}`
+  const none = "localhost,127.0.0.1,::1"
+  const named = { http_proxy: proxy, https_proxy: proxy, all_proxy: proxy, no_proxy: none }
+  const upper = Object.entries(named).map(([name, value]) => [name.toUpperCase(), value])
+  const bundle = [
+    "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+    "GIT_SSL_CAINFO",
+    "CARGO_HTTP_CAINFO",
+    "AWS_CA_BUNDLE",
+  ].map((name) => [name, bundleFile])
+  return {
+    ...named,
+    ...Object.fromEntries([...upper, ...bundle]),
+    NODE_EXTRA_CA_CERTS: authorityFile,
+    // Node asks for no proxy by itself.
+    NODE_USE_ENV_PROXY: "1",
+  }
+}

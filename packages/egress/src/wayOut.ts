@@ -1,0 +1,95 @@
+import {
+  duplexOf,
+  type EgressAttempt,
+  type EgressRules,
+  type SandboxId,
+  type WayOut,
+} from "@cordon/core"
+import { Effect, PubSub, Stream } from "effect"
+import { makeAuthority } from "./authority.ts"
+import { EgressProxy } from "./EgressProxy.ts"
+import type { EgressBrokerOptions } from "./options.ts"
+import type { Placeholders } from "./placeholders.ts"
+import { parsePolicy, type Subject } from "./policy.ts"
+import { port, trust, variables } from "./trust.ts"
+
+// Attempts that are kept, and that a slow consumer may be behind.
+const kept = 1000
+
+/** Tells of attempts: of the last ones, and of those that come. */
+const makeAudit = Effect.fnUntraced(function* (onAttempt: (attempt: EgressAttempt) => void) {
+  const audit = yield* Effect.acquireRelease(PubSub.sliding<EgressAttempt>(kept), PubSub.shutdown)
+  const last: Array<EgressAttempt> = []
+  return {
+    tell: (attempt: EgressAttempt) => {
+      last.push(attempt)
+      if (last.length > kept) last.shift()
+      PubSub.publishUnsafe(audit, attempt)
+      onAttempt(attempt)
+    },
+    attempts: Effect.sync(() => [...last]),
+    watch: Stream.fromPubSub(audit),
+  }
+})
+
+/** Makes the way out of one sandbox: a proxy in this program, which the scope closes. */
+export const makeWayOut = Effect.fnUntraced(function* (
+  rules: EgressRules,
+  sandbox: SandboxId,
+  options: Omit<EgressBrokerOptions, "seed" | "askTimeout"> & {
+    /** Milliseconds. */
+    readonly askTimeout: number
+    readonly placeholders: Placeholders
+  },
+) {
+  const { ask, askTimeout, hosts = {}, ca, placeholders, onAttempt = () => {} } = options
+  let [known, policy] = [rules, yield* parsePolicy(rules)]
+  const authority = yield* Effect.promise(makeAuthority)
+  const { tell, attempts, watch } = yield* makeAudit((attempt) =>
+    onAttempt({ ...attempt, sandbox }),
+  )
+  const run = Effect.runPromiseWith(yield* Effect.context<never>())
+  const decide = (subject: Subject) => {
+    const answer = ask?.({ ...subject, sandbox }) ?? false
+    return Effect.isEffect(answer) ? run(answer) : answer
+  }
+  const proxy = yield* Effect.acquireRelease(
+    Effect.sync(
+      () =>
+        new EgressProxy({
+          policy,
+          authority,
+          placeholders,
+          hosts,
+          ca,
+          ask: ask && decide,
+          patience: askTimeout,
+          onAttempt: tell,
+        }),
+    ),
+    (proxy) => Effect.sync(() => proxy.close()),
+  )
+  const way: WayOut = {
+    rules: () => known,
+    env: () => ({ ...variables(), ...placeholders.env(policy) }),
+    open: Effect.fnUntraced(function* ({ run, ports }) {
+      const stdin = authority.certificate
+      yield* run(trust, { user: "root", stdin, timeout: "30 seconds" })
+      yield* ports.serve(port, (connection) =>
+        Effect.suspend(() => {
+          const { stream, closed } = duplexOf(connection)
+          proxy.take(stream)
+          return closed
+        }),
+      )
+    }),
+    update: Effect.fnUntraced(function* (next) {
+      policy = yield* parsePolicy(next)
+      known = next
+      proxy.update(policy)
+    }),
+    attempts,
+    watch,
+  }
+  return way
+})
