@@ -1,6 +1,12 @@
-import type { EngineUnreachable, InvalidInput, SandboxDriver } from "@cordon/core"
+import {
+  type EngineUnreachable,
+  type InvalidInput,
+  type SandboxDriver,
+  Sandboxes,
+} from "@cordon/core"
 import { type DockerEngine, layerDriver } from "@cordon/driver-docker"
 import { layerEngine } from "@cordon/driver-docker-remote"
+import { egressBroker } from "@cordon/egress"
 import { Layer, Option } from "effect"
 import { Flag } from "effect/cli"
 
@@ -28,3 +34,7 @@ export const connected = (
   layerDriver().pipe(
     Layer.provideMerge(layerEngine(Option.isSome(host) ? { host: host.value } : {})),
   )
+
+/** Sandboxes at a host. This program is the way out of those with rules. */
+export const sandboxesAt = (host: Option.Option<string>) =>
+  Sandboxes.layer().pipe(Layer.provide(egressBroker()), Layer.provideMerge(connected(host)))

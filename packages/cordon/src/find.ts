@@ -34,9 +34,9 @@ const onceMade = async <A>(attempt: () => Promise<A>, signal?: AbortSignal): Pro
 const findOnce = async (
   session: PromiseSandboxes,
   reference: string,
-  { secrets, signal }: ConnectOptions,
+  { secrets, egress, signal }: ConnectOptions,
 ): Promise<PromiseSandbox> => {
-  const found = await session.get(reference, { secrets, signal })
+  const found = await session.get(reference, { secrets, egress, signal })
   // Its maker starts it.
   if (found.info.status === "created") {
     throw new SandboxNotRunning({ sandbox: found.id, status: "created" })

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { createSandboxes, type PromiseSandboxes } from "@cordon/core"
+import { egressBroker } from "@cordon/egress"
 import { Effect, Equal, Exit, RcMap, Scope } from "effect"
 import { engine } from "./engine.ts"
 import type { SandboxPlace, SandboxSettings } from "./options.ts"
@@ -18,13 +19,18 @@ export interface Hold {
   readonly another: () => Promise<Hold>
 }
 
+/** What it is made of is loaded with the first sandbox that has rules. */
+const broker = egressBroker()
+
 /** What is open, for as long as somebody holds it. Whoever made a sandbox removes it, and not the end of a session. */
 const hosts = Effect.runSync(
   Scope.provide(
     RcMap.make({
       lookup: (host: Host) =>
         Effect.acquireRelease(
-          Effect.sync(() => createSandboxes({ ...host, removeOnClose: false })),
+          Effect.sync(() =>
+            createSandboxes({ egressBroker: broker, ...host, removeOnClose: false }),
+          ),
           (sandboxes) => Effect.promise(() => sandboxes.close()),
         ),
     }),
@@ -37,7 +43,13 @@ const ownSession = randomUUID()
 
 /** Layers and logs are the same only where they are the very same. */
 const hostOf = ({ driver = engine, settings = {} }: SandboxPlace): Host => {
-  for (const value of [driver, settings.files, settings.leaseStore, settings.logger]) {
+  for (const value of [
+    driver,
+    settings.egressBroker,
+    settings.files,
+    settings.leaseStore,
+    settings.logger,
+  ]) {
     if (value !== undefined) Equal.byReferenceUnsafe(value)
   }
   return { ...settings, driver }

@@ -4,6 +4,7 @@ import {
   type CreateSandboxesOptions,
   createSandboxesFields,
   type EgressPolicy,
+  type EgressRules,
   type LimitsInput,
   type NetworkMode,
   optionNames,
@@ -72,8 +73,11 @@ export interface CreateOptions extends SandboxPlace {
   readonly limits?: LimitsInput | undefined
   /** `bridge` (its own network with a way out, the default), `internal` (no way out) or `none`. */
   readonly network?: NetworkMode | undefined
-  /** Where a `bridge` leads: names and addresses, all else is refused. Anywhere by default. */
-  readonly egress?: EgressPolicy | undefined
+  /**
+   * Where it may go, all else being refused; anywhere by default. A list of destinations, which the engine holds it to, or
+   * rules for each with keys that it never holds: this program is its way out then, for as long as it runs.
+   */
+  readonly egress?: EgressPolicy | EgressRules | undefined
   /** Environment variables of all its processes; they stand in the container's configuration. None by default. */
   readonly env?: Readonly<Record<string, string>> | undefined
   /** The absolute path where commands run and relative paths start; the image's by default, else `/workspace` (`/tmp` for a user who is not root). */
@@ -94,6 +98,8 @@ export interface CreateOptions extends SandboxPlace {
 export interface ConnectOptions extends SandboxPlace {
   /** Variables that only this program's commands see. The sandbox keeps none: each program gives its own. */
   readonly secrets?: Secrets | undefined
+  /** The rules of its way out, which this program is from now on. A program that ended is no way out any more. */
+  readonly egress?: EgressRules | undefined
 }
 
 /**
@@ -112,7 +118,7 @@ const { driver, sessionId: session, removeOnClose: _, ...settings } = createSand
 /** Looked at by the call of core that it is handed on to. */
 const place = { signal: true, driver, session, settings: optionsOf(settings) } as const
 
-const connect = { ...place, secrets: true } as const
+const connect = { ...place, secrets: true, egress: true } as const
 
 const getOrCreate = {
   ...connect,
@@ -121,7 +127,6 @@ const getOrCreate = {
   runtime: true,
   limits: true,
   network: true,
-  egress: true,
   env: true,
   workdir: true,
   user: true,

@@ -3,6 +3,7 @@ import {
   checkInput,
   type ForkOptions,
   InvalidInput,
+  isEgressRules,
   type PromiseSandbox,
   type SandboxInfo,
 } from "@cordon/core"
@@ -130,8 +131,11 @@ export const Sandbox = {
     called(async () => {
       checkInput("name of Sandbox.getOrCreate", shapes.name, name)
       checkInput("options of Sandbox.getOrCreate", shapes.getOrCreate, options)
+      const { egress, ...others } = options
+      // The engine has the list of one that is found; rules this program has to say again.
+      const found = egress && isEgressRules(egress) ? { ...others, egress } : others
       return boxIn(await hold(options), "keep", (session) =>
-        findOr(session, name, options, () => session.create({ ...creationOf(options), name })),
+        findOr(session, name, found, () => session.create({ ...creationOf(options), name })),
       )
     }),
 

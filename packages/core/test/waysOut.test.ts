@@ -1,54 +1,14 @@
 import { memory } from "@cordon/driver-memory"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer } from "effect"
+import { recordingBroker } from "../../../test/support/recordingBroker.ts"
 import {
-  EgressBroker,
+  type EgressBroker,
   type EgressRules,
-  InvalidInput,
   PortUnavailable,
   Sandboxes,
   type SettingsInput,
-  type WayOut,
 } from "../src/index.ts"
-
-/** A broker that writes down what it is asked to do. */
-const brokerOf = (
-  log: Array<string>,
-  open: Effect.Effect<void, PortUnavailable> = Effect.void,
-): Layer.Layer<EgressBroker> =>
-  Layer.succeed(
-    EgressBroker,
-    EgressBroker.of({
-      check: (rules) =>
-        "bad.test" in rules.allow
-          ? Effect.fail(new InvalidInput({ subject: "egress rules", issue: "bad.test is bad" }))
-          : Effect.void,
-      make: Effect.fnUntraced(function* (given, sandbox) {
-        let rules = given
-        yield* Effect.acquireRelease(
-          Effect.sync(() => void log.push("made")),
-          () => Effect.sync(() => void log.push("closed")),
-        )
-        const way: WayOut = {
-          rules: () => rules,
-          env: () => ({ HTTPS_PROXY: Object.keys(rules.allow).join(",") }),
-          open: () =>
-            Effect.andThen(
-              Effect.sync(() => void log.push(`opened for ${sandbox}`)),
-              open,
-            ),
-          update: (next) =>
-            Effect.sync(() => {
-              rules = next
-              log.push("updated")
-            }),
-          attempts: Effect.succeed([]),
-          watch: Stream.empty,
-        }
-        return way
-      }),
-    }),
-  )
 
 const rules: EgressRules = { allow: { "api.test": {} } }
 
@@ -67,7 +27,7 @@ describe("a sandbox with rules", () => {
       yield* sandbox.remove
       assert.deepStrictEqual(log.slice(2), ["closed"])
       assert.isUndefined(sandbox.egress.rules)
-    }).pipe(Effect.provide(on(brokerOf(log))))
+    }).pipe(Effect.provide(on(recordingBroker(log))))
   })
 
   it.effect("has its way out closed with the program, and when its session closes", () => {
@@ -81,7 +41,7 @@ describe("a sandbox with rules", () => {
         assert.strictEqual(log.at(-1), "closed")
         yield* (yield* session).create({ egress: rules })
         assert.notStrictEqual(log.at(-1), "closed")
-      }).pipe(Effect.provide(on(brokerOf(log), { removeOnClose: true })))
+      }).pipe(Effect.provide(on(recordingBroker(log), { removeOnClose: true })))
       assert.strictEqual(log.at(-1), "closed")
     })
   })
@@ -96,7 +56,7 @@ describe("a sandbox with rules", () => {
       assert.match(error.message, /it is taken/)
       assert.deepStrictEqual(yield* list, [])
       assert.strictEqual(log.at(-1), "closed")
-    }).pipe(Effect.provide(on(brokerOf(log, broken))))
+    }).pipe(Effect.provide(on(recordingBroker(log, broken))))
   })
 
   it.effect("is not left over where its creation is broken off while the way out opens", () => {
@@ -111,7 +71,7 @@ describe("a sandbox with rules", () => {
         yield* Fiber.interrupt(creating)
         assert.deepStrictEqual(yield* list, [])
         assert.strictEqual(log.at(-1), "closed")
-      }).pipe(Effect.provide(on(brokerOf(log, hanging))))
+      }).pipe(Effect.provide(on(recordingBroker(log, hanging))))
     })
   })
 
@@ -124,7 +84,7 @@ describe("a sandbox with rules", () => {
         assert.deepStrictEqual(yield* list, [])
         return error
       })
-      const bad = yield* Effect.provide(refused, on(brokerOf(log)))
+      const bad = yield* Effect.provide(refused, on(recordingBroker(log)))
       assert.match(bad.message, /bad\.test is bad/)
       assert.deepStrictEqual(log, [])
       const nobody = yield* Effect.provide(refused, on(Layer.empty))
@@ -140,7 +100,7 @@ describe("a sandbox with rules", () => {
       const error = yield* Effect.flip(create({ egress }))
       assert.strictEqual(error._tag, "InvalidInput")
       assert.notMatch(JSON.stringify(error) + String(error), /the-key/)
-    }).pipe(Effect.provide(on(brokerOf([])))),
+    }).pipe(Effect.provide(on(recordingBroker([])))),
   )
 })
 
@@ -151,13 +111,13 @@ describe("rules that the settings have", () => {
       const { create } = yield* session
       assert.deepStrictEqual((yield* create()).egress.rules, rules)
       assert.isUndefined((yield* create({ network: "none" })).egress.rules)
-    }).pipe(Effect.provide(on(brokerOf(log), { egress: rules })))
+    }).pipe(Effect.provide(on(recordingBroker(log), { egress: rules })))
   })
 
   it.effect("are refused at once where they can't be, or where nobody is the way out", () =>
     Effect.gen(function* () {
       for (const [broker, egress] of [
-        [brokerOf([]), { allow: { "bad.test": {} } }],
+        [recordingBroker([]), { allow: { "bad.test": {} } }],
         [Layer.empty, rules],
       ] as const) {
         const exit = yield* Effect.exit(Effect.provide(Sandboxes, on(broker, { egress })))
@@ -177,7 +137,7 @@ describe("rules that are given later", () => {
       const found = yield* get("box", { egress: next })
       assert.deepStrictEqual(found.egress.rules, next)
       assert.strictEqual(log.at(-1), "updated")
-    }).pipe(Effect.provide(on(brokerOf(log))))
+    }).pipe(Effect.provide(on(recordingBroker(log))))
   })
 
   it.effect(
@@ -193,7 +153,7 @@ describe("rules that are given later", () => {
         )
         assert.strictEqual(log.filter((step) => step === "made").length, 1)
         for (const { egress } of found) assert.deepStrictEqual(egress.rules, rules)
-      }).pipe(Effect.provide(on(brokerOf(log))))
+      }).pipe(Effect.provide(on(recordingBroker(log))))
     },
   )
 
@@ -202,7 +162,7 @@ describe("rules that are given later", () => {
       const sandbox = yield* (yield* session).create()
       const error = yield* Effect.flip(sandbox.egress.update(rules))
       assert.strictEqual(error._tag, "InvalidInput")
-    }).pipe(Effect.provide(on(brokerOf([])))),
+    }).pipe(Effect.provide(on(recordingBroker([])))),
   )
 
   it.effect("are refused beyond what the settings allow", () =>
@@ -212,7 +172,7 @@ describe("rules that are given later", () => {
         Effect.flatMap(create(), ({ egress }) => Effect.flip(egress.update(wide))),
       )
       for (const settings of [{ egress: rules }, { network: "none" }] as const) {
-        const error = yield* Effect.provide(refusal, on(brokerOf([]), settings))
+        const error = yield* Effect.provide(refusal, on(recordingBroker([]), settings))
         assert.strictEqual(error._tag, "NotAllowed")
       }
     }),

@@ -2,6 +2,7 @@ import { createSandboxes, InvalidInput, SandboxNotFound } from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
 import { harnessSandbox, harnessSandboxProvider } from "@cordon/slots/ai-sdk-harness"
 import { assert, describe, it } from "@effect/vitest"
+import { recordingBroker } from "../../../test/support/recordingBroker.ts"
 import { rejects } from "./rejects.ts"
 
 describe("a session of the AI SDK's harness", () => {
@@ -31,10 +32,75 @@ describe("a session of the AI SDK's harness", () => {
     )
   })
 
+  it("takes every policy, and keys for requests, for a sandbox with rules", async () => {
+    await using sandboxes = createSandboxes({ driver: memory(), egressBroker: recordingBroker([]) })
+    const sandbox = await sandboxes.create({ egress: { allow: {} } })
+    const { setNetworkPolicy, addRequestTransformations, setRequestTransformations } =
+      harnessSandbox(sandbox)
+    assert.isDefined(setNetworkPolicy)
+    assert.isDefined(addRequestTransformations)
+    assert.isDefined(setRequestTransformations)
+    const allowed = () => sandbox.egress.rules?.allow
+    const key = { headers: { authorization: "the-key" } }
+    const at = (host: string) => ({ match: { host }, transform: key })
+
+    // What is added opens nothing by itself.
+    await addRequestTransformations([at("api.test")])
+    assert.deepStrictEqual(allowed(), {})
+    await setNetworkPolicy({
+      mode: "custom",
+      allowedHosts: ["api.test", "*.files.test"],
+      deniedCIDRs: ["203.0.113.0/24"],
+    })
+    const ruleOf = (more: object) => ({ methods: undefined, paths: undefined, ...key, ...more })
+    assert.deepStrictEqual(sandbox.egress.rules, {
+      allow: { "api.test": [ruleOf({}), {}], "*.files.test": {} },
+      denyAddresses: ["203.0.113.0/24"],
+    })
+    const match = { host: "a.files.test", method: ["PUT"], path: { startsWith: "/v1/" } }
+    await addRequestTransformations([{ match, transform: key }])
+    assert.deepStrictEqual(allowed()?.["a.files.test"], [
+      ruleOf({ methods: ["PUT"], paths: ["/v1/**"] }),
+      {},
+    ])
+    await setRequestTransformations([])
+    assert.deepStrictEqual(allowed(), { "api.test": {}, "*.files.test": {} })
+    await setNetworkPolicy({ mode: "allow-all" })
+    assert.deepStrictEqual(allowed(), { "*": {} })
+    await setNetworkPolicy({ mode: "deny-all" })
+    assert.deepStrictEqual(allowed(), {})
+  })
+
+  it("refuses what would be passed over or would widen a rule, and leaves the network as it is", async () => {
+    await using sandboxes = createSandboxes({ driver: memory(), egressBroker: recordingBroker([]) })
+    const rules = { allow: { "api.test": { paths: ["/v1/**"] } } }
+    const sandbox = await sandboxes.create({ egress: rules })
+    const session = harnessSandbox(sandbox)
+    const transform = { headers: { authorization: "the-key" } }
+    const refused = [
+      session.setNetworkPolicy?.({ mode: "custom", allowedCIDRs: ["203.0.113.0/24"] }),
+      session.addRequestTransformations?.([{ match: { host: "api.test" }, transform }]),
+      session.addRequestTransformations?.([
+        { match: { host: "api.test", path: { regex: ".*" } }, transform },
+      ]),
+    ]
+    for (const asked of refused) {
+      assert.instanceOf(await rejects(asked ?? Promise.resolve()), InvalidInput)
+    }
+    assert.deepStrictEqual(sandbox.egress.rules, rules)
+  })
+
   it("hands tools neither ports nor its end", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const restricted = harnessSandbox(await sandboxes.create()).restricted()
-    for (const name of ["stop", "destroy", "setPorts", "getPortUrl", "setNetworkPolicy"]) {
+    for (const name of [
+      "stop",
+      "destroy",
+      "setPorts",
+      "getPortUrl",
+      "setNetworkPolicy",
+      "egress",
+    ]) {
       assert.notProperty(restricted, name)
     }
   })

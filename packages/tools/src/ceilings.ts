@@ -23,7 +23,12 @@ const showPolicy = (policy: Policy): string => {
   const { image, runtime, network } = defaults
   const weakest = runtime === "strongest" ? [] : atLeastAsStrong(runtime)
   const runtimes = [...new Set([runtime, ...(policy.runtimes ?? weakest)])]
-  return `Default here: image ${image}, runtime ${runtime}, network ${network}, ${showAll(defaults.limits)}. At most: runtime ${runtimes.join(", ")}; network ${networks.join(", ")}; ${showAll(limits)}; image ${showImages(policy)}. More is refused.`
+  const { egress } = policy
+  const reach =
+    egress === undefined || !networks.includes("bridge")
+      ? ""
+      : ` The network bridge reaches only ${egress.allow.slice(0, 50).join(", ") || "nothing"} here, by HTTP and TLS.`
+  return `Default here: image ${image}, runtime ${runtime}, network ${network}, ${showAll(defaults.limits)}. At most: runtime ${runtimes.join(", ")}; network ${networks.join(", ")}; ${showAll(limits)}; image ${showImages(policy)}. More is refused.${reach}`
 }
 
 const policies = new WeakMap<SettingsInput, { readonly policy: Policy | undefined }>()

@@ -1,8 +1,8 @@
 import { join } from "node:path"
-import { InvalidInput, Sandboxes, sessionFilesDirectory, Unexpected } from "@cordon/core"
-import { Config, Effect, Layer, Option } from "effect"
+import { InvalidInput, sessionFilesDirectory, Unexpected } from "@cordon/core"
+import { Config, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { common, connected } from "../flags.ts"
+import { common, sandboxesAt } from "../flags.ts"
 import { ending, write } from "../output.ts"
 import { quiet } from "../quiet.ts"
 import { settingsFlags, withSettings } from "../settingsFlags.ts"
@@ -74,7 +74,7 @@ export const mcp = Command.make(
       return yield* Effect.never
     }).pipe(
       Effect.scoped,
-      Effect.provide(Sandboxes.layer().pipe(Layer.provide(connected(host)))),
+      Effect.provide(sandboxesAt(host)),
       withSettings(settings),
       quiet,
       ending,

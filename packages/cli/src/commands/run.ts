@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from "node:crypto"
 import { InvalidInput, SandboxDriver, Sandboxes, type SandboxSession } from "@cordon/core"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { common, connected } from "../flags.ts"
+import { common, sandboxesAt } from "../flags.ts"
 import { commandOf, type InsideFlags, insideFlags, requestOf, runInside } from "../inside.ts"
 import { ending, notRun, print } from "../output.ts"
 import { quiet } from "../quiet.ts"
@@ -102,7 +102,7 @@ export const run = Command.make(
       return 0
     }).pipe(
       Effect.scoped,
-      Effect.provide(Sandboxes.layer().pipe(Layer.provideMerge(connected(host)))),
+      Effect.provide(sandboxesAt(host)),
       withSettings(settings),
       quiet,
       (effect) => ending(effect, notRun),

@@ -18,6 +18,7 @@ import {
 } from "../fields.ts"
 import { OnToolProgress } from "../progress.ts"
 import { Shell, shellOf } from "../shell.ts"
+import { showRules } from "../showRules.ts"
 import { defineTool } from "../Tool.ts"
 
 const { optionalKey } = Schema
@@ -69,6 +70,12 @@ const output = Schema.Struct({
   shell: optionalKey(
     Shell.annotate({ description: "What runs commands: bash, or sh where the image has no bash." }),
   ),
+  reaches: optionalKey(
+    Schema.Array(Schema.String).annotate({
+      description:
+        "The only destinations that programs in it reach, by HTTP and TLS through the proxy that the usual variables name.",
+    }),
+  ),
   stopped_after_idle_seconds: Schema.Finite.annotate({
     description: "Unused for this long it is stopped; the next use starts it again.",
   }),
@@ -76,6 +83,13 @@ const output = Schema.Struct({
     description: "Unused for this long it is removed with its files.",
   }),
 })
+
+const showNetwork = ({ network, reaches }: (typeof output)["Type"]) => {
+  if (reaches === undefined) return network
+  return reaches.length === 0
+    ? "with a way out that is closed for now"
+    : `with a way out to ${reaches.join(", ")} only`
+}
 
 const megabytes = (bytes: number) => `${number(Math.round(bytes / 1e5) / 10)} MB`
 
@@ -112,10 +126,11 @@ Example: {"name": "web-1", "image": "node:24", "memory": "1GiB"}`,
     return {
       ...describe(info),
       ...(shell === undefined ? {} : { shell }),
+      ...(sandbox.egress.rules && { reaches: showRules(sandbox.egress.rules) }),
       stopped_after_idle_seconds: info.lease.idleTimeout / 1000,
       removed_after_idle_seconds: info.lease.removeTimeout / 1000,
     }
   }),
   render: (box) =>
-    `Sandbox "${box.name}" is ${box.status}: image ${box.image}, runtime ${box.runtime}, ${showLimits(box.limits)}, network ${box.network}, working directory ${box.workdir}.${box.shell === undefined ? "" : ` Commands run under ${box.shell}.`} Unused it is stopped after ${showSeconds(box.stopped_after_idle_seconds)} and removed with its files after ${showSeconds(box.removed_after_idle_seconds)}.`,
+    `Sandbox "${box.name}" is ${box.status}: image ${box.image}, runtime ${box.runtime}, ${showLimits(box.limits)}, network ${showNetwork(box)}, working directory ${box.workdir}.${box.shell === undefined ? "" : ` Commands run under ${box.shell}.`} Unused it is stopped after ${showSeconds(box.stopped_after_idle_seconds)} and removed with its files after ${showSeconds(box.removed_after_idle_seconds)}.`,
 })

@@ -1,0 +1,25 @@
+import type { EgressRule, EgressRules } from "@cordon/core"
+
+// So that a model's context is not filled by a long list.
+const most = 50
+
+const showRule = ({ methods, paths, action }: EgressRule): string => {
+  const parts = [
+    ...(methods === undefined ? [] : [methods.join("/")]),
+    ...(paths === undefined ? [] : [paths.join(", ")]),
+    ...(action === "ask" ? ["each request is asked about"] : []),
+  ]
+  return parts.length === 0 ? "" : ` (${parts.join(" ")})`
+}
+
+const isOpen = ({ action }: EgressRule) => action !== "deny"
+
+/** Destinations that rules open, with what may be done there: `api.example.com (GET /v1/**)`. No secret is part of it. */
+export const showRules = ({ allow, only }: EgressRules): ReadonlyArray<string> => {
+  const shown = Object.entries(allow).flatMap(([destination, given]) => {
+    const rules = [given].flat().filter(isOpen)
+    return rules.length === 0 ? [] : [`${destination}${showRule(rules[0] ?? {})}`]
+  })
+  const all = only === undefined ? shown : [...only]
+  return all.length > most ? [...all.slice(0, most), `and ${all.length - most} more`] : all
+}
