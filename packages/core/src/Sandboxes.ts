@@ -363,13 +363,7 @@ export interface SandboxSession {
     onProgress?: (progress: PullProgress) => Effect.Effect<void>,
   ) => Effect.Effect<
     Sandbox,
-    | CreateError
-    | InvalidInput
-    | SnapshotNotFound
-    | LeaseLost
-    | LeaseStoreFailed
-    | Closed
-    | SetError
+    CreateError | InvalidInput | SnapshotNotFound | LeaseLost | LeaseStoreFailed | Closed | SetError
   >
   /** Finds a sandbox by its name or ID. */
   readonly get: (

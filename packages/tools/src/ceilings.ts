@@ -1,5 +1,6 @@
 import {
   atLeastAsStrong,
+  isEgressRules,
   type Limits,
   type Policy,
   Settings,
@@ -8,6 +9,7 @@ import {
   showLimit,
 } from "@cordon/core"
 import { Effect, Exit } from "effect"
+import { cutShort, showRules } from "./showRules.ts"
 import type { ToolInfo } from "./Tool.ts"
 
 const showAll = (limits: Limits) =>
@@ -17,18 +19,22 @@ const showAll = (limits: Limits) =>
     showLimit("pids", limits.pids),
   ].join(", ")
 
+/** Where the network `bridge` leads, where that is not anywhere. */
+const showReach = ({ defaults, egress, networks }: Policy): string => {
+  if (egress === undefined || !networks.includes("bridge")) return ""
+  const rules = defaults.egress && isEgressRules(defaults.egress) ? defaults.egress : { allow: {} }
+  const others = egress.allow.filter((to) => !Object.hasOwn(rules.allow, to))
+  const all = cutShort([...showRules(rules), ...others])
+  return ` The network bridge reaches only ${all.join(", ") || "nothing"} here, by HTTP and TLS.`
+}
+
 /** What a model gets where it asks for nothing, and the most that it may ask for. */
 const showPolicy = (policy: Policy): string => {
   const { defaults, networks, limits } = policy
   const { image, runtime, network } = defaults
   const weakest = runtime === "strongest" ? [] : atLeastAsStrong(runtime)
   const runtimes = [...new Set([runtime, ...(policy.runtimes ?? weakest)])]
-  const { egress } = policy
-  const reach =
-    egress === undefined || !networks.includes("bridge")
-      ? ""
-      : ` The network bridge reaches only ${egress.allow.slice(0, 50).join(", ") || "nothing"} here, by HTTP and TLS.`
-  return `Default here: image ${image}, runtime ${runtime}, network ${network}, ${showAll(defaults.limits)}. At most: runtime ${runtimes.join(", ")}; network ${networks.join(", ")}; ${showAll(limits)}; image ${showImages(policy)}. More is refused.${reach}`
+  return `Default here: image ${image}, runtime ${runtime}, network ${network}, ${showAll(defaults.limits)}. At most: runtime ${runtimes.join(", ")}; network ${networks.join(", ")}; ${showAll(limits)}; image ${showImages(policy)}. More is refused.${showReach(policy)}`
 }
 
 const policies = new WeakMap<SettingsInput, { readonly policy: Policy | undefined }>()

@@ -3,6 +3,10 @@ import type { EgressRule, EgressRules } from "@cordon/core"
 // So that a model's context is not filled by a long list.
 const most = 50
 
+/** A list for a model, cut where it is long. */
+export const cutShort = (all: ReadonlyArray<string>): ReadonlyArray<string> =>
+  all.length > most ? [...all.slice(0, most), `and ${all.length - most} more`] : all
+
 const showRule = ({ methods, paths, action }: EgressRule): string => {
   const parts = [
     ...(methods === undefined ? [] : [methods.join("/")]),
@@ -20,6 +24,5 @@ export const showRules = ({ allow, only }: EgressRules): ReadonlyArray<string> =
     const rules = [given].flat().filter(isOpen)
     return rules.length === 0 ? [] : [`${destination}${showRule(rules[0] ?? {})}`]
   })
-  const all = only === undefined ? shown : [...only]
-  return all.length > most ? [...all.slice(0, most), `and ${all.length - most} more`] : all
+  return cutShort(only ?? shown)
 }

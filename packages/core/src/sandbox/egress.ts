@@ -26,9 +26,7 @@ export interface SandboxEgress {
    * Opens a way out where a sandbox had none. The settings' ceiling holds (`NotAllowed`); a sandbox with a network of its own
    * that leads out can't have rules (`InvalidInput`).
    */
-  readonly update: (
-    rules: EgressRules,
-  ) => Effect.Effect<void, NotAllowed | SetError>
+  readonly update: (rules: EgressRules) => Effect.Effect<void, NotAllowed | SetError>
   /** Where it tried to go, oldest first: with rules the last 1,000 attempts of this program's time. */
   readonly attempts: Effect.Effect<
     ReadonlyArray<EgressAttempt>,
