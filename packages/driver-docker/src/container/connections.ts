@@ -26,7 +26,7 @@ export interface Connected {
 
 /** How a container is ended whose processes do not end, where that is not by a start anew. */
 export interface ConnectionOptions {
-  readonly end?: (instanceId: string) => Effect.Effect<void, HostError>
+  readonly end?: ((instanceId: string) => Effect.Effect<void, HostError>) | undefined
 }
 
 // How long a caller waits for a container to be started anew.

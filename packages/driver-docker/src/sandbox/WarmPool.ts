@@ -62,7 +62,7 @@ export interface Kind {
   readonly runtime: string
   readonly image: ImageInspect
   /** Bytes; see `Creation`. */
-  readonly disk?: number
+  readonly disk?: number | undefined
 }
 
 interface Ready {
@@ -187,3 +187,5 @@ export const makeWarmPool = Effect.fnUntraced(function* (
 
   return { claim, want }
 })
+/** What `makeWarmPool` gives. */
+export type WarmPool = Effect.Success<ReturnType<typeof makeWarmPool>>

@@ -38,7 +38,7 @@ export interface Creation {
   readonly runtime: string
   readonly image: ImageInspect
   /** Bytes that it may write, where the engine is to see to that. */
-  readonly disk?: number
+  readonly disk?: number | undefined
   readonly labels: Readonly<Record<string, string>>
   readonly networkLabels: Readonly<Record<string, string>>
 }

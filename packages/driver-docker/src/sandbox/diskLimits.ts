@@ -33,3 +33,5 @@ export const makeDiskLimits = () => {
     },
   }
 }
+/** What `makeDiskLimits` gives. */
+export type DiskLimits = ReturnType<typeof makeDiskLimits>

@@ -61,7 +61,9 @@ export interface ContainerListeners {
   /** It has ended, or was removed. */
   readonly ended: (instanceId: string) => Effect.Effect<void>
   /** It has started; its labels are among the attributes. */
-  readonly started?: (attributes: Readonly<Record<string, string>>) => Effect.Effect<void>
+  readonly started?:
+    | ((attributes: Readonly<Record<string, string>>) => Effect.Effect<void>)
+    | undefined
   readonly paused: (instanceId: string) => Effect.Effect<void>
   readonly resumed: (instanceId: string) => Effect.Effect<void>
   /** Waits until a connection to the engine is found to have been cut silently. */

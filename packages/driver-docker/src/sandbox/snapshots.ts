@@ -209,3 +209,5 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
 
   return { list, take, remove, removeWith, sweep }
 }
+/** What `makeSnapshots` gives. */
+export type Snapshots = ReturnType<typeof makeSnapshots>
