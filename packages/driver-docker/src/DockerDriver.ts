@@ -7,7 +7,7 @@ import {
   type SandboxNotFound,
 } from "@cordon/core"
 import { Effect, Layer } from "effect"
-import { makeContainers } from "./container/Containers.ts"
+import { type Containers, makeContainers } from "./container/Containers.ts"
 import { makeLocator } from "./container/locator.ts"
 import { containerMembers } from "./container/members.ts"
 import type { Target } from "./container/Target.ts"
@@ -111,11 +111,11 @@ const makeDriver = Effect.fnUntraced(function* (options: DockerDriverOptions) {
     warm && (yield* makeWarmPool(engine, makeContainer, networks, connections.isConnected, warm))
 
   const lookup = makeLookup(engine)
-  const locator = makeLocator<Target, SandboxNotFound | HostError>({
+  const locator = makeLocator<Target, Containers, SandboxNotFound | HostError>({
     endpoint: engine.endpoint,
     find: (id) => Effect.map(lookup.find(id), ({ target }) => target),
     incarnationOf: ({ instanceId }) => instanceId,
-    containersAt: () => Effect.succeed(containers),
+    at: () => Effect.succeed(containers),
   })
   const { forget, remember } = locator
   const look = (id: SandboxId) =>

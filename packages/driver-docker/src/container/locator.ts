@@ -1,19 +1,18 @@
 import { type HostError, requireIncarnation, type SandboxId, SandboxNotFound } from "@cordon/core"
 import { Effect, type Scope, Stream } from "effect"
-import type { Containers } from "./Containers.ts"
 import { type Deadline, deadlineOf } from "./deadline.ts"
 import type { Target } from "./Target.ts"
 
 /** What a driver knows about where its sandboxes are. */
-export interface Whereabouts<Place extends Target, E> {
+export interface Whereabouts<Place extends Target, There, E> {
   /** The endpoint that errors name when a command's time is up before its sandbox was found. */
   readonly endpoint: string
   /** Asks the engine for the container of an ID. */
   readonly find: (id: SandboxId) => Effect.Effect<Place, E>
   /** The `instanceId` by which the sandbox at a place is listed. */
   readonly incarnationOf: (place: Place) => string
-  /** The containers of the engine at a place, for as long as the scope lives. */
-  readonly containersAt: (place: Place) => Effect.Effect<Containers, HostError, Scope.Scope>
+  /** What there is at a place to use its container by, for as long as the scope lives. */
+  readonly at: (place: Place) => Effect.Effect<There, HostError, Scope.Scope>
   /** Puts a failure in words of the driver, where it knows more; fails with the same where absent. */
   readonly explain?: <E2>(id: SandboxId, error: E2) => Effect.Effect<never, E2 | E>
 }
@@ -31,8 +30,10 @@ const isQuestionable = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && questionable.has(error._tag)
 
 /** Finds the container of a sandbox by its ID, remembers it, and does things there. */
-export const makeLocator = <Place extends Target, E>(whereabouts: Whereabouts<Place, E>) => {
-  const { endpoint, find, incarnationOf, containersAt } = whereabouts
+export const makeLocator = <Place extends Target, There, E>(
+  whereabouts: Whereabouts<Place, There, E>,
+) => {
+  const { endpoint, find, incarnationOf, at } = whereabouts
 
   // With what is known, a command costs no look. A place names its container by the container's own ID, so
   // that an old place never reaches another container. This is a plain map, not a `Cache`: a `Cache` shares
@@ -59,11 +60,8 @@ export const makeLocator = <Place extends Target, E>(whereabouts: Whereabouts<Pl
 
   const attempt = <A, E2, R>(
     id: SandboxId,
-    f: (containers: Containers, place: Place) => Effect.Effect<A, E2, R>,
-  ) =>
-    Effect.flatMap(locate(id), (place) =>
-      Effect.flatMap(containersAt(place), (containers) => f(containers, place)),
-    )
+    f: (there: There, place: Place) => Effect.Effect<A, E2, R>,
+  ) => Effect.flatMap(locate(id), (place) => Effect.flatMap(at(place), (there) => f(there, place)))
 
   /**
    * Does something that lives in the caller's scope, in the container of an ID. Where the known container is gone,
@@ -71,7 +69,7 @@ export const makeLocator = <Place extends Target, E>(whereabouts: Whereabouts<Pl
    */
   const within = <A, E2, R = never>(
     id: SandboxId,
-    f: (containers: Containers, place: Place) => Effect.Effect<A, E2, R>,
+    f: (there: There, place: Place) => Effect.Effect<A, E2, R>,
   ) =>
     Effect.suspend(() => {
       const once = attempt(id, f)
@@ -86,13 +84,13 @@ export const makeLocator = <Place extends Target, E>(whereabouts: Whereabouts<Pl
   /** As `within`, for what has ended when it returns. */
   const on = <A, E2>(
     id: SandboxId,
-    f: (containers: Containers, place: Place) => Effect.Effect<A, E2>,
+    f: (there: There, place: Place) => Effect.Effect<A, E2>,
   ): Effect.Effect<A, E2 | E | SandboxNotFound | HostError> => Effect.scoped(within(id, f))
 
   /** As `on`, never tried again: a stream that is written may be readable only once, and its errors are its own. */
   const once = <A, E2>(
     id: SandboxId,
-    f: (containers: Containers, place: Place) => Effect.Effect<A, E2>,
+    f: (there: There, place: Place) => Effect.Effect<A, E2>,
   ): Effect.Effect<A, E2 | E | SandboxNotFound | HostError> =>
     attempt(id, f).pipe(
       Effect.scoped,
@@ -102,9 +100,9 @@ export const makeLocator = <Place extends Target, E>(whereabouts: Whereabouts<Pl
   /** As `on`, for a stream, which is never begun again. */
   const streamOn = <A, E2>(
     id: SandboxId,
-    f: (containers: Containers, place: Place) => Stream.Stream<A, E2>,
+    f: (there: There, place: Place) => Stream.Stream<A, E2>,
   ): Stream.Stream<A, E2 | E | SandboxNotFound | HostError> =>
-    Stream.unwrap(attempt(id, (containers, place) => Effect.succeed(f(containers, place)))).pipe(
+    Stream.unwrap(attempt(id, (there, place) => Effect.succeed(f(there, place)))).pipe(
       Stream.catch((error) => Stream.fromEffect(explain(id, error))),
     )
 
@@ -112,13 +110,11 @@ export const makeLocator = <Place extends Target, E>(whereabouts: Whereabouts<Pl
   const commandOn = <A, E2>(
     id: SandboxId,
     request: Parameters<typeof deadlineOf>[1],
-    f: (containers: Containers, place: Place, deadline: Deadline) => Stream.Stream<A, E2>,
+    f: (there: There, place: Place, deadline: Deadline) => Stream.Stream<A, E2>,
   ): Stream.Stream<A, E2 | E | SandboxNotFound | HostError> =>
     Stream.unwrap(
       Effect.map(deadlineOf(endpoint, request), (deadline) => {
-        const running = attempt(id, (containers, place) =>
-          Effect.succeed(f(containers, place, deadline)),
-        )
+        const running = attempt(id, (there, place) => Effect.succeed(f(there, place, deadline)))
         const told = <E3>(error: E3) =>
           Effect.timeoutOrElse(explain(id, error), {
             duration: deadline.rest() ?? "1 minute",
@@ -145,4 +141,6 @@ export const makeLocator = <Place extends Target, E>(whereabouts: Whereabouts<Pl
   }
 }
 /** What `makeLocator` gives. */
-export type Locator<Place extends Target, E> = ReturnType<typeof makeLocator<Place, E>>
+export type Locator<Place extends Target, There, E> = ReturnType<
+  typeof makeLocator<Place, There, E>
+>

@@ -1,5 +1,6 @@
 import type { HostError, SandboxDriver, SandboxNotFound, SandboxNotRunning } from "@cordon/core"
 import { Effect, Stream } from "effect"
+import type { Containers } from "./Containers.ts"
 import type { Locator } from "./locator.ts"
 import type { Target } from "./Target.ts"
 
@@ -32,6 +33,12 @@ export type ContainerMembers = Pick<
   | "writeFile"
 >
 
+type AnyLocator<Place extends Target> = Locator<
+  Place,
+  Containers,
+  SandboxNotFound | SandboxNotRunning | HostError
+>
+
 /**
  * The members of a driver that run in a container, whatever placed the container.
  *
@@ -39,7 +46,7 @@ export type ContainerMembers = Pick<
  */
 export const containerMembers = <Place extends Target>(
   name: string,
-  locator: Locator<Place, SandboxNotFound | SandboxNotRunning | HostError>,
+  locator: AnyLocator<Place>,
 ): ContainerMembers => ({
   exec: (id, request) =>
     locator.commandOn(id, request, ({ exec }, place, deadline) => exec(place, request, deadline)),
@@ -55,11 +62,6 @@ export const containerMembers = <Place extends Target>(
   ...portMembers(locator),
   ...fileMembers(locator),
 })
-
-type AnyLocator<Place extends Target> = Locator<
-  Place,
-  SandboxNotFound | SandboxNotRunning | HostError
->
 
 const processMembers = <Place extends Target>(
   name: string,

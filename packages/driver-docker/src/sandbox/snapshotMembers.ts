@@ -16,7 +16,7 @@ import type { Snapshots } from "./snapshots.ts"
 export const makeSnapshotMembers = (using: {
   readonly host: Host
   readonly snapshots: Snapshots
-  readonly locator: Locator<Target, SandboxNotFound | HostError>
+  readonly locator: Locator<Target, unknown, SandboxNotFound | HostError>
   readonly find: (id: SandboxId) => Effect.Effect<SandboxInfo, SandboxNotFound | HostError>
 }): Pick<SandboxDriver["Service"], "snapshot" | "snapshots" | "removeSnapshot"> => {
   const { host, snapshots, locator, find } = using

@@ -44,7 +44,7 @@ export const makeStates = (using: {
   readonly host: Host
   readonly connections: Connections
   readonly egress: Egress
-  readonly locator: Locator<Target, SandboxNotFound | HostError>
+  readonly locator: Locator<Target, unknown, SandboxNotFound | HostError>
   readonly find: (id: SandboxId) => Effect.Effect<SandboxInfo, SandboxNotFound | HostError>
 }): Pick<SandboxDriver["Service"], "start" | "stop" | "pause" | "resume"> => {
   const { host, connections, egress, locator, find } = using
