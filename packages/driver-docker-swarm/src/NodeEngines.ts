@@ -1,27 +1,11 @@
 import { EngineUnreachable, type HostError } from "@cordon/core"
 import type { schemas } from "@cordon/driver-docker/engine"
-import {
-  type Connections,
-  type ContainerFiles,
-  type ContainerProcesses,
-  type EventHub,
-  judgeLoss,
-  makeCommands,
-  makeConnections,
-  makeContainerFiles,
-  makeContainerPorts,
-  makeContainerProcesses,
-  makeContainerStats,
-  makeEventHub,
-  makeTerminals,
-  makeUsageOf,
-  makeUsers,
-} from "@cordon/driver-docker/sandbox"
+import { type Containers, makeContainers } from "@cordon/driver-docker/sandbox"
 import type { ConnectionOptions } from "@cordon/driver-docker-remote"
 import { connect, type EngineHttp, remoteEngine } from "@cordon/driver-docker-remote/http"
 import { Cache, Duration, Effect, Exit, RcMap } from "effect"
 import type { Node } from "./manager/schemas.ts"
-import { makeProcesses } from "./sandbox/processes.ts"
+import { type InPlace, makeInPlace } from "./sandbox/inPlace.ts"
 import { attemptLabel } from "./sandbox/service.ts"
 import { makeStarts, type Starts } from "./sandbox/starts.ts"
 
@@ -38,25 +22,16 @@ export const endpointOf = (node: Node): string => {
   return node.Spec.Labels?.[engineLabel] ?? `tcp://${host}:${enginePort}`
 }
 
-/** The engine of one node, and what is done there: commands, files, processes. */
-export interface NodeEngine {
+/** The engine of one node, and what is done in its containers. */
+export interface NodeEngine extends Containers {
   readonly http: EngineHttp
   readonly engine: ReturnType<typeof remoteEngine>
-  readonly hub: EventHub
+  /** News of the containers that start there. */
   readonly starts: Starts
   /** Images by their IDs, which stand for one image for ever. */
   readonly images: (id: string) => Effect.Effect<schemas.ImageInspect, HostError>
-  readonly connections: Connections
-  readonly exec: ReturnType<typeof makeCommands>
-  readonly terminal: ReturnType<typeof makeTerminals>
-  readonly files: ContainerFiles
-  readonly ports: ReturnType<typeof makeContainerPorts>
-  readonly stats: ReturnType<typeof makeContainerStats>
-  /** Background processes. */
-  readonly kept: ContainerProcesses
-  readonly usageOf: ReturnType<typeof makeUsageOf>
-  readonly identify: ReturnType<typeof makeUsers>
-  readonly processes: ReturnType<typeof makeProcesses>
+  /** Stopping and pausing. */
+  readonly inPlace: InPlace
 }
 
 /** Many sandboxes are of few images. */
@@ -82,35 +57,14 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
         ),
       )
       const engine = remoteEngine(http)
-      const connections = yield* makeConnections(engine, {
-        end: (instanceId) => processes.end(instanceId),
-      })
-      const processes = makeProcesses(engine, http, connections)
       const starts = makeStarts()
-      const hub = yield* makeEventHub(engine, {
-        ...connections,
-        started: (attributes) => starts.started(attributes[attemptLabel]),
+      const containers = yield* makeContainers(engine, {
+        end: (instanceId) => inPlace.end(instanceId),
+        started: (labels) => starts.started(labels[attemptLabel]),
       })
-      // A task's container is not started anew.
-      const using = { engine, hub, connections, judgeLoss: judgeLoss(engine, hub) }
-      const files = makeContainerFiles(engine, connections)
-      const node: NodeEngine = {
-        http,
-        engine,
-        hub,
-        starts,
-        images: yield* makeImageLook(engine),
-        connections,
-        exec: makeCommands(using),
-        terminal: makeTerminals(using),
-        files,
-        ports: makeContainerPorts(engine, connections),
-        stats: makeContainerStats(files),
-        kept: makeContainerProcesses(using),
-        usageOf: makeUsageOf(connections),
-        identify: makeUsers(engine, connections),
-        processes,
-      }
+      const inPlace = makeInPlace(engine, http, containers.connections)
+      const images = yield* makeImageLook(engine)
+      const node: NodeEngine = { ...containers, http, engine, starts, images, inPlace }
       return node
     }),
     idleTimeToLive: Duration.infinity,

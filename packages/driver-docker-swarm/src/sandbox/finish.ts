@@ -15,7 +15,7 @@ import type { Manager } from "../manager/Manager.ts"
 import { Container } from "../manager/schemas.ts"
 import type { NodeEngine } from "../NodeEngines.ts"
 import { guardNodes } from "./guard.ts"
-import type { Place } from "./places.ts"
+import type { Place } from "./lookup.ts"
 import { nodeRuntime } from "./service.ts"
 
 export interface FinishOptions {

@@ -43,3 +43,4 @@ export const makeRegistry = (manager: Manager) => {
       Effect.andThen(ask(image, auth), Effect.fail(new ImageNotFound({ image }))),
   }
 }
+export type Registry = ReturnType<typeof makeRegistry>

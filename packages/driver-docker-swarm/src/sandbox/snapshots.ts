@@ -25,8 +25,8 @@ import { Effect, Option, Redacted, Result, Stream } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Node } from "../manager/schemas.ts"
 import type { NodeEngine } from "../NodeEngines.ts"
+import type { At, Lookup, Place } from "./lookup.ts"
 import type { Nodes } from "./nodes.ts"
-import type { At, Place, Places } from "./places.ts"
 
 type Driver = SandboxDriver["Service"]
 
@@ -61,12 +61,12 @@ export const makeSwarmSnapshots = (options: {
   readonly manager: Manager
   readonly at: At
   readonly nodes: Nodes
-  readonly places: Places
+  readonly lookup: Lookup
   readonly namesOf: (runtime: Runtime) => ReadonlyArray<string>
   /** A repository that all nodes reach. */
   readonly repository: string | undefined
 }) => {
-  const { manager, at, nodes, places, namesOf, repository = ofNodes } = options
+  const { manager, at, nodes, lookup, namesOf, repository = ofNodes } = options
   const exclusively = makeKeyedLock<string>()
   const imagesOf = ({ engine }: Pick<NodeEngine, "engine">) => makeSnapshots(engine, repository)
 
@@ -118,7 +118,7 @@ export const makeSwarmSnapshots = (options: {
    * it goes on afterwards, unless it was frozen before.
    */
   const whileFrozen = <A, E>(
-    { processes }: NodeEngine,
+    { inPlace }: NodeEngine,
     { instanceId }: Place,
     isFrozen: boolean,
     use: Effect.Effect<A, E>,
@@ -126,9 +126,9 @@ export const makeSwarmSnapshots = (options: {
     isFrozen
       ? use
       : Effect.acquireUseRelease(
-          processes.freeze(instanceId),
+          inPlace.freeze(instanceId),
           () => use,
-          () => Effect.ignore(processes.thaw(instanceId)),
+          () => Effect.ignore(inPlace.thaw(instanceId)),
         )
 
   const take: Driver["snapshot"] = Effect.fn("SwarmDriver.snapshot")(function* (
@@ -136,7 +136,7 @@ export const makeSwarmSnapshots = (options: {
     name,
     { passing = false } = {},
   ) {
-    const { sandbox, place } = yield* places.look(id)
+    const { sandbox, place } = yield* lookup.look(id)
     if (place === undefined) {
       const detail = "its task has ended, and its files are gone with it"
       return yield* EngineError.notDone("snapshot a sandbox", detail)
@@ -288,3 +288,4 @@ export const makeSwarmSnapshots = (options: {
 
   return { list, take, remove, removeWith, sweep, isOne, find }
 }
+export type Snapshots = ReturnType<typeof makeSwarmSnapshots>

@@ -11,8 +11,8 @@ import { Effect } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Task } from "../manager/schemas.ts"
 import type { NodeEngine } from "../NodeEngines.ts"
+import { type At, type Lookup, type SwarmLocator, settled } from "./lookup.ts"
 import { statusOf } from "./placement.ts"
-import { type At, type Places, settled } from "./places.ts"
 import { stateLabel } from "./service.ts"
 
 type Driver = SandboxDriver["Service"]
@@ -25,7 +25,12 @@ const ended = (name: string | undefined, task: Task | undefined) =>
   })
 
 /** Stopping, pausing and going on, in place: a task's container must not end. */
-export const makeStates = (manager: Manager, at: At, { look, forget }: Places) => {
+export const makeStates = (
+  manager: Manager,
+  at: At,
+  { look }: Lookup,
+  { forget }: Pick<SwarmLocator, "forget">,
+) => {
   /** Acts on the processes of a sandbox whose task runs, whatever was done to them before. */
   const turn = <E>(
     id: SandboxId,
@@ -63,7 +68,7 @@ export const makeStates = (manager: Manager, at: At, { look, forget }: Places) =
       (node, container, status) =>
         Effect.gen(function* () {
           if (status === "stopped") return yield* new SandboxNotRunning({ sandbox: id, status })
-          const { freeze, thaw } = node.processes
+          const { freeze, thaw } = node.inPlace
           yield* wanted === "paused" ? freeze(container) : thaw(container)
           return wanted
         }),
@@ -73,11 +78,8 @@ export const makeStates = (manager: Manager, at: At, { look, forget }: Places) =
   const start: Driver["start"] = Effect.fn("SwarmDriver.start")((id) =>
     turn(
       id,
-      ({ processes }, container, status) =>
-        Effect.as(
-          (status === "stopped" ? processes.restart : processes.thaw)(container),
-          undefined,
-        ),
+      ({ inPlace }, container, status) =>
+        Effect.as((status === "stopped" ? inPlace.restart : inPlace.thaw)(container), undefined),
       (_, name, task) => Effect.fail(ended(name, task)),
     ),
   )
@@ -87,7 +89,7 @@ export const makeStates = (manager: Manager, at: At, { look, forget }: Places) =
       id,
       (node, container, status) =>
         Effect.as(
-          status === "stopped" ? Effect.void : node.processes.stop(container),
+          status === "stopped" ? Effect.void : node.inPlace.stop(container),
           "stopped" as const,
         ),
       () => Effect.void,

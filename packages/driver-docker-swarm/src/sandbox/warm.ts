@@ -22,7 +22,7 @@ import type { Manager } from "../manager/Manager.ts"
 import type { WholeService } from "../manager/schemas.ts"
 import { give, nameAhead, renew } from "./ahead.ts"
 import { type Creation, newAttempt, sandboxOf } from "./creation.ts"
-import type { At, Place } from "./places.ts"
+import type { At, Place } from "./lookup.ts"
 import type { Removal } from "./removal.ts"
 import { attemptLabel, madeLabel, runningLabel, serviceSpec, userLabel } from "./service.ts"
 

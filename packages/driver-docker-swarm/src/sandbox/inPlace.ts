@@ -21,7 +21,7 @@ const resists = EngineError.notDone("end a sandbox's processes", "they resist; r
  * A task's container must not stop, or the swarm takes the task for ended. So what stopping means
  * is done to the processes in it: they are ended, and the container is frozen.
  */
-export const makeProcesses = (
+export const makeInPlace = (
   engine: DockerEngine["Service"],
   http: EngineHttp,
   connections: Connections,
@@ -107,3 +107,4 @@ export const makeProcesses = (
     }),
   }
 }
+export type InPlace = ReturnType<typeof makeInPlace>

@@ -1,0 +1,33 @@
+import { hasTags, type SandboxDriver } from "@cordon/core"
+import { label, tagFilter } from "@cordon/driver-docker/sandbox"
+import { Effect, Option } from "effect"
+import type { Manager } from "../manager/Manager.ts"
+import { isCreating } from "./creating.ts"
+import { toInfo } from "./lookup.ts"
+import { attemptLabel, runningServiceOf } from "./service.ts"
+
+/** Lists sandboxes by the services of the swarm. */
+export const makeList = (manager: Manager): SandboxDriver["Service"]["list"] =>
+  Effect.fn("SwarmDriver.list")(function* (session, tags) {
+    const filter = session === undefined ? label.session : `${label.session}=${session}`
+    const tag = tagFilter(tags)
+    const [services, tasks, nodes] = yield* Effect.all(
+      [
+        manager.serviceList({ label: [filter, ...(tag === undefined ? [] : [tag])] }),
+        // By a label that tasks of services made ahead have as well: those have no sandbox's ID.
+        manager.taskList({ label: [attemptLabel] }),
+        manager.nodes,
+      ],
+      { concurrency: "unbounded" },
+    )
+    const taskOf = new Map(tasks.map((task) => [task.ServiceID, task]))
+    const nodeOf = new Map(nodes.map((node) => [node.ID, node]))
+    return services
+      .filter((service) => !isCreating(service))
+      .flatMap((service) => {
+        const task = taskOf.get(runningServiceOf(service))
+        return Option.toArray(toInfo(service, task, nodeOf.get(task?.NodeID ?? "")))
+      })
+      .filter((sandbox) => hasTags(sandbox, tags))
+      .sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
+  })

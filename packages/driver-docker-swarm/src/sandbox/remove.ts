@@ -1,0 +1,27 @@
+import { type SandboxDriver, SandboxNotFound } from "@cordon/core"
+import { Duration, Effect } from "effect"
+import { type Lookup, type SwarmLocator, settled } from "./lookup.ts"
+import type { Removal } from "./removal.ts"
+import type { Snapshots } from "./snapshots.ts"
+
+/** Removes sandboxes, with their networks and with the passing snapshots that they were made from. */
+export const makeRemove = (using: {
+  readonly lookup: Lookup
+  readonly locator: Pick<SwarmLocator, "forget">
+  readonly removal: Removal
+  readonly snapshots: Snapshots
+}): SandboxDriver["Service"]["remove"] => {
+  const { lookup, locator, removal, snapshots } = using
+  return Effect.fn("SwarmDriver.remove")(function* (id, instanceId) {
+    yield* locator.forget(id)
+    const { sandbox, service } = yield* lookup.look(id).pipe(
+      // Nobody is making this sandbox now, so what a broken-off creation left can go, whatever its age.
+      Effect.tapErrorTag("SandboxNotFound", () => removal.sweep(Duration.zero, id)),
+    )
+    if (instanceId !== undefined && sandbox.instanceId !== instanceId) {
+      return yield* new SandboxNotFound({ sandbox: id })
+    }
+    yield* settled(id)(removal.dismiss(service, sandbox.network !== "none"))
+    yield* snapshots.removeWith(sandbox)
+  })
+}
