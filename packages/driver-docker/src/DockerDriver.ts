@@ -121,7 +121,7 @@ const makeDriver = Effect.fnUntraced(function* (options: DockerDriverOptions) {
   const look = (id: SandboxId) =>
     Effect.suspend(() => lookup.find(id, locator.known(id)?.instanceId))
   const find = (id: SandboxId) => Effect.map(look(id), ({ sandbox }) => sandbox)
-  const sweeper = makeSweeper({ engine, egress, snapshots })
+  const sweeper = makeSweeper(engine, snapshots)
   const remove = makeRemove({
     engine,
     connections,

@@ -13,6 +13,7 @@ import {
   Tags,
 } from "@cordon/core"
 import { Option, Schema } from "effect"
+import { ownerOf } from "./sandbox/names.ts"
 
 /** The labels by which everything of ours is found again. Environment variables are never in them. */
 export const label = {
@@ -189,37 +190,6 @@ export const infoOf = (container: Described): Option.Option<SandboxInfo> =>
       ),
     ),
   )
-
-/**
- * The name of a sandbox's container: the ID, a dot, and the rest of the session's key, of which the
- * ID has only the first 16 digits. So a name says wholly whose a container is, and it is the one
- * thing about a container that can be changed: what was made ahead gets its owner by being renamed.
- *
- * @param instead the container that has the name and can't be ended: the new one's says that it is in
- * its place, so that of two such new ones only one can be made
- */
-export const containerName = (id: SandboxId, session: SessionKey, instead?: string): string => {
-  const name = `${id}.${Buffer.from(session.slice(16), "hex").toString("base64url")}`
-  return instead === undefined ? name : `${name}.${instead.slice(0, 12)}`
-}
-
-/** Finds the containers of an ID, or of all IDs with this beginning, by name. */
-export const nameFilter = (id: SandboxId): string => `^/?${id}\\.`
-export const sessionFilter = (session: SessionKey): string => `^/?cordon-${session.slice(0, 16)}-`
-
-const isSessionKey = Schema.is(SessionKey)
-const isSandboxName = Schema.is(SandboxName)
-
-/** Whose container a name says it is. */
-export const ownerOf = (name: string) => {
-  const match = /^\/?cordon-([0-9a-f]{16})-([a-z0-9-]+)\.([\w-]{32})(?:\.[0-9a-f]{12})?$/.exec(name)
-  if (match === null) return Option.none()
-  const [, head = "", sandbox = "", rest = ""] = match
-  const session = head + Buffer.from(rest, "base64url").toString("hex")
-  return isSessionKey(session) && isSandboxName(sandbox)
-    ? Option.some({ id: sandboxId(session, sandbox), name: sandbox, session })
-    : Option.none()
-}
 
 /** As `infoOf`, for a container that its own name has to fit, and may alone say whose it is. */
 export const sandboxOf = (

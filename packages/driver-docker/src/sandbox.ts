@@ -20,10 +20,16 @@ export { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
 export { makeImageRights } from "./registry/ImageRights.ts"
 export { type RegistryAuth, registryAuth } from "./registry/registryAuth.ts"
 export { capacityOf, freeSubnets, parsePool, type Range } from "./Subnets.ts"
+export {
+  type Abandoned,
+  type AbandonedSandbox,
+  abandonedSandboxes,
+} from "./sandbox/abandoned.ts"
 export { makeBackground } from "./sandbox/background.ts"
 export { containerSpec, identityOf } from "./sandbox/container.ts"
 export { makeKindPool, type Shelf } from "./sandbox/kindPool.ts"
 export { makeReadyCount } from "./sandbox/poolMetrics.ts"
 export { pullFailure } from "./sandbox/pullFailure.ts"
-export { forking, isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
+export { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
+export { engineTime, findAbandoned } from "./sandbox/sweep.ts"
 export { type WarmPoolOptions, warmPoolOptions } from "./sandbox/WarmPool.ts"

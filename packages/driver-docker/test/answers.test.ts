@@ -2,16 +2,9 @@ import { defaultLimits, SandboxName, SessionId, sandboxId, sessionKey } from "@c
 import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import * as fc from "fast-check"
-import {
-  containerName,
-  infoOf,
-  label,
-  labelsAhead,
-  labelsOf,
-  sandboxOf,
-  tagFilter,
-} from "../src/Labels.ts"
+import { infoOf, label, labelsAhead, labelsOf, sandboxOf, tagFilter } from "../src/Labels.ts"
 import { defaultRuntimeNames, offeredRuntimes } from "../src/Runtimes.ts"
+import { containerName } from "../src/sandbox/names.ts"
 
 describe("labels", () => {
   const session = sessionKey(SessionId.make("s"))

@@ -21,7 +21,7 @@ import {
   registryAuth,
   runtimesOf,
 } from "@cordon/driver-docker/sandbox"
-import { Effect, Option, Redacted, Result, Stream } from "effect"
+import { type Duration, Effect, Option, Redacted, Result, Stream } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Node } from "../manager/schemas.ts"
 import type { NodeEngine } from "../NodeEngines.ts"
@@ -247,9 +247,9 @@ export const makeSwarmSnapshots = (options: {
     }).pipe(Effect.ignore)
 
   /** Removes those that were to go with what is made from them, and that nothing was made from. */
-  const sweep = (oldest: number) =>
+  const sweep = (now: number, olderThan: Duration.Duration) =>
     Effect.map(
-      onNodes((node) => imagesOf(node).sweep(oldest)),
+      onNodes((node) => imagesOf(node).sweep(now, olderThan)),
       (found) => found.flatMap(({ said }) => Option.toArray(Result.getSuccess(said)).flat()),
     )
 

@@ -1,6 +1,5 @@
 import type { SandboxDriver } from "@cordon/core"
-import { forking } from "@cordon/driver-docker/sandbox"
-import { Duration, Effect } from "effect"
+import { Effect } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import { sweepGuards } from "./guard.ts"
 import type { Nodes } from "./nodes.ts"
@@ -26,7 +25,7 @@ export const makeSweep = (using: {
       (node) => Effect.ignore(Effect.timeout(sweepGuards(node, before), "5 seconds")),
       { concurrency: 8, discard: true },
     )
-    const oldest = (yield* manager.now) - Math.max(Duration.toMillis(olderThan), forking)
-    return [...(yield* removal.sweep(olderThan)), ...(yield* snapshots.sweep(oldest))]
+    const now = yield* manager.now
+    return [...(yield* removal.sweep(olderThan)), ...(yield* snapshots.sweep(now, olderThan))]
   }, Effect.scoped)
 }

@@ -1,8 +1,7 @@
-import { randomBytes } from "node:crypto"
 import {
   type HostError,
   InvalidInput,
-  SandboxId,
+  type SandboxId,
   SandboxNameTaken,
   type SandboxSpec,
 } from "@cordon/core"
@@ -14,7 +13,8 @@ import { labelsAhead } from "../Labels.ts"
 import { identityOf } from "./container.ts"
 import { type Create, undo } from "./creation.ts"
 import { makeKindPool, type Shelf } from "./kindPool.ts"
-import { isNetworkName, removeNetwork } from "./network.ts"
+import { isNetworkName, nameAhead, nobody } from "./names.ts"
+import { removeNetwork } from "./network.ts"
 import type { NetworksAhead } from "./networksAhead.ts"
 import { makeReadyCount } from "./poolMetrics.ts"
 
@@ -72,15 +72,6 @@ interface Ready {
   readonly container: ContainerInspect
 }
 
-const nameAhead = (now: number) =>
-  `cordon-ahead-${now.toString(36)}-${randomBytes(8).toString("hex")}`
-
-/** Since when a container waits, by its name; none for every other. Milliseconds since the epoch. */
-export const aheadSince = (name: string): Option.Option<number> => {
-  const [, time] = /^\/?cordon-ahead-([0-9a-z]{1,10})-[0-9a-f]{16}$/.exec(name) ?? []
-  return Option.map(Option.fromUndefinedOr(time), (time) => Number.parseInt(time, 36))
-}
-
 /**
  * A container's environment and labels can't be changed any more: the environment must be the image's and name
  * no proxy, and there must be no tags, which are labels.
@@ -92,9 +83,6 @@ const keyOf = ({ spec, runtime, image }: Kind) => {
   const { limits, network, lease, workdir, user } = spec
   return JSON.stringify([image.Id, spec.image, runtime, limits, network, lease, workdir, user])
 }
-
-// For messages: a container that waits is nobody's.
-const nobody = SandboxId.make("cordon-0000000000000000-ahead")
 
 /** Removes a container that waits, with its network; nothing where it is somebody's by now. */
 export const removeAhead = Effect.fnUntraced(function* (

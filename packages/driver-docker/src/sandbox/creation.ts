@@ -8,7 +8,7 @@ import {
   type SandboxId,
   type SandboxSpec,
 } from "@cordon/core"
-import { Deferred, Effect, Schedule } from "effect"
+import { Clock, Deferred, Effect, Schedule } from "effect"
 import type { Connections } from "../container/connections.ts"
 import type { ContainerFiles } from "../container/files.ts"
 import { removalSeconds } from "../container/removal.ts"
@@ -23,7 +23,8 @@ import type { Ulimits } from "../Ulimits.ts"
 import { containerSpec, identityOf } from "./container.ts"
 import type { CpuSets } from "./cpuSets.ts"
 import { type Egress, egressLabel } from "./egress.ts"
-import { createNetwork, networkName, removeNetwork } from "./network.ts"
+import { networkName } from "./names.ts"
+import { createNetwork, removeNetwork } from "./network.ts"
 
 type Engine = DockerEngine["Service"]
 
@@ -45,6 +46,10 @@ export interface Creation {
 
 /** Engines differ in whether a container may be made for a network that is not there yet. */
 const needsNetwork = isEngineError("NetworkNotFound")
+
+/** Tells the container of one request from any other; a later one is greater. */
+const newToken = (now: number) =>
+  `${now.toString(16).padStart(12, "0")}${randomBytes(8).toString("hex")}`
 
 /** Undoes a step; what can't be undone now is for a sweep. */
 export const undo = (what: string, effect: Effect.Effect<void, HostError>): Effect.Effect<void> =>
@@ -127,7 +132,7 @@ export const makeCreation = (options: {
           : Effect.uninterruptible(makeNetwork(network, request)).pipe(
               Effect.andThen(Deferred.succeed(attached, undefined)),
             )
-      const token = `${Date.now().toString(16).padStart(12, "0")}${randomBytes(8).toString("hex")}`
+      const token = newToken(yield* Clock.currentTimeMillis)
       const container = containerSpec({
         spec,
         runtime,

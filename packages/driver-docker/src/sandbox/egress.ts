@@ -11,11 +11,12 @@ import { Effect, Option, Schema, Stream } from "effect"
 import type { ContainerSpec, DockerEngine } from "../DockerEngine.ts"
 import { FrameParser } from "../engine/frames.ts"
 import { networkOf } from "../engine/podman.ts"
-import type { ContainerInspect, ContainerSummary } from "../engine/schemas.ts"
+import type { ContainerInspect } from "../engine/schemas.ts"
 import { label } from "../Labels.ts"
 import { formatAddress } from "../Subnets.ts"
 import type { Images } from "./image.ts"
-import { isNetworkName, networkOfProxy, proxyName, removeProxy } from "./network.ts"
+import { isNetworkName, proxyName } from "./names.ts"
+import { removeProxy } from "./network.ts"
 import { parseAttempts, proxyEnvironment, proxyPort, proxyScript, squidConfig } from "./squid.ts"
 
 type Engine = DockerEngine["Service"]
@@ -195,27 +196,6 @@ export const makeEgress = (engine: Engine, images: Images, options: EgressOption
               }),
         ),
       )
-    }),
-
-    /**
-     * Removes proxies whose sandbox and network are gone.
-     *
-     * @param inUse the networks of sandboxes
-     * @param oldest milliseconds since the epoch; what is younger may be being given its sandbox
-     * @returns their names
-     */
-    sweep: Effect.fnUntraced(function* (
-      containers: ReadonlyArray<ContainerSummary>,
-      inUse: ReadonlySet<string | undefined>,
-      oldest: number,
-    ) {
-      const abandoned = containers.flatMap(({ Names: [name = ""], Created }) => {
-        const network = networkOfProxy(name)
-        const left = network !== undefined && !inUse.has(network) && Created * 1000 <= oldest
-        return left ? [network] : []
-      })
-      yield* Effect.forEach(abandoned, (network) => removeProxy(engine, network), { discard: true })
-      return abandoned.map(proxyName)
     }),
 
     attempts: Effect.fnUntraced(function* (

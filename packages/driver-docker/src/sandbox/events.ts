@@ -3,7 +3,8 @@ import { Effect, Option, PubSub, Schedule, Schema, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { actionOf } from "../engine/podman.ts"
 import type { EngineEvent } from "../engine/schemas.ts"
-import { label, ownerOf } from "../Labels.ts"
+import { label } from "../Labels.ts"
+import { ownerOf } from "./names.ts"
 
 /** The one subscription to the engine's events that a driver holds, and what is learnt from it. */
 export interface EventHub {

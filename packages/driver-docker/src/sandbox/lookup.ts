@@ -13,7 +13,8 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import { familiar, networkOf } from "../engine/podman.ts"
 import type { ContainerInspect, ContainerSummary } from "../engine/schemas.ts"
-import { creationLabel, label, nameFilter, sandboxOf, sessionFilter, tagFilter } from "../Labels.ts"
+import { creationLabel, label, sandboxOf, tagFilter } from "../Labels.ts"
+import { nameFilter, sessionFilter } from "./names.ts"
 
 /** A container that is a sandbox. */
 export interface Found {

@@ -1,24 +1,15 @@
-import { randomBytes } from "node:crypto"
 import { type HostError, type NetworkMode, QuotaExceeded } from "@cordon/core"
 import { Effect, Random, Schedule } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import { label } from "../Labels.ts"
 import { capacityOf, freeSubnets, type Range } from "../Subnets.ts"
+import { proxyName } from "./names.ts"
 
 type Engine = DockerEngine["Service"]
 
 // Each refusal is another process's network that came between our look and our request.
 const mostAttempts = 64
-
-/**
- * A network's name, of its own and never used again: a container is on the network that it names,
- * so that both can be made at once, and one that is being removed is in nobody's way.
- */
-export const networkName = (): string => `cordon-net-${randomBytes(12).toString("hex")}`
-
-export const isNetworkName = (name: string | null | undefined): name is string =>
-  name != null && /^cordon-net-[0-9a-f]{24}$/.test(name)
 
 /** Makes a sandbox's own network on a free subnet; the engine's refusal decides every race. */
 export const createNetwork = Effect.fnUntraced(function* (
@@ -67,13 +58,6 @@ export const createNetwork = Effect.fnUntraced(function* (
 })
 
 const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50)])
-
-/** The container of the proxy on a network, if it has one. */
-export const proxyName = (network: string): string => `${network}.egress`
-
-/** The network whose proxy is called so. */
-export const networkOfProxy = (container: string): string | undefined =>
-  /^\/?(cordon-net-[0-9a-f]{24})\.egress$/.exec(container)?.[1]
 
 /** Removes a network with its proxy; one that is gone is as good. */
 export const removeNetwork = (engine: Engine, name: string): Effect.Effect<void, HostError> =>

@@ -3,7 +3,8 @@ import { Clock, Effect } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { Range } from "../Subnets.ts"
 import { undo } from "./creation.ts"
-import { createNetwork, networkName, removeNetwork } from "./network.ts"
+import { networkName } from "./names.ts"
+import { createNetwork, removeNetwork } from "./network.ts"
 
 type Mode = Exclude<NetworkMode, "none">
 interface Spare {

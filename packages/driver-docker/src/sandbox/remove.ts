@@ -8,7 +8,8 @@ import type { ContainerSummary } from "../engine/schemas.ts"
 import type { Background } from "./background.ts"
 import { undo } from "./creation.ts"
 import { type Lookup, listedSandbox } from "./lookup.ts"
-import { isNetworkName, removeNetwork } from "./network.ts"
+import { isNetworkName } from "./names.ts"
+import { removeNetwork } from "./network.ts"
 import type { Snapshots } from "./snapshots.ts"
 import { settled, thaw } from "./states.ts"
 import type { Sweeper } from "./sweep.ts"
@@ -59,7 +60,7 @@ export const makeRemove = (using: {
       instanceId === undefined ? containers.at(-1) : containers.find(({ Id }) => Id === instanceId)
     if (container === undefined) {
       // Nobody is making this sandbox now, so what a broken-off creation left can go, whatever its age.
-      if (containers.length === 0) yield* sweeper.networks(Duration.zero, id)
+      if (containers.length === 0) yield* sweeper.networksOf(id, Duration.zero)
       return yield* missing
     }
     const sandbox = listedSandbox(container)

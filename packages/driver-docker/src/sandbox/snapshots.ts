@@ -13,16 +13,14 @@ import {
   SnapshotNotFound,
   type TakenSnapshot,
 } from "@cordon/core"
-import { Effect, Option, Schema } from "effect"
+import { type Duration, Effect, Option, Schema } from "effect"
 import type { Target } from "../container/Target.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { familiar } from "../engine/podman.ts"
 import type { ContainerSummary, ImageInspect, ImageSummary } from "../engine/schemas.ts"
 import { label, snapshotLabel } from "../Labels.ts"
+import { abandonedSnapshots } from "./abandoned.ts"
 import { policyOf, withoutProxy } from "./egress.ts"
-
-/** Milliseconds that a snapshot waits at most for the sandbox that is made from it. */
-export const forking = 10 * 60_000
 
 const ofOneEngine = "cordon-snapshot"
 
@@ -190,24 +188,33 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
         : Effect.void
     })
 
-  /** Removes the snapshots of forks that no sandbox was made from. */
-  const sweep = Effect.fnUntraced(function* (oldest: number) {
-    const images = yield* engine.imageList({ label: [`${snapshotLabel.passing}=1`] })
-    const left = images.flatMap((image) =>
-      Option.toArray(
-        Option.filter(infoOf(image), ({ createdAt }) => createdAt.getTime() <= oldest),
-      ),
+  /** The snapshots that go with the sandbox that is made from them. */
+  const passing = Effect.map(
+    engine.imageList({ label: [`${snapshotLabel.passing}=1`] }),
+    (images) => images.flatMap((image) => Option.toArray(infoOf(image))),
+  )
+
+  /** Removes a snapshot, unless it is in use. @returns whether it was removed */
+  const removeUnused = ({ session, name }: Pick<SnapshotInfo, "session" | "name">) =>
+    remove(session, name).pipe(
+      Effect.as(true),
+      Effect.catchTag(["SnapshotInUse", "SnapshotNotFound"], () => Effect.succeed(false)),
     )
-    const removed = yield* Effect.forEach(left, ({ session, name, image }) =>
-      remove(session, name).pipe(
-        Effect.as([image]),
-        Effect.catchTag(["SnapshotInUse", "SnapshotNotFound"], () => Effect.succeed([])),
-      ),
-    )
-    return removed.flat()
+
+  /**
+   * Removes the passing snapshots that no sandbox was made from.
+   *
+   * @param now milliseconds since the epoch
+   */
+  const sweep = Effect.fnUntraced(function* (now: number, olderThan: Duration.Duration) {
+    const containers = yield* engine.containerList({ label: [label.version] })
+    const inventory = { now, containers, passingSnapshots: yield* passing }
+    const found = abandonedSnapshots(inventory, olderThan)
+    const removed = yield* Effect.filter(found, ({ snapshot }) => removeUnused(snapshot))
+    return removed.map(({ name }) => name)
   })
 
-  return { list, take, remove, removeWith, sweep }
+  return { list, take, remove, removeWith, passing, removeUnused, sweep }
 }
 /** What `makeSnapshots` gives. */
 export type Snapshots = ReturnType<typeof makeSnapshots>

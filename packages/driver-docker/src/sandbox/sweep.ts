@@ -1,81 +1,72 @@
-import type { SandboxId } from "@cordon/core"
-import { Duration, Effect, Option } from "effect"
+import type { HostError, SandboxId } from "@cordon/core"
+import { Clock, type Duration, Effect } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
-import { networkOf } from "../engine/podman.ts"
 import { label } from "../Labels.ts"
-import type { Egress } from "./egress.ts"
-import { networkOfProxy, removeNetwork } from "./network.ts"
-import { forking, type Snapshots } from "./snapshots.ts"
-import { aheadSince, removeAhead } from "./WarmPool.ts"
+import { type Abandoned, abandonedIn, abandonedNetworks } from "./abandoned.ts"
+import { removeNetwork, removeProxy } from "./network.ts"
+import { makeSnapshots, type Snapshots } from "./snapshots.ts"
+import { removeAhead } from "./WarmPool.ts"
+
+type Engine = DockerEngine["Service"]
+
+/** Milliseconds since the epoch by the engine's clock, which may be minutes away from ours. */
+export const engineTime = (engine: Engine): Effect.Effect<number, HostError> =>
+  Effect.flatMap(engine.info, ({ SystemTime }) =>
+    SystemTime ? Effect.succeed(Date.parse(SystemTime)) : Clock.currentTimeMillis,
+  )
+
+/** The networks with a label of ours, and all containers of ours. */
+const listNetworks = Effect.fnUntraced(function* (engine: Engine, filter: string) {
+  const networks = yield* engine.networkList({ label: [filter], driver: ["bridge"] })
+  const containers = yield* engine.containerList({ label: [label.version] })
+  return { networks, containers, now: yield* engineTime(engine) }
+})
+
+/** What an engine has that no program can have a use for any more, but for sandboxes. */
+export const findAbandoned = Effect.fnUntraced(function* (
+  engine: Engine,
+  olderThan: Duration.Duration,
+  snapshots: Snapshots = makeSnapshots(engine),
+): Effect.fn.Return<ReadonlyArray<Abandoned>, HostError> {
+  const listed = yield* listNetworks(engine, label.version)
+  const passingSnapshots = yield* snapshots.passing
+  const ours = yield* Clock.currentTimeMillis
+  return abandonedIn({ ...listed, passingSnapshots, ours }, olderThan)
+})
 
 /** Removes what programs left that ended in the middle of something. */
-export const makeSweeper = (using: {
-  readonly engine: DockerEngine["Service"]
-  readonly egress: Egress
-  readonly snapshots: Snapshots
-}) => {
-  const { engine, egress, snapshots } = using
-
-  const sweepNetworks = Effect.fnUntraced(function* (
-    olderThan: Duration.Duration,
-    only?: SandboxId,
-  ) {
-    const filter = only === undefined ? label.version : `${label.id}=${only}`
-    // Networks first: one that gets its container in between is then seen with it.
-    const networks = yield* engine.networkList({ label: [filter], driver: ["bridge"] })
-    const containers = yield* engine.containerList({ label: [label.version] })
-    const sandboxes = containers.filter(
-      ({ Names: [name = ""] }) => networkOfProxy(name) === undefined,
-    )
-    const inUse = new Set(sandboxes.map(networkOf))
-    // The engine's own clock: ours may be minutes away from the one that it dates networks by.
-    const { SystemTime } = yield* engine.info
-    const now = SystemTime ? Date.parse(SystemTime) : Date.now()
-    const oldest = now - Duration.toMillis(olderThan)
-    const abandoned = networks.filter(
-      ({ Name, Created }) => !inUse.has(Name) && Date.parse(Created) <= oldest,
-    )
-    yield* Effect.forEach(
-      abandoned,
-      (network) =>
-        removeNetwork(engine, network.Name).pipe(
+export const makeSweeper = (engine: Engine, snapshots: Snapshots) => {
+  /** @returns whether it is gone */
+  const remove = (abandoned: Abandoned): Effect.Effect<boolean, HostError> => {
+    switch (abandoned.kind) {
+      case "container":
+        return Effect.as(removeAhead(engine, abandoned.name, abandoned.network), true)
+      case "network":
+        return removeNetwork(engine, abandoned.name).pipe(
           // In use after all, or already gone.
           Effect.catchIf(isEngineError(403, 404, 409), () => Effect.void),
-        ),
-      { discard: true },
-    )
-    const others =
-      only === undefined
-        ? [
-            ...(yield* egress.sweep(containers, inUse, oldest)),
-            ...(yield* snapshots.sweep(Math.min(oldest, now - forking))),
-          ]
-        : []
-    return [...abandoned.map((network) => network.Name), ...others]
-  })
+          Effect.as(true),
+        )
+      case "proxy":
+        return Effect.as(removeProxy(engine, abandoned.network), true)
+      case "snapshot":
+        return snapshots.removeUnused(abandoned.snapshot)
+    }
+  }
 
-  /** Removes what was made ahead by processes that no longer hold it. */
-  const sweepAhead = Effect.fnUntraced(function* (olderThan: Duration.Duration) {
-    const containers = yield* engine.containerList({ label: [label.ahead] })
-    const oldest = Date.now() - Duration.toMillis(olderThan)
-    const abandoned = containers.filter(({ Names: [name = ""] }) =>
-      Option.exists(aheadSince(name), (since) => since <= oldest),
-    )
-    yield* Effect.forEach(
-      abandoned,
-      (container) =>
-        removeAhead(engine, (container.Names[0] ?? "").replace("/", ""), networkOf(container)),
-      { discard: true },
-    )
-    return abandoned.map(({ Names: [name = ""] }) => name.replace("/", ""))
-  })
+  /** @returns the names of what was removed */
+  const removeAll = (all: ReadonlyArray<Abandoned>) =>
+    Effect.map(Effect.filter(all, remove), (removed) => removed.map(({ name }) => name))
 
   return {
-    networks: sweepNetworks,
+    /** Removes the networks that broken-off creations of a sandbox left. */
+    networksOf: Effect.fnUntraced(function* (id: SandboxId, olderThan: Duration.Duration) {
+      const listed = yield* listNetworks(engine, `${label.id}=${id}`)
+      return yield* removeAll(abandonedNetworks(listed, olderThan))
+    }),
     all: Effect.fn("DockerDriver.sweep")(function* (olderThan: Duration.Duration) {
-      const containers = yield* sweepAhead(olderThan)
-      return [...containers, ...(yield* sweepNetworks(olderThan))]
+      return yield* removeAll(yield* findAbandoned(engine, olderThan, snapshots))
     }),
   }
 }
