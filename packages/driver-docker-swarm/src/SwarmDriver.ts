@@ -25,7 +25,7 @@ import { makeRemoval } from "./sandbox/removal.ts"
 import { makeRemove } from "./sandbox/remove.ts"
 import { makeSwarmSnapshots } from "./sandbox/snapshots.ts"
 import { makeStates } from "./sandbox/states.ts"
-import { makeSweep } from "./sandbox/sweep.ts"
+import { makeSweeper } from "./sandbox/sweep.ts"
 import { makeSwarmPool } from "./sandbox/warm.ts"
 
 export interface SwarmDriverOptions {
@@ -76,7 +76,8 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     namesOf,
     repository: options.snapshotRepository,
   })
-  const remove = makeRemove({ lookup, locator, removal, snapshots })
+  const sweeper = makeSweeper({ manager, nodes, removal, snapshots })
+  const remove = makeRemove({ lookup, locator, removal, snapshots, sweeper })
 
   return SandboxDriver.of({
     ...unsupportedFeatures("docker-swarm"),
@@ -100,6 +101,6 @@ export const makeSwarmDriver = Effect.fnUntraced(function* (
     snapshots: snapshots.list,
     removeSnapshot: snapshots.remove,
     events: makeEvents(manager, nodes),
-    sweep: makeSweep({ manager, nodes, removal, snapshots }),
+    sweep: sweeper.all,
   })
 })

@@ -2,7 +2,7 @@ import type { HostError } from "@cordon/core"
 import type { Filters } from "@cordon/driver-docker"
 import { schemas as engine, isEngineError, messages } from "@cordon/driver-docker/engine"
 import type { EngineCall, EngineHttp } from "@cordon/driver-docker-remote/http"
-import { Effect, Option, type Redacted, Schedule, Schema, type Stream } from "effect"
+import { Clock, Effect, Option, type Redacted, Schedule, Schema, type Stream } from "effect"
 import * as schemas from "./schemas.ts"
 
 const filtered = (filters: Filters) => ({ filters: JSON.stringify(filters) })
@@ -91,12 +91,13 @@ export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<Eng
       engine.EngineVersion,
     ),
     /** Milliseconds since the epoch by a manager's clock: ours may be minutes away from it. */
-    now: Effect.map(
+    now: Effect.flatMap(
       ask(
         { operation: "read the engine's capabilities", method: "GET", path: "/info" },
         engine.EngineInfo,
       ),
-      ({ SystemTime }) => (SystemTime ? Date.parse(SystemTime) : Date.now()),
+      ({ SystemTime }) =>
+        SystemTime ? Effect.succeed(Date.parse(SystemTime)) : Clock.currentTimeMillis,
     ),
     swarm: ask({ operation: "look at the swarm", method: "GET", path: "/swarm" }, schemas.Swarm),
     nodes: ask(

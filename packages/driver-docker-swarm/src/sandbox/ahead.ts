@@ -1,18 +1,15 @@
 import { type HostError, SandboxId } from "@cordon/core"
-import { isEngineError, label } from "@cordon/driver-docker/sandbox"
-import { Duration, Effect } from "effect"
+import { isEngineError } from "@cordon/driver-docker/sandbox"
+import { Effect } from "effect"
 import { isOutdated, labelsOf, type Manager } from "../manager/Manager.ts"
 import type { Service, WholeService } from "../manager/schemas.ts"
-import { beatLabel } from "./creating.ts"
-import { runningLabel } from "./service.ts"
+import { beatLabel, ownerLabel } from "./service.ts"
 
 /**
  * Services that are made before anybody asks for them. A service can't be renamed, so that one of them
  * becomes a sandbox by two writes of the managers: a label of it says whose it is, by which it is nobody
  * else's, and a service without a task is made that has the sandbox's name and leads to it.
  */
-export const ownerLabel = "dev.cordon.owner"
-
 // That of no session: the first 16 digits of a session's key are not all zeros.
 const prefix = "cordon-0000000000000000-"
 
@@ -68,25 +65,3 @@ export const renew = (manager: Manager, service: string, now: number) =>
     manager.serviceLabel(service, { [beatLabel]: now.toString(36) }),
     manager.serviceRead(service),
   )
-
-// A claim takes two writes: the managers may elect a leader between them. Milliseconds.
-const claiming = 60_000
-
-/**
- * The services that were made ahead and that nobody holds: not renewed for that long, or given to a
- * sandbox that is gone or never came to be.
- */
-export const aheadLeft = (
-  services: ReadonlyArray<Service>,
-  now: number,
-  olderThan: Duration.Duration,
-): ReadonlyArray<Service> => {
-  const named = new Set(services.flatMap(({ Spec }) => Spec.Labels?.[runningLabel] ?? []))
-  return services.filter(({ ID, UpdatedAt, Spec }) => {
-    if (Spec.Labels?.[label.ahead] === undefined || named.has(ID)) return false
-    const age = now - Date.parse(UpdatedAt)
-    return Spec.Labels[ownerLabel] === undefined
-      ? age >= Duration.toMillis(olderThan)
-      : age >= claiming
-  })
-}

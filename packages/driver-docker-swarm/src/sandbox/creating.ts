@@ -2,24 +2,11 @@ import type { HostError } from "@cordon/core"
 import { Duration, Effect, Schedule } from "effect"
 import { isOutdated, type Manager } from "../manager/Manager.ts"
 import type { Service, WholeService } from "../manager/schemas.ts"
-import { stateLabel } from "./service.ts"
-
-/**
- * A service is no sandbox until its creation is through: nobody sees or uses it. The creation changes its
- * label now and then, so that everybody can tell one that goes on from one that was broken off.
- */
-export const creating = { [stateLabel]: "creating" } as const
-export const beatLabel = "dev.cordon.beat"
+import { isBrokenOffSince, silence } from "./abandoned.ts"
+import { beatLabel, isCreating, stateLabel } from "./service.ts"
 
 const interval = Duration.seconds(3)
-// Some beats may get lost while the managers elect a leader.
-const silence = Duration.seconds(12)
 const look = Duration.millis(250)
-// By the managers' clocks, which are not quite the same.
-const surely = Duration.minutes(1)
-
-export const isCreating = ({ Spec }: Service): boolean =>
-  Spec.Labels?.[stateLabel] === creating[stateLabel]
 
 /** Shows that the creation of a service goes on, as long as it runs. */
 export const showCreating = (manager: Manager, service: string): Effect.Effect<never> => {
@@ -50,22 +37,13 @@ export const finishCreating = (
   )
 }
 
-/** Whether a service was left by its creation for so long that the managers' clocks alone tell. */
-export const isLongLeft = (service: Service, now: number, olderThan: Duration.Duration): boolean =>
-  isCreating(service) &&
-  now - Date.parse(service.UpdatedAt) >=
-    Math.max(
-      Duration.toMillis(silence),
-      Math.min(Duration.toMillis(surely), Duration.toMillis(olderThan)),
-    )
-
 /** Whether the creation of a service was broken off. That it goes on shows within some seconds. */
 export const isBrokenOff = Effect.fnUntraced(function* (
   manager: Manager,
   service: Service,
 ): Effect.fn.Return<boolean, HostError> {
   if (!isCreating(service)) return false
-  if (isLongLeft(service, yield* manager.now, surely)) return true
+  if (isBrokenOffSince(service, yield* manager.now)) return true
   const changed = yield* Effect.andThen(
     Effect.sleep(look),
     manager.serviceInspect(service.ID),

@@ -8,8 +8,9 @@ import {
 import type { schemas } from "@cordon/driver-docker/engine"
 import { Effect, Option, Schema, Stream } from "effect"
 import type { Manager } from "../manager/Manager.ts"
-import { isAhead, ownerLabel } from "./ahead.ts"
+import { isAhead } from "./ahead.ts"
 import type { Nodes } from "./nodes.ts"
+import { ownerLabel } from "./service.ts"
 
 const decodeId = Schema.decodeUnknownOption(SandboxId)
 

@@ -1,7 +1,7 @@
 import { type SandboxDriver, SandboxNotFound } from "@cordon/core"
 import { Effect } from "effect"
-import { isCreating } from "./creating.ts"
 import type { At, Lookup } from "./lookup.ts"
+import { isCreating } from "./service.ts"
 
 /** Tells of a sandbox what the managers know, and who uses it where its node answers. */
 export const makeInspect = ({ look }: Lookup, at: At): SandboxDriver["Service"]["inspect"] =>

@@ -2,9 +2,8 @@ import { hasTags, type SandboxDriver } from "@cordon/core"
 import { label, tagFilter } from "@cordon/driver-docker/sandbox"
 import { Effect, Option } from "effect"
 import type { Manager } from "../manager/Manager.ts"
-import { isCreating } from "./creating.ts"
 import { toInfo } from "./lookup.ts"
-import { attemptLabel, runningServiceOf } from "./service.ts"
+import { attemptLabel, isCreating, runningServiceOf } from "./service.ts"
 
 /** Lists sandboxes by the services of the swarm. */
 export const makeList = (manager: Manager): SandboxDriver["Service"]["list"] =>

@@ -12,9 +12,8 @@ import { Effect, Option, type Scope } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Node, Service, Task } from "../manager/schemas.ts"
 import { endpointOf, type NodeEngine } from "../NodeEngines.ts"
-import { isCreating } from "./creating.ts"
 import { statusOf } from "./placement.ts"
-import { madeLabel, runningServiceOf, stateLabel, userLabel } from "./service.ts"
+import { isCreating, madeLabel, runningServiceOf, stateLabel, userLabel } from "./service.ts"
 
 /** Where a sandbox was last found to run. */
 export interface Place extends Target {

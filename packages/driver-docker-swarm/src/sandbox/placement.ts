@@ -8,7 +8,7 @@ import {
   type SandboxSpec,
 } from "@cordon/core"
 import { pullFailure } from "@cordon/driver-docker/sandbox"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Node, Task } from "../manager/schemas.ts"
 import { attemptLabel, nodeRuntime } from "./service.ts"
@@ -129,7 +129,7 @@ export const awaitTask = Effect.fn("awaitTask")(function* (
   /** When this program's last removal gave a place away, in milliseconds since the epoch. */
   lastLeft: () => number,
 ): Effect.fn.Return<Task, CreateError> {
-  const begun = Date.now()
+  const begun = yield* Clock.currentTimeMillis
   let homeless: number | undefined
   let roomAt = 0
   const look = Effect.gen(function* () {
@@ -146,20 +146,23 @@ export const awaitTask = Effect.fn("awaitTask")(function* (
     const nodes = yield* manager.nodes
     const lacksRoom = /insufficient resources/i.test(Err ?? "")
     const able = nodesFor(nodes, spec.runtime).filter(mayBecomeReady)
-    homeless ??= Date.now()
-    const waited = Date.now() - homeless
+    const now = yield* Clock.currentTimeMillis
+    homeless ??= now
+    const waited = now - homeless
     // Each node that could take it was asked, or there was time enough for it to be.
     const asked = !/not available/i.test(Err ?? "") || able.length < 1 || waited > patience
     if (lacksRoom && (asked || waited > 2000)) {
-      if (waited < leaving && (yield* makesRoom(manager, nodes))) roomAt = Date.now()
-      if (Date.now() - Math.max(roomAt, lastLeft()) < retried) return undefined
+      if (waited < leaving && (yield* makesRoom(manager, nodes))) roomAt = now
+      if (now - Math.max(roomAt, lastLeft()) < retried) return undefined
       return yield* full(spec, nodes)
     }
     if (asked && waited > 1000) return yield* notNow(spec, Err ?? "")
     return undefined
   })
   // An image that is pulled takes its time.
-  const rest = Effect.suspend(() => Effect.sleep(Date.now() - begun < quick ? 0 : slowPace))
+  const rest = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.sleep(now - begun < quick ? 0 : slowPace),
+  )
   const running = yield* look.pipe(
     Effect.tap((found) => (found === undefined ? rest : Effect.void)),
     Effect.repeat({ until: (found) => found !== undefined }),

@@ -1,12 +1,11 @@
 import type { HostError, SandboxId } from "@cordon/core"
-import { isEngineError, label } from "@cordon/driver-docker/sandbox"
-import { Deferred, Duration, Effect, Fiber, Schedule, type Scope } from "effect"
+import { isEngineError } from "@cordon/driver-docker/sandbox"
+import { Clock, Deferred, Duration, Effect, Fiber, Schedule, type Scope } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Service, Task } from "../manager/schemas.ts"
 import { endpointOf, type NodeEngine } from "../NodeEngines.ts"
-import { aheadLeft, ownerLabel, retire } from "./ahead.ts"
-import { isLongLeft } from "./creating.ts"
-import { networkLabel, removeNetwork } from "./network.ts"
+import { isLeft } from "./abandoned.ts"
+import { removeNetwork } from "./network.ts"
 import { isReady } from "./placement.ts"
 import { attemptLabel, runningServiceOf } from "./service.ts"
 
@@ -18,7 +17,6 @@ const again = Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced(
 
 const containerOf = (task: Task | undefined) =>
   task?.Status.ContainerStatus?.ContainerID || undefined
-const attemptOf = (task: Task) => task.Spec?.ContainerSpec?.Labels?.[attemptLabel]
 const ofAttempt = (attempt: string) => ({ label: [`${attemptLabel}=${attempt}`] })
 
 /**
@@ -75,18 +73,17 @@ export const makeRemoval = (
       Effect.succeed([]),
     )
 
-  /** Whether tasks of ours that fit are left, but for those on nodes that are lost. */
-  const remain = Effect.fnUntraced(function* (fits: (task: Task) => boolean) {
-    const tasks = (yield* manager.taskList({ label: [attemptLabel] })).filter(fits)
+  /** Whether a task of a service is left, but for those on nodes that are lost. */
+  const remains = Effect.fnUntraced(function* (service: string) {
+    const all = yield* manager.taskList({ label: [attemptLabel] })
+    const tasks = all.filter(({ ServiceID }) => ServiceID === service)
     if (tasks.length === 0) return false
     const nodes = yield* manager.nodes
-    return tasks.some(({ NodeID }) =>
-      nodes.some(({ ID, Status }) => ID === NodeID && Status.State !== "down"),
-    )
+    return tasks.some((task) => isLeft(task, nodes))
   })
 
   const untilGone = (service: string) =>
-    remain(({ ServiceID }) => ServiceID === service).pipe(
+    remains(service).pipe(
       Effect.repeat({
         schedule: Schedule.max([
           Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("500 millis")]),
@@ -102,7 +99,7 @@ export const makeRemoval = (
     }
   })
 
-  // When the last one's place was free.
+  // When the place of the last one was free, in milliseconds since the epoch by our clock.
   let leftAt = 0
 
   /**
@@ -120,7 +117,7 @@ export const makeRemoval = (
         yield* end(task)
         yield* enough
         yield* untilGone(running)
-        leftAt = Date.now()
+        leftAt = yield* Clock.currentTimeMillis
         if (hasNetwork && attempt !== undefined) yield* removeNetworks(attempt)
       }),
     )
@@ -177,60 +174,6 @@ export const makeRemoval = (
         : Effect.asVoid(Effect.timeoutOption(Deferred.await(pending), patience.undo))
     })
 
-  /**
-   * Removes services whose creation was broken off, those made ahead that nobody holds any more, and
-   * networks without a service or a task, if they are older than that.
-   *
-   * @returns the IDs of their sandboxes
-   */
-  const sweep = Effect.fnUntraced(function* (olderThan: Duration.Duration, only?: SandboxId) {
-    const filter = only === undefined ? networkLabel : `${networkLabel}=${only}`
-    // Networks first: one that gets its service in between is then seen with it.
-    const networks = yield* manager.networkList({ label: [filter] })
-    const services = yield* manager.serviceList({ label: [label.version] })
-    const now = yield* manager.now
-    const broken = services.filter(
-      (service) =>
-        (only === undefined || service.Spec.Name === only) && isLongLeft(service, now, olderThan),
-    )
-    yield* Effect.forEach(broken, ({ ID }) => takeAway(ID), { concurrency: 4, discard: true })
-    // None of those that are just being given away.
-    const ahead = yield* Effect.filter(
-      aheadLeft(services, now, olderThan).filter(
-        ({ Spec }) => only === undefined || Spec.Labels?.[ownerLabel] === only,
-      ),
-      (service) => retire(manager, service),
-      { concurrency: 4 },
-    )
-    yield* Effect.forEach(ahead, ({ ID }) => takeAway(ID), { concurrency: 4, discard: true })
-    const left = [...broken, ...ahead]
-    const inUse = new Set(
-      services
-        .filter((service) => !left.includes(service))
-        .map(({ Spec }) => Spec.Labels?.[attemptLabel]),
-    )
-    const oldest = now - Duration.toMillis(olderThan)
-    const abandoned = yield* Effect.filter(
-      networks,
-      Effect.fnUntraced(function* ({ Created, Labels }) {
-        const attempt = Labels?.[attemptLabel]
-        if (inUse.has(attempt) || Date.parse(Created) > oldest) return false
-        return !(yield* remain((task) => attemptOf(task) === attempt))
-      }),
-    )
-    yield* Effect.forEach(
-      abandoned,
-      ({ Id }) =>
-        manager.networkRemove(Id).pipe(
-          // In use after all, or already gone.
-          Effect.catchIf(isEngineError("InUse", "NotFound", "Rejected"), () => Effect.void),
-        ),
-      { discard: true },
-    )
-    const ids = abandoned.map(({ Name, Labels }) => Labels?.[networkLabel] ?? Name)
-    return [...new Set([...left.map(({ Spec }) => Spec.Name), ...ids])]
-  })
-
-  return { dismiss, serviceOf, lastLeft: () => leftAt, takeAway, undo, undone, sweep }
+  return { dismiss, serviceOf, lastLeft: () => leftAt, takeAway, undo, undone }
 }
 export type Removal = ReturnType<typeof makeRemoval>

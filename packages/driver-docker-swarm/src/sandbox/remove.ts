@@ -3,6 +3,7 @@ import { Duration, Effect } from "effect"
 import { type Lookup, type SwarmLocator, settled } from "./lookup.ts"
 import type { Removal } from "./removal.ts"
 import type { Snapshots } from "./snapshots.ts"
+import type { Sweeper } from "./sweep.ts"
 
 /** Removes sandboxes, with their networks and with the passing snapshots that they were made from. */
 export const makeRemove = (using: {
@@ -10,13 +11,14 @@ export const makeRemove = (using: {
   readonly locator: Pick<SwarmLocator, "forget">
   readonly removal: Removal
   readonly snapshots: Snapshots
+  readonly sweeper: Sweeper
 }): SandboxDriver["Service"]["remove"] => {
-  const { lookup, locator, removal, snapshots } = using
+  const { lookup, locator, removal, snapshots, sweeper } = using
   return Effect.fn("SwarmDriver.remove")(function* (id, instanceId) {
     yield* locator.forget(id)
     const { sandbox, service } = yield* lookup.look(id).pipe(
       // Nobody is making this sandbox now, so what a broken-off creation left can go, whatever its age.
-      Effect.tapErrorTag("SandboxNotFound", () => removal.sweep(Duration.zero, id)),
+      Effect.tapErrorTag("SandboxNotFound", () => sweeper.of(id, Duration.zero)),
     )
     if (instanceId !== undefined && sandbox.instanceId !== instanceId) {
       return yield* new SandboxNotFound({ sandbox: id })

@@ -23,6 +23,19 @@ export const runningLabel = "dev.cordon.service"
 /** When the one with the task was made, on the other one: the age of the sandbox. */
 export const madeLabel = "dev.cordon.made"
 
+/** On a service that was made ahead: whose it is, once it is given away. */
+export const ownerLabel = "dev.cordon.owner"
+
+/**
+ * A service is no sandbox until its creation is through: nobody sees or uses it. The creation changes its beat
+ * now and then, so that everybody can tell one that goes on from one that was broken off.
+ */
+export const creating = { [stateLabel]: "creating" } as const
+export const beatLabel = "dev.cordon.beat"
+
+export const isCreating = ({ Spec }: Service): boolean =>
+  Spec.Labels?.[stateLabel] === creating[stateLabel]
+
 /** The service whose task a sandbox is. */
 export const runningServiceOf = ({ ID, Spec }: Service): string => Spec.Labels?.[runningLabel] ?? ID
 
