@@ -2,9 +2,8 @@ import { SandboxDriver } from "@cordon/core"
 import { DockerEngine } from "@cordon/driver-docker"
 import {
   type AbandonedSandbox,
-  abandonedSandboxes,
-  engineTime,
   findAbandoned,
+  findAbandonedSandboxes,
 } from "@cordon/driver-docker/sandbox"
 import { Duration, Effect, Schema } from "effect"
 
@@ -26,34 +25,9 @@ export const GcReport = Schema.Struct({
 // A network without a container may be one that a process holds ready, for eight minutes at most.
 export const settledAge = Duration.minutes(10)
 
-/** Since when the stopped sandboxes of an engine are stopped, by `instanceId`; milliseconds since the epoch. */
-const stoppingTimes = Effect.fnUntraced(function* (instanceIds: ReadonlyArray<string>) {
-  const engine = yield* DockerEngine
-  const times = yield* Effect.forEach(
-    instanceIds,
-    (instanceId) =>
-      engine.containerInspect(instanceId).pipe(
-        Effect.map(
-          ({ State }): ReadonlyArray<readonly [string, number]> =>
-            State.Running || State.FinishedAt == null
-              ? []
-              : [[instanceId, Date.parse(State.FinishedAt)]],
-        ),
-        // Just removed by somebody else, or condemned: the engine tells nothing more.
-        Effect.orElseSucceed(() => []),
-      ),
-    { concurrency: 8 },
-  )
-  return new Map(times.flat())
-})
-
-/** Sandboxes that a program that still lived would have removed. */
 const findSandboxes = Effect.gen(function* () {
   const sandboxes = yield* (yield* SandboxDriver).list()
-  const stopped = sandboxes.filter(({ status }) => status === "stopped")
-  const stoppedAt = yield* stoppingTimes(stopped.map(({ instanceId }) => instanceId))
-  const now = yield* engineTime(yield* DockerEngine)
-  return abandonedSandboxes(sandboxes, stoppedAt, now)
+  return yield* findAbandonedSandboxes(yield* DockerEngine, sandboxes)
 })
 
 const findOthers = Effect.fnUntraced(function* (olderThan: Duration.Duration) {

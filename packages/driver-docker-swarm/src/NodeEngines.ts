@@ -62,7 +62,7 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
         end: (instanceId) => inPlace.end(instanceId),
         started: (labels) => starts.started(labels[attemptLabel]),
       })
-      const inPlace = makeInPlace(engine, http, containers.connections)
+      const inPlace = makeInPlace(engine, http, containers)
       const images = yield* makeImageLook(engine)
       const node: NodeEngine = { ...containers, http, engine, starts, images, inPlace }
       return node

@@ -1,6 +1,7 @@
 /** IPv4 subnets as arithmetic: no I/O. */
-import { InvalidInput } from "@cordon/core"
+import { InvalidInput, QuotaExceeded } from "@cordon/core"
 import { Effect, Option } from "effect"
+import type { NetworkSummary } from "./engine/schemas.ts"
 
 /** A range of addresses, both ends included, as unsigned 32-bit numbers. */
 export interface Range {
@@ -62,6 +63,17 @@ export const parsePool = (cidr: string): Effect.Effect<Range, InvalidInput> =>
 /** How many sandbox networks a pool holds. */
 export const capacityOf = (pool: Range): number =>
   Math.floor((pool.last - pool.first + 1) / sandboxSize)
+
+/** The error where no subnet of a pool is free. */
+export const noSubnetLeft = (pool: Range): QuotaExceeded =>
+  new QuotaExceeded({
+    resource: "sandbox networks (subnets of the driver's pool)",
+    limit: capacityOf(pool),
+  })
+
+/** The subnets of networks, in CIDR form. */
+export const subnetsOf = (networks: ReadonlyArray<Pick<NetworkSummary, "IPAM">>): ReadonlyArray<string> =>
+  networks.flatMap(({ IPAM }) => (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []))
 
 /**
  * The free subnets of a pool, each once, from a starting place on and around.

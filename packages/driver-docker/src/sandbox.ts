@@ -1,35 +1,53 @@
 /**
- * What a Docker sandbox is, for drivers that place its container otherwise than on one engine.
- * Internal to Cordon's own packages: it changes without notice.
+ * The parts of a Docker sandbox, for a driver that has its containers placed in another way than by one
+ * engine: as tasks of a swarm, say. `docs/drivers.md` shows how they fit together.
+ *
+ * @module
  */
-export { type Containers, makeContainers } from "./container/Containers.ts"
-export { becomesInit, type Connections } from "./container/connections.ts"
-export { initPath } from "./container/initArchive.ts"
-export { type Locator, makeLocator } from "./container/locator.ts"
-export { containerMembers } from "./container/members.ts"
-export { forgetProcesses } from "./container/processes.ts"
-export { removalSeconds } from "./container/removal.ts"
+
+// What is done in a container, once it is found.
+export {
+  type Containers,
+  type ContainersOptions,
+  makeContainers,
+} from "./container/Containers.ts"
+export { type Locator, makeLocator, type Whereabouts } from "./container/locator.ts"
+export { type ContainerMembers, containerMembers } from "./container/members.ts"
 export type { Target } from "./container/Target.ts"
-export { isIdle } from "./container/usage.ts"
+
+// How a container is made.
+export { becomesInit } from "./container/connections.ts"
+export { initPath } from "./container/initArchive.ts"
+export { removalSeconds } from "./container/removal.ts"
+export { containerSpec, identityOf } from "./sandbox/container.ts"
+export { infoOf, label, labelsAhead, labelsOf, tagFilter } from "./Labels.ts"
+
+// Which subnet a network has.
+export {
+  capacityOf,
+  freeSubnets,
+  noSubnetLeft,
+  parsePool,
+  type Range,
+  subnetsOf,
+} from "./Subnets.ts"
+
+// Images, and the rights to them.
+export { makeImageRights } from "./registry/ImageRights.ts"
+export { type RegistryAuth, registryAuth } from "./registry/registryAuth.ts"
+export { pullFailure } from "./sandbox/pullFailure.ts"
+export { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
+
+// What is made before it is asked for, and what is left when a program dies.
+export { makeBackground } from "./sandbox/background.ts"
+export { makeKindPool, type Shelf } from "./sandbox/kindPool.ts"
+export { type WarmPoolOptions, warmPoolOptions } from "./sandbox/WarmPool.ts"
+export type { Abandoned, AbandonedSandbox } from "./sandbox/abandoned.ts"
+export { findAbandoned, findAbandonedSandboxes } from "./sandbox/sweep.ts"
+
+// What all drivers of Docker share: their options, and what they tell of an engine.
 export { driverOptions } from "./driverOptions.ts"
 export { defaultPids } from "./engine/capacity.ts"
 export { isEngineError } from "./engine/failures.ts"
 export { checkHostId } from "./hostId.ts"
-export { infoOf, label, labelsAhead, labelsOf, tagFilter } from "./Labels.ts"
 export { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
-export { makeImageRights } from "./registry/ImageRights.ts"
-export { type RegistryAuth, registryAuth } from "./registry/registryAuth.ts"
-export { capacityOf, freeSubnets, parsePool, type Range } from "./Subnets.ts"
-export {
-  type Abandoned,
-  type AbandonedSandbox,
-  abandonedSandboxes,
-} from "./sandbox/abandoned.ts"
-export { makeBackground } from "./sandbox/background.ts"
-export { containerSpec, identityOf } from "./sandbox/container.ts"
-export { makeKindPool, type Shelf } from "./sandbox/kindPool.ts"
-export { makeReadyCount } from "./sandbox/poolMetrics.ts"
-export { pullFailure } from "./sandbox/pullFailure.ts"
-export { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
-export { engineTime, findAbandoned } from "./sandbox/sweep.ts"
-export { type WarmPoolOptions, warmPoolOptions } from "./sandbox/WarmPool.ts"

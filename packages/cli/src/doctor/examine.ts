@@ -1,6 +1,7 @@
 import { type DriverCapabilities, SandboxDriver } from "@cordon/core"
 import { DockerEngine, findEndpoint } from "@cordon/driver-docker"
-import { capacityOf, freeSubnets, parsePool, type schemas } from "@cordon/driver-docker/engine"
+import type { schemas } from "@cordon/driver-docker/engine"
+import { capacityOf, freeSubnets, parsePool, subnetsOf } from "@cordon/driver-docker/sandbox"
 import { Effect, Option } from "effect"
 import { connected, defaultSubnetPool } from "../flags.ts"
 import { listOrphans } from "../orphans.ts"
@@ -31,10 +32,7 @@ const verdictOf = (checks: ReadonlyArray<Check>): DoctorReport["verdict"] =>
 const checkAddresses = Effect.gen(function* () {
   const engine = yield* DockerEngine
   const pool = yield* parsePool(defaultSubnetPool)
-  const networks = yield* engine.networkList()
-  const used = networks.flatMap(({ IPAM }) =>
-    (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
-  )
+  const used = subnetsOf(yield* engine.networkList())
   const addresses = {
     pool: defaultSubnetPool,
     total: capacityOf(pool),

@@ -1,11 +1,6 @@
 import { EngineError, type HostError } from "@cordon/core"
 import type { DockerEngine } from "@cordon/driver-docker"
-import {
-  type Connections,
-  forgetProcesses,
-  isEngineError,
-  isIdle,
-} from "@cordon/driver-docker/sandbox"
+import type { Containers } from "@cordon/driver-docker/sandbox"
 import type { EngineHttp } from "@cordon/driver-docker-remote/http"
 import { Effect, Schedule } from "effect"
 
@@ -24,7 +19,7 @@ const resists = EngineError.notDone("end a sandbox's processes", "they resist; r
 export const makeInPlace = (
   engine: DockerEngine["Service"],
   http: EngineHttp,
-  connections: Connections,
+  { connections, isIdle, forgetProcesses }: Containers,
 ) => {
   const send = (container: string, signal: string) =>
     http.run({
@@ -66,7 +61,7 @@ export const makeInPlace = (
 
   const end = Effect.fn("endProcesses")(
     function* (container: string): Effect.fn.Return<void, HostError> {
-      const idle = isIdle(connections, container).pipe(
+      const idle = isIdle(container).pipe(
         Effect.timeout("5 seconds"),
         Effect.orElseSucceed(() => false),
         Effect.repeat({ schedule: perSignal, until: (is) => is }),
@@ -98,7 +93,7 @@ export const makeInPlace = (
     restart: Effect.fn("restartProcesses")(function* (container: string) {
       yield* thaw(container)
       yield* signal(container)
-      yield* forgetProcesses(connections, container).pipe(
+      yield* forgetProcesses(container).pipe(
         Effect.timeout("5 seconds"),
         Effect.catch((error) =>
           Effect.logDebug("Background processes are still listed", { error: error.message }),

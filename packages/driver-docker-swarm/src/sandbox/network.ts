@@ -1,16 +1,17 @@
 import {
   EngineError,
   type HostError,
-  QuotaExceeded,
+  type QuotaExceeded,
   type SandboxId,
   type SandboxSpec,
 } from "@cordon/core"
 import {
-  capacityOf,
   freeSubnets,
   isEngineError,
   label,
+  noSubnetLeft,
   type Range,
+  subnetsOf,
 } from "@cordon/driver-docker/sandbox"
 import { Effect, Random, Schedule } from "effect"
 import type { Manager } from "../manager/Manager.ts"
@@ -44,9 +45,7 @@ export const createNetwork = Effect.fnUntraced(function* (
 ): Effect.fn.Return<string, HostError | QuotaExceeded> {
   const name = nameOf(attempt)
   const used = Effect.map(manager.networkList({}), (networks) =>
-    networks.flatMap(({ Name, IPAM }) =>
-      Name === name ? [] : (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
-    ),
+    subnetsOf(networks.filter(({ Name }) => Name !== name)),
   )
   let attempts = 0
   for (const Subnet of freeSubnets(pool, yield* used, yield* Random.next)) {
@@ -90,10 +89,7 @@ export const createNetwork = Effect.fnUntraced(function* (
       )
     }
   }
-  return yield* new QuotaExceeded({
-    resource: "sandbox networks (subnets of the driver's pool)",
-    limit: capacityOf(pool),
-  })
+  return yield* noSubnetLeft(pool)
 })
 
 const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(100)])

@@ -12,7 +12,6 @@ import {
   labelsAhead,
   labelsOf,
   makeKindPool,
-  makeReadyCount,
   type RegistryAuth,
   type Shelf,
   type WarmPoolOptions,
@@ -97,7 +96,7 @@ export const makeSwarmPool = Effect.fnUntraced(function* (
     destroy: ({ place, attempt, service }) => removal.undo(place.id, attempt, service.ID),
     atOnce,
   }
-  const pool = yield* makeKindPool(shelf, options, (ready) => makeReadyCount("container", ready))
+  const pool = yield* makeKindPool(shelf, options)
 
   const isConnected = (place: Place): Effect.Effect<boolean> =>
     Effect.map(at(place.host), ({ connections }) => connections.isConnected(place.instanceId)).pipe(

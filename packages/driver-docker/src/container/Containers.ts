@@ -7,10 +7,14 @@ import { type Connections, makeConnections } from "./connections.ts"
 import { judgeLoss } from "./ends.ts"
 import { type ContainerFiles, makeContainerFiles } from "./files.ts"
 import { type ContainerPorts, makeContainerPorts } from "./ports.ts"
-import { type ContainerProcesses, makeContainerProcesses } from "./processes.ts"
+import {
+  type ContainerProcesses,
+  makeContainerProcesses,
+  makeForgetProcesses,
+} from "./processes.ts"
 import { makeContainerStats } from "./stats.ts"
 import { makeTerminals } from "./terminals.ts"
-import { makeUsageOf } from "./usage.ts"
+import { makeIsIdle, makeUsageOf } from "./usage.ts"
 import { makeUsers } from "./users.ts"
 
 /** Everything that is done inside the running containers of one engine. */
@@ -28,6 +32,8 @@ export interface Containers {
   readonly stats: ReturnType<typeof makeContainerStats>
   readonly identify: ReturnType<typeof makeUsers>
   readonly usageOf: ReturnType<typeof makeUsageOf>
+  readonly isIdle: ReturnType<typeof makeIsIdle>
+  readonly forgetProcesses: ReturnType<typeof makeForgetProcesses>
 }
 
 /** How the containers of a driver differ from those that a driver makes and starts itself. */
@@ -62,5 +68,7 @@ export const makeContainers = Effect.fnUntraced(function* (
     stats: makeContainerStats(files),
     identify: makeUsers(engine, connections),
     usageOf: makeUsageOf(connections),
+    isIdle: makeIsIdle(connections),
+    forgetProcesses: makeForgetProcesses(connections),
   }
 })

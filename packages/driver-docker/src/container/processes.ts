@@ -161,7 +161,7 @@ export const makeContainerProcesses = (options: RunOptions) => {
 export type ContainerProcesses = ReturnType<typeof makeContainerProcesses>
 
 /** Forgets all background processes of a container, for a start anew that keeps its process 1. */
-export const forgetProcesses = (connections: Connections, instanceId: string) =>
+export const makeForgetProcesses = (connections: Connections) => (instanceId: string) =>
   Effect.gen(function* () {
     const { init } = yield* connections.of(instanceId)
     yield* Effect.forEach(yield* kept.list(init), ({ name }) =>

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { usage } from "../init/processes.ts"
 import type { Connections } from "./connections.ts"
 
-/** Who uses a running sandbox, as its init tells; nothing where that does not answer within 5 seconds. */
+/** How a running sandbox is used, as its init tells; nothing where the init does not answer within 5 seconds. */
 export const makeUsageOf = (connections: Connections) =>
   Effect.fnUntraced(
     function* (instanceId: string) {
@@ -17,7 +17,7 @@ export const makeUsageOf = (connections: Connections) =>
   )
 
 /** Whether no command, file operation or kept process of a sandbox is left. */
-export const isIdle = (connections: Connections, instanceId: string) =>
+export const makeIsIdle = (connections: Connections) => (instanceId: string) =>
   Effect.gen(function* () {
     const { init } = yield* connections.of(instanceId)
     const { open, keptRunning } = yield* usage(init)

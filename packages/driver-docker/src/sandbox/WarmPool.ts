@@ -126,9 +126,8 @@ export const makeWarmPool = Effect.fnUntraced(function* (
     },
     destroy: ({ name, container }) => removeAhead(engine, name, networkOf(container)),
   }
-  const countOf = (ready: () => number) =>
-    Effect.andThen(makeReadyCount("container", ready), makeReadyCount("network", networks.ready))
-  const pool = yield* makeKindPool(shelf, options, countOf, {
+  const pool = yield* makeKindPool(shelf, options, {
+    count: makeReadyCount("network", networks.ready),
     replenish: Effect.catch(networks.replenish, (error) =>
       Effect.logWarning("Could not make a network ahead", { error: error.message }),
     ),

@@ -1,6 +1,6 @@
 import { type HostError, whileItMoves } from "@cordon/core"
 import { Clock, Duration, Effect, Latch, Option } from "effect"
-import { countClaim } from "./poolMetrics.ts"
+import { countClaim, makeReadyCount } from "./poolMetrics.ts"
 
 /** How what is ready is made, kept and given up. */
 export interface Shelf<Kind, Ready> {
@@ -17,6 +17,8 @@ export interface Shelf<Kind, Ready> {
 
 /** What else is held ready, and is brought up to its number after what the shelf has. */
 export interface Beside {
+  /** Tells how much of it is ready; run whenever that may have changed. */
+  readonly count: Effect.Effect<void>
   readonly replenish: Effect.Effect<void>
   readonly drain: (moved: Effect.Effect<void>) => Effect.Effect<void>
 }
@@ -49,27 +51,29 @@ const quiet = Duration.millis(200)
 // Milliseconds after which the pool is refilled even while others go on asking.
 const longest = 2000
 
-const nothing: Beside = { replenish: Effect.void, drain: () => Effect.void }
+const nothing: Beside = {
+  count: Effect.void,
+  replenish: Effect.void,
+  drain: () => Effect.void,
+}
 
 /**
  * Holds things ready for the kinds that were asked for last, until its scope ends. A process hands out only
  * what it made itself, so none is handed out twice.
- *
- * @param count is run whenever the number of what is ready may have changed
  */
 export const makeKindPool = <Kind, Ready>(
   shelf: Shelf<Kind, Ready>,
   { size = 2, kinds: mostKinds = 4 }: Bounds,
-  count: (ready: () => number) => Effect.Effect<void>,
   beside: Beside = nothing,
 ) =>
   Effect.gen(function* () {
     const kinds = new Map<string, Stock<Kind, Ready>>()
     let asked = 0
     const wake = yield* Latch.make(true)
-    const countReady = count(() =>
+    const countHeld = makeReadyCount("container", () =>
       [...kinds.values()].reduce((sum, { held }) => sum + held.length, 0),
     )
+    const countReady = Effect.andThen(countHeld, beside.count)
 
     const renew = Effect.fnUntraced(function* (held: Array<Held<Ready>>) {
       const now = yield* Clock.currentTimeMillis

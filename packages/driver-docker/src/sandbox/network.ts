@@ -1,9 +1,9 @@
-import { type HostError, type NetworkMode, QuotaExceeded } from "@cordon/core"
+import { type HostError, type NetworkMode, type QuotaExceeded } from "@cordon/core"
 import { Effect, Random, Schedule } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import { label } from "../Labels.ts"
-import { capacityOf, freeSubnets, type Range } from "../Subnets.ts"
+import { freeSubnets, noSubnetLeft, type Range, subnetsOf } from "../Subnets.ts"
 import { proxyName } from "./names.ts"
 
 type Engine = DockerEngine["Service"]
@@ -21,10 +21,7 @@ export const createNetwork = Effect.fnUntraced(function* (
   labels: Readonly<Record<string, string>>,
 ): Effect.fn.Return<string, HostError | QuotaExceeded> {
   const internal = mode !== "bridge"
-  const existing = yield* engine.networkList()
-  const used = existing.flatMap((network) =>
-    (network.IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
-  )
+  const used = subnetsOf(yield* engine.networkList())
   let attempts = 0
   for (const Subnet of freeSubnets(pool, used, yield* Random.next)) {
     if (++attempts > mostAttempts) break
@@ -51,10 +48,7 @@ export const createNetwork = Effect.fnUntraced(function* (
       )
     if (made) return Subnet
   }
-  return yield* new QuotaExceeded({
-    resource: "sandbox networks (subnets of the driver's pool)",
-    limit: capacityOf(pool),
-  })
+  return yield* noSubnetLeft(pool)
 })
 
 const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50)])

@@ -1,9 +1,15 @@
-import type { HostError, SandboxId } from "@cordon/core"
+import type { HostError, SandboxId, SandboxInfo } from "@cordon/core"
 import { Clock, type Duration, Effect } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import { label } from "../Labels.ts"
-import { type Abandoned, abandonedIn, abandonedNetworks } from "./abandoned.ts"
+import {
+  type Abandoned,
+  type AbandonedSandbox,
+  abandonedIn,
+  abandonedNetworks,
+  abandonedSandboxes,
+} from "./abandoned.ts"
 import { removeNetwork, removeProxy } from "./network.ts"
 import { makeSnapshots, type Snapshots } from "./snapshots.ts"
 import { removeAhead } from "./WarmPool.ts"
@@ -11,7 +17,7 @@ import { removeAhead } from "./WarmPool.ts"
 type Engine = DockerEngine["Service"]
 
 /** Milliseconds since the epoch by the engine's clock, which may be minutes away from ours. */
-export const engineTime = (engine: Engine): Effect.Effect<number, HostError> =>
+const engineTime = (engine: Engine): Effect.Effect<number, HostError> =>
   Effect.flatMap(engine.info, ({ SystemTime }) =>
     SystemTime ? Effect.succeed(Date.parse(SystemTime)) : Clock.currentTimeMillis,
   )
@@ -33,6 +39,40 @@ export const findAbandoned = Effect.fnUntraced(function* (
   const passingSnapshots = yield* snapshots.passing
   const ours = yield* Clock.currentTimeMillis
   return abandonedIn({ ...listed, passingSnapshots, ours }, olderThan)
+})
+
+/** Since when a container is stopped, as far as the engine tells; milliseconds since the epoch. */
+const stoppedSince = (engine: Engine, instanceId: string) =>
+  engine.containerInspect(instanceId).pipe(
+    Effect.map(({ State: { Running, FinishedAt } }) =>
+      Running || FinishedAt == null ? undefined : Date.parse(FinishedAt),
+    ),
+    // Just removed by somebody else, or condemned: the engine tells nothing more.
+    Effect.orElseSucceed(() => undefined),
+  )
+
+/**
+ * Sandboxes that a program that still lived would have removed.
+ *
+ * @param sandboxes all of an engine, oldest first, as a driver's `list` gives them
+ */
+export const findAbandonedSandboxes = Effect.fnUntraced(function* (
+  engine: Engine,
+  sandboxes: ReadonlyArray<SandboxInfo>,
+): Effect.fn.Return<ReadonlyArray<AbandonedSandbox>, HostError> {
+  const stopped = sandboxes.filter(({ status }) => status === "stopped")
+  const times = yield* Effect.forEach(
+    stopped,
+    ({ instanceId }) =>
+      Effect.map(stoppedSince(engine, instanceId), (since) => ({ instanceId, since })),
+    { concurrency: 8 },
+  )
+  const stoppedAt = new Map(
+    times.flatMap(({ instanceId, since }) =>
+      since === undefined ? [] : [[instanceId, since] as const],
+    ),
+  )
+  return abandonedSandboxes(sandboxes, stoppedAt, yield* engineTime(engine))
 })
 
 /** Removes what programs left that ended in the middle of something. */
