@@ -72,7 +72,9 @@ export const noSubnetLeft = (pool: Range): QuotaExceeded =>
   })
 
 /** The subnets of networks, in CIDR form. */
-export const subnetsOf = (networks: ReadonlyArray<Pick<NetworkSummary, "IPAM">>): ReadonlyArray<string> =>
+export const subnetsOf = (
+  networks: ReadonlyArray<Pick<NetworkSummary, "IPAM">>,
+): ReadonlyArray<string> =>
   networks.flatMap(({ IPAM }) => (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []))
 
 /**

@@ -11,17 +11,23 @@ export {
   type ContainersOptions,
   makeContainers,
 } from "./container/Containers.ts"
-export { type Locator, makeLocator, type Whereabouts } from "./container/locator.ts"
-export { type ContainerMembers, containerMembers } from "./container/members.ts"
-export type { Target } from "./container/Target.ts"
-
 // How a container is made.
 export { becomesInit } from "./container/connections.ts"
 export { initPath } from "./container/initArchive.ts"
+export { type Locator, makeLocator, type Whereabouts } from "./container/locator.ts"
+export { type ContainerMembers, containerMembers } from "./container/members.ts"
 export { removalSeconds } from "./container/removal.ts"
-export { containerSpec, identityOf } from "./sandbox/container.ts"
+export type { Target } from "./container/Target.ts"
+// What all drivers of Docker share: their options, and what they tell of an engine.
+export { driverOptions } from "./driverOptions.ts"
+export { defaultPids } from "./engine/capacity.ts"
+export { isEngineError } from "./engine/failures.ts"
+export { checkHostId } from "./hostId.ts"
 export { infoOf, label, labelsAhead, labelsOf, tagFilter } from "./Labels.ts"
-
+export { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
+// Images, and the rights to them.
+export { makeImageRights } from "./registry/ImageRights.ts"
+export { type RegistryAuth, registryAuth } from "./registry/registryAuth.ts"
 // Which subnet a network has.
 export {
   capacityOf,
@@ -31,23 +37,12 @@ export {
   type Range,
   subnetsOf,
 } from "./Subnets.ts"
-
-// Images, and the rights to them.
-export { makeImageRights } from "./registry/ImageRights.ts"
-export { type RegistryAuth, registryAuth } from "./registry/registryAuth.ts"
-export { pullFailure } from "./sandbox/pullFailure.ts"
-export { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
-
+export type { Abandoned, AbandonedSandbox } from "./sandbox/abandoned.ts"
 // What is made before it is asked for, and what is left when a program dies.
 export { makeBackground } from "./sandbox/background.ts"
+export { containerSpec, identityOf } from "./sandbox/container.ts"
 export { makeKindPool, type Shelf } from "./sandbox/kindPool.ts"
-export { type WarmPoolOptions, warmPoolOptions } from "./sandbox/WarmPool.ts"
-export type { Abandoned, AbandonedSandbox } from "./sandbox/abandoned.ts"
+export { pullFailure } from "./sandbox/pullFailure.ts"
+export { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
 export { findAbandoned, findAbandonedSandboxes } from "./sandbox/sweep.ts"
-
-// What all drivers of Docker share: their options, and what they tell of an engine.
-export { driverOptions } from "./driverOptions.ts"
-export { defaultPids } from "./engine/capacity.ts"
-export { isEngineError } from "./engine/failures.ts"
-export { checkHostId } from "./hostId.ts"
-export { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
+export { type WarmPoolOptions, warmPoolOptions } from "./sandbox/WarmPool.ts"

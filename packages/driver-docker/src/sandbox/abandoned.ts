@@ -90,11 +90,7 @@ const abandonedAhead = (
 
 /** Snapshots that go with the sandbox that is made from them, and that none was made from in time. */
 export const abandonedSnapshots = (
-  {
-    now,
-    containers,
-    passingSnapshots,
-  }: Pick<Inventory, "now" | "containers" | "passingSnapshots">,
+  { now, containers, passingSnapshots }: Pick<Inventory, "now" | "containers" | "passingSnapshots">,
   olderThan: Duration.Duration,
 ): ReadonlyArray<Extract<Abandoned, { readonly kind: "snapshot" }>> => {
   const inUse = new Set(containers.map(({ Image }) => familiar(Image)))

@@ -1,4 +1,4 @@
-import { type HostError, type NetworkMode, type QuotaExceeded } from "@cordon/core"
+import type { HostError, NetworkMode, QuotaExceeded } from "@cordon/core"
 import { Effect, Random, Schedule } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
