@@ -1,5 +1,5 @@
 import { defaultLimits, SandboxName, type SandboxSpec } from "@cordon/core"
-import { containerSpec } from "../../packages/driver-docker/src/sandbox/container.ts"
+import { containerSpec } from "../../packages/driver-docker/src/sandbox/containerSpec.ts"
 import type { Stage } from "../harness/stage.ts"
 
 let made = 0

@@ -1,9 +1,9 @@
 import { type InputSchema, optionNames } from "@cordon/core"
 import { Schema } from "effect"
 import type { DockerDriverOptions } from "./DockerDriver.ts"
-import type { EgressOptions } from "./sandbox/egress.ts"
-import type { WarmPoolOptions } from "./sandbox/WarmPool.ts"
+import type { EgressOptions } from "./network/egress.ts"
 import type { Ulimits } from "./Ulimits.ts"
+import type { WarmPoolOptions } from "./warm/WarmPool.ts"
 
 /** The names of the options that drivers of Docker have in common, for `optionNames`. */
 export const driverOptions = {

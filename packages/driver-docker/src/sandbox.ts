@@ -24,10 +24,6 @@ export { defaultPids } from "./engine/capacity.ts"
 export { isEngineError } from "./engine/failures.ts"
 export { checkHostId } from "./hostId.ts"
 export { infoOf, label, labelsAhead, labelsOf, tagFilter } from "./Labels.ts"
-export { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
-// Images, and the rights to them.
-export { makeImageRights } from "./registry/ImageRights.ts"
-export { type RegistryAuth, registryAuth } from "./registry/registryAuth.ts"
 // Which subnet a network has.
 export {
   capacityOf,
@@ -36,13 +32,17 @@ export {
   parsePool,
   type Range,
   subnetsOf,
-} from "./Subnets.ts"
+} from "./network/subnets.ts"
+export { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
+// Images, and the rights to them.
+export { makeImageRights } from "./registry/ImageRights.ts"
+export { type RegistryAuth, registryAuth } from "./registry/registryAuth.ts"
 export type { Abandoned, AbandonedSandbox } from "./sandbox/abandoned.ts"
 // What is made before it is asked for, and what is left when a program dies.
 export { makeBackground } from "./sandbox/background.ts"
-export { containerSpec, identityOf } from "./sandbox/container.ts"
-export { makeKindPool, type Shelf } from "./sandbox/kindPool.ts"
+export { containerSpec, identityOf } from "./sandbox/containerSpec.ts"
 export { pullFailure } from "./sandbox/pullFailure.ts"
 export { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
 export { findAbandoned, findAbandonedSandboxes } from "./sandbox/sweep.ts"
-export { type WarmPoolOptions, warmPoolOptions } from "./sandbox/WarmPool.ts"
+export { makeKindPool, type Shelf } from "./warm/kindPool.ts"
+export { type WarmPoolOptions, warmPoolOptions } from "./warm/WarmPool.ts"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { parseAttempts, proxyEnvironment, squidConfig } from "../src/sandbox/squid.ts"
+import { parseAttempts, proxyEnvironment, squidConfig } from "../src/network/squid.ts"
 
 describe("the proxy of an allow-list", () => {
   it("gets a rule for each destination, and refuses the rest", () => {

@@ -3,7 +3,7 @@ import type { SandboxId } from "@cordon/core"
 import { label } from "@cordon/driver-docker/sandbox"
 import { Duration } from "effect"
 import type { Network, Node, Service, Task } from "../manager/schemas.ts"
-import { networkLabel } from "./network.ts"
+import { networkLabel } from "./networks.ts"
 import { attemptLabel, isCreating, ownerLabel, runningLabel } from "./service.ts"
 
 /** A creation that shows no sign of life for so long was broken off: some get lost while a leader is elected. */

@@ -5,7 +5,7 @@ import type { Manager } from "../manager/Manager.ts"
 import type { Service, Task } from "../manager/schemas.ts"
 import { endpointOf, type NodeEngine } from "../NodeEngines.ts"
 import { isLeft } from "./abandoned.ts"
-import { removeNetwork } from "./network.ts"
+import { removeNetwork } from "./networks.ts"
 import { isReady } from "./placement.ts"
 import { attemptLabel, runningServiceOf } from "./service.ts"
 

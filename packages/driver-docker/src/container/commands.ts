@@ -4,11 +4,11 @@ import type { Final } from "../init/Channel.ts"
 import { NotStarted } from "../init/errors.ts"
 import { exitOf, type RunError, runTo } from "../init/run.ts"
 import type { Connected } from "./connections.ts"
-import { type Deadline, deadlineOf } from "./deadline.ts"
 import { before, type RunOptions } from "./ends.ts"
 import { connectTo, isUndelivered, Stuck } from "./refusals.ts"
 import { judgeStart, said } from "./startFailures.ts"
 import type { Target } from "./Target.ts"
+import { type Deadline, deadlineOf } from "./timeout.ts"
 import { requireUserNumbers } from "./users.ts"
 
 /** What a command is to the init of its sandbox. */

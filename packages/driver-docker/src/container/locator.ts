@@ -1,7 +1,7 @@
 import { type HostError, requireIncarnation, type SandboxId, SandboxNotFound } from "@cordon/core"
 import { Effect, type Scope, Stream } from "effect"
-import { type Deadline, deadlineOf } from "./deadline.ts"
 import type { Target } from "./Target.ts"
+import { type Deadline, deadlineOf } from "./timeout.ts"
 
 /** What a driver knows about where its sandboxes are. */
 export interface Whereabouts<Place extends Target, There, E> {

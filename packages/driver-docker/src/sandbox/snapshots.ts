@@ -19,8 +19,8 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { familiar } from "../engine/podman.ts"
 import type { ContainerSummary, ImageInspect, ImageSummary } from "../engine/schemas.ts"
 import { label, snapshotLabel } from "../Labels.ts"
+import { policyOf, withoutProxy } from "../network/egress.ts"
 import { abandonedSnapshots } from "./abandoned.ts"
-import { policyOf, withoutProxy } from "./egress.ts"
 
 const ofOneEngine = "cordon-snapshot"
 

@@ -13,7 +13,7 @@ import type { Locator } from "../container/locator.ts"
 import type { Target } from "../container/Target.ts"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
-import type { Egress } from "./egress.ts"
+import type { Egress } from "../network/egress.ts"
 import type { Host } from "./host.ts"
 
 /** Why a sandbox is not stopped whose files would not be there after its start. */

@@ -3,6 +3,8 @@ import { Clock, type Duration, Effect } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import { label } from "../Labels.ts"
+import { removeNetwork, removeProxy } from "../network/networks.ts"
+import { removeAhead } from "../warm/WarmPool.ts"
 import {
   type Abandoned,
   type AbandonedSandbox,
@@ -10,9 +12,7 @@ import {
   abandonedNetworks,
   abandonedSandboxes,
 } from "./abandoned.ts"
-import { removeNetwork, removeProxy } from "./network.ts"
 import { makeSnapshots, type Snapshots } from "./snapshots.ts"
-import { removeAhead } from "./WarmPool.ts"
 
 type Engine = DockerEngine["Service"]
 

@@ -1,7 +1,7 @@
 /** IPv4 subnets as arithmetic: no I/O. */
 import { InvalidInput, QuotaExceeded } from "@cordon/core"
 import { Effect, Option } from "effect"
-import type { NetworkSummary } from "./engine/schemas.ts"
+import type { NetworkSummary } from "../engine/schemas.ts"
 
 /** A range of addresses, both ends included, as unsigned 32-bit numbers. */
 export interface Range {

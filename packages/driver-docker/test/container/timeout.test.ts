@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { deadlineOf } from "../../src/container/deadline.ts"
+import { deadlineOf } from "../../src/container/timeout.ts"
 
 const endpoint = "tcp://far:2376"
 const ofSeconds = (seconds: number) => deadlineOf(endpoint, { timeout: Duration.seconds(seconds) })

@@ -13,11 +13,11 @@ import { FrameParser } from "../engine/frames.ts"
 import { networkOf } from "../engine/podman.ts"
 import type { ContainerInspect } from "../engine/schemas.ts"
 import { label } from "../Labels.ts"
-import { formatAddress } from "../Subnets.ts"
-import type { Images } from "./image.ts"
-import { isNetworkName, proxyName } from "./names.ts"
-import { removeProxy } from "./network.ts"
+import type { Images } from "../sandbox/images.ts"
+import { isNetworkName, proxyName } from "../sandbox/names.ts"
+import { removeProxy } from "./networks.ts"
 import { parseAttempts, proxyEnvironment, proxyPort, proxyScript, squidConfig } from "./squid.ts"
+import { formatAddress } from "./subnets.ts"
 
 type Engine = DockerEngine["Service"]
 

@@ -1,7 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import * as fc from "fast-check"
-import { capacityOf, formatSubnet, freeSubnets, parsePool, parseSubnet } from "../src/Subnets.ts"
+import {
+  capacityOf,
+  formatSubnet,
+  freeSubnets,
+  parsePool,
+  parseSubnet,
+} from "../src/network/subnets.ts"
 
 const pool = (cidr: string) => Option.getOrThrow(parseSubnet(cidr))
 
