@@ -1,6 +1,6 @@
 import { EngineError, type HostError } from "@cordon/core"
 import type { DockerEngine } from "@cordon/driver-docker"
-import type { Containers } from "@cordon/driver-docker/sandbox"
+import { type Containers, isEngineError } from "@cordon/driver-docker/sandbox"
 import type { EngineHttp } from "@cordon/driver-docker-remote/http"
 import { Effect, Schedule } from "effect"
 

@@ -7,7 +7,7 @@ import {
   SandboxNotFound,
   SandboxNotRunning,
 } from "@cordon/core"
-import { infoOf, isEngineError, type Locator, type Target } from "@cordon/driver-docker/sandbox"
+import { infoOf, type Locator, type Target } from "@cordon/driver-docker/sandbox"
 import { Effect, Option, type Scope } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Node, Service, Task } from "../manager/schemas.ts"
@@ -63,7 +63,7 @@ export const toInfo = (
 export const settled =
   (id: SandboxId) =>
   <A>(call: Effect.Effect<A, HostError>): Effect.Effect<A, SandboxNotFound | HostError> =>
-    Effect.catchIf(call, isEngineError(404), () =>
+    Effect.catchReason(call, "EngineError", "NotFound", () =>
       Effect.fail(new SandboxNotFound({ sandbox: id })),
     )
 
@@ -83,7 +83,7 @@ export const makeLookup = (manager: Manager) => {
     return Effect.map(
       running === service.ID
         ? settled(id)(listed)
-        : Effect.catchIf(listed, isEngineError(404), () => Effect.succeed(none)),
+        : Effect.catchReason(listed, "EngineError", "NotFound", () => Effect.succeed(none)),
       ([task]) => task,
     )
   }

@@ -1,5 +1,4 @@
 import type { HostError, SandboxId } from "@cordon/core"
-import { isEngineError } from "@cordon/driver-docker/sandbox"
 import { Clock, Deferred, Duration, Effect, Fiber, Schedule, type Scope } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Service, Task } from "../manager/schemas.ts"

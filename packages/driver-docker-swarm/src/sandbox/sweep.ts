@@ -27,7 +27,7 @@ export const makeSweeper = (using: {
   const removeNetwork = ({ Id }: Network) =>
     manager.networkRemove(Id).pipe(
       // In use after all, or already gone.
-      Effect.catchIf(isEngineError(400, 403, 404, 409), () => Effect.void),
+      Effect.catchIf(isEngineError("InUse", "NotFound", "Rejected"), () => Effect.void),
     )
 
   const takeAway = (services: ReadonlyArray<Service>) =>

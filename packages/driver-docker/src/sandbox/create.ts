@@ -11,7 +11,6 @@ import {
 } from "@cordon/core"
 import { Effect, Option } from "effect"
 import type { Target } from "../container/Target.ts"
-import { isEngineError } from "../engine/failures.ts"
 import { label, labelsOf } from "../Labels.ts"
 import type { Egress } from "../network/egress.ts"
 import type { Kind, WarmPool } from "../warm/WarmPool.ts"
@@ -29,12 +28,10 @@ type Request = Parameters<Create>[0]
 type OnProgress = (progress: PullProgress) => Effect.Effect<void>
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-const leakyProxies = new EngineError({
-  operation: "create a sandbox",
-  status: 0,
-  detail: "Podman's networks lead to the host past the proxy of an allow-list of destinations",
-  ours: true,
-})
+const leakyProxies = EngineError.notDone(
+  "create a sandbox",
+  "Podman's networks lead to the host past the proxy of an allow-list of destinations",
+)
 
 /** Creates sandboxes: from a container that was made ahead where one fits, else a new one. */
 export const makeCreate = (using: {
@@ -86,7 +83,7 @@ export const makeCreate = (using: {
     return make(kind).pipe(
       // Recorded and not enforced, then, as the capabilities say from now on.
       Effect.catchIf(diskLimits.refused, () => make({ ...kind, disk: undefined })),
-      Effect.catchIf(isEngineError(409), () =>
+      Effect.catchReason("EngineError", "NameTaken", () =>
         Effect.fail(new SandboxNameTaken({ sandbox: spec.name })),
       ),
     )

@@ -89,10 +89,10 @@ export const makeLookup = (engine: DockerEngine["Service"]) => {
       Effect.catchIf(
         (error) =>
           instanceId !== undefined &&
-          (isEngineError(404)(error) || error._tag === "SandboxCondemned"),
+          (isEngineError("NotFound")(error) || error._tag === "SandboxCondemned"),
         () => search(id),
       ),
-      Effect.catchIf(isEngineError(404), () => Effect.fail(missing)),
+      Effect.catchReason("EngineError", "NotFound", () => Effect.fail(missing)),
     )
     return yield* Option.match(
       Option.filter(foundIn(container), ({ sandbox }) => sandbox.id === id),

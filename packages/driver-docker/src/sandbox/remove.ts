@@ -31,7 +31,7 @@ export const makeRemove = (using: {
     engine.containerInspect(instanceId).pipe(
       Effect.repeat(Schedule.spaced("50 millis")),
       Effect.timeoutOption("10 seconds"),
-      Effect.catchIf(isEngineError(404), () => Effect.void),
+      Effect.catchReason("EngineError", "NotFound", () => Effect.void),
     )
 
   const removeContainer = (sandbox: SandboxInfo, container: ContainerSummary) => {
@@ -41,7 +41,7 @@ export const makeRemove = (using: {
       Effect.andThen(thaw(engine, sandbox)),
       Effect.andThen(settled(id)(engine.containerRemove(instanceId))),
       Effect.andThen(snapshots.removeWith(sandbox, container)),
-      Effect.catchIf(isEngineError(409), () => untilGone(instanceId)),
+      Effect.catchIf(isEngineError("InProgress", "Conflict"), () => untilGone(instanceId)),
       // Nobody waits for the network: the next one of the same sandbox has another name.
       Effect.andThen(
         isNetworkName(network)

@@ -24,12 +24,10 @@ export const makeSnapshotMembers = (using: {
     snapshot: Effect.fn("DockerDriver.snapshot")(function* (id, name, { passing = false } = {}) {
       const sandbox = yield* find(id)
       if ((yield* host.runtimes).get(sandbox.runtime)?.keepsFiles === false) {
-        return yield* new EngineError({
-          operation: "snapshot a sandbox",
-          status: 0,
-          detail: "its runtime keeps the files where the engine does not see them",
-          ours: true,
-        })
+        return yield* EngineError.notDone(
+          "snapshot a sandbox",
+          "its runtime keeps the files where the engine does not see them",
+        )
       }
       return yield* locator.on(id, (_, target) => snapshots.take(target, sandbox, name, passing))
     }),

@@ -25,8 +25,11 @@ export const settled =
   (id: SandboxId) =>
   (call: Effect.Effect<void, HostError>): Effect.Effect<void, SandboxNotFound | HostError> =>
     call.pipe(
-      Effect.catchIf(isEngineError(304), () => Effect.void),
-      Effect.catchIf(isEngineError(404), () => Effect.fail(new SandboxNotFound({ sandbox: id }))),
+      Effect.catchReason("EngineError", "NotModified", () => Effect.void),
+      // Without its network a container does not start any more.
+      Effect.catchIf(isEngineError("NotFound", "NetworkNotFound"), () =>
+        Effect.fail(new SandboxNotFound({ sandbox: id })),
+      ),
     )
 
 /**
@@ -70,7 +73,7 @@ export const makeStates = (using: {
   ) =>
     locator.on(id, (_, { instanceId }) =>
       settled(id)(call(instanceId)).pipe(
-        Effect.catchIf(isEngineError(409, 500), (refusal) =>
+        Effect.catchIf(isEngineError("NotRunning", "Paused", "Conflict", "Failed"), (refusal) =>
           Effect.gen(function* () {
             const { status } = yield* find(id)
             if (status === wanted) return
@@ -90,12 +93,7 @@ export const makeStates = (using: {
       const { instanceId, runtime, status } = sandbox
       const keepsFiles = (yield* runtimes).get(runtime)?.keepsFiles ?? true
       if (!keepsFiles && (status === "running" || status === "paused")) {
-        return yield* new EngineError({
-          operation: "stop a sandbox",
-          status: 0,
-          detail: losesFiles,
-          ours: true,
-        })
+        return yield* EngineError.notDone("stop a sandbox", losesFiles)
       }
       yield* connections.ended(instanceId)
       yield* thaw(engine, sandbox)

@@ -85,7 +85,7 @@ export const makeSweeper = (engine: Engine, snapshots: Snapshots) => {
       case "network":
         return removeNetwork(engine, abandoned.name).pipe(
           // In use after all, or already gone.
-          Effect.catchIf(isEngineError(403, 404, 409), () => Effect.void),
+          Effect.catchIf(isEngineError("InUse", "NotFound", "Rejected"), () => Effect.void),
           Effect.as(true),
         )
       case "proxy":
