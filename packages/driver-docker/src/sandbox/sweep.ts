@@ -52,9 +52,8 @@ const stoppedSince = (engine: Engine, instanceId: string) =>
   )
 
 /**
- * Sandboxes that a program that still lived would have removed.
- *
- * @param sandboxes all of an engine, oldest first, as a driver's `list` gives them
+ * Sandboxes that a program that still lived would have removed, among all of an engine, oldest first, as a
+ * driver's `list` gives them.
  */
 export const findAbandonedSandboxes = Effect.fnUntraced(function* (
   engine: Engine,
