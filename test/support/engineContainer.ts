@@ -78,17 +78,28 @@ const isAlive = (pid: number) => {
   }
 }
 
-/** Takes away what test processes left that were killed before they could. */
+/** Whether an engine's refusal says that somebody else removes the container, or has removed it. */
+const isBeingRemoved = (error: unknown) =>
+  typeof error === "object" &&
+  error !== null &&
+  "statusCode" in error &&
+  (error.statusCode === 404 || error.statusCode === 409)
+
+/** Removes what killed test processes left behind. Another test process may remove it at the same time. */
 const removeAbandoned = async () => {
   const filters = { label: [ownerLabel] }
   for (const { Id, Labels } of await local.listContainers({ all: true, filters })) {
-    if (!isAlive(Number(Labels[ownerLabel]))) {
-      await local.getContainer(Id).remove({ force: true, v: true })
-    }
+    if (isAlive(Number(Labels[ownerLabel]))) continue
+    await local
+      .getContainer(Id)
+      .remove({ force: true, v: true })
+      .catch((error) => {
+        if (!isBeingRemoved(error)) throw error
+      })
   }
 }
 
-/** Hands an image of this machine's engine on. */
+/** Copies an image of this machine's engine to another engine. */
 export const copyImage = async (name: string, client: Dockerode) => {
   const load = await client.loadImage(await local.getImage(name).get())
   await new Promise((resolve, reject) => load.on("end", resolve).on("error", reject).resume())
