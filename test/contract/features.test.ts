@@ -2,7 +2,7 @@ import { docker } from "@cordon/driver-docker"
 import { memory } from "@cordon/driver-memory"
 import { noEngine } from "../support/docker.ts"
 import { needs } from "../support/skips.ts"
-import { featureContract } from "./featureContract.ts"
+import { featureContract } from "./index.ts"
 
 featureContract("memory", {
   layer: memory(),

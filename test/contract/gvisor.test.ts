@@ -1,6 +1,6 @@
 import { docker } from "@cordon/driver-docker"
 import { noGvisor } from "../support/docker.ts"
-import { driverContract } from "./driverContract.ts"
+import { driverContract } from "./index.ts"
 
 driverContract("docker with gVisor", {
   layer: docker(),

@@ -1,6 +1,6 @@
 import { docker } from "@cordon/driver-docker"
 import { noGvisor } from "../support/docker.ts"
-import { featureContract } from "./featureContract.ts"
+import { featureContract } from "./index.ts"
 
 featureContract("docker with gVisor", {
   layer: docker(),

@@ -1,7 +1,6 @@
 import { docker } from "@cordon/driver-docker"
 import { noPodman, podman } from "../support/podman.ts"
-import { driverContract } from "./driverContract.ts"
-import { featureContract } from "./featureContract.ts"
+import { driverContract, featureContract } from "./index.ts"
 
 const { host, image, ulimits } = podman
 

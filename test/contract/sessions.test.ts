@@ -1,7 +1,7 @@
 import { docker } from "@cordon/driver-docker"
 import { memory } from "@cordon/driver-memory"
 import { noEngine } from "../support/docker.ts"
-import { sessionContract } from "./sessionContract.ts"
+import { sessionContract } from "./sandbox/sessions.ts"
 
 sessionContract("memory", {
   layer: memory(),

@@ -1,5 +1,5 @@
 import { spread } from "../../examples/spread-driver.ts"
-import { driverContract } from "./driverContract.ts"
+import { driverContract } from "./index.ts"
 import { inMemory, lacks } from "./memory.ts"
 
 // The example of a driver of one's own passes what every driver passes.

@@ -1,6 +1,6 @@
 import { docker } from "@cordon/driver-docker"
 import { noEngine } from "../support/docker.ts"
-import { driverContract } from "./driverContract.ts"
+import { driverContract } from "./index.ts"
 
 // Nobody who uses a sandbox may be able to tell that it was made before it was asked for.
 driverContract("docker with a warm pool", {

@@ -2,8 +2,8 @@ import { createSandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { createTools, type PromiseTool } from "@cordon/tools"
 import { assert, describe, it } from "@effect/vitest"
-import { serve } from "../contract/portContract.ts"
 import { noEngine, noGvisor } from "../support/docker.ts"
+import { serve } from "../support/serve.ts"
 import { image } from "./support.ts"
 
 type Tools<Name extends string> = Readonly<Record<Name, PromiseTool>>

@@ -1,5 +1,4 @@
-import { driverContract } from "../contract/driverContract.ts"
-import { featureContract } from "../contract/featureContract.ts"
+import { driverContract, featureContract } from "../contract/index.ts"
 import { runOnlyOn } from "../e2e/stage.ts"
 import { checkGuest, guestEngine, guestLacks, noGuest } from "./guest.ts"
 

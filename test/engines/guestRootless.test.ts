@@ -1,4 +1,4 @@
-import { driverContract } from "../contract/driverContract.ts"
+import { driverContract } from "../contract/index.ts"
 import { copyImage } from "../support/engineContainer.ts"
 import { checkGuest, guestEngine, noGuest } from "./guest.ts"
 

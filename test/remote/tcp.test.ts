@@ -1,7 +1,6 @@
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { afterAll } from "vitest"
-import { driverContract } from "../contract/driverContract.ts"
-import { featureContract } from "../contract/featureContract.ts"
+import { driverContract, featureContract } from "../contract/index.ts"
 import { runOnlyOn } from "../e2e/stage.ts"
 import { noEngineContainers, startEngine } from "../support/engineContainer.ts"
 

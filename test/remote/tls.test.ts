@@ -3,9 +3,7 @@ import { dockerRemote, layerEngine, type TlsOptions } from "@cordon/driver-docke
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { afterAll } from "vitest"
-import { driverContract } from "../contract/driverContract.ts"
-import { lastingShellSuite } from "../contract/lastingShellContract.ts"
-import { processSuite } from "../contract/processContract.ts"
+import { driverContract, partsContract } from "../contract/index.ts"
 import { runOnlyOn } from "../e2e/stage.ts"
 import { makeAuthority } from "../support/certificates.ts"
 import { noEngineContainers, startEngine } from "../support/engineContainer.ts"
@@ -27,17 +25,14 @@ driverContract(name, {
   runs: 5,
 })
 
-lastingShellSuite(name, {
+const smallBoxes = {
   layer,
   image: process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
   unavailable: noEngineContainers,
-})
-
-processSuite(name, {
-  layer,
-  image: process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04",
-  unavailable: noEngineContainers,
-})
+  settings: { limits: { memory: "64MiB", cpus: 0.5 } },
+} as const
+partsContract(`Lasting shells: ${name}`, ["shells"], smallBoxes)
+partsContract(`Processes: ${name}`, ["processes"], smallBoxes)
 
 describe("a real engine that asks for a client certificate", () => {
   const reasonFor = (tls: TlsOptions) =>

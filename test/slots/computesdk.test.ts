@@ -1,7 +1,7 @@
 import { computesdkProvider } from "@cordon/slots/computesdk"
 import { assert, describe } from "@effect/vitest"
 import { compute } from "computesdk"
-import { serve } from "../contract/portContract.ts"
+import { serve } from "../support/serve.ts"
 import { slot } from "./computesdk.ts"
 import { answerOf, engineTest, slotSuite } from "./suite.ts"
 

@@ -1,6 +1,6 @@
 import { CordonMastraSandbox } from "@cordon/slots/mastra"
 import { assert, describe } from "@effect/vitest"
-import { serve } from "../contract/portContract.ts"
+import { serve } from "../support/serve.ts"
 import { slot } from "./mastra.ts"
 import { answerOf, engineTest, slotSuite } from "./suite.ts"
 

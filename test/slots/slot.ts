@@ -1,6 +1,6 @@
 import type { PromiseSandbox, PromiseSandboxes } from "@cordon/core"
-import { serve } from "../contract/portContract.ts"
 import { type Call, fixed, type Script } from "../frameworks/script.ts"
+import { serve } from "../support/serve.ts"
 
 /** A framework with its own agent loop, whose place for a sandbox is filled with one of ours. */
 export interface Slot {

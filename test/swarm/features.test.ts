@@ -1,8 +1,7 @@
 import { dockerSwarm } from "@cordon/driver-docker-swarm"
 import { describe, it } from "@effect/vitest"
 import { afterAll } from "vitest"
-import { driverContract } from "../contract/driverContract.ts"
-import { snapshotSuite } from "../contract/snapshotContract.ts"
+import { driverContract, partsContract } from "../contract/index.ts"
 import { wayOut } from "../egress/wayOut.ts"
 import { noGvisor } from "../support/docker.ts"
 import { noNewerEngines } from "../support/engineContainer.ts"
@@ -42,7 +41,17 @@ driverContract("docker-swarm with a warm pool", {
   runs: 2,
 })
 
-snapshotSuite("docker-swarm", { layer: without, image, unavailable: noSwarm, timeout: 120_000 })
+partsContract("Snapshots: docker-swarm", ["snapshots"], {
+  layer: without,
+  image,
+  unavailable: noSwarm,
+  timeout: 120_000,
+  settings: {
+    limits: { memory: "256MiB", cpus: 0.3 },
+    // So that whose a snapshot is decides about it, and not its name alone.
+    allow: { registries: ["docker.io", "127.0.0.1:1"] },
+  },
+})
 
 describe("a swarm's snapshots", () => {
   snapshotPlaces(

@@ -8,9 +8,7 @@ import { dockerSwarm } from "@cordon/driver-docker-swarm"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { afterAll } from "vitest"
-import { driverContract } from "../contract/driverContract.ts"
-import { lastingShellSuite } from "../contract/lastingShellContract.ts"
-import { processSuite } from "../contract/processContract.ts"
+import { driverContract, partsContract } from "../contract/index.ts"
 import { removalSuite } from "./brokenOff.ts"
 import { changeNode, nodesOf, noSwarm, startSwarm, until } from "./cluster.ts"
 import { forgerySuite } from "./forgery.ts"
@@ -41,19 +39,15 @@ driverContract("docker-swarm on three engines", {
   runs: 3,
 })
 
-lastingShellSuite("docker-swarm on three engines", {
+const smallBoxes = {
   layer: one,
   image,
   unavailable: noSwarm,
   timeout: 120_000,
-})
-
-processSuite("docker-swarm on three engines", {
-  layer: one,
-  image,
-  unavailable: noSwarm,
-  timeout: 120_000,
-})
+  settings: { limits: { memory: "64MiB", cpus: 0.5 } },
+} as const
+partsContract("Lasting shells: docker-swarm on three engines", ["shells"], smallBoxes)
+partsContract("Processes: docker-swarm on three engines", ["processes"], smallBoxes)
 
 describe("a swarm of three engines", () => {
   const check = checkOn(cluster, one)

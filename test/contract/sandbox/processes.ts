@@ -1,33 +1,19 @@
-import type { Sandboxes } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, type Layer, Stream } from "effect"
-import type { Check } from "../support/onLayer.ts"
-import { processBoundsContract } from "./processBoundsContract.ts"
-import { heard, onStage, running, tagOf, until, writes } from "./processStage.ts"
-import { type SuiteOptions, sandboxSuite } from "./sandboxSuite.ts"
-
-/** What background processes are tested on. */
-export interface ProcessContractOptions {
-  readonly check: Check<Sandboxes>
-  /** A program that uses sandboxes; a fresh one is another program. */
-  readonly layer: Layer.Layer<Sandboxes, { readonly message: string }>
-  /** Why a driver has none. */
-  readonly lack: string | undefined
-  /** Why root inside can write to what other users have open. */
-  readonly rootForges?: string | undefined
-  /** Why its limit of processes does not hold whatever happens. */
-  readonly pidsLimit?: string | undefined
-}
+import { Effect, Fiber, Stream } from "effect"
+import { tagOf, until } from "../../support/effects.ts"
+import { makeSandbox, running } from "../../support/sandbox.ts"
+import { heard, writes } from "./processLogs.ts"
+import type { FeatureStage } from "./stage.ts"
 
 /** Background processes, on every driver that has them. */
-export const processContract = (options: ProcessContractOptions) => {
-  const { check, layer, lack } = options
+export const processesContract = ({ check, lacks }: FeatureStage) => {
+  const lack = lacks.processes
   describe("background processes", () => {
     check(
-      "run on, tell what they write and how they end",
+      "a background process runs on, and tells its output and exit code",
       () =>
         Effect.gen(function* () {
-          const { sandbox } = yield* onStage(layer, { env: { A: "sandbox" } })
+          const sandbox = yield* makeSandbox({ env: { A: "sandbox" } })
           const { processes } = sandbox
           assert.deepStrictEqual(yield* processes.list, [])
           yield* sandbox.files.makeDirectory("sub dir")
@@ -75,10 +61,10 @@ export const processContract = (options: ProcessContractOptions) => {
     )
 
     check(
-      "are what they were started as: argument by argument, as the user that was asked for",
+      "a background process gets its arguments unchanged, and runs as the user asked for",
       () =>
         Effect.gen(function* () {
-          const { sandbox } = yield* onStage(layer)
+          const sandbox = yield* makeSandbox()
           const { processes } = sandbox
           const odd = ["a b", "$HOME", "'\"", "new\nline", "-n", "", "é日"]
           const argv = yield* processes.start(["printf", "<%s>", ...odd])
@@ -106,10 +92,10 @@ export const processContract = (options: ProcessContractOptions) => {
     )
 
     check(
-      "do not start where they can't, which is an error of its own kind",
+      "start refuses a missing program, folder, user or name, each with an error of its own",
       () =>
         Effect.gen(function* () {
-          const { sandbox } = yield* onStage(layer)
+          const sandbox = yield* makeSandbox()
           const { processes } = sandbox
           yield* sandbox.files.write("plain", "no program")
           const missing = yield* Effect.flip(processes.start(["no-such-program"]))
@@ -131,10 +117,10 @@ export const processContract = (options: ProcessContractOptions) => {
     )
 
     check(
-      "are killed with all that they started, after a time to end by themselves",
+      "kill ends a process and all that it started, after a time to end by itself",
       () =>
         Effect.gen(function* () {
-          const { sandbox } = yield* onStage(layer)
+          const sandbox = yield* makeSandbox()
           const { processes } = sandbox
           const sleeping = running(sandbox, "^sleep 70")
           const gentle = yield* processes.start(
@@ -166,10 +152,10 @@ export const processContract = (options: ProcessContractOptions) => {
     )
 
     check(
-      "have a name that only one that runs has, whoever starts them",
+      "of several starts of one name at the same time one wins",
       () =>
         Effect.gen(function* () {
-          const { sandbox } = yield* onStage(layer)
+          const sandbox = yield* makeSandbox()
           const { processes } = sandbox
           const start = (command: string) => processes.start(command, { name: "only" })
           for (let round = 0; round < 3; round++) {
@@ -199,10 +185,10 @@ export const processContract = (options: ProcessContractOptions) => {
     )
 
     check(
-      "take signals, and pass them on to their process group",
+      "a signal reaches the process group",
       () =>
         Effect.gen(function* () {
-          const { sandbox } = yield* onStage(layer)
+          const sandbox = yield* makeSandbox()
           const process = yield* sandbox.processes.start(
             'trap "echo usr1" USR1; trap "echo hup; exit 4" HUP; echo ready; while :; do sleep 0.1; done',
           )
@@ -221,10 +207,10 @@ export const processContract = (options: ProcessContractOptions) => {
     )
 
     check(
-      "end with a stop of their sandbox, and are gone after it",
+      "stop of a sandbox ends its background processes, and they are gone after it",
       () =>
         Effect.gen(function* () {
-          const { sandbox } = yield* onStage(layer)
+          const sandbox = yield* makeSandbox()
           const { processes } = sandbox
           const process = yield* processes.start("echo before; sleep 1000", { name: "stopped" })
           yield* writes(process, "before\n")
@@ -245,13 +231,5 @@ export const processContract = (options: ProcessContractOptions) => {
         }),
       lack,
     )
-
-    processBoundsContract(options)
   })
 }
-
-/** The same, as a suite of its own, where a driver does not run all features. */
-export const processSuite = (driverName: string, options: SuiteOptions) =>
-  sandboxSuite(`Processes: ${driverName}`, options, (check, layer) =>
-    processContract({ check, layer, lack: undefined }),
-  )

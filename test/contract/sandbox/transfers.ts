@@ -3,21 +3,15 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import {
   type Sandbox,
-  type Sandboxes,
-  type SandboxSession,
   SessionFiles,
   sessionFilesDirectory,
   sessionFilesMemory,
   sessionFilesMemoryWith,
 } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, type Scope, Stream } from "effect"
-
-type Check = (
-  name: string,
-  body: () => Effect.Effect<unknown, unknown, Sandboxes | Scope.Scope>,
-  lack?: string,
-) => void
+import { Effect, Stream } from "effect"
+import { makeSandbox } from "../../support/sandbox.ts"
+import type { FeatureStage } from "./stage.ts"
 
 const temporary = Effect.acquireRelease(
   Effect.promise(() => fs.mkdtemp(join(tmpdir(), "cordon-transfers-"))),
@@ -25,13 +19,7 @@ const temporary = Effect.acquireRelease(
 )
 
 /** Files between session storage and a sandbox, on every driver. */
-export const transferContract = (needs: {
-  readonly check: Check
-  readonly make: (
-    options?: Parameters<SandboxSession["create"]>[0],
-  ) => Effect.Effect<Sandbox, unknown, Sandboxes | Scope.Scope>
-}) => {
-  const { check, make } = needs
+export const transfersContract = ({ check }: FeatureStage) => {
   const whole = new Date("2001-02-03T04:05:06.000Z")
   const between = new Date("2001-02-03T04:05:06.789Z")
 
@@ -45,9 +33,9 @@ export const transferContract = (needs: {
   }
 
   describe("transfers", () => {
-    check("keep the times of files and folders, both ways", () =>
+    check("upload and download keep the times of files and folders", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make()
+        const sandbox = yield* makeSandbox()
         const root = yield* temporary
         yield* Effect.promise(async () => {
           await fs.mkdir(join(root, "project/sub"), { recursive: true })
@@ -79,9 +67,9 @@ export const transferContract = (needs: {
       }),
     )
 
-    check("make what was changed newer than what was made of it", () =>
+    check("upload makes a changed file newer than what was built of it", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make()
+        const sandbox = yield* makeSandbox()
         const files = yield* SessionFiles
         const before = Date.now()
         const write = (price: string) =>
@@ -98,9 +86,9 @@ export const transferContract = (needs: {
       }).pipe(Effect.provide(sessionFilesMemory)),
     )
 
-    check("bring every name of a file with several", () =>
+    check("download brings each name of a file that has several", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make()
+        const sandbox = yield* makeSandbox()
         const files = yield* SessionFiles
         yield* sandbox.files.write("out/large", new Uint8Array(100_000))
         yield* sandbox.run(
@@ -121,19 +109,21 @@ export const transferContract = (needs: {
       }).pipe(Effect.provide(sessionFilesMemory)),
     )
 
-    check("end where session files in memory are full, whatever the sandbox says of sizes", () =>
-      Effect.gen(function* () {
-        const sandbox = yield* make()
-        const files = yield* SessionFiles
-        yield* sandbox.files.write("big/file", new Uint8Array(3_000_000))
-        for (const path of ["big/file", "big"]) {
-          const error = yield* Effect.flip(sandbox.files.download(path, "to"))
-          assert.strictEqual(error._tag, "StorageFailed")
-          assert.match(error.message, /session files in memory may take 1 MiB/)
-        }
-        const found = yield* Stream.runCollect(files.walk(""))
-        assert.isFalse(found.some(({ kind }) => kind === "file"))
-      }).pipe(Effect.provide(sessionFilesMemoryWith({ limit: 1024 ** 2 }))),
+    check(
+      "download ends when session files in memory are full, whatever size the sandbox tells",
+      () =>
+        Effect.gen(function* () {
+          const sandbox = yield* makeSandbox()
+          const files = yield* SessionFiles
+          yield* sandbox.files.write("big/file", new Uint8Array(3_000_000))
+          for (const path of ["big/file", "big"]) {
+            const error = yield* Effect.flip(sandbox.files.download(path, "to"))
+            assert.strictEqual(error._tag, "StorageFailed")
+            assert.match(error.message, /session files in memory may take 1 MiB/)
+          }
+          const found = yield* Stream.runCollect(files.walk(""))
+          assert.isFalse(found.some(({ kind }) => kind === "file"))
+        }).pipe(Effect.provide(sessionFilesMemoryWith({ limit: 1024 ** 2 }))),
     )
   })
 }

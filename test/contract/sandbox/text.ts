@@ -1,35 +1,18 @@
-import type { Sandbox, Sandboxes, SandboxSession } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Schedule, type Scope, Stream } from "effect"
-
-type Check = (
-  name: string,
-  body: () => Effect.Effect<unknown, unknown, Sandboxes | Scope.Scope>,
-  lack?: string,
-) => void
+import { Effect, Schedule, Stream } from "effect"
+import { tagOf } from "../../support/effects.ts"
+import { makeSandbox } from "../../support/sandbox.ts"
+import type { FeatureStage } from "./stage.ts"
 
 /** Text on its way into a sandbox and out of it, on every driver. */
-export const textContract = (needs: {
-  readonly check: Check
-  readonly make: (
-    options?: Parameters<SandboxSession["create"]>[0],
-  ) => Effect.Effect<Sandbox, unknown, Sandboxes | Scope.Scope>
-  readonly lacks: {
-    readonly processes?: string
-    readonly terminals?: string
-  }
-}) => {
-  const { check, make, lacks } = needs
+export const textContract = ({ check, lacks }: FeatureStage) => {
   const bom = "\ufeff"
   const half = "a\ud83d"
 
-  const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
-    Effect.map(Effect.flip(effect), (error) => error._tag)
-
   describe("text", () => {
-    check("that is read and written back is the same file", () =>
+    check("text that is read and written back leaves a file unchanged", () =>
       Effect.gen(function* () {
-        const { files } = yield* make()
+        const { files } = yield* makeSandbox()
         for (const text of [`${bom}a\n`, `${bom}${bom}`, bom, "a\r\nb", "\u{1f600}\0", ""]) {
           yield* files.write("a.csv", text)
           const before = yield* files.read("a.csv")
@@ -42,9 +25,9 @@ export const textContract = (needs: {
       }),
     )
 
-    check("that is not UTF-8 is refused when it is read, and stays as it is", () =>
+    check("readText refuses a file that is not UTF-8", () =>
       Effect.gen(function* () {
-        const { files } = yield* make()
+        const { files } = yield* makeSandbox()
         for (const bytes of [[0xff], [0x61, 0xc3], [0xed, 0xa0, 0x80], [0xc0, 0x80]]) {
           yield* files.write("latin", Uint8Array.from(bytes))
           assert.strictEqual(yield* tagOf(files.readText("latin")), "NotText")
@@ -53,9 +36,9 @@ export const textContract = (needs: {
       }),
     )
 
-    check("that has half of a character is refused, and nothing is changed", () =>
+    check("half of a character is refused in contents, paths and commands", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make()
+        const sandbox = yield* makeSandbox()
         const { files } = sandbox
         yield* files.write("kept", "kept")
         assert.strictEqual(yield* tagOf(files.write("kept", half)), "InvalidInput")
@@ -73,9 +56,9 @@ export const textContract = (needs: {
       }),
     )
 
-    check("of a command's output keeps a byte order mark", () =>
+    check("the output of a command keeps a byte order mark", () =>
       Effect.gen(function* () {
-        const { run, files } = yield* make()
+        const { run, files } = yield* makeSandbox()
         yield* files.write("a.csv", `${bom}a\n${bom}b\n`)
         assert.strictEqual((yield* run("cat a.csv")).stdout, `${bom}a\n${bom}b\n`)
         const { matches } = yield* files.search("b")
@@ -87,10 +70,10 @@ export const textContract = (needs: {
     )
 
     check(
-      "of a background process is run and kept as it is",
+      "the output of a background process keeps a byte order mark, whatever its name begins with",
       () =>
         Effect.gen(function* () {
-          const { processes, files } = yield* make({ env: { PATH: "/work:/usr/bin:/bin" } })
+          const { processes, files } = yield* makeSandbox({ env: { PATH: "/work:/usr/bin:/bin" } })
           yield* files.write("-x", `#!/bin/sh\nprintf '\\357\\273\\277%s\\n' "$1"\n`, {
             mode: 0o755,
           })
@@ -104,10 +87,10 @@ export const textContract = (needs: {
     )
 
     check(
-      "that begins with a dash is a terminal's command, and typed only where it is whole",
+      "a terminal runs a command that begins with a dash, and refuses half of a character",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make({ env: { PATH: "/work:/usr/bin:/bin" } })
+          const sandbox = yield* makeSandbox({ env: { PATH: "/work:/usr/bin:/bin" } })
           yield* sandbox.files.write("-x", "#!/bin/sh\necho ran; read line; exit 7\n", {
             mode: 0o755,
           })

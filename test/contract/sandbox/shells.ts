@@ -1,19 +1,9 @@
-import { type Sandbox, Sandboxes, type SandboxSession } from "@cordon/core"
+import type { Sandbox } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Exit, Fiber, type Scope, Stream } from "effect"
-import type { Check } from "../support/onLayer.ts"
-import { running, tagOf, until } from "./processStage.ts"
-import { type SuiteOptions, sandboxSuite } from "./sandboxSuite.ts"
-
-/** What lasting shells are tested on. */
-export interface LastingShellOptions {
-  readonly check: Check<Sandboxes>
-  readonly make: (
-    create?: Parameters<SandboxSession["create"]>[0],
-  ) => Effect.Effect<Sandbox, unknown, Sandboxes | Scope.Scope>
-  /** Why a driver has no processes, and keeps no state in files. */
-  readonly lack: string | undefined
-}
+import { Effect, Exit, Fiber, Stream } from "effect"
+import { tagOf, until } from "../../support/effects.ts"
+import { makeSandbox, running } from "../../support/sandbox.ts"
+import type { FeatureStage } from "./stage.ts"
 
 /** The files in which shells keep their state. */
 const stateFiles = (sandbox: Sandbox) =>
@@ -23,11 +13,12 @@ const stateFiles = (sandbox: Sandbox) =>
   )
 
 /** Shells that keep their state between commands, on every driver. */
-export const lastingShellContract = ({ check, make, lack }: LastingShellOptions) => {
+export const shellsContract = ({ check, lacks }: FeatureStage) => {
+  const lack = lacks.processes
   describe("lasting shells", () => {
-    check("keep their folder, variables, functions, options and exit code", () =>
+    check("a shell keeps its folder, variables, functions, options and exit code", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make({ env: { BOX: "box", GONE: "not yet" } })
+        const sandbox = yield* makeSandbox({ env: { BOX: "box", GONE: "not yet" } })
         const shell = yield* sandbox.shell({ env: { OPENED: "yes" } })
         const out = (script: string) =>
           Effect.map(shell.exec(script), ({ stdout, stderr }) => stdout + stderr)
@@ -62,9 +53,9 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
       }),
     )
 
-    check("leave scripts that their commands run an exit of their own", () =>
+    check("a script that exits does not end the command that ran it", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make()
+        const sandbox = yield* makeSandbox()
         const shell = yield* sandbox.shell()
         yield* sandbox.files.write("three.sh", "echo begun; exit 3; echo not reached")
         const ran = yield* shell.exec('x=1; sh three.sh; echo "$?"; (exit 4); echo "$?"')
@@ -75,9 +66,9 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
       }),
     )
 
-    check("give each command its own output, input and exit code, one after the other", () =>
+    check("each command has its own output, input and exit code, one after the other", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make()
+        const sandbox = yield* makeSandbox()
         const shell = yield* sandbox.shell()
         const results = yield* Effect.forEach(
           [1, 2, 3, 4],
@@ -112,9 +103,9 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
       }),
     )
 
-    check("survive commands that time out or are interrupted, as they were before them", () =>
+    check("a shell is as it was before a command that timed out or was interrupted", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make()
+        const sandbox = yield* makeSandbox()
         const shell = yield* sandbox.shell()
         yield* shell.exec("x=before; cd /tmp")
         const late = yield* shell.exec("echo begun; x=after; cd /; while :; do :; done", {
@@ -133,10 +124,10 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
     )
 
     check(
-      "end what a command that timed out started, and leave what others left behind",
+      "a timeout ends what its command started, and nothing that others left running",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           const shell = yield* sandbox.shell()
           yield* shell.exec("sleep 7101 & (while :; do echo noise; sleep 0.05; done) &")
           const late = yield* shell.exec(
@@ -152,10 +143,10 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
     )
 
     check(
-      "go on after commands that end, replace or silence their process",
+      "a shell goes on after a command that kills, replaces or silences its process",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           const shell = yield* sandbox.shell()
           yield* shell.exec("x=kept; PATH=/nowhere")
           for (const script of [
@@ -176,9 +167,9 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
       lack,
     )
 
-    check("go on where they began when their folder is gone, and say so", () =>
+    check("a shell whose folder is gone goes on where it began, and says so", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make()
+        const sandbox = yield* makeSandbox()
         const shell = yield* sandbox.shell()
         yield* shell.exec("mkdir /work/gone; cd /work/gone")
         yield* sandbox.files.remove("gone")
@@ -190,10 +181,10 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
     )
 
     check(
-      "begin anew where their state is gone, and say so",
+      "a shell whose state is gone begins anew, and says so",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           const shell = yield* sandbox.shell({ cwd: "/tmp", env: { OPENED: "yes" } })
           const lose = sandbox.run("rm -f /tmp/.cordon-shell-*")
           const breaking = [
@@ -224,9 +215,9 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
       lack,
     )
 
-    check("share nothing, and are closed with their scope", () =>
+    check("two shells share nothing, and each is closed with its scope", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make()
+        const sandbox = yield* makeSandbox()
         const one = yield* sandbox.shell({ cwd: "/tmp" })
         const closed = yield* Effect.scoped(
           Effect.gen(function* () {
@@ -253,9 +244,9 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
       }),
     )
 
-    check("keep secrets out of what they keep", () =>
+    check("the state of a shell holds no secrets", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make({ secrets: { TOKEN: "very-secret" } })
+        const sandbox = yield* makeSandbox({ secrets: { TOKEN: "very-secret" } })
         const shell = yield* sandbox.shell()
         assert.strictEqual((yield* shell.exec("echo $TOKEN; x=1")).stdout, "very-secret\n")
         yield* shell.exec("TOKEN=other; x=2")
@@ -271,10 +262,10 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
     )
 
     check(
-      "belong to their user, and live as long as the files of their sandbox",
+      "the state of a shell is its user's alone, and lives as long as the sandbox's files",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           const shell = yield* sandbox.shell({ user: "1234:4321", cwd: "/tmp" })
           assert.strictEqual((yield* shell.exec("id -u; id -g; x=1")).stdout, "1234\n4321\n")
           const [file] = yield* stateFiles(sandbox)
@@ -288,19 +279,4 @@ export const lastingShellContract = ({ check, make, lack }: LastingShellOptions)
       lack,
     )
   })
-}
-
-let counter = 0
-
-/** The same, as a suite of its own, where a driver does not run all features. */
-export const lastingShellSuite = (driverName: string, options: SuiteOptions) => {
-  const make: LastingShellOptions["make"] = (create = {}) =>
-    Effect.gen(function* () {
-      const sessionId = `shells-${process.pid}-${Date.now()}-${++counter}`
-      const session = yield* (yield* Sandboxes).session(sessionId)
-      return yield* Sandboxes.scoped(session, { workdir: "/work", ...create })
-    })
-  sandboxSuite(`Lasting shells: ${driverName}`, options, (check) =>
-    lastingShellContract({ check, make, lack: undefined }),
-  )
 }

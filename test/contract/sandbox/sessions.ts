@@ -1,7 +1,8 @@
 import { SandboxDriver, Sandboxes, type SandboxSession, type SettingsInput } from "@cordon/core"
 import { assert } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { onLayer } from "../support/onLayer.ts"
+import { onLayer } from "../../support/onLayer.ts"
+import { freshSessionId } from "../../support/sandbox.ts"
 
 /** What sessions are tested on. */
 export interface SessionOptions {
@@ -12,9 +13,6 @@ export interface SessionOptions {
   /** Sessions that are opened at once, and how many of them get a sandbox. */
   readonly many: { readonly sessions: number; readonly sandboxes: number }
 }
-
-let counter = 0
-const freshId = () => `sessions-${process.pid}-${Date.now()}-${++counter}`
 
 const names = (session: SandboxSession) =>
   Effect.map(session.list, (all) => all.map(({ name }) => String(name)).sort())
@@ -73,7 +71,7 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
       Effect.fnUntraced(function* () {
         const driver = yield* SandboxDriver
         const { sandboxes } = yield* others({ idleTimeout: "1 second", removeTimeout: "1 minute" })
-        const session = yield* sandboxes.openSession(freshId())
+        const session = yield* sandboxes.openSession(freshSessionId())
         const extended = yield* session.create()
         yield* extended.extend("1 hour")
         assert.strictEqual(yield* tagOf(extended.extend("61 minutes")), "InvalidInput")
@@ -90,8 +88,8 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
       }),
     "closing a session removes what was created through it and nothing else": Effect.fnUntraced(
       function* () {
-        const id = freshId()
-        const [watcher, other] = [yield* watch(id), yield* watch(freshId())]
+        const id = freshSessionId()
+        const [watcher, other] = [yield* watch(id), yield* watch(freshSessionId())]
         yield* watcher.create({ name: "elsewhere" })
         const bystander = yield* other.create({ name: "mine" })
         const [first, second] = [yield* open(id), yield* open(id)]
@@ -112,7 +110,7 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
 
     "a closed session refuses every use with Closed, and names the session": Effect.fnUntraced(
       function* () {
-        const id = freshId()
+        const id = freshSessionId()
         yield* watch(id)
         const { session, close } = yield* open(id, { removeOnClose: false })
         const sandbox = yield* session.create({ name: "box" })
@@ -141,7 +139,7 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
 
     "a command and a stream that run end with Closed when their session closes": Effect.fnUntraced(
       function* () {
-        const { session, close } = yield* open(freshId())
+        const { session, close } = yield* open(freshSessionId())
         const sandbox = yield* session.create()
         const command = yield* Effect.forkChild(tagOf(sandbox.run("sleep 60")))
         yield* Effect.sleep(300)
@@ -153,7 +151,7 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
 
     "closing leaves nothing of the creations that are under way": Effect.fnUntraced(function* () {
       for (const pause of [0, 40, 160]) {
-        const id = freshId()
+        const id = freshSessionId()
         const watcher = yield* watch(id)
         const { session, close } = yield* open(id)
         const creations = yield* Effect.forkChild(
@@ -170,7 +168,7 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
 
     "removeOnClose of a session overrides that of its Sandboxes, both ways": Effect.fnUntraced(
       function* () {
-        const id = freshId()
+        const id = freshSessionId()
         const watcher = yield* watch(id)
         const keeping = yield* others({ removeOnClose: false })
         const through = (options: { readonly removeOnClose?: boolean }, name: string) =>
@@ -191,7 +189,7 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
     ),
 
     "closing the Sandboxes closes every session that is open": Effect.fnUntraced(function* () {
-      const ids = [freshId(), freshId(), freshId()]
+      const ids = [freshSessionId(), freshSessionId(), freshSessionId()]
       const watchers = yield* Effect.forEach(ids, watch)
       const { sandboxes, close } = yield* others()
       const sessions = yield* Effect.forEach(ids, (id) => sandboxes.openSession(id))
@@ -208,7 +206,7 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
 
     "a session reaches no sandbox of another, whatever it calls it": Effect.fnUntraced(
       function* () {
-        const [ada, bob] = [yield* open(freshId()), yield* open(freshId())]
+        const [ada, bob] = [yield* open(freshSessionId()), yield* open(freshSessionId())]
         const box = yield* bob.session.create({ name: "work" })
         for (const reference of ["work", box.id, box.info.instanceId, `../${box.name}`]) {
           assert.strictEqual(yield* tagOf(ada.session.get(reference)), "SandboxNotFound")
@@ -223,7 +221,7 @@ export const sessionContract = (driverName: string, options: SessionOptions) => 
 
     [`${many.sessions} sessions are opened, used and closed at once`]: Effect.fnUntraced(
       function* () {
-        const run = freshId()
+        const run = freshSessionId()
         const ids = Array.from({ length: many.sessions }, (_, nth) => `${run}-${nth}`)
         const opened = yield* Effect.forEach(ids, (id) => open(id), { concurrency: "unbounded" })
         const told = yield* Effect.forEach(

@@ -1,29 +1,17 @@
-import type { Sandbox, Sandboxes, SandboxSession } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, Schedule, type Scope, Stream } from "effect"
-import type { Check } from "../support/onLayer.ts"
+import { Effect, Fiber, Schedule, Stream } from "effect"
+import { tagOf } from "../../support/effects.ts"
+import { makeSandbox } from "../../support/sandbox.ts"
+import type { FeatureStage } from "./stage.ts"
 
 /** Statistics of sandboxes, on every driver that has them. */
-export const statsContract = ({
-  check,
-  make,
-  lacks,
-}: {
-  readonly check: Check<Sandboxes>
-  readonly make: (
-    options?: Parameters<SandboxSession["create"]>[0],
-  ) => Effect.Effect<Sandbox, unknown, Sandboxes | Scope.Scope>
-  readonly lacks: { readonly processes?: string; readonly stats?: string }
-}) =>
+export const statsContract = ({ check, lacks }: FeatureStage) =>
   describe("statistics", () => {
-    const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
-      Effect.map(Effect.flip(effect), (error) => error._tag)
-
     check(
-      "tell CPU time, memory and processes as they grow",
+      "stats tell CPU time, memory and processes as they grow",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           const before = yield* sandbox.stats
           yield* sandbox.run("i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done")
           for (const name of ["a", "b", "c"]) {
@@ -50,7 +38,7 @@ export const statsContract = ({
       "programs count as many CPUs as the limit allows",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           const { stdout } = yield* sandbox.run('echo "$GOMAXPROCS" | grep . || nproc')
           assert.strictEqual(Number(stdout), Math.ceil(sandbox.info.limits.cpus))
         }),
@@ -58,10 +46,10 @@ export const statsContract = ({
     )
 
     check(
-      "tell that nothing came or went where there is no network",
+      "stats tell no traffic where there is no network",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make({ network: "none" })
+          const sandbox = yield* makeSandbox({ network: "none" })
           const { network, readAt } = yield* sandbox.stats
           assert.deepStrictEqual(network, { received: 0, sent: 0 })
           assert.isBelow(Math.abs(Date.now() - readAt.getTime()), 60_000)
@@ -70,10 +58,10 @@ export const statsContract = ({
     )
 
     check(
-      "come again and again, until the sandbox stops",
+      "watchStats repeats until the sandbox stops",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           const some = yield* sandbox
             .watchStats({ every: "100 millis" })
             .pipe(Stream.take(3), Stream.runCollect)

@@ -1,25 +1,11 @@
 import { createServer } from "node:net"
-import { type Sandbox, SandboxDriver, type Sandboxes } from "@cordon/core"
+import { SandboxDriver } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Exit, Schedule, Scope } from "effect"
-import type { Check } from "../support/onLayer.ts"
-import { portOf } from "../support/portOf.ts"
-
-/** Answers HTTP with the file `index.html`, by perl where the image has it, else by busybox. */
-export const serve = `
-if command -v perl >/dev/null; then
-  exec perl -e '
-    use IO::Socket::INET;
-    my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1:8000", Listen => 8, ReuseAddr => 1);
-    while (my $client = $server->accept) {
-      while (<$client>) { last if /^\\r?$/ }
-      open my $file, "<", "index.html";
-      print $client "HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n", <$file>;
-      close $client;
-    }'
-fi
-exec busybox httpd -f -p 127.0.0.1:8000 -h .
-`
+import { portOf } from "../../support/portOf.ts"
+import { makeSandbox } from "../../support/sandbox.ts"
+import { serve } from "../../support/serve.ts"
+import type { FeatureStage } from "./stage.ts"
 
 /** Says something on a port, and prints what comes back: by perl where the image has it, else by busybox. */
 const talk = (port: number, word: string) => `
@@ -63,22 +49,15 @@ const echoServer = Effect.acquireRelease(
 )
 
 /** Ports of sandboxes, whatever their runtime and their image's tools. */
-export const portContract = ({
-  check,
-  make,
-  lack,
-}: {
-  readonly check: Check<Sandboxes | SandboxDriver>
-  readonly make: () => Effect.Effect<Sandbox, unknown, Sandboxes | Scope.Scope>
-  /** Why a driver has none. */
-  readonly lack: string | undefined
-}) =>
+export const portsContract = ({ check, lacks }: FeatureStage) =>
   describe("ports", () => {
+    const lack = lacks.ports ?? lacks.processes
+
     check(
-      "lead to what listens on loopback, and to nothing once it has ended",
+      "an exposed port leads to what listens on loopback, and to nothing once that has ended",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           yield* sandbox.files.write("index.html", "from inside")
           const server = yield* sandbox.processes.start(["sh", "-c", serve])
           yield* sandbox.ports.wait(8000)
@@ -100,10 +79,10 @@ export const portContract = ({
     )
 
     check(
-      "lead from inside to a program of this machine, also once it was started anew, until they are closed",
+      "a reverse port leads to a program of this machine, also after stop and start, until it is closed",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           const { port: localPort } = yield* echoServer
           const scope = yield* Scope.make()
           yield* Scope.provide(sandbox.ports.reverse(8001, { localPort }), scope)

@@ -1,30 +1,15 @@
-import { type Sandbox, type Sandboxes, type SandboxSession, sessionFilesMemory } from "@cordon/core"
+import { sessionFilesMemory } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, type Scope, Stream } from "effect"
-
-type Check = (
-  name: string,
-  body: () => Effect.Effect<unknown, unknown, Sandboxes | Scope.Scope>,
-  lack?: string,
-) => void
+import { Effect, Stream } from "effect"
+import { makeSandbox } from "../../support/sandbox.ts"
+import type { FeatureStage } from "./stage.ts"
 
 /** What paths mean, wherever one is given, on every driver. */
-export const pathContract = (needs: {
-  readonly check: Check
-  readonly make: (
-    options?: Parameters<SandboxSession["create"]>[0],
-  ) => Effect.Effect<Sandbox, unknown, Sandboxes | Scope.Scope>
-  readonly lacks: {
-    readonly permissions?: string
-    readonly processes?: string
-  }
-}) => {
-  const { check, make, lacks } = needs
-
+export const homeContract = ({ check, lacks }: FeatureStage) => {
   describe("the home folder", () => {
-    check("is what ~ means to every call that takes a path", () =>
+    check("~ is the home folder to each call that takes a path", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make()
+        const sandbox = yield* makeSandbox()
         const { files, run } = sandbox
         const home = (yield* run("echo ~")).stdout.trim()
         const here = yield* files.list(".")
@@ -60,9 +45,9 @@ export const pathContract = (needs: {
       }).pipe(Effect.provide(sessionFilesMemory)),
     )
 
-    check("is meant by ~ and ~/ alone: other names are names", () =>
+    check("only ~ and ~/ mean the home folder", () =>
       Effect.gen(function* () {
-        const { files } = yield* make()
+        const { files } = yield* makeSandbox()
         for (const name of ["~root", "~$report.docx", "./~", "a/~/b", "~~"]) {
           yield* files.write(name, name)
           assert.strictEqual(yield* files.readText(name), name)
@@ -72,9 +57,9 @@ export const pathContract = (needs: {
       }),
     )
 
-    check("is the user's that a command runs as, whatever that one's environment says", () =>
+    check("HOME in the environment of a sandbox is its home folder", () =>
       Effect.gen(function* () {
-        const sandbox = yield* make({ env: { HOME: "/work/my home" } })
+        const sandbox = yield* makeSandbox({ env: { HOME: "/work/my home" } })
         yield* sandbox.files.write("~/file", "x")
         assert.strictEqual((yield* sandbox.run("cat ~/file")).stdout, "x")
         assert.strictEqual(yield* sandbox.files.resolve("~/file"), "/work/my home/file")
@@ -82,10 +67,10 @@ export const pathContract = (needs: {
     )
 
     check(
-      "is another one for another user, and refused where there is none",
+      "~ is the home of the user that runs the command, and refused where there is none",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           yield* sandbox.run(
             "echo 'ada:x:1234:1234::/home/ada:/bin/sh' >>/etc/passwd; mkdir -p /home/ada; chown 1234 /home/ada",
           )
@@ -93,7 +78,7 @@ export const pathContract = (needs: {
           assert.strictEqual(stdout, "/home/ada\n/home/ada\n")
           const unknown = yield* Effect.flip(sandbox.run("true", { user: "nobody-here", cwd: "~" }))
           assert.strictEqual(unknown._tag, "InvalidPath")
-          const nowhere = yield* make({ env: { HOME: "not/absolute" } })
+          const nowhere = yield* makeSandbox({ env: { HOME: "not/absolute" } })
           const error = yield* Effect.flip(nowhere.files.write("~/x", "x"))
           assert.strictEqual(error._tag, "InvalidPath")
         }),
@@ -101,10 +86,10 @@ export const pathContract = (needs: {
     )
 
     check(
-      "is where a background process can run",
+      "a background process can run in ~",
       () =>
         Effect.gen(function* () {
-          const sandbox = yield* make()
+          const sandbox = yield* makeSandbox()
           const process = yield* sandbox.processes.start("pwd", { cwd: "~" })
           assert.strictEqual(yield* process.wait, 0)
           const home = yield* sandbox.files.resolve("~")

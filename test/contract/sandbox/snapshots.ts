@@ -1,24 +1,12 @@
 import { type Sandbox, SandboxDriver, Sandboxes } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Layer } from "effect"
-import { type Check, onLayer } from "../support/onLayer.ts"
-import { tagOf } from "./processStage.ts"
-
-let counter = 0
-
-const freshSession = Effect.gen(function* () {
-  const sandboxes = yield* Sandboxes
-  return yield* sandboxes.session(`snapshots-${process.pid}-${Date.now()}-${++counter}`)
-})
+import { Effect } from "effect"
+import { tagOf } from "../../support/effects.ts"
+import { freshSession } from "../../support/sandbox.ts"
+import type { FeatureStage } from "./stage.ts"
 
 /** Snapshots, on every driver that has them. */
-export const snapshotContract = (options: {
-  readonly check: Check<Sandboxes | SandboxDriver>
-  readonly image: string
-  /** Why a driver has none. */
-  readonly lack: string | undefined
-}) => {
-  const { check, image, lack } = options
+export const snapshotsContract = ({ check, image, lacks }: FeatureStage) => {
   describe("snapshots", () => {
     const sourceOptions = {
       name: "source",
@@ -28,7 +16,7 @@ export const snapshotContract = (options: {
     }
 
     check(
-      "keep files, make any number of sandboxes, and are nobody else's",
+      "a snapshot keeps files, makes any number of sandboxes, and is its session's alone",
       () =>
         Effect.gen(function* () {
           const session = yield* freshSession
@@ -77,11 +65,11 @@ export const snapshotContract = (options: {
           const both = session.create({ snapshot: "first", image })
           assert.strictEqual(yield* tagOf(both), "InvalidInput")
         }),
-      lack,
+      lacks.snapshots,
     )
 
     check(
-      "are made and put away by a fork, which leaves nothing but the new sandbox",
+      "a fork leaves no snapshot behind, and outlives its source",
       () =>
         Effect.gen(function* () {
           const driver = yield* SandboxDriver
@@ -120,32 +108,7 @@ export const snapshotContract = (options: {
           const others = yield* driver.snapshots(key, true)
           assert.deepStrictEqual(others, [])
         }),
-      lack,
+      lacks.snapshots,
     )
   })
-}
-
-/** The same, as a suite of its own, where a driver does not run all features. */
-export const snapshotSuite = (
-  driverName: string,
-  options: {
-    readonly layer: Layer.Layer<SandboxDriver, { readonly message: string }>
-    readonly image: string
-    /** Why none of it can run here; undefined where it can. */
-    readonly unavailable?: string | undefined
-    readonly timeout?: number
-  },
-) => {
-  const { image, unavailable, timeout } = options
-  const settings = {
-    image,
-    network: "none",
-    limits: { memory: "256MiB", cpus: 0.3 },
-    // So that whose a snapshot is decides about it, and not its name alone.
-    allow: { registries: ["docker.io", "127.0.0.1:1"] },
-  } as const
-  const layer = Layer.provideMerge(Sandboxes.layer(settings), options.layer)
-  onLayer(`Snapshots: ${driverName}`, layer, { unavailable, timeout }, (check) =>
-    snapshotContract({ check, image, lack: undefined }),
-  )
 }
