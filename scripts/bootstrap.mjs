@@ -16,7 +16,13 @@ const commands = {
   demo: ["node", ["--conditions=@cordon/source", "examples/demo.ts"]],
   test: ["pnpm", ["exec", "vitest", "run"]],
   "test:engines": ["pnpm", ["exec", "vitest", "run", "test/engines"]],
-  "test:fast": ["pnpm", ["exec", "vitest", "run", "packages", "test/contract/memory.test.ts"]],
+  "test:fast": [
+    "pnpm",
+    [
+      ...["exec", "vitest", "run", "--config", "vitest.fast.config.ts"],
+      ...["packages", "test/contract/memory.test.ts"],
+    ],
+  ],
   bench: ["node", ["--conditions=@cordon/source", "bench/main.ts"]],
   soak: ["node", ["--conditions=@cordon/source", "test/faults/soak.ts"]],
   check: ["pnpm", ["run", "run:check"]],

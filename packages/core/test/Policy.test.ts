@@ -107,7 +107,7 @@ describe("a policy", () => {
     }),
   )
 
-  it.effect("does not tell what the host has to whom may ask for less", () =>
+  it.effect("does not tell the capacity of the host to a session that may ask for less", () =>
     Effect.gen(function* () {
       const error = yield* refusal(
         strict,
@@ -118,7 +118,7 @@ describe("a policy", () => {
     }),
   )
 
-  it.effect("holds what it allows to what the host has", () =>
+  it.effect("caps what it allows at what the host has", () =>
     Effect.gen(function* () {
       const most = { memory: 1024 ** 3, cpus: 2, pids: 1000, disk: 1024 ** 3 }
       const allow = { limits: { memory: "1TiB", cpus: 512, pids: 100_000, disk: "1TiB" } }
@@ -136,14 +136,14 @@ describe("a policy", () => {
     }),
   )
 
-  it.effect("takes no more processes than any kernel has for a limit", () =>
+  it.effect("refuses a limit of processes above what any kernel has", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(policyOf({ allow: { limits: { pids: 4_194_305 } } }))
       assert.match(error.message, /at most 4194304 processes/)
     }),
   )
 
-  it.effect("knows what strongest stands for on the host", () =>
+  it.effect("resolves the strongest runtime of the host", () =>
     Effect.gen(function* () {
       const weak = yield* refusal({ runtime: "strongest" }, { runtime: "runc" })
       assert.match(weak.message, /Allowed: "kata"\./)

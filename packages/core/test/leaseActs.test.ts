@@ -206,8 +206,8 @@ describe("a sandbox without a lease", () => {
   )
 })
 
-describe("a lease that somebody else has a claim on", () => {
-  it.effect("is waited for by a use that has to start its sandbox", () =>
+describe("a lease that another process has claimed", () => {
+  it.effect("a use that has to start the sandbox waits for the claim", () =>
     Effect.gen(function* () {
       const { session, store, lease, calls } = yield* begin()
       const sandbox = yield* session.create()
@@ -222,7 +222,7 @@ describe("a lease that somebody else has a claim on", () => {
     }),
   )
 
-  it.effect("can be used or removed all the same where it is active", () =>
+  it.effect("an active sandbox can be used and removed all the same", () =>
     Effect.gen(function* () {
       const { session, store, lease, list } = yield* begin()
       const sandbox = yield* session.create()
@@ -234,7 +234,7 @@ describe("a lease that somebody else has a claim on", () => {
     }),
   )
 
-  it.effect("and that is being removed is removed once, however many ask for it", () =>
+  it.effect("a sandbox that is being removed is removed once, however many ask for it", () =>
     Effect.gen(function* () {
       const { session, store, lease, list, calls } = yield* begin()
       const sandbox = yield* session.create()
@@ -253,7 +253,7 @@ describe("a lease that somebody else has a claim on", () => {
     }),
   )
 
-  it.effect("and whose removal does not end is removed by who waits for it", () =>
+  it.effect("a removal that does not end is done by the caller that waits for it", () =>
     Effect.gen(function* () {
       const { session, store, lease, list, driver } = yield* begin()
       const sandbox = yield* session.create()
@@ -267,7 +267,7 @@ describe("a lease that somebody else has a claim on", () => {
     }),
   )
 
-  it.effect("and that is gone, but for what was made anew: that one is left alone", () =>
+  it.effect("a removal that waited leaves alone a sandbox that was made anew meanwhile", () =>
     Effect.gen(function* () {
       const { session, store, lease, calls } = yield* begin()
       const sandbox = yield* session.create()
@@ -284,7 +284,7 @@ describe("a lease that somebody else has a claim on", () => {
     }),
   )
 
-  it.effect("and is being removed keeps a creation of its name waiting", () =>
+  it.effect("a creation waits while the sandbox of its name is being removed", () =>
     Effect.gen(function* () {
       const { session, store, lease, calls } = yield* begin()
       yield* session.create({ name: "a" })
@@ -301,7 +301,7 @@ describe("a lease that somebody else has a claim on", () => {
 })
 
 describe("a lease that changes between a look and an act", () => {
-  it.effect("is looked at again by who starts, stops or removes its sandbox", () =>
+  it.effect("start, stop and remove look at the lease again", () =>
     Effect.gen(function* () {
       const { session, overtake, driver, list } = yield* begin()
       const sandbox = yield* session.create()
@@ -319,7 +319,7 @@ describe("a lease that changes between a look and an act", () => {
     }),
   )
 
-  it.effect("is looked at again by a use, of a sandbox that runs or is idle", () =>
+  it.effect("a use of a running or an idle sandbox looks at the lease again", () =>
     Effect.gen(function* () {
       const { session, overtake } = yield* begin()
       const sandbox = yield* session.create()
@@ -333,7 +333,7 @@ describe("a lease that changes between a look and an act", () => {
     }),
   )
 
-  it.effect("is held by its new token by a use that was overtaken", () =>
+  it.effect("a use that was overtaken holds the lease by its new token", () =>
     Effect.gen(function* () {
       const { session, leases, overtake } = yield* begin()
       const sandbox = yield* session.create()
@@ -344,7 +344,7 @@ describe("a lease that changes between a look and an act", () => {
     }),
   )
 
-  it.effect("is taken as it is where it is found before one could be given", () =>
+  it.effect("a use takes the lease that it finds when it meant to begin one", () =>
     Effect.gen(function* () {
       const { session, overtake } = yield* begin()
       const sandbox = yield* session.create()
@@ -353,7 +353,7 @@ describe("a lease that changes between a look and an act", () => {
     }),
   )
 
-  it.effect("is left to whoever removes what stands in the way of a creation", () =>
+  it.effect("a creation leaves the lease in its way to the process that removes it", () =>
     Effect.gen(function* () {
       const { session, store, overtake, lease } = yield* begin()
       yield* session.create({ name: "a" })
@@ -365,7 +365,7 @@ describe("a lease that changes between a look and an act", () => {
     }),
   )
 
-  it.effect("costs a creation that was overtaken its sandbox", () =>
+  it.effect("a creation that was overtaken loses its sandbox", () =>
     Effect.gen(function* () {
       const { session, overtake, driver } = yield* begin()
       yield* overtake("change")
@@ -423,7 +423,7 @@ describe("what stands in the way of a creation", () => {
 })
 
 describe("a creation", () => {
-  it.effect("holds its lease for as long as it takes, which begins when it is done", () =>
+  it.effect("holds its lease however long it takes, and the timeouts begin when it is done", () =>
     Effect.gen(function* () {
       const go = yield* Deferred.make<void>()
       const { session, lease, driver } = yield* begin(
@@ -459,7 +459,7 @@ describe("a creation", () => {
     }),
   )
 
-  it.effect("says what quota it went past", () =>
+  it.effect("names the quota that it exceeds", () =>
     Effect.gen(function* () {
       const limits = { memory: 2 ** 30, cpus: 1, pids: 100 }
       const { session } = yield* begin({ hostQuota: { cpus: 1 } })
@@ -472,7 +472,7 @@ describe("a creation", () => {
 })
 
 describe("a sandbox in use", () => {
-  it.effect("that was made anew is lost to who holds the old one", () =>
+  it.effect("that was made anew is lost to holders of the old one", () =>
     Effect.gen(function* () {
       const { session } = yield* begin()
       const old = yield* session.create({ name: "a" })

@@ -88,7 +88,7 @@ const refused = new EngineError({
 })
 
 describe("a reaper that was overtaken", () => {
-  it.effect("stops nothing that was used meanwhile, until that one's time is over", () =>
+  it.effect("does not stop a sandbox that was used meanwhile before its time", () =>
     Effect.gen(function* () {
       const { session, store, afterReading, wasOvertaken, lease, status, logged } = yield* begin()
       const { id } = yield* session.create()
@@ -105,7 +105,7 @@ describe("a reaper that was overtaken", () => {
     }),
   )
 
-  it.effect("removes nothing that was started meanwhile, until that one's time is over", () =>
+  it.effect("does not remove a sandbox that was started meanwhile before its time", () =>
     Effect.gen(function* () {
       const { driver, session, store, afterReading, list, status, logged } = yield* begin()
       const { id } = yield* session.create()
@@ -127,7 +127,7 @@ describe("a reaper that was overtaken", () => {
     }),
   )
 
-  it.effect("leaves a removal to whoever has begun it meanwhile, and ends what was left", () =>
+  it.effect("leaves a removal to the process that began it, and finishes one that was left", () =>
     Effect.gen(function* () {
       const { session, store, afterReading, list, status, logged } = yield* begin()
       const { id } = yield* session.create()
@@ -257,7 +257,7 @@ describe("a sandbox in use", () => {
     }),
   )
 
-  it.effect("that was taken from its use is stopped in its time, if that use hears nothing", () =>
+  it.effect("whose lease was taken is stopped in its time where the use does not notice", () =>
     Effect.gen(function* () {
       const { session, store, use, stopRenewing, lease, status } = yield* begin()
       const { info } = yield* session.create()
@@ -272,7 +272,7 @@ describe("a sandbox in use", () => {
     }),
   )
 
-  it.effect("is stopped in its time once that use has ended", () =>
+  it.effect("is stopped in its time after its use has ended", () =>
     Effect.gen(function* () {
       const { session, use, stopRenewing, status } = yield* begin()
       const { info } = yield* session.create()

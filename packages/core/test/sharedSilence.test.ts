@@ -11,7 +11,7 @@ const silent = Effect.andThen(
 )
 
 describe("turns that find an engine silent", () => {
-  it.effect("end together for all who waited, and are tried anew by who comes later", () =>
+  it.effect("end together for all callers that waited, and the next caller tries again", () =>
     Effect.gen(function* () {
       const turns = makeSharedSilence(makeKeyedLock<string>())
       let taken = 0

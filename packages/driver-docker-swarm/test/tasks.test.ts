@@ -33,7 +33,7 @@ const makeManager = () => {
 }
 
 describe("looks for tasks", () => {
-  it.live("ask the managers once for all who wait", () =>
+  it.live("ask the managers once for all callers that wait", () =>
     Effect.gen(function* () {
       const manager = makeManager()
       const look = makeTaskLook(manager)
@@ -46,7 +46,7 @@ describe("looks for tasks", () => {
     }),
   )
 
-  it.live("tell of the others where one service is gone", () =>
+  it.live("find the other services where one is gone", () =>
     Effect.gen(function* () {
       const look = makeTaskLook(makeManager())
       const found = yield* Effect.forEach(["a", "gone"], (id) => Effect.result(look(id)), {
@@ -59,7 +59,7 @@ describe("looks for tasks", () => {
     }),
   )
 
-  it.live("go on for the others when the one that began them leaves", () =>
+  it.live("go on for the other callers when the first one leaves", () =>
     Effect.gen(function* () {
       const look = makeTaskLook(makeManager())
       const [, second] = yield* Effect.all(

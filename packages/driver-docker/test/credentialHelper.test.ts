@@ -44,7 +44,7 @@ describe.skipIf(process.platform === "win32")("a credential helper", () => {
     }),
   )
 
-  it.effect("that answers something else is said to, without its answer", () =>
+  it.effect("with a malformed answer is an error that does not repeat the answer", () =>
     Effect.gen(function* () {
       helper("lies", "echo s3cret")
       const error = yield* Effect.flip(askHelper("lies", "ghcr.io"))

@@ -35,7 +35,7 @@ describe("the line of output that is shown as progress", () => {
 })
 
 describe("a tool of a promise toolset", () => {
-  it("tells how it gets on to whom it is asked to tell", async () => {
+  it("reports its progress to the callback that it is given", async () => {
     await using toolset = createTools({ driver: memory() })
     const { sandbox_create, sandbox_exec } = toolset.byName
     await sandbox_create.execute({ name: "box" })

@@ -27,7 +27,7 @@ describe("a command's deadline", () => {
     }),
   )
 
-  it.effect("ends what comes before the command at one time, however many steps it has", () =>
+  it.effect("is the same for all steps before the command", () =>
     Effect.gen(function* () {
       const deadline = yield* ofSeconds(5)
       const steps = Effect.andThen(

@@ -82,7 +82,7 @@ await onEachProgram("the client of cordon-init", (program) => {
 
   // An emulator begins to run before it looks for the program.
   if (program.command.length === 1)
-    it.live("says what did not begin", () =>
+    it.live("says why a command did not begin", () =>
       Effect.gen(function* () {
         const connection = yield* connectTo(program)
         const fails = (command: { argv: Array<string>; cwd: string; user?: string }) =>
@@ -249,7 +249,7 @@ await onEachProgram("the client of cordon-init", (program) => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("refuses to move and to remove what has no name, and to move a folder into itself", () =>
+  it.live("refuses to move or remove a path without a name, and to move a folder into itself", () =>
     Effect.gen(function* () {
       const actor = { connection: yield* connectTo(program) }
       const at = yield* folder
@@ -321,7 +321,7 @@ await onEachProgram("the client of cordon-init", (program) => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("gathers files of the kernel's", () =>
+  it.live("reads files of /proc", () =>
     Effect.gen(function* () {
       const actor = { connection: yield* connectTo(program) }
       const paths = ["/proc/*/stat", "/proc/uptime", "/nowhere"] as const
