@@ -11,7 +11,7 @@ import type { Target } from "./Target.ts"
 import { type Deadline, deadlineOf } from "./timeout.ts"
 import { requireUserNumbers } from "./users.ts"
 
-/** What a command is to the init of its sandbox. */
+/** A command in the words of the init's protocol. */
 export const commandOf = (
   target: Target,
   { command, cwd = target.cwd ?? "/", user = target.user, env = {} }: Omit<ExecRequest, "stdin">,
@@ -19,10 +19,10 @@ export const commandOf = (
   ...(typeof command === "string" ? { argv: [command], script: true } : { argv: command }),
   cwd,
   env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
-  ...(user === undefined ? {} : { user }),
+  user,
 })
 
-/** What a command that did not begin would have run; the last shell that the init tries for a script. */
+/** The program that a command runs. For a script, the last shell that the init tries. */
 export const programOf = ({ command }: Pick<ExecRequest, "command">) =>
   typeof command === "string" ? "/bin/sh" : command[0]
 
@@ -37,7 +37,7 @@ export const makeCommands = (options: RunOptions) => {
     }),
   )
 
-  /** How a command ended; one that did not end when it was told to is ended with its sandbox. */
+  /** How a command ended. One that does not end when it is told to is ended by a start anew of its sandbox. */
   const endedBy =
     ({ reset }: Connected, { rest }: Deadline) =>
     (final: Final) =>
@@ -56,7 +56,7 @@ export const makeCommands = (options: RunOptions) => {
           : Effect.succeed(ExecEvent.Exit({ ...exit, restarted: false })),
       )
 
-  /** @param isLast whether it is not tried again where the command was not sent */
+  /** @param isLast whether this is the last attempt; else it is repeated where the command was not sent */
   const attempt = (
     target: Target,
     request: ExecRequest,
@@ -69,7 +69,7 @@ export const makeCommands = (options: RunOptions) => {
         yield* requireUserNumbers(user)
         const state = before(hub, target)
         const connect = connectTo(connections, target)
-        // A connection that is open is there at once: a time limit would only cost time.
+        // An open connection is there at once: a time limit would only cost time.
         const connected = yield* connections.isReady(target.instanceId)
           ? connect
           : deadline.before(connect)
@@ -83,13 +83,12 @@ export const makeCommands = (options: RunOptions) => {
           if (isUndelivered(error) && !isLast) return attempt(target, request, deadline, true)
           return Stream.fromEffect(judgeLoss(target, error, state))
         }
-        const timeout = deadline.timeout()
         const running = runTo(
           connected.init,
           {
             ...command,
-            ...(stdin === undefined ? {} : { stdin }),
-            ...(timeout === undefined ? {} : { timeout }),
+            stdin,
+            timeout: deadline.timeout(),
           },
           endedBy(connected, deadline),
         )
@@ -97,13 +96,13 @@ export const makeCommands = (options: RunOptions) => {
       }),
     )
 
-  /** @param deadline the command's, where finding the sandbox has begun to take of it */
+  /** @param deadline the command's time, if it has begun to run already while the sandbox was being found */
   return (
     target: Target,
     request: ExecRequest,
     deadline?: Deadline,
   ): Stream.Stream<ExecEvent, ExecError> => {
-    // A stream of input may have been read already.
+    // A stream of input can be read only once.
     const isLast = request.stdin !== undefined && !(request.stdin instanceof Uint8Array)
     if (deadline !== undefined) return attempt(target, request, deadline, isLast)
     return Stream.unwrap(

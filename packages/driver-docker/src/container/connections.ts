@@ -15,24 +15,24 @@ import { removalSeconds, secondsAlone } from "./removal.ts"
 export interface Connected {
   readonly init: InitConnection
   /**
-   * Waits until a call that did not end when it was told to has ended: late, as it does where the engine
-   * hung, or because its container was started anew, which ends all its processes and keeps its files.
-   * A paused one is left: it does what it was told when it goes on. Waits no longer than 8 seconds.
+   * Waits until a call that did not end when it was told to has ended. It may end late, where the engine
+   * hung, or because its container was started anew, which ends all processes and keeps the files.
+   * A paused container is left alone: it ends the call when it goes on. Waits 8 seconds at most.
    *
    * @returns whether the container was started anew
    */
   readonly reset: Effect.Effect<boolean, InitLost | HostError | Stuck>
 }
 
-/** How a container is ended whose processes do not end, where that is not by a start anew. */
 export interface ConnectionOptions {
+  /** Ends a container whose processes do not end when they are told to. It is started anew where absent. */
   readonly end?: ((instanceId: string) => Effect.Effect<void, HostError>) | undefined
 }
 
 // How long a caller waits for a container to be started anew.
 const patience = "8 seconds"
 
-// How long after that, or after a paused container was left, it is tried again.
+// The pause between two attempts to end a call.
 const again = "10 seconds"
 
 /** A program in POSIX sh that becomes the init, with its arguments, once it is given a line of input. */
@@ -47,19 +47,19 @@ export const makeConnections = Effect.fnUntraced(function* (
 ) {
   const { over, byHelper, requireTables, requireHello, putInit } = yield* makeOpening(engine)
   const alone = makeKeyedLock<string>()
-  // What was attached to before its start, until the map has it.
+  // Connections that were attached before their container's start, until the map has them.
   const attached = new Map<
     string,
     { readonly init: InitConnection; readonly scope: Scope.Closeable }
   >()
-  // Waits until the next connection is found out to be cut or to have fallen silent.
+  // Done when the next connection is found to be cut or silent.
   let silence = Deferred.makeUnsafe<void>()
   const tellSilence = Effect.sync(() => {
     const told = silence
     silence = Deferred.makeUnsafe()
     Deferred.doneUnsafe(told, Effect.void)
   })
-  // Which of a container's connections the map has: an older one may end later.
+  // The connection of each container that the map has. An older one of the same container may end later.
   const current = new Map<string, InitConnection>()
 
   const drop = (instanceId: string): Effect.Effect<void> =>
@@ -96,8 +96,8 @@ export const makeConnections = Effect.fnUntraced(function* (
     over(engine.containerAttach(instanceId), removal, first)
 
   /**
-   * Starts a container into which the init was put, attached to it before; no effect on the connection
-   * of one that runs.
+   * Attaches to a container that has the init, and starts it. Where the container runs already, this has no
+   * effect on its connection.
    */
   const launch = <E>(
     instanceId: string,
@@ -109,12 +109,12 @@ export const makeConnections = Effect.fnUntraced(function* (
       Effect.tap(attach(instanceId, removal), () => start),
     )
 
-  /** As `launch`, of a container that has ended: the init is put in anew. */
+  /** As `launch`, for a container that has ended: puts the init in anew first. */
   const relaunch = Effect.fnUntraced(function* (instanceId: string) {
     yield* requireTables(instanceId)
     const { Image, Config } = yield* engine.containerInspect(instanceId)
     yield* putInit(instanceId, yield* engine.imageInspect(Image ?? ""))
-    // The new process 1 knows nothing of what the one before was told.
+    // The new process 1 must be told again how long the sandbox may live.
     const lease = Option.getOrUndefined(leaseOf(Config.Labels))
     const removal = lease && removalSeconds({ lease })
     yield* launch(instanceId, engine.containerStart(instanceId), removal)
@@ -126,11 +126,11 @@ export const makeConnections = Effect.fnUntraced(function* (
   const reset = (instanceId: string, init: InitConnection): Effect.Effect<boolean, HostError> =>
     Effect.gen(function* () {
       if (yield* isPaused(instanceId)) return false
-      // While the engine took its time to answer.
+      // The call has ended while the engine was asked.
       if (init.isSettled) return false
       if (end !== undefined) return yield* Effect.as(end(instanceId), true)
       yield* drop(instanceId)
-      // Ended already, perhaps.
+      // The container may have ended already.
       yield* Effect.catchIf(
         engine.containerKill(instanceId),
         isEngineError("NotFound", "NotRunning", "Paused", "Conflict"),
@@ -146,7 +146,7 @@ export const makeConnections = Effect.fnUntraced(function* (
     const first = attached.get(instanceId)
     attached.delete(instanceId)
     if (first !== undefined) yield* Effect.addFinalizer((exit) => Scope.close(first.scope, exit))
-    // An engine that starts the helper of a container that is just being paused holds up everybody.
+    // Never while the container is being paused: the engine would then block all calls about it.
     const init = first === undefined ? yield* alone(instanceId)(byHelper(instanceId)) : first.init
     current.set(instanceId, init)
     const forget = Effect.suspend(() => {
@@ -157,7 +157,7 @@ export const makeConnections = Effect.fnUntraced(function* (
     let isReset = Deferred.makeUnsafe<boolean, HostError>()
     let isResetting = false
     const told = Effect.raceFirst(Effect.as(init.unanswered, true), Effect.as(init.lost, false))
-    // What was killed did not end: nobody waits for the sandbox to do it.
+    // Ends what the sandbox does not end by itself.
     const watch = Effect.gen(function* () {
       while ((yield* told) && init.isOpen) {
         const done = isReset
@@ -166,7 +166,7 @@ export const makeConnections = Effect.fnUntraced(function* (
         isResetting = false
         yield* Deferred.complete(done, Effect.fromResult(result))
         if (Result.isSuccess(result) && result.success) return
-        // Nothing will end it.
+        // Nothing can end it.
         if (Result.isFailure(result) && result.failure._tag === "SandboxCondemned") {
           return yield* drop(instanceId)
         }
@@ -174,7 +174,7 @@ export const makeConnections = Effect.fnUntraced(function* (
         yield* Effect.sleep(again)
       }
     })
-    // Not in the connection's scope, which a start anew closes.
+    // In the map's scope: a start anew closes the connection's own.
     yield* Effect.forkIn(watch, mapScope)
     const onLost = (error: ConnectionError) =>
       error instanceof InitLost && error.why === "silent"
@@ -215,7 +215,7 @@ export const makeConnections = Effect.fnUntraced(function* (
     idleTimeToLive: Duration.infinity,
   })
 
-  // Containers that were paused, as far as anybody has told.
+  // Containers that are paused, as far as this process has been told.
   const frozen = new Set<string>()
   const thaw = (instanceId: string) =>
     Effect.sync(() => {
@@ -240,10 +240,10 @@ export const makeConnections = Effect.fnUntraced(function* (
     detail: "the container is paused",
   })
 
-  /** Leaves a connection that does not answer to the calls that are under way on it. */
+  /** Has later calls take a new connection where this one does not answer. */
   const prove = (instanceId: string, init: InitConnection): Effect.Effect<void> =>
     Effect.flatMap(init.proved, (isProved) =>
-      // Another call may have seen to it.
+      // Another call may have replaced it already.
       isProved || current.get(instanceId) !== init
         ? Effect.void
         : Effect.andThen(tellSilence, drop(instanceId)),
@@ -254,7 +254,7 @@ export const makeConnections = Effect.fnUntraced(function* (
    * or where the one there is has been silent and does not answer any more.
    */
   const of = (instanceId: string): Effect.Effect<Connected, HostError, Scope.Scope> => {
-    // The map would keep a failure.
+    // The map would remember a failure.
     const get = Effect.tapError(RcMap.get(map, instanceId), () => drop(instanceId))
     const init = current.get(instanceId)
     if (!frozen.has(instanceId)) {
@@ -275,30 +275,30 @@ export const makeConnections = Effect.fnUntraced(function* (
       const init = current.get(instanceId)
       return !frozen.has(instanceId) && init?.isOpen === true && !init.isDoubtful
     },
-    /** The container has ended, or goes: what is left of its connection is let go. */
+    /** Closes the connection to a container that has ended or is about to. */
     ended: (instanceId: string) => {
       frozen.delete(instanceId)
       return drop(instanceId)
     },
-    /** Pauses a container, which then does not answer, and loses nothing, until it is resumed. */
+    /** Pauses a container. Its connection stays, silent, until the container is resumed. */
     pause: (instanceId: string) =>
       alone(instanceId)(Effect.andThen(paused(instanceId), engine.containerPause(instanceId))),
     paused,
     resumed: thaw,
-    /** Waits until a connection to a sandbox turns out to be cut without a word: others may be, too. */
+    /** Waits until a connection to a sandbox turns out to be cut silently: others may be cut, too. */
     silence: Effect.suspend(() => Deferred.await(silence)),
     putInit,
     requireTables,
     launch,
-    /** Puts the init into a running container whose first process is `becomesInit`, and has it go on. */
+    /** Puts the init into a running container whose first process is `becomesInit`, and lets that go on. */
     awaken: (instanceId: string, image: ImageInspect, removal: number) =>
       Effect.andThen(
         putInit(instanceId, image),
         keep(instanceId, Effect.tap(attach(instanceId, removal, line), requireHello)),
       ),
     /**
-     * Connects to a running container whose first process was the init from the start: what it said then,
-     * nobody was there to hear.
+     * Connects to a running container whose first process was the init from the start. Its first frame was
+     * sent before anybody listened.
      */
     greet: (instanceId: string, removal: number) => keep(instanceId, byHelper(instanceId, removal)),
     /**
@@ -307,7 +307,7 @@ export const makeConnections = Effect.fnUntraced(function* (
      */
     outlive: Effect.fnUntraced(function* (instanceId: string, milliseconds: number) {
       const { State } = yield* engine.containerInspect(instanceId)
-      // One that is paused counts no time. One that does not run is told its time with its start.
+      // A paused container counts no time, and a stopped one is told its time when it starts.
       if (!State.Running || State.Status === "paused") return
       const isTold = yield* Effect.scoped(
         Effect.flatMap(byHelper(instanceId, secondsAlone(milliseconds)), ({ proved }) => proved),

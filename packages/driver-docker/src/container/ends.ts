@@ -8,7 +8,7 @@ import type { Connections } from "./connections.ts"
 import { answers, brokenConnection, Stuck } from "./refusals.ts"
 import type { Target } from "./Target.ts"
 
-// How gVisor ends when its own kernel could not go on; whoever stops a sandbox leaves another code.
+// gVisor's exit code after a crash of its own kernel; a sandbox that is stopped has another code.
 const gvisorCrash = 2
 
 /** How often a container has ended, and its memory limit has struck, before a call began. */
@@ -51,7 +51,7 @@ export const judgeLoss =
   ): Effect.Effect<Extract<ExecEvent, { _tag: "Exit" }>, SandboxNotFound | HostError> =>
     Effect.gen(function* () {
       if (lost instanceof Stuck) return yield* lost.error
-      // It may never have run, whatever became of its container meanwhile.
+      // The command may never have run, even if its container has ended meanwhile.
       if (lost instanceof InitLost && lost.why === "silent" && lost.delivered === "perhaps") {
         return yield* Effect.fail(brokenConnection(engine, lost, consequences(lost)))
       }
@@ -62,7 +62,7 @@ export const judgeLoss =
       )
       let { State } = yield* look
       if (State.Running) {
-        // The engine may be a moment behind.
+        // The engine may report a death late.
         const died = yield* hub.sawDeath(instanceId, deaths)
         if (died) State = (yield* look).State
         else {

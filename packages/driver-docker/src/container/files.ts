@@ -67,7 +67,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
 
   const actorOf = ({ init: connection }: Connected, { user }: Target): Actor => ({
     connection,
-    ...(user === undefined ? {} : { user }),
+    user,
   })
 
   /** Why an operation was not done, as files have it. */
@@ -179,7 +179,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
     searchFolder: (target: Target, path: FilePath, { include, ...search }: FolderSearch) =>
       stream<FileMatch, InvalidInput>(target, path, (actor) =>
         files
-          .search(actor, path, { ...search, ...(include === undefined ? {} : { glob: include }) })
+          .search(actor, path, { ...search, glob: include })
           .pipe(Stream.catchTag("InvalidInput", (error) => Stream.fail(new Given(error)))),
       ),
     watchFolder: (target: Target, path: FilePath, options: FolderWatch) =>

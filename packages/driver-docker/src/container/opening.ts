@@ -9,13 +9,13 @@ import { InitConnection } from "../init/InitConnection.ts"
 import { initPath, makeInitArchives } from "./initArchive.ts"
 import { brokenConnection } from "./refusals.ts"
 
-// An answer that got lost has begun nothing that outlives it: the engine is asked once more.
+// Asking again is safe: a helper whose answer got lost ends with its connection.
 const reconnecting = { schedule: Schedule.spaced("200 millis"), times: 2 }
 
 // A second connection took 100 to 250 ms; a machine that is short of CPU was seen to need seconds.
 const connecting = "10 seconds"
 
-// An engine that answers nothing about the container any more is found out before that.
+// An engine that hangs on the container is found out before that.
 const patience = "40 seconds"
 
 /** The steps by which a container has an init and a program a connection to it. */
@@ -36,8 +36,8 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
   })
 
   /**
-   * Fails where the engine would wait for ever: it looks up user 0 in these files when it starts a
-   * container or a helper in one, whatever code inside has put in their place.
+   * Fails where the engine would hang: it looks up user 0 in these files when it starts a container or a
+   * helper, and code inside may have put a FIFO in their place.
    */
   const requireTables = Effect.fnUntraced(function* (instanceId: string) {
     for (const path of ["/etc/passwd", "/etc/group"]) {
@@ -70,7 +70,7 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
     reason: "a sandbox on it does not answer; stop or remove the sandbox",
   })
 
-  /** The first process of a container answers, or it is of no use. */
+  /** Waits for the first frame of a container's init. */
   const requireHello = (init: InitConnection): Effect.Effect<void, HostError> =>
     init.hello.pipe(
       Effect.timeoutOrElse({ duration: connecting, orElse: () => Effect.fail(silent) }),

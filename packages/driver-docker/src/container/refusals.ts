@@ -5,7 +5,7 @@ import { type Delivered, InitLost, withDelivery } from "../init/errors.ts"
 import type { Connected, Connections } from "./connections.ts"
 import type { Target } from "./Target.ts"
 
-/** What an engine's refusal of a call that needs a running container says of the sandbox. */
+/** An engine's refusal of a call that needs a running container, as an error about the sandbox. */
 const refusedFor =
   ({ id }: Target) =>
   (error: HostError): SandboxNotFound | SandboxNotRunning | HostError => {
@@ -31,7 +31,7 @@ export const connectTo = (
 ): Effect.Effect<Connected, SandboxNotFound | SandboxNotRunning | HostError, Scope.Scope> =>
   Effect.mapError(connections.of(target.instanceId), refusedFor(target))
 
-/** A call that did not end when it was told to: what it started may still be running. */
+/** The failure of a call that did not end when it was told to: what it started may still be running. */
 export class Stuck {
   readonly _tag = "Stuck"
   readonly error: EngineUnreachable
@@ -39,17 +39,16 @@ export class Stuck {
     this.error = error
   }
 
-  /** As the failure of a call whose request had reached the init, or not, or perhaps. */
+  /** The same for one call: `delivered` tells whether its request had reached the init. */
   of(delivered?: Delivered): Stuck {
     return new Stuck(withDelivery(this.error, delivered))
   }
 }
 
 /**
- * Asks an engine what has become of a call, and waits some seconds for it: one that hangs holds up nobody
- * who has waited for the call already.
+ * Asks an engine what has become of a call. Waits 5 seconds at most: the caller has waited for the call already.
  *
- * @param lost how the call itself failed, by which is known whether it was delivered
+ * @param lost how the call failed; tells whether it was delivered
  */
 export const answers = <A, E extends { readonly _tag: string }>(
   { endpoint }: DockerEngine["Service"],
@@ -70,7 +69,7 @@ export const answers = <A, E extends { readonly _tag: string }>(
   )
 }
 
-/** A connection that broke, as an error of the engine that it went over. */
+/** A broken connection, as an error about its engine. */
 export const brokenConnection = (
   { endpoint }: DockerEngine["Service"],
   lost: InitLost | HostError,
@@ -84,11 +83,11 @@ export const brokenConnection = (
       })
     : lost
 
-/** Whether nothing of a call was begun, since its connection had gone before it was sent. */
+/** Whether a call was never begun, because its connection was gone before it was sent. */
 export const isUndelivered = (error: { readonly _tag: string }): boolean =>
   (error instanceof InitLost || error instanceof EngineUnreachable) && error.delivered === "never"
 
-/** Why a call over a connection that broke could not be done: the sandbox is gone or stopped, perhaps. */
+/** Finds out why a connection broke during a call: the sandbox may be gone or stopped. */
 export const explainLoss = (
   engine: DockerEngine["Service"],
   target: Target,

@@ -10,7 +10,7 @@ import type { Later } from "./timers.ts"
 /** How a call is held to what it may take. */
 export interface ChannelOptions extends OutputOptions {
   /** Milliseconds until it is killed; unlimited by default. */
-  readonly timeout?: number
+  readonly timeout?: number | undefined
   /**
    * Milliseconds that the init may keep a reader or a writer waiting before it is killed as by a
    * timeout; unlimited by default.

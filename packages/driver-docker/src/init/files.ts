@@ -294,7 +294,7 @@ export interface SearchOptions {
   /** Whether upper and lower case are the same: false by default. */
   readonly ignoreCase?: boolean
   /** What names of files must match: all by default. */
-  readonly glob?: string
+  readonly glob?: string | undefined
   /** Globs of names that are passed over: none by default. */
   readonly exclude?: ReadonlyArray<string>
 }

@@ -22,7 +22,7 @@ import { fileRequest } from "./requests.ts"
 export interface Actor {
   readonly connection: InitConnection
   /** A name, a number, or either with `:group`; root where absent. */
-  readonly user?: string
+  readonly user?: string | undefined
   /**
    * Milliseconds that an operation without a stream may take in all, and one with a stream may take
    * between two pieces: 60,000 by default.

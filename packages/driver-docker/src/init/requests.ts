@@ -84,7 +84,7 @@ export interface RunRequest {
   /** Whether the one argument is a script, for bash or else sh: false by default. */
   readonly script?: boolean
   /** A name, a number, or either with `:group`; root where absent. */
-  readonly user?: string
+  readonly user?: string | undefined
   /** An absolute path. */
   readonly cwd: string
   /** `NAME=value` over the environment of the sandbox; `NAME` alone takes it away. */

@@ -27,9 +27,9 @@ export type RunError = ConnectionError | InvalidInput | NotStarted
 /** A command to run. */
 export interface Command extends RunRequest {
   /** Fed to standard input, which is closed then; it is empty where absent. */
-  readonly stdin?: Uint8Array | Stream.Stream<Uint8Array>
+  readonly stdin?: Uint8Array | Stream.Stream<Uint8Array> | undefined
   /** Milliseconds after which it is killed with all that it started; unlimited where absent. */
-  readonly timeout?: number
+  readonly timeout?: number | undefined
 }
 
 /** A command that was begun. */
@@ -167,4 +167,4 @@ export const runTo = <X, E>(
     }),
   )
 
-const options = ({ timeout }: Command) => (timeout === undefined ? {} : { timeout })
+const options = ({ timeout }: Command) => ({ timeout })
