@@ -12,7 +12,7 @@ import {
 } from "effect"
 import { checkEgress, type EgressRules } from "./egress/EgressRules.ts"
 import { InvalidInput, type InvalidLimits, invalidInput } from "./errors.ts"
-import type { Quota, Quotas } from "./LeaseStore.ts"
+import type { Quota, Quotas } from "./leases/quotas.ts"
 import { Allow, makePolicy, type Policy } from "./Policy.ts"
 import type { EgressPolicy } from "./values/Egress.ts"
 import {

@@ -7,31 +7,36 @@ import {
   type SandboxNotFound,
 } from "../errors.ts"
 import { Incarnation } from "../Incarnation.ts"
-import type { Lease, LeaseChange, LeaseStore, NewLease } from "../LeaseStore.ts"
+import type { LeaseStore } from "../LeaseStore.ts"
 import type { SandboxDriver } from "../SandboxDriver.ts"
 import type { Settings } from "../Settings.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import { type Condemned, makeCondemned } from "./condemned.ts"
+import type { Lease, LeaseChange, NewLease } from "./Lease.ts"
+import { timesOf } from "./times.ts"
 
-/** What users and reapers of one host's leases have in common. */
+/** How this process reads and changes the leases of one host. */
 export interface HostLeases {
-  /** Its ID, once the store lets this host use it. */
+  readonly driver: SandboxDriver["Service"]
+  readonly store: LeaseStore["Service"]
+  readonly times: ReturnType<typeof timesOf>
+  /** See `SettingsInput.extensionLimit`. */
+  readonly extensionLimit: Duration.Duration
+  /** The host's ID, once the store lets this host use it. */
   readonly host: Effect.Effect<string, HostError | LeaseStoreFailed>
   /** See `LeaseStore.beat`. */
   readonly beat: Effect.Effect<void, HostError | LeaseStoreFailed>
-  /** Milliseconds that an act on a container is claimed for: ample, and short after a crash. */
-  readonly claim: number
   readonly get: (id: SandboxId) => Effect.Effect<Option.Option<Lease>, HostError | LeaseStoreFailed>
   readonly change: (
     lease: Lease,
     change: LeaseChange,
   ) => Effect.Effect<Option.Option<Lease>, LeaseStoreFailed>
-  /** Gives a sandbox that has no lease one from now on; none where it has got one meanwhile. */
+  /** Begins a lease for a sandbox that has none. It gives none when the sandbox got one meanwhile. */
   readonly adopt: (
     info: SandboxInfo,
   ) => Effect.Effect<Option.Option<Lease>, HostError | LeaseStoreFailed>
-  /** Acts on the container under a claim, and gives the claim back with what the lease then is. */
+  /** Acts on the container under a claim, then gives the claim back with a change of the lease. */
   readonly act: <E>(
     claimed: Lease,
     call: (id: SandboxId) => Effect.Effect<void, E>,
@@ -44,9 +49,9 @@ export interface HostLeases {
   readonly finishRemoval: (claimed: Lease) => Effect.Effect<void, HostError | LeaseStoreFailed>
 }
 
-/** What its host says of a sandbox that nothing else is known of. */
+/** The phase of a sandbox that only its host knows. */
 export const phaseOf = ({ status }: SandboxInfo) =>
-  // One that was just made, by a process with a store of its own perhaps, is about to be started.
+  // One that was only created is about to be started, perhaps by a process with a store of its own.
   status === "stopped" ? "idle" : "active"
 
 /** The lease that a sandbox as its host has it would have if it were used now. */
@@ -69,18 +74,17 @@ const doubleHost = (hostId: string, mark: string) =>
     detail: `the lease store knows another host with the ID ${hostId}, and this one (${mark}) would take its leases for its own. Clones of a machine share that ID: give each a hostId of its own (an option of the driver). Where this host was only renamed, it is let in some minutes later`,
   })
 
-export const makeHostLeases = Effect.fnUntraced(function* (
+/** Who this host is, and how its time passes. */
+const makeHost = Effect.fnUntraced(function* (
   driver: SandboxDriver["Service"],
   store: LeaseStore["Service"],
-  settings: Settings["Service"],
+  step: number,
 ) {
   // Asked once, but not before an engine answers.
   const identity = yield* driver.capabilities.pipe(
     Effect.map(({ hostId, hostMark = "" }) => ({ hostId, mark: hostMark })),
     Effect.cachedWithTTL((exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0)),
   )
-  // A holder renews three times while its lease lasts: a step and what it misses leave a third.
-  const step = Math.min(30_000, Duration.toMillis(settings.idleTimeout) / 3)
   let isOurs = false
   const beat = Effect.gen(function* () {
     const { hostId, mark } = yield* identity
@@ -91,13 +95,26 @@ export const makeHostLeases = Effect.fnUntraced(function* (
     Effect.andThen(identity),
     Effect.map(({ hostId }) => hostId),
   )
+  return { host, beat }
+})
+
+export const makeHostLeases = Effect.fnUntraced(function* (
+  driver: SandboxDriver["Service"],
+  store: LeaseStore["Service"],
+  settings: Settings["Service"],
+) {
+  const times = timesOf(settings)
+  const { host, beat } = yield* makeHost(driver, store, times.step)
   const change: HostLeases["change"] = (lease, change) => store.change(lease, lease.token, change)
   const condemned = makeCondemned(driver, store, host)
 
   const hostLeases: HostLeases = {
+    driver,
+    store,
+    times,
+    extensionLimit: settings.extensionLimit,
     host,
     beat,
-    claim: Math.max(5_000, Math.min(30_000, Duration.toMillis(settings.idleTimeout))),
     get: (id) => Effect.flatMap(host, (host) => store.get({ host, id })),
     change,
     condemned,
@@ -110,12 +127,12 @@ export const makeHostLeases = Effect.fnUntraced(function* (
       call(claimed.id).pipe(
         Effect.provideService(Incarnation, claimed),
         condemned.watch(claimed),
-        // Whether it was done is not known then: what `failed` says must be right either way.
+        // It is not known then whether it was done: `failed` must be right either way.
         Effect.onError(() => Effect.ignore(change(claimed, { ...failed, claim: 0 }))),
         Effect.andThen(change(claimed, { ...done, claim: 0 })),
       ),
     finishRemoval: Effect.fnUntraced(function* (claimed) {
-      // What a broken-off creation left has no incarnation that anybody knows.
+      // The lease of a broken-off creation knows no incarnation.
       const instance = claimed.instanceId === "" ? undefined : claimed.instanceId
       yield* driver.remove(claimed.id, instance).pipe(
         Effect.catchTag("SandboxNotFound", (_: SandboxNotFound) => Effect.void),

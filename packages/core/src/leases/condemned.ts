@@ -1,28 +1,29 @@
 import { Effect, Option } from "effect"
 import { type HostError, type LeaseStoreFailed, SandboxCondemned } from "../errors.ts"
 import type { SandboxTarget } from "../Incarnation.ts"
-import type { LeaseStore, NewLease } from "../LeaseStore.ts"
+import type { LeaseStore } from "../LeaseStore.ts"
 import type { SandboxDriver } from "../SandboxDriver.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
 import { condemnedId, type SandboxId } from "../values/SandboxId.ts"
 import type { SessionKey } from "../values/Session.ts"
 import type { Tags } from "../values/Tags.ts"
+import type { NewLease } from "./Lease.ts"
 
-/** The sandboxes of a host that could not be ended: out of the way, and not forgotten. */
+/** The sandboxes that their host could not end. Their names are free, and they are removed later. */
 export interface Condemned {
-  /** Gives the lease of a sandbox a key of its own. The name is free then, and nobody's use goes on. */
+  /** Gives the lease of a sandbox a key of its own. Its name is free then, and every use of it ends. */
   readonly condemn: (lease: NewLease) => Effect.Effect<void, HostError | LeaseStoreFailed>
-  /** Condemns the sandbox of a lease where the host says in the course of a call that it must be. */
+  /** Condemns the sandbox of a lease when a call fails because the host can't end the sandbox. */
   readonly watch: (
     lease: NewLease,
   ) => <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SandboxCondemned, R>
-  /** Refuses what is condemned. */
+  /** Fails if the incarnation is condemned. */
   readonly refuse: (
     target: SandboxTarget,
   ) => Effect.Effect<void, SandboxCondemned | HostError | LeaseStoreFailed>
   /**
-   * The sandboxes that are there for their sessions: one for each ID, and none that is condemned. Where
-   * the store is away, those are shown too.
+   * The sandboxes of sessions: one for each ID, and none that is condemned. While the store is away,
+   * condemned ones are listed too.
    */
   readonly list: (
     session?: SessionKey,
@@ -40,7 +41,7 @@ export const named =
   <E>(error: E): E | SandboxCondemned =>
     isCondemned(error) ? new SandboxCondemned({ sandbox: id, reason: error.reason }) : error
 
-/** Of several incarnations of one ID the host lists the newest last; what came before is condemned. */
+/** The newest incarnation of each ID, which the host lists last. Older ones are condemned. */
 export const newestOf = (infos: ReadonlyArray<SandboxInfo>): ReadonlyMap<SandboxId, SandboxInfo> =>
   new Map(infos.map((info) => [info.id, info]))
 
@@ -55,13 +56,12 @@ export const makeCondemned = (
       ? Effect.map(driver.list(lease.session), (infos) => newestOf(infos).get(lease.id)?.instanceId)
       : Effect.succeed(lease.instanceId)
 
-  /** Somebody may renew or change it meanwhile. */
-  const drop = (lease: NewLease): Effect.Effect<void, LeaseStoreFailed> =>
+  /** Deletes a lease, whatever happens to it meanwhile. */
+  const drop = (lease: NewLease) =>
     Effect.gen(function* () {
       const found = Option.getOrUndefined(yield* store.get(lease))
-      if (found?.instanceId !== lease.instanceId) return
-      if (!(yield* store.delete(found, found.token))) yield* drop(lease)
-    })
+      return found?.instanceId !== lease.instanceId || (yield* store.delete(found, found.token))
+    }).pipe(Effect.repeat({ until: (gone) => gone }))
 
   const condemn: Condemned["condemn"] = Effect.fnUntraced(function* (lease) {
     const instanceId = yield* instanceOf(lease)

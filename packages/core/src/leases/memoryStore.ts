@@ -1,16 +1,10 @@
 import { Effect, Layer, Option } from "effect"
-import {
-  findExcess,
-  type Insertion,
-  isDue,
-  type Lease,
-  type LeaseKey,
-  LeaseStore,
-  type NewLease,
-  type Quota,
-} from "../LeaseStore.ts"
+import { type Insertion, LeaseStore } from "../LeaseStore.ts"
 import { elapsed } from "./elapsed.ts"
 import { HostClock } from "./HostClock.ts"
+import { isDue } from "./idleRule.ts"
+import type { Lease, LeaseKey, NewLease } from "./Lease.ts"
+import { findExcess, type Quota } from "./quotas.ts"
 
 const sum = (leases: ReadonlyArray<NewLease>): Required<Quota> => ({
   sandboxes: leases.length,

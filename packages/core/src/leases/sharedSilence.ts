@@ -2,11 +2,17 @@ import { Effect } from "effect"
 import { EngineUnreachable } from "../errors.ts"
 import type { makeKeyedLock } from "../KeyedLock.ts"
 
+export type SharedSilence<Key> = (
+  key: Key,
+) => <A, E, R>(turn: Effect.Effect<A, E, R>) => Effect.Effect<A, E | EngineUnreachable, R>
+
 /**
  * Takes turns by key. When a turn finds that its engine does not answer, the turns that waited for it fail
  * with the same error: one after the other they would each wait for the same silence.
  */
-export const makeSharedSilence = <Key>(exclusively: ReturnType<typeof makeKeyedLock<Key>>) => {
+export const makeSharedSilence = <Key>(
+  exclusively: ReturnType<typeof makeKeyedLock<Key>>,
+): SharedSilence<Key> => {
   const silences = new Map<Key, EngineUnreachable>()
   return (key: Key) =>
     <A, E, R>(turn: Effect.Effect<A, E, R>): Effect.Effect<A, E | EngineUnreachable, R> =>

@@ -1,6 +1,6 @@
 import { Duration, Effect } from "effect"
 import { type ExecError, InvalidPath, type LeaseError } from "../errors.ts"
-import { late } from "../Leases.ts"
+import { late } from "../leases/enter.ts"
 import { type FilePath, sandboxPath } from "../values/FilePath.ts"
 import type { SandboxUser } from "../values/SandboxUser.ts"
 

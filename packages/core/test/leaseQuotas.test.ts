@@ -1,9 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
   findExcess,
-  isDue,
-  type Lease,
-  type LeasePhase,
   type NewLease,
   type Quotas,
   SandboxName,
@@ -25,30 +22,6 @@ const lease: NewLease = {
   idleTimeout: 1000,
   removeTimeout: 2000,
 }
-
-describe("a lease is due", () => {
-  const due = (phase: LeasePhase, unusedFor: number) => {
-    const held: Lease = { ...lease, phase, unusedFor, token: 1, claimedFor: 0 }
-    return isDue(held)
-  }
-
-  it("to be stopped once it was idle for its time, if it is active", () => {
-    assert.deepStrictEqual([due("active", 999), due("active", 1000)], [false, true])
-    for (const phase of ["creating", "idle", "stopped"] as const) {
-      assert.isFalse(due(phase, 1999), phase)
-    }
-  })
-
-  it("to be removed once that time has passed, whatever it is", () => {
-    for (const phase of ["creating", "active", "idle", "stopped"] as const) {
-      assert.isTrue(due(phase, 2000), phase)
-    }
-  })
-
-  it("to be finished at any time, if its removal has begun", () => {
-    assert.isTrue(due("removing", 0))
-  })
-})
 
 describe("a quota", () => {
   const none = { sandboxes: 0, memory: 0, cpus: 0, disk: 0 }
