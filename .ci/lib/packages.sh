@@ -4,8 +4,8 @@ set -euo pipefail
 
 SYSTEM_PACKAGES=(
   aardvark-dns btrfs-progs busybox-static ca-certificates catatonit clang-14 curl debootstrap docker-registry e2fsprogs
-  gcc git iproute2 iptables jq libc6-dev libclang-rt-14-dev lld-14 netavark openssh-client openssh-server podman
-  postgresql qemu-user-static socat
+  fish gcc git iproute2 iptables jq libc6-dev libclang-rt-14-dev lld-14 netavark openssh-client openssh-server podman
+  postgresql qemu-user-static socat zsh
 )
 
 install_system_packages() {

@@ -23,6 +23,8 @@ export type Need =
   | "an emulator"
   | "a C compiler"
   | "an SSH server"
+  | "zsh"
+  | "fish"
 
 /** Needs that are of use with an engine only. */
 const ofAnEngine: ReadonlyArray<Need> = [

@@ -3,10 +3,13 @@ import { Argument, Command, Completions } from "effect/cli"
 import { sandboxName } from "../find.ts"
 import { ending, print } from "../output.ts"
 
-// Stands in Effect's scripts for the names, which they can't ask for.
+// Effect's scripts hold fixed words only. This word stands in them where `cordon ps` is to be asked.
 const placeholder = "__cordon_names__"
 
 const ask = "cordon ps --names 2>/dev/null"
+
+/** The arguments of `cp`: paths of this machine, among others. */
+const copyPlaces = ["from", "to"]
 
 const asked = {
   bash: [`'${placeholder}'`, `$(${ask})`],
@@ -17,13 +20,14 @@ const asked = {
 type Shell = keyof typeof asked
 const shells = ["bash", "zsh", "fish"] as const satisfies ReadonlyArray<Shell>
 
+const typeOf = ({ name, type }: Completions.ArgumentDescriptor): Completions.ArgumentType => {
+  if (name === sandboxName) return { _tag: "Choice", values: [placeholder] }
+  return copyPlaces.some((place) => place === name) ? { _tag: "Path", pathType: "either" } : type
+}
+
 const withNames = (command: Completions.CommandDescriptor): Completions.CommandDescriptor => ({
   ...command,
-  arguments: command.arguments.map((argument) =>
-    argument.name === sandboxName
-      ? { ...argument, type: { _tag: "Choice" as const, values: [placeholder] } }
-      : argument,
-  ),
+  arguments: command.arguments.map((argument) => ({ ...argument, type: typeOf(argument) })),
   subcommands: command.subcommands.map(withNames),
 })
 
@@ -38,9 +42,9 @@ export const completionScript = (shell: Shell, command: Command.Command.Any): st
   return script.replaceAll(from, () => to)
 }
 
-export const completion = (command: Command.Command.Any) =>
+export const completion = (command: () => Command.Command.Any) =>
   Command.make("completion", { shell: Argument.Literals("shell", shells) }, ({ shell }) =>
-    print(completionScript(shell, command)).pipe(Effect.as(0), ending),
+    Effect.suspend(() => print(completionScript(shell, command()))).pipe(Effect.as(0), ending),
   ).pipe(
     Command.withDescription(
       "Prints a script that completes commands, flags and names of sandboxes: source <(cordon completion bash)",
