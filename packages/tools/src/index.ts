@@ -29,17 +29,17 @@ export type { ObjectSchema } from "./jsonSchema.ts"
 export type { SandboxToolName } from "./oneSandbox.ts"
 export type { PictureType } from "./picture.ts"
 export { OnToolProgress, type ToolProgress } from "./progress.ts"
-export {
-  type CreateToolsOptions,
-  createTools,
-  type ExtraTools,
-  type PromiseSandboxToolset,
-  type PromiseTool,
-  type PromiseTools,
-  type PromiseToolset,
-  type SandboxToolsOptions,
-  type SharedToolsOptions,
-} from "./promise.ts"
+export { createTools } from "./promise/createTools.ts"
+export type {
+  CreateToolsOptions,
+  ExtraTools,
+  PromiseSandboxToolset,
+  PromiseTool,
+  PromiseTools,
+  PromiseToolset,
+  SandboxToolsOptions,
+  SharedToolsOptions,
+} from "./promise/PromiseTool.ts"
 export type {
   Tool,
   ToolAnnotations,

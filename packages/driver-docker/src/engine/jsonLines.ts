@@ -1,6 +1,10 @@
 import { EngineError, type HostError } from "@cordon/core"
-import { Effect, type Schema, Stream } from "effect"
+import { type Schema, Stream } from "effect"
+import { Ndjson } from "effect/encoding"
 import { decodeAnswer } from "./schemas.ts"
+
+// A line of a pull or an event has some hundred bytes. A longer one fails, and is never held whole.
+const maxLineBytes = 4 * 1024 * 1024
 
 /** Reads a stream of JSON documents, one a line, as the engine sends pulls and events. */
 const jsonLines = (
@@ -8,19 +12,15 @@ const jsonLines = (
   operation: string,
 ): Stream.Stream<unknown, HostError> =>
   source.pipe(
-    Stream.decodeText,
-    Stream.splitLines,
-    Stream.filter((line) => line.trim() !== ""),
-    Stream.mapEffect((line) =>
-      Effect.try({
-        try: (): unknown => JSON.parse(line),
-        catch: () =>
-          new EngineError({
+    Stream.pipeThroughChannel(Ndjson.decode({ ignoreEmptyLines: true, maxLineBytes })),
+    Stream.mapError((error) =>
+      Ndjson.isNdjsonError(error)
+        ? new EngineError({
             operation,
             reason: { _tag: "NotUnderstood" },
             detail: "its answer is not JSON lines",
-          }),
-      }),
+          })
+        : error,
     ),
   )
 

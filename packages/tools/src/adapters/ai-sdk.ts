@@ -7,7 +7,7 @@ import type {
   PromiseTool,
   PromiseTools,
   PromiseToolset,
-} from "../promise.ts"
+} from "../promise/PromiseTool.ts"
 import type { ToolResult } from "../Tool.ts"
 import type { AnyToolName, ToolInput, ToolName } from "../tools.ts"
 import { approvalOf, approvalShape, type ToolApproval } from "./approval.ts"

@@ -6,7 +6,7 @@ import type {
 } from "@anthropic-ai/sdk/resources/messages/messages"
 import { checkInput, optionNames } from "@cordon/core"
 import { Schema } from "effect"
-import type { PromiseTool, PromiseTools } from "../promise.ts"
+import type { PromiseTool, PromiseTools } from "../promise/PromiseTool.ts"
 import type { ToolResult } from "../Tool.ts"
 import {
   optionsOf,

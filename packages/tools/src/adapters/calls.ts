@@ -2,7 +2,7 @@
 import { optionNames } from "@cordon/core"
 import type { ObjectSchema } from "../jsonSchema.ts"
 import type { ToolProgress } from "../progress.ts"
-import type { PromiseTool, PromiseTools } from "../promise.ts"
+import type { PromiseTool, PromiseTools } from "../promise/PromiseTool.ts"
 
 /** The options of a call; frameworks hand on no signal as undefined or null. */
 export const withSignal = (signal: AbortSignal | null | undefined) =>

@@ -3,7 +3,7 @@ import type { CallbackManagerForToolRun } from "@langchain/core/callbacks/manage
 import { ToolMessage } from "@langchain/core/messages"
 import { DynamicStructuredTool, type ToolRunnableConfig } from "@langchain/core/tools"
 import { Schema } from "effect"
-import type { PromiseTool, PromiseTools } from "../promise.ts"
+import type { PromiseTool, PromiseTools } from "../promise/PromiseTool.ts"
 import { nullableSchemaOf } from "../strict.ts"
 import type { ToolInfo, ToolResult } from "../Tool.ts"
 import { approvalShape } from "./approval.ts"

@@ -1,7 +1,7 @@
 import { checkInput, optionNames } from "@cordon/core"
 import { type Tool, tool } from "@openai/agents"
 import { Schema } from "effect"
-import type { PromiseTool, PromiseTools } from "../promise.ts"
+import type { PromiseTool, PromiseTools } from "../promise/PromiseTool.ts"
 import type { ToolResult } from "../Tool.ts"
 import { approvalOf, approvalShape, type ToolApproval } from "./approval.ts"
 import { withSignal } from "./calls.ts"

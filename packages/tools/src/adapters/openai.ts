@@ -7,7 +7,7 @@ import type {
   ResponseInputItem,
   ResponseOutputItem,
 } from "openai/resources/responses/responses"
-import type { PromiseTool, PromiseTools } from "../promise.ts"
+import type { PromiseTool, PromiseTools } from "../promise/PromiseTool.ts"
 import type { ToolResult } from "../Tool.ts"
 import {
   optionsOf,

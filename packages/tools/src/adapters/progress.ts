@@ -1,5 +1,5 @@
 import type { ToolProgress } from "../progress.ts"
-import type { PromiseTool } from "../promise.ts"
+import type { PromiseTool } from "../promise/PromiseTool.ts"
 import type { ToolResult } from "../Tool.ts"
 
 // Nobody reads as fast as a command may write: only the latest is told.
