@@ -12,11 +12,13 @@ import {
   type Origin,
   parseHost,
   Refusal,
+  type Routes,
   refuse,
   refusedBecause,
   type Upstream,
   upgrade,
 } from "./forward.ts"
+import { Http2Sessions } from "./Http2Sessions.ts"
 import type { Placeholders } from "./placeholders.ts"
 import { isInspected, type Policy } from "./policy.ts"
 import { within } from "./within.ts"
@@ -63,7 +65,8 @@ export class EgressProxy {
   readonly exchanges: Exchanges
   readonly #options: ProxyOptions
   readonly #server = createServer({ ...limits })
-  #upstream: Upstream
+  readonly #upstream: Upstream
+  #routes: Routes
   #lookup: LookupFunction
   readonly #sockets = new Set<Duplex>()
 
@@ -71,7 +74,9 @@ export class EgressProxy {
     this.#options = options
     this.exchanges = new Exchanges(options.policy, options)
     this.#lookup = this.#lookupOf(options.policy)
-    this.#upstream = this.#upstreamOf()
+    this.#routes = this.#routesOf()
+    const { placeholders } = options
+    this.#upstream = { exchanges: this.exchanges, placeholders, routes: () => this.#routes }
     this.#server.on("request", (request, response) => {
       this.#plain(request, (origin) => forward(request, response, origin, this.#upstream)).catch(
         (error: unknown) => refuse(response, error),
@@ -101,22 +106,24 @@ export class EgressProxy {
 
   /** Has other rules decide from now on. */
   update(policy: Policy): void {
-    const before = this.#upstream
+    const before = this.#routes
     this.#lookup = this.#lookupOf(policy)
-    this.#upstream = this.#upstreamOf()
+    this.#routes = this.#routesOf()
     this.exchanges.update(policy)
     // Connections that wait were made by the rules as they were; those under way close with what they carry.
     for (const agent of [before.http, before.https]) {
       for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy()
     }
+    before.http2.drain()
   }
 
   /** Ends all that is under way. */
   close(): void {
     this.exchanges.close()
     for (const socket of this.#sockets) socket.destroy()
-    this.#upstream.http.destroy()
-    this.#upstream.https.destroy()
+    this.#routes.http.destroy()
+    this.#routes.https.destroy()
+    this.#routes.http2.drain()
     this.#server.close()
   }
 
@@ -124,14 +131,14 @@ export class EgressProxy {
     return lookupOpen(policy, this.#options.hosts)
   }
 
-  #upstreamOf(): Upstream {
-    const { placeholders, ca } = this.#options
-    const common = { keepAlive: true, maxFreeSockets: 8, timeout: silence, lookup: this.#lookup }
+  #routesOf(): Routes {
+    const { ca } = this.#options
+    const lookup = this.#lookup
+    const common = { keepAlive: true, maxFreeSockets: 8, timeout: silence, lookup }
     return {
-      exchanges: this.exchanges,
-      placeholders,
       http: new HttpAgent(common),
       https: new HttpsAgent({ ...common, ca: ca === undefined ? undefined : [...ca] }),
+      http2: new Http2Sessions({ lookup, ca, greeting, silence, headerBytes }),
     }
   }
 
@@ -219,6 +226,8 @@ export class EgressProxy {
       server.on(event, () => socket.destroy())
     }
     socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
+    // HTTP/2 would not notice that a program inside is gone, and keep its streams open.
+    socket.allowHalfOpen = false
     server.emit("connection", socket)
   }
 }

@@ -1,20 +1,21 @@
-import {
-  type Agent as HttpAgent,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  request as plain,
-  type ServerResponse,
+import type {
+  Agent as HttpAgent,
+  IncomingMessage,
+  OutgoingHttpHeaders,
+  ServerResponse,
 } from "node:http"
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
-import { type Agent as HttpsAgent, type RequestOptions, request as secure } from "node:https"
-import { type Duplex, pipeline, type Readable } from "node:stream"
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2"
+import type { Agent as HttpsAgent, RequestOptions } from "node:https"
+import { type Duplex, pipeline, type Readable, type Writable } from "node:stream"
 import { framingOf } from "@cordon/core"
 import { AddressRefused } from "./destinations.ts"
 import type { Exchange, Exchanges } from "./Exchanges.ts"
-import { requestHeaders, responseHeaders, secretsOf } from "./headers.ts"
+import type { Http2Sessions } from "./Http2Sessions.ts"
+import { asHttp2, requestHeaders, responseHeaders, secretsOf } from "./headers.ts"
 import type { Placeholders } from "./placeholders.ts"
 import type { Rule, Subject } from "./policy.ts"
 import { makeScrubber } from "./scrub.ts"
+import { type Answer, type Answering, requestTo, sendHttp1, sendHttp2 } from "./sending.ts"
 
 export type Request = IncomingMessage | Http2ServerRequest
 export type Response = ServerResponse | Http2ServerResponse
@@ -27,11 +28,18 @@ export interface Origin {
   readonly port: number
 }
 
+/** Connections to destinations, as the rules of their time allow them. */
+export interface Routes {
+  readonly http: HttpAgent
+  readonly https: HttpsAgent
+  readonly http2: Http2Sessions
+}
+
 export interface Upstream {
   readonly exchanges: Exchanges
   readonly placeholders: Placeholders
-  readonly http: HttpAgent
-  readonly https: HttpsAgent
+  /** Those of the rules as they are now. */
+  readonly routes: () => Routes
 }
 
 /** A request that can't be passed on, in the words of a status. */
@@ -123,26 +131,30 @@ const framing = (request: Request): OutgoingHttpHeaders =>
     ? framingOf(request.headers, !request.stream.endAfterHeaders)
     : framingOf(request.headers)
 
+const headersOf = (
+  request: Request,
+  origin: Origin,
+  rule: Rule,
+  { placeholders }: Upstream,
+): OutgoingHttpHeaders => requestHeaders(request.headers, nameOf(origin), rule, placeholders)
+
 const optionsOf = (
   request: Request,
   origin: Origin,
   rule: Rule,
   whole: string,
-  { placeholders, http, https }: Upstream,
-): RequestOptions => ({
-  host: origin.host,
-  port: origin.port,
-  method: request.method,
-  path: whole,
-  headers: {
-    ...requestHeaders(request.headers, nameOf(origin), rule, placeholders),
-    ...framing(request),
-  },
-  ...(origin.protocol === "https" ? { agent: https, servername: origin.host } : { agent: http }),
-})
-
-const open = (origin: Origin, options: RequestOptions) =>
-  origin.protocol === "https" ? secure(options) : plain(options)
+  upstream: Upstream,
+): RequestOptions => {
+  const { http, https } = upstream.routes()
+  return {
+    host: origin.host,
+    port: origin.port,
+    method: request.method,
+    path: whole,
+    headers: { ...headersOf(request, origin, rule, upstream), ...framing(request) },
+    ...(origin.protocol === "https" ? { agent: https, servername: origin.host } : { agent: http }),
+  }
+}
 
 /** Why a destination could not be reached, in words that tell a sandbox nothing of the operator's network. */
 const failureOf = (error: unknown) =>
@@ -150,9 +162,18 @@ const failureOf = (error: unknown) =>
     ? { status: 403, reason: "its name leads to an address that sandboxes may not reach" }
     : { status: 502, reason: "the destination did not answer as it should" }
 
+/** Ends a response so that nobody takes what came of it for the whole. */
+const breakOff = (response: Response) => {
+  if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else response.destroy()
+}
+
+const isFinished = (response: Response) =>
+  "stream" in response ? response.stream.writableFinished : response.writableFinished
+
 const answer = (response: Response, status: number, text: string) => {
   if (response.headersSent) {
-    response.destroy()
+    breakOff(response)
     return
   }
   response.statusCode = status
@@ -171,7 +192,68 @@ export const refuse = (response: Response, error: unknown): void => {
 const counted = (stream: Readable, count: Exchange["sent"]) =>
   stream.on("data", (bytes: Buffer) => void count(bytes.length))
 
-/** Passes a request on, and its response back. */
+const setHeaders = (response: Response, headers: OutgoingHttpHeaders) => {
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) response.setHeader(name, value)
+  }
+}
+
+/** Passes what a destination answers back to the sandbox. */
+const passBack = (
+  { status, headers, body, isWhole }: Answer,
+  response: Response,
+  rule: Rule,
+  exchange: Exchange,
+) => {
+  response.statusCode = status
+  setHeaders(response, responseHeaders(headers, rule))
+  if (isWhole) {
+    response.end()
+    body.resume()
+    exchange.close("done", { status })
+    return
+  }
+  // In HTTP/2 the sandbox may have to see them before it says more.
+  if ("stream" in response) response.writeHead(status)
+  const secrets = secretsOf(rule)
+  counted(body, exchange.received)
+  // Before the response is ended by it, which would look as if the sandbox went away.
+  body.on("close", () => {
+    if (!body.readableEnded) exchange.close("failed", { status, reason: "it broke off" })
+  })
+  const done = (error?: NodeJS.ErrnoException | null) => {
+    if (error) breakOff(response)
+    else exchange.close("done", { status })
+  }
+  if (secrets.length > 0) pipeline(body, makeScrubber(secrets), response, done)
+  else pipeline(body, response, done)
+}
+
+/** Sends what is judged. @returns where its content goes */
+const send = async (
+  request: Request,
+  origin: Origin,
+  rule: Rule,
+  whole: string,
+  upstream: Upstream,
+  answering: Answering,
+): Promise<Writable> => {
+  if ("stream" in request && origin.protocol === "https") {
+    const session = await upstream.routes().http2.get(origin)
+    // Meanwhile the rules may have changed.
+    answering.signal.throwIfAborted()
+    if (session !== undefined) {
+      const { method, headers, stream } = request
+      const own = headersOf(request, origin, rule, upstream)
+      const sent = asHttp2(own, { method, path: whole, te: headers["te"] }, rule)
+      return sendHttp2(session, sent, !stream.endAfterHeaders, answering)
+    }
+  }
+  const options = optionsOf(request, origin, rule, whole, upstream)
+  return sendHttp1(origin.protocol, options, answering)
+}
+
+/** Passes a request on, by HTTP/2 where it came so and its destination speaks it, and its response back. */
 export const forward = async (
   request: Request,
   response: Response,
@@ -180,46 +262,43 @@ export const forward = async (
 ): Promise<void> => {
   const { allowed, whole } = await judged(request, origin, upstream)
   const { rule, begin } = allowed
-  const sending = open(origin, optionsOf(request, origin, rule, whole, upstream))
+  const stop = new AbortController()
   const exchange = begin(() => {
-    sending.destroy()
+    stop.abort()
     answer(
       response,
       403,
       refusedBecause(`what was under way to ${origin.host} is no longer allowed`),
     )
-    response.destroy()
+    // Of HTTP/1.1, the rest of the request would come on this connection.
+    if (!("stream" in response)) response.destroy()
   })
-  const fail = (error: unknown) => {
+  const onError = (error: unknown) => {
+    if (stop.signal.aborted) return
     const { status, reason } = failureOf(error)
     exchange.close(status === 403 ? "refused" : "failed", { reason })
     answer(response, status, status === 403 ? refusedBecause(reason) : `Cordon: ${reason}.`)
   }
-  sending.on("error", fail)
   response.on("close", () => {
-    if (!response.writableFinished) {
-      sending.destroy()
-      exchange.close("failed", { reason: "the sandbox went away" })
-    }
+    if (isFinished(response)) return
+    stop.abort()
+    exchange.close("failed", { reason: "the sandbox went away" })
   })
-  sending.on("response", (incoming) => {
-    const status = incoming.statusCode ?? 502
-    response.statusCode = status
-    for (const [name, value] of Object.entries(responseHeaders(incoming.headers, rule))) {
-      if (value !== undefined) response.setHeader(name, value)
-    }
-    const secrets = secretsOf(rule)
-    counted(incoming, exchange.received)
-    const done = (error?: NodeJS.ErrnoException | null) =>
-      error
-        ? exchange.close("failed", { status, reason: "it broke off" })
-        : exchange.close("done", { status })
-    if (secrets.length > 0) pipeline(incoming, makeScrubber(secrets), response, done)
-    else pipeline(incoming, response, done)
-  })
-  counted(request, exchange.sent)
-  // Its own end is told by the response, or by an error.
-  pipeline(request, sending, () => {})
+  const answering: Answering = {
+    signal: stop.signal,
+    onError,
+    onAnswer: (given) => passBack(given, response, rule, exchange),
+    onTrailers: (trailers) => {
+      if ("stream" in response) response.addTrailers(responseHeaders(trailers, rule))
+    },
+  }
+  const sending = await send(request, origin, rule, whole, upstream, answering).catch(onError)
+  if (sending === undefined) return
+  stop.signal.addEventListener("abort", () => sending.destroy())
+  if (sending.writableEnded) return
+  // Its own end is told by the response, or by an error, which must not end the request before it is answered.
+  request.on("error", () => stop.abort())
+  counted(request, exchange.sent).pipe(sending)
 }
 
 /** Passes on a connection that leaves HTTP, as WebSocket does. */
@@ -243,7 +322,7 @@ export const upgrade = async (
   const { allowed, whole } = await judged(request, origin, upstream)
   const { rule, begin } = allowed
   const options = optionsOf(request, origin, rule, whole, upstream)
-  const sending = open(origin, {
+  const sending = requestTo(origin.protocol, {
     ...options,
     headers: { ...options.headers, connection: "Upgrade", upgrade: "websocket" },
   })

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
+import { sensitiveHeaders } from "node:http2"
 import { passedOn } from "@cordon/core"
 import { Redacted } from "effect"
 import type { Placeholders } from "./placeholders.ts"
@@ -40,6 +41,27 @@ export const requestHeaders = (
   }
 }
 
-/** A response's headers as the sandbox gets them. */
+/** The headers of HTTP/1.1 as HTTP/2 has them. */
+export const asHttp2 = (
+  { host, ...headers }: OutgoingHttpHeaders,
+  request: {
+    readonly method: string
+    readonly path: string
+    readonly te: IncomingHttpHeaders[string]
+  },
+  rule: Rule,
+): OutgoingHttpHeaders => ({
+  ...headers,
+  // gRPC asks for trailers by it. It may say nothing else.
+  ...(request.te === "trailers" ? { te: "trailers" } : {}),
+  ":method": request.method,
+  ":scheme": "https",
+  ":authority": host,
+  ":path": request.path,
+  // What compression keeps of a secret could be guessed by how well other headers compress.
+  ...(secretsOf(rule).length > 0 ? { [sensitiveHeaders]: Object.keys(headers) } : {}),
+})
+
+/** A response's headers, or trailers, as the sandbox gets them. */
 export const responseHeaders = (headers: IncomingHttpHeaders, rule: Rule): OutgoingHttpHeaders =>
   changed(headers, (text) => scrubText(text, secretsOf(rule)))

@@ -1,8 +1,15 @@
 import { once } from "node:events"
 import { type IncomingHttpHeaders, type IncomingMessage, request } from "node:http"
-import { connect as connectHttp2, createSecureServer } from "node:http2"
+import {
+  type ClientHttp2Session,
+  connect as connectHttp2,
+  createSecureServer,
+  Http2ServerResponse,
+  type OutgoingHttpHeaders,
+} from "node:http2"
+import { createServer as createHttps } from "node:https"
 import { connect as connectTcp, createServer as createTcp, type Socket } from "node:net"
-import type { Duplex } from "node:stream"
+import { type Duplex, pipeline, Readable } from "node:stream"
 import { buffer } from "node:stream/consumers"
 import { connect as connectTls, type TLSSocket } from "node:tls"
 import type { EgressAttempt, EgressRules } from "@cordon/core"
@@ -12,6 +19,7 @@ import { portOf } from "../../../test/support/portOf.ts"
 import { makeAuthority } from "../src/authority.ts"
 import { EgressProxy } from "../src/EgressProxy.ts"
 import type { Ask } from "../src/Exchanges.ts"
+import type { Request, Response } from "../src/forward.ts"
 import { Placeholders } from "../src/placeholders.ts"
 import { parsePolicy } from "../src/policy.ts"
 
@@ -23,32 +31,60 @@ export interface Received {
   readonly url: string
   readonly headers: IncomingHttpHeaders
   readonly body: string
+  readonly version: string
+}
+
+/** Bytes without end, of which only those are made that somebody takes. */
+export const made = { bytes: 0 }
+function* endless() {
+  const piece = Buffer.alloc(64 * 1024)
+  while (true) {
+    made.bytes += piece.length
+    yield piece
+  }
 }
 
 /** A server of all names, which tells what it gets. It repeats the header `authorization` in its answer. */
-export const startDestination = async () => {
+export const startDestination = async ({ hasHttp2 = true } = {}) => {
   const authority = makeTestAuthority("Destinations")
   const received: Array<Received> = []
   const { cert, key } = authority.server(names.map((name) => `DNS:${name}`))
   const sockets = new Set<Socket>()
-  const server = createSecureServer({ allowHTTP1: true, cert, key }, async (incoming, response) => {
-    const { method, url, headers } = incoming
-    if (url === "/slow") {
-      response.write("begun")
+  const answer = async (incoming: Request, response: Response) => {
+    const { method = "", url = "", headers, httpVersion: version } = incoming
+    if (url === "/echo" || url === "/endless") {
+      received.push({ method, url, headers, body: "", version })
+      response.setHeader("content-type", "application/grpc")
+      if (response instanceof Http2ServerResponse) {
+        response.writeHead(200)
+        response.addTrailers({ "grpc-status": "0", "x-told": String(headers.authorization) })
+      }
+      if (url === "/echo") pipeline(incoming, response, () => {})
+      else pipeline(Readable.from(endless()), response, () => {})
+      return
+    }
+    if (url === "/trailers-only") {
+      if (response instanceof Http2ServerResponse) {
+        response.stream.respond({ ":status": 200, "grpc-status": "5" }, { endStream: true })
+      }
       return
     }
     if (url === "/elsewhere") {
-      response.writeHead(302, { location: `https://other.test:${portOf(server)}/` })
+      response.statusCode = 302
+      response.setHeader("location", `https://other.test:${portOf(server)}/`)
       response.end()
       return
     }
     const body = await buffer(incoming).then(String, () => "broken")
-    received.push({ method, url, headers, body })
-    response.writeHead(200, { "x-told": String(headers.authorization ?? headers["x-key"] ?? "") })
+    received.push({ method, url, headers, body, version })
+    response.setHeader("x-told", String(headers.authorization ?? headers["x-key"] ?? ""))
     response.end(
       `you said ${headers.authorization ?? headers["x-key"] ?? "nothing"} and ${body.length} bytes`,
     )
-  })
+  }
+  const server = hasHttp2
+    ? createSecureServer({ allowHTTP1: true, cert, key }, answer)
+    : createHttps({ cert, key }, answer)
   server.on("upgrade", (_: IncomingMessage, socket: Duplex) => {
     socket.write(
       "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n",
@@ -212,23 +248,32 @@ export const ask = async (
   return { status: response.statusCode ?? 0, headers: response.headers, body: text }
 }
 
+/** A connection of HTTP/2 to a destination, as a program inside makes it. */
+export const http2To = async (
+  proxy: TestProxy,
+  destination: Destination,
+  to = "api.test",
+): Promise<ClientHttp2Session & AsyncDisposable> => {
+  const target = `${to}:${destination.port}`
+  const { socket } = await tunnelTo(proxy, target)
+  const tls = await secured(socket, {
+    servername: to,
+    ca: proxy.authority.certificate,
+    alpn: ["h2"],
+  })
+  const session = connectHttp2(`https://${target}`, { createConnection: () => tls })
+  session.on("error", () => {})
+  return Object.assign(session, { [Symbol.asyncDispose]: async () => session.destroy() })
+}
+
 /** As `ask`, by HTTP/2, with any pseudo-headers. */
 export const askHttp2 = async (
   proxy: TestProxy,
   destination: Destination,
-  headers: Readonly<Record<string, string>>,
+  headers: OutgoingHttpHeaders,
   body = "",
 ): Promise<Answer> => {
-  const { socket } = await tunnelTo(proxy, `api.test:${destination.port}`)
-  const tls = await secured(socket, {
-    servername: "api.test",
-    ca: proxy.authority.certificate,
-    alpn: ["h2"],
-  })
-  const session = connectHttp2(`https://api.test:${destination.port}`, {
-    createConnection: () => tls,
-  })
-  session.on("error", () => {})
+  await using session = await http2To(proxy, destination)
   const stream = session.request(
     { ":method": "GET", ":path": "/", ...headers },
     { endStream: body === "" },
@@ -239,6 +284,5 @@ export const askHttp2 = async (
     IncomingHttpHeaders & { ":status"?: number },
   ]
   const text = await buffer(stream).then(String, () => "")
-  session.destroy()
   return { status: answered[":status"] ?? 0, headers: answered, body: text }
 }

@@ -1,0 +1,315 @@
+import { once } from "node:events"
+import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2"
+import { setTimeout } from "node:timers/promises"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import type { EgressRules } from "@cordon/core"
+import {
+  ask,
+  askHttp2,
+  type Destination,
+  http2To,
+  made,
+  startDestination,
+  startProxy,
+} from "./support.ts"
+
+const key = "sk-the-key-that-nobody-inside-has"
+const stars = "*".repeat(key.length)
+let destination: Destination
+beforeAll(async () => {
+  destination = await startDestination()
+})
+afterAll(() => destination[Symbol.asyncDispose]())
+
+const at = (name: string) => `${name}:${destination.port}`
+const withKey = (): EgressRules => ({
+  allow: { [at("api.test")]: { headers: { authorization: `Bearer ${key}` } } },
+})
+const echo = { ":method": "POST", ":path": "/echo", te: "trailers" } as const
+const headersOf = async (stream: ClientHttp2Stream, event = "response") =>
+  (await once(stream, event)) as [IncomingHttpHeaders & IncomingHttpStatusHeader, number]
+const last = () => destination.received.at(-1)
+
+describe("a request by HTTP/2", () => {
+  it("is one by HTTP/2 to a destination that speaks it, and by HTTP/1.1 to another", async () => {
+    await using old = await startDestination({ hasHttp2: false })
+    for (const [to, version] of [
+      [destination, "2.0"],
+      [old, "1.1"],
+    ] as const) {
+      const allow = { [`api.test:${to.port}`]: { headers: { authorization: `Bearer ${key}` } } }
+      await using proxy = await startProxy(to, { allow })
+      for (const body of ["", "hello"]) {
+        const method = body === "" ? "GET" : "POST"
+        const answer = await askHttp2(proxy, to, { ":method": method }, body)
+        assert.deepStrictEqual(
+          [answer.status, answer.body],
+          [200, `you said Bearer ${stars} and ${body.length} bytes`],
+        )
+        assert.deepInclude(to.received.at(-1), { version, body, method })
+      }
+      assert.strictEqual((await ask(proxy, to)).status, 200)
+      assert.strictEqual(to.received.at(-1)?.version, "1.1")
+      assert.deepInclude(proxy.attempts[1], { outcome: "done", status: 200, sent: 5 })
+    }
+  })
+
+  it("shares one connection to its destination with others", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const before = destination.connections.size
+    const all = Array.from({ length: 20 }, () => askHttp2(proxy, destination, {}))
+    const statuses = (await Promise.all(all)).map(({ status }) => status)
+    assert.isTrue(statuses.every((status) => status === 200))
+    assert.strictEqual(destination.connections.size - before, 1)
+  })
+
+  it("has streams in both directions and trailers, without secrets that they repeat", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    await using session = await http2To(proxy, destination)
+    const stream = session.request(echo)
+    // The answer begins before anything was sent.
+    const [headers] = await headersOf(stream)
+    assert.strictEqual(headers[":status"], 200)
+    assert.strictEqual(headers["content-type"], "application/grpc")
+    for (const word of ["one", "two", "three"]) {
+      stream.write(word)
+      const [heard] = (await once(stream, "data")) as [Buffer]
+      assert.strictEqual(String(heard), word)
+    }
+    const trailers = headersOf(stream, "trailers")
+    stream.end()
+    assert.deepInclude((await trailers)[0], { "grpc-status": "0", "x-told": `Bearer ${stars}` })
+    await once(stream, "close")
+    assert.strictEqual(last()?.headers["te"], "trailers")
+    assert.deepInclude(proxy.attempts[0], {
+      path: "/echo",
+      outcome: "done",
+      status: 200,
+      sent: 11,
+      received: 11,
+    })
+  })
+
+  it("that is answered by headers alone is answered so inside", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    await using session = await http2To(proxy, destination)
+    const stream = session.request({ ...echo, ":path": "/trailers-only" })
+    stream.end()
+    const [headers, flags] = await headersOf(stream)
+    assert.strictEqual(headers["grpc-status"], "5")
+    // END_STREAM: without it, gRPC takes them for the first of two blocks of headers.
+    assert.strictEqual(flags & 1, 1)
+  })
+
+  it("passes megabytes on in both directions, whole", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    await using session = await http2To(proxy, destination)
+    const stream = session.request(echo)
+    const piece = Buffer.alloc(1024 * 1024, "x")
+    let heard = 0
+    stream.on("data", (bytes: Buffer) => {
+      heard += bytes.length
+    })
+    for (let count = 0; count < 16; count++) {
+      if (!stream.write(piece)) await once(stream, "drain")
+    }
+    stream.end()
+    await once(stream, "close")
+    assert.strictEqual(heard, 16 * piece.length)
+  })
+
+  it("whose answer nobody reads fills no memory", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    await using session = await http2To(proxy, destination)
+    made.bytes = 0
+    const streams = Array.from({ length: 10 }, () => {
+      const stream = session.request({ ":path": "/endless" })
+      stream.on("error", () => {})
+      return stream
+    })
+    await Promise.all(streams.map((stream) => headersOf(stream)))
+    let before = -1
+    while (made.bytes !== before) {
+      before = made.bytes
+      await setTimeout(200)
+    }
+    // Windows and buffers of each stream, and no more.
+    assert.isBelow(made.bytes, streams.length * 1024 * 1024)
+  })
+
+  it("sends no more than is taken", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    await using session = await http2To(proxy, destination)
+    // The destination sends back what it gets, and nobody reads it.
+    const stream = session.request(echo)
+    stream.on("error", () => {})
+    await headersOf(stream)
+    let sent = 0
+    const piece = Buffer.alloc(64 * 1024)
+    const more = () => {
+      while (stream.write(piece)) sent += piece.length
+    }
+    stream.on("drain", more)
+    more()
+    let before = -1
+    while (sent !== before) {
+      before = sent
+      await setTimeout(200)
+    }
+    assert.isBelow(sent, 4 * 1024 * 1024)
+  })
+})
+
+describe("what is under way by HTTP/2", () => {
+  const begun = async (rules: EgressRules) => {
+    const proxy = await startProxy(destination, rules)
+    const session = await http2To(proxy, destination)
+    const stream = session.request(echo)
+    stream.on("error", () => {})
+    stream.write("begun")
+    await headersOf(stream)
+    await once(stream, "data")
+    return { proxy, session, stream }
+  }
+
+  it("is ended by rules that change, and the rest of its connection goes on", async () => {
+    const { proxy, session, stream } = await begun({
+      allow: { [at("api.test")]: { paths: ["/**"] } },
+    })
+    await using _ = proxy
+    await using __ = session
+    stream.resume()
+    const closed = new Promise((resolve) => stream.on("close", resolve))
+    proxy.update({ allow: { [at("api.test")]: { paths: ["/open"] } } })
+    await closed
+    assert.notStrictEqual(stream.rstCode, 0)
+    assert.deepInclude(proxy.attempts[0], { path: "/echo", outcome: "ended" })
+    for (const [path, status] of [
+      ["/echo", 403],
+      ["/open", 200],
+    ] as const) {
+      const next = session.request({ ":path": path })
+      next.resume()
+      assert.strictEqual((await headersOf(next))[0][":status"], status)
+    }
+  })
+
+  it("is ended where it has more bytes than its rule gives", async () => {
+    const { proxy, session, stream } = await begun({
+      allow: { [at("api.test")]: { methods: ["POST"], maxBytes: 100 } },
+    })
+    await using _ = proxy
+    await using __ = session
+    stream.resume()
+    const closed = new Promise((resolve) => stream.on("close", resolve))
+    stream.write(Buffer.alloc(200))
+    await closed
+    assert.deepInclude(proxy.attempts[0], { outcome: "ended" })
+    const next = session.request({ ...echo })
+    next.end()
+    assert.strictEqual((await headersOf(next))[0][":status"], 403)
+  })
+
+  it("ends at its destination where the sandbox goes away", async () => {
+    const { proxy, session } = await begun(withKey())
+    await using _ = proxy
+    session.destroy()
+    while (proxy.attempts.length === 0) await setTimeout(10)
+    assert.deepInclude(proxy.attempts[0], { outcome: "failed" })
+  })
+
+  it("is told as broken where its destination breaks it", async () => {
+    const { proxy, session, stream } = await begun(withKey())
+    await using _ = proxy
+    await using __ = session
+    stream.resume()
+    const closed = new Promise((resolve) => stream.on("close", resolve))
+    for (const socket of destination.connections) socket.destroy()
+    await closed
+    assert.notStrictEqual(stream.rstCode, 0)
+    assert.deepInclude(proxy.attempts[0], { outcome: "failed", status: 200 })
+    // A connection that broke is not used again.
+    assert.strictEqual((await askHttp2(proxy, destination, {})).status, 200)
+  })
+
+  it("ends with the proxy, on its way to a destination as well", async () => {
+    const { proxy, session, stream } = await begun(withKey())
+    await using _ = session
+    const closed = new Promise((resolve) => stream.on("close", resolve))
+    await proxy[Symbol.asyncDispose]()
+    await closed
+    assert.deepInclude(proxy.attempts[0], { outcome: "ended" })
+  })
+})
+
+describe("an attack by HTTP/2", () => {
+  it("names no other host, by whatever header", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const before = destination.received.length
+    const fine = { ":authority": at("api.test"), host: at("other.test") }
+    assert.strictEqual((await askHttp2(proxy, destination, fine)).status, 200)
+    assert.strictEqual(last()?.headers[":authority"], at("api.test"))
+    assert.isUndefined(last()?.headers.host)
+    for (const authority of [at("other.test"), "api.test", "127.0.0.1"]) {
+      const { status } = await askHttp2(proxy, destination, { ":authority": authority })
+      assert.strictEqual(status, 421, authority)
+    }
+    assert.strictEqual(destination.received.length, before + 1)
+  })
+
+  it("opens no tunnel by CONNECT", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    await using session = await http2To(proxy, destination)
+    const stream = session.request({ ":method": "CONNECT", ":authority": at("other.test") })
+    stream.on("error", () => {})
+    stream.resume()
+    assert.strictEqual((await headersOf(stream))[0][":status"], 405)
+    assert.isEmpty(proxy.attempts)
+  })
+
+  it("gets no key by trailers of its own, which a destination could take for headers", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    await using session = await http2To(proxy, destination)
+    const stream = session.request(echo, { waitForTrailers: true })
+    stream.on("wantTrailers", () => stream.sendTrailers({ authorization: "Bearer mine" }))
+    stream.resume()
+    stream.end("body")
+    await once(stream, "close")
+    assert.strictEqual(last()?.headers.authorization, `Bearer ${key}`)
+    assert.deepInclude(proxy.attempts[0], { outcome: "done", sent: 4 })
+  })
+
+  it("has placeholders swapped for this destination alone", async () => {
+    await using proxy = await startProxy(destination, {
+      allow: { [at("api.test")]: { secrets: { TOKEN: key } } },
+    })
+    const { TOKEN = "" } = proxy.env
+    const answer = await askHttp2(proxy, destination, { authorization: `Bearer ${TOKEN}` })
+    assert.strictEqual(last()?.headers.authorization, `Bearer ${key}`)
+    assert.notInclude(JSON.stringify(answer), key)
+  })
+
+  it("leads to no private address", async () => {
+    await using proxy = await startProxy(
+      destination,
+      { ...withKey(), allowAddresses: ["10.0.0.0/8"] },
+      { hosts: { "api.test": "127.0.0.1" } },
+    )
+    const before = destination.connections.size
+    assert.strictEqual((await askHttp2(proxy, destination, {})).status, 403)
+    assert.strictEqual(destination.connections.size, before)
+    assert.deepInclude(proxy.attempts[0], { outcome: "refused" })
+  })
+
+  it("of thousands of streams, opened and reset, leaves the proxy at work", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    await using session = await http2To(proxy, destination)
+    for (let count = 0; count < 3000 && !session.closed; count++) {
+      const stream = session.request(echo)
+      stream.on("error", () => {})
+      stream.close(8)
+      if (count % 100 === 0) await setTimeout(1)
+    }
+    assert.strictEqual((await askHttp2(proxy, destination, {})).status, 200)
+  })
+})
