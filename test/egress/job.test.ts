@@ -1,15 +1,13 @@
-import { closeSync, openSync, readFileSync, readSync } from "node:fs"
-import { buffer } from "node:stream/consumers"
 import { setTimeout } from "node:timers/promises"
-import { createSandboxes, type EgressRules, type PromiseSandbox } from "@cordon/core"
+import { createSandboxes, type EgressRules } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { egressBroker } from "@cordon/egress"
-import Dockerode from "dockerode"
 import { Redacted } from "effect"
 import { assert, describe, it } from "vitest"
-import { noEngine, noGvisor, socketPath } from "../support/docker.ts"
+import { noEngine, noGvisor } from "../support/docker.ts"
 import { skipped } from "../support/skipped.ts"
 import { needs } from "../support/skips.ts"
+import { leaksOf } from "./leaks.ts"
 import { keys, startServices } from "./services.ts"
 
 const image = process.env["CORDON_TEST_GIT_IMAGE"]
@@ -17,68 +15,6 @@ const noGit =
   image === undefined
     ? needs("an image", "CORDON_TEST_GIT_IMAGE is not set, as CI does")
     : undefined
-
-/** What the memory of a process holds, as the host sees it. */
-const memoryOf = (pid: number): Buffer => {
-  const memory = openSync(`/proc/${pid}/mem`, "r")
-  const regionOf = (line: string) => {
-    const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) r/.exec(line) ?? []
-    // The kernel's own pages are not to be read by this way.
-    if (from === undefined || to === undefined || line.includes("[v")) return []
-    const start = BigInt(`0x${from}`)
-    const region = Buffer.alloc(Number(BigInt(`0x${to}`) - start))
-    return [region.subarray(0, readSync(memory, region, 0, region.length, start))]
-  }
-  try {
-    return Buffer.concat(readFileSync(`/proc/${pid}/maps`, "latin1").split("\n").flatMap(regionOf))
-  } finally {
-    closeSync(memory)
-  }
-}
-
-/** Of all processes of a container. gVisor keeps them in memory of its own, which is too much to be read. */
-const memoriesOf = async (container: Dockerode.Container, isGvisor: boolean) => {
-  if (isGvisor) return Buffer.alloc(0)
-  const { Processes, Titles } = await container.top()
-  const column = Titles.indexOf("PID")
-  const pids = Processes.map((row: ReadonlyArray<string>) => Number(row[column]))
-  const memories = Buffer.concat(pids.map(memoryOf))
-  // What is searched is what is there.
-  assert.isTrue(memories.includes("cordon_"))
-  return memories
-}
-
-/** Where a key is found: in the engine's answers, the sandbox's files, its environment and what its processes hold. */
-const leaksOf = async (sandbox: PromiseSandbox) => {
-  const engine = new Dockerode({ socketPath })
-  const container = engine.getContainer(sandbox.info.instanceId)
-  const inspected = await container.inspect()
-  // Process 1 shows its own to nobody inside.
-  const shown = "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null; true"
-  const environment = await sandbox.run(shown, { user: "root" })
-  const places: Record<string, Buffer> = {
-    inspect: Buffer.from(JSON.stringify(inspected)),
-    image: Buffer.from(JSON.stringify(await engine.getImage(inspected.Image).inspect())),
-    history: Buffer.from(JSON.stringify(await engine.getImage(inspected.Image).history())),
-    list: Buffer.from(JSON.stringify(await engine.listContainers({ all: true }))),
-    environment: Buffer.from(environment.stdout, "latin1"),
-    files: await buffer(await container.export()),
-    memory: await memoriesOf(container, sandbox.info.runtime === "gvisor"),
-  }
-  // What is searched is what is there: the placeholders stand in these.
-  for (const place of ["inspect", "environment"]) {
-    assert.isTrue(places[place]?.includes("GIT_TOKEN=cordon_"), place)
-  }
-  return Object.entries(places).flatMap(([place, bytes]) =>
-    Object.values(keys).flatMap((key) =>
-      [key, Buffer.from(`:${key}`).toString("base64").slice(2, -4)].some((text) =>
-        bytes.includes(text),
-      )
-        ? [`${key} in ${place}`]
-        : [],
-    ),
-  )
-}
 
 const suite = (runtime: "runc" | "gvisor") => async () => {
   await using services = await startServices()
