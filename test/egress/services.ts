@@ -8,15 +8,18 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { makeAuthority } from "../support/certificates.ts"
 import { portOf } from "../support/portOf.ts"
+import { makeNpm, makePython } from "./registries.ts"
 
-/** The keys of a private repository, a private registry and an API. */
+/** The keys of a private repository, private registries and an API. */
 export const keys = {
   git: "ghp-of-the-repository-4711",
-  packages: "npm-of-the-registry-4712",
+  packages: "apt-of-the-registry-4712",
   api: "sk-of-the-api-4713",
+  npm: "npm-of-the-registry-4714",
+  python: "pypi-of-the-index-4715",
 } as const
 
-const names = ["git.test", "packages.test", "api.test", "unlisted.test"]
+const names = ["git.test", "packages.test", "api.test", "npm.test", "python.test", "unlisted.test"]
 const basic = (user: string, key: string) =>
   `Basic ${Buffer.from(`${user}:${key}`).toString("base64")}`
 
@@ -24,6 +27,8 @@ const wanted = {
   "git.test": basic("x-access-token", keys.git),
   "packages.test": basic("reader", keys.packages),
   "api.test": `Bearer ${keys.api}`,
+  "npm.test": `Bearer ${keys.npm}`,
+  "python.test": basic("reader", keys.python),
 } as const
 
 /** A package for Debian that prints something, in a repository of its own. */
@@ -98,11 +103,13 @@ const serveGit = (folder: string, request: IncomingMessage, response: ServerResp
   })
 }
 
-/** A private repository, a private registry and an API on this machine, which want their keys. */
+/** A private repository, private registries and an API on this machine, which want their keys. */
 export const startServices = async () => {
   const folder = mkdtempSync(join(tmpdir(), "cordon-egress-"))
   makeRepository(folder)
   const packages = makePackages(folder)
+  const python = makePython(folder)
+  const npm = makeNpm(folder, () => `https://npm.test:${portOf(server)}`)
   const authority = makeAuthority("Services")
   const { cert, key } = authority.server(names.map((name) => `DNS:${name}`))
   const seen: Array<string> = []
@@ -113,9 +120,12 @@ export const startServices = async () => {
     if (expected === undefined || request.headers.authorization !== expected) {
       response.writeHead(401, { "www-authenticate": 'Basic realm="private"' }).end()
     } else if (host === "git.test") serveGit(folder, request, response)
-    else if (host === "packages.test") {
-      const file = packages.get(request.url ?? "")
-      response.writeHead(file === undefined ? 404 : 200).end(file)
+    else if (host !== "api.test") {
+      const path = request.url ?? ""
+      const file =
+        host === "npm.test" ? npm(path) : (host === "python.test" ? python : packages).get(path)
+      const type = file !== undefined && path.endsWith("/") ? { "content-type": "text/html" } : {}
+      response.writeHead(file === undefined ? 404 : 200, type).end(file)
     } else response.end(`answered with ${request.headers.authorization}\n`)
   }).listen(0, "127.0.0.1")
   await once(server, "listening")

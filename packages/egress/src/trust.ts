@@ -1,3 +1,5 @@
+import { javaOptions, trustInJava } from "./java.ts"
+
 /** Where the way out listens inside. */
 export const port = 3128
 const folder = "/etc/cordon"
@@ -26,7 +28,7 @@ fi
 cat $own ${authorityFile} >${bundleFile}
 for store in \${stores:-$debian}; do cat ${bundleFile} >"$store"; done
 cp ${authorityFile} /usr/local/share/ca-certificates/cordon-egress.crt
-`
+${trustInJava(folder, authorityFile)}`
 
 /** The variables by which programs inside find the way out and trust its authority. */
 export const variables = (): Record<string, string> => {
@@ -49,5 +51,6 @@ export const variables = (): Record<string, string> => {
     NODE_EXTRA_CA_CERTS: authorityFile,
     // Node asks for no proxy by itself.
     NODE_USE_ENV_PROXY: "1",
+    JAVA_TOOL_OPTIONS: javaOptions("127.0.0.1", port),
   }
 }

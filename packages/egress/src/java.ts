@@ -1,0 +1,37 @@
+/**
+ * Has Java trust an authority: it looks at stores of its own, which only its `keytool` is sure to be able to read. That is part of
+ * every Java since 9, and of every JDK. What a store trusted by itself is kept, for the next authority.
+ *
+ * @param folder where that is kept
+ * @param authorityFile the authority's certificate
+ */
+export const trustInJava = (folder: string, authorityFile: string): string => `
+java_stores=
+trust_in_java() {
+  [ -x "$1/bin/keytool" ] || return 0
+  for found in "$1/lib/security/cacerts" "$1/jre/lib/security/cacerts"; do
+    store=$(readlink -f "$found") || continue
+    [ -f "$store" ] || continue
+    case "$java_stores " in *" $store "*) continue ;; esac
+    java_stores="$java_stores $store"
+    own=${folder}/java-own$(printf %s "$store" | tr / -)
+    [ -f "$own" ] || cp "$store" "$own"
+    cp "$own" "$own.new"
+    # A store that wants another password stays as it is.
+    ! JAVA_TOOL_OPTIONS= "$1/bin/keytool" -J-Xmx64m -J-XX:+UseSerialGC -J-XX:TieredStopAtLevel=1 -importcert -noprompt \\
+      -alias cordon-egress -file ${authorityFile} -keystore "$own.new" -storepass changeit >/dev/null 2>&1 ||
+      cat "$own.new" >"$store"
+    rm -f "$own.new"
+  done
+}
+java=$(readlink -f "$(command -v java || :)" || :)
+for home in "\${JAVA_HOME:-}" "\${java%/bin/java}" "\${java%/jre/bin/java}" /usr/lib/jvm/* /usr/java/* /opt/java/*; do
+  [ -z "$home" ] || trust_in_java "$home"
+done
+`
+
+/** The variable by which every Java machine goes through a proxy, which says on its standard error that it does. */
+export const javaOptions = (host: string, port: number): string =>
+  ["http", "https"]
+    .map((protocol) => `-D${protocol}.proxyHost=${host} -D${protocol}.proxyPort=${port}`)
+    .join(" ")
