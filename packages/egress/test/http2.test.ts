@@ -1,8 +1,8 @@
 import { once } from "node:events"
 import type { ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2"
 import { setTimeout } from "node:timers/promises"
-import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import type { EgressRules } from "@cordon/core"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import {
   ask,
   askHttp2,
