@@ -9,8 +9,11 @@ import {
   type Destination,
   http2To,
   made,
+  secured,
   startDestination,
   startProxy,
+  type TestProxy,
+  tunnelTo,
 } from "./support.ts"
 
 const key = "sk-the-key-that-nobody-inside-has"
@@ -242,6 +245,52 @@ describe("what is under way by HTTP/2", () => {
   })
 })
 
+type Field = readonly [name: string, value: string]
+
+const frame = (type: number, flags: number, stream: number, payload: Buffer) => {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head.writeUInt8(type, 3)
+  head.writeUInt8(flags, 4)
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+
+/** Sends a request whose headers no client of HTTP/2 would send, and tells whether it is answered by a status. */
+const sendFields = async (
+  proxy: TestProxy,
+  to: Destination,
+  fields: ReadonlyArray<Field>,
+): Promise<"answered" | "refused"> => {
+  const { socket } = await tunnelTo(proxy, `api.test:${to.port}`)
+  const ca = proxy.authority.certificate
+  const tls = await secured(socket, { servername: "api.test", ca, alpn: ["h2"] })
+  tls.on("error", () => {})
+  const [headers, reset, goAway] = [1, 3, 7]
+  // Literal fields that are not indexed (RFC 7541, 6.2.2).
+  const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)])
+  const block = fields.flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)])
+  tls.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+  tls.write(frame(4, 0, 0, Buffer.alloc(0)))
+  // END_HEADERS and END_STREAM: nothing follows.
+  tls.write(frame(headers, 5, 1, Buffer.concat(block)))
+  let heard = Buffer.alloc(0)
+  try {
+    for await (const bytes of tls) {
+      heard = Buffer.concat([heard, bytes])
+      while (heard.length >= 9 && heard.length >= 9 + heard.readUIntBE(0, 3)) {
+        const type = heard.readUInt8(3)
+        if (type === headers) return "answered"
+        if (type === reset || type === goAway) return "refused"
+        heard = heard.subarray(9 + heard.readUIntBE(0, 3))
+      }
+    }
+    return "refused"
+  } finally {
+    tls.destroy()
+  }
+}
+
 describe("an attack by HTTP/2", () => {
   it("names no other host, by whatever header", async () => {
     await using proxy = await startProxy(destination, withKey())
@@ -255,6 +304,56 @@ describe("an attack by HTTP/2", () => {
       assert.strictEqual(status, 421, authority)
     }
     assert.strictEqual(destination.received.length, before + 1)
+  })
+
+  it("has nothing that HTTP/1.1 would read in another way, or that HTTP/2 forbids", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const fine: ReadonlyArray<Field> = [
+      [":method", "POST"],
+      [":scheme", "https"],
+      [":authority", at("api.test")],
+      [":path", "/"],
+    ]
+    assert.strictEqual(await sendFields(proxy, destination, fine), "answered")
+    const clean = last()
+    const cases: ReadonlyArray<ReadonlyArray<Field>> = [
+      ...(
+        [
+          ["transfer-encoding", "chunked"],
+          ["connection", "close"],
+          ["connection", "authorization"],
+          ["keep-alive", "timeout=5"],
+          ["proxy-connection", "close"],
+          ["upgrade", "h2c"],
+          ["te", "gzip"],
+          ["X-Upper", "a"],
+          ["x y", "a"],
+          ["x", "a\r\ntransfer-encoding: chunked"],
+          ["x", "a\0b"],
+          ["content-length", "5"],
+          [":path", "/other"],
+          [":authority", at("other.test")],
+          [":status", "200"],
+          [":protocol", "websocket"],
+          [":unknown", "a"],
+        ] as const
+      ).map((field) => [...fine, field]),
+      [...fine, ["content-length", "0"], ["content-length", "5"]],
+      [...fine.slice(0, 3), ["x", "a"], ...fine.slice(3)],
+      fine.slice(0, 3),
+      [...fine.slice(0, 3), [":path", ""]],
+      [[":method", "CONNECT"], [":protocol", "websocket"], ...fine.slice(1)],
+    ]
+    const before = destination.received.length
+    const answered: Array<string> = []
+    for (const fields of cases) {
+      const how = await sendFields(proxy, destination, fields)
+      if (how === "answered") answered.push(String(fields.at(-1)))
+    }
+    // Fields of impossible characters are left out, before the rules are asked; all else ends the stream.
+    assert.deepStrictEqual(answered, ["x y,a", "x,a\r\ntransfer-encoding: chunked", "x,a\0b"])
+    const got = destination.received.slice(before)
+    for (const one of got) assert.deepStrictEqual(one, clean)
   })
 
   it("opens no tunnel by CONNECT", async () => {
