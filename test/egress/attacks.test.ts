@@ -11,6 +11,7 @@ import { noEngine, noGvisor } from "../support/docker.ts"
 import { noPodman, podman } from "../support/podman.ts"
 import { portOf } from "../support/portOf.ts"
 import { skipped } from "../support/skipped.ts"
+import { keys, startServices } from "./services.ts"
 
 const image = process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04"
 type Options = Pick<CreateSandboxesOptions, "driver" | "image" | "runtime">
@@ -137,6 +138,61 @@ for port in [3128, 3129, 80, 443, 8080]:
 print(got)`
     assert.strictEqual((await python(without, script)).stdout, "[]\n")
   })
+})
+
+describe("a key", () => {
+  onEachEngine(
+    "is at its destination alone, whatever is done with its placeholder",
+    async (options) => {
+      await using stack = new AsyncDisposableStack()
+      const services = stack.use(await startServices())
+      const at = (name: string) => `${name}:${services.port}`
+      const sandboxes = stack.use(
+        createSandboxes({
+          ...options,
+          sessionId: `attacks-${process.pid}-${count++}`,
+          egressBroker: egressBroker({ hosts: services.hosts, ca: [services.ca] }),
+        }),
+      )
+      const egress = {
+        allow: {
+          [at("api.test")]: [
+            { paths: ["/v1/token"], secrets: { API_TOKEN: keys.api } },
+            { paths: ["/v1/elsewhere"], headers: { authorization: `Bearer ${keys.npm}` } },
+          ],
+          [at("python.test")]: { methods: ["GET"] },
+        },
+        allowAddresses: ["127.0.0.0/8"],
+      }
+      const [owner, thief] = [
+        stack.use(await sandboxes.create({ egress })),
+        stack.use(await sandboxes.create({ egress })),
+      ]
+      const { stdout: token } = await owner.run('printf %s "$API_TOKEN"')
+      assert.match(token, /^cordon_/)
+      const fetch = async (sandbox: PromiseSandbox, address: string) => {
+        services.authorizations.length = 0
+        const helper = "/usr/lib/apt/apt-helper -oAcquire::Retries=0 download-file"
+        await sandbox.run(`${helper} "https://${address}" /tmp/answer; true`)
+        return [...services.authorizations]
+      }
+      const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`
+      const own = `user:${token}`
+      for (const [sandbox, host, got] of [
+        [owner, "api.test", `user:${keys.api}`],
+        [owner, "python.test", own],
+        [thief, "api.test", own],
+      ] as const) {
+        const path = host === "api.test" ? "/v1/token" : "/"
+        const asked = await fetch(sandbox, `${own}@${at(host)}${path}`)
+        assert.include(asked, `${host} ${basic(got)}`)
+        if (got === own) assert.notInclude(asked.join(), basic(`user:${keys.api}`))
+      }
+      // A destination that sends the sandbox elsewhere sends no key along.
+      const followed = await fetch(owner, `${at("api.test")}/v1/elsewhere`)
+      assert.deepStrictEqual(followed, [`api.test Bearer ${keys.npm}`, "python.test undefined"])
+    },
+  )
 })
 
 describe("the way out", () => {

@@ -113,9 +113,15 @@ export const startServices = async () => {
   const authority = makeAuthority("Services")
   const { cert, key } = authority.server(names.map((name) => `DNS:${name}`))
   const seen: Array<string> = []
+  const authorizations: Array<string> = []
   const server = createServer({ cert, key }, (request, response) => {
     const [host = ""] = (request.headers.host ?? "").split(":")
     seen.push(`${request.method} ${host}${request.url}`)
+    authorizations.push(`${host} ${request.headers.authorization}`)
+    if (request.url === "/v1/elsewhere") {
+      response.writeHead(302, { location: `https://python.test:${portOf(server)}/` }).end()
+      return
+    }
     const expected = Object.entries(wanted).find(([name]) => name === host)?.[1]
     if (expected === undefined || request.headers.authorization !== expected) {
       response.writeHead(401, { "www-authenticate": 'Basic realm="private"' }).end()
@@ -134,6 +140,8 @@ export const startServices = async () => {
     ca: authority.ca,
     hosts: Object.fromEntries(names.map((name) => [name, "127.0.0.1"])),
     seen,
+    /** Hosts that were asked, each with the header that it was sent. */
+    authorizations,
     /** What is in the repository now. */
     log: () =>
       git(join(folder, "app.git"), "log", "--format=%s", "main")
