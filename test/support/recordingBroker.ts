@@ -19,6 +19,8 @@ export const recordingBroker = (
           : Effect.void,
       make: Effect.fnUntraced(function* (given, sandbox) {
         let rules = given
+        // As a real one, which makes an authority first.
+        yield* Effect.yieldNow
         yield* Effect.acquireRelease(
           Effect.sync(() => void log.push("made")),
           () => Effect.sync(() => void log.push("closed")),

@@ -46,6 +46,17 @@ describe("a sandbox with rules", () => {
     })
   })
 
+  it.effect("leaves no way out behind where it can't be made itself", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const { create } = yield* session
+      yield* create({ name: "box", egress: rules })
+      const error = yield* Effect.flip(create({ name: "box", egress: rules }))
+      assert.strictEqual(error._tag, "SandboxNameTaken")
+      assert.deepStrictEqual(log.slice(2), ["made", "closed"])
+    }).pipe(Effect.provide(on(recordingBroker(log))))
+  })
+
   it.effect("is not left over where its way out can't be opened", () => {
     const log: Array<string> = []
     const broken = Effect.fail(new PortUnavailable({ port: 3128, reason: "it is taken" }))
