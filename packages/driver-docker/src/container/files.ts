@@ -22,6 +22,7 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { pack, unpack } from "../init/archives.ts"
 import type { Entry, WatchEvent } from "../init/entries.ts"
 import * as files from "../init/files.ts"
+import * as folders from "../init/folders.ts"
 import { type Actor, type OperationError, openOperation, patienceOf } from "../init/operation.ts"
 import type { Connected, Connections } from "./connections.ts"
 import { brokenConnection, connectTo, explainLoss } from "./refusals.ts"
@@ -159,11 +160,11 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
       at<void, E>(target, path, (actor) => unpack(actor, path, given(archive))),
     listFolder: (target: Target, path: FilePath, depth: number) =>
       Stream.map(
-        stream(target, path, (actor) => files.list(actor, path, { depth })),
+        stream(target, path, (actor) => folders.list(actor, path, { depth })),
         fileEntry,
       ),
     makeFolder: (target: Target, path: FilePath) =>
-      at(target, path, (actor) => files.makeFolder(actor, path)),
+      at(target, path, (actor) => folders.makeFolder(actor, path)),
     removeFile: (target: Target, path: FilePath, options: { readonly recursive: boolean }) =>
       at<void, DirectoryNotEmpty>(target, path, (actor) =>
         Effect.catchTag(files.remove(actor, path, options), "DirectoryNotEmpty", (error) =>
@@ -178,13 +179,13 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
       ),
     searchFolder: (target: Target, path: FilePath, { include, ...search }: FolderSearch) =>
       stream<FileMatch, InvalidInput>(target, path, (actor) =>
-        files
+        folders
           .search(actor, path, { ...search, glob: include })
           .pipe(Stream.catchTag("InvalidInput", (error) => Stream.fail(new Given(error)))),
       ),
     watchFolder: (target: Target, path: FilePath, options: FolderWatch) =>
       Stream.map(
-        stream(target, path, (actor) => files.watch(actor, path, options)),
+        stream(target, path, (actor) => folders.watch(actor, path, options)),
         changeOf,
       ),
     /** The beginnings of files of the kernel's, as the sandbox sees them; what is not there is left out. */

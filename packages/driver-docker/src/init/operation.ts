@@ -18,6 +18,9 @@ import type { InitConnection } from "./InitConnection.ts"
 import { type Grammar, MalformedRecord, RecordParser } from "./RecordParser.ts"
 import { fileRequest } from "./requests.ts"
 
+/** A yes or no among the words of an operation. */
+export const flag = (is: boolean | undefined): string => (is === true ? "1" : "")
+
 /** Where file operations are done, and with whose rights. */
 export interface Actor {
   readonly connection: InitConnection

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import * as archives from "../../src/init/archives.ts"
 import * as files from "../../src/init/files.ts"
+import * as folders from "../../src/init/folders.ts"
 import { InitConnection } from "../../src/init/InitConnection.ts"
 import { dial } from "../../src/init/ports.ts"
 import * as processes from "../../src/init/processes.ts"
@@ -41,7 +42,7 @@ const calls = (connection: InitConnection) => {
     Stream.runDrain(run(connection, command)),
     Stream.runDrain(run(connection, { ...command, stdin })),
     files.stat(actor, "/x"),
-    Stream.runDrain(files.list(actor, "/x")),
+    Stream.runDrain(folders.list(actor, "/x")),
     Stream.runDrain(files.read(actor, "/x")),
     files.write(actor, "/x", { bytes: stdin, size: 100_000 }),
     Stream.runDrain(archives.pack(actor, "/x")),

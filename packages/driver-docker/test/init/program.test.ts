@@ -16,6 +16,7 @@ import { Effect, Stream } from "effect"
 import { onEachProgram } from "../../../../init/test/support.ts"
 import * as archives from "../../src/init/archives.ts"
 import * as files from "../../src/init/files.ts"
+import * as folders from "../../src/init/folders.ts"
 import { dial } from "../../src/init/ports.ts"
 import * as processes from "../../src/init/processes.ts"
 import { type RunEvent, run, start } from "../../src/init/run.ts"
@@ -223,8 +224,8 @@ await onEachProgram("the client of cordon-init", (program) => {
       yield* files.changeMode(actor, path, 0o600)
       yield* files.move(actor, path, join(at, "moved"))
       assert.strictEqual(statSync(join(at, "moved")).mode & 0o777, 0o600)
-      yield* files.makeFolder(actor, join(at, "made/it"))
-      const listed = yield* Stream.runCollect(files.list(actor, at, { depth: 9 }))
+      yield* folders.makeFolder(actor, join(at, "made/it"))
+      const listed = yield* Stream.runCollect(folders.list(actor, at, { depth: 9 }))
       assert.deepStrictEqual(listed.map((entry) => entry.path).sort(), [
         "deep",
         "deep/er",
