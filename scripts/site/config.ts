@@ -14,11 +14,21 @@ const slugify = (heading: string) =>
     .replaceAll(/[^\p{L}\p{N}_\s-]/gu, "")
     .replaceAll(" ", "-")
 
+/** A picture keeps a width at which its words can be read, and scrolls; cells of tables are closer together. */
+const narrowScreens = `@media (max-width: 640px) {
+  .vp-doc p:has(> img) { overflow-x: auto }
+  .vp-doc p > img { max-width: none; width: 640px }
+  .vp-doc th, .vp-doc td { padding: 6px 8px }
+}`
+
 export default defineConfig({
   title: "Cordon",
   description: "Container sandboxes for TypeScript agents, on your own Docker hosts",
   lang: "en",
-  head: [["link", { rel: "icon", href: "data:," }]],
+  head: [
+    ["link", { rel: "icon", href: "data:," }],
+    ["style", {}, narrowScreens],
+  ],
   outDir: "dist",
   cacheDir: ".cache",
   // The list of all pages is one file then, and not a part of each page.
