@@ -24,3 +24,15 @@ it("no page of the repository has a link to what is not there", () => {
   )
   assert.deepStrictEqual(dead, [])
 })
+
+it("CONTRIBUTING's map names files that are there", () => {
+  const page = readFileSync(join(root, "CONTRIBUTING.md"), "utf8")
+  const named = [...page.matchAll(/`((?:packages|test|docs|init)\/[^`*]+)`/g)].map(([, to]) =>
+    (to ?? "").replace(/\/$/, ""),
+  )
+  assert.isAbove(named.length, 15)
+  assert.deepStrictEqual(
+    named.filter((to) => !known.has(to)),
+    [],
+  )
+})
