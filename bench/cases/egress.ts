@@ -23,7 +23,9 @@ const piece = Buffer.alloc(1024 * 1024)
 /** A server of this machine that sandboxes reach by the engine's bridge: a few bytes, or as many MiB as its path says. */
 const startServer = async (stage: Stage, stack: AsyncDisposableStack) => {
   const network = await new Docker({ socketPath: stage.socketPath }).getNetwork("bridge").inspect()
-  const gateway = network.IPAM?.Config?.[0]?.["Gateway"] ?? ""
+  // An engine that was started again tells the subnet alone.
+  const { Gateway, Subnet = "" } = network.IPAM?.Config?.[0] ?? {}
+  const gateway = Gateway ?? Subnet.replace(/\d+\/\d+$/, "1")
   const server = createServer(async (request, response) => {
     const mebibytes = Number(/^\/(\d+)$/.exec(request.url ?? "")?.[1] ?? 0)
     if (mebibytes === 0) return response.end("ok")
