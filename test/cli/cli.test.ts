@@ -14,9 +14,10 @@ import {
 import { docker } from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
-import { freshSession, image, needing, onEngine, textOf, withSession } from "../docker/support.ts"
+import { image, needing, onEngine, textOf, withSession } from "../docker/support.ts"
 import { secondEngine } from "../support/daemon.ts"
 import { socketPath } from "../support/docker.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { run, runOnTerminal, start } from "./support.ts"
 
 const host = ["--host", `unix://${socketPath}`]
@@ -287,7 +288,7 @@ describe("cordon gc", () => {
           const driver = yield* Effect.map(Layer.build(docker({ host: second.host })), (context) =>
             Context.get(context, SandboxDriver),
           )
-          const session = sessionKey(SessionId.make(freshSession()))
+          const session = sessionKey(SessionId.make(freshSessionId()))
           const make = (text: string, removeTimeout: number) => {
             const name = SandboxName.make(text)
             const id = sandboxId(session, name)

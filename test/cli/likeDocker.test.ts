@@ -5,8 +5,9 @@ import { join } from "node:path"
 import { PortsReport, PsReport, StatsReport } from "@cordon/cli"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { freshSession, image, onEngine, ownedBy, withSession } from "../docker/support.ts"
+import { image, onEngine, ownedBy, withSession } from "../docker/support.ts"
 import { socketPath } from "../support/docker.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { run, startOnTerminal } from "./support.ts"
 
 const host = ["--host", `unix://${socketPath}`]
@@ -27,7 +28,7 @@ describe("cordon run", () => {
     "runs a command in a sandbox of its own, with the command's exit code, and leaves nothing with --rm",
     () =>
       Effect.gen(function* () {
-        const session = freshSession()
+        const session = freshSessionId()
         const own = ["--session", session, "--rm", "--network", "none", "-m", "64m"]
         const script = "echo $A; echo err >&2; pwd; exit 7"
         const ended = yield* cordon("run", ...own, "-e", "A=1", "-w", "/tmp", image, script)
@@ -52,7 +53,7 @@ describe("cordon run", () => {
     "leaves a sandbox in the background, whose process is logged, listed, stopped, started and removed",
     () =>
       Effect.gen(function* () {
-        const session = freshSession()
+        const session = freshSessionId()
         const of = ["--session", session]
         const detached = ["-d", "--name", `web-${process.pid}`, "--network", "none"]
         const script = "seq 1 5; echo err >&2; exec sleep 4242"

@@ -4,15 +4,8 @@ import { DockerEngine, layerDriver, localEngine } from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schedule } from "effect"
 import { socketPath } from "../support/docker.ts"
-import {
-  containerOf,
-  engine,
-  freshSession,
-  image,
-  onEngine,
-  textOf,
-  withSession,
-} from "./support.ts"
+import { freshSessionId } from "../support/sandbox.ts"
+import { containerOf, engine, image, onEngine, textOf, withSession } from "./support.ts"
 
 /** Another program with the same session, whose engine may be another one. */
 const elsewhere = <A, E>(
@@ -36,7 +29,7 @@ const elsewhere = <A, E>(
 
 /** A session of this program, and its ID for others. */
 const shared = <A, E>(f: (session: SandboxSession, id: string) => Effect.Effect<A, E>) => {
-  const id = freshSession()
+  const id = freshSessionId()
   return withSession((_, sandboxes) =>
     Effect.gen(function* () {
       return yield* f(yield* sandboxes.session(id), id)

@@ -7,9 +7,10 @@ import * as docker from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { noDockerd, startDockerd } from "../support/dockerd.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { needs } from "../support/skips.ts"
-import { engine, freshSession, onEngine, withSession } from "./support.ts"
+import { engine, onEngine, withSession } from "./support.ts"
 
 const busybox = process.env["CORDON_TEST_BUSYBOX_IMAGE"]
 
@@ -82,7 +83,7 @@ describe("limits of disk space", () => {
         const { enforced, caveats } = yield* sandboxes.capabilities
         assert.isTrue(enforced.disk)
         assert.notInclude(caveats.join(), "limit of disk")
-        const session = yield* sandboxes.session(freshSession())
+        const session = yield* sandboxes.session(freshSessionId())
         const limits = { disk: "32MiB" }
         const sandbox = yield* session.create({ image: busybox, network: "none", limits })
         const fits = yield* sandbox.exec("dd if=/dev/urandom of=/a bs=1M count=16 && sync")

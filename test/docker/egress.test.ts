@@ -6,7 +6,8 @@ import * as docker from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import type Dockerode from "dockerode"
 import { Duration, Effect, Layer, Schedule } from "effect"
-import { engine, freshSession, image, needing, networkOf } from "./support.ts"
+import { freshSessionId } from "../support/sandbox.ts"
+import { engine, image, needing, networkOf } from "./support.ts"
 import { serving } from "./world.ts"
 
 // The world that is allowed.
@@ -24,7 +25,7 @@ const withProxies = <A, E>(proxy: string, f: (session: SandboxSession) => Effect
   Effect.gen(function* () {
     yield* serving(world, "10.251.9.1")
     const sandboxes = yield* Sandboxes
-    return yield* f(yield* sandboxes.session(freshSession()))
+    return yield* f(yield* sandboxes.session(freshSessionId()))
   }).pipe(
     Effect.provide(
       Sandboxes.layer({ image }).pipe(

@@ -7,8 +7,9 @@ import { createSandboxes, type PromiseSandbox, type PromiseSandboxes } from "@co
 import { docker } from "@cordon/driver-docker"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { noEngine, noGvisor } from "../support/docker.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
-import { engine, freshSession, image } from "./support.ts"
+import { engine, image } from "./support.ts"
 
 type Attempt = ReadonlyArray<string>
 
@@ -116,7 +117,7 @@ for (const { runtime, missing, signals, allowed } of machines) {
   describe(`root in a sandbox, with ${runtime},`, () => {
     const folder = mkdtempSync(join(tmpdir(), "cordon-attacks-"))
     const program = join(folder, "attacks")
-    const sessionId = freshSession()
+    const sessionId = freshSessionId()
     const open = (): PromiseSandboxes =>
       createSandboxes({ driver: docker(), sessionId, image, runtime, network: "none" })
     let sandboxes: PromiseSandboxes | undefined

@@ -4,10 +4,10 @@ import { SandboxName, SessionId, sandboxId, sessionKey } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { GenericContainer } from "testcontainers"
+import { freshSessionId } from "../support/sandbox.ts"
 import {
   containerOf,
   engine,
-  freshSession,
   image,
   networkOf,
   onEngine,
@@ -64,7 +64,7 @@ describe("isolation on a real engine", () => {
   onEngine("keeps a session's sandboxes from every other session", () =>
     withSession((a, sandboxes) =>
       Effect.gen(function* () {
-        const b = yield* sandboxes.session(freshSession())
+        const b = yield* sandboxes.session(freshSessionId())
         const mine = yield* a.create({ name: "box" })
         yield* mine.files.write("secret", "s3cret")
         const { Id } = yield* containerOf(mine)
@@ -102,7 +102,7 @@ describe("isolation on a real engine", () => {
   onEngine("does not touch a foreign container that has a sandbox's name", () =>
     Effect.scoped(
       Effect.gen(function* () {
-        const session = freshSession()
+        const session = freshSessionId()
         const key = sessionKey(SessionId.make(session))
         const id = sandboxId(key, SandboxName.make("box"))
         const rest = Buffer.from(key.slice(16), "hex").toString("base64url")

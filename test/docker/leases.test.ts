@@ -5,16 +5,8 @@ import { SandboxDriver, Sandboxes, type SandboxSession } from "@cordon/core"
 import * as docker from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import { Duration, Effect, Layer, Schedule } from "effect"
-import {
-  engine,
-  freshSession,
-  image,
-  networkOf,
-  onEngine,
-  ownedBy,
-  textOf,
-  withSession,
-} from "./support.ts"
+import { freshSessionId } from "../support/sandbox.ts"
+import { engine, image, networkOf, onEngine, ownedBy, textOf, withSession } from "./support.ts"
 
 const short = { idleTimeout: "2 seconds", removeTimeout: "5 seconds" } as const
 
@@ -49,7 +41,7 @@ describe("leases on a real engine", () => {
 
   onEngine("find by label what a killed process left, and reap it", () =>
     Effect.gen(function* () {
-      const sessionId = freshSession()
+      const sessionId = freshSessionId()
       const child = spawn(
         process.execPath,
         ["--conditions=@cordon/source", join(import.meta.dirname, "crash.ts"), sessionId, image],

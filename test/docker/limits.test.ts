@@ -3,15 +3,8 @@ import { DockerEngine, layerDriver, localEngine } from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { socketPath } from "../support/docker.ts"
-import {
-  containerOf,
-  engine,
-  freshSession,
-  image,
-  onEngine,
-  textOf,
-  withSession,
-} from "./support.ts"
+import { freshSessionId } from "../support/sandbox.ts"
+import { containerOf, engine, image, onEngine, textOf, withSession } from "./support.ts"
 
 const limits = { memory: "96MiB", cpus: 0.5, pids: 48 }
 
@@ -42,7 +35,7 @@ const layerMisnumbered = Sandboxes.layer({ image }).pipe(
 )
 
 describe("limits on a real engine", () => {
-  onEngine("are what the engine and the cgroup report", () =>
+  onEngine("the engine and the cgroup report the limits that were asked for", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits })
@@ -68,7 +61,7 @@ describe("limits on a real engine", () => {
     ),
   )
 
-  onEngine("of processes contain a fork bomb: host and sandbox answer afterwards", () =>
+  onEngine("a limit of processes contains a fork bomb: host and sandbox answer afterwards", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits })
@@ -108,7 +101,7 @@ describe("limits on a real engine", () => {
     ),
   )
 
-  onEngine("of memory end what goes past them, and the result says so", () =>
+  onEngine("a limit of memory ends a command that exceeds it, and the result says so", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits })
@@ -129,7 +122,7 @@ describe("limits on a real engine", () => {
     ),
   )
 
-  onEngine("of cores are what programs count as CPUs", () =>
+  onEngine("programs count as many CPUs as the limit of cores", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits, network: "none" })
@@ -143,7 +136,7 @@ describe("limits on a real engine", () => {
     ),
   )
 
-  onEngine("of cores are told by variables where sandboxes are held to no CPUs", () =>
+  onEngine("variables tell the limit of cores where a sandbox is pinned to no CPUs", () =>
     withSession(
       (session) =>
         Effect.gen(function* () {
@@ -163,9 +156,9 @@ describe("limits on a real engine", () => {
     ),
   )
 
-  onEngine("of cores hold on an engine whose CPUs have other numbers than it has CPUs", () =>
+  onEngine("a limit of cores holds where the CPUs of the engine are not numbered from zero", () =>
     Effect.gen(function* () {
-      const session = yield* (yield* Sandboxes).session(freshSession())
+      const session = yield* (yield* Sandboxes).session(freshSessionId())
       const sandbox = yield* session.create({ limits, network: "none" })
       assert.strictEqual(yield* textOf(sandbox, "nproc"), "1")
       const { HostConfig } = yield* containerOf(sandbox)
@@ -173,7 +166,7 @@ describe("limits on a real engine", () => {
     }).pipe(Effect.provide(layerMisnumbered), Effect.scoped),
   )
 
-  onEngine("beyond the host are refused with the bound", () =>
+  onEngine("a limit beyond the host is refused with the bound", () =>
     withSession(
       (session) =>
         Effect.gen(function* () {

@@ -3,7 +3,8 @@ import * as docker from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { noGvisor } from "../support/docker.ts"
-import { freshSession, image, needing } from "./support.ts"
+import { freshSessionId } from "../support/sandbox.ts"
+import { image, needing } from "./support.ts"
 import { serving } from "./world.ts"
 
 // What a cloud serves credentials at, but for the address: this machine may be in a cloud itself.
@@ -15,7 +16,7 @@ const withSessions = <A, E>(
 ) =>
   Effect.gen(function* () {
     const sandboxes = yield* Sandboxes
-    return yield* f(yield* sandboxes.session(freshSession()))
+    return yield* f(yield* sandboxes.session(freshSessionId()))
   }).pipe(
     Effect.provide(Sandboxes.layer({ image }).pipe(Layer.provide(docker.layer(options)))),
     Effect.scoped,

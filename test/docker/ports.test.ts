@@ -92,51 +92,54 @@ describe("ports", () => {
     )
   }
 
-  onEngine("carry WebSocket, many megabytes both ways, and connections side by side", () =>
-    withSession((session) =>
-      Effect.gen(function* () {
-        const sandbox = yield* session.create({ network: "none" })
-        yield* start(sandbox, "127.0.0.1", 3000)
-        const { url } = yield* sandbox.ports.expose(3000)
-        const answer = yield* Effect.promise(
-          () =>
-            new Promise((resolve, reject) => {
-              const socket = new WebSocket(url.replace("http", "ws"))
-              socket.onopen = () => socket.send("over the wall")
-              socket.onerror = () => reject(new Error("the WebSocket failed"))
-              socket.onmessage = ({ data }) => {
-                socket.close()
-                resolve(data)
-              }
-            }),
-        )
-        assert.strictEqual(answer, "echo over the wall")
-        const body = Buffer.alloc(5_000_000, "0123456789abcdef")
-        const digest = createHash("sha256").update(body).digest("hex")
-        assert.strictEqual(yield* text(url, { method: "POST", body }), digest)
-        assert.strictEqual((yield* text(`${url}/large`)).length, 5_000_000)
-        const answers = yield* Effect.forEach(
-          Array.from({ length: 10 }, (_, n) => n),
-          (n) => text(`${url}/${n}`),
-          { concurrency: "unbounded" },
-        )
-        assert.deepStrictEqual(
-          answers,
-          answers.map((_, n) => `hello /${n}`),
-        )
-        // Each connection in the sandbox is gone with the one on this machine (01: it is open).
-        const open = Effect.map(sandbox.run("grep -c ' 01 ' /proc/net/tcp || true"), ({ stdout }) =>
-          Number(stdout),
-        )
-        yield* Effect.repeat(open, {
-          schedule: Schedule.spaced("100 millis"),
-          until: (count) => count === 0,
-        })
-      }).pipe(Effect.scoped),
-    ),
+  onEngine(
+    "an exposed port carries WebSocket, many megabytes both ways, and parallel connections",
+    () =>
+      withSession((session) =>
+        Effect.gen(function* () {
+          const sandbox = yield* session.create({ network: "none" })
+          yield* start(sandbox, "127.0.0.1", 3000)
+          const { url } = yield* sandbox.ports.expose(3000)
+          const answer = yield* Effect.promise(
+            () =>
+              new Promise((resolve, reject) => {
+                const socket = new WebSocket(url.replace("http", "ws"))
+                socket.onopen = () => socket.send("over the wall")
+                socket.onerror = () => reject(new Error("the WebSocket failed"))
+                socket.onmessage = ({ data }) => {
+                  socket.close()
+                  resolve(data)
+                }
+              }),
+          )
+          assert.strictEqual(answer, "echo over the wall")
+          const body = Buffer.alloc(5_000_000, "0123456789abcdef")
+          const digest = createHash("sha256").update(body).digest("hex")
+          assert.strictEqual(yield* text(url, { method: "POST", body }), digest)
+          assert.strictEqual((yield* text(`${url}/large`)).length, 5_000_000)
+          const answers = yield* Effect.forEach(
+            Array.from({ length: 10 }, (_, n) => n),
+            (n) => text(`${url}/${n}`),
+            { concurrency: "unbounded" },
+          )
+          assert.deepStrictEqual(
+            answers,
+            answers.map((_, n) => `hello /${n}`),
+          )
+          // Each connection in the sandbox is gone with the one on this machine (01: it is open).
+          const open = Effect.map(
+            sandbox.run("grep -c ' 01 ' /proc/net/tcp || true"),
+            ({ stdout }) => Number(stdout),
+          )
+          yield* Effect.repeat(open, {
+            schedule: Schedule.spaced("100 millis"),
+            until: (count) => count === 0,
+          })
+        }).pipe(Effect.scoped),
+      ),
   )
 
-  onEngine("that nobody listens on are told of, and end a connection", () =>
+  onEngine("a port that nobody listens on is told of, and ends a connection", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ network: "none" })
@@ -156,7 +159,7 @@ describe("ports", () => {
     ),
   )
 
-  onEngine("are reached where :: is listened on, and without any tool of the image", () =>
+  onEngine("a port of :: is reached, without any tool of the image", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ network: "bridge" })
@@ -170,13 +173,15 @@ describe("ports", () => {
     ),
   )
 
-  onEngine("carry what is sent after the answer has ended, and the end of either side", () =>
-    withSession((session) =>
-      Effect.gen(function* () {
-        const sandbox = yield* session.create({ network: "none" })
-        yield* sandbox.files.write(
-          "once.py",
-          `
+  onEngine(
+    "a connection carries what is sent after the answer has ended, and the end of either side",
+    () =>
+      withSession((session) =>
+        Effect.gen(function* () {
+          const sandbox = yield* session.create({ network: "none" })
+          yield* sandbox.files.write(
+            "once.py",
+            `
 import socket, time
 listener = socket.socket()
 # A kernel that takes little leaves the rest to those who relay it.
@@ -192,28 +197,28 @@ while more := s.recv(8192):
     time.sleep(0.0005)
 open("got", "wb").write(got)
 `,
-        )
-        const server = yield* sandbox.processes.start(["python3", "once.py"])
-        yield* sandbox.ports.wait(7000)
-        const { localPort } = yield* sandbox.ports.expose(7000)
-        const answer = yield* Effect.callback<string>((resume) => {
-          let answer = ""
-          const socket = connect({ port: localPort, host: "127.0.0.1", allowHalfOpen: true })
-          socket.on("data", (bytes) => {
-            answer += bytes.toString()
+          )
+          const server = yield* sandbox.processes.start(["python3", "once.py"])
+          yield* sandbox.ports.wait(7000)
+          const { localPort } = yield* sandbox.ports.expose(7000)
+          const answer = yield* Effect.callback<string>((resume) => {
+            let answer = ""
+            const socket = connect({ port: localPort, host: "127.0.0.1", allowHalfOpen: true })
+            socket.on("data", (bytes) => {
+              answer += bytes.toString()
+            })
+            socket.on("end", () => {
+              socket.end(Buffer.alloc(8_000_000, "x"), () => resume(Effect.succeed(answer)))
+            })
           })
-          socket.on("end", () => {
-            socket.end(Buffer.alloc(8_000_000, "x"), () => resume(Effect.succeed(answer)))
-          })
-        })
-        assert.strictEqual(answer, "asked first")
-        assert.strictEqual(yield* server.wait, 0)
-        assert.strictEqual((yield* sandbox.files.stat("got")).size, 8_000_000)
-      }).pipe(Effect.scoped),
-    ),
+          assert.strictEqual(answer, "asked first")
+          assert.strictEqual(yield* server.wait, 0)
+          assert.strictEqual((yield* sandbox.files.stat("got")).size, 8_000_000)
+        }).pipe(Effect.scoped),
+      ),
   )
 
-  onEngine("of a sandbox that is stopped are not exposed", () =>
+  onEngine("a port of a stopped sandbox is not exposed", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ network: "none" })

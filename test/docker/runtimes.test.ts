@@ -3,7 +3,8 @@ import { docker } from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { secondEngine } from "../support/daemon.ts"
-import { freshSession, needing } from "./support.ts"
+import { freshSessionId } from "../support/sandbox.ts"
+import { needing } from "./support.ts"
 
 /** The session of a program on an engine of its own, which is given the image that it needs. */
 const onRuntimes = Effect.fnUntraced(function* (
@@ -16,7 +17,7 @@ const onRuntimes = Effect.fnUntraced(function* (
   )
   const context = yield* Layer.build(layer)
   const sandboxes = yield* Effect.provideContext(Effect.service(Sandboxes), context)
-  const session = yield* sandboxes.session(freshSession())
+  const session = yield* sandboxes.session(freshSessionId())
   /** What the engine was asked to run a sandbox with. */
   const askedFor = ({ info }: Sandbox) =>
     Effect.promise(

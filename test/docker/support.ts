@@ -12,6 +12,7 @@ import { it } from "@effect/vitest"
 import Dockerode from "dockerode"
 import { Effect, Layer, Stream } from "effect"
 import { noEngine, socketPath } from "../support/docker.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { needs } from "../support/skips.ts"
 
@@ -19,10 +20,6 @@ import { needs } from "../support/skips.ts"
 export const engine = new Dockerode({ socketPath })
 
 export const image = process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04"
-
-let sessions = 0
-/** A session that no other test uses. */
-export const freshSession = () => `test-${process.pid}-${Date.now()}-${++sessions}`
 
 /**
  * Everything on the engine that a session owns, by kind. A network that is being removed is given
@@ -79,7 +76,7 @@ export const withSession = <A, E>(
 ) =>
   Effect.gen(function* () {
     const sandboxes = yield* Sandboxes
-    return yield* f(yield* sandboxes.session(freshSession()), sandboxes)
+    return yield* f(yield* sandboxes.session(freshSessionId()), sandboxes)
   }).pipe(
     Effect.provide(
       Sandboxes.layer({ image, ...settings }).pipe(

@@ -7,7 +7,8 @@ import { assert, describe } from "@effect/vitest"
 import { Duration, Effect, Layer, Metric } from "effect"
 import { socketPath } from "../support/docker.ts"
 import { valuesOf } from "../support/metrics.ts"
-import { containerOf, engine, freshSession, image, onEngine, textOf } from "./support.ts"
+import { freshSessionId } from "../support/sandbox.ts"
+import { containerOf, engine, image, onEngine, textOf } from "./support.ts"
 
 // By this limit what these tests make ahead is told apart from what others do meanwhile.
 const pids = 1000 + (process.pid % 9000)
@@ -48,7 +49,7 @@ const until = (ready: (now: Effect.Success<typeof waiting>) => boolean) =>
 const withPool = <A, E>(
   warmPool: docker.WarmPoolOptions | number,
   f: (session: SandboxSession, sessionId: string) => Effect.Effect<A, E, SandboxDriver>,
-  sessionId = freshSession(),
+  sessionId = freshSessionId(),
 ) =>
   Effect.gen(function* () {
     const sandboxes = yield* Sandboxes
@@ -95,7 +96,7 @@ describe("a warm pool on a real engine", () => {
       Effect.gen(function* () {
         const { calls, service } = yield* watched
         yield* Effect.gen(function* () {
-          const session = yield* (yield* Sandboxes).session(freshSession())
+          const session = yield* (yield* Sandboxes).session(freshSessionId())
           yield* session.create({ name: "cold" })
           yield* until(({ running }) => running === 1)
           // The pool has done with it once it counts it.
@@ -154,7 +155,7 @@ describe("a warm pool on a real engine", () => {
               assert.strictEqual(again._tag, "SandboxNameTaken")
             }),
           )
-          yield* withoutPool(freshSession(), (other) =>
+          yield* withoutPool(freshSessionId(), (other) =>
             Effect.gen(function* () {
               assert.strictEqual((yield* Effect.flip(other.get(warm.id)))._tag, "SandboxNotFound")
               assert.deepStrictEqual(yield* other.list, [])
@@ -261,7 +262,7 @@ describe("a warm pool on a real engine", () => {
   for (const step of ["before the rename", "while it is under way", "after the rename"]) {
     onEngine(`loses and leaks nothing when its process is killed ${step}`, () =>
       Effect.gen(function* () {
-        const sessionId = freshSession()
+        const sessionId = freshSessionId()
         const child = spawn(
           process.execPath,
           [

@@ -13,8 +13,9 @@ import { makeToolset, type ToolName, type ToolResult, type Toolset } from "@cord
 import { assert, describe, it, layer } from "@effect/vitest"
 import type Dockerode from "dockerode"
 import { Context, Effect, Layer, Stream } from "effect"
-import { freshSession, ownedBy } from "../docker/support.ts"
+import { ownedBy } from "../docker/support.ts"
 import { noEngine } from "../support/docker.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 
 /** Two sessions' tools on one driver. */
 export class Stage extends Context.Service<
@@ -26,8 +27,8 @@ export class Stage extends Context.Service<
       Stage,
       Effect.gen(function* () {
         return {
-          a: yield* makeToolset({ sessionId: freshSession() }),
-          b: yield* makeToolset({ sessionId: freshSession() }),
+          a: yield* makeToolset({ sessionId: freshSessionId() }),
+          b: yield* makeToolset({ sessionId: freshSessionId() }),
           files: yield* SessionFiles,
         }
       }),

@@ -2,9 +2,10 @@ import { join } from "node:path"
 import { EngineUnreachable, SandboxNotFound } from "@cordon/core"
 import { type CreateOptions, Sandbox } from "cordon"
 import { assert, describe, it } from "vitest"
-import { freshSession, image } from "../docker/support.ts"
+import { image } from "../docker/support.ts"
 import { noEngine, socketPath } from "../support/docker.ts"
 import { runProgram } from "../support/program.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { forward } from "./forward.ts"
 
@@ -54,7 +55,7 @@ describe("one import", () => {
   })
 
   it("removes a sandbox with its block, and lists what is there", async () => {
-    const place = { settings, session: freshSession() }
+    const place = { settings, session: freshSessionId() }
     await using other = await Sandbox.create(place)
     {
       await using box = await Sandbox.create({ ...place, name: "box", secrets: { TOKEN: "mine" } })
@@ -74,8 +75,8 @@ describe("one import", () => {
     assert.deepStrictEqual(await program("connects", [address]), told)
     assert.strictEqual(await box.files.readText("answer"), "from the other program")
     for (const [reference, session] of [
-      [box.id, freshSession()],
-      [box.name, freshSession()],
+      [box.id, freshSessionId()],
+      [box.name, freshSessionId()],
     ] as const) {
       const error = await rejection(Sandbox.connect(reference, { settings, session }))
       assert.instanceOf(error, SandboxNotFound)
@@ -86,7 +87,7 @@ describe("one import", () => {
   })
 
   it("gives programs that ask for a name at once the same sandbox, which stays", async () => {
-    const place = { settings, session: freshSession() }
+    const place = { settings, session: freshSessionId() }
     const programs = ["one", "two"].map(() => program("getsOrCreates", [place.session, "web"]))
     const mine = [Sandbox.getOrCreate("web", place), Sandbox.getOrCreate("web", place)]
     const boxes = await Promise.all(mine)
@@ -114,7 +115,7 @@ describe("one import", () => {
   })
 
   it("forks a sandbox, and the fork outlives it", async () => {
-    const place = { settings, session: freshSession() }
+    const place = { settings, session: freshSessionId() }
     const box = await Sandbox.create({ ...place, secrets: { TOKEN: "mine" } })
     await box.files.write("kept", "as it was")
     await using fork = await box.fork({ name: "fork" })

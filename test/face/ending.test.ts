@@ -1,8 +1,9 @@
 import { createSandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { assert, describe, it } from "vitest"
-import { freshSession, image } from "../docker/support.ts"
+import { image } from "../docker/support.ts"
 import { noEngine, socketPath } from "../support/docker.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { forward } from "./forward.ts"
 import { runProgram } from "./program.ts"
@@ -15,7 +16,7 @@ const suite = (
 
   it(`${name}: a program that forgot to close ends by itself`, async () => {
     await using there = await driver()
-    const sessionId = freshSession()
+    const sessionId = freshSessionId()
     const ended = await runProgram("forgetsToClose", there.name, sessionId, image)
     assert.deepStrictEqual(ended, { code: 0, stdout: "first\nend of program\n", stderr: "" })
     if (real) await removeAll(sessionId)
@@ -23,7 +24,7 @@ const suite = (
 
   it(`${name}: a program that forgot to close its tools waits for their calls, and ends`, async () => {
     await using there = await driver()
-    const sessionId = freshSession()
+    const sessionId = freshSessionId()
     const ended = await runProgram("callsTools", there.name, sessionId, image)
     assert.deepStrictEqual(ended, { code: 0, stdout: "done\n", stderr: "" })
     if (real) await removeAll(sessionId)
@@ -31,7 +32,7 @@ const suite = (
 
   it(`${name}: a program does not end while it waits for a call`, async () => {
     await using there = await driver()
-    const { code, stdout, stderr } = await runProgram("waits", there.name, freshSession(), image)
+    const { code, stdout, stderr } = await runProgram("waits", there.name, freshSessionId(), image)
     const more = real ? "terminal 0\nprocess 3\n" : ""
     assert.strictEqual(stdout, `run\nStdout\nExit\n${more}end of program\n`, stderr)
     assert.strictEqual(code, 0)
@@ -52,7 +53,7 @@ describe("a program", () => {
   suite("docker over TCP", () => forward(socketPath))
 
   it("that forgot to close leaves a sandbox that its lease removes", async () => {
-    const sessionId = freshSession()
+    const sessionId = freshSessionId()
     const { code, stderr } = await runProgram("forgetsToClose", "docker", sessionId, image, "1500")
     assert.strictEqual(code, 0, stderr)
     // Another program on the same engine; a short idleTimeout has it look often.

@@ -7,8 +7,8 @@ import { DockerEngine, docker, layerDriver, localEngine } from "@cordon/driver-d
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { freshSession } from "../docker/support.ts"
 import type { Dockerd } from "../support/dockerd.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { image, useDockerd } from "./support.ts"
 
 const run = promisify(execFile)
@@ -42,9 +42,9 @@ describe("a sandbox that its engine can't end", () => {
   }
 
   const check = async (daemon: Dockerd, driver: typeof docker | typeof dockerRemote) => {
-    const sessionId = freshSession()
+    const sessionId = freshSessionId()
     await using sandboxes = open(daemon, driver, sessionId)
-    await using elsewhere = open(daemon, driver, freshSession())
+    await using elsewhere = open(daemon, driver, freshSessionId())
     const [stuck, other] = await Promise.all([
       sandboxes.create({ name: "a" }),
       elsewhere.create({ name: "b" }),
@@ -125,7 +125,7 @@ describe("a sandbox that its engine can't end", () => {
     )
 
   const checkSwap = async (daemon: Dockerd) => {
-    const sessionId = freshSession()
+    const sessionId = freshSessionId()
     await using sandboxes = open(daemon, docker, sessionId)
     const [swapped, other] = await Promise.all(["a", "b"].map((name) => sandboxes.create({ name })))
     assert(swapped && other)

@@ -2,8 +2,8 @@
 import { createSandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
-import { freshSession } from "../docker/support.ts"
 import type { Dockerd } from "../support/dockerd.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { image, useDockerd } from "./support.ts"
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
@@ -29,7 +29,7 @@ describe("an engine whose containerd hangs and is killed", () => {
   own.test(
     "goes on with commands and files that are under way, ends each other call, and recovers",
     async (daemon) => {
-      const sessionId = freshSession()
+      const sessionId = freshSessionId()
       await using sandboxes = open(daemon, sessionId)
       await using second = open(daemon, sessionId)
       const names = ["used", "gotten", "removed"] as const

@@ -2,9 +2,10 @@ import { Sandboxes } from "@cordon/core"
 import * as docker from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Result, Schedule } from "effect"
-import { engine, freshSession } from "../docker/support.ts"
+import { engine } from "../docker/support.ts"
 import { noDockerd, startDockerd } from "../support/dockerd.ts"
 import { noPostgres } from "../support/postgres.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { image, layerHere, usePostgres } from "./support.ts"
 
@@ -21,7 +22,7 @@ const withRestart = (liveRestore: boolean) =>
     )
     const database = yield* Effect.promise(server.get().createDatabase)
     yield* Effect.gen(function* () {
-      const session = yield* (yield* Sandboxes).session(freshSession())
+      const session = yield* (yield* Sandboxes).session(freshSessionId())
       const sandbox = yield* session.create({ name: "box" })
       yield* sandbox.files.write("kept", "yes")
       const bare = yield* session.create({ name: "bare", network: "none" })
@@ -86,7 +87,7 @@ describe("a restart of dockerd", () => {
         (daemon) => Effect.promise(() => daemon[Symbol.asyncDispose]()),
       )
       yield* Effect.gen(function* () {
-        const session = yield* (yield* Sandboxes).session(freshSession())
+        const session = yield* (yield* Sandboxes).session(freshSessionId())
         const sandbox = yield* session.create({ name: "box", network: "none" })
         const ticking = (file: string) =>
           `echo begun > ${file}; while :; do echo on >> ${file}; sleep 0.2; done`

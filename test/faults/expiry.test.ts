@@ -6,10 +6,11 @@ import { join } from "node:path"
 import { createSandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
-import { engine, freshSession } from "../docker/support.ts"
+import { engine } from "../docker/support.ts"
 import { noGvisor } from "../support/docker.ts"
 import { type Dockerd, noDockerd, startDockerd } from "../support/dockerd.ts"
 import { runProgram, startProgram } from "../support/program.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { image } from "./support.ts"
 
@@ -22,7 +23,7 @@ const most = 300_000
 
 const check = async ({ engine, socketPath }: Dockerd, attacks: string) => {
   const host = `unix://${socketPath}`
-  const sessionId = freshSession()
+  const sessionId = freshSessionId()
   const file = join(import.meta.dirname, "expiryProgram.ts")
   const program = startProgram(file, [host, sessionId, image, attacks, ...runtimes])
   while (!program.stdout().includes("ready")) {
@@ -55,7 +56,7 @@ const check = async ({ engine, socketPath }: Dockerd, attacks: string) => {
 
   await using later = createSandboxes({
     driver: docker({ host }),
-    sessionId: freshSession(),
+    sessionId: freshSessionId(),
     image,
   })
   assert.deepStrictEqual(await later.list(), [])

@@ -2,8 +2,8 @@ import { createSandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { dockerRemote } from "@cordon/driver-docker-remote"
 import { assert, describe } from "@effect/vitest"
-import { freshSession } from "../docker/support.ts"
 import type { Dockerd } from "../support/dockerd.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { image, useDockerd } from "./support.ts"
 
 /** Its threads take a moment to stop. */
@@ -27,7 +27,7 @@ describe("an engine that hangs", () => {
             .use(
               createSandboxes({
                 driver: driver({ host: `unix://${daemon.socketPath}` }),
-                sessionId: freshSession(),
+                sessionId: freshSessionId(),
                 image,
                 network: "none",
                 limits: { memory: "64MiB", pids: 64 },
@@ -61,7 +61,7 @@ describe("an engine that hangs", () => {
     own.test(name, body, 120_000)
 
   for (const [name, driver] of Object.entries(drivers)) {
-    const open = ({ socketPath }: Dockerd, sessionId = freshSession()) =>
+    const open = ({ socketPath }: Dockerd, sessionId = freshSessionId()) =>
       createSandboxes({
         driver: driver({ host: `unix://${socketPath}` }),
         sessionId,
@@ -135,7 +135,7 @@ describe("an engine that hangs", () => {
     })
 
     onOwnEngine(`holds up no command past its timeout, over ${name}`, async (daemon) => {
-      const sessionId = freshSession()
+      const sessionId = freshSessionId()
       await using sandboxes = open(daemon, sessionId)
       await using second = open(daemon, sessionId)
       const [running, unused, other] = await Promise.all([
@@ -173,7 +173,7 @@ describe("an engine that hangs", () => {
     })
 
     onOwnEngine(`ends each call that has no timeout, over ${name}`, async (daemon) => {
-      const sessionId = freshSession()
+      const sessionId = freshSessionId()
       await using sandboxes = open(daemon, sessionId)
       await using second = open(daemon, sessionId)
       const names = ["used", "one", "two", "three"] as const

@@ -8,7 +8,7 @@ import {
 } from "@cordon/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
-import { freshSession } from "../docker/support.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import type { Answer } from "./protocol.ts"
 import {
   layerHere,
@@ -24,7 +24,7 @@ const short = { idleTimeout: 2000, removeTimeout: 5000 }
 
 /** A sandbox that this process uses all the while: nothing that happens to others may touch it. */
 const bystander = Effect.gen(function* () {
-  const session = yield* (yield* Sandboxes).session(freshSession())
+  const session = yield* (yield* Sandboxes).session(freshSessionId())
   const sandbox = yield* session.create({ name: "bystander" })
   yield* sandbox.files.write("kept", "yes")
   const using = yield* Effect.forkScoped(

@@ -14,9 +14,9 @@ import { sqlite } from "@cordon/lease-store-sqlite"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Fiber, Layer } from "effect"
 import { makeRemote } from "../../packages/core/test/leaseStage.ts"
-import { freshSession } from "../docker/support.ts"
 import { makeSettableClock } from "../support/clocks.ts"
 import { noEngine } from "../support/docker.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { image, onBoth, usePostgres } from "./support.ts"
 
@@ -35,7 +35,7 @@ const makeWorkers = Effect.fnUntraced(function* (
   layer: Layer.Layer<LeaseStore, LeaseStoreFailed>,
   settings: SettingsInput,
 ) {
-  const sessionId = freshSession()
+  const sessionId = freshSessionId()
   const work = Effect.gen(function* () {
     const opened = yield* Layer.build(Layer.fresh(layer))
     const remote = makeRemote(Context.get(opened, LeaseStore))

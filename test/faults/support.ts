@@ -9,10 +9,11 @@ import * as docker from "@cordon/driver-docker"
 import { postgres } from "@cordon/lease-store-postgres"
 import { afterAll, beforeAll, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Schedule } from "effect"
-import { engine, freshSession, ownedBy } from "../docker/support.ts"
+import { engine, ownedBy } from "../docker/support.ts"
 import { noEngine, socketPath } from "../support/docker.ts"
 import { type Dockerd, noDockerd, startDockerd } from "../support/dockerd.ts"
 import { noPostgres, type Postgres, startPostgres } from "../support/postgres.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { startWorker, type WorkerOptions } from "./protocol.ts"
 
@@ -76,7 +77,7 @@ export interface Terms {
 /** A database of the test's own, and worker processes that share it. */
 export const makeStage = Effect.fnUntraced(function* (server: Postgres, terms: Terms) {
   const database = yield* Effect.promise(server.createDatabase)
-  const sessionId = freshSession()
+  const sessionId = freshSessionId()
   const worker = (options: Partial<WorkerOptions> = {}) =>
     Effect.acquireRelease(
       Effect.promise(() =>

@@ -7,9 +7,10 @@ import { createInterface } from "node:readline"
 import { createSandboxes } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
-import { engine, freshSession, image, ownedBy } from "../docker/support.ts"
+import { engine, image, ownedBy } from "../docker/support.ts"
 import type { Where } from "../frameworks/suite.ts"
 import { noEngine, socketPath } from "../support/docker.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { needs } from "../support/skips.ts"
 import { type Connection, connectModernStdio, connectStdio, serverProcess } from "./clients.ts"
@@ -256,7 +257,7 @@ describe("a session with a name", () => {
   it(title, () =>
     withFolder(async (folder) => {
       const where = { driver: "docker", folder } as const
-      const named = ["--session", freshSession()]
+      const named = ["--session", freshSessionId()]
       const first = await connectStdio(where, ...named)
       await first.call("sandbox_create", { name: "kept" })
       await first.close()

@@ -5,8 +5,9 @@ import { assert, describe, it } from "@effect/vitest"
 import Dockerode from "dockerode"
 import { Effect, Fiber, Layer, Schema, Stream } from "effect"
 import { run } from "../cli/support.ts"
-import { freshSession, textOf } from "../docker/support.ts"
+import { textOf } from "../docker/support.ts"
 import { noPodman, podman } from "../support/podman.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 
 const { host, image, ulimits } = podman
@@ -23,7 +24,7 @@ const onPodman = <E>(
     ? it.live(name, () =>
         Effect.gen(function* () {
           const sandboxes = yield* Sandboxes
-          yield* body(yield* sandboxes.session(freshSession()), sandboxes)
+          yield* body(yield* sandboxes.session(freshSessionId()), sandboxes)
         }).pipe(
           Effect.provide(
             Sandboxes.layer({ image, ...settings }).pipe(

@@ -2,8 +2,9 @@ import type { CreateSandboxesOptions } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 import { memory } from "@cordon/driver-memory"
 import { assert, describe, it } from "@effect/vitest"
-import { freshSession, image } from "../docker/support.ts"
+import { image } from "../docker/support.ts"
 import { noGvisor } from "../support/docker.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { secretService } from "./secretService.ts"
 import { type Wish, ways } from "./ways.ts"
@@ -61,7 +62,7 @@ for (const { name, driver, runtime, weaker, missing } of drivers) {
       if (missing !== undefined) return skipped(title, missing)
       it(title, async () => {
         using service = await secretService()
-        const sessionId = freshSession()
+        const sessionId = freshSessionId()
         await through({ driver: driver(), sessionId, runtime, ...set }, async (ask) => {
           const wishes: ReadonlyArray<readonly [Wish, RegExp]> = [
             ...tooMuch(service.port),

@@ -1,7 +1,7 @@
 import { docker } from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
-import { freshSession } from "../docker/support.ts"
 import { noEngine } from "../support/docker.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { secretService } from "./secretService.ts"
 import { ways } from "./ways.ts"
@@ -14,7 +14,7 @@ describe("what an engine and a registry say of a pull", () => {
       using service = await secretService()
       const registry = `127.0.0.1:${service.port}`
       const allow = { registries: [registry] }
-      await through({ driver: docker(), sessionId: freshSession(), allow }, async (ask) => {
+      await through({ driver: docker(), sessionId: freshSessionId(), allow }, async (ask) => {
         const { ok, text } = await ask({ image: `${registry}/team/app:1` })
         assert.isFalse(ok)
         assert.match(text, /could not be pulled: /)

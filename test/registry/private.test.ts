@@ -15,10 +15,11 @@ import { assert, describe, it } from "@effect/vitest"
 import type Dockerode from "dockerode"
 import { type Layer, Redacted } from "effect"
 import { afterAll } from "vitest"
-import { freshSession, engine as localEngine } from "../docker/support.ts"
+import { engine as localEngine } from "../docker/support.ts"
 import { noEngineContainers, startEngine } from "../support/engineContainer.ts"
 import { startFaultProxy } from "../support/faultProxy.ts"
 import { noPrivateRegistry, owner, startPrivateRegistry } from "../support/privateRegistry.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 
 // Read once: what this user is logged in with is nobody's business here.
@@ -124,7 +125,7 @@ for (const { name, missing, driver, client, address } of hosts) {
         const logger = (...line: ReadonlyArray<unknown>) => void logged.push(JSON.stringify(line))
         await using sandboxes = createSandboxes({
           driver: driver(),
-          sessionId: freshSession(),
+          sessionId: freshSessionId(),
           network: "none",
           limits,
           allow,
@@ -254,7 +255,7 @@ echo "credentials not found in native keychain"; exit 1`
         .catch(() => undefined)
       await using sandboxes = createSandboxes({
         driver: docker({ warmPool: 1 }),
-        sessionId: freshSession(),
+        sessionId: freshSessionId(),
         network: "none",
         image,
       })

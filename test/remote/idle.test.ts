@@ -78,7 +78,7 @@ const during = <A, E>(seconds: number, call: Effect.Effect<A, E>) =>
   })
 
 describe("connections to an engine", () => {
-  it.effect("are not used again after a time in which a middlebox may forget them", () =>
+  it.effect("a connection is not used again after a time in which a middlebox may forget it", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* engineThat(() => [200, version])
       yield* using(host, (engine) =>
@@ -95,7 +95,7 @@ describe("connections to an engine", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("that are silent: a question is asked over another one as well, and answered", () =>
+  it.effect("a read over a silent connection is asked over another one as well, and answered", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* engineThat((_, nth) => (nth === 1 ? undefined : [200, version]))
       const result = yield* using(host, (engine) => during(4, engine.version))
@@ -105,7 +105,7 @@ describe("connections to an engine", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("that are silent: a container is made with one request, and may have been made", () =>
+  it.effect("a creation over a silent connection is sent once, and may have been made", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* engineThat(() => undefined)
       const result = yield* using(host, (engine) => during(40, engine.networkConnect("net", "box")))
@@ -121,20 +121,22 @@ describe("connections to an engine", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("that are silent: a removal goes on by another one until nothing is left", () =>
-    Effect.gen(function* () {
-      const underWay = { message: "removal of container box is already in progress" }
-      const { host, seen } = yield* engineThat((_, nth) => {
-        if (nth === 1) return undefined
-        return nth < 4 ? [409, underWay] : [404, { message: "No such container: box" }]
-      })
-      const result = yield* using(host, (engine) => during(12, engine.containerRemove("box")))
-      assert.deepInclude(result, { _tag: "Success" })
-      assert.strictEqual(seen.length, 4)
-    }).pipe(Effect.scoped),
+  it.effect(
+    "a removal over a silent connection goes on over another one until nothing is left",
+    () =>
+      Effect.gen(function* () {
+        const underWay = { message: "removal of container box is already in progress" }
+        const { host, seen } = yield* engineThat((_, nth) => {
+          if (nth === 1) return undefined
+          return nth < 4 ? [409, underWay] : [404, { message: "No such container: box" }]
+        })
+        const result = yield* using(host, (engine) => during(12, engine.containerRemove("box")))
+        assert.deepInclude(result, { _tag: "Success" })
+        assert.strictEqual(seen.length, 4)
+      }).pipe(Effect.scoped),
   )
 
-  it.effect("that are silent: a kill that had been done before is done", () =>
+  it.effect("a kill over a silent connection that had been done before is done", () =>
     Effect.gen(function* () {
       const { host } = yield* engineThat((_, nth) =>
         nth === 1 ? undefined : [409, { message: "Container box is not running" }],

@@ -5,7 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect } from "effect"
 import { afterAll } from "vitest"
 import { driverContract } from "../contract/index.ts"
-import { engine, freshSession, image } from "../docker/support.ts"
+import { engine, image } from "../docker/support.ts"
+import { freshSessionId } from "../support/sandbox.ts"
 import { skipped } from "../support/skipped.ts"
 import { noSshd, startSshd } from "../support/sshd.ts"
 
@@ -90,7 +91,7 @@ describe("an engine through ssh", () => {
         {
           await using sandboxes = createSandboxes({
             driver: dockerRemote({ host: "ssh://engine", sshConfig }),
-            sessionId: freshSession(),
+            sessionId: freshSessionId(),
             image,
             network: "none",
             limits: { memory: "64MiB", cpus: 0.1, pids: 64 },
