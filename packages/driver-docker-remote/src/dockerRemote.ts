@@ -6,11 +6,11 @@ import {
   type SandboxDriver,
 } from "@cordon/core"
 import { type DockerDriverOptions, DockerEngine, layerDriver } from "@cordon/driver-docker"
+import { dockerEngine } from "@cordon/driver-docker/engine"
 import { driverOptions } from "@cordon/driver-docker/sandbox"
 import { Config, Effect, Layer } from "effect"
 import { type ConnectionOptions, connect } from "./connection/connect.ts"
 import { connectionOptions } from "./connection/connectionOptions.ts"
-import { remoteEngine } from "./RemoteEngine.ts"
 
 export interface DockerRemoteOptions extends ConnectionOptions, DockerDriverOptions {}
 
@@ -18,7 +18,7 @@ export interface DockerRemoteOptions extends ConnectionOptions, DockerDriverOpti
 export const layerEngine = (
   options: ConnectionOptions = {},
 ): Layer.Layer<DockerEngine, EngineUnreachable | InvalidInput> =>
-  Layer.effect(DockerEngine, Effect.map(connect(options), remoteEngine))
+  Layer.effect(DockerEngine, Effect.map(connect(options), dockerEngine))
 
 const shape = optionNames<DockerRemoteOptions>({ ...driverOptions, ...connectionOptions })
 

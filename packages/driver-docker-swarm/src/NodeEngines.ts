@@ -1,8 +1,9 @@
 import { EngineUnreachable, type HostError } from "@cordon/core"
-import type { schemas } from "@cordon/driver-docker/engine"
+import type { DockerEngine } from "@cordon/driver-docker"
+import { dockerEngine, type EngineClient, type schemas } from "@cordon/driver-docker/engine"
 import { type Containers, makeContainers } from "@cordon/driver-docker/sandbox"
 import type { ConnectionOptions } from "@cordon/driver-docker-remote"
-import { connect, type EngineHttp, remoteEngine } from "@cordon/driver-docker-remote/http"
+import { connect } from "@cordon/driver-docker-remote/http"
 import { Cache, Duration, Effect, Exit, RcMap } from "effect"
 import type { Node } from "./manager/schemas.ts"
 import { type InPlace, makeInPlace } from "./sandbox/inPlace.ts"
@@ -24,8 +25,8 @@ export const endpointOf = (node: Node): string => {
 
 /** The engine of one node, and what is done in its containers. */
 export interface NodeEngine extends Containers {
-  readonly http: EngineHttp
-  readonly engine: ReturnType<typeof remoteEngine>
+  readonly http: EngineClient
+  readonly engine: DockerEngine["Service"]
   /** News of the containers that start there. */
   readonly starts: Starts
   /** Images by their IDs, which stand for one image for ever. */
@@ -56,7 +57,7 @@ export const makeNodeEngines = (options: Omit<ConnectionOptions, "host">) =>
           Effect.fail<HostError>(new EngineUnreachable({ endpoint: host, reason: message })),
         ),
       )
-      const engine = remoteEngine(http)
+      const engine = dockerEngine(http)
       const starts = makeStarts()
       const containers = yield* makeContainers(engine, {
         end: (instanceId) => inPlace.end(instanceId),

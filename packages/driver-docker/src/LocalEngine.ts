@@ -1,6 +1,8 @@
 import { HoldsProcess } from "@cordon/core"
 import { Effect, Layer } from "effect"
-import type { DockerEngine } from "./DockerEngine.ts"
+import { DockerEngine } from "./DockerEngine.ts"
+import { dockerEngine } from "./engine/calls.ts"
+import { engineClient } from "./engine/EngineClient.ts"
 
 /**
  * Reaches an engine through a local socket, with dockerode.
@@ -8,11 +10,12 @@ import type { DockerEngine } from "./DockerEngine.ts"
  * @param patience milliseconds that it has to answer a call
  */
 export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer<DockerEngine> =>
-  Layer.unwrap(
+  Layer.effect(
+    DockerEngine,
     Effect.gen(function* () {
       const holds = yield* HoldsProcess
       // dockerode takes as long to load as the rest of this package. Only a program that connects loads it.
-      const { socketEngine } = yield* Effect.promise(() => import("./engine/socketEngine.ts"))
-      return socketEngine(socketPath, patience, holds)
+      const { socketClient } = yield* Effect.promise(() => import("./engine/socketClient.ts"))
+      return dockerEngine(engineClient(socketClient(socketPath, patience, holds)))
     }),
   )

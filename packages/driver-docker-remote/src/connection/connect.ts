@@ -1,7 +1,8 @@
 import { type EngineUnreachable, type InvalidInput, invalidInput } from "@cordon/core"
 import { findEndpoint } from "@cordon/driver-docker"
+import type { EngineClient } from "@cordon/driver-docker/engine"
 import { Duration, Effect, Option, Schema, type Scope } from "effect"
-import { type EngineHttp, makeEngineHttp } from "../http/EngineHttp.ts"
+import { makeHttpClient } from "../http/httpClient.ts"
 import { isLoopback, parseAddress } from "./Address.ts"
 import { loadTls, type TlsOptions } from "./Tls.ts"
 
@@ -67,7 +68,7 @@ const warnOfPlain = (endpoint: string) =>
 /** Finds the engine and makes ready to call it; the connections are closed with the scope. */
 export const connect = Effect.fn("connectToEngine")(function* (
   options: ConnectionOptions,
-): Effect.fn.Return<EngineHttp, EngineUnreachable | InvalidInput, Scope.Scope> {
+): Effect.fn.Return<EngineClient, EngineUnreachable | InvalidInput, Scope.Scope> {
   const {
     connectTimeout = "10 seconds",
     headersTimeout = "2 minutes",
@@ -96,7 +97,7 @@ export const connect = Effect.fn("connectToEngine")(function* (
   if (address._tag === "Tcp" && !address.tls && !isLoopback(address.hostname)) {
     yield* warnOfPlain(address.shown)
   }
-  return yield* makeEngineHttp(address, encrypted ? yield* loadTls(tls ?? {}) : {}, {
+  return yield* makeHttpClient(address, encrypted ? yield* loadTls(tls ?? {}) : {}, {
     connectTimeout: Duration.toMillis(checked.connectTimeout),
     headersTimeout: Duration.toMillis(checked.headersTimeout),
     bodyTimeout: Duration.toMillis(checked.bodyTimeout),

@@ -1,7 +1,12 @@
 import type { HostError } from "@cordon/core"
 import type { Filters } from "@cordon/driver-docker"
-import { schemas as engine, isEngineError, messages } from "@cordon/driver-docker/engine"
-import type { EngineCall, EngineHttp } from "@cordon/driver-docker-remote/http"
+import {
+  type EngineCall,
+  type EngineClient,
+  schemas as engine,
+  isEngineError,
+  messages,
+} from "@cordon/driver-docker/engine"
 import { Clock, Effect, Option, type Redacted, Schedule, Schema, type Stream } from "effect"
 import * as schemas from "./schemas.ts"
 
@@ -37,10 +42,10 @@ const electing = Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs(60
  * The swarm's side of the Engine API, through whichever manager answers: each passes on to the
  * leader. A call may so be made twice; names and versions keep that from doing anything twice.
  */
-export const makeManager = (managers: readonly [EngineHttp, ...ReadonlyArray<EngineHttp>]) => {
+export const makeManager = (managers: readonly [EngineClient, ...ReadonlyArray<EngineClient>]) => {
   let current = 0
 
-  const through = <A>(call: (http: EngineHttp) => Effect.Effect<A, HostError>) => {
+  const through = <A>(call: (http: EngineClient) => Effect.Effect<A, HostError>) => {
     const attempt = (left: number): Effect.Effect<A, HostError> =>
       Effect.suspend(() => {
         const tried = current

@@ -1,7 +1,7 @@
 import { EngineError, type HostError } from "@cordon/core"
+import type { EngineClient } from "@cordon/driver-docker/engine"
 import { schemas } from "@cordon/driver-docker/engine"
 import { initPath } from "@cordon/driver-docker/sandbox"
-import type { EngineHttp } from "@cordon/driver-docker-remote/http"
 import { Effect, Schema } from "effect"
 import type { Node } from "../manager/schemas.ts"
 import { endpointOf, type NodeEngine } from "../NodeEngines.ts"
@@ -46,7 +46,7 @@ const addressesOf = (nodes: ReadonlyArray<Node>): ReadonlyArray<string> =>
     .filter(isAddress)
 
 /** A node's own addresses on its bridges. */
-const gatewaysOn = (http: EngineHttp) =>
+const gatewaysOn = (http: EngineClient) =>
   Effect.map(
     http.ask(
       {

@@ -1,7 +1,7 @@
 import { EngineError, type HostError } from "@cordon/core"
 import type { DockerEngine } from "@cordon/driver-docker"
+import type { EngineClient } from "@cordon/driver-docker/engine"
 import { type Containers, isEngineError } from "@cordon/driver-docker/sandbox"
-import type { EngineHttp } from "@cordon/driver-docker-remote/http"
 import { Effect, Schedule } from "effect"
 
 // What has the init end all that runs. gVisor can't be sent the first, and code inside can make the
@@ -18,7 +18,7 @@ const resists = EngineError.notDone("end a sandbox's processes", "they resist; r
  */
 export const makeInPlace = (
   engine: DockerEngine["Service"],
-  http: EngineHttp,
+  http: EngineClient,
   { connections, isIdle, forgetProcesses }: Containers,
 ) => {
   const send = (container: string, signal: string) =>

@@ -2,27 +2,31 @@ import { type Agent, type IncomingMessage, request } from "node:http"
 import { text } from "node:stream/consumers"
 import { Redacted } from "effect"
 import { registryAuthHeader } from "../registry/registryAuth.ts"
+import { type EngineCall, pathOf } from "./EngineClient.ts"
 import { refusalIn } from "./failures.ts"
-import type { Operation } from "./statusReasons.ts"
+
+/** The socket of an engine, and what keeps connections to it; Node's own agent where absent. */
+export interface Place {
+  readonly socketPath: string
+  readonly agent?: Agent
+}
 
 /**
- * Pulls an image. Not with dockerode, which writes the headers of its requests, and with them the
- * credentials, to standard error where `DEBUG` asks for everything.
+ * Makes a call without a body whose answer goes on and on: a pull, events, a log. Not with dockerode, which
+ * writes the headers of its requests, and with them the credentials, to standard error where `DEBUG` asks
+ * for everything.
  *
- * @param left aborts the pull
+ * @param left aborts it
  */
-export const pull = (
-  { socketPath, agent }: { readonly socketPath: string; readonly agent?: Agent },
-  operation: Operation,
-  image: string,
-  auth: Redacted.Redacted<string> | undefined,
+export const longAnswer = (
+  place: Place,
+  call: EngineCall,
   left: AbortSignal,
 ): Promise<IncomingMessage> => {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-  const path = `/images/create?${new URLSearchParams({ fromImage: image })}`
+  const { operation, method, registryAuth: auth } = call
   const headers = auth === undefined ? {} : { [registryAuthHeader]: Redacted.value(auth) }
-  const options = { socketPath, method: "POST", path, headers, signal: left }
-  request(agent === undefined ? options : { ...options, agent })
+  request({ ...place, method, path: pathOf(call), headers, signal: left })
     .on("response", (answer) => {
       const { statusCode = 0 } = answer
       if (statusCode === 200) return resolve(answer)

@@ -1,56 +1,42 @@
-import { EngineUnreachable } from "@cordon/core"
-import type { DockerEngine, Filters } from "@cordon/driver-docker"
-import {
-  bounded,
-  execConnection,
-  execSpec,
-  messages,
-  orMissing,
-  pathStatHeader,
-  readPathStat,
-  schemas,
-} from "@cordon/driver-docker/engine"
+/** The calls of the `DockerEngine` port, written once for all ways to an engine. */
 import { Effect, Schema } from "effect"
-import type { EngineCall, EngineHttp } from "./http/EngineHttp.ts"
-import { reasonOf } from "./http/failures.ts"
+import type { DockerEngine, Filters } from "../DockerEngine.ts"
+import { bounded } from "./bounded.ts"
+import type { EngineClient } from "./EngineClient.ts"
+import { execSpec } from "./execSpec.ts"
+import { messages } from "./jsonLines.ts"
+import { orMissing, pathStatHeader, readPathStat } from "./pathStat.ts"
+import * as schemas from "./schemas.ts"
 
 const of = (id: string) => encodeURIComponent(id)
 const filtered = (filters: Filters) => ({ filters: JSON.stringify(filters) })
 
-/** A connection that a call takes over. */
-const takenOver = (http: EngineHttp, call: EngineCall) =>
-  Effect.map(http.upgrade(call), (socket) =>
-    execConnection(
-      socket,
-      (cause) => new EngineUnreachable({ endpoint: http.endpoint, reason: reasonOf(cause) }),
-    ),
-  )
+/** The port over a way to an engine, each call of it bounded in time. */
+export const dockerEngine = (client: EngineClient): DockerEngine["Service"] =>
+  bounded(callsOver(client))
 
-/** The port over HTTP: which calls of the Engine API, and which of them may be sent again. */
-export const remoteEngine = (http: EngineHttp): DockerEngine["Service"] => bounded(callsOver(http))
-
-const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
-  endpoint: http.endpoint,
-  version: http.ask(
+const callsOver = (client: EngineClient): DockerEngine["Service"] => ({
+  endpoint: client.endpoint,
+  version: client.ask(
     { operation: "read the engine's version", method: "GET", path: "/version" },
     schemas.EngineVersion,
   ),
-  info: http.ask(
+  info: client.ask(
     { operation: "read the engine's capabilities", method: "GET", path: "/info" },
     schemas.EngineInfo,
   ),
   imageInspect: (image) =>
-    http.ask(
+    client.ask(
       { operation: "inspect an image", method: "GET", path: `/images/${of(image)}/json` },
       schemas.ImageInspect,
     ),
   imageList: (filters) =>
-    http.ask(
+    client.ask(
       { operation: "list images", method: "GET", path: "/images/json", query: filtered(filters) },
       Schema.Array(schemas.ImageSummary),
     ),
   imageRemove: (image) =>
-    http.run({ operation: "remove an image", method: "DELETE", path: `/images/${of(image)}` }),
+    client.run({ operation: "remove an image", method: "DELETE", path: `/images/${of(image)}` }),
   imagePull: (image, registryAuth) => {
     const operation = "pull an image"
     const call = {
@@ -60,38 +46,37 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
       query: { fromImage: image },
       registryAuth,
     } as const
-    return messages(http.stream(call, "bounded"), operation, schemas.PullMessage)
+    return messages(client.stream(call, "bounded"), operation, schemas.PullMessage)
   },
   networkCreate: (spec) =>
     Effect.map(
-      http.ask(
+      client.ask(
         { operation: "create a network", method: "POST", path: "/networks/create", body: spec },
         schemas.Created,
       ),
       ({ Id }) => Id,
     ),
   networkList: (filters = {}) =>
-    http.ask(
+    client.ask(
       { operation: "list networks", method: "GET", path: "/networks", query: filtered(filters) },
       Schema.Array(schemas.NetworkSummary),
     ),
   networkConnect: (network, container, address) =>
-    http.run({
+    client.run({
       operation: "connect a network",
       method: "POST",
       path: `/networks/${of(network)}/connect`,
       body: {
         Container: container,
-        ...(address === undefined
-          ? {}
-          : { EndpointConfig: { IPAMConfig: { IPv4Address: address } } }),
+        EndpointConfig:
+          address === undefined ? undefined : { IPAMConfig: { IPv4Address: address } },
       },
     }),
   networkRemove: (id) =>
-    http.run({ operation: "remove a network", method: "DELETE", path: `/networks/${of(id)}` }),
+    client.run({ operation: "remove a network", method: "DELETE", path: `/networks/${of(id)}` }),
   containerCreate: (name, spec) =>
     Effect.map(
-      http.ask(
+      client.ask(
         {
           operation: "create a container",
           method: "POST",
@@ -104,19 +89,19 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
       ({ Id }) => Id,
     ),
   containerRename: (name, newName) =>
-    http.run({
+    client.run({
       operation: "rename a container",
       method: "POST",
       path: `/containers/${of(name)}/rename`,
       query: { name: newName },
     }),
   containerInspect: (id) =>
-    http.ask(
+    client.ask(
       { operation: "inspect a container", method: "GET", path: `/containers/${of(id)}/json` },
       schemas.ContainerInspect,
     ),
   containerList: (filters) =>
-    http.ask(
+    client.ask(
       {
         operation: "list containers",
         method: "GET",
@@ -126,7 +111,7 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
       Schema.Array(schemas.ContainerSummary),
     ),
   containerLogs: (id) =>
-    http.stream(
+    client.stream(
       {
         operation: "read a container's log",
         method: "GET",
@@ -137,7 +122,7 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
     ),
   containerPathStat: (id, path) => {
     const operation = "look into a container"
-    return http
+    return client
       .head({ operation, method: "HEAD", path: `/containers/${of(id)}/archive`, query: { path } })
       .pipe(
         Effect.flatMap((headers) => readPathStat(operation, headers[pathStatHeader])),
@@ -145,7 +130,7 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
       )
   },
   containerPutArchive: (id, path, archive) =>
-    http.run({
+    client.run({
       operation: "put files into a container",
       method: "PUT",
       path: `/containers/${of(id)}/archive`,
@@ -153,37 +138,39 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
       body: archive,
     }),
   containerAttach: (id) =>
-    takenOver(http, {
+    client.upgrade({
       operation: "attach to a container",
       method: "POST",
       path: `/containers/${of(id)}/attach`,
       query: { stream: "1", stdin: "1", stdout: "1", stderr: "1" },
     }),
-  // Started or stopped already is "not modified": both may be sent again, as a kill may.
+  // A start, a stop and a kill may be sent again: the engine then says that it had been done.
   containerStart: (id) =>
-    http.run({
+    client.run({
       operation: "start a container",
       method: "POST",
       path: `/containers/${of(id)}/start`,
       idempotent: true,
+      wasDone: "NotModified",
     }),
   containerStop: (id) =>
-    http.run({
+    client.run({
       operation: "stop a container",
       method: "POST",
       path: `/containers/${of(id)}/stop`,
       idempotent: true,
+      wasDone: "NotModified",
     }),
   containerKill: (id) =>
-    http.run({
+    client.run({
       operation: "kill a container",
       method: "POST",
       path: `/containers/${of(id)}/kill`,
       idempotent: true,
-      wasDone: 409,
+      wasDone: "NotRunning",
     }),
   containerCommit: (container, { environment, ...image }) =>
-    http.run({
+    client.run({
       operation: "snapshot a container",
       method: "POST",
       path: "/commit",
@@ -192,19 +179,19 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
       body: environment === undefined ? {} : { Env: environment },
     }),
   containerPause: (id) =>
-    http.run({
+    client.run({
       operation: "pause a container",
       method: "POST",
       path: `/containers/${of(id)}/pause`,
     }),
   containerUnpause: (id) =>
-    http.run({
+    client.run({
       operation: "resume a container",
       method: "POST",
       path: `/containers/${of(id)}/unpause`,
     }),
   containerRemove: (id) =>
-    http.run({
+    client.run({
       operation: "remove a container",
       method: "DELETE",
       path: `/containers/${of(id)}`,
@@ -212,7 +199,7 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
     }),
   execCreate: (container, command) =>
     Effect.map(
-      http.ask(
+      client.ask(
         {
           operation: "prepare a command",
           method: "POST",
@@ -226,7 +213,7 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
       ({ Id }) => Id,
     ),
   execStart: (id) =>
-    takenOver(http, {
+    client.upgrade({
       operation: "start a command",
       method: "POST",
       path: `/exec/${of(id)}/start`,
@@ -235,6 +222,6 @@ const callsOver = (http: EngineHttp): DockerEngine["Service"] => ({
   events: (filters) => {
     const operation = "watch events"
     const call = { operation, method: "GET", path: "/events", query: filtered(filters) } as const
-    return messages(http.stream(call, "unbounded"), operation, schemas.EngineEvent)
+    return messages(client.stream(call, "unbounded"), operation, schemas.EngineEvent)
   },
 })

@@ -1,11 +1,12 @@
-import { type Agent, type IncomingMessage, request } from "node:http"
+import { type IncomingMessage, request } from "node:http"
 import { Duplex } from "node:stream"
 import { text } from "node:stream/consumers"
+import { type EngineCall, pathOf } from "./EngineClient.ts"
 import { writeTogether } from "./execConnection.ts"
 import { refusalIn } from "./failures.ts"
 import { IdleAgent } from "./idleAgent.ts"
+import type { Place } from "./longAnswer.ts"
 import { connectShared } from "./sharedReads.ts"
-import type { Operation } from "./statusReasons.ts"
 
 /** A connection that is raw after the head of an answer which did not say that it would be. */
 const rawFrom = (answer: IncomingMessage): Duplex => {
@@ -34,19 +35,20 @@ const rawFrom = (answer: IncomingMessage): Duplex => {
   return connection
 }
 
-interface Engine {
-  readonly socketPath: string
-  readonly agent?: Agent
-}
-
-/** Makes a call whose connection becomes the streams of what it is about. */
-const takeOver = (
-  { socketPath, agent }: Engine,
-  call: { readonly operation: Operation; readonly path: string; readonly body?: string },
+/**
+ * Makes a call whose connection becomes the streams of what it is about. Not with dockerode: it says that a
+ * body comes in chunks and sends none, for the last of which Podman waits; a body itself would become
+ * input of the process on Docker.
+ *
+ * @param left aborts the request, and no longer matters once there is an answer
+ */
+export const takeOver = (
+  { socketPath, agent }: Place,
+  call: EngineCall,
   left: AbortSignal,
 ): Promise<Duplex> => {
   const { promise, resolve, reject } = Promise.withResolvers<Duplex>()
-  const { operation, path, body } = call
+  const body = call.body === undefined ? undefined : JSON.stringify(call.body)
   const described =
     body === undefined
       ? {}
@@ -55,7 +57,8 @@ const takeOver = (
   const connection = connectShared(socketPath)
   if (agent instanceof IdleAgent) connection.unref()
   const createConnection = () => connection
-  request({ socketPath, createConnection, method: "POST", path, headers, signal: left })
+  const { method } = call
+  request({ socketPath, createConnection, method, path: pathOf(call), headers, signal: left })
     .on("upgrade", (_answer, socket, early) => {
       if (early.length > 0) socket.unshift(early)
       resolve(socket)
@@ -63,38 +66,9 @@ const takeOver = (
     .on("response", (answer) => {
       const { statusCode = 0 } = answer
       if (statusCode === 200) return resolve(rawFrom(answer))
-      text(answer).then((said) => reject(refusalIn(operation, statusCode, said)), reject)
+      text(answer).then((said) => reject(refusalIn(call.operation, statusCode, said)), reject)
     })
     .on("error", reject)
     .end(body)
   return promise
-}
-
-/**
- * Attaches to all streams of a container's main process. Not with dockerode: it says that a body
- * comes in chunks and sends none, for the last of which Podman waits; a body itself would become
- * input of the process on Docker.
- *
- * @param left aborts the request, and no longer matters once there is an answer
- */
-export const attach = (
-  engine: Engine,
-  id: string,
-  operation: Operation,
-  left: AbortSignal,
-): Promise<Duplex> => {
-  const path = `/containers/${encodeURIComponent(id)}/attach?stream=1&stdin=1&stdout=1&stderr=1`
-  return takeOver(engine, { operation, path }, left)
-}
-
-/** Starts a prepared command, and attaches to all its streams. */
-export const startExec = (
-  engine: Engine,
-  id: string,
-  operation: Operation,
-  left: AbortSignal,
-): Promise<Duplex> => {
-  const path = `/exec/${encodeURIComponent(id)}/start`
-  const body = JSON.stringify({ Detach: false, Tty: false })
-  return takeOver(engine, { operation, path, body }, left)
 }
