@@ -143,15 +143,25 @@ export type ListError = SandboxNotFound | SandboxNotRunning | Unsupported | Host
 /** What using a background process may fail with. */
 export type AttachError = ListError | ProcessNotFound
 
+/** The part of a file that is read, and how. */
+export interface FileRange {
+  /** Bytes from the file's beginning: 0 where absent. */
+  readonly offset?: number | undefined
+  /** Bytes: all that follow where absent. */
+  readonly length?: number | undefined
+  /** Whether pieces are lent: their memory may be used again once `giveBack` has given them back. */
+  readonly lent?: boolean | undefined
+}
+
 /** A file on its way into a sandbox. */
 export interface FileContent<E> {
   readonly bytes: Stream.Stream<Uint8Array, E>
   /** Bytes; give it where it is known: a shorter or longer stream is then refused as a whole. */
-  readonly size?: number
+  readonly size?: number | undefined
   /** Permission bits for a new file (default 0o644); an existing file keeps its own where absent. */
-  readonly mode?: number
+  readonly mode?: number | undefined
   /** What the file is dated; now where absent. */
-  readonly modifiedAt?: Date
+  readonly modifiedAt?: Date | undefined
 }
 
 /**
@@ -178,12 +188,12 @@ export class SandboxDriver extends Context.Service<
          * The incarnation of this ID that is condemned, where its host still has it: the new one is
          * made beside it, and the ID stands for the new one from then on.
          */
-        readonly instead?: string
+        readonly instead?: string | undefined
         /**
          * With whose credentials its image is pulled; without any where absent. It is no part of the spec,
          * since drivers keep the spec with the sandbox.
          */
-        readonly access?: ImageAccess
+        readonly access?: ImageAccess | undefined
       },
       onProgress?: (progress: PullProgress) => Effect.Effect<void>,
     ) => Effect.Effect<SandboxInfo, CreateError>
@@ -390,11 +400,7 @@ export class SandboxDriver extends Context.Service<
     readonly readFile: (
       id: SandboxId,
       path: FilePath,
-      range?: {
-        readonly offset?: number | undefined
-        readonly length?: number | undefined
-        readonly lent?: boolean
-      },
+      range?: FileRange,
     ) => Stream.Stream<Uint8Array, FileError>
 
     /** Writes a file whole or not at all; parent folders are made, a symlink is written through. */

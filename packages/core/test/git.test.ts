@@ -25,6 +25,7 @@ describe("the URL of a repository", () => {
       url: "https://[::1]:8443/a/b",
       origin: "https://[::1]:8443",
       name: "b",
+      credentials: undefined,
     })
     const credentials = { password: "p" }
     const open = target("http://localhost/p", { credentials, insecure: true })

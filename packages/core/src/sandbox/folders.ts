@@ -10,12 +10,10 @@ import {
   type LeaseError,
   TooManyFiles,
 } from "../errors.ts"
-import type { SandboxDriver } from "../SandboxDriver.ts"
 import { FilePath } from "../values/FilePath.ts"
 import type { FileEntry, FileMatch } from "../values/Files.ts"
-import type { SandboxId } from "../values/SandboxId.ts"
 import { wellFormed } from "../values/Text.ts"
-import type { ResolvePath } from "./home.ts"
+import type { SandboxContext } from "./context.ts"
 
 /** What doing something with folders may fail with. */
 type FolderError = FileError | LeaseError
@@ -107,15 +105,7 @@ const refuseRoot = (path: string): Effect.Effect<void, InvalidPath> =>
 const longestLine = 1000
 
 /** What can be done with the folders of one sandbox. */
-export const makeFolders = (needs: {
-  readonly driver: SandboxDriver["Service"]
-  readonly id: SandboxId
-  readonly at: ResolvePath
-  /** Uses the sandbox, renewing its lease. */
-  readonly use: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | LeaseError>
-}) => {
-  const { driver, id, at, use } = needs
-
+export const makeFolders = ({ driver, id, at, use }: SandboxContext) => {
   /** Takes at most `limit` items, and tells whether that was all. */
   const take = <A, E>(items: Stream.Stream<A, E>, limit: number) =>
     // One more than is wanted: enough to tell that there is more.
@@ -148,7 +138,7 @@ export const makeFolders = (needs: {
       pattern,
       exclude: options.exclude ?? defaultExclude,
       limit: options.limit ?? 1000,
-      ...(options.include === undefined ? {} : { include: options.include }),
+      include: options.include,
     })
     const folder = tidy(yield* at(path))
     const { items, truncated } = yield* take(

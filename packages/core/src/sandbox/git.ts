@@ -9,7 +9,6 @@ import {
   type FileError,
   GitAuthFailed,
   GitMissing,
-  type HostError,
   InvalidInput,
   invalidInput,
   OutOfMemory,
@@ -18,6 +17,8 @@ import {
 } from "../errors.ts"
 import { collectOutput } from "../Output.ts"
 import type { ExecRequest } from "../values/Exec.ts"
+import type { SandboxContext } from "./context.ts"
+import { type Commands, runHelper } from "./exec/commands.ts"
 import { fileError } from "./fileScripts.ts"
 import { bare } from "./folders.ts"
 import {
@@ -28,8 +29,7 @@ import {
   isolatedGitScript,
   undoScript,
 } from "./gitScripts.ts"
-import type { ResolvePath } from "./home.ts"
-import { type Judge, type RunCommand, runScript, type ScriptError, scriptCommand } from "./shell.ts"
+import { type Judge, runScript, type ScriptError, scriptCommand } from "./shell.ts"
 
 /** What a server of repositories lets somebody in by. A token is a password. */
 export interface GitCredentials {
@@ -120,7 +120,7 @@ interface Target {
   readonly origin: string
   /** What git would call its folder. */
   readonly name: string
-  readonly credentials?: { readonly username: string; readonly password: string }
+  readonly credentials: { readonly username: string; readonly password: string } | undefined
 }
 
 const hasControls = (text: string) => /\p{Cc}/u.test(text)
@@ -189,7 +189,7 @@ export const cloneTarget = (
     url: url.href,
     origin: url.origin,
     name: posix.basename(url.pathname).replace(/\.git$/, ""),
-    ...(wanted ? { credentials: own } : {}),
+    credentials: wanted ? own : undefined,
   }
 }
 
@@ -278,17 +278,12 @@ export const cloneError = (
   return new CloneFailed({ url, reason })
 }
 
-export const makeGit = (needs: {
-  readonly run: RunCommand
-  /** As `run`, without a timeout. */
-  readonly runOn: RunCommand
-  readonly at: ResolvePath
-  readonly timeoutOf: (given?: Duration.Input) => Effect.Effect<Duration.Duration, InvalidInput>
-  readonly available: Effect.Effect<void, Unsupported | HostError>
-  readonly image: string
-  readonly name: string
-}): Git => {
-  const { run, runOn, at, timeoutOf, available, image, name } = needs
+/** Git in one sandbox. */
+export const makeGit = (context: SandboxContext, commands: Commands): Git => {
+  const { at, need, info } = context
+  const { image, name } = info
+  const { timeoutOf, run: runOn } = commands
+  const run = runHelper(commands, context)
 
   const clone = Effect.fn("Sandbox.git.clone")(function* (
     given: string,
@@ -297,15 +292,15 @@ export const makeGit = (needs: {
     const target = cloneTarget(given, options)
     if (target instanceof InvalidInput) return yield* target
     const { branch } = yield* Schema.decodeUnknownEffect(Options)({
-      ...(options.branch === undefined ? {} : { branch: options.branch }),
-      ...(options.depth === undefined ? {} : { depth: options.depth }),
+      branch: options.branch,
+      depth: options.depth,
     }).pipe(Effect.mapError(invalidInput("clone options")))
     const timeout = yield* timeoutOf(options.timeout)
     if (options.directory === undefined && /^\.{0,2}$/.test(target.name)) {
       return yield* refusedUrl("its path has no name for the folder; give a directory")
     }
     const path = bare(yield* at(options.directory ?? target.name))
-    yield* available
+    yield* need("git")
 
     // Made beside nothing, and moved when it is whole: what is broken off is no repository.
     const part = `.cordon-clone-${randomBytes(6).toString("hex")}`
@@ -323,7 +318,7 @@ export const makeGit = (needs: {
         runOn({
           ...command(target, options, `${path}/${part}`),
           cwd: "/",
-          ...(Duration.isFinite(timeout) ? { timeout } : {}),
+          timeout: Duration.isFinite(timeout) ? timeout : undefined,
         }),
         64 * 1024,
       )

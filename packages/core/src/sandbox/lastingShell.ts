@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto"
 import { Clock, Deferred, Duration, Effect, type Scope, Semaphore, Stream } from "effect"
 import { Closed, type ExecError, type LeaseError, ShellUnavailable } from "../errors.ts"
-import type { SandboxDriver } from "../SandboxDriver.ts"
-import type { ExecOptions } from "../Sandboxes.ts"
-import type { ExecEvent, ExecRequest, ExecResult } from "../values/Exec.ts"
+import type { ExecResult } from "../values/Exec.ts"
 import { sandboxPath } from "../values/FilePath.ts"
+import type { SandboxContext } from "./context.ts"
+import type { Commands } from "./exec/commands.ts"
+import type { ExecOptions } from "./exec/ExecOptions.ts"
 import {
   closingCommand,
   commandScript,
@@ -59,38 +60,6 @@ export interface SandboxShell {
 const maxOpening = 64 * 1024
 const closingTime = Duration.seconds(5)
 
-type Driver = Pick<SandboxDriver["Service"], "exec" | "shells">
-
-/** A request as `exec` prepares it. */
-interface Prepared {
-  readonly request: ExecRequest
-  readonly outputLimit: number
-  /** Infinite where it has none. */
-  readonly timeout: Duration.Duration
-}
-
-export interface ShellNeeds {
-  readonly id: Parameters<Driver["exec"]>[0]
-  readonly driver: Driver
-  /** Where commands of the sandbox run. */
-  readonly workdir: string
-  readonly prepare: (
-    command: ExecRequest["command"],
-    options: ExecOptions,
-  ) => Effect.Effect<Prepared, ExecError | LeaseError>
-  /** Runs a command that holds the sandbox's lease, and collects what it writes. */
-  readonly collect: (
-    request: ExecRequest,
-    events: Stream.Stream<ExecEvent, ExecError>,
-    options: Pick<ExecOptions, "onOutput"> & { readonly outputLimit: number },
-  ) => Effect.Effect<ExecResult, ExecError | LeaseError>
-  readonly use: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | LeaseError>
-  /** Asks the sandbox for something that is no use of it. */
-  readonly ask: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | LeaseError>
-  /** Variables whose values are kept in no file. */
-  readonly secretNames: () => ReadonlyArray<string>
-}
-
 /** A shell that has begun. */
 interface Running {
   readonly run: (
@@ -111,28 +80,23 @@ const restOf = (timeout: Duration.Duration) =>
     ),
   )
 
-const startOf = ({ cwd, env, user }: ShellOptions, timeout?: Duration.Duration): ExecOptions => ({
-  ...(timeout === undefined ? {} : { timeout }),
-  ...(cwd === undefined ? {} : { cwd }),
-  ...(env === undefined ? {} : { env }),
-  ...(user === undefined ? {} : { user }),
-})
+type Driver = SandboxContext["driver"]
 
 /** Begins a shell of the driver's own. */
 const beginOwn = Effect.fnUntraced(function* (
-  needs: ShellNeeds,
+  { id, use, secrets }: SandboxContext,
+  { prepare, collect }: Commands,
   shells: NonNullable<Driver["shells"]>,
   options: ShellOptions,
   timeout?: Duration.Duration,
 ): Effect.fn.Return<Running, ExecError | LeaseError> {
-  const { id, prepare, collect, use, secretNames } = needs
   const name = randomBytes(16).toString("hex")
-  const { request } = yield* prepare(":", startOf(options, timeout))
+  const { request } = yield* prepare(":", { ...options, timeout })
   yield* use(shells.begin(id, name, request))
   return {
     run: Effect.fnUntraced(function* (script, _, given) {
       const { request, outputLimit } = yield* prepare(script, given)
-      const events = shells.exec(id, name, request, secretNames())
+      const events = shells.exec(id, name, request, Object.keys(secrets()))
       return yield* collect(request, events, { ...given, outputLimit })
     }),
     end: shells.end(id, name),
@@ -141,15 +105,16 @@ const beginOwn = Effect.fnUntraced(function* (
 
 /** Begins a shell whose state is in files of the sandbox. */
 const begin = Effect.fnUntraced(function* (
-  needs: ShellNeeds,
+  { id, driver, info, askIncarnation, secrets }: SandboxContext,
+  { prepare, collect }: Commands,
   options: ShellOptions,
   timeout?: Duration.Duration,
 ): Effect.fn.Return<Running, ShellError> {
-  const { id, driver, prepare, collect, ask, secretNames, workdir } = needs
-  const user = options.user === undefined ? {} : { user: options.user }
+  const { user } = options
+  const secretNames = () => Object.keys(secrets())
   const name = `.cordon-shell-${randomBytes(16).toString("hex")}`
   const opening = openingScript({ name, forgets: secretNames() })
-  const { request } = yield* prepare(opening, startOf(options, timeout))
+  const { request } = yield* prepare(opening, { ...options, timeout })
   const opened = yield* collect(request, driver.exec(id, request), { outputLimit: maxOpening })
   const file = opened.stdout.split("\n").find((line) => line.endsWith(`/${name}`))
   if (opened.exitCode !== 0 || file === undefined || !file.startsWith("/")) {
@@ -160,10 +125,10 @@ const begin = Effect.fnUntraced(function* (
     return yield* new ShellUnavailable({ reason: why })
   }
   const path = yield* sandboxPath(file, "/")
-  const cwd = request.cwd ?? workdir
+  const cwd = request.cwd ?? info.workdir
   /** Whether the state is gone. A command may end with `stateLost` by itself. */
   const isGone = Effect.fnUntraced(function* (timeout: Duration.Duration) {
-    const look = yield* prepare(lookingScript(path), { ...user, cwd: "/", timeout })
+    const look = yield* prepare(lookingScript(path), { user, cwd: "/", timeout })
     const { exitCode } = yield* collect(look.request, driver.exec(id, look.request), look)
     return exitCode === stateLost
   })
@@ -176,18 +141,18 @@ const begin = Effect.fnUntraced(function* (
         status,
         command: script,
       })
-      const { request, outputLimit } = yield* prepare(whole, { ...given, ...user, cwd: "/" })
+      const { request, outputLimit } = yield* prepare(whole, { ...given, user, cwd: "/" })
       const result = yield* collect(request, driver.exec(id, request), { ...given, outputLimit })
       if (result.exitCode !== stateLost || result.timedOut) return result
       return (yield* isGone(yield* rest)) ? "lost" : result
     }),
-    end: ask(
+    end: askIncarnation(
       Effect.suspend(() =>
         Stream.runDrain(
           driver.exec(id, {
             command: closingCommand(path),
             cwd: "/",
-            ...user,
+            user,
             timeout: closingTime,
           }),
         ),
@@ -197,15 +162,15 @@ const begin = Effect.fnUntraced(function* (
 })
 
 /** Opens lasting shells of one sandbox, each until its scope closes. */
-export const makeShells = (needs: ShellNeeds) =>
+export const makeShells = (context: SandboxContext, commands: Commands) =>
   Effect.fn("Sandbox.shell")(function* (
     options: ShellOptions = {},
   ): Effect.fn.Return<SandboxShell, ShellError, Scope.Scope> {
-    const { shells } = needs.driver
+    const { shells } = context.driver
     const start = (timeout?: Duration.Duration): Effect.Effect<Running, ShellError> =>
       shells === undefined
-        ? begin(needs, options, timeout)
-        : beginOwn(needs, shells, options, timeout)
+        ? begin(context, commands, options, timeout)
+        : beginOwn(context, commands, shells, options, timeout)
     const inTurn = yield* Semaphore.make(1)
     const closing = yield* Deferred.make<never, Closed>()
     let status = 0
@@ -220,10 +185,7 @@ export const makeShells = (needs: ShellNeeds) =>
     const runOne = Effect.fnUntraced(function* (script: string, options: ShellExecOptions) {
       const { timeout: given } = options
       // Before a longer script is made of it, so that an error is about this one.
-      const { timeout } = yield* needs.prepare(
-        script,
-        given === undefined ? {} : { timeout: given },
-      )
+      const { timeout } = yield* commands.prepare(script, { timeout: given })
       const rest = yield* restOf(timeout)
       const first = yield* running.run(script, status, options, rest)
       if (first !== "lost") return { ...first, anew: false }

@@ -1,7 +1,6 @@
 import { createServer, type Socket } from "node:net"
 import { Duration, Effect, FiberSet, Schedule, Schema, type Scope, Stream } from "effect"
 import {
-  type HostError,
   InvalidInput,
   invalidInput,
   type LeaseError,
@@ -9,11 +8,10 @@ import {
   PortUnreachable,
   type Unsupported,
 } from "../errors.ts"
-import type { Leases } from "../Leases.ts"
-import type { DialError, SandboxDriver } from "../SandboxDriver.ts"
+import type { DialError } from "../SandboxDriver.ts"
 import { FilePath } from "../values/FilePath.ts"
 import type { PortConnection } from "../values/PortConnection.ts"
-import type { SandboxId } from "../values/SandboxId.ts"
+import type { SandboxContext } from "./context.ts"
 import { heldConnection } from "./heldConnection.ts"
 import { listeningPorts, tables } from "./listening.ts"
 import { relay } from "./relay.ts"
@@ -105,14 +103,9 @@ const Port = Schema.Int.pipe(
 const checked = (port: number) =>
   Effect.mapError(Schema.decodeUnknownEffect(Port)(port), invalidInput("port"))
 
-export const makePorts = (needs: {
-  readonly id: SandboxId
-  readonly driver: Pick<SandboxDriver["Service"], "dial" | "listen" | "readFile" | "stat">
-  /** Holds the sandbox's lease while an effect runs. */
-  readonly use: ReturnType<Leases["Service"]["use"]>
-  readonly available: Effect.Effect<void, Unsupported | HostError>
-}): Ports => {
-  const { id, driver, use, available } = needs
+/** The TCP ports of one sandbox. */
+export const makePorts = ({ id, driver, use, need }: SandboxContext): Ports => {
+  const available = need("ports")
 
   const relayed = (socket: Socket, port: number) =>
     use(relay(socket, driver.dial(id, port))).pipe(

@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto"
 import { Duration, Effect, Schema, Stream } from "effect"
 import {
   type ExecError,
-  type HostError,
   InvalidInput,
   invalidInput,
   type LeaseError,
@@ -10,10 +9,8 @@ import {
   type ProcessNameTaken,
   ProcessNotFound,
   type ProcessNotStarted,
-  type Unsupported,
 } from "../errors.ts"
-import type { Leases } from "../Leases.ts"
-import type { AttachError, SandboxDriver } from "../SandboxDriver.ts"
+import type { AttachError } from "../SandboxDriver.ts"
 import type { ExecRequest } from "../values/Exec.ts"
 import {
   type AttachedProcess,
@@ -22,9 +19,10 @@ import {
   type Signal,
   signalNumbers,
 } from "../values/Process.ts"
-import type { SandboxId } from "../values/SandboxId.ts"
 import { SandboxName } from "../values/SandboxName.ts"
 import { encodeText } from "../values/Text.ts"
+import type { SandboxContext } from "./context.ts"
+import type { Commands } from "./exec/commands.ts"
 import { readLog } from "./processLogs.ts"
 
 /** How a background process is called and run. */
@@ -163,23 +161,12 @@ const graceOf = Effect.fnUntraced(function* ({ grace = "5 seconds" }: KillOption
   })
 })
 
-export const makeProcesses = (needs: {
-  readonly id: SandboxId
-  readonly driver: Pick<
-    SandboxDriver["Service"],
-    "startProcess" | "listProcesses" | "attachProcess" | "endProcess"
-  >
-  /** Holds the sandbox's lease while an effect runs. */
-  readonly use: ReturnType<Leases["Service"]["use"]>
-  readonly useStream: ReturnType<Leases["Service"]["useStream"]>
-  readonly prepare: (
-    command: ExecRequest["command"],
-    options: Omit<StartOptions, "name" | "stdin">,
-  ) => Effect.Effect<ExecRequest, ExecError | LeaseError>
-  readonly available: Effect.Effect<void, Unsupported | HostError>
-  readonly outputLimit: number
-}): Processes => {
-  const { id, driver, use, useStream, prepare, available, outputLimit } = needs
+/** The background processes of one sandbox. */
+export const makeProcesses = (
+  { id, driver, use, useStream, need, settings }: SandboxContext,
+  { prepare }: Pick<Commands, "prepare">,
+): Processes => {
+  const available = need("processes")
   // A position beyond the end of the output means its end.
   const end = Number.MAX_SAFE_INTEGER
 
@@ -199,9 +186,9 @@ export const makeProcesses = (needs: {
       use(Effect.scoped(Effect.flatMap(driver.attachProcess(id, name, end), f)))
 
     const logs = Effect.fn("BackgroundProcess.logs")(function* (options: LogOptions = {}) {
-      const tail = yield* Schema.decodeUnknownEffect(Bytes)(options.tail ?? outputLimit).pipe(
-        Effect.mapError(invalidInput("tail of logs")),
-      )
+      const tail = yield* Schema.decodeUnknownEffect(Bytes)(
+        options.tail ?? settings.outputLimit,
+      ).pipe(Effect.mapError(invalidInput("tail of logs")))
       return yield* use(
         Effect.gen(function* () {
           const { outputBytes } = yield* find(name)
@@ -270,8 +257,9 @@ export const makeProcesses = (needs: {
       yield* available
       const { name: given, stdin = false, ...others } = options
       const name = yield* Name(given ?? `process-${randomBytes(4).toString("hex")}`)
-      const { timeout: _, ...prepared } = yield* prepare(command, others)
-      yield* use(driver.startProcess(id, { ...prepared, name, stdin, description: shown(command) }))
+      const { request } = yield* prepare(command, others)
+      const { timeout: _, ...process } = request
+      yield* use(driver.startProcess(id, { ...process, name, stdin, description: shown(command) }))
       return handle(name)
     }),
   }

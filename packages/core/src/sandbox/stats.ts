@@ -1,14 +1,16 @@
-import { Duration, Effect, Schedule, Stream } from "effect"
+import { Duration, Effect, Ref, Schedule, Stream } from "effect"
 import { type Closed, type FileError, InvalidInput, type Unsupported } from "../errors.ts"
 import type { SandboxStats } from "../values/Stats.ts"
+import type { SandboxContext } from "./context.ts"
+import type { Sandbox } from "./Sandbox.ts"
 
 /** How often statistics are read. */
 export interface WatchStatsOptions {
-  /** Each second by default, from 100 milliseconds to an hour. */
+  /** From 100 milliseconds to an hour. Default: 1 second. */
   readonly every?: Duration.Input | undefined
 }
 
-/** What reading the statistics of a sandbox may fail with. */
+/** Why reading the statistics of a sandbox may fail. */
 export type StatsError = FileError | Unsupported | Closed
 
 const shortest = 100
@@ -24,25 +26,38 @@ const checkEvery = Effect.fnUntraced(function* (given: Duration.Input) {
   })
 })
 
-/** Reads again and again, from now on, until the sandbox no longer runs. */
-export const watchStats = (
+/** Reads again and again, until a sandbox that ran does not run any more. */
+const watchStats = (
   read: Effect.Effect<SandboxStats, StatsError>,
   { every = "1 second" }: WatchStatsOptions = {},
 ): Stream.Stream<SandboxStats, StatsError | InvalidInput> =>
   Stream.unwrap(
-    Effect.map(checkEvery(every), (millis) => {
-      let began = false
+    Effect.gen(function* () {
+      const millis = yield* checkEvery(every)
+      const hasRun = yield* Ref.make(false)
       return Stream.fromEffectSchedule(read, Schedule.fixed(millis)).pipe(
-        Stream.tap(() =>
-          Effect.sync(() => {
-            began = true
-          }),
-        ),
+        Stream.tap(() => Ref.set(hasRun, true)),
         Stream.catch((error) =>
-          began && (error._tag === "SandboxNotRunning" || error._tag === "SandboxNotFound")
-            ? Stream.empty
-            : Stream.fail(error),
+          Stream.unwrap(
+            Effect.map(Ref.get(hasRun), (hasRun) =>
+              hasRun && (error._tag === "SandboxNotRunning" || error._tag === "SandboxNotFound")
+                ? Stream.empty
+                : Stream.fail(error),
+            ),
+          ),
         ),
       )
     }),
   )
+
+/** Reads what one sandbox uses. */
+export const makeStats = ({
+  driver,
+  id,
+  need,
+  askIncarnation,
+  whileOpen,
+}: SandboxContext): Pick<Sandbox, "stats" | "watchStats"> => {
+  const stats = whileOpen(Effect.andThen(need("stats"), askIncarnation(driver.stats(id))))
+  return { stats, watchStats: (options) => watchStats(stats, options) }
+}

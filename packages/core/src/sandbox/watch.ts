@@ -7,13 +7,11 @@ import {
   type LeaseError,
   TooManyFiles,
 } from "../errors.ts"
-import type { SandboxDriver } from "../SandboxDriver.ts"
 import type { FilePath } from "../values/FilePath.ts"
 import { type FileEntry, FileEvent } from "../values/Files.ts"
 import type { FolderChange } from "../values/Folders.ts"
-import type { SandboxId } from "../values/SandboxId.ts"
+import type { SandboxContext } from "./context.ts"
 import { defaultExclude, Line, pathBelow, tidy } from "./folders.ts"
-import type { ResolvePath } from "./home.ts"
 
 /** What is watched, and how soon changes are told. */
 export interface WatchOptions {
@@ -163,16 +161,12 @@ export class Watcher {
 }
 
 /** Watches the folders of one sandbox. */
-export const makeWatch = (needs: {
-  readonly driver: SandboxDriver["Service"]
-  readonly id: SandboxId
-  readonly at: ResolvePath
-  /** Uses the sandbox, renewing its lease. */
-  readonly useStream: <A, E>(stream: Stream.Stream<A, E>) => Stream.Stream<A, E | LeaseError>
-  /** Whether the sandbox runs, as far as can be told. */
-  readonly running: Effect.Effect<boolean>
-}) => {
-  const { driver, id, at, useStream, running } = needs
+export const makeWatch = ({ driver, id, info, at, useStream }: SandboxContext) => {
+  /** Whether the sandbox runs, as far as its host tells. */
+  const running = driver.inspect(id).pipe(
+    Effect.map(({ instanceId, status }) => instanceId === info.instanceId && status === "running"),
+    Effect.catch(({ _tag }) => Effect.succeed(_tag !== "SandboxNotFound")),
+  )
 
   return (path: string = ".", options: WatchOptions = {}): Stream.Stream<FileEvent, WatchError> =>
     Stream.unwrap(

@@ -3,13 +3,13 @@ import { unenforced } from "../Policy.ts"
 import type { DriverCapabilities } from "../SandboxDriver.ts"
 import type { Limits } from "../values/Limits.ts"
 
-/**
- * Warns, once, that a host only records the limits of a sandbox. A driver without processes has
- * nothing that they could limit.
- */
-export const makeUnenforcedWarning = () => {
+/** Warns that a host only records the limits of a sandbox. */
+export type WarnUnenforced = (limits: Limits, host: DriverCapabilities) => Effect.Effect<void>
+
+/** Warns once. A driver without processes has nothing that limits could limit. */
+export const makeUnenforcedWarning = (): WarnUnenforced => {
   let told = false
-  return (limits: Limits, host: DriverCapabilities): Effect.Effect<void> =>
+  return (limits, host) =>
     Effect.suspend(() => {
       const lacking = unenforced(limits, host)
       if (told || lacking.length === 0 || !host.features.includes("processes")) return Effect.void

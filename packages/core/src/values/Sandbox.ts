@@ -84,7 +84,8 @@ export const User = Schema.String.pipe(
   ),
 )
 
-const AbsolutePath = Schema.String.pipe(
+/** An absolute path inside a sandbox, such as `/workspace`. */
+export const AbsolutePath = Schema.String.pipe(
   Schema.check(
     // The pattern comes last: what annotates the schema, annotates its last check, and JSON Schema knows this one.
     wellFormed,

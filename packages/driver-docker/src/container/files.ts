@@ -141,15 +141,8 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
           ...(entry.modifiedAt === undefined ? {} : { modifiedAt: entry.modifiedAt }),
         })),
       ),
-    readFile: (
-      target: Target,
-      path: FilePath,
-      range?: {
-        readonly offset?: number | undefined
-        readonly length?: number | undefined
-        readonly lent?: boolean
-      },
-    ) => stream(target, path, (actor) => files.read(actor, path, range)),
+    readFile: (target: Target, path: FilePath, range?: files.Range) =>
+      stream(target, path, (actor) => files.read(actor, path, range)),
     writeFile: <E>(target: Target, path: FilePath, content: FileContent<E>) =>
       at<void, E>(target, path, (actor) =>
         files.write(actor, path, { ...content, bytes: given(content.bytes) }),

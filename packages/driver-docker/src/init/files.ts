@@ -70,7 +70,7 @@ export interface Range {
   readonly offset?: number | undefined
   readonly length?: number | undefined
   /** Whether pieces are given back with `giveBack`, for their memory to be used again: no by default. */
-  readonly lent?: boolean
+  readonly lent?: boolean | undefined
 }
 
 /** A regular file: its entry, then its content or a part of it. A link is followed. */

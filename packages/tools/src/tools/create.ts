@@ -1,5 +1,5 @@
 import {
-  CreateOptions,
+  AbsolutePath,
   ImageReference,
   NetworkMode,
   type PullProgress,
@@ -22,7 +22,6 @@ import { showRules } from "../showRules.ts"
 import { defineTool } from "../Tool.ts"
 
 const { optionalKey } = Schema
-const { workdir } = CreateOptions.fields
 
 const input = Schema.Struct({
   name: optional(
@@ -60,7 +59,7 @@ const input = Schema.Struct({
   ),
   env: optional(envField('Environment variables of every command: {"CI": "1"}.')),
   workdir: optional(
-    workdir.schema,
+    AbsolutePath,
     "Absolute path where commands run and relative paths start; made if missing.",
   ),
 })
