@@ -12,8 +12,8 @@ import {
 } from "@cordon/core"
 import { memory } from "@cordon/driver-memory"
 import { Effect, Layer, Stream } from "effect"
-import { download } from "../../packages/core/src/Download.ts"
-import type { OnTransfer } from "../../packages/core/src/Transfer.ts"
+import { download } from "../../packages/core/src/transfer/download.ts"
+import type { OnTransfer } from "../../packages/core/src/transfer/upload.ts"
 
 type Driver = SandboxDriver["Service"]
 

@@ -1,4 +1,6 @@
 import { Context, type Duration, Effect, Layer, type Stream } from "effect"
+import { makeKeyedLock } from "./concurrency/KeyedLock.ts"
+import type { SandboxTarget } from "./driver/Incarnation.ts"
 import {
   type HostError,
   type LeaseError,
@@ -8,8 +10,6 @@ import {
   type SandboxNameTaken,
   SandboxNotFound,
 } from "./errors.ts"
-import type { SandboxTarget } from "./Incarnation.ts"
-import { makeKeyedLock } from "./KeyedLock.ts"
 import { LeaseStore } from "./LeaseStore.ts"
 import { runInBackground } from "./leases/background.ts"
 import { boundedStore } from "./leases/boundedStore.ts"

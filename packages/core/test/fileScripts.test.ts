@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { fileError, fileExit } from "../src/sandbox/fileScripts.ts"
+import { fileError, fileExit } from "../src/sandbox/git/fileScripts.ts"
 
 describe("The end of a helper script", () => {
   it.each([

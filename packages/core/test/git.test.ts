@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { InvalidInput } from "../src/errors.ts"
-import { cloneError, cloneTarget } from "../src/sandbox/git.ts"
+import { cloneError, cloneTarget } from "../src/sandbox/git/git.ts"
 
 const target = (url: string, options: Parameters<typeof cloneTarget>[1] = {}) => {
   const found = cloneTarget(url, options)

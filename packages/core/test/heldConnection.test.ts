@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import { LeaseLost, type PortConnection } from "../src/index.ts"
-import { duplexOf } from "../src/sandbox/duplex.ts"
-import { heldConnection } from "../src/sandbox/heldConnection.ts"
+import { duplexOf } from "../src/sandbox/ports/duplex.ts"
+import { heldConnection } from "../src/sandbox/ports/heldConnection.ts"
 
 const lost = new LeaseLost({ sandbox: "cordon-0123456789abcdef-box" })
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { listeningPorts } from "../src/sandbox/listening.ts"
+import { listeningPorts } from "../src/sandbox/ports/listening.ts"
 
 const head =
   "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"

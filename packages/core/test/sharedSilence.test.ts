@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import { makeKeyedLock } from "../src/concurrency/KeyedLock.ts"
 import { EngineUnreachable } from "../src/errors.ts"
-import { makeKeyedLock } from "../src/KeyedLock.ts"
 import { makeSharedSilence } from "../src/leases/sharedSilence.ts"
 
 const silent = Effect.andThen(

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import tar from "tar-stream"
-import { archiveEnd, tarHeader } from "../src/tarHeader.ts"
+import { archiveEnd, tarHeader } from "../src/transfer/tarHeader.ts"
 
 describe("a header of an archive", () => {
   const header = (path: string, size = 0, linkTarget = "") =>

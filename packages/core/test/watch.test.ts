@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import type { FileEvent } from "../src/index.ts"
-import { Watcher } from "../src/sandbox/watch.ts"
+import { Watcher } from "../src/sandbox/files/watch.ts"
 import { FilePath } from "../src/values/FilePath.ts"
 import type { FileEntry } from "../src/values/Files.ts"
 import { FolderChange } from "../src/values/Folders.ts"

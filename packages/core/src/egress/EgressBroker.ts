@@ -9,7 +9,7 @@ import type {
   PortUnavailable,
 } from "../errors.ts"
 import type { Sandbox } from "../Sandboxes.ts"
-import type { PortError } from "../sandbox/ports.ts"
+import type { PortError } from "../sandbox/ports/ports.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
 import type { Environment } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"

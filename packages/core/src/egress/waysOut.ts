@@ -1,6 +1,6 @@
 import { Effect, Exit, Option, Scope } from "effect"
+import { makeKeyedLock } from "../concurrency/KeyedLock.ts"
 import { EgressUnavailable, InvalidInput, type LeaseError } from "../errors.ts"
-import { makeKeyedLock } from "../KeyedLock.ts"
 import type { Sandbox } from "../Sandboxes.ts"
 import type { Environment, SandboxInfo } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** A command that had to succeed ended with another exit code than 0. */
 export class CommandFailed extends TaggedError<CommandFailed>()("CommandFailed", {

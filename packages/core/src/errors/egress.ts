@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
 import { quote } from "./quote.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** The way out of a sandbox could not be opened. Nothing gets out of it. */
 export class EgressUnavailable extends TaggedError<EgressUnavailable>()("EgressUnavailable", {

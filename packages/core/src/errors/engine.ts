@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
 import { quote } from "./quote.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** Nothing that speaks the engine's protocol answered at the endpoint. */
 export class EngineUnreachable extends TaggedError<EngineUnreachable>()("EngineUnreachable", {

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
 import { quote } from "./quote.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** A path that no file in a sandbox can have, or that leaves where it has to stay. */
 export class InvalidPath extends TaggedError<InvalidPath>()("InvalidPath", {

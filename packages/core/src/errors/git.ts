@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
 import { quote } from "./quote.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** The image has no `git`; nothing can be cloned in it. */
 export class GitMissing extends TaggedError<GitMissing>()("GitMissing", {

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
 import { quote } from "./quote.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** Neither the host nor the registry has an image of that name. */
 export class ImageNotFound extends TaggedError<ImageNotFound>()("ImageNotFound", {

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** Input that does not have the documented shape. */
 export class InvalidInput extends TaggedError<InvalidInput>()("InvalidInput", {

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
 import { quote } from "./quote.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** Another holder took the sandbox over, or its lease ran out and it was removed. */
 export class LeaseLost extends TaggedError<LeaseLost>()("LeaseLost", {

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
 import { quote } from "./quote.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** A limit is not a positive amount, or is more than the host has. */
 export class InvalidLimits extends TaggedError<InvalidLimits>()("InvalidLimits", {

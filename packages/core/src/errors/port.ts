@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** Nothing in the sandbox listens on the port, or nothing in its image can pass on what comes. */
 export class PortUnreachable extends TaggedError<PortUnreachable>()("PortUnreachable", {

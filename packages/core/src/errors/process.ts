@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
 import { quote } from "./quote.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** No background process of that name in the sandbox. */
 export class ProcessNotFound extends TaggedError<ProcessNotFound>()("ProcessNotFound", {

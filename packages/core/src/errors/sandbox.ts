@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
 import { quote } from "./quote.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** No sandbox of that name or ID in this session (another session's sandboxes do not exist to it). */
 export class SandboxNotFound extends TaggedError<SandboxNotFound>()("SandboxNotFound", {

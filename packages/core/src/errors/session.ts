@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** It was closed, and takes no more calls; those that were under way were broken off. */
 export class Closed extends TaggedError<Closed>()("Closed", {

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
 import { quote } from "./quote.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** The session has no snapshot of that name. */
 export class SnapshotNotFound extends TaggedError<SnapshotNotFound>()("SnapshotNotFound", {

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { TaggedError } from "../TaggedError.ts"
+import { TaggedError } from "./TaggedError.ts"
 
 /** Something failed in a way that nothing here foresees; `cause` is what did. */
 export class Unexpected extends TaggedError<Unexpected>()("Unexpected", {

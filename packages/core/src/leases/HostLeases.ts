@@ -1,4 +1,5 @@
 import { Duration, Effect, Exit, Option } from "effect"
+import { Incarnation } from "../driver/Incarnation.ts"
 import {
   EngineError,
   type HostError,
@@ -6,7 +7,6 @@ import {
   type SandboxCondemned,
   type SandboxNotFound,
 } from "../errors.ts"
-import { Incarnation } from "../Incarnation.ts"
 import type { LeaseStore } from "../LeaseStore.ts"
 import type { SandboxDriver } from "../SandboxDriver.ts"
 import type { Settings } from "../Settings.ts"

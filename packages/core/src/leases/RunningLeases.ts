@@ -1,4 +1,4 @@
-import type { SandboxTarget } from "../Incarnation.ts"
+import type { SandboxTarget } from "../driver/Incarnation.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import type { Lease } from "./Lease.ts"
 

@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
+import type { SandboxTarget } from "../driver/Incarnation.ts"
 import { type HostError, type LeaseStoreFailed, SandboxCondemned } from "../errors.ts"
-import type { SandboxTarget } from "../Incarnation.ts"
 import type { LeaseStore } from "../LeaseStore.ts"
 import type { SandboxDriver } from "../SandboxDriver.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"

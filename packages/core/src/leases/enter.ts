@@ -1,6 +1,6 @@
 import { Duration, Effect, Option } from "effect"
+import type { SandboxTarget } from "../driver/Incarnation.ts"
 import { EngineUnreachable, type LeaseError, SandboxNotRunning } from "../errors.ts"
-import type { SandboxTarget } from "../Incarnation.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import { named } from "./condemned.ts"
 import { elapsed } from "./elapsed.ts"

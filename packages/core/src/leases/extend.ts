@@ -1,6 +1,6 @@
 import { Duration, Effect, Option } from "effect"
+import { Incarnation, type SandboxTarget } from "../driver/Incarnation.ts"
 import type { LeaseError } from "../errors.ts"
-import { Incarnation, type SandboxTarget } from "../Incarnation.ts"
 import { settledLease } from "./findLease.ts"
 import type { HostLeases } from "./HostLeases.ts"
 import { untilWon } from "./untilWon.ts"

@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
+import type { SandboxTarget } from "../driver/Incarnation.ts"
 import { type LeaseError, LeaseLost, SandboxNotFound, SandboxNotRunning } from "../errors.ts"
-import type { SandboxTarget } from "../Incarnation.ts"
 import type { HostLeases } from "./HostLeases.ts"
 import type { Lease } from "./Lease.ts"
 import { awaitingClaim } from "./times.ts"

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
+import type { makeKeyedLock } from "../concurrency/KeyedLock.ts"
 import { EngineUnreachable } from "../errors.ts"
-import type { makeKeyedLock } from "../KeyedLock.ts"
 
 export type SharedSilence<Key> = (
   key: Key,

@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
+import type { SandboxTarget } from "../driver/Incarnation.ts"
 import type { LeaseError } from "../errors.ts"
-import type { SandboxTarget } from "../Incarnation.ts"
 import { settledLease } from "./findLease.ts"
 import type { HostLeases } from "./HostLeases.ts"
 import type { Lease } from "./Lease.ts"

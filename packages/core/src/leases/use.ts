@@ -1,6 +1,6 @@
 import { type Duration, Effect, Stream } from "effect"
+import { Incarnation, type SandboxTarget } from "../driver/Incarnation.ts"
 import type { LeaseError } from "../errors.ts"
-import { Incarnation, type SandboxTarget } from "../Incarnation.ts"
 import type { Leases } from "../Leases.ts"
 import type { HostLeases } from "./HostLeases.ts"
 import type { Held, Uses } from "./uses.ts"

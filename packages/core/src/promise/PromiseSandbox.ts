@@ -2,22 +2,27 @@ import type { Duplex } from "node:stream"
 import type { Duration } from "effect"
 import type { EgressRules } from "../egress/EgressRules.ts"
 import type { ForkOptions, ReadOptions, WriteOptions } from "../Sandboxes.ts"
-import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "../sandbox/folders.ts"
-import type { ClonedRepository, CloneOptions } from "../sandbox/git.ts"
-import type { ShellOptions, ShellResult } from "../sandbox/lastingShell.ts"
-import type { ExposedPort, ExposeOptions, WaitOptions } from "../sandbox/ports.ts"
+import type {
+  ListOptions,
+  RemoveOptions,
+  SearchOptions,
+  SearchResult,
+} from "../sandbox/files/folders.ts"
+import type { WatchOptions } from "../sandbox/files/watch.ts"
+import type { ClonedRepository, CloneOptions } from "../sandbox/git/git.ts"
+import type { ExposedPort, ExposeOptions, WaitOptions } from "../sandbox/ports/ports.ts"
+import type { ReverseOptions } from "../sandbox/ports/reversePorts.ts"
 import type {
   FollowOptions,
   KillOptions,
   LogOptions,
   ProcessLogs,
   StartOptions,
-} from "../sandbox/processes.ts"
-import type { ReverseOptions } from "../sandbox/reversePorts.ts"
+} from "../sandbox/processes/processes.ts"
+import type { ShellOptions, ShellResult } from "../sandbox/shell/lastingShell.ts"
 import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
-import type { WatchOptions } from "../sandbox/watch.ts"
-import type { TransferReport } from "../Transfer.ts"
+import type { TransferReport } from "../transfer/upload.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, TerminalSize } from "../values/Exec.ts"
 import type { FileEntry, FileEvent, FileStat } from "../values/Files.ts"

@@ -1,6 +1,6 @@
 import { Effect, Predicate, type Scope, Stream } from "effect"
-import { inputProblem } from "../checkInput.ts"
 import { type CallSite, callSite } from "./callSite.ts"
+import { inputProblem } from "./checkInput.ts"
 import { iterable } from "./iterable.ts"
 import { type PromiseRuntime, type RunOptions, run, scoped } from "./runtime.ts"
 import { shapes } from "./shapes.ts"

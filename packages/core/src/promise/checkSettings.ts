@@ -1,6 +1,6 @@
 import { Cause, Effect, Exit, Layer } from "effect"
+import { withCallSite } from "../errors/TaggedError.ts"
 import { Settings, type SettingsInput } from "../Settings.ts"
-import { withCallSite } from "../TaggedError.ts"
 import { callSite } from "./callSite.ts"
 
 /** Throws what is wrong with settings; they need nothing but the environment. */

@@ -1,6 +1,6 @@
 import { Cause } from "effect"
+import { isTagged, withCallSite } from "../errors/TaggedError.ts"
 import { Closed, Unexpected } from "../errors.ts"
-import { isTagged, withCallSite } from "../TaggedError.ts"
 import type { CallSite } from "./callSite.ts"
 
 /** What a callback or a source of the program's own threw: the call rejects with that very value. */

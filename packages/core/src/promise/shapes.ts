@@ -1,19 +1,24 @@
 /** What the calls of the Promise facade take, for programs that no compiler has checked. */
 import { Layer, Predicate, Schema } from "effect"
-import { type InputSchema, optionsOf } from "../checkInput.ts"
 import type { ForkOptions, ReadOptions, WriteOptions } from "../Sandboxes.ts"
 import type { QuotaInput, SettingsInput } from "../Settings.ts"
-import type { ListOptions, RemoveOptions, SearchOptions } from "../sandbox/folders.ts"
-import type { CloneOptions } from "../sandbox/git.ts"
-import type { ShellOptions } from "../sandbox/lastingShell.ts"
-import type { ExposeOptions, WaitOptions } from "../sandbox/ports.ts"
-import type { FollowOptions, KillOptions, LogOptions, StartOptions } from "../sandbox/processes.ts"
-import type { ReverseOptions } from "../sandbox/reversePorts.ts"
+import type { ListOptions, RemoveOptions, SearchOptions } from "../sandbox/files/folders.ts"
+import type { WatchOptions } from "../sandbox/files/watch.ts"
+import type { CloneOptions } from "../sandbox/git/git.ts"
+import type { ExposeOptions, WaitOptions } from "../sandbox/ports/ports.ts"
+import type { ReverseOptions } from "../sandbox/ports/reversePorts.ts"
+import type {
+  FollowOptions,
+  KillOptions,
+  LogOptions,
+  StartOptions,
+} from "../sandbox/processes/processes.ts"
+import type { ShellOptions } from "../sandbox/shell/lastingShell.ts"
 import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
-import type { WatchOptions } from "../sandbox/watch.ts"
 import type { SandboxFilter } from "../session/finding.ts"
 import type { LimitsInput } from "../values/Limits.ts"
+import { type InputSchema, optionsOf } from "./checkInput.ts"
 import type {
   Abortable,
   PromiseExecOptions,

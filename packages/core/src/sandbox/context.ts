@@ -1,14 +1,14 @@
 import { Duration, Effect, flow, type Stream } from "effect"
+import { Incarnation } from "../driver/Incarnation.ts"
 import type { WayOut } from "../egress/EgressBroker.ts"
 import { type Closed, type HostError, type LeaseError, Unsupported } from "../errors.ts"
-import { Incarnation } from "../Incarnation.ts"
 import type { Feature, SandboxDriver } from "../SandboxDriver.ts"
 import type { Settings } from "../Settings.ts"
 import type { SessionContext } from "../session/context.ts"
 import type { Owner } from "../session/Owner.ts"
 import type { Environment, SandboxInfo } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
-import { makePaths, type ResolvePath } from "./home.ts"
+import { makePaths, type ResolvePath } from "./files/paths.ts"
 
 /** Runs an effect as a use of the sandbox: its lease is renewed until the effect ends. */
 export type Use = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | LeaseError, R>

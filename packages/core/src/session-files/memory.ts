@@ -1,6 +1,6 @@
 import { DateTime, Effect, Exit, Layer, Stream } from "effect"
-import { checkInput, optionNames } from "../checkInput.ts"
 import { FileNotFound, InvalidInput, NotADirectory, NotAFile, StorageFailed } from "../errors.ts"
+import { checkInput, optionNames } from "../promise/checkInput.ts"
 import { SessionFiles, type SessionFilesEntry } from "../SessionFiles.ts"
 import { type StoragePath, storagePath } from "../values/FilePath.ts"
 import { formatMemory } from "../values/Limits.ts"

@@ -1,8 +1,8 @@
 import { Deferred, Effect, type Scope, Semaphore, Stream } from "effect"
+import { whileItMoves } from "../concurrency/whileItMoves.ts"
 import { Closed } from "../errors.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
-import { whileItMoves } from "../whileItMoves.ts"
 
 /** Something that a program opens and closes, and what was created through it. */
 export interface Owner {

@@ -1,9 +1,9 @@
 import { Duration, Effect, Stream } from "effect"
 import { type ExecError, InvalidInput, type LeaseError } from "../../errors.ts"
-import { collectOutput } from "../../Output.ts"
 import type { ExecEvent, ExecRequest, ExecResult } from "../../values/Exec.ts"
 import { readyBy, type SandboxContext } from "../context.ts"
 import { checkCommand, checkExecOptions, type ExecOptions, stdinStream } from "./ExecOptions.ts"
+import { collectOutput } from "./Output.ts"
 
 /** A command as its caller gave it, made ready for the driver. */
 export interface PreparedCommand {

@@ -10,12 +10,12 @@ import type {
   TooManyFiles,
 } from "../../errors.ts"
 import type { SessionFiles } from "../../SessionFiles.ts"
-import type { OnTransfer, TransferError, TransferReport } from "../../Transfer.ts"
+import type { OnTransfer, TransferError, TransferReport } from "../../transfer/upload.ts"
 import type { FilePath } from "../../values/FilePath.ts"
 import type { FileEntry, FileEvent, FileStat } from "../../values/Files.ts"
-import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "../folders.ts"
-import type { PathError } from "../home.ts"
-import type { WatchError, WatchOptions } from "../watch.ts"
+import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "./folders.ts"
+import type { PathError } from "./paths.ts"
+import type { WatchError, WatchOptions } from "./watch.ts"
 
 /** The part of a file that is read. Default: all of it. */
 export interface ReadOptions {

@@ -1,12 +1,12 @@
 import { Effect, Stream } from "effect"
-import { download } from "../../Download.ts"
 import { FileTooLarge } from "../../errors.ts"
-import { upload } from "../../Transfer.ts"
+import { download } from "../../transfer/download.ts"
+import { upload } from "../../transfer/upload.ts"
 import { decodeText, encodeText } from "../../values/Text.ts"
 import type { SandboxContext } from "../context.ts"
-import { makeFolders } from "../folders.ts"
-import { makeWatch } from "../watch.ts"
+import { makeFolders } from "./folders.ts"
 import type { ReadOptions, SandboxFiles } from "./SandboxFiles.ts"
+import { makeWatch } from "./watch.ts"
 
 /** Reads files, and tells what is at a path. */
 const makeReading = ({ driver, id, at, use, useStream, settings }: SandboxContext) => {

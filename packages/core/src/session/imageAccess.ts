@@ -1,6 +1,6 @@
-import { namesImage } from "./Policy.ts"
-import type { Settings } from "./Settings.ts"
-import { credentialsFor, type ImageAccess, type RegistryLogins } from "./values/Registry.ts"
+import { namesImage } from "../Policy.ts"
+import type { Settings } from "../Settings.ts"
+import { credentialsFor, type ImageAccess, type RegistryLogins } from "../values/Registry.ts"
 
 /**
  * With whose credentials an image is pulled: those of its creation, else the operator's where the settings name

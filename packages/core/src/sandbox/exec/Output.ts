@@ -1,5 +1,5 @@
 import { Clock, Effect, Stream } from "effect"
-import type { ExecEvent, ExecResult } from "./values/Exec.ts"
+import type { ExecEvent, ExecResult } from "../../values/Exec.ts"
 
 /** Keeps the tail of a byte stream. */
 export class Tail {

@@ -1,8 +1,8 @@
 import { Duration, Effect } from "effect"
-import { type ExecError, InvalidPath, type LeaseError } from "../errors.ts"
-import { late } from "../leases/enter.ts"
-import { type FilePath, sandboxPath } from "../values/FilePath.ts"
-import type { SandboxUser } from "../values/SandboxUser.ts"
+import { type ExecError, InvalidPath, type LeaseError } from "../../errors.ts"
+import { late } from "../../leases/enter.ts"
+import { type FilePath, sandboxPath } from "../../values/FilePath.ts"
+import type { SandboxUser } from "../../values/SandboxUser.ts"
 
 /** What finding a path in a sandbox may fail with. */
 export type PathError = InvalidPath | LeaseError

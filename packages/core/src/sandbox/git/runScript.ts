@@ -1,7 +1,7 @@
 import { Effect, type Stream } from "effect"
-import { type ExecError, type FileError, type LeaseError, StorageFailed } from "../errors.ts"
-import { collectOutput } from "../Output.ts"
-import type { ExecEvent, ExecRequest } from "../values/Exec.ts"
+import { type ExecError, type FileError, type LeaseError, StorageFailed } from "../../errors.ts"
+import type { ExecEvent, ExecRequest } from "../../values/Exec.ts"
+import { collectOutput } from "../exec/Output.ts"
 import { fileError } from "./fileScripts.ts"
 
 /** Runs commands in one sandbox, renewing its lease. */

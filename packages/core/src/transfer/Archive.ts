@@ -1,6 +1,6 @@
 import { DateTime, Effect, Predicate, Stream } from "effect"
 import tar from "tar-stream"
-import { InvalidArchive } from "./errors.ts"
+import { InvalidArchive } from "../errors.ts"
 import { archiveEnd, padding, tarHeader } from "./tarHeader.ts"
 
 /** An entry of a tar archive. Its path and link target are as the archive says: not to be trusted. */

@@ -1,6 +1,6 @@
 import { Effect, Stream } from "effect"
-import { Tail } from "../Output.ts"
-import type { ProcessEvent } from "../values/Process.ts"
+import type { ProcessEvent } from "../../values/Process.ts"
+import { Tail } from "../exec/Output.ts"
 import type { ProcessLogs } from "./processes.ts"
 
 /** The text of an output's end, of whole characters where it was cut. */

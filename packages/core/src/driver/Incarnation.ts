@@ -1,6 +1,6 @@
 import { Context, Effect } from "effect"
-import { SandboxNotFound } from "./errors.ts"
-import type { SandboxInfo } from "./values/Sandbox.ts"
+import { SandboxNotFound } from "../errors.ts"
+import type { SandboxInfo } from "../values/Sandbox.ts"
 
 /** One incarnation of a sandbox: after remove and create the same ID has another. */
 export type SandboxTarget = Pick<SandboxInfo, "id" | "instanceId">

@@ -9,20 +9,20 @@ import {
   type ProcessNameTaken,
   ProcessNotFound,
   type ProcessNotStarted,
-} from "../errors.ts"
-import type { AttachError } from "../SandboxDriver.ts"
-import type { ExecRequest } from "../values/Exec.ts"
+} from "../../errors.ts"
+import type { AttachError } from "../../SandboxDriver.ts"
+import type { ExecRequest } from "../../values/Exec.ts"
 import {
   type AttachedProcess,
   type ProcessEvent,
   type ProcessInfo,
   type Signal,
   signalNumbers,
-} from "../values/Process.ts"
-import { SandboxName } from "../values/SandboxName.ts"
-import { encodeText } from "../values/Text.ts"
-import type { SandboxContext } from "./context.ts"
-import type { Commands } from "./exec/commands.ts"
+} from "../../values/Process.ts"
+import { SandboxName } from "../../values/SandboxName.ts"
+import { encodeText } from "../../values/Text.ts"
+import type { SandboxContext } from "../context.ts"
+import type { Commands } from "../exec/commands.ts"
 import { readLog } from "./processLogs.ts"
 
 /** How a background process is called and run. */

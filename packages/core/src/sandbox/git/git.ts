@@ -14,13 +14,13 @@ import {
   OutOfMemory,
   RepositoryNotFound,
   type Unsupported,
-} from "../errors.ts"
-import { collectOutput } from "../Output.ts"
-import type { ExecRequest } from "../values/Exec.ts"
-import type { SandboxContext } from "./context.ts"
-import { type Commands, runHelper } from "./exec/commands.ts"
+} from "../../errors.ts"
+import type { ExecRequest } from "../../values/Exec.ts"
+import type { SandboxContext } from "../context.ts"
+import { type Commands, runHelper } from "../exec/commands.ts"
+import { collectOutput } from "../exec/Output.ts"
+import { bare } from "../files/folders.ts"
 import { fileError } from "./fileScripts.ts"
-import { bare } from "./folders.ts"
 import {
   beginScript,
   cloneExit,
@@ -29,7 +29,7 @@ import {
   isolatedGitScript,
   undoScript,
 } from "./gitScripts.ts"
-import { type Judge, runScript, type ScriptError, scriptCommand } from "./shell.ts"
+import { type Judge, runScript, type ScriptError, scriptCommand } from "./runScript.ts"
 
 /** What a server of repositories lets somebody in by. A token is a password. */
 export interface GitCredentials {

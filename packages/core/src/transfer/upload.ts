@@ -1,10 +1,10 @@
 import { Array as Arr, Clock, Effect, Stream } from "effect"
+import { type FileError, type FileTooLarge, NotAFile } from "../errors.ts"
+import type { SandboxDriver } from "../SandboxDriver.ts"
+import { SessionFiles, type SessionFilesEntry, type SessionFilesError } from "../SessionFiles.ts"
+import type { FilePath } from "../values/FilePath.ts"
+import type { SandboxId } from "../values/SandboxId.ts"
 import { type ArchiveEntry, packArchive } from "./Archive.ts"
-import { type FileError, type FileTooLarge, NotAFile } from "./errors.ts"
-import type { SandboxDriver } from "./SandboxDriver.ts"
-import { SessionFiles, type SessionFilesEntry, type SessionFilesError } from "./SessionFiles.ts"
-import type { FilePath } from "./values/FilePath.ts"
-import type { SandboxId } from "./values/SandboxId.ts"
 
 /** What a transfer brought. */
 export interface TransferReport {

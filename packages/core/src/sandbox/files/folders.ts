@@ -9,11 +9,11 @@ import {
   invalidInput,
   type LeaseError,
   TooManyFiles,
-} from "../errors.ts"
-import { FilePath } from "../values/FilePath.ts"
-import type { FileEntry, FileMatch } from "../values/Files.ts"
-import { wellFormed } from "../values/Text.ts"
-import type { SandboxContext } from "./context.ts"
+} from "../../errors.ts"
+import { FilePath } from "../../values/FilePath.ts"
+import type { FileEntry, FileMatch } from "../../values/Files.ts"
+import { wellFormed } from "../../values/Text.ts"
+import type { SandboxContext } from "../context.ts"
 
 /** What doing something with folders may fail with. */
 type FolderError = FileError | LeaseError

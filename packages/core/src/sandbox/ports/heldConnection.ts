@@ -1,5 +1,5 @@
 import { Deferred, Effect, type Scope, Stream } from "effect"
-import type { PortConnection } from "../values/PortConnection.ts"
+import type { PortConnection } from "../../values/PortConnection.ts"
 
 /** Runs an effect as a use of a sandbox. */
 type Use<U> = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | U, R>

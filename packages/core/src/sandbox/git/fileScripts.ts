@@ -9,7 +9,7 @@ import {
   NotADirectory,
   PermissionDenied,
   StorageFailed,
-} from "../errors.ts"
+} from "../../errors.ts"
 
 /** Exit codes by which scripts say what was wrong with a path. */
 export const fileExit = { denied: 74, notDirectory: 75, failed: 76 } as const

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto"
 import { Clock, Deferred, Duration, Effect, type Scope, Semaphore, Stream } from "effect"
-import { Closed, type ExecError, type LeaseError, ShellUnavailable } from "../errors.ts"
-import type { ExecResult } from "../values/Exec.ts"
-import { sandboxPath } from "../values/FilePath.ts"
-import type { SandboxContext } from "./context.ts"
-import type { Commands } from "./exec/commands.ts"
-import type { ExecOptions } from "./exec/ExecOptions.ts"
+import { Closed, type ExecError, type LeaseError, ShellUnavailable } from "../../errors.ts"
+import type { ExecResult } from "../../values/Exec.ts"
+import { sandboxPath } from "../../values/FilePath.ts"
+import type { SandboxContext } from "../context.ts"
+import type { Commands } from "../exec/commands.ts"
+import type { ExecOptions } from "../exec/ExecOptions.ts"
 import {
   closingCommand,
   commandScript,

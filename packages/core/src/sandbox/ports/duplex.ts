@@ -1,6 +1,6 @@
 import { Duplex } from "node:stream"
 import { Effect, Fiber, Stream } from "effect"
-import type { PortConnection } from "../values/PortConnection.ts"
+import type { PortConnection } from "../../values/PortConnection.ts"
 import { untilIdle } from "./relay.ts"
 
 // As long as a kernel waits for the other side of a connection that was closed.

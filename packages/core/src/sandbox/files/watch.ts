@@ -6,11 +6,11 @@ import {
   invalidInput,
   type LeaseError,
   TooManyFiles,
-} from "../errors.ts"
-import type { FilePath } from "../values/FilePath.ts"
-import { type FileEntry, FileEvent } from "../values/Files.ts"
-import type { FolderChange } from "../values/Folders.ts"
-import type { SandboxContext } from "./context.ts"
+} from "../../errors.ts"
+import type { FilePath } from "../../values/FilePath.ts"
+import { type FileEntry, FileEvent } from "../../values/Files.ts"
+import type { FolderChange } from "../../values/Folders.ts"
+import type { SandboxContext } from "../context.ts"
 import { defaultExclude, Line, pathBelow, tidy } from "./folders.ts"
 
 /** What is watched, and how soon changes are told. */

@@ -1,17 +1,17 @@
 import { Effect, Stream } from "effect"
+import { type FileError, FileTooLarge, InvalidArchive, NotAFile } from "../errors.ts"
+import type { SandboxDriver } from "../SandboxDriver.ts"
+import { SessionFiles, type SessionFilesError, type SmallFile } from "../SessionFiles.ts"
+import { type FilePath, storagePath } from "../values/FilePath.ts"
+import type { SandboxId } from "../values/SandboxId.ts"
 import { type ArchiveEntry, unpackArchive } from "./Archive.ts"
-import { type FileError, FileTooLarge, InvalidArchive, NotAFile } from "./errors.ts"
-import type { SandboxDriver } from "./SandboxDriver.ts"
-import { SessionFiles, type SessionFilesError, type SmallFile } from "./SessionFiles.ts"
 import {
   makeMeter,
   type OnTransfer,
   smallFile,
   type TransferError,
   type TransferReport,
-} from "./Transfer.ts"
-import { type FilePath, storagePath } from "./values/FilePath.ts"
-import type { SandboxId } from "./values/SandboxId.ts"
+} from "./upload.ts"
 
 // Far beyond honest folders; below what would exhaust a file system's inodes.
 const mostEntries = 500_000

@@ -7,16 +7,16 @@ import {
   type PortUnavailable,
   PortUnreachable,
   type Unsupported,
-} from "../errors.ts"
-import type { DialError } from "../SandboxDriver.ts"
-import { FilePath } from "../values/FilePath.ts"
-import type { PortConnection } from "../values/PortConnection.ts"
-import type { SandboxContext } from "./context.ts"
+} from "../../errors.ts"
+import type { DialError } from "../../SandboxDriver.ts"
+import { FilePath } from "../../values/FilePath.ts"
+import type { PortConnection } from "../../values/PortConnection.ts"
+import type { SandboxContext } from "../context.ts"
+import type { ScriptError } from "../git/runScript.ts"
 import { heldConnection } from "./heldConnection.ts"
 import { listeningPorts, tables } from "./listening.ts"
 import { relay } from "./relay.ts"
 import { leadTo, listenIn, type ReverseOptions } from "./reversePorts.ts"
-import type { ScriptError } from "./shell.ts"
 
 /** Where an exposed port listens on this machine. */
 export interface ExposeOptions {

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net"
 import { Effect, type Scope, Stream } from "effect"
-import type { PortConnection } from "../values/PortConnection.ts"
+import type { PortConnection } from "../../values/PortConnection.ts"
 
 // As long as a kernel waits for the other side of a connection that was closed.
 const lastBytes = "1 minute"
