@@ -40,7 +40,7 @@ export type {
   Git,
   GitCredentials,
   GitError,
-} from "./sandbox/git/git.ts"
+} from "./sandbox/git/Git.ts"
 export type { RunCommand, ScriptError } from "./sandbox/git/runScript.ts"
 export { duplexOf } from "./sandbox/ports/duplex.ts"
 export { listeningPorts, tables as listeningTables } from "./sandbox/ports/listening.ts"

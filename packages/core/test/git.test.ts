@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { InvalidInput } from "../src/errors.ts"
-import { cloneError, cloneTarget } from "../src/sandbox/git/git.ts"
+import { cloneError } from "../src/sandbox/git/cloneError.ts"
+import { cloneTarget } from "../src/sandbox/git/cloneUrl.ts"
 
 const target = (url: string, options: Parameters<typeof cloneTarget>[1] = {}) => {
   const found = cloneTarget(url, options)

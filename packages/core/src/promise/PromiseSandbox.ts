@@ -9,7 +9,7 @@ import type {
   SearchResult,
 } from "../sandbox/files/folders.ts"
 import type { WatchOptions } from "../sandbox/files/watch.ts"
-import type { ClonedRepository, CloneOptions } from "../sandbox/git/git.ts"
+import type { ClonedRepository, CloneOptions } from "../sandbox/git/Git.ts"
 import type { ExposedPort, ExposeOptions, WaitOptions } from "../sandbox/ports/ports.ts"
 import type { ReverseOptions } from "../sandbox/ports/reversePorts.ts"
 import type {

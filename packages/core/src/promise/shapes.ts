@@ -4,7 +4,7 @@ import type { ForkOptions, ReadOptions, WriteOptions } from "../Sandboxes.ts"
 import type { QuotaInput, SettingsInput } from "../Settings.ts"
 import type { ListOptions, RemoveOptions, SearchOptions } from "../sandbox/files/folders.ts"
 import type { WatchOptions } from "../sandbox/files/watch.ts"
-import type { CloneOptions } from "../sandbox/git/git.ts"
+import type { CloneOptions } from "../sandbox/git/Git.ts"
 import type { ExposeOptions, WaitOptions } from "../sandbox/ports/ports.ts"
 import type { ReverseOptions } from "../sandbox/ports/reversePorts.ts"
 import type {
