@@ -4,7 +4,7 @@ import { Effect, Result, Stream } from "effect"
 import { Ndjson, Tar } from "effect/encoding"
 import { IpNetwork, NetAddress } from "effect/net"
 import { CommandLine } from "effect/process"
-import { shellWord } from "../packages/core/src/sandbox/shellWord.ts"
+import { shellWord } from "../packages/core/src/sandbox/shell/shellWord.ts"
 import { freeSubnets, parsePool } from "../packages/driver-docker/src/network/subnets.ts"
 import { isOpen, parseRange } from "../packages/egress/src/destinations.ts"
 

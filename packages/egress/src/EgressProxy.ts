@@ -134,7 +134,9 @@ export class EgressProxy {
   #routesOf(): Routes {
     const { ca } = this.#options
     const lookup = this.#lookup
-    const common = { keepAlive: true, maxFreeSockets: 8, timeout: silence, lookup }
+    // A connection from inside may carry 64 streams, and there may be 64 such connections.
+    const sockets = { maxSockets: 64, maxFreeSockets: 8 }
+    const common = { keepAlive: true, ...sockets, timeout: silence, lookup }
     return {
       http: new HttpAgent(common),
       https: new HttpsAgent({ ...common, ca: ca === undefined ? undefined : [...ca] }),
