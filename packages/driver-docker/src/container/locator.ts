@@ -42,13 +42,24 @@ export const makeLocator = <Place extends Target, There, E>(
   const remember = (place: Place): void => void places.set(place.id, place)
   const forget = (id: SandboxId) => Effect.sync(() => void places.delete(id))
 
+  /** Fails if the caller holds a lease on another incarnation than the one at a place. */
+  const own = (id: SandboxId, place: Place) =>
+    Effect.as(requireIncarnation({ id, instanceId: incarnationOf(place) }), place)
+
+  const locateAnew = (id: SandboxId): Effect.Effect<Place, E | SandboxNotFound> =>
+    find(id).pipe(
+      Effect.tap((place) => Effect.sync(() => remember(place))),
+      Effect.flatMap((place) => own(id, place)),
+    )
+
   const locate = (id: SandboxId): Effect.Effect<Place, E | SandboxNotFound> =>
     Effect.suspend(() => {
       const known = places.get(id)
       return known === undefined
-        ? Effect.tap(find(id), (place) => Effect.sync(() => remember(place)))
-        : Effect.succeed(known)
-    }).pipe(Effect.tap((place) => requireIncarnation({ id, instanceId: incarnationOf(place) })))
+        ? locateAnew(id)
+        : // The sandbox may have been made anew since, by another program.
+          Effect.catch(own(id, known), () => locateAnew(id))
+    })
 
   /** What a failed call fails with; forgets the sandbox's place where the failure puts it in question. */
   const explain = <E2>(id: SandboxId, error: E2): Effect.Effect<never, E2 | E> =>

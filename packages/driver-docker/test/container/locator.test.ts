@@ -96,6 +96,19 @@ describe("a located sandbox", () => {
     }),
   )
 
+  it.effect(
+    "is looked for again by a command whose caller holds a lease on a newer incarnation",
+    () =>
+      Effect.gen(function* () {
+        const locator = makeStage()
+        yield* usedBy(locator)
+        const used = yield* locator
+          .commandOn(id, {}, (_, { instanceId }) => Stream.succeed(instanceId))
+          .pipe(Stream.provideService(Incarnation, { id, instanceId: "2" }), Stream.runCollect)
+        assert.deepStrictEqual(used, ["2"])
+      }),
+  )
+
   it.effect("is not used for a caller that holds a lease on another incarnation", () =>
     Effect.gen(function* () {
       const locator = makeStage()
