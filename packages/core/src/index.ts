@@ -23,7 +23,7 @@ export * from "./promise/index.ts"
 export * from "./SandboxDriver.ts"
 export * from "./Sandboxes.ts"
 export * from "./SessionFiles.ts"
-export * from "./Settings.ts"
+export { Settings } from "./Settings.ts"
 export type { SandboxEgress } from "./sandbox/egress.ts"
 export { collectOutput, HeadAndTail } from "./sandbox/exec/Output.ts"
 export type {
@@ -80,6 +80,7 @@ export {
   sessionFilesMemory,
   sessionFilesMemoryWith,
 } from "./session-files/memory.ts"
+export type { PullPolicy, QuotaInput, SettingsInput } from "./settings/SettingsInput.ts"
 export { type ArchiveEntry, packArchive, unpackArchive } from "./transfer/Archive.ts"
 export { download } from "./transfer/download.ts"
 export { giveBack, lend } from "./transfer/Lent.ts"

@@ -1,6 +1,7 @@
 import { Cause, Effect, Exit, Layer } from "effect"
 import { withCallSite } from "../errors/TaggedError.ts"
-import { Settings, type SettingsInput } from "../Settings.ts"
+import { Settings } from "../Settings.ts"
+import type { SettingsInput } from "../settings/SettingsInput.ts"
 import { callSite } from "./callSite.ts"
 
 /** Throws what is wrong with settings; they need nothing but the environment. */

@@ -1,6 +1,6 @@
 import { Effect, Scope } from "effect"
 import { Sandboxes, type SandboxSession } from "../Sandboxes.ts"
-import type { SettingsInput } from "../Settings.ts"
+import type { SettingsInput } from "../settings/SettingsInput.ts"
 import { backSession, type SessionBacking } from "./backing.ts"
 import { call } from "./call.ts"
 import { checkInput } from "./checkInput.ts"

@@ -1,7 +1,6 @@
 /** What the calls of the Promise facade take, for programs that no compiler has checked. */
 import { Layer, Predicate, Schema } from "effect"
 import type { ForkOptions, ReadOptions, WriteOptions } from "../Sandboxes.ts"
-import type { QuotaInput, SettingsInput } from "../Settings.ts"
 import type { ListOptions, RemoveOptions, SearchOptions } from "../sandbox/files/folders.ts"
 import type { WatchOptions } from "../sandbox/files/watch.ts"
 import type { CloneOptions } from "../sandbox/git/Git.ts"
@@ -17,6 +16,7 @@ import type { ShellOptions } from "../sandbox/shell/lastingShell.ts"
 import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { SandboxFilter } from "../session/finding.ts"
+import type { QuotaInput, SettingsInput } from "../settings/SettingsInput.ts"
 import type { LimitsInput } from "../values/Limits.ts"
 import { type InputSchema, optionsOf } from "./checkInput.ts"
 import type {

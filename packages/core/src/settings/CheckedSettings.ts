@@ -1,0 +1,98 @@
+import { Config, Duration, Effect, Schema } from "effect"
+import { invalidInput } from "../errors.ts"
+import { RuntimeChoice } from "../values/Runtime.ts"
+import { ImageReference, NetworkMode } from "../values/Sandbox.ts"
+import { duration, names, setting } from "./environment.ts"
+import { PullPolicy, type SettingsInput } from "./SettingsInput.ts"
+
+const defaults = {
+  image: "ubuntu:24.04",
+  runtime: "runc",
+  network: "bridge",
+  idleTimeout: Duration.minutes(10),
+  removeTimeout: Duration.minutes(20),
+  extensionLimit: Duration.hours(1),
+  execTimeout: Duration.minutes(2),
+  outputLimit: 1024 * 1024,
+  fileLimit: 16 * 1024 * 1024,
+  transferLimit: 8 * 1024 ** 3,
+  maxSandboxes: 16,
+  removeOnClose: true,
+  pull: "missing",
+} as const
+
+export const PositiveInt = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
+const PositiveDuration = Schema.Duration.pipe(
+  Schema.check(
+    Schema.makeFilter((duration) => Duration.toMillis(duration) > 0, {
+      expected: "a duration of more than zero",
+    }),
+  ),
+)
+
+const FiniteDuration = PositiveDuration.pipe(
+  Schema.check(Schema.makeFilter(Duration.isFinite, { expected: "a duration that ends" })),
+)
+
+/** The settings that one schema checks; limits, quotas, the policy and credentials have checks of their own. */
+export const CheckedSettings = Schema.Struct({
+  image: ImageReference,
+  runtime: RuntimeChoice,
+  network: NetworkMode,
+  idleTimeout: PositiveDuration,
+  removeTimeout: PositiveDuration,
+  extensionLimit: FiniteDuration,
+  execTimeout: PositiveDuration,
+  outputLimit: PositiveInt,
+  fileLimit: PositiveInt,
+  transferLimit: PositiveInt,
+  maxSandboxes: PositiveInt,
+  requireLimits: Schema.Array(Schema.Literals(["memory", "cpus", "pids", "disk"])),
+  removeOnClose: Schema.Boolean,
+  pull: PullPolicy,
+}).pipe(
+  Schema.check(
+    Schema.makeFilter(
+      ({ idleTimeout, removeTimeout }) => Duration.isLessThanOrEqualTo(idleTimeout, removeTimeout),
+      { expected: "an idleTimeout that is not longer than the removeTimeout" },
+    ),
+  ),
+)
+
+/** Reads and checks the settings of {@link CheckedSettings}. */
+export const readSettings = Effect.fnUntraced(function* (input: SettingsInput) {
+  const given = yield* Effect.all({
+    image: setting(input.image, Config.String, "IMAGE", defaults.image),
+    runtime: setting(input.runtime, Config.String, "RUNTIME", defaults.runtime),
+    network: setting(input.network, Config.String, "NETWORK", defaults.network),
+    idleTimeout: duration(input.idleTimeout, "IDLE_TIMEOUT", defaults.idleTimeout),
+    removeTimeout: duration(input.removeTimeout, "REMOVE_TIMEOUT", defaults.removeTimeout),
+    extensionLimit: duration(input.extensionLimit, "EXTENSION_LIMIT", defaults.extensionLimit),
+    execTimeout: duration(input.execTimeout, "EXEC_TIMEOUT", defaults.execTimeout),
+    outputLimit: setting(input.outputLimit, Config.Number, "OUTPUT_LIMIT", defaults.outputLimit),
+    fileLimit: setting(input.fileLimit, Config.Number, "FILE_LIMIT", defaults.fileLimit),
+    transferLimit: setting(
+      input.transferLimit,
+      Config.Number,
+      "TRANSFER_LIMIT",
+      defaults.transferLimit,
+    ),
+    maxSandboxes: setting(
+      input.maxSandboxes,
+      Config.Number,
+      "MAX_SANDBOXES",
+      defaults.maxSandboxes,
+    ),
+    requireLimits: setting(input.requireLimits, names, "REQUIRE_LIMITS", []),
+    removeOnClose: setting(
+      input.removeOnClose,
+      Config.Boolean,
+      "REMOVE_ON_CLOSE",
+      defaults.removeOnClose,
+    ),
+    pull: setting(input.pull, Config.String, "PULL", defaults.pull),
+  })
+  return yield* Schema.decodeUnknownEffect(Schema.toType(CheckedSettings))(given).pipe(
+    Effect.mapError(invalidInput("settings")),
+  )
+})
