@@ -12,7 +12,8 @@ import { runProgram } from "./program.ts"
 /** Some value that fits a field of an error. */
 const sample = (field: Schema.Top) => {
   const literals = "literals" in field && Array.isArray(field.literals) ? field.literals : []
-  return [...literals, "memory", 7, true, ["one"], ["memory"]].find((value) =>
+  const reason = { _tag: "NotFound" }
+  return [...literals, "memory", 7, true, ["one"], ["memory"], reason].find((value) =>
     Schema.is(Schema.toType(field))(value),
   )
 }
