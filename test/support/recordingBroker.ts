@@ -27,7 +27,10 @@ export const recordingBroker = (
         )
         const way: WayOut = {
           rules: () => rules,
-          env: () => ({ HTTPS_PROXY: Object.keys(rules.allow).join(",") }),
+          env: () => ({
+            HTTPS_PROXY: Object.keys(rules.allow).join(","),
+            JAVA_TOOL_OPTIONS: "-Dhttps.proxyHost=127.0.0.1",
+          }),
           open: () =>
             Effect.andThen(
               Effect.sync(() => void log.push(`opened for ${sandbox}`)),

@@ -6,15 +6,32 @@ import {
   type EgressBroker,
   type EgressRules,
   PortUnavailable,
+  SandboxDriver,
   Sandboxes,
+  type SandboxSpec,
   type SettingsInput,
 } from "../src/index.ts"
 
 const rules: EgressRules = { allow: { "api.test": {} } }
 
 const session = Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.session("ways"))
+/** What the driver was asked to make. */
+const created: Array<SandboxSpec> = []
+const driver = Layer.effect(
+  SandboxDriver,
+  Effect.map(SandboxDriver, (inner) =>
+    SandboxDriver.of({
+      ...inner,
+      create: (request, onProgress) => {
+        created.push(request.spec)
+        return inner.create(request, onProgress)
+      },
+    }),
+  ),
+).pipe(Layer.provide(memory()))
+
 const on = (broker: Layer.Layer<EgressBroker> | Layer.Layer<never>, settings: SettingsInput = {}) =>
-  Sandboxes.layer(settings).pipe(Layer.provide(broker), Layer.provide(memory()))
+  Sandboxes.layer(settings).pipe(Layer.provide(broker), Layer.provide(driver))
 
 describe("a sandbox with rules", () => {
   it.effect("has its way out opened when it is made, and closed when it is removed", () => {
@@ -28,6 +45,19 @@ describe("a sandbox with rules", () => {
       assert.deepStrictEqual(log.slice(2), ["closed"])
       assert.isUndefined(sandbox.egress.rules)
     }).pipe(Effect.provide(on(recordingBroker(log))))
+  })
+
+  it.effect("tells its commands the way out, and its driver nothing of it", () => {
+    const env = { MINE: "1", JAVA_TOOL_OPTIONS: "-Xmx64m" }
+    return Effect.gen(function* () {
+      const sandbox = yield* (yield* session).create({ egress: rules, env })
+      const told = yield* sandbox.run('echo "$HTTPS_PROXY $JAVA_TOOL_OPTIONS $MINE"')
+      assert.strictEqual(told.stdout, "api.test -Xmx64m 1\n")
+      yield* sandbox.egress.update({ allow: { "other.test": {} } })
+      const now = yield* sandbox.run('echo "$HTTPS_PROXY"')
+      assert.strictEqual(now.stdout, "other.test\n")
+      assert.deepStrictEqual(created.at(-1)?.env, env)
+    }).pipe(Effect.provide(on(recordingBroker([]))))
   })
 
   it.effect("has its way out closed with the program, and when its session closes", () => {

@@ -21,9 +21,9 @@ export interface EgressBrokerOptions {
     | ((attempt: EgressAttempt & Pick<EgressRequest, "sandbox">) => void)
     | undefined
   /**
-   * What the placeholders of secrets are made of. A program that is started again finds its sandboxes with placeholders in
-   * their environment, and swaps these too where it has the same seed. At least 16 characters that nobody can guess; random by
-   * default.
+   * What the placeholders of secrets are made of. A program that is started again finds background processes that have
+   * placeholders in their environment, and swaps these too where it has the same seed. At least 16 characters that nobody can
+   * guess; random by default.
    */
   readonly seed?: EgressSecret | undefined
   /** Addresses of names that this machine's resolver does not know, by name. */

@@ -1,8 +1,8 @@
-import { Effect, Exit, Option, Scope } from "effect"
+import { Effect, Exit, Option, Record, Scope } from "effect"
 import { makeKeyedLock } from "../concurrency/KeyedLock.ts"
 import { EgressUnavailable, InvalidInput, type LeaseError } from "../errors.ts"
 import type { Sandbox } from "../Sandboxes.ts"
-import type { Environment, SandboxInfo } from "../values/Sandbox.ts"
+import type { Environment, SandboxInfo, SandboxSpec } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import { EgressBroker, type OpenError, type WayOut } from "./EgressBroker.ts"
 import type { EgressRules } from "./EgressRules.ts"
@@ -11,6 +11,8 @@ import type { EgressRules } from "./EgressRules.ts"
 interface Kept {
   readonly way: WayOut
   readonly scope: Scope.Closeable
+  /** Variables that the sandbox was created with: they stay what they are. */
+  readonly own: Environment
 }
 
 const close = ({ scope }: Kept) => Scope.close(scope, Exit.void)
@@ -50,13 +52,17 @@ export const makeWaysOut = Effect.gen(function* () {
   const lock = makeKeyedLock<string>()
   const required = broker === undefined ? Effect.fail(missing) : Effect.succeed(broker)
 
-  const make = Effect.fnUntraced(function* (rules: EgressRules, id: SandboxId) {
+  const make = Effect.fnUntraced(function* (
+    rules: EgressRules,
+    id: SandboxId,
+    environment: Environment = {},
+  ) {
     const { make } = yield* required
-    const own = yield* Scope.fork(scope)
+    const inner = yield* Scope.fork(scope)
     return yield* make(rules, id).pipe(
-      Scope.provide(own),
-      Effect.map((way): Kept => ({ way, scope: own })),
-      Effect.onError((cause) => Scope.close(own, Exit.failCause(cause))),
+      Scope.provide(inner),
+      Effect.map((way): Kept => ({ way, scope: inner, own: environment })),
+      Effect.onError((cause) => Scope.close(inner, Exit.failCause(cause))),
     )
   }, Effect.uninterruptible)
 
@@ -89,18 +95,16 @@ export const makeWaysOut = Effect.gen(function* () {
   /**
    * Makes a sandbox with its way out, which is open when the sandbox is ready. A failure closes the way out and removes the
    * sandbox.
-   *
-   * @param create is given the variables that programs in the sandbox need
    */
   const around = <E, R>(
     rules: EgressRules,
-    id: SandboxId,
-    create: (env: Environment) => Effect.Effect<SandboxInfo, E, R>,
+    { id, spec }: { readonly id: SandboxId; readonly spec: Pick<SandboxSpec, "env"> },
+    create: Effect.Effect<SandboxInfo, E, R>,
     handleOf: (info: SandboxInfo) => Pick<Sandbox, "info" | "run" | "ports" | "remove">,
   ) =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(make(rules, id), (made) =>
-        restore(create(made.way.env())).pipe(
+      Effect.flatMap(make(rules, id, spec.env), (made) =>
+        restore(create).pipe(
           Effect.onError(() => close(made)),
           Effect.tap((info) => {
             const sandbox = handleOf(info)
@@ -132,8 +136,16 @@ export const makeWaysOut = Effect.gen(function* () {
     set,
     drop,
     of: ({ instanceId }: Incarnation): WayOut | undefined => kept.get(instanceId)?.way,
-    /** The variables of a sandbox's commands. */
-    env: ({ instanceId }: Incarnation): Environment => kept.get(instanceId)?.way.env() ?? {},
+    /**
+     * The variables by which a sandbox's commands find its way out. Each command gets them: in the configuration of the
+     * sandbox they would go into its snapshots, and lead sandboxes of these nowhere.
+     */
+    env: ({ instanceId }: Incarnation): Environment => {
+      const known = kept.get(instanceId)
+      return known === undefined
+        ? {}
+        : Record.filter(known.way.env(), (_, name) => !Object.hasOwn(known.own, name))
+    },
   }
 })
 

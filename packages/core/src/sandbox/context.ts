@@ -45,6 +45,8 @@ export interface SandboxContext {
   readonly need: (feature: Feature) => Effect.Effect<void, Unsupported | HostError>
   /** The sandbox's way out by rules, where this program is one. */
   readonly wayOut: () => WayOut | undefined
+  /** The variables by which commands find that way out. */
+  readonly wayOutEnv: () => Environment
   /** The secrets that this program keeps for the sandbox. */
   readonly secrets: () => Environment
 }
@@ -78,6 +80,7 @@ export const makeSandboxContext = (session: SessionContext, info: SandboxInfo): 
       if (!features.includes(feature)) return yield* new Unsupported({ feature, driver })
     }),
     wayOut: () => waysOut.of(info),
+    wayOutEnv: () => waysOut.env(info),
     secrets: () => secrets.get(instanceId) ?? {},
   }
 }

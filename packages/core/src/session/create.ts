@@ -5,12 +5,7 @@ import { invalidInput, SnapshotNotFound } from "../errors.ts"
 import { createDuration } from "../metrics.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
 import { checkCredentials } from "../values/Registry.ts"
-import {
-  CreateOptions,
-  type Environment,
-  type SandboxInfo,
-  type SnapshotInfo,
-} from "../values/Sandbox.ts"
+import { CreateOptions, type SandboxInfo, type SnapshotInfo } from "../values/Sandbox.ts"
 import { sandboxId } from "../values/SandboxId.ts"
 import { SandboxName } from "../values/SandboxName.ts"
 import type { SessionContext } from "./context.ts"
@@ -83,16 +78,13 @@ export const makeCreate = (context: SessionContext, sandboxOf: (info: SandboxInf
     const image = snapshot ?? wanted.image ?? settings.image
     // A snapshot is the session's own, and comes from no registry.
     const access = snapshot === undefined ? accessTo(settings, image, credentials) : undefined
-    const makeWith = (env: Environment) => {
-      const spec = { ...planned.spec, image, env: { ...env, ...planned.spec.env } }
-      const request = { id, session: key, spec }
-      const make = Effect.flatMap(leases.remnant(id), (instead) =>
-        driver.create({ ...request, access, instead }, onProgress),
-      )
-      return leases.create(request, settings.quotas)(make)
-    }
-    const made = rules === undefined ? makeWith({}) : waysOut.around(rules, id, makeWith, sandboxOf)
-    const info = yield* owner.creating(made).pipe(Effect.trackDuration(createDuration))
+    const request = { id, session: key, spec: { ...planned.spec, image } }
+    const make = Effect.flatMap(leases.remnant(id), (instead) =>
+      driver.create({ ...request, access, instead }, onProgress),
+    )
+    const made = leases.create(request, settings.quotas)(make)
+    const opened = rules === undefined ? made : waysOut.around(rules, request, made, sandboxOf)
+    const info = yield* owner.creating(opened).pipe(Effect.trackDuration(createDuration))
     context.secrets.set(info.instanceId, secrets)
     return sandboxOf(info)
   })
