@@ -39,6 +39,9 @@ const headersTake = 30_000
 const silence = 300_000
 const headerBytes = 32 * 1024
 
+const nothingAsked = (host: string) =>
+  `the program ended the connection before it asked for anything; if it pins certificates, or trusts no authority but its own, give ${host} a rule without any field`
+
 const limits = {
   headersTimeout: headersTake,
   maxHeaderSize: headerBytes,
@@ -224,9 +227,16 @@ export class EgressProxy {
         this.#refuse(other, error),
       )
     })
-    for (const event of ["tlsClientError", "sessionError", "clientError"]) {
+    // Some programs say that they distrust a certificate, others just hang up.
+    let hasAsked = false
+    for (const event of ["request", "upgrade"]) server.once(event, () => (hasAsked = true))
+    socket.once("close", () => {
+      if (hasAsked) return
+      const { host, port } = origin
+      this.exchanges.failed({ host, port }, nothingAsked(host))
+    })
+    for (const event of ["tlsClientError", "sessionError", "clientError"])
       server.on(event, () => socket.destroy())
-    }
     socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
     // HTTP/2 would not notice that a program inside is gone, and keep its streams open.
     socket.allowHalfOpen = false

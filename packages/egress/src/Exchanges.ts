@@ -82,6 +82,19 @@ export class Exchanges {
     return { rule: now, begin: (cut) => this.#begin(now, subject, at, cut) }
   }
 
+  /** Tells of an attempt that broke before anything was asked for. */
+  failed(subject: Subject, reason: string): void {
+    this.#tell({
+      ...subject,
+      at: new Date(),
+      allowed: true,
+      outcome: "failed",
+      reason,
+      sent: 0,
+      received: 0,
+    })
+  }
+
   /** Has other rules decide from now on. What they do not allow is ended. */
   update(policy: Policy): void {
     this.#policy = policy

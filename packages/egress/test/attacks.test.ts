@@ -381,6 +381,24 @@ describe("a connection", () => {
   })
 })
 
+describe("a program that pins certificates", () => {
+  it("is told of by an attempt that says what to do, and reaches nothing", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const got = await gotBy(async () => {
+      const { socket } = await tunnelTo(proxy, at("api.test"))
+      const refused = secured(socket, { servername: "api.test", ca: destination.ca })
+      await refused.then(
+        () => assert.fail("it trusted another authority"),
+        () => undefined,
+      )
+    })
+    assert.deepStrictEqual(got, [])
+    while (proxy.attempts.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    assert.deepInclude(proxy.attempts[0], { host: "api.test", allowed: true, outcome: "failed" })
+    assert.match(proxy.attempts[0]?.reason ?? "", /pins certificates.* give api\.test a rule/)
+  })
+})
+
 describe("a placeholder", () => {
   it("is worth nothing at another destination, and nothing from another sandbox", async () => {
     const rules: EgressRules = {
