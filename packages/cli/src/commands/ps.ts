@@ -1,5 +1,5 @@
 import { formatMemory, SandboxDriver, SandboxInfo } from "@cordon/core"
-import { Effect, Schema } from "effect"
+import { Clock, Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { sessionFlag, sessionOf } from "../find.ts"
 import { common, connected } from "../flags.ts"
@@ -50,7 +50,10 @@ export const ps = Command.make(
         const lines = boxes.map((box) => harmless(names ? box.name : box.id))
         yield* lines.length === 0 ? Effect.void : print(lines.join("\n"))
       } else if (boxes.length === 0) yield* print(styled("dim", "There are no sandboxes."))
-      else yield* print(table([heading, ...boxes.map((box) => row(Date.now(), box))]))
+      else {
+        const now = yield* Clock.currentTimeMillis
+        yield* print(table([heading, ...boxes.map((box) => row(now, box))]))
+      }
       return 0
     }).pipe(Effect.provide(connected(host)), ending),
 ).pipe(

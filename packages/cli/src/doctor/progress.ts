@@ -1,4 +1,4 @@
-import { Duration, Effect, Schedule, Schema } from "effect"
+import { Clock, Duration, Effect, Schedule, Schema } from "effect"
 
 /** Something that the doctor waited for took too long. */
 export class TookTooLong extends Schema.TaggedError<TookTooLong>()("TookTooLong", {
@@ -19,9 +19,9 @@ export const within =
   (what: string, seconds: number) =>
   <A, E, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E | TookTooLong, R> =>
     Effect.gen(function* () {
-      const begun = Date.now()
-      const tell = Effect.sync(() => {
-        const passed = Math.round((Date.now() - begun) / 1000)
+      const begun = yield* Clock.currentTimeMillis
+      const tell = Effect.map(Clock.currentTimeMillis, (now) => {
+        const passed = Math.round((now - begun) / 1000)
         process.stderr.write(`cordon: ${what} ... (${passed} s)\n`)
       })
       const telling = Effect.delay(Effect.repeat(tell, Schedule.spaced(further)), first)
