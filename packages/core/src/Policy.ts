@@ -3,6 +3,7 @@
  * anybody may ask for when one is created, unless the settings allow more.
  */
 import { Effect, Schema } from "effect"
+import type { DriverCapabilities } from "./driver/capabilities.ts"
 import { destinationsOf, withinCeiling } from "./egress/ceiling.ts"
 import type { EgressRules } from "./egress/EgressRules.ts"
 import {
@@ -12,7 +13,6 @@ import {
   NotAllowed,
   RuntimeUnavailable,
 } from "./errors.ts"
-import type { DriverCapabilities } from "./SandboxDriver.ts"
 import { EgressPolicy } from "./values/Egress.ts"
 import {
   ImagePattern,

@@ -1,7 +1,7 @@
 import { Duration, Effect, Option } from "effect"
+import type { SandboxEvent } from "../driver/lifecycle.ts"
 import type { HostError, LeaseError, LeaseStoreFailed } from "../errors.ts"
 import { countSandboxes } from "../metrics.ts"
-import type { SandboxEvent } from "../SandboxDriver.ts"
 import type { SandboxInfo } from "../values/Sandbox.ts"
 import { newestOf } from "./condemned.ts"
 import { type HostLeases, phaseOf } from "./HostLeases.ts"

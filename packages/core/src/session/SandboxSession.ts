@@ -1,4 +1,5 @@
 import type { Effect } from "effect"
+import type { PullProgress } from "../driver/lifecycle.ts"
 import type { SetError } from "../egress/waysOut.ts"
 import type {
   Closed,
@@ -13,7 +14,6 @@ import type {
   SnapshotNotFound,
   Unsupported,
 } from "../errors.ts"
-import type { PullProgress } from "../SandboxDriver.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
 import type { CreateOptions, SandboxInfo, SnapshotInfo } from "../values/Sandbox.ts"
 import type { SandboxFilter, SandboxPage } from "./finding.ts"

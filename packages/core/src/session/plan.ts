@@ -1,5 +1,6 @@
 /** Decides what a sandbox is made with. Nothing here asks a host or changes one. */
 import { Duration, Effect } from "effect"
+import type { DriverCapabilities } from "../driver/capabilities.ts"
 import { type EgressRules, isEgressRules } from "../egress/EgressRules.ts"
 import {
   InvalidInput,
@@ -10,7 +11,6 @@ import {
   Unsupported,
 } from "../errors.ts"
 import { type Decision, decide } from "../Policy.ts"
-import type { DriverCapabilities } from "../SandboxDriver.ts"
 import type { Settings } from "../Settings.ts"
 import type { EgressPolicy } from "../values/Egress.ts"
 import type { CreateOptions, LeaseTerms, SandboxSpec } from "../values/Sandbox.ts"

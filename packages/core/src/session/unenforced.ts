@@ -1,6 +1,6 @@
 import { Effect } from "effect"
+import type { DriverCapabilities } from "../driver/capabilities.ts"
 import { unenforced } from "../Policy.ts"
-import type { DriverCapabilities } from "../SandboxDriver.ts"
 import type { Limits } from "../values/Limits.ts"
 
 /** Warns that a host only records the limits of a sandbox. */

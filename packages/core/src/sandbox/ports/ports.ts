@@ -1,5 +1,6 @@
 import { createServer, type Socket } from "node:net"
 import { Duration, Effect, FiberSet, Schedule, Schema, type Scope, Stream } from "effect"
+import type { DialError } from "../../driver/ports.ts"
 import {
   InvalidInput,
   invalidInput,
@@ -8,7 +9,6 @@ import {
   PortUnreachable,
   type Unsupported,
 } from "../../errors.ts"
-import type { DialError } from "../../SandboxDriver.ts"
 import { FilePath } from "../../values/FilePath.ts"
 import type { PortConnection } from "../../values/PortConnection.ts"
 import type { SandboxContext } from "../context.ts"

@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net"
 import { Effect, Exit, FiberSet, Schedule, Scope, Semaphore } from "effect"
-import type { DialError, SandboxDriver } from "../../SandboxDriver.ts"
+import type { DialError } from "../../driver/ports.ts"
+import type { SandboxDriver } from "../../SandboxDriver.ts"
 import type { PortConnection } from "../../values/PortConnection.ts"
 import type { SandboxId } from "../../values/SandboxId.ts"
 import { relay } from "./relay.ts"

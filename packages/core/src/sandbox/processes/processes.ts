@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { Duration, Effect, Schema, Stream } from "effect"
+import type { AttachError } from "../../driver/processes.ts"
 import {
   type ExecError,
   InvalidInput,
@@ -10,7 +11,6 @@ import {
   ProcessNotFound,
   type ProcessNotStarted,
 } from "../../errors.ts"
-import type { AttachError } from "../../SandboxDriver.ts"
 import type { ExecRequest } from "../../values/Exec.ts"
 import {
   type AttachedProcess,
