@@ -130,7 +130,7 @@ export const egressCases: ReadonlyArray<Case> = [
     name: "egress-memory",
     title: "Memory of this process for each way out",
     about:
-      "What the program's heap and buffers grow by for each way out that is made, with an authority of its own and a key, after garbage collection: of 200 (`cordon`), of 50 and of one. Nothing runs on the engine for it.",
+      "Growth of the program's heap and buffers for each way out that is made, with an authority of its own and a key, after garbage collection: of 200 (`cordon`), of 50 and of one. Nothing runs on the engine for it.",
     unit: "KiB",
     rounds: 3,
     warmUp: 1,

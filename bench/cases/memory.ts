@@ -7,7 +7,7 @@ export const memoryHeld: Case = {
   name: "memory",
   title: "Memory of this process for each sandbox held",
   about:
-    "What the program's heap and buffers grow by for each sandbox that is kept and has run a command, after garbage collection. For dockerode, a container object over the same container.",
+    "Growth of the program's heap and buffers for each sandbox that is kept and has run a command, after garbage collection. For dockerode, a container object over the same container.",
   unit: "KiB",
   rounds: 3,
   warmUp: 1,
