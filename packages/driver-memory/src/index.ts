@@ -1,4 +1,5 @@
 // It says so on a Node that is too old.
 import "@cordon/core"
 
-export { layer, type MemoryOptions, memory } from "./MemoryDriver.ts"
+export type { MemoryOptions } from "./create.ts"
+export { layer, memory } from "./MemoryDriver.ts"

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { FileTree } from "../src/FileTree.ts"
-import { listFolder, moveFile, removeFile, searchFolder } from "../src/folders.ts"
-import { globMatcher } from "../src/glob.ts"
+import { FileTree } from "../src/files/FileTree.ts"
+import { listFolder, moveFile, removeFile, searchFolder } from "../src/files/folders.ts"
+import { globMatcher } from "../src/files/glob.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 

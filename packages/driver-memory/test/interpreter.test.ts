@@ -1,8 +1,8 @@
 import type { ExecEvent, ExecRequest } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Stream } from "effect"
-import { FileTree } from "../src/FileTree.ts"
-import { runCommand } from "../src/interpreter.ts"
+import { FileTree } from "../src/files/FileTree.ts"
+import { runCommand } from "../src/scripts/runCommand.ts"
 
 const allBytes = Uint8Array.from({ length: 256 }, (_, byte) => byte)
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")

@@ -13,9 +13,9 @@ import {
   NotADirectory,
 } from "@cordon/core"
 import { Effect } from "effect"
+import { runCommand } from "../scripts/runCommand.ts"
 import { type FileTree, kindOf } from "./FileTree.ts"
 import { globMatcher } from "./glob.ts"
-import { runCommand } from "./interpreter.ts"
 
 /** Cordon's own files, which are nobody's. */
 const ownFiles = ".cordon-*"

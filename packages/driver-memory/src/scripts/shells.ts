@@ -6,8 +6,8 @@ import { randomUUID } from "node:crypto"
 import { type ExecEvent, type ExecRequest, shellWord } from "@cordon/core"
 import { Effect } from "effect"
 import { Bash } from "just-bash"
-import type { FileTree } from "./FileTree.ts"
-import { runCommand } from "./interpreter.ts"
+import type { FileTree } from "../files/FileTree.ts"
+import { runCommand } from "./runCommand.ts"
 
 /** A shell between two commands. */
 export interface ShellState {
@@ -156,7 +156,7 @@ export const runInShell = Effect.fnUntraced(function* (
     {},
     cwd,
     { ...request, command, cwd },
-    { path: sink, take, exit: exitVariable },
+    { path: sink, take, exitVariable },
   )
   const exit = events.at(-1)
   const exitCode = exit?._tag === "Exit" ? exit.exitCode : 0
