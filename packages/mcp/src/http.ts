@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto"
-import type { Server as HttpServer } from "node:http"
-import { type CordonError, InvalidInput, type Sandboxes } from "@cordon/core"
+import type { CordonError, InvalidInput, Sandboxes } from "@cordon/core"
 import { toNodeHandler } from "@modelcontextprotocol/node"
 import { createMcpHandler, isLegacyRequest } from "@modelcontextprotocol/server"
-import { Clock, Duration, Effect, Exit, FiberSet, Scope } from "effect"
-import { makeBoundedServer } from "./connections.ts"
-import { type GuardOptions, makeGuard, refuse, rpcError } from "./guard.ts"
+import { Duration, Effect, type Scope } from "effect"
+import { makeBoundedServer } from "./http/connections.ts"
+import { type GuardOptions, makeGuard, refuse } from "./http/guard.ts"
+import { listen } from "./http/listen.ts"
+import { makeHttpSessions } from "./http/sessions.ts"
 import { type McpOptions, openSession } from "./session.ts"
-import { SessionTransport } from "./transport.ts"
 
 export interface HttpOptions extends McpOptions, GuardOptions {
   /** 0, the default, lets the system choose. */
@@ -36,17 +36,6 @@ export interface HttpEndpoint {
   readonly url: string
 }
 
-interface HttpSession {
-  readonly transport: SessionTransport
-  readonly hasSandboxes: () => boolean
-  /** Ends the session. */
-  readonly close: Effect.Effect<void>
-  /** Requests that are being answered, streams of notifications among them. */
-  active: number
-  /** Milliseconds since the epoch. */
-  lastUsed: number
-}
-
 const path = "/mcp"
 
 /**
@@ -56,104 +45,15 @@ const path = "/mcp"
 export const serveHttp = Effect.fnUntraced(function* (
   options: HttpOptions = {},
 ): Effect.fn.Return<HttpEndpoint, InvalidInput | CordonError, Sandboxes | Scope.Scope> {
-  const { host = "127.0.0.1", port = 0, maxSessions = 256, sessionId = randomUUID() } = options
-  const timeout = Duration.toMillis(options.sessionTimeout ?? "30 minutes")
+  const { host = "127.0.0.1", port = 0 } = options
   const guard = yield* makeGuard(options)
-  const scope = yield* Effect.scope
-  const sessions = new Map<string, HttpSession>()
-  let opening = 0
-  const shared = createMcpHandler((yield* openSession(sessionId, options)).connect, {
-    legacy: "reject",
+  const withoutSessions = yield* makeSharedHandler(options)
+  const sessions = yield* makeHttpSessions(options, {
+    maxSessions: options.maxSessions ?? 256,
+    sessionTimeout: options.sessionTimeout ?? "30 minutes",
   })
-  yield* Effect.addFinalizer(() => Effect.promise(() => shared.close()))
-
-  const open = Effect.gen(function* () {
-    const id = randomUUID()
-    const own = yield* Scope.fork(scope)
-    const { connect, hasSandboxes } = yield* openSession(id, options).pipe(
-      Scope.provide(own),
-      Effect.onError((cause) => Scope.close(own, Exit.failCause(cause))),
-    )
-    const transport = new SessionTransport({
-      sessionIdGenerator: () => id,
-      onsessioninitialized: () => {
-        sessions.set(id, session)
-      },
-      onsessionclosed: () => run(session.close),
-    })
-    const session: HttpSession = {
-      transport,
-      hasSandboxes,
-      close: Effect.suspend(() => {
-        sessions.delete(id)
-        return Scope.close(own, Exit.void)
-      }),
-      active: 0,
-      lastUsed: yield* Clock.currentTimeMillis,
-    }
-    const server = connect()
-    yield* Scope.addFinalizer(
-      own,
-      Effect.promise(() => server.close()),
-    )
-    yield* Effect.promise(() => server.connect(transport))
-    return { id, session }
-  })
-
-  /** Ends the session that was unused for longest, of those that lose nothing by it. */
-  const makeRoom = Effect.suspend(() => {
-    const [idle] = [...sessions.values()]
-      .filter(({ transport, hasSandboxes }) => transport.unanswered === 0 && !hasSandboxes())
-      .sort((a, b) => a.lastUsed - b.lastUsed)
-    return idle === undefined ? Effect.void : idle.close
-  })
-
-  /** Answers a request of a protocol revision that has sessions. */
-  const answer = Effect.fnUntraced(function* (request: Request) {
-    const given = request.headers.get("mcp-session-id")
-    if (given !== null) {
-      const session = sessions.get(given)
-      return session === undefined
-        ? Response.json(rpcError("This session has ended: initialize another one", -32001), {
-            status: 404,
-          })
-        : yield* Effect.promise(() => session.transport.handleRequest(request))
-    }
-    if (sessions.size + opening >= maxSessions) yield* makeRoom
-    if (sessions.size + opening >= maxSessions) {
-      return Response.json(rpcError(`${maxSessions} sessions are open: close one, or wait`), {
-        status: 503,
-      })
-    }
-    opening += 1
-    const { id, session } = yield* Effect.ensuring(
-      open,
-      Effect.sync(() => {
-        opening -= 1
-      }),
-    )
-    const response = yield* Effect.promise(() => session.transport.handleRequest(request))
-    // Anything but an accepted initialization.
-    if (!sessions.has(id)) yield* session.close
-    return response
-  })
-
-  const run = yield* FiberSet.makeRuntimePromise<Sandboxes>()
-  const fork = Effect.runForkWith(yield* Effect.context<Sandboxes>())
-  const handle = toNodeHandler(
-    {
-      fetch: async (request) =>
-        (await isLegacyRequest(request)) ? await run(answer(request)) : await shared.fetch(request),
-    },
-    {
-      onerror: (error) =>
-        void fork(
-          // A client that left in the middle of its request, or was too slow with it.
-          codeOf(error) === "ECONNRESET"
-            ? Effect.logDebug("An MCP request was broken off")
-            : Effect.logError("An MCP request failed", error),
-        ),
-    },
+  const handle = yield* makeNodeHandler(async (request) =>
+    (await isLegacyRequest(request)) ? sessions.respond(request) : withoutSessions.fetch(request),
   )
 
   const limits = {
@@ -167,58 +67,34 @@ export const serveHttp = Effect.fnUntraced(function* (
       refuse(response, 404, `There is nothing at this path; MCP is at ${path}`)
       return
     }
-    const session = sessions.get(String(request.headers["mcp-session-id"]))
-    if (session !== undefined) {
-      session.active += 1
-      session.lastUsed = Date.now()
-      response.once("close", () => {
-        session.active -= 1
-        session.lastUsed = Date.now()
-      })
-    }
+    response.once("close", sessions.use(String(request.headers["mcp-session-id"])))
     // Requests to a server always have a method and a URL.
     const { method = "GET", url = "/" } = request
     void handle(Object.assign(request, { method, url }), response)
   })
-  yield* Effect.acquireRelease(listen(server, host, port), () => close(server))
+  const chosenPort = yield* listen(server, host, port)
+  return { url: `http://${host.includes(":") ? `[${host}]` : host}:${chosenPort}${path}` }
+})
 
-  const closeUnused = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
-    const unused = [...sessions.values()].filter(
-      ({ active, lastUsed }) => active === 0 && now - lastUsed >= timeout,
-    )
-    yield* Effect.forEach(unused, (session) => session.close, { concurrency: 8, discard: true })
-  })
-  const pause = Duration.millis(Math.min(timeout, 60_000))
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(pause), closeUnused)))
+/** Answers clients without MCP sessions, all of them in one session of ours. */
+const makeSharedHandler = Effect.fnUntraced(function* (options: HttpOptions) {
+  const { connect } = yield* openSession(options.sessionId ?? randomUUID(), options)
+  const handler = createMcpHandler(connect, { legacy: "reject" })
+  yield* Effect.addFinalizer(() => Effect.promise(() => handler.close()))
+  return handler
+})
 
-  return { url: `http://${host.includes(":") ? `[${host}]` : host}:${portOf(server)}${path}` }
+/** Answers Node's requests with a function of web requests, and logs where that fails. */
+const makeNodeHandler = Effect.fnUntraced(function* (
+  fetch: (request: Request) => Promise<Response>,
+) {
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+  const logged = (error: Error) =>
+    // The client left in the middle of its request, or was too slow with it.
+    codeOf(error) === "ECONNRESET"
+      ? Effect.logDebug("An MCP request was broken off")
+      : Effect.logError("An MCP request failed", error)
+  return toNodeHandler({ fetch }, { onerror: (error) => void fork(logged(error)) })
 })
 
 const codeOf = (error: Error) => ("code" in error ? error.code : undefined)
-
-const listen = (server: HttpServer, host: string, port: number) =>
-  Effect.callback<void, InvalidInput>((resume) => {
-    server.once("error", (error) =>
-      resume(
-        Effect.fail(
-          new InvalidInput({
-            subject: "host and port",
-            issue: `${host}, port ${port} can't be served (${error.message}); choose others.`,
-          }),
-        ),
-      ),
-    )
-    server.listen(port, host, () => resume(Effect.void))
-  })
-
-const close = (server: HttpServer) =>
-  Effect.callback<void>((resume) => {
-    server.close(() => resume(Effect.void))
-    server.closeAllConnections()
-  })
-
-const portOf = (server: HttpServer) => {
-  const address = server.address()
-  return address === null || typeof address === "string" ? 0 : address.port
-}
