@@ -1,4 +1,5 @@
 // It says so on a Node that is too old.
 import "@cordon/core"
 
-export { type Dialect, layerSqlStore } from "./SqlLeaseStore.ts"
+export type { Dialect } from "./Dialect.ts"
+export { layerSqlStore } from "./SqlLeaseStore.ts"

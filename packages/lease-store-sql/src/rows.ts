@@ -1,8 +1,10 @@
-import { SandboxId, SessionKey } from "@cordon/core"
-import { Schema } from "effect"
+import { type Lease, SandboxId, SessionKey } from "@cordon/core"
+import { Effect, type Option, Schema } from "effect"
+import { type SqlError, SqlSchema } from "effect/sql"
+import type { Failure } from "./failures.ts"
 
-/** A lease as every query has it; the database has computed its ages. */
-export const Row = Schema.Struct({
+/** A lease as each statement gives it, its ages computed by the database. */
+const Row = Schema.Struct({
   host: Schema.String,
   id: SandboxId,
   session: SessionKey,
@@ -25,3 +27,22 @@ export const Usage = Schema.Struct({
   cpus: Schema.Finite,
   disk: Schema.Finite,
 })
+
+type Rows = Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>
+
+/** All leases that a statement gives. */
+export const allLeases = (statement: Rows): Effect.Effect<ReadonlyArray<Lease>, Failure> =>
+  SqlSchema.findAll({ Request: Schema.Void, Result: Row, execute: () => statement })()
+
+/** The lease that a statement gives, if it gives one. */
+export const oneLease = (statement: Rows): Effect.Effect<Option.Option<Lease>, Failure> =>
+  SqlSchema.findOneOption({ Request: Schema.Void, Result: Row, execute: () => statement })()
+
+/** The first row of a statement that always gives one. */
+export const firstRow = <S extends Schema.Top>(row: S, statement: Rows) =>
+  SqlSchema.findOne({ Request: Schema.Void, Result: row, execute: () => statement })().pipe(
+    Effect.catchTag("NoSuchElementError", Effect.die),
+  )
+
+/** Whether a statement gives any row. */
+export const anyRow = (statement: Rows) => Effect.map(statement, (rows) => rows.length > 0)
