@@ -7,7 +7,7 @@ import { Effect, Fiber, Layer, Stream } from "effect"
 const secret = "a-secret-word"
 
 describe("AuditTrail", () => {
-  it.live("has every call, who, what, when and how it ended, and nothing of its contents", () =>
+  it.live("records session, tool, time and outcome of every call, and none of its contents", () =>
     Effect.gen(function* () {
       const { calls } = yield* AuditTrail
       const { byName } = yield* makeToolset({ sessionId: "user-42" })
@@ -49,7 +49,7 @@ describe("AuditTrail", () => {
     ),
   )
 
-  it("is there for programs without Effect", async () => {
+  it("tells programs without Effect of each call through onToolCall", async () => {
     const seen: Array<ToolCall> = []
     await using toolset = createTools({
       driver: memory(),

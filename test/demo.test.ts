@@ -32,7 +32,7 @@ const machine = (images: ReadonlyArray<string>, fit: ReadonlyArray<string>) => {
 }
 
 describe("the demo", () => {
-  it("takes the image that it is meant for where the engine can have it", async () => {
+  it("uses its intended image when the engine can get it", async () => {
     const { asked, tried } = machine(["debian:12"], ["wanted:1", "debian:12"])
     assert.deepStrictEqual(await choose(asked), {
       image: "wanted:1",
@@ -41,7 +41,7 @@ describe("the demo", () => {
     assert.deepStrictEqual(tried, ["wanted:1"])
   })
 
-  it("takes one that the engine has where it can't have that one", async () => {
+  it("uses an image that the engine has when it can't get the intended one", async () => {
     const { asked, tried } = machine(
       ["scratch/tool:1", "<none>:<none>", "debian:12"],
       ["debian:12"],
@@ -53,7 +53,7 @@ describe("the demo", () => {
     assert.deepStrictEqual(tried, ["wanted:1", "debian:12"])
   })
 
-  it("goes on in memory where none will do, or the engine does not tell", async () => {
+  it("runs in memory when no image fits or the engine does not list its images", async () => {
     const { asked } = machine(["scratch/tool:1"], [])
     const refusing = { ...asked, images: () => Promise.reject(new Error("no")) }
     for (const one of [asked, refusing]) {
@@ -64,7 +64,7 @@ describe("the demo", () => {
     }
   })
 
-  it("runs in memory where no engine answers, and says so first", {
+  it("runs in memory when no engine answers, and says so first", {
     timeout: 120_000,
   }, async () => {
     const line = await demo({ CONTAINER_SANDBOX_DOCKER_HOST: "unix:///nonexistent.sock" })

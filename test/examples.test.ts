@@ -20,7 +20,7 @@ const run = async (name: string, driver: string, image = process.env["CORDON_TES
   return (await promisify(execFile)(process.execPath, args, { env })).stdout
 }
 
-it("run a driver of one's own: spread-driver.ts", async () => {
+it("the examples run a custom driver: spread-driver.ts", async () => {
   const output = await run("spread-driver.ts", "memory")
   assert.match(output, /^ada has a sandbox\ngrace has a sandbox\nbarbara has a sandbox\n$/)
   const source = await readFile(join(examples, "spread-driver.ts"), "utf8")

@@ -29,8 +29,8 @@ const makeStage = Effect.gen(function* () {
   return { driver, sandboxes, begun: Deferred.await(begun), go: Deferred.succeed(go, undefined) }
 })
 
-describe("A creation that succeeds when nobody wants it any more", () => {
-  it.live("leaves neither its sandbox nor its lease, when it was interrupted", () =>
+describe("A creation that succeeds after its caller has gone", () => {
+  it.live("leaves neither sandbox nor lease after an interruption", () =>
     Effect.gen(function* () {
       const { driver, sandboxes, begun, go } = yield* makeStage
       const session = yield* sandboxes.session("a")
@@ -46,7 +46,7 @@ describe("A creation that succeeds when nobody wants it any more", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("leaves neither, when its session was closed", () =>
+  it.live("leaves neither sandbox nor lease after its session closed", () =>
     Effect.gen(function* () {
       const { driver, sandboxes, begun, go } = yield* makeStage
       const scope = yield* Scope.make()

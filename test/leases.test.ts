@@ -78,7 +78,7 @@ describe("Leases", () => {
     }),
   )
 
-  it.effect("leave a sandbox stopped that was stopped on request", () =>
+  it.effect("leave a sandbox stopped when it was stopped on request", () =>
     Effect.gen(function* () {
       const { session } = yield* startProcess(yield* makeDriver)
       const sandbox = yield* session.create()
@@ -93,7 +93,7 @@ describe("Leases", () => {
     }),
   )
 
-  it.effect("hold for as long as one use takes", () =>
+  it.effect("last as long as one use takes", () =>
     Effect.gen(function* () {
       const { session, leases } = yield* startProcess(yield* makeDriver)
       const sandbox = yield* session.create()
@@ -107,7 +107,7 @@ describe("Leases", () => {
     }),
   )
 
-  it.effect("end a use whose lease was taken away", () =>
+  it.effect("end a use when its lease is taken away", () =>
     Effect.gen(function* () {
       const { session, leases, store, list } = yield* startProcess(yield* makeDriver)
       const sandbox = yield* session.create()
@@ -123,7 +123,7 @@ describe("Leases", () => {
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
   )
 
-  it.effect("find the orphans of a crashed process and reap them in time", () =>
+  it.effect("find the orphans of a crashed process and remove them in time", () =>
     Effect.gen(function* () {
       const driver = yield* makeDriver
       const crashed = yield* Scope.make()
@@ -142,7 +142,7 @@ describe("Leases", () => {
     }),
   )
 
-  it.effect("let no process reap what another one uses", () =>
+  it.effect("let no process remove a sandbox that another one uses", () =>
     Effect.gen(function* () {
       const driver = yield* makeDriver
       const one = yield* startProcess(driver)
@@ -156,7 +156,7 @@ describe("Leases", () => {
     }),
   )
 
-  it.effect("try a removal again that the host refused", () =>
+  it.effect("retry a removal that the host refused", () =>
     Effect.gen(function* () {
       const real = yield* makeDriver
       let refusals = 0
@@ -183,18 +183,20 @@ describe("Leases", () => {
     }),
   )
 
-  it.effect("forget what the host no longer has, and what was made anew is new", () =>
-    Effect.gen(function* () {
-      const driver = yield* makeDriver
-      const { session, list } = yield* startProcess(driver)
-      const sandbox = yield* session.create({ name: "a" })
-      yield* driver.remove(sandbox.id)
-      yield* pass(1)
-      assert.deepStrictEqual(yield* list, [])
-      const again = yield* session.create({ name: "a" })
-      assert.notStrictEqual(again.info.instanceId, sandbox.info.instanceId)
-      yield* pass(9)
-      assert.strictEqual(yield* statusOf(session), "running")
-    }),
+  it.effect(
+    "forget sandboxes that the host no longer has, and treat one made again under the name as new",
+    () =>
+      Effect.gen(function* () {
+        const driver = yield* makeDriver
+        const { session, list } = yield* startProcess(driver)
+        const sandbox = yield* session.create({ name: "a" })
+        yield* driver.remove(sandbox.id)
+        yield* pass(1)
+        assert.deepStrictEqual(yield* list, [])
+        const again = yield* session.create({ name: "a" })
+        assert.notStrictEqual(again.info.instanceId, sandbox.info.instanceId)
+        yield* pass(9)
+        assert.strictEqual(yield* statusOf(session), "running")
+      }),
   )
 })

@@ -13,7 +13,7 @@ const pass = Effect.fnUntraced(function* (minutes: number) {
   }
 })
 
-it.effect("metrics tell sandboxes by state, latencies and reaps", () =>
+it.effect("metrics count sandboxes by state, latencies and removals by the reaper", () =>
   Effect.gen(function* () {
     const session = yield* (yield* Sandboxes).session("s")
     const sandbox = yield* session.create()

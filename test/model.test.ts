@@ -189,8 +189,8 @@ const play = Effect.fnUntraced(function* (
   )
 })
 
-describe("random operations of several workers", () => {
-  it("do what a simple model says", () =>
+describe("random operations by several workers", () => {
+  it("have the outcomes that a simple model predicts", () =>
     fc.assert(
       fc.asyncProperty(steps, (script) =>
         Effect.runPromise(

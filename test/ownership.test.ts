@@ -25,7 +25,7 @@ const sessionOn = (driver: Driver, id = "a") =>
   )
 
 describe("a session", () => {
-  it.live("does not see a sandbox whose session key only begins as its own does", () =>
+  it.live("does not see a sandbox whose session key only shares a prefix with its own", () =>
     Effect.gen(function* () {
       const driver = yield* memoryDriver
       const own = sessionKey(SessionId.make("a"))
@@ -46,7 +46,7 @@ describe("a session", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("says that a command ran out of memory, where it had to succeed", () =>
+  it.live("fails run() with OutOfMemory when the command exceeded its memory limit", () =>
     Effect.gen(function* () {
       const driver = yield* memoryDriver
       const killed = ExecEvent.Exit({

@@ -72,8 +72,8 @@ const only = (leases: ReadonlyArray<Lease>): Lease => {
   return lease
 }
 
-describe("what store and host disagree about", () => {
-  it.effect("a container without a lease: it gets one from now on", () =>
+describe("when the lease store and the host disagree", () => {
+  it.effect("a container without a lease gets one", () =>
     Effect.gen(function* () {
       const { driver, store, host } = yield* makeHost
       const { session, log } = yield* startProcess(driver, store)
@@ -93,7 +93,7 @@ describe("what store and host disagree about", () => {
     }),
   )
 
-  it.effect("a container of another store: whoever has that one looks after it", () =>
+  it.effect("a container of another lease store is left to that store's processes", () =>
     Effect.gen(function* () {
       const { driver, store, host } = yield* makeHost
       const theirs = yield* serviceOf(LeaseStore, leaseStoreMemory)
@@ -118,7 +118,7 @@ describe("what store and host disagree about", () => {
     }),
   )
 
-  it.effect("a container that somebody else is just making: it is not stopped when it runs", () =>
+  it.effect("a container that another process is still creating is not stopped", () =>
     Effect.gen(function* () {
       const { driver: real, store, host } = yield* makeHost
       let started = false
@@ -138,7 +138,7 @@ describe("what store and host disagree about", () => {
     }),
   )
 
-  it.effect("a lease without a container: it is forgotten, and its name and place are free", () =>
+  it.effect("a lease without a container is deleted, which frees its name and quota", () =>
     Effect.gen(function* () {
       const { driver, store, host } = yield* makeHost
       const { session, log } = yield* startProcess(driver, store)
@@ -154,61 +154,67 @@ describe("what store and host disagree about", () => {
     }),
   )
 
-  it.effect("a container that is not the lease's: the lease is its own, old holders lose it", () =>
-    Effect.gen(function* () {
-      const { driver, store, host } = yield* makeHost
-      const { session, log } = yield* startProcess(driver, store)
-      const old = yield* session.create({ name: "a" })
-      yield* driver.remove(old.id)
-      const { info } = old
-      const { limits, network, lease, name, image, runtime } = info
-      const spec = { name, image, runtime, limits, network, lease, env: {} }
-      const made = yield* driver.create({ id: old.id, session: info.session, spec })
-      yield* pass(30)
-      assert.include(log, "A sandbox was made anew without its lease")
-      assert.strictEqual(only(yield* store.list(host)).instanceId, made.instanceId)
-      assert.strictEqual((yield* Effect.flip(old.exec("true")))._tag, "LeaseLost")
-      assert.strictEqual((yield* Effect.flip(old.stop))._tag, "LeaseLost")
-      assert.strictEqual((yield* Effect.flip(old.remove))._tag, "SandboxNotFound")
-      assert.strictEqual(yield* statusOf(session), "running")
-      assert.strictEqual((yield* (yield* session.get("a")).exec("exit 3")).exitCode, 3)
-    }),
+  it.effect(
+    "a container made again under the name takes over the lease, and old holders lose it",
+    () =>
+      Effect.gen(function* () {
+        const { driver, store, host } = yield* makeHost
+        const { session, log } = yield* startProcess(driver, store)
+        const old = yield* session.create({ name: "a" })
+        yield* driver.remove(old.id)
+        const { info } = old
+        const { limits, network, lease, name, image, runtime } = info
+        const spec = { name, image, runtime, limits, network, lease, env: {} }
+        const made = yield* driver.create({ id: old.id, session: info.session, spec })
+        yield* pass(30)
+        assert.include(log, "A sandbox was made anew without its lease")
+        assert.strictEqual(only(yield* store.list(host)).instanceId, made.instanceId)
+        assert.strictEqual((yield* Effect.flip(old.exec("true")))._tag, "LeaseLost")
+        assert.strictEqual((yield* Effect.flip(old.stop))._tag, "LeaseLost")
+        assert.strictEqual((yield* Effect.flip(old.remove))._tag, "SandboxNotFound")
+        assert.strictEqual(yield* statusOf(session), "running")
+        assert.strictEqual((yield* (yield* session.get("a")).exec("exit 3")).exitCode, 3)
+      }),
   )
 
-  it.effect("an active lease, a stopped container: the next use starts it, with its files", () =>
-    Effect.gen(function* () {
-      const { driver: real, store, host } = yield* makeHost
-      // As after a restart of the engine: nobody has told us.
-      const { events } = yield* serviceOf(SandboxDriver, memory.layer())
-      const driver = { ...real, events }
-      const { session, log } = yield* startProcess(driver, store)
-      const sandbox = yield* session.create()
-      yield* sandbox.files.write("kept", "yes")
-      yield* driver.stop(sandbox.id)
-      yield* pass(30)
-      assert.include(log, "A sandbox was stopped from outside")
-      assert.strictEqual(only(yield* store.list(host)).phase, "idle")
-      assert.strictEqual((yield* sandbox.run("cat kept")).stdout, "yes")
-    }),
+  it.effect(
+    "a stopped container with an active lease is started by its next use, with its files",
+    () =>
+      Effect.gen(function* () {
+        const { driver: real, store, host } = yield* makeHost
+        // As after a restart of the engine: nobody has told us.
+        const { events } = yield* serviceOf(SandboxDriver, memory.layer())
+        const driver = { ...real, events }
+        const { session, log } = yield* startProcess(driver, store)
+        const sandbox = yield* session.create()
+        yield* sandbox.files.write("kept", "yes")
+        yield* driver.stop(sandbox.id)
+        yield* pass(30)
+        assert.include(log, "A sandbox was stopped from outside")
+        assert.strictEqual(only(yield* store.list(host)).phase, "idle")
+        assert.strictEqual((yield* sandbox.run("cat kept")).stdout, "yes")
+      }),
   )
 
-  it.effect("an idle lease, a running container: the stop that was broken off is done", () =>
-    Effect.gen(function* () {
-      const { driver, store, host } = yield* makeHost
-      const { session, log } = yield* startProcess(driver, store)
-      const sandbox = yield* session.create()
-      const lease = only(yield* store.list(host))
-      yield* store.change(lease, lease.token, { phase: "stopped" })
-      yield* pass(30)
-      assert.include(log, "Stopping a sandbox whose stop was broken off")
-      assert.strictEqual(yield* statusOf(session), "stopped")
-      assert.strictEqual((yield* Effect.flip(sandbox.exec("true")))._tag, "SandboxNotRunning")
-      yield* sandbox.start
-      assert.strictEqual(yield* statusOf(session), "running")
-    }),
+  it.effect(
+    "a running container with an idle lease is stopped, as an interrupted stop intended",
+    () =>
+      Effect.gen(function* () {
+        const { driver, store, host } = yield* makeHost
+        const { session, log } = yield* startProcess(driver, store)
+        const sandbox = yield* session.create()
+        const lease = only(yield* store.list(host))
+        yield* store.change(lease, lease.token, { phase: "stopped" })
+        yield* pass(30)
+        assert.include(log, "Stopping a sandbox whose stop was broken off")
+        assert.strictEqual(yield* statusOf(session), "stopped")
+        assert.strictEqual((yield* Effect.flip(sandbox.exec("true")))._tag, "SandboxNotRunning")
+        yield* sandbox.start
+        assert.strictEqual(yield* statusOf(session), "running")
+      }),
   )
 
-  it.effect("a creation that was broken off: what it left is removed within two minutes", () =>
+  it.effect("leftovers of an interrupted creation are removed within two minutes", () =>
     Effect.gen(function* () {
       const { driver, store, host } = yield* makeHost
       const { session, log } = yield* startProcess(driver, store)
@@ -238,28 +244,30 @@ describe("what store and host disagree about", () => {
     }),
   )
 
-  it.effect("a removal that was broken off: whoever needs the name, or a reaper, finishes it", () =>
-    Effect.gen(function* () {
-      const { driver, store, host } = yield* makeHost
-      const { session, log } = yield* startProcess(driver, store)
-      yield* session.create({ name: "a" })
-      const lease = only(yield* store.list(host))
-      yield* store.change(lease, lease.token, { phase: "removing", claim: 0 })
-      const second = yield* session.create({ name: "a" })
-      assert.notStrictEqual(second.info.instanceId, lease.instanceId)
-      const again = only(yield* store.list(host))
-      yield* store.change(again, again.token, { phase: "removing", claim: 30_000 })
-      assert.strictEqual((yield* Effect.flip(second.exec("true")))._tag, "SandboxNotFound")
-      yield* pass(15)
-      assert.strictEqual(yield* statusOf(session), "running")
-      yield* pass(45)
-      assert.include(log, "Finishing a removal that was broken off")
-      assert.strictEqual(yield* statusOf(session), "")
-      assert.deepStrictEqual(yield* store.list(host), [])
-    }),
+  it.effect(
+    "an interrupted removal is finished by a reaper or by the next creation under the name",
+    () =>
+      Effect.gen(function* () {
+        const { driver, store, host } = yield* makeHost
+        const { session, log } = yield* startProcess(driver, store)
+        yield* session.create({ name: "a" })
+        const lease = only(yield* store.list(host))
+        yield* store.change(lease, lease.token, { phase: "removing", claim: 0 })
+        const second = yield* session.create({ name: "a" })
+        assert.notStrictEqual(second.info.instanceId, lease.instanceId)
+        const again = only(yield* store.list(host))
+        yield* store.change(again, again.token, { phase: "removing", claim: 30_000 })
+        assert.strictEqual((yield* Effect.flip(second.exec("true")))._tag, "SandboxNotFound")
+        yield* pass(15)
+        assert.strictEqual(yield* statusOf(session), "running")
+        yield* pass(45)
+        assert.include(log, "Finishing a removal that was broken off")
+        assert.strictEqual(yield* statusOf(session), "")
+        assert.deepStrictEqual(yield* store.list(host), [])
+      }),
   )
 
-  it.effect("a network without a container: it is swept, and said so", () =>
+  it.effect("a network without a container is removed and logged", () =>
     Effect.gen(function* () {
       const { driver: real, store } = yield* makeHost
       const left = ["cordon-network"]
@@ -271,7 +279,7 @@ describe("what store and host disagree about", () => {
     }),
   )
 
-  it.effect("leases of another host are none of ours", () =>
+  it.effect("leases of another host are left alone", () =>
     Effect.gen(function* () {
       const one = yield* makeHost
       const other = yield* makeHost
@@ -290,7 +298,7 @@ describe("what store and host disagree about", () => {
   )
 })
 
-describe("many processes with one store", () => {
+describe("many processes with one lease store", () => {
   it.effect("stop and remove each sandbox once", () =>
     Effect.gen(function* () {
       const { driver: real, store, host } = yield* makeHost
@@ -320,7 +328,7 @@ describe("many processes with one store", () => {
     }),
   )
 
-  it.effect("let a use of one hold off the reapers of all", () =>
+  it.effect("stop no sandbox that one of them uses", () =>
     Effect.gen(function* () {
       const { driver, store } = yield* makeHost
       const [one, other] = yield* Effect.forEach([1, 2], () => startProcess(driver, store))
@@ -335,7 +343,7 @@ describe("many processes with one store", () => {
     }),
   )
 
-  it.effect("start an idle sandbox once, however many want it at the same time", () =>
+  it.effect("start an idle sandbox once, however many use it at the same time", () =>
     Effect.gen(function* () {
       const { driver: real, store, host } = yield* makeHost
       let starts = 0
@@ -368,7 +376,7 @@ describe("many processes with one store", () => {
     }),
   )
 
-  it.effect("have what a crashed worker's command was running in stopped all the same", () =>
+  it.effect("stop a sandbox in which a crashed worker's command still runs", () =>
     Effect.gen(function* () {
       const { driver: real, store } = yield* makeHost
       // A command that nobody waits for any more runs on in it.

@@ -31,7 +31,7 @@ const cordon = (...args: ReadonlyArray<string>) => Effect.promise(() => run(args
 const coloured = "\u001b["
 
 describe("cordon without an engine", { timeout: 300_000 }, () => {
-  it("says what is wrong and what to do, and fails", async () => {
+  it("fails, and says what is wrong and what to do", async () => {
     const commands = [["ps"], ["gc"], ["exec", "box", "true"]] as const
     for (const [command, ...rest] of commands) {
       // After the name flags would be the command's, and this would be about another engine.
@@ -45,7 +45,7 @@ describe("cordon without an engine", { timeout: 300_000 }, () => {
     }
   })
 
-  it("is diagnosed by the doctor, for people and for programs", async () => {
+  it("has its doctor name the missing engine, as text and as JSON", async () => {
     const text = await run(["doctor", ...nowhere])
     assert.strictEqual(text.code, 1)
     assert.match(text.stdout, /^ok +endpoint: .*host option is set$/m)
@@ -64,7 +64,7 @@ describe("cordon without an engine", { timeout: 300_000 }, () => {
     assert.notInclude(tcp.stdout + tcp.stderr, "s3cret")
   })
 
-  it("says what it waits for, where an engine takes the connection and no more", async () => {
+  it("says what it waits for when the engine accepts the connection and never answers", async () => {
     const folder = mkdtempSync(join(tmpdir(), "cordon-silent-"))
     const path = join(folder, "d.sock")
     const server = createServer(() => {}).listen(path)
@@ -84,7 +84,7 @@ describe("cordon without an engine", { timeout: 300_000 }, () => {
     }
   })
 
-  it("knows its commands, and refuses others", async () => {
+  it("lists its commands, and refuses unknown ones", async () => {
     const help = await run(["--help"])
     assert.strictEqual(help.code, 0)
     for (const name of ["doctor", "ps", "exec", "gc"]) assert.include(help.stdout, name)
@@ -104,7 +104,7 @@ describe("cordon without an engine", { timeout: 300_000 }, () => {
     assert.match((await run(["--version"])).stdout, /\d+\.\d+\.\d+/)
   })
 
-  it("has colours on a terminal that wants them", async () => {
+  it("prints colours only on a terminal that wants them", async () => {
     const args = ["doctor", ...nowhere]
     // A terminal as a person has it: Node takes CI for one without colours.
     const wanted = {
@@ -163,7 +163,7 @@ describe("cordon doctor", () => {
     300_000,
   )
 
-  onEngine("says which image is missing rather than guess", () =>
+  onEngine("names the missing image in the checks that it skips", () =>
     Effect.gen(function* () {
       const { code, stdout } = yield* cordon("doctor", "--json", "--image", "no/such:1", ...host)
       const report = decode(DoctorReport, stdout)
@@ -204,7 +204,7 @@ describe("cordon doctor", () => {
 
 describe("cordon ps and exec", () => {
   onEngine(
-    "list sandboxes and run commands in them as if they ran here",
+    "list sandboxes, and run commands in them with input, output and exit code",
     () =>
       withSession((session) =>
         Effect.gen(function* () {
@@ -247,7 +247,7 @@ describe("cordon ps and exec", () => {
   )
 
   onEngine(
-    "bring output as it comes, and end the command inside on Ctrl-C",
+    "pass output on as it comes, and end the command inside on Ctrl-C",
     () =>
       withSession((session) =>
         Effect.gen(function* () {
@@ -279,7 +279,7 @@ describe("cordon ps and exec", () => {
 describe("cordon gc", () => {
   needing(
     "CORDON_TEST_BUSYBOX_IMAGE",
-    "removes what is abandoned, and nothing else",
+    "removes abandoned sandboxes and networks, and nothing else",
     (busybox) =>
       Effect.scoped(
         Effect.gen(function* () {

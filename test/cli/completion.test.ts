@@ -90,25 +90,25 @@ for (const [shell, complete] of [
       })
       const offers = (line: string) => complete(script, line)
 
-      it("offers the commands that begin so", () => {
+      it("completion offers the commands that begin with the typed letters", () => {
         assert.deepStrictEqual(offers("cordon st"), ["start", "stats", "stop"])
         assert.deepStrictEqual(offers("cordon comp"), ["completion"])
       })
 
-      it("offers the flags of a command", () => {
+      it("completion offers the flags of a command", () => {
         assert.deepStrictEqual(offers("cordon exec --h"), ["--host"])
       })
 
-      it("offers the names of sandboxes, which cordon tells", () => {
+      it("completion offers the sandbox names that cordon prints", () => {
         assert.deepStrictEqual(offers("cordon rm we"), ["web-1", "web-2"])
         assert.deepStrictEqual(offers("cordon exec we"), ["web-1", "web-2"])
       })
 
-      it("offers the shells that there is a script for", () => {
+      it("completion offers the shells that have a script", () => {
         assert.deepStrictEqual(offers("cordon completion "), ["bash", "fish", "zsh"])
       })
 
-      it("offers files to copy", () => {
+      it("completion offers files to `cordon cp`", () => {
         assert.deepStrictEqual(offers("cordon cp one"), ["one-file"])
       })
     })

@@ -25,7 +25,7 @@ describe("cordon init", { timeout: 300_000 }, () => {
     "tsconfig.json",
   ]
 
-  it("writes a starter into a folder that it makes, with the versions that it goes with", async () => {
+  it("makes a folder with a starter that depends on versions matching the CLI's", async () => {
     const folder = join(root, "new", "My Agent")
     const { code, stdout, stderr } = await run(["init", folder, "--template", "ai-sdk", "--json"])
     assert.strictEqual(code, 0, stderr)
@@ -46,7 +46,7 @@ describe("cordon init", { timeout: 300_000 }, () => {
     assert.strictEqual(written.devDependencies.typescript, workspace.devDependencies.typescript)
   })
 
-  it("writes here by default, beside what is there, and says what comes next", async () => {
+  it("writes into the current folder by default, beside existing files, and says what to do next", async () => {
     const folder = join(root, "here")
     await mkdir(folder)
     await writeFile(join(folder, "notes.txt"), "mine")
@@ -57,7 +57,7 @@ describe("cordon init", { timeout: 300_000 }, () => {
     assert.deepStrictEqual(await listed(folder), [...common, "notes.txt", "src"].sort())
   })
 
-  it("overwrites nothing, and then writes nothing", async () => {
+  it("refuses to overwrite a file, and then writes none", async () => {
     const folder = join(root, "taken")
     await mkdir(join(folder, "src"), { recursive: true })
     await writeFile(join(folder, "README.md"), "mine")
@@ -73,7 +73,7 @@ describe("cordon init", { timeout: 300_000 }, () => {
     assert.notInclude(await readdir(root), "outside")
   })
 
-  it("leaves nothing behind where it fails half-way", async () => {
+  it("leaves no file behind when it fails half-way", async () => {
     const folder = join(root, "half")
     await mkdir(folder)
     // A file where a folder must go, which comes after others.
@@ -87,7 +87,7 @@ describe("cordon init", { timeout: 300_000 }, () => {
     assert.match(below.stderr, /^cordon: No starter could be written/)
   })
 
-  it("knows its templates", async () => {
+  it("refuses an unknown template, and lists those that exist", async () => {
     const { code, stderr, stdout } = await run(["init", join(root, "none"), "-t", "nonsense"])
     assert.notStrictEqual(code, 0)
     assert.match(stdout + stderr, /plain.*ai-sdk.*effect/s)

@@ -25,7 +25,7 @@ const folder = Effect.acquireRelease(
 
 describe("cordon run", () => {
   onEngine(
-    "runs a command in a sandbox of its own, with the command's exit code, and leaves nothing with --rm",
+    "runs a command in a new sandbox, exits with its code, and removes the sandbox with --rm",
     () =>
       Effect.gen(function* () {
         const session = freshSessionId()
@@ -50,7 +50,7 @@ describe("cordon run", () => {
   )
 
   onEngine(
-    "leaves a sandbox in the background, whose process is logged, listed, stopped, started and removed",
+    "starts a background sandbox that logs, ps, stop, start and rm act on",
     () =>
       Effect.gen(function* () {
         const session = freshSessionId()
@@ -86,7 +86,7 @@ describe("cordon run", () => {
 
 describe("cordon exec, cp, ports and stats", () => {
   onEngine(
-    "leave everything after the name to the command, and standard input without -i",
+    "pass everything after the name to the command, and give it no standard input without -i",
     () =>
       withSession((session) =>
         Effect.gen(function* () {
@@ -106,7 +106,7 @@ describe("cordon exec, cp, ports and stats", () => {
   )
 
   onEngine(
-    "give a command a terminal as big as this one, type Ctrl-C on it, and give this one back as it was",
+    "give a command a terminal of the same size, pass Ctrl-C on, and restore the local terminal afterwards",
     () =>
       withSession((session) =>
         Effect.gen(function* () {
@@ -132,7 +132,7 @@ describe("cordon exec, cp, ports and stats", () => {
   )
 
   onEngine(
-    "copy files and folders both ways, never through a link, and archives",
+    "copy files, folders and archives both ways, and never through a link",
     () =>
       withSession((session) =>
         Effect.gen(function* () {
@@ -172,7 +172,7 @@ describe("cordon exec, cp, ports and stats", () => {
   )
 
   onEngine(
-    "tell which ports programs listen on, and what sandboxes use",
+    "show which ports programs listen on, and what resources sandboxes use",
     () =>
       withSession((session) =>
         Effect.gen(function* () {

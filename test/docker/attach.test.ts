@@ -127,93 +127,96 @@ const archiveOf = (path: string, text: string) =>
     Effect.map((pieces) => Buffer.concat(pieces)),
   )
 
-describe.each(ways)("over $name", ({ missing, layer, ...way }) => {
-  const test = (
-    title: string,
-    body: (
-      engine: DockerEngine["Service"],
-    ) => Effect.Effect<void, unknown, DockerEngine | Scope.Scope>,
-  ) =>
-    missing === undefined
-      ? it.live(title, () =>
-          Effect.flatMap(DockerEngine, body).pipe(Effect.scoped, Effect.provide(layer)),
-        )
-      : skipped(`${title}, over ${way.name}`, missing)
+describe.each(ways)(
+  "the engine's attach and archive calls over $name",
+  ({ missing, layer, ...way }) => {
+    const test = (
+      title: string,
+      body: (
+        engine: DockerEngine["Service"],
+      ) => Effect.Effect<void, unknown, DockerEngine | Scope.Scope>,
+    ) =>
+      missing === undefined
+        ? it.live(title, () =>
+            Effect.flatMap(DockerEngine, body).pipe(Effect.scoped, Effect.provide(layer)),
+          )
+        : skipped(`${title}, over ${way.name}`, missing)
 
-  test("an attachment made before the start carries all of both outputs, and input", (engine) =>
-    Effect.gen(function* () {
-      const id = yield* created(specOf(way, "echo first; echo other >&2; cat; echo last"))
-      const connection = yield* engine.containerAttach(id)
-      const { got, end, until } = reading(connection)
-      yield* engine.containerStart(id)
-      yield* until("first\n")
-      yield* connection.write([Buffer.from("hello\n")])
-      yield* until("hello\n")
-      yield* connection.write([Buffer.alloc(1024 * 1024, "x")])
-      yield* connection.end
-      yield* end
-      assert.strictEqual(got.Stdout, `first\nhello\n${"x".repeat(1024 * 1024)}last\n`)
-      assert.strictEqual(got.Stderr, "other\n")
-    }))
-
-  test("an attachment can be made while the process runs", (engine) =>
-    Effect.gen(function* () {
-      const id = yield* created(specOf(way, "exec cat"))
-      yield* engine.containerStart(id)
-      const connection = yield* engine.containerAttach(id)
-      const { until } = reading(connection)
-      yield* connection.write([Buffer.from("hello\n")])
-      yield* until("hello\n")
-    }))
-
-  test("the end of an attachment's scope is the end of the process's input", (engine) =>
-    Effect.gen(function* () {
-      const id = yield* created(specOf(way, "cat; exit 7"))
-      const scope = yield* Scope.make()
-      const { until } = yield* Effect.gen(function* () {
+    test("an attachment made before the start carries input and both whole outputs", (engine) =>
+      Effect.gen(function* () {
+        const id = yield* created(specOf(way, "echo first; echo other >&2; cat; echo last"))
         const connection = yield* engine.containerAttach(id)
+        const { got, end, until } = reading(connection)
+        yield* engine.containerStart(id)
+        yield* until("first\n")
         yield* connection.write([Buffer.from("hello\n")])
-        return reading(connection)
-      }).pipe(Scope.provide(scope))
-      yield* engine.containerStart(id)
-      yield* until("hello\n")
-      yield* Scope.close(scope, Exit.void)
-      const state = Effect.map(engine.containerInspect(id), ({ State }) => State)
-      yield* Effect.repeat(Effect.delay(state, "100 millis"), {
-        until: ({ Running }) => !Running,
-      })
-    }))
+        yield* until("hello\n")
+        yield* connection.write([Buffer.alloc(1024 * 1024, "x")])
+        yield* connection.end
+        yield* end
+        assert.strictEqual(got.Stdout, `first\nhello\n${"x".repeat(1024 * 1024)}last\n`)
+        assert.strictEqual(got.Stderr, "other\n")
+      }))
 
-  test("files that are put in before the start are there", (engine) =>
-    Effect.gen(function* () {
-      const id = yield* created(specOf(way, "cat '/etc/put in'"))
-      yield* engine.containerPutArchive(id, "/", yield* archiveOf("etc/put in", "before "))
-      yield* engine.containerPutArchive(id, "/", yield* archiveOf("etc/put in", "again"))
-      const { got, end } = reading(yield* engine.containerAttach(id))
-      yield* engine.containerStart(id)
-      yield* end
-      assert.strictEqual(got.Stdout, "again")
-    }))
+    test("an attachment can be made while the process runs", (engine) =>
+      Effect.gen(function* () {
+        const id = yield* created(specOf(way, "exec cat"))
+        yield* engine.containerStart(id)
+        const connection = yield* engine.containerAttach(id)
+        const { until } = reading(connection)
+        yield* connection.write([Buffer.from("hello\n")])
+        yield* until("hello\n")
+      }))
 
-  test("what can't be done is refused with the engine's words", (engine) =>
-    Effect.gen(function* () {
-      const none = `cordon-attach-none-${process.pid}`
-      const id = yield* created(specOf(way, "true"))
-      const archive = yield* archiveOf("x", "x")
-      const attempts = [
-        engine.containerAttach(none),
-        engine.containerPutArchive(none, "/", archive),
-        // Podman makes a folder that is not there.
-        ...(way.name.startsWith("Podman")
-          ? []
-          : [engine.containerPutArchive(id, "/no/such/folder", archive)]),
-      ]
-      for (const attempt of attempts) {
-        const error = yield* Effect.flip(Effect.asVoid(attempt))
-        assert.strictEqual(error._tag, "EngineError")
-        if (error._tag !== "EngineError") return
-        assert.strictEqual(error.reason._tag, "NotFound", error.detail)
-        assert.match(error.detail, /no such|not find|no container/i)
-      }
-    }))
-})
+    test("closing an attachment's scope ends the process's input", (engine) =>
+      Effect.gen(function* () {
+        const id = yield* created(specOf(way, "cat; exit 7"))
+        const scope = yield* Scope.make()
+        const { until } = yield* Effect.gen(function* () {
+          const connection = yield* engine.containerAttach(id)
+          yield* connection.write([Buffer.from("hello\n")])
+          return reading(connection)
+        }).pipe(Scope.provide(scope))
+        yield* engine.containerStart(id)
+        yield* until("hello\n")
+        yield* Scope.close(scope, Exit.void)
+        const state = Effect.map(engine.containerInspect(id), ({ State }) => State)
+        yield* Effect.repeat(Effect.delay(state, "100 millis"), {
+          until: ({ Running }) => !Running,
+        })
+      }))
+
+    test("files uploaded before the start exist in the container", (engine) =>
+      Effect.gen(function* () {
+        const id = yield* created(specOf(way, "cat '/etc/put in'"))
+        yield* engine.containerPutArchive(id, "/", yield* archiveOf("etc/put in", "before "))
+        yield* engine.containerPutArchive(id, "/", yield* archiveOf("etc/put in", "again"))
+        const { got, end } = reading(yield* engine.containerAttach(id))
+        yield* engine.containerStart(id)
+        yield* end
+        assert.strictEqual(got.Stdout, "again")
+      }))
+
+    test("attaching to nothing and uploading to no folder fail with the engine's message", (engine) =>
+      Effect.gen(function* () {
+        const none = `cordon-attach-none-${process.pid}`
+        const id = yield* created(specOf(way, "true"))
+        const archive = yield* archiveOf("x", "x")
+        const attempts = [
+          engine.containerAttach(none),
+          engine.containerPutArchive(none, "/", archive),
+          // Podman makes a folder that is not there.
+          ...(way.name.startsWith("Podman")
+            ? []
+            : [engine.containerPutArchive(id, "/no/such/folder", archive)]),
+        ]
+        for (const attempt of attempts) {
+          const error = yield* Effect.flip(Effect.asVoid(attempt))
+          assert.strictEqual(error._tag, "EngineError")
+          if (error._tag !== "EngineError") return
+          assert.strictEqual(error.reason._tag, "NotFound", error.detail)
+          assert.match(error.detail, /no such|not find|no container/i)
+        }
+      }))
+  },
+)

@@ -38,24 +38,28 @@ const shared = <A, E>(f: (session: SandboxSession, id: string) => Effect.Effect<
 }
 
 describe("connections to a sandbox", () => {
-  onEngine("are had by two programs, neither of which ends what the other runs", () =>
-    shared((session, id) =>
-      Effect.gen(function* () {
-        const sandbox = yield* session.create({ name: "box", network: "none" })
-        const running = yield* Effect.forkChild(sandbox.exec("until [ -e go ]; do sleep 0.1; done"))
-        yield* elsewhere(id, (other) =>
-          Effect.gen(function* () {
-            const same = yield* other.get("box")
-            const timedOut = yield* same.exec("sleep 1000", { timeout: "1 second" })
-            assert.isTrue(timedOut.timedOut)
-            assert.isFalse(timedOut.restarted)
-            assert.isTrue((yield* same.inspect).busy)
-            yield* same.files.write("go", "")
-          }),
-        )
-        assert.strictEqual((yield* Fiber.join(running)).exitCode, 0)
-      }),
-    ),
+  onEngine(
+    "can be held by two programs, and a timeout in one does not end the other's command",
+    () =>
+      shared((session, id) =>
+        Effect.gen(function* () {
+          const sandbox = yield* session.create({ name: "box", network: "none" })
+          const running = yield* Effect.forkChild(
+            sandbox.exec("until [ -e go ]; do sleep 0.1; done"),
+          )
+          yield* elsewhere(id, (other) =>
+            Effect.gen(function* () {
+              const same = yield* other.get("box")
+              const timedOut = yield* same.exec("sleep 1000", { timeout: "1 second" })
+              assert.isTrue(timedOut.timedOut)
+              assert.isFalse(timedOut.restarted)
+              assert.isTrue((yield* same.inspect).busy)
+              yield* same.files.write("go", "")
+            }),
+          )
+          assert.strictEqual((yield* Fiber.join(running)).exitCode, 0)
+        }),
+      ),
   )
 
   onEngine("tell when another program last used the sandbox", () =>
@@ -73,7 +77,7 @@ describe("connections to a sandbox", () => {
     ),
   )
 
-  onEngine("are tried anew after one that could not be had", () =>
+  onEngine("are tried again after one failed to open", () =>
     shared((session, id) =>
       Effect.gen(function* () {
         yield* session.create({ name: "box", network: "none" })
@@ -107,7 +111,7 @@ describe("connections to a sandbox", () => {
     ),
   )
 
-  onEngine("are had anew where the sandbox was started by another program", () =>
+  onEngine("are opened again when another program restarted the sandbox", () =>
     shared((session, id) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ name: "box", network: "none" })
@@ -130,7 +134,7 @@ describe("connections to a sandbox", () => {
     ),
   )
 
-  onEngine("run the init that was put in, whatever stands at its path before a start", () =>
+  onEngine("reach only our init, whatever code inside put at its path before a start", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ network: "none" })
@@ -147,7 +151,7 @@ describe("connections to a sandbox", () => {
     ),
   )
 
-  onEngine("are refused where the engine would wait for ever for a file of the sandbox", () =>
+  onEngine("fail when a file of the sandbox would make the engine wait for ever", () =>
     shared((session, id) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ name: "box", network: "none" })
@@ -168,20 +172,22 @@ describe("connections to a sandbox", () => {
     ),
   )
 
-  onEngine("keep the user in a snapshot, though the container's own is the init's", () =>
-    withSession((session) =>
-      Effect.gen(function* () {
-        const sandbox = yield* session.create({ network: "none", user: "1234:1234" })
-        yield* sandbox.snapshot("kept")
-        yield* Effect.addFinalizer(() => Effect.ignore(session.snapshots.remove("kept")))
-        const fork = yield* session.create({ network: "none", snapshot: "kept" })
-        assert.strictEqual(yield* textOf(fork, "id -u"), "1234")
-        yield* fork.remove
-      }).pipe(Effect.scoped),
-    ),
+  onEngine(
+    "keep the sandbox's user in a snapshot, though the container runs the init as root",
+    () =>
+      withSession((session) =>
+        Effect.gen(function* () {
+          const sandbox = yield* session.create({ network: "none", user: "1234:1234" })
+          yield* sandbox.snapshot("kept")
+          yield* Effect.addFinalizer(() => Effect.ignore(session.snapshots.remove("kept")))
+          const fork = yield* session.create({ network: "none", snapshot: "kept" })
+          assert.strictEqual(yield* textOf(fork, "id -u"), "1234")
+          yield* fork.remove
+        }).pipe(Effect.scoped),
+      ),
   )
 
-  onEngine("go with a container that ends, and say so", () =>
+  onEngine("end a running command with exit code 137 when the container is killed", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ network: "none" })

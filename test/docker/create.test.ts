@@ -29,7 +29,7 @@ describe("create on a real engine", () => {
     180_000,
   )
 
-  onEngine("takes a name once", () =>
+  onEngine("refuses a name that is already taken", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const results = yield* Effect.forEach(
@@ -56,7 +56,7 @@ describe("create on a real engine", () => {
   )
 
   onEngine(
-    "holds 60 sandboxes at once, beyond the engine's own address pools",
+    "makes 60 sandboxes with networks at once, more than the engine's own address pools allow",
     () =>
       withSession(
         (session) =>
@@ -140,7 +140,7 @@ describe("create on a real engine", () => {
     ),
   )
 
-  onEngine("offers only runtimes that the engine has", () =>
+  onEngine("refuses a runtime that the engine does not have", () =>
     withSession((session, sandboxes) =>
       Effect.gen(function* () {
         const offered = (yield* sandboxes.capabilities).runtimes.map(({ runtime }) => runtime)

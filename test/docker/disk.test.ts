@@ -39,21 +39,23 @@ const mountBtrfs = () => {
 }
 
 describe("limits of disk space", () => {
-  onEngine("are recorded, and said not to be enforced, where the storage driver can't", () =>
-    withSession((session, sandboxes) =>
-      Effect.gen(function* () {
-        const { Driver } = yield* Effect.promise(() => engine.info())
-        const { enforced, caveats } = yield* sandboxes.capabilities
-        const able = Driver === "btrfs" || Driver === "zfs"
-        assert.strictEqual(enforced.disk, able)
-        if (!able) {
-          assert.include(caveats.join(), "does not enforce the limit of disk")
-        }
-        const sandbox = yield* session.create({ limits: { disk: "64MiB" } })
-        assert.strictEqual(sandbox.info.limits.disk, 64 * 1024 ** 2)
-        assert.strictEqual((yield* sandbox.inspect).limits.disk, 64 * 1024 ** 2)
-      }),
-    ),
+  onEngine(
+    "are recorded and reported as not enforced when the storage driver can't enforce them",
+    () =>
+      withSession((session, sandboxes) =>
+        Effect.gen(function* () {
+          const { Driver } = yield* Effect.promise(() => engine.info())
+          const { enforced, caveats } = yield* sandboxes.capabilities
+          const able = Driver === "btrfs" || Driver === "zfs"
+          assert.strictEqual(enforced.disk, able)
+          if (!able) {
+            assert.include(caveats.join(), "does not enforce the limit of disk")
+          }
+          const sandbox = yield* session.create({ limits: { disk: "64MiB" } })
+          assert.strictEqual(sandbox.info.limits.disk, 64 * 1024 ** 2)
+          assert.strictEqual((yield* sandbox.inspect).limits.disk, 64 * 1024 ** 2)
+        }),
+      ),
   )
 
   const name = "are enforced where the storage driver can (Btrfs)"

@@ -56,7 +56,7 @@ const isGone = (container: Dockerode.Container) =>
 describe("an allow-list on a real engine", () => {
   needing(
     "CORDON_TEST_PROXY_IMAGE",
-    "lets a sandbox go where it says, nowhere else, and tells of each attempt",
+    "lets a sandbox reach the listed destinations only, and logs each attempt",
     (proxy) =>
       withProxies(proxy, (session) =>
         Effect.gen(function* () {

@@ -18,8 +18,8 @@ const ok = async <Name extends string>(byName: Tools<Name>, name: Name, input: o
 describe.each([
   ["runc", noEngine],
   ["gvisor", noGvisor],
-] as const)("tools beside the eight in a sandbox under %s", (runtime, missing) => {
-  it("start, look at, answer and stop background processes", async (ctx) => {
+] as const)("the optional tools in a sandbox under %s", (runtime, missing) => {
+  it("start, inspect, feed and stop background processes", async (ctx) => {
     if (missing !== undefined) return ctx.skip(missing)
     await using toolset = createTools({ driver: docker(), image, runtime, extra: ["processes"] })
     const { byName } = toolset
@@ -62,7 +62,7 @@ describe.each([
     assert.match(all, /^failing: ended with exit code 3, 5 bytes of output: echo oops.*\nasking: /)
   })
 
-  it("wait for a port, and list those that are listened on", async (ctx) => {
+  it("wait for a port, and list ports with listeners", async (ctx) => {
     if (missing !== undefined) return ctx.skip(missing)
     const extra = ["processes", "ports"] as const
     await using toolset = createTools({ driver: docker(), image, runtime, extra })
@@ -77,7 +77,7 @@ describe.each([
     assert.match(result.text, /^Error: Port 9 of the sandbox can't be reached/)
   })
 
-  it("keep a shell's folder, variables and functions, and leave nothing of it", async (ctx) => {
+  it("keep a shell's folder, variables and functions between calls, and leave no process or file of it", async (ctx) => {
     if (missing !== undefined) return ctx.skip(missing)
     await using sandboxes = createSandboxes({ driver: docker(), image, runtime })
     const sandbox = await sandboxes.create({ network: "none" })

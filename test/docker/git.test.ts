@@ -6,7 +6,7 @@ import { containerOf, engine, needing, withSession } from "./support.ts"
 describe("credentials of a clone", () => {
   needing(
     "CORDON_TEST_GIT_IMAGE",
-    "are nowhere on the engine while it runs, nor after: configuration, commands, snapshots",
+    "appear in no configuration, command or snapshot on the engine, during the clone or after",
     (image) =>
       withSession((session) =>
         Effect.gen(function* () {

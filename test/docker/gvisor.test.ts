@@ -13,7 +13,7 @@ const onGvisor = <E>(name: string, body: () => Effect.Effect<unknown, E>, timeou
 
 describe("gVisor on a real engine", () => {
   onGvisor(
-    "is the kernel that the code sees, and the strongest runtime of an engine without Kata",
+    "is the kernel that code inside sees, and the strongest runtime of an engine without Kata",
     () =>
       withSession((session, sandboxes) =>
         Effect.gen(function* () {
@@ -38,39 +38,41 @@ describe("gVisor on a real engine", () => {
       ),
   )
 
-  onGvisor("ends as a whole at the memory limit, says so, and goes on with its files", () =>
-    withSession(
-      (session) =>
-        Effect.gen(function* () {
-          const sandbox = yield* session.create()
-          yield* sandbox.files.write("kept", "yes")
-          // tail keeps its last line in memory: here one of endless length.
-          const result = yield* sandbox.exec("echo before; tail -n 1 < /dev/zero; exit $?")
-          assert.strictEqual(result.exitCode, 137)
-          assert.isTrue(result.oomKilled)
-          assert.isTrue(result.restarted)
-          assert.isFalse(result.timedOut)
-          assert.strictEqual(result.stdout, "before\n")
-          // What gVisor's own tools say of their lost kernel is not the command's.
-          assert.strictEqual(result.stderr, "")
-          assert.strictEqual(yield* textOf(sandbox, "cat kept"), "yes")
-          const error = yield* Effect.flip(sandbox.run("tail -n 1 < /dev/zero"))
-          assert.strictEqual(error._tag, "OutOfMemory")
-          const killed = yield* sandbox.exec("kill -KILL $$")
-          assert.strictEqual(killed.exitCode, 137)
-          assert.isFalse(killed.oomKilled || killed.restarted)
-          // A command may say the same words: they stay its own.
-          const words = `waiting on pid 7: waiting on PID 7 in sandbox "00aa": urpc method "containerManager.WaitPID" failed: EOF`
-          const liar = yield* sandbox.exec(`echo '${words}' >&2; exit 128`)
-          assert.strictEqual(liar.stderr, `${words}\n`)
-          assert.strictEqual(liar.exitCode, 128)
-          assert.isFalse(liar.restarted)
-        }),
-      settings,
-    ),
+  onGvisor(
+    "ends the whole sandbox at its memory limit, reports that, and restarts it with its files",
+    () =>
+      withSession(
+        (session) =>
+          Effect.gen(function* () {
+            const sandbox = yield* session.create()
+            yield* sandbox.files.write("kept", "yes")
+            // tail keeps its last line in memory: here one of endless length.
+            const result = yield* sandbox.exec("echo before; tail -n 1 < /dev/zero; exit $?")
+            assert.strictEqual(result.exitCode, 137)
+            assert.isTrue(result.oomKilled)
+            assert.isTrue(result.restarted)
+            assert.isFalse(result.timedOut)
+            assert.strictEqual(result.stdout, "before\n")
+            // What gVisor's own tools say of their lost kernel is not the command's.
+            assert.strictEqual(result.stderr, "")
+            assert.strictEqual(yield* textOf(sandbox, "cat kept"), "yes")
+            const error = yield* Effect.flip(sandbox.run("tail -n 1 < /dev/zero"))
+            assert.strictEqual(error._tag, "OutOfMemory")
+            const killed = yield* sandbox.exec("kill -KILL $$")
+            assert.strictEqual(killed.exitCode, 137)
+            assert.isFalse(killed.oomKilled || killed.restarted)
+            // A command may say the same words: they stay its own.
+            const words = `waiting on pid 7: waiting on PID 7 in sandbox "00aa": urpc method "containerManager.WaitPID" failed: EOF`
+            const liar = yield* sandbox.exec(`echo '${words}' >&2; exit 128`)
+            assert.strictEqual(liar.stderr, `${words}\n`)
+            assert.strictEqual(liar.exitCode, 128)
+            assert.isFalse(liar.restarted)
+          }),
+        settings,
+      ),
   )
 
-  onGvisor("refuses processes beyond the limit, and bounds on the host what lifts it", () =>
+  onGvisor("refuses processes beyond the limit, and has a wider limit on the host", () =>
     withSession(
       (session) =>
         Effect.gen(function* () {
@@ -95,7 +97,7 @@ describe("gVisor on a real engine", () => {
   )
 
   onGvisor(
-    "contains a fork bomb: host and sandbox answer afterwards",
+    "contains a fork bomb: host and sandbox respond afterwards",
     () =>
       withSession(
         (session) =>

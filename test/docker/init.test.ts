@@ -63,7 +63,7 @@ for (const machine of machines) {
   const made = initContainer(options)
 
   describe(`the init on ${name}`, () => {
-    test("runs commands as the user, where they ask", () =>
+    test("runs commands as the given user and in the given folder", () =>
       Effect.gen(function* () {
         const connection = yield* (yield* made).start()
         const { output, exitCode } = yield* sh(connection, "id -u; pwd; exit 3", {
@@ -73,7 +73,7 @@ for (const machine of machines) {
         assert.deepStrictEqual([output, exitCode], ["1000\n/tmp\n", 3])
       }))
 
-    test("gives a terminal of the size that was asked for", () =>
+    test("opens a terminal of the requested size", () =>
       Effect.gen(function* () {
         const connection = yield* (yield* made).start()
         const terminal = { rows: 33, columns: 44 }
@@ -81,7 +81,7 @@ for (const machine of machines) {
         assert.strictEqual(output, "33 44\r\n")
       }))
 
-    test("shows root inside nothing of process 1", () =>
+    test("hides the memory and files of process 1 from root inside", () =>
       Effect.gen(function* () {
         const connection = yield* (yield* made).start()
         const files =
@@ -95,7 +95,7 @@ for (const machine of machines) {
         assert.strictEqual(output, "end\n")
       }))
 
-    test("goes on whatever signals come from inside, and whatever stands at its path", () =>
+    test("survives signals from inside, and any file put at its path", () =>
       Effect.gen(function* () {
         const connection = yield* (yield* made).start()
         const signals = harmless[name]
@@ -106,7 +106,7 @@ for (const machine of machines) {
         assert.strictEqual((yield* sh(connection, "echo on")).output, "on\n")
       }))
 
-    test("ends a daemon that cleared its environment with the timeout of its command", () =>
+    test("kills a daemon that cleared its environment when its command times out", () =>
       Effect.gen(function* () {
         const connection = yield* (yield* made).start()
         const daemon = `(setsid env -i /bin/sh -c '(env -i /bin/sh -c "${beats}" &)' >/dev/null 2>&1 &); sleep 1000`
@@ -115,7 +115,7 @@ for (const machine of machines) {
         assert.isFalse(yield* beating(connection))
       }))
 
-    test("leaves a finished command's daemon alone until a stop by signal, which no signal from inside is", () =>
+    test("keeps a finished command's daemon running until the sandbox stops, also when code inside sends the stop signal", () =>
       Effect.gen(function* () {
         const sandbox = yield* made
         const connection = yield* sandbox.start()
@@ -134,7 +134,7 @@ for (const machine of machines) {
 
     // The only place where process 1 may limit processes.
     if (name === "gVisor") {
-      test("limits processes", () =>
+      test("enforces the limit of processes", () =>
         Effect.gen(function* () {
           const connection = yield* (yield* made).start()
           const { output } = yield* sh(connection, "cat /sys/fs/cgroup/pids/pids.max")
@@ -144,7 +144,7 @@ for (const machine of machines) {
 
     // gVisor counts nowhere what it kills, and lets go of the limit of processes: its driver has to see to both.
     if (name !== "gVisor") {
-      test("tells that the kernel killed for want of memory", () =>
+      test("reports that the kernel killed a command for lack of memory", () =>
         Effect.gen(function* () {
           const connection = yield* (yield* made).start()
           const hungry = "x=$(head -c 600000000 /dev/zero | tr '\\0' a)"
@@ -157,7 +157,7 @@ for (const machine of machines) {
         "while :; do (while :; do sleep 9 & done)& done",
         "trap '' TERM; while :; do kill -STOP -1; done",
       ]) {
-        test(`ends ${bomb} with its timeout, and nothing of another command`, () =>
+        test(`kills ${bomb} at its timeout, and no process of another command`, () =>
           Effect.gen(function* () {
             const connection = yield* (yield* made).start()
             const other = yield* Effect.forkScoped(
@@ -176,7 +176,7 @@ for (const machine of machines) {
       }
     }
 
-    test("gives another program a connection of its own, and code inside none", () =>
+    test("accepts a connection from another program, and none from code inside", () =>
       Effect.gen(function* () {
         const sandbox = yield* made
         const first = yield* sandbox.start()
@@ -188,7 +188,7 @@ for (const machine of machines) {
         assert.strictEqual((yield* second.hello).bootId, (yield* first.hello).bootId)
       }))
 
-    test("ends with a lost connection what it had begun", () =>
+    test("kills the commands of a connection that was lost", () =>
       Effect.gen(function* () {
         const sandbox = yield* made
         yield* Effect.scoped(
@@ -202,7 +202,7 @@ for (const machine of machines) {
         yield* until(beating(second), (goesOn) => !goesOn)
       }))
 
-    test("begins anew after a stop, with another boot ID", () =>
+    test("starts again after a stop, with another boot ID", () =>
       Effect.gen(function* () {
         const sandbox = yield* made
         const before = yield* (yield* sandbox.start()).hello
@@ -212,7 +212,7 @@ for (const machine of machines) {
         assert.notDeepEqual((yield* connection.hello).bootId, before.bootId)
       }))
 
-    test("ends the container once no program has been there for the removal time", () =>
+    test("ends the container when no program was connected for the removal time", () =>
       Effect.gen(function* () {
         const sandbox = yield* made
         yield* Effect.scoped(

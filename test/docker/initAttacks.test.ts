@@ -159,7 +159,7 @@ for (const { runtime, missing, signals, allowed } of machines) {
       }
     }
 
-    test("can't look into process 1, nor trace, limit or replace it", async (all) => {
+    test("can't read, trace, limit or replace process 1", async (all) => {
       const { attempt, goesOn } = await make(all)
       const succeeded: Array<string> = []
       for (const each of [...reads, ...links, ...writes, ...others]) {
@@ -172,7 +172,7 @@ for (const { runtime, missing, signals, allowed } of machines) {
       assert.deepStrictEqual(succeeded, [])
     })
 
-    test("does process 1 no harm by what it may do", async (all) => {
+    test("can't break process 1 by anything that it is allowed to do", async (all) => {
       const { attempt, goesOn } = await make(all)
       const sent = ["kill", "tgkill", "pidfd", "sigqueue"].map((way) => [way, signals])
       for (const each of [...sent, ...harmless]) {
@@ -181,7 +181,7 @@ for (const { runtime, missing, signals, allowed } of machines) {
       }
     })
 
-    test("keeps nobody out by connections, descriptors and memory", async (all) => {
+    test("can't lock other programs out by exhausting connections, descriptors or memory", async (all) => {
       const { sandbox, attempt, goesOn } = await make(all)
       const flood = attempt(["flood"])
       await using second = open()
@@ -194,7 +194,7 @@ for (const { runtime, missing, signals, allowed } of machines) {
       assert.strictEqual((await sandbox.run("echo on")).stdout, "on\n")
     })
 
-    test("keeps no command from running by a FIFO in place of a table of users", async (all) => {
+    test("can't block commands by a FIFO in place of /etc/passwd and /etc/group", async (all) => {
       const { sandbox, attempt } = await make(all)
       await sandbox.run("rm -f /etc/passwd /etc/group; mkfifo /etc/passwd /etc/group")
       // Not by a shell: bash itself reads the table, and waits.
@@ -210,7 +210,7 @@ for (const { runtime, missing, signals, allowed } of machines) {
 
     // gVisor has no other files than runc: what an engine puts in and starts is the engine's.
     if (runtime === "runc") {
-      test("has nothing run that it put in place of the init, before a start", async (all) => {
+      test("can't have its own program run in place of the init after a restart", async (all) => {
         for (const [what, script] of Object.entries(replacements)) {
           const { sandbox } = await make(all)
           await sandbox.run(script)
@@ -227,7 +227,7 @@ for (const { runtime, missing, signals, allowed } of machines) {
         }
       })
 
-      test("has nothing run that an image has in place of the init", async (all) => {
+      test("can't have a program of its image run in place of the init", async (all) => {
         const made: Array<string> = []
         try {
           for (const [what, script] of Object.entries({

@@ -61,7 +61,7 @@ const listening = Effect.acquireRelease(
 )
 
 describe("isolation on a real engine", () => {
-  onEngine("keeps a session's sandboxes from every other session", () =>
+  onEngine("hides a session's sandboxes from every other session", () =>
     withSession((a, sandboxes) =>
       Effect.gen(function* () {
         const b = yield* sandboxes.session(freshSessionId())
@@ -163,7 +163,7 @@ describe("isolation on a real engine", () => {
     ),
   )
 
-  onEngine("gives each sandbox a network of its own, none, or one without a way out", () =>
+  onEngine("gives each sandbox its own network, no network, or an internal one, as asked", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const [bridge, internal, none] = yield* Effect.all(
@@ -197,35 +197,37 @@ describe("isolation on a real engine", () => {
     ),
   )
 
-  onEngine("leaves an internal sandbox no way to its host, and none out through name lookups", () =>
-    withSession((session) =>
-      Effect.gen(function* () {
-        const [internal, bridge] = yield* Effect.all(
-          [session.create({ network: "internal" }), session.create({ network: "bridge" })],
-          { concurrency: 2 },
-        )
-        // Something that listens on all addresses of the host, as many services do.
-        const { port } = yield* listening
-        const probe = (sandbox: typeof internal) =>
-          Effect.gen(function* () {
-            const { IPAM } = yield* networkOf(sandbox)
-            const subnet = IPAM?.Config?.[0]?.Subnet ?? ""
-            const gateway = subnet.replace(/\d+\/29$/, (host) =>
-              String(Number.parseInt(host, 10) + 1),
-            )
-            const script = `timeout 5 bash -c 'echo > /dev/tcp/${gateway}/${port}' && echo open`
-            return (yield* sandbox.exec(script)).stdout.trim()
-          })
-        // The probe itself works: with a way out there is one to the host as well.
-        assert.strictEqual(yield* probe(bridge), "open")
-        assert.strictEqual(yield* probe(internal), "")
-        const { HostConfig } = yield* containerOf(internal)
-        assert.deepStrictEqual(HostConfig.Dns, ["127.0.0.1"])
-      }).pipe(Effect.scoped),
-    ),
+  onEngine(
+    "keeps a sandbox on an internal network from reaching its host or sending name lookups out",
+    () =>
+      withSession((session) =>
+        Effect.gen(function* () {
+          const [internal, bridge] = yield* Effect.all(
+            [session.create({ network: "internal" }), session.create({ network: "bridge" })],
+            { concurrency: 2 },
+          )
+          // Something that listens on all addresses of the host, as many services do.
+          const { port } = yield* listening
+          const probe = (sandbox: typeof internal) =>
+            Effect.gen(function* () {
+              const { IPAM } = yield* networkOf(sandbox)
+              const subnet = IPAM?.Config?.[0]?.Subnet ?? ""
+              const gateway = subnet.replace(/\d+\/29$/, (host) =>
+                String(Number.parseInt(host, 10) + 1),
+              )
+              const script = `timeout 5 bash -c 'echo > /dev/tcp/${gateway}/${port}' && echo open`
+              return (yield* sandbox.exec(script)).stdout.trim()
+            })
+          // The probe itself works: with a way out there is one to the host as well.
+          assert.strictEqual(yield* probe(bridge), "open")
+          assert.strictEqual(yield* probe(internal), "")
+          const { HostConfig } = yield* containerOf(internal)
+          assert.deepStrictEqual(HostConfig.Dns, ["127.0.0.1"])
+        }).pipe(Effect.scoped),
+      ),
   )
 
-  onEngine("hardens every container, and hides the environment from its labels", () =>
+  onEngine("hardens every container, and writes no environment variable into its labels", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ env: { API_TOKEN: "t0psecret" } })

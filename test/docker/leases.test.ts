@@ -18,7 +18,7 @@ const until = (session: SandboxSession, expected: string) =>
   }).pipe(Effect.retry(Schedule.spaced("100 millis")))
 
 describe("leases on a real engine", () => {
-  onEngine("stop what is idle, start it on its next use, and remove it with its network", () =>
+  onEngine("stop an idle sandbox, start it on its next use, and remove it with its network", () =>
     withSession(
       (session) =>
         Effect.gen(function* () {
@@ -39,7 +39,7 @@ describe("leases on a real engine", () => {
     ),
   )
 
-  onEngine("find by label what a killed process left, and reap it", () =>
+  onEngine("find sandboxes of a killed process by label, and remove them", () =>
     Effect.gen(function* () {
       const sessionId = freshSessionId()
       const child = spawn(
@@ -70,7 +70,7 @@ describe("leases on a real engine", () => {
     }),
   )
 
-  onEngine("sweep a network whose sandbox was never made, once it is old enough", () =>
+  onEngine("remove an old network whose sandbox was never made", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver

@@ -35,7 +35,7 @@ const layerMisnumbered = Sandboxes.layer({ image }).pipe(
 )
 
 describe("limits on a real engine", () => {
-  onEngine("the engine and the cgroup report the limits that were asked for", () =>
+  onEngine("the engine and the cgroup report the requested limits", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits })
@@ -61,7 +61,7 @@ describe("limits on a real engine", () => {
     ),
   )
 
-  onEngine("a limit of processes contains a fork bomb: host and sandbox answer afterwards", () =>
+  onEngine("a limit of processes contains a fork bomb: host and sandbox respond afterwards", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits })
@@ -101,7 +101,7 @@ describe("limits on a real engine", () => {
     ),
   )
 
-  onEngine("a limit of memory ends a command that exceeds it, and the result says so", () =>
+  onEngine("a limit of memory kills a command that exceeds it, and the result says so", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ limits })
@@ -136,27 +136,29 @@ describe("limits on a real engine", () => {
     ),
   )
 
-  onEngine("variables tell the limit of cores where a sandbox is pinned to no CPUs", () =>
-    withSession(
-      (session) =>
-        Effect.gen(function* () {
-          const { NCPU } = yield* Effect.promise(() => engine.info())
-          const env = { GOMAXPROCS: "7" }
-          const sandbox = yield* session.create({ limits, network: "none", env })
-          assert.strictEqual(
-            yield* textOf(
-              sandbox,
-              "echo $GOMAXPROCS; nproc; sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status",
-            ),
-            `7\n1\n${NCPU === 1 ? "0" : `0-${NCPU - 1}`}`,
-          )
-        }),
-      {},
-      { cpusets: false },
-    ),
+  onEngine(
+    "environment variables give the limit of cores when a sandbox is not pinned to CPUs",
+    () =>
+      withSession(
+        (session) =>
+          Effect.gen(function* () {
+            const { NCPU } = yield* Effect.promise(() => engine.info())
+            const env = { GOMAXPROCS: "7" }
+            const sandbox = yield* session.create({ limits, network: "none", env })
+            assert.strictEqual(
+              yield* textOf(
+                sandbox,
+                "echo $GOMAXPROCS; nproc; sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status",
+              ),
+              `7\n1\n${NCPU === 1 ? "0" : `0-${NCPU - 1}`}`,
+            )
+          }),
+        {},
+        { cpusets: false },
+      ),
   )
 
-  onEngine("a limit of cores holds where the CPUs of the engine are not numbered from zero", () =>
+  onEngine("a limit of cores works when the engine's CPUs are not numbered from zero", () =>
     Effect.gen(function* () {
       const session = yield* (yield* Sandboxes).session(freshSessionId())
       const sandbox = yield* session.create({ limits, network: "none" })
@@ -166,7 +168,7 @@ describe("limits on a real engine", () => {
     }).pipe(Effect.provide(layerMisnumbered), Effect.scoped),
   )
 
-  onEngine("a limit beyond the host is refused with the bound", () =>
+  onEngine("a limit beyond the host's capacity is refused with the maximum", () =>
     withSession(
       (session) =>
         Effect.gen(function* () {

@@ -30,7 +30,7 @@ describe("link-local addresses, where clouds serve metadata", () => {
   // Needs a machine whose network may be changed, as CI's.
   needing(
     "CORDON_TEST_PROXY_IMAGE",
-    "are out of reach, with the way out that others have",
+    "are out of reach from a sandbox that reaches other addresses",
     () =>
       Effect.gen(function* () {
         yield* serving(linkLocal, "169.254.77.78")

@@ -65,13 +65,13 @@ const refused = ({ localPort }: ExposedPort) =>
     socket.on("error", () => resume(Effect.succeed(true)))
   })
 
-describe("ports", () => {
+describe("ports on a real engine", () => {
   for (const [network, address] of [
     ["none", "127.0.0.1"],
     ["bridge", "127.0.0.1"],
     ["internal", "0.0.0.0"],
   ] as const) {
-    onEngine(`carry HTTP from network ${network}, where ${address} is listened on`, () =>
+    onEngine(`carry HTTP from network ${network} to a listener on ${address}`, () =>
       withSession((session) =>
         Effect.gen(function* () {
           const sandbox = yield* session.create({ network })
@@ -139,7 +139,7 @@ describe("ports", () => {
       ),
   )
 
-  onEngine("a port that nobody listens on is told of, and ends a connection", () =>
+  onEngine("a port without a listener gives an error, and closes a connection", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ network: "none" })
@@ -159,7 +159,7 @@ describe("ports", () => {
     ),
   )
 
-  onEngine("a port of :: is reached, without any tool of the image", () =>
+  onEngine("a port on :: is reachable without any tool of the image", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ network: "bridge" })
@@ -174,7 +174,7 @@ describe("ports", () => {
   )
 
   onEngine(
-    "a connection carries what is sent after the answer has ended, and the end of either side",
+    "a connection is half-closed by either side, and still carries what the other sends",
     () =>
       withSession((session) =>
         Effect.gen(function* () {
@@ -218,7 +218,7 @@ open("got", "wb").write(got)
       ),
   )
 
-  onEngine("a port of a stopped sandbox is not exposed", () =>
+  onEngine("a port of a stopped sandbox can't be exposed", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ network: "none" })

@@ -31,31 +31,34 @@ const onRuntimes = Effect.fnUntraced(function* (
 const runc = { path: "runc" }
 
 describe("runtimes that an engine has registered", () => {
-  needing("CORDON_TEST_BUSYBOX_IMAGE", "are asked for by the names that the engine has", (image) =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const runtimes = { "kata-runtime": runc, "sysbox-runc": runc }
-        const { sandboxes, session, askedFor } = yield* onRuntimes(image, runtimes)
-        const offered = (yield* sandboxes.capabilities).runtimes.map(({ runtime }) => runtime)
-        assert.sameMembers([...offered], ["runc", "sysbox-runc", "kata"])
-        const names: ReadonlyArray<readonly [Runtime | "strongest", Runtime, string]> = [
-          ["kata", "kata", "kata-runtime"],
-          ["sysbox-runc", "sysbox-runc", "sysbox-runc"],
-          ["runc", "runc", "runc"],
-          ["strongest", "kata", "kata-runtime"],
-        ]
-        for (const [choice, runtime, name] of names) {
-          const sandbox = yield* session.create({ runtime: choice })
-          assert.strictEqual(sandbox.info.runtime, runtime)
-          assert.strictEqual((yield* sandbox.inspect).runtime, runtime)
-          assert.strictEqual(yield* askedFor(sandbox), name)
-          yield* sandbox.remove
-        }
-        const error = yield* Effect.flip(session.create({ runtime: "gvisor" }))
-        assert.strictEqual(error._tag, "RuntimeUnavailable")
-        assert.match(error.message, /runc, sysbox-runc, kata/)
-      }),
-    ),
+  needing(
+    "CORDON_TEST_BUSYBOX_IMAGE",
+    "are requested by the names that the engine registered",
+    (image) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const runtimes = { "kata-runtime": runc, "sysbox-runc": runc }
+          const { sandboxes, session, askedFor } = yield* onRuntimes(image, runtimes)
+          const offered = (yield* sandboxes.capabilities).runtimes.map(({ runtime }) => runtime)
+          assert.sameMembers([...offered], ["runc", "sysbox-runc", "kata"])
+          const names: ReadonlyArray<readonly [Runtime | "strongest", Runtime, string]> = [
+            ["kata", "kata", "kata-runtime"],
+            ["sysbox-runc", "sysbox-runc", "sysbox-runc"],
+            ["runc", "runc", "runc"],
+            ["strongest", "kata", "kata-runtime"],
+          ]
+          for (const [choice, runtime, name] of names) {
+            const sandbox = yield* session.create({ runtime: choice })
+            assert.strictEqual(sandbox.info.runtime, runtime)
+            assert.strictEqual((yield* sandbox.inspect).runtime, runtime)
+            assert.strictEqual(yield* askedFor(sandbox), name)
+            yield* sandbox.remove
+          }
+          const error = yield* Effect.flip(session.create({ runtime: "gvisor" }))
+          assert.strictEqual(error._tag, "RuntimeUnavailable")
+          assert.match(error.message, /runc, sysbox-runc, kata/)
+        }),
+      ),
   )
 
   needing("CORDON_TEST_BUSYBOX_IMAGE", "lose no files by a stop, even where they would", (image) =>

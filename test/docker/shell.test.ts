@@ -30,7 +30,7 @@ describe("the shell of a sandbox", () => {
     }
   })
 
-  it("is sh where the image has no bash, and takes up a bash that comes later", async (ctx) => {
+  it("is sh when the image has no bash, and becomes bash once that is installed", async (ctx) => {
     const missing = noEngine ?? (busybox ? undefined : "CORDON_TEST_BUSYBOX_IMAGE is not set")
     if (missing !== undefined || busybox === undefined) return ctx.skip(missing)
     {
@@ -49,7 +49,7 @@ describe("the shell of a sandbox", () => {
     }
   })
 
-  it("is chosen by the init: a replaced /bin/sh decides neither it nor language and home", async (ctx) => {
+  it("is chosen by the init: a replaced /bin/sh changes neither shell, language nor home", async (ctx) => {
     if (noEngine !== undefined) return ctx.skip(noEngine)
     await using sandboxes = createSandboxes({ driver: docker(), image })
     const sandbox = await sandboxes.create({ network: "none" })
@@ -62,7 +62,7 @@ describe("the shell of a sandbox", () => {
     assert.strictEqual(await sandbox.files.resolve("~/a"), "/root/a")
   })
 
-  it("is told to a model that wrote for bash where there is only sh", async (ctx) => {
+  it("is named to a model when a bash command ran under sh", async (ctx) => {
     const missing = noEngine ?? (busybox ? undefined : "CORDON_TEST_BUSYBOX_IMAGE is not set")
     if (missing !== undefined || busybox === undefined) return ctx.skip(missing)
     await using toolset = createTools({ driver: docker(), image: busybox })

@@ -82,7 +82,7 @@ describe("transfers on a real engine", () => {
     300_000,
   )
 
-  onEngine("run no program of the sandbox's", () =>
+  onEngine("run no program of the sandbox", () =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ workdir: "/work" })
@@ -99,7 +99,7 @@ describe("transfers on a real engine", () => {
     ),
   )
 
-  onEngine("end when a sandbox sends more than may come", () =>
+  onEngine("end when a sandbox sends more than the limit", () =>
     withSession(
       (session) =>
         Effect.gen(function* () {

@@ -90,40 +90,38 @@ const watched = Effect.map(docker.DockerEngine, (engine) => {
 })
 
 describe("a warm pool on a real engine", () => {
-  onEngine(
-    "gives a sandbox away by a rename alone, and makes the next one after its first command",
-    () =>
-      Effect.gen(function* () {
-        const { calls, service } = yield* watched
-        yield* Effect.gen(function* () {
-          const session = yield* (yield* Sandboxes).session(freshSessionId())
-          yield* session.create({ name: "cold" })
-          yield* until(({ running }) => running === 1)
-          // The pool has done with it once it counts it.
-          yield* valuesOf("cordon.pool.ready").pipe(
-            Effect.delay("50 millis"),
-            Effect.repeat({ until: ({ container }) => container === 1 }),
-          )
-          calls.length = 0
-          const warm = yield* session.create({ name: "warm" })
-          yield* warm.run(["true"])
-          assert.deepStrictEqual(calls, ["rename"])
-          yield* until(({ running }) => running === 1)
-          assert.include(calls, "create")
-        }).pipe(
-          Effect.provide(
-            Sandboxes.layer({ image, limits: { pids }, maxSandboxes: 50 }).pipe(
-              Layer.provideMerge(docker.layerDriver({ warmPool: { size: 1, networks: 0 } })),
-              Layer.provide(Layer.succeed(docker.DockerEngine, service)),
-            ),
-            { local: true },
-          ),
-          Effect.scoped,
+  onEngine("hands a sandbox out with a single rename, and refills after its first command", () =>
+    Effect.gen(function* () {
+      const { calls, service } = yield* watched
+      yield* Effect.gen(function* () {
+        const session = yield* (yield* Sandboxes).session(freshSessionId())
+        yield* session.create({ name: "cold" })
+        yield* until(({ running }) => running === 1)
+        // The pool has done with it once it counts it.
+        yield* valuesOf("cordon.pool.ready").pipe(
+          Effect.delay("50 millis"),
+          Effect.repeat({ until: ({ container }) => container === 1 }),
         )
-      }).pipe(Effect.provide(docker.localEngine(socketPath))),
+        calls.length = 0
+        const warm = yield* session.create({ name: "warm" })
+        yield* warm.run(["true"])
+        assert.deepStrictEqual(calls, ["rename"])
+        yield* until(({ running }) => running === 1)
+        assert.include(calls, "create")
+      }).pipe(
+        Effect.provide(
+          Sandboxes.layer({ image, limits: { pids }, maxSandboxes: 50 }).pipe(
+            Layer.provideMerge(docker.layerDriver({ warmPool: { size: 1, networks: 0 } })),
+            Layer.provide(Layer.succeed(docker.DockerEngine, service)),
+          ),
+          { local: true },
+        ),
+        Effect.scoped,
+      )
+    }).pipe(Effect.provide(docker.localEngine(socketPath))),
   )
 
-  onEngine("gives away what is ready, to one session that every process then agrees on", () =>
+  onEngine("hands a ready sandbox to one session, and every process agrees whose it is", () =>
     Effect.gen(function* () {
       const last = yield* withPool({ size: 2, networks: 0 }, (session, sessionId) =>
         Effect.gen(function* () {
@@ -180,7 +178,7 @@ describe("a warm pool on a real engine", () => {
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
   )
 
-  onEngine("takes the whole key of a session for its owner, not the part that its ID holds", () =>
+  onEngine("compares the whole session key of an owner, not only the part in the sandbox ID", () =>
     withPool({ size: 1, networks: 0 }, (session) =>
       Effect.gen(function* () {
         const cold = yield* session.create({ name: "cold" })
@@ -205,7 +203,7 @@ describe("a warm pool on a real engine", () => {
     ),
   )
 
-  onEngine("passes by what does not fit, and what has died", () =>
+  onEngine("skips ready sandboxes that have died or do not match the request", () =>
     withPool({ size: 1, networks: 0 }, (session) =>
       Effect.gen(function* () {
         yield* session.create()
@@ -233,7 +231,7 @@ describe("a warm pool on a real engine", () => {
     ),
   )
 
-  onEngine("hands nothing out twice, with two processes at once", () =>
+  onEngine("hands no sandbox out twice to two processes at once", () =>
     Effect.gen(function* () {
       const share = withPool({ size: 3, networks: 1 }, (session) =>
         Effect.gen(function* () {
@@ -260,7 +258,7 @@ describe("a warm pool on a real engine", () => {
   )
 
   for (const step of ["before the rename", "while it is under way", "after the rename"]) {
-    onEngine(`loses and leaks nothing when its process is killed ${step}`, () =>
+    onEngine(`loses and leaks no sandbox when its process is killed ${step}`, () =>
       Effect.gen(function* () {
         const sessionId = freshSessionId()
         const child = spawn(

@@ -28,7 +28,7 @@ const block = (language: string, code: string, more: Partial<Block> = {}): Block
 })
 
 describe("the code blocks of the documentation", () => {
-  it("are all found, and in languages that are checked", async () => {
+  it("are all found, and each is in a language that is checked", async () => {
     assert.isAbove(blocks.length, 30)
     assert.includeMembers(
       ["ts", "sh", "json", "text"],
@@ -41,7 +41,7 @@ describe("the code blocks of the documentation", () => {
     }
   })
 
-  it("are parts of the files that they name, which other tests run", async () => {
+  it("that name a file are excerpts of it, and a test runs that file", async () => {
     const tests = (await readdir(join(root, "test"), { recursive: true })).filter((name) =>
       name.endsWith(".ts"),
     )
@@ -57,7 +57,7 @@ describe("the code blocks of the documentation", () => {
     }
   })
 
-  it("on the first screen are those of the page that goes on from there", async () => {
+  it("on the README's first screen equal those of the page that continues it", async () => {
     const readme = blocks.filter(({ page }) => page === "README.md")
     const page = await readPage("docs/getting-started.md")
     for (const language of ["ts", "sh"]) {
@@ -83,14 +83,14 @@ describe("the code blocks of the documentation", () => {
     assert.lengthOf(found, 1)
   })
 
-  it("of commands and JSON do what they say, or say why not", { timeout: 300_000 }, async () => {
+  it("with commands and JSON are checked, or say why not", { timeout: 300_000 }, async () => {
     const found = await problems(
       blocks.filter((one) => ["sh", "json"].includes(one.language) && !elsewhere(one)),
     )
     assert.deepStrictEqual(found, [])
   })
 
-  it("are refused when they are broken", async () => {
+  it("are refused when broken", async () => {
     const found = await problems([
       block("sh", "true\n"),
       block("sh", "false\ntrue\n"),
@@ -111,7 +111,7 @@ describe("the code blocks of the documentation", () => {
     for (const [index, pattern] of expected.entries()) assert.match(found[index] ?? "", pattern)
   })
 
-  it("are followed word for word, and seen to give what a page says", () =>
+  it("make the walk through a page fail when a command fails or prints something else", () =>
     withFolder(async (folder) => {
       const fence = "```"
       const page = (command: string, shown: string) =>
@@ -183,7 +183,7 @@ const anchorsOf = (text: string) =>
   )
 
 describe("the documentation", () => {
-  it("leads to files and headings that are there", async () => {
+  it("links only to existing files and headings", async () => {
     assert.isAbove(names.length, 20)
     for (const page of names) {
       const text = await readPage(page)

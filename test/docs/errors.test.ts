@@ -37,18 +37,18 @@ const firstColumn = (page: string, head: string): ReadonlyArray<string> =>
     .sort()
 
 describe("docs/errors.md", () => {
-  it("has each error that a package exports once, and no other", async () => {
+  it("lists each error that a package exports exactly once, and no other", async () => {
     const tags = await exportedTags()
     assert.includeMembers([...tags], ["SandboxNotFound", "BinaryFile", "UnsupportedArchitecture"])
     assert.deepStrictEqual(firstColumn(await readPage("docs/errors.md"), "Error"), tags)
   })
 
-  it("has each reason of EngineError once, and no other", async () => {
+  it("lists each reason of EngineError exactly once, and no other", async () => {
     const reasons = firstColumn(await readPage("docs/errors.md"), "Why")
     assert.deepStrictEqual(reasons, Object.keys(EngineReason.cases).sort())
   })
 
-  it("has each reason of ImagePullFailed once, and no other", async () => {
+  it("lists each reason of ImagePullFailed exactly once, and no other", async () => {
     const reasons = firstColumn(await readPage("docs/errors.md"), "Reason")
     assert.deepStrictEqual(reasons, [...PullFailure.literals].sort())
   })

@@ -62,7 +62,7 @@ const tracked = () =>
     .filter((path) => path !== "" && existsSync(join(root, path)))
 
 describe("the repository", () => {
-  it("names no registry that only this machine reaches", () => {
+  it("names no registry that only the development machine reaches", () => {
     const hosts = ownHosts()
     const found = tracked().flatMap((path) => {
       const file = join(root, path)
@@ -73,13 +73,13 @@ describe("the repository", () => {
     assert.deepStrictEqual(found, [])
   })
 
-  it("has a lockfile that says what is installed, and not where from", () => {
+  it("has a lockfile without addresses of registries", () => {
     const lockfile = readFileSync(join(root, "pnpm-lock.yaml"), "utf8")
     const addresses = lockfile.match(/^.*(?:https?:\/\/|tarball:|registry:).*$/gm)
     assert.deepStrictEqual(addresses, null)
   })
 
-  it("brings no npmrc, which could name a registry", () => {
+  it("contains no .npmrc, which could name a registry", () => {
     const brought = tracked().filter((path) => /(?:^|\/)\.(?:npmrc|yarnrc\.yml|pypirc)$/.test(path))
     assert.deepStrictEqual(brought, [])
   })

@@ -39,8 +39,8 @@ const allowed: Readonly<Record<string, string>> = {
 const ofNode =
   /\bDate\.now\(|(?<![.\w])setTimeout\(|(?<![.\w])setInterval\(|node:timers|new AbortController\b/
 
-describe("time and cancellation are Effect's", () => {
-  it("but for the files that say why", () => {
+describe("timers, clocks and cancellation", () => {
+  it("come from Effect, except in files that say why not", () => {
     const found = globSync("packages/*/src/**/*.ts", { cwd: root })
       .filter((file) => !file.includes("/generated/"))
       .filter((file) => ofNode.test(readFileSync(`${root}${file}`, "utf8")))

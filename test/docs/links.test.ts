@@ -17,7 +17,7 @@ const foldersOf = (path: string): ReadonlyArray<string> => {
 
 const known = new Set([...tracked, ...tracked.flatMap(foldersOf)])
 
-it("no page of the repository has a link to what is not there", () => {
+it("no page of the repository has a broken link", () => {
   const pages = tracked.filter((path) => path.endsWith(".md"))
   const dead = pages.flatMap((page) =>
     deadLinks(page, readFileSync(join(root, page), "utf8"), known).map((to) => `${page}: ${to}`),
@@ -25,7 +25,7 @@ it("no page of the repository has a link to what is not there", () => {
   assert.deepStrictEqual(dead, [])
 })
 
-it("CONTRIBUTING's map names files that are there", () => {
+it("the map in CONTRIBUTING names only existing files", () => {
   const page = readFileSync(join(root, "CONTRIBUTING.md"), "utf8")
   const named = [...page.matchAll(/`((?:packages|test|docs|init)\/[^`*]+)`/g)].map(([, to]) =>
     (to ?? "").replace(/\/$/, ""),

@@ -13,7 +13,7 @@ const numbers = (text: string, pattern: RegExp) =>
   [...text.matchAll(pattern)].map((match) => match.slice(1).map(Number))
 
 describe("the plots of the benchmarks", () => {
-  it("show the results that are there", () => {
+  it("show the recorded results", () => {
     assert.isNotEmpty(results)
     for (const result of results) {
       const drawn = readFileSync(join(root, "docs/performance", `${result.name}.svg`), "utf8")
@@ -21,7 +21,7 @@ describe("the plots of the benchmarks", () => {
     }
   })
 
-  it("have bars from zero, whose lengths are as the medians", () => {
+  it("have bars that start at zero, with lengths proportional to the medians", () => {
     for (const result of results) {
       const picture = plot(result)
       const ticks = numbers(picture, /<text x="([\d.]+)"[^>]*text-anchor="middle"[^>]*>([^<]+)</g)
@@ -39,7 +39,7 @@ describe("the plots of the benchmarks", () => {
     }
   })
 
-  it("have round numbers on the axis, zero among them", () => {
+  it("have round numbers on the axis, including zero", () => {
     assert.deepStrictEqual(ticksOf([0.31]), [0, 0.1, 0.2, 0.3, 0.4])
     assert.deepStrictEqual(ticksOf([8321]), [0, 2000, 4000, 6000, 8000, 10000])
     assert.deepStrictEqual(ticksOf([-8.5, 53]), [-20, 0, 20, 40, 60])

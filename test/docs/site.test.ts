@@ -18,7 +18,7 @@ const { pages } = pagesFrom([
 const contents = contentsOf([...pages.keys()])
 
 describe("the site", () => {
-  it("has each page of the documentation in its sidebar, once", () => {
+  it("has each page of the documentation in its sidebar exactly once", () => {
     const listed = contents.flatMap((part) => part.pages)
     assert.deepStrictEqual([...new Set(listed)], listed)
     const written = [...pages.keys()].filter((file) => /^docs\/(?!decisions\/)/.test(file))
@@ -28,25 +28,25 @@ describe("the site", () => {
     assert.deepStrictEqual(last?.pages, ["docs/new.md"])
   })
 
-  it("has the sources and folders that its pages lead to, as pages", () => {
+  it("has a page for each source file and folder that its pages link to", () => {
     assert.match(pages.get("examples/agent.ts.md")?.markdown ?? "", /^# examples\/agent\.ts\n/)
     assert.include(pages.get("docs/decisions/index.md")?.markdown, "](./0002-derived-ids.md)")
   })
 
-  it("shows neither notes to the tests, nor words in angle brackets as elements", () => {
+  it("shows no notes to the tests, and prints words in angle brackets as text", () => {
     for (const { file, markdown } of pages.values()) {
       const prose = markdown.replaceAll(/^ *(`{3,}).*\n[\s\S]*?^ *\1 *$|`[^`]*`/gm, "")
       assert.notMatch(prose, /<!--|\{\{|(?<!\\)<(?!https?:|\/?(?:a|br|img|sub|sup)\b)/, file)
     }
   })
 
-  it("tells models of each page by its first sentence", () => {
+  it("describes each page in llms.txt by its first sentence", () => {
     const text = llmsTxt(contents, pages)
     for (const file of contents.flatMap((part) => part.pages)) assert.include(text, `](/${file})`)
     assert.include(text, "[Podman](/docs/podman.md): The Docker driver works on Podman's ")
   })
 
-  it("is refused for a link to a page or a heading that is not there", () => {
+  it("fails its link check for a missing page or heading", () => {
     const folder = mkdtempSync(join(tmpdir(), "cordon-site-"))
     try {
       mkdirSync(join(folder, "docs"))

@@ -7,7 +7,7 @@ import { assertFailed, call, ok, onEachDriver, owned, put, stored, textAt } from
 import { allow, wrongInputs } from "./wrongInputs.ts"
 
 onEachDriver("a coding session", {}, (test, driver) => {
-  test("writes, runs, fixes and hands back a program", ({ a, files }) =>
+  test("writes, runs, fixes and downloads a program", ({ a, files }) =>
     Effect.gen(function* () {
       const created = yield* ok(a, "sandbox_create", { name: "code", memory: "256MiB", pids: 64 })
       assert.match(String(created["id"]), /^cordon-[0-9a-f]{16}-code$/)
@@ -97,7 +97,7 @@ onEachDriver("a coding session", {}, (test, driver) => {
       }
     }))
 
-  test("tells of a timeout, and the sandbox goes on", ({ a }) =>
+  test("reports a timeout, and the sandbox stays usable", ({ a }) =>
     Effect.gen(function* () {
       yield* ok(a, "sandbox_create", { name: "slow" })
       const result = yield* ok(a, "sandbox_exec", {
@@ -169,7 +169,7 @@ onEachDriver("a coding session", {}, (test, driver) => {
 
   const noLimits = driver === "memory" ? "the in-memory interpreter has no memory limit" : undefined
   test(
-    "tells of a kill at the memory limit",
+    "reports a kill at the memory limit",
     ({ a }) =>
       Effect.gen(function* () {
         yield* ok(a, "sandbox_create", { name: "hungry", memory: "32MiB" })
@@ -186,7 +186,7 @@ onEachDriver("a coding session", {}, (test, driver) => {
     noLimits,
   )
 
-  test("reads a large file bit by bit, and binary as base64", ({ a, files }) =>
+  test("reads a large file in parts, and a binary file as base64", ({ a, files }) =>
     Effect.gen(function* () {
       yield* ok(a, "sandbox_create", { name: "reader" })
       const box = { sandbox: "reader" }
@@ -245,7 +245,7 @@ onEachDriver("a coding session", {}, (test, driver) => {
 })
 
 onEachDriver("two sessions", {}, (test) => {
-  test("do not exist to each other", ({ a, b }) =>
+  test("can't see or use each other's sandboxes", ({ a, b }) =>
     Effect.gen(function* () {
       const mine = yield* ok(a, "sandbox_create", { name: "mine" })
       yield* ok(a, "sandbox_write_file", { sandbox: "mine", path: "secret", content: "a's" })
@@ -313,7 +313,7 @@ onEachDriver("two sessions", {}, (test) => {
 const show = (input: unknown) => JSON.stringify(input)?.slice(0, 80) ?? "undefined"
 
 onEachDriver("wrong inputs", { allow }, (test, driver) => {
-  test("start from two sandboxes, one of them stopped", ({ a, files }) =>
+  test("setup: two sandboxes, one of them stopped", ({ a, files }) =>
     Effect.gen(function* () {
       yield* ok(a, "sandbox_create", { name: "box" })
       yield* ok(a, "sandbox_create", { name: "halted" })
@@ -334,7 +334,7 @@ onEachDriver("wrong inputs", { allow }, (test, driver) => {
 
   for (const [tool, input, tag, message, only = driver] of wrongInputs) {
     if (only !== driver) continue
-    test(`${tool} ${show(input)} is ${tag}`, ({ a, files }) =>
+    test(`${tool} ${show(input)} fails with ${tag}`, ({ a, files }) =>
       Effect.gen(function* () {
         assertFailed(yield* call(a, tool, input), tag, message, tool)
         // Nothing came of it, neither here nor there.
@@ -344,7 +344,7 @@ onEachDriver("wrong inputs", { allow }, (test, driver) => {
       }))
   }
 
-  test("changed nothing in the end", ({ a }) =>
+  test("have changed no file and no sandbox", ({ a }) =>
     Effect.gen(function* () {
       const found = yield* ok(a, "sandbox_exec", {
         sandbox: "box",
@@ -362,7 +362,7 @@ onEachDriver("wrong inputs", { allow }, (test, driver) => {
 })
 
 onEachDriver("the quota", { maxSandboxes: 1 }, (test) => {
-  test("is told, with what to do", ({ a }) =>
+  test("gives an error that says what to do", ({ a }) =>
     Effect.gen(function* () {
       yield* ok(a, "sandbox_create", { name: "only" })
       assertFailed(
@@ -397,7 +397,7 @@ describe("the Promise face", () => {
     )
   })
 
-  it("tells of a dead engine in every tool", async () => {
+  it("reports an unreachable engine in every tool", async () => {
     await using toolset = createTools({ driver: docker({ host: "unix:///nonexistent.sock" }) })
     const box = { sandbox: "box" }
     const inputs: Readonly<Record<ToolName, unknown>> = {
@@ -421,7 +421,7 @@ describe("the Promise face", () => {
     }
   })
 
-  it("tells of settings and drivers that can't work", async () => {
+  it("rejects invalid settings and drivers", async () => {
     assert.throws(() => createTools({ driver: memory(), maxSandboxes: -1 }), /maxSandboxes/)
     await using badHost = createTools({ driver: docker({ host: "tcp://example.com:2375" }) })
     assertFailed(

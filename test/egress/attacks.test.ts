@@ -82,8 +82,8 @@ const asked = async (sandbox: PromiseSandbox, name: string, path = "/") => {
 const python = (sandbox: PromiseSandbox, script: string) =>
   sandbox.run(["python3", "-c", script], { user: "root", timeout: "90 seconds" })
 
-describe("code inside finds no other way", () => {
-  onEachEngine("by addresses, resolvers or ICMP", async (options) => {
+describe("code inside reaches nothing past the egress proxy", () => {
+  onEachEngine("by IP addresses, DNS resolvers or ICMP", async (options) => {
     await using stack = new AsyncDisposableStack()
     const { server, sandbox, name } = await start(stack, options)
     const script = `
@@ -121,7 +121,7 @@ print(got)`
     assert.match(await asked(sandbox, name), /there$/)
   })
 
-  onEachEngine("by the way out of another sandbox", async (options) => {
+  onEachEngine("through another sandbox's proxy", async (options) => {
     await using stack = new AsyncDisposableStack()
     await start(stack, options)
     const own = { ...options, sessionId: `attacks-${process.pid}-${count++}` }
@@ -140,9 +140,9 @@ print(got)`
   })
 })
 
-describe("a key", () => {
+describe("a secret of an egress rule", () => {
   onEachEngine(
-    "is at its destination alone, whatever is done with its placeholder",
+    "reaches its own destination only, whatever code inside does with the placeholder",
     async (options) => {
       await using stack = new AsyncDisposableStack()
       const services = stack.use(await startServices())
@@ -195,8 +195,8 @@ describe("a key", () => {
   )
 })
 
-describe("the way out", () => {
-  onEachEngine("ends an upload in its middle where rules change", async (options) => {
+describe("the egress proxy", () => {
+  onEachEngine("ends an upload in progress when new rules forbid it", async (options) => {
     await using stack = new AsyncDisposableStack()
     const { server, sandbox, name } = await start(stack, options)
     const upload = await sandbox.processes.start([
@@ -221,7 +221,7 @@ except OSError: print("ended")`,
   })
 
   onEachEngine(
-    "serves others while one sandbox floods it, and that one afterwards",
+    "serves other sandboxes while one floods it, and that one afterwards",
     async (options) => {
       await using stack = new AsyncDisposableStack()
       const { sandbox, create, name } = await start(stack, options)

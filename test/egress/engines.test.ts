@@ -13,7 +13,7 @@ afterAll(() => engine?.stop())
 const image = process.env["CORDON_TEST_IMAGE"] ?? "ubuntu:24.04"
 const { host, ulimits } = podman
 
-describe("a sandbox goes out by rules that change, and nowhere without a program", () => {
+describe("a sandbox reaches what its current egress rules allow, and nothing without a program", () => {
   const check = (
     name: string,
     lack: string | undefined,

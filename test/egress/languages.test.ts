@@ -45,8 +45,8 @@ const suite = (name: string, run: () => Promise<void>) => {
   else it(name, run, 120_000)
 }
 
-describe("packages come from a private registry, and its key is not inside", () => {
-  suite("by npm and by pip", async () => {
+describe("packages install from a private registry whose key is not inside the sandbox", () => {
+  suite("with npm and pip", async () => {
     await using stack = new AsyncDisposableStack()
     const { at, sandbox } = await start(stack)
     const npm = await sandbox.run(
@@ -68,11 +68,11 @@ describe("packages come from a private registry, and its key is not inside", () 
   })
 })
 
-describe("Java trusts the way out", () => {
+describe("Java trusts the CA of the egress proxy", () => {
   // Its own loader of lists of revoked certificates takes them from any address, by Java's usual client.
   const ask = (address: string) => `keytool -printcrl -file https://${address}/java 2>&1; true`
 
-  suite("beside what the image trusts by itself, also after a start", async () => {
+  suite("beside the image's own CAs, also after a restart", async () => {
     await using stack = new AsyncDisposableStack()
     const { at, sandbox, services } = await start(stack)
     const aliases = async () => {

@@ -58,8 +58,8 @@ export const checkGuest = (
     )
   const required = { requireLimits: ["memory", "cpus", "pids"] } as const
 
-  describe(`${name}, as the tests need it`, () => {
-    check("has cgroup v2, and the runtime that is to be tried", () =>
+  describe(`${name}`, () => {
+    check("has cgroup v2 and the expected runtime", () =>
       Effect.gen(function* () {
         const info = yield* Effect.promise(() => client.info())
         const { CgroupVersion, CgroupDriver, DefaultRuntime } = info
@@ -69,7 +69,7 @@ export const checkGuest = (
     )
 
     if (expected.limits) {
-      check("enforces the limits that its capabilities say it does", () =>
+      check("enforces the limits that its capabilities list", () =>
         Effect.gen(function* () {
           const host = yield* sandboxes({
             ...required,
@@ -85,16 +85,18 @@ export const checkGuest = (
         }),
       )
     } else {
-      check("says that it enforces no limits, and why, and refuses where they are required", () =>
-        Effect.gen(function* () {
-          const { enforced, caveats } = yield* (yield* sandboxes()).capabilities
-          assert.deepInclude(enforced, { memory: false, cpus: false, pids: false })
-          assert.isTrue(caveats.some((caveat) => /limits nothing: .*rootless/.test(caveat)))
-          const session = yield* (yield* sandboxes(required)).session(`guest-${process.pid}`)
-          const error = yield* Effect.flip(session.create())
-          assert.strictEqual(error._tag, "LimitsNotEnforced")
-          assert.deepStrictEqual(yield* session.list, [])
-        }),
+      check(
+        "reports that it enforces no limits, and why, and refuses sandboxes that require them",
+        () =>
+          Effect.gen(function* () {
+            const { enforced, caveats } = yield* (yield* sandboxes()).capabilities
+            assert.deepInclude(enforced, { memory: false, cpus: false, pids: false })
+            assert.isTrue(caveats.some((caveat) => /limits nothing: .*rootless/.test(caveat)))
+            const session = yield* (yield* sandboxes(required)).session(`guest-${process.pid}`)
+            const error = yield* Effect.flip(session.create())
+            assert.strictEqual(error._tag, "LimitsNotEnforced")
+            assert.deepStrictEqual(yield* session.list, [])
+          }),
       )
     }
 

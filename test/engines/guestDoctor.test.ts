@@ -35,7 +35,7 @@ describe("the doctor on cgroup v2", () => {
   const test = (title: string, body: () => Promise<void>) =>
     noGuest === undefined ? it(title, body, 120_000) : skipped(title, noGuest)
 
-  test("says why a rootless engine without systemd limits nothing, and what helps there", async () => {
+  test("says why a rootless engine without systemd enforces no limits, and how to fix it", async () => {
     const { report, of } = await examined("rootless")
     assert.strictEqual(report.verdict, "broken")
     assert.deepStrictEqual(report.limits, { memory: "ignored", cpus: "ignored", pids: "ignored" })
@@ -46,7 +46,7 @@ describe("the doctor on cgroup v2", () => {
     assert.match(of("system calls"), /^ok: AF_VSOCK and io_uring are refused/)
   })
 
-  test("finds Podman with crun as it should be, and names crun", async () => {
+  test("finds Podman with crun healthy, and names crun", async () => {
     const { report, of } = await examined("podman")
     assert.deepStrictEqual(report.limits, {
       memory: "enforced",

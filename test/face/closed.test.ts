@@ -58,7 +58,7 @@ const suite = (name: string, open: () => ReturnType<typeof createSandboxes>, han
     await sandbox[Symbol.asyncDispose]()
   })
 
-  it(`${name}: close() breaks off commands and streams that are under way with Closed`, async () => {
+  it(`${name}: close() ends running commands and streams with Closed`, async () => {
     const sandboxes = open()
     const sandbox = await sandboxes.create()
     const command = tagOf(() => sandbox.run(hang))
@@ -75,14 +75,14 @@ describe("closing", () => {
     suite("docker", () => createSandboxes({ driver: docker(), image, network: "none" }), "sleep 30")
   } else skipped("docker", noEngine)
 
-  it("an MCP server that is closed refuses to serve with Closed", async () => {
+  it("a closed MCP server refuses to serve with Closed", async () => {
     const server = createMcpServer({ driver: memory() })
     await server.close()
     assert.strictEqual(await tagOf(() => server.http()), "Closed")
     assert.strictEqual(await tagOf(() => server.stdio()), "Closed")
   })
 
-  it("tools that are closed say so in their result", async () => {
+  it("closed tools return Closed in their result", async () => {
     const toolset = createTools({ driver: memory() })
     await toolset.close()
     const result = await toolset.byName.sandbox_list.execute({})
@@ -90,7 +90,7 @@ describe("closing", () => {
     if (!result.ok) assert.strictEqual(result.error.tag, "Closed")
   })
 
-  it("an open terminal and an exposed port close without an error when the sandboxes have", async (ctx) => {
+  it("an open terminal and an exposed port close without an error after their sandboxes were closed", async (ctx) => {
     if (noEngine !== undefined) return ctx.skip(noEngine)
     const sandboxes = createSandboxes({ driver: docker(), image, network: "none" })
     const sandbox = await sandboxes.create()

@@ -33,8 +33,8 @@ const rejection = (call: Promise<unknown>): Promise<unknown> =>
 
 const idOf = async (place: CreateOptions) => (await Sandbox.list(place)).map(({ id }) => id)
 
-describe("one import", () => {
-  it("without an engine says so", async () => {
+describe('a program that imports only "cordon"', () => {
+  it("fails without an engine, and says why", async () => {
     const { code, stderr } = await program("oneImport", [], "unix:///nonexistent.sock")
     assert.notStrictEqual(code, 0)
     assert.include(stderr, EngineUnreachable.name)
@@ -43,18 +43,18 @@ describe("one import", () => {
 
   if (noEngine !== undefined) return skipped("docker", noEngine)
 
-  it("makes a sandbox on the engine of the environment, and the program ends by itself", async () => {
+  it("makes a sandbox on the engine of its environment, and exits by itself", async () => {
     const told = { code: 0, stdout: "hello from Linux\n1\n", stderr: "" }
     assert.deepStrictEqual(await program("oneImport"), told)
   })
 
-  it("finds an engine over the network as well", async () => {
+  it("makes a sandbox on an engine over the network", async () => {
     await using there = await forward(socketPath)
     const { code, stdout, stderr } = await program("oneImport", [], there.name)
     assert.deepStrictEqual({ code, stdout }, { code: 0, stdout: "hello from Linux\n1\n" }, stderr)
   })
 
-  it("removes a sandbox with its block, and lists what is there", async () => {
+  it("removes a sandbox at the end of its `await using` block, and lists the others", async () => {
     const place = { settings, session: freshSessionId() }
     await using other = await Sandbox.create(place)
     {
@@ -67,7 +67,7 @@ describe("one import", () => {
     assert.deepStrictEqual(await idOf(place), [other.id])
   })
 
-  it("connects from another program to what no other session sees", async () => {
+  it("connects to a sandbox of another program of its session, which no other session can do", async () => {
     await using box = await Sandbox.create({ settings, name: "shared" })
     await box.files.write("note", "for the other program")
     const address = JSON.stringify(box.address)
@@ -86,7 +86,7 @@ describe("one import", () => {
     assert.include(byId.stderr, SandboxNotFound.name)
   })
 
-  it("gives programs that ask for a name at once the same sandbox, which stays", async () => {
+  it("gets the same lasting sandbox as a program that asks for its name at the same time", async () => {
     const place = { settings, session: freshSessionId() }
     const programs = ["one", "two"].map(() => program("getsOrCreates", [place.session, "web"]))
     const mine = [Sandbox.getOrCreate("web", place), Sandbox.getOrCreate("web", place)]
@@ -105,7 +105,7 @@ describe("one import", () => {
     assert.isEmpty(await Sandbox.list(place))
   })
 
-  it("has a sandbox run again that was stopped or paused", async () => {
+  it("connects to a stopped or paused sandbox, which then runs again", async () => {
     await using box = await Sandbox.create({ settings })
     for (const still of [() => box.stop(), () => box.pause()]) {
       await still()
@@ -114,7 +114,7 @@ describe("one import", () => {
     }
   })
 
-  it("forks a sandbox, and the fork outlives it", async () => {
+  it("forks a sandbox, and the fork outlives the original", async () => {
     const place = { settings, session: freshSessionId() }
     const box = await Sandbox.create({ ...place, secrets: { TOKEN: "mine" } })
     await box.files.write("kept", "as it was")

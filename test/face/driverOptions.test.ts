@@ -17,8 +17,8 @@ const refusal = (make: (options: never) => unknown, options: unknown) => {
   return "taken"
 }
 
-describe("a driver", () => {
-  it("refuses an option that does not exist by name, at once, and says what exists", () => {
+describe("a driver's options", () => {
+  it("an unknown option is refused at once by name, with those that exist", () => {
     assert.strictEqual(
       refusal(memory, { image: {} }),
       'Invalid options of memory(): there is no option "image". Did you mean "images"? There are: images, maxFileBytes.',
@@ -35,7 +35,7 @@ describe("a driver", () => {
     )
   })
 
-  it("refuses such an option within its options, and says where", () => {
+  it("an unknown nested option is refused with its path", () => {
     for (const make of [docker, dockerRemote]) {
       const message = refusal(make, { egress: { picture: "squid" } })
       assert.match(message, /^Invalid options of .* \(egress\): there is no option "picture"/)
@@ -45,7 +45,7 @@ describe("a driver", () => {
     assert.include(refusal(dockerRemote, { tls: { crt: "x" } }), "crt")
   })
 
-  it("refuses a value of another kind, without repeating it", () => {
+  it("a value of the wrong type is refused without repeating it", () => {
     const message = refusal(docker, { linkLocal: "s3cret" })
     assert.include(message, "linkLocal")
     assert.include(message, "Expected boolean, but it is a string")
@@ -55,7 +55,7 @@ describe("a driver", () => {
     assert.include(refusal(dockerSwarm, { managers: "tcp://a:2376" }), "managers")
   })
 
-  it("takes options that are all there, and none", () => {
+  it("all options together, and no options, are accepted", () => {
     for (const options of [
       undefined,
       {},

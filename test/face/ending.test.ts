@@ -14,7 +14,7 @@ const suite = (
 ) => {
   const real = name !== "memory"
 
-  it(`${name}: a program that forgot to close ends by itself`, async () => {
+  it(`${name}: exits by itself when it never called close()`, async () => {
     await using there = await driver()
     const sessionId = freshSessionId()
     const ended = await runProgram("forgetsToClose", there.name, sessionId, image)
@@ -22,7 +22,7 @@ const suite = (
     if (real) await removeAll(sessionId)
   })
 
-  it(`${name}: a program that forgot to close its tools waits for their calls, and ends`, async () => {
+  it(`${name}: exits after the running tool calls when it never closed the tools`, async () => {
     await using there = await driver()
     const sessionId = freshSessionId()
     const ended = await runProgram("callsTools", there.name, sessionId, image)
@@ -30,7 +30,7 @@ const suite = (
     if (real) await removeAll(sessionId)
   })
 
-  it(`${name}: a program does not end while it waits for a call`, async () => {
+  it(`${name}: does not exit while it waits for a call`, async () => {
     await using there = await driver()
     const { code, stdout, stderr } = await runProgram("waits", there.name, freshSessionId(), image)
     const more = real ? "terminal 0\nprocess 3\n" : ""
@@ -46,13 +46,13 @@ const removeAll = async (sessionId: string) => {
 
 const named = (name: string) => async () => ({ name, [Symbol.asyncDispose]: async () => {} })
 
-describe("a program", () => {
+describe("a program that uses sandboxes", () => {
   suite("memory", named("memory"))
   if (noEngine !== undefined) return skipped("docker", noEngine)
   suite("docker", named("docker"))
   suite("docker over TCP", () => forward(socketPath))
 
-  it("that forgot to close leaves a sandbox that its lease removes", async () => {
+  it("that never called close() leaves a sandbox that its lease removes", async () => {
     const sessionId = freshSessionId()
     const { code, stderr } = await runProgram("forgetsToClose", "docker", sessionId, image, "1500")
     assert.strictEqual(code, 0, stderr)

@@ -32,7 +32,7 @@ const classes = Object.entries(exported).flatMap(([name, value]) =>
 )
 
 describe("errors", () => {
-  it("of every package show their message and fields in a console and in JSON", () => {
+  it("of every package show their message and fields in the console and in JSON", () => {
     assert.isAbove(classes.length, 35)
     for (const { name, Class } of classes) {
       const { _tag, ...fields } = Class.fields
@@ -56,7 +56,7 @@ describe("errors", () => {
     }
   })
 
-  it("print with the message, the fields and the line of the program that failed", async () => {
+  it("print their message, fields and the line of the user's program", async () => {
     const source = readFileSync(join(import.meta.dirname, "programs/printsErrors.ts"), "utf8")
     const lineOf = (mark: string) =>
       source.split("\n").findIndex((line) => line.endsWith(`// mark: ${mark}`)) + 1
@@ -83,7 +83,7 @@ describe("errors", () => {
     assert.include(stderr, `printsErrors.ts:${lineOf("run")}:`)
   })
 
-  it("of one failure that ends many calls name each call's own line", async () => {
+  it("of one failure that ends many calls show each call's own line", async () => {
     const error = new core.EngineUnreachable({ endpoint: "unix:///a.sock", reason: "it is away" })
     const driver = Layer.effect(core.SandboxDriver, Effect.fail(error))
     const sandboxes = core.createSandboxes({ driver })
@@ -95,7 +95,7 @@ describe("errors", () => {
     await sandboxes.close()
   })
 
-  it("keep what their class is, and are errors to Node", async () => {
+  it("keep their class, and Node recognises them as errors", async () => {
     await using sandboxes = core.createSandboxes({ driver: memory() })
     const error: unknown = await sandboxes.get("nope").catch((error) => error)
     assert.instanceOf(error, core.SandboxNotFound)

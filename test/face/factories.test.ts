@@ -39,7 +39,7 @@ const refused = async (cases: ReadonlyArray<Case>) => {
   }
 }
 
-describe("options that do not exist are refused by name", () => {
+describe("unknown options are refused by name", () => {
   const driver = memory()
   const server = createMcpServer({ driver })
   const sandboxes = createSandboxes({ driver })
@@ -49,7 +49,7 @@ describe("options that do not exist are refused by name", () => {
     await sandboxes.close()
   })
 
-  it("by createMcpServer, at once, as are settings that can't be", () =>
+  it("by createMcpServer at once, like invalid settings", () =>
     refused([
       [() => createMcpServer(js(undefined)), "options of createMcpServer", "but it is nothing"],
       [() => createMcpServer(js({})), "(driver)", "it is required"],
@@ -72,7 +72,7 @@ describe("options that do not exist are refused by name", () => {
       [() => server.stdio(js({ keep: "yes" })), "(keep)"],
     ]))
 
-  it("by the stores of leases, without repeating a password", () =>
+  it("by the lease stores, without repeating a password", () =>
     refused([
       [() => sqlite(js({ file: "a.db" })), "options of sqlite()", 'no option "file"', "filename"],
       [() => sqlite(js({})), "(filename)", "it is required"],
@@ -82,14 +82,14 @@ describe("options that do not exist are refused by name", () => {
       [() => postgres(js("postgres://a:s3cret@b/c")), "options of postgres(): Expected object"],
     ]))
 
-  it("by session files, and by the configuration of the capability", async () => {
+  it("by session files, and by the capability's configuration", async () => {
     await refused([[() => sessionFilesMemoryWith(js({ limt: 5 })), 'Did you mean "limit"?']])
     const error = await containerSandboxOptions({ dockerhost: "x" }).catch((error) => error)
     assert.instanceOf(error, InvalidInput)
     assert.include(error.message, "dockerhost")
   })
 
-  it("by createTools, whatever it is given", async () => {
+  it("by createTools, whether it is given a driver, sandboxes or one sandbox", async () => {
     const sandbox = await sandboxes.create()
     await refused([
       [() => createTools(js(undefined)), "options of createTools", "but it is nothing"],
@@ -123,7 +123,7 @@ describe("options that do not exist are refused by name", () => {
       [() => layerSandboxToolkit(js({ session: "a" })), "layerSandboxToolkit", '"sessionId"?'],
     ]))
 
-  it("and those that are left out or undefined are taken", () => {
+  it("but options that are absent or undefined are accepted", () => {
     for (const options of [{}, { strict: undefined, approval: undefined }]) {
       mastraTools(tools, js(options))
     }

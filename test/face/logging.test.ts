@@ -9,7 +9,7 @@ describe("the log", () => {
     assert.deepStrictEqual(ended, { code: 0, stdout: end, stderr: "" })
   })
 
-  it("goes to a function, from info on, with what each entry is about", async () => {
+  it("goes to a function, from level info on, with the fields of each entry", async () => {
     const { stdout, stderr } = await runProgram("logs", "to a function")
     assert.strictEqual(stderr, "")
     const [news, warning, ...rest] = stdout.trim().split("\n")
@@ -24,20 +24,20 @@ describe("the log", () => {
     assert.include(warning, '"level":"warn"')
   })
 
-  it("goes to something like console, by its levels", async () => {
+  it("goes to the method of a console-like object that matches each level", async () => {
     const { stdout, stderr } = await runProgram("logs", "to a console")
     assert.strictEqual(stdout, `Some news { sandbox: 'box-1' }\n${end}`)
     assert.strictEqual(stderr, "A warning { sandbox: 'box-2' }\n")
   })
 
-  it("goes to standard error, from the level that is asked for on", async () => {
+  it("goes to standard error from the requested level on", async () => {
     const { stdout, stderr } = await runProgram("logs", "to standard error")
     assert.strictEqual(stdout, end)
     assert.include(stderr, "A warning")
     assert.notInclude(stderr, "Some news")
   })
 
-  it("does no harm where the logger throws", async () => {
+  it("loses an entry, and nothing else, when the logger throws", async () => {
     const ended = await runProgram("logs", "to a logger that throws")
     assert.deepStrictEqual(ended, { code: 0, stdout: end, stderr: "" })
   })

@@ -24,7 +24,7 @@ describe("wrong input from JavaScript", () => {
   })
   afterAll(() => sandboxes.close())
 
-  it("is refused at once by createSandboxes, with what there is or what was meant", async () => {
+  it("is refused at once by createSandboxes, which names the valid options or the closest one", async () => {
     const driver = memory()
     for (const [options, ...told] of [
       [undefined, "but it is nothing"],
@@ -61,7 +61,7 @@ describe("wrong input from JavaScript", () => {
     }
   })
 
-  it("is refused by the calls of a sandbox, by name and with what there is", async () => {
+  it("is refused by the calls of a sandbox, which name it and the valid options", async () => {
     const { files, processes, ports } = sandbox
     await using shell = await sandbox.shell()
     for (const [call, ...told] of [
@@ -98,7 +98,7 @@ describe("wrong input from JavaScript", () => {
     }
   })
 
-  it("is refused by streams when they are read: execStream has no callbacks", async () => {
+  it("is refused by streams when they are read, also a callback for execStream", async () => {
     const read = async (stream: AsyncIterable<unknown>) => {
       for await (const _ of stream);
     }
@@ -110,7 +110,7 @@ describe("wrong input from JavaScript", () => {
     assert.include(await refusal(() => read(sandbox.files.watch(".", js({ sginal: 1 })))), "signal")
   })
 
-  it("takes what is left out or undefined", async () => {
+  it("is not an option that is absent or undefined", async () => {
     const options = js({ cwd: undefined, onStdout: undefined, signal: undefined })
     assert.strictEqual((await sandbox.run("echo x", options)).stdout, "x\n")
   })

@@ -36,7 +36,7 @@ const whileWaiting = (controller: AbortController) => {
 const suite = (name: string) => {
   const inPieces = (title: string, test: () => Promise<void>) =>
     name === "memory" ? skipped(title, lacks.floods) : it(title, test)
-  it(`${name}: a signal ends execStream with its reason while nothing has come`, () =>
+  it(`${name}: aborting a signal ends a silent execStream with the signal's reason`, () =>
     opened(name, async (sandbox) => {
       const controller = new AbortController()
       const end = aborted(() => sandbox.execStream("sleep 600", controller), atOnce)
@@ -57,7 +57,7 @@ const suite = (name: string) => {
     }),
   )
 
-  it(`${name}: a signal that is aborted before ends each stream with its reason`, () =>
+  it(`${name}: a signal that was aborted before the call ends each stream with its reason`, () =>
     opened(name, async (sandbox) => {
       await sandbox.files.write("a", "text")
       const options = { signal: AbortSignal.abort("before") }
@@ -81,7 +81,7 @@ const suite = (name: string) => {
     }),
   )
 
-  it(`${name}: callbacks get the same text as the result, to an unfinished last character`, () =>
+  it(`${name}: callbacks receive the same text as the result, even with an incomplete last character`, () =>
     opened(name, async (sandbox) => {
       // A byte order mark, a character in two pieces, and the beginning of one at the end.
       await sandbox.files.write("out", new Uint8Array([0xef, 0xbb, 0xbf, 0x78, 0xe2, 0x98]))
@@ -98,7 +98,7 @@ const suite = (name: string) => {
       assert.strictEqual(told, "\ufeffx\ufffd")
     }))
 
-  it(`${name}: what a callback throws ends the call, which rejects with it`, () =>
+  it(`${name}: a call rejects with the error that its callback threw`, () =>
     opened(name, async (sandbox) => {
       const mistake = new Error("a mistake of the program")
       const onStdout = () => {
@@ -114,7 +114,7 @@ describe("streams and callbacks", () => {
   if (noEngine !== undefined) return skipped("docker", noEngine)
   suite("docker")
 
-  it("docker: a signal ends what a terminal shows, a watch and a process's output", () =>
+  it("docker: aborting a signal ends a terminal's output, a watch and a process's output", () =>
     opened("docker", async (sandbox) => {
       const process = await sandbox.processes.start("echo begun; sleep 600")
       const follow = await aborted((options) => process.follow(options), whileWaiting)

@@ -102,7 +102,7 @@ describe("a sandbox that its engine can't end", () => {
   }
 
   own.test(
-    "is refused, out of sight and out of the way, and removed once that is possible",
+    "is refused and unlisted, does not block others, and is removed as soon as that works",
     async (daemon) => {
       await Promise.all([docker, dockerRemote].map((driver) => check(daemon, driver)))
     },
@@ -149,7 +149,7 @@ describe("a sandbox that its engine can't end", () => {
   }
 
   own.test(
-    "is held up by a FIFO in place of a table of users for one call only",
+    "fails only one call when /etc/passwd and /etc/group are replaced by FIFOs",
     checkSwap,
     180_000,
   )

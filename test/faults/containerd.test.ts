@@ -27,7 +27,7 @@ describe("an engine whose containerd hangs and is killed", () => {
     )
 
   own.test(
-    "goes on with commands and files that are under way, ends each other call, and recovers",
+    "keeps running commands and file transfers alive, fails every other call in time, and recovers",
     async (daemon) => {
       const sessionId = freshSessionId()
       await using sandboxes = open(daemon, sessionId)

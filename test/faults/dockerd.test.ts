@@ -74,13 +74,15 @@ const withRestart = (liveRestore: boolean) =>
   }).pipe(Effect.scoped)
 
 describe("a restart of dockerd", () => {
-  onOwnEngine("stops all sandboxes, whose next use starts them with their files", () =>
+  onOwnEngine("stops all sandboxes, and their next use starts them with their files", () =>
     withRestart(false),
   )
 
-  onOwnEngine("with live-restore leaves them and their processes running", () => withRestart(true))
+  onOwnEngine("with live-restore keeps sandboxes and their processes running", () =>
+    withRestart(true),
+  )
 
-  onOwnEngine("that is killed, with live-restore, ends no command with an exit code of ours", () =>
+  onOwnEngine("by SIGKILL, with live-restore, gives no running command a made-up exit code", () =>
     Effect.gen(function* () {
       const daemon = yield* Effect.acquireRelease(
         Effect.promise(() => startDockerd({ liveRestore: true, image, from: engine })),

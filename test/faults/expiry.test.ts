@@ -67,7 +67,7 @@ const check = async ({ engine, socketPath }: Dockerd, attacks: string) => {
 
 describe("a sandbox whose last program was killed", () => {
   const title =
-    "ends by itself whatever code inside does against it, and any later program removes it"
+    "ends by itself whatever code inside does to prevent it, and a later program removes it"
   if (noDockerd !== undefined) skipped(title, noDockerd)
   else {
     it(title, async () => {

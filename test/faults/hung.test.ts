@@ -18,7 +18,7 @@ describe("an engine that hangs", () => {
   const own = useDockerd()
 
   own.test(
-    "and goes on once its connections were given up runs what it is asked then, once",
+    "and recovers after its connections were given up runs each later command exactly once",
     async (daemon) => {
       await using stack = new AsyncDisposableStack()
       const boxes = await Promise.all(
@@ -70,7 +70,7 @@ describe("an engine that hangs", () => {
         limits: { memory: "64MiB", pids: 64 },
       })
 
-    onOwnEngine(`holds up no call that is aborted, over ${name}`, async (daemon) => {
+    onOwnEngine(`does not delay an aborted call, over ${name}`, async (daemon) => {
       await using sandboxes = open(daemon)
       const [running, fed, used, other] = await Promise.all(
         ["running", "fed", "used", "other"].map((name) => sandboxes.create({ name })),
@@ -116,7 +116,7 @@ describe("an engine that hangs", () => {
       }
     })
 
-    onOwnEngine(`does not hold up close, over ${name}`, async (daemon) => {
+    onOwnEngine(`does not delay close(), over ${name}`, async (daemon) => {
       const sandboxes = open(daemon)
       const [used, running] = await Promise.all([sandboxes.create(), sandboxes.create()])
       await used.exec("true")
@@ -134,7 +134,7 @@ describe("an engine that hangs", () => {
       }
     })
 
-    onOwnEngine(`holds up no command past its timeout, over ${name}`, async (daemon) => {
+    onOwnEngine(`does not delay a command beyond its timeout, over ${name}`, async (daemon) => {
       const sessionId = freshSessionId()
       await using sandboxes = open(daemon, sessionId)
       await using second = open(daemon, sessionId)
@@ -172,7 +172,7 @@ describe("an engine that hangs", () => {
       await running.run("grep -aq '[s]leep.1000' /proc/[0-9]*/cmdline")
     })
 
-    onOwnEngine(`ends each call that has no timeout, over ${name}`, async (daemon) => {
+    onOwnEngine(`fails each call without a timeout in time, over ${name}`, async (daemon) => {
       const sessionId = freshSessionId()
       await using sandboxes = open(daemon, sessionId)
       await using second = open(daemon, sessionId)

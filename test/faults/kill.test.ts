@@ -61,7 +61,7 @@ const assertDied = (answer: Answer | "killed", step: number) => {
 }
 
 describe("a worker that is killed (SIGKILL)", () => {
-  onBoth("at each step of create leaves nothing behind for long", () =>
+  onBoth("at any step of create leaves nothing behind for long", () =>
     Effect.gen(function* () {
       const { database, sessionId, worker } = yield* makeStage(server.get(), short)
       const { destroyed } = yield* watchDestroyed
@@ -96,7 +96,7 @@ describe("a worker that is killed (SIGKILL)", () => {
     }).pipe(Effect.scoped),
   )
 
-  onBoth("at each step of exec costs its sandbox no file, and does not keep it alive", () =>
+  onBoth("at any step of exec loses no file of its sandbox, and does not keep it alive", () =>
     Effect.gen(function* () {
       const terms = { idleTimeout: 3000, removeTimeout: 600_000 }
       const { database, sessionId, worker } = yield* makeStage(server.get(), terms)
@@ -145,7 +145,7 @@ describe("a worker that is killed (SIGKILL)", () => {
     }).pipe(Effect.scoped),
   )
 
-  onBoth("at each step of remove has its sandbox whole or gone, and its name can be had", () =>
+  onBoth("at any step of remove leaves its sandbox whole or gone, and its name usable", () =>
     Effect.gen(function* () {
       const { database, sessionId, worker } = yield* makeStage(server.get(), {
         idleTimeout: 5000,

@@ -20,83 +20,87 @@ describe("a worker that is paused (SIGSTOP) for longer than its lease", () => {
   const terms = { idleTimeout: 2000, removeTimeout: 5000 }
   const script = "while :; do echo late >> log; sleep 0.1; done"
 
-  onBoth("loses it to who made the sandbox anew, whose files it does not touch", () =>
-    Effect.gen(function* () {
-      const { database, sessionId, worker } = yield* makeStage(server.get(), terms)
-      const sleeper = yield* worker()
-      yield* Effect.promise(() => sleeper.order({ op: "create", name: "box" }))
-      const answer = sleeper.order({ op: "exec", name: "box", script })
-      yield* Effect.gen(function* () {
-        const session = yield* (yield* Sandboxes).session(sessionId)
-        const first = yield* session.get("box")
-        yield* Effect.retry(first.files.readText("log"), Schedule.spaced("100 millis"))
-        sleeper.signal("SIGSTOP")
-        yield* until(session, "box", "stopped")
-        yield* until(session, "box", "gone")
-        const second = yield* session.create({ name: "box" })
-        yield* second.files.write("log", "mine\n")
-        sleeper.signal("SIGCONT")
-        assert.strictEqual(failure(yield* Effect.promise(() => answer)), "LeaseLost")
-        // Time in which it would do whatever it might still be about to do.
-        yield* Effect.repeat(second.exec("true"), {
-          schedule: Schedule.spaced("500 millis"),
-          times: 6,
-        })
-        const now = yield* second.inspect
-        assert.strictEqual(now.instanceId, second.info.instanceId)
-        assert.strictEqual(now.status, "running")
-        assert.strictEqual(yield* second.files.readText("log"), "mine\n")
-        assert.strictEqual((yield* Effect.flip(first.exec("true")))._tag, "LeaseLost")
-        // Asked anew, it is a worker like any other.
-        const again = yield* Effect.promise(() =>
-          sleeper.order({ op: "exec", name: "box", script: "cat log" }),
-        )
-        assert(again !== "killed" && "ok" in again, JSON.stringify(again))
-        assert.strictEqual(again.ok, "mine\n")
-        yield* second.remove
-        yield* untilNothingIsLeft(session, second.id)
-      }).pipe(Effect.provide(layerHere(database, terms)))
-    }).pipe(Effect.scoped),
+  onBoth(
+    "loses the lease to a worker that made the sandbox anew, and does not touch the new files",
+    () =>
+      Effect.gen(function* () {
+        const { database, sessionId, worker } = yield* makeStage(server.get(), terms)
+        const sleeper = yield* worker()
+        yield* Effect.promise(() => sleeper.order({ op: "create", name: "box" }))
+        const answer = sleeper.order({ op: "exec", name: "box", script })
+        yield* Effect.gen(function* () {
+          const session = yield* (yield* Sandboxes).session(sessionId)
+          const first = yield* session.get("box")
+          yield* Effect.retry(first.files.readText("log"), Schedule.spaced("100 millis"))
+          sleeper.signal("SIGSTOP")
+          yield* until(session, "box", "stopped")
+          yield* until(session, "box", "gone")
+          const second = yield* session.create({ name: "box" })
+          yield* second.files.write("log", "mine\n")
+          sleeper.signal("SIGCONT")
+          assert.strictEqual(failure(yield* Effect.promise(() => answer)), "LeaseLost")
+          // Time in which it would do whatever it might still be about to do.
+          yield* Effect.repeat(second.exec("true"), {
+            schedule: Schedule.spaced("500 millis"),
+            times: 6,
+          })
+          const now = yield* second.inspect
+          assert.strictEqual(now.instanceId, second.info.instanceId)
+          assert.strictEqual(now.status, "running")
+          assert.strictEqual(yield* second.files.readText("log"), "mine\n")
+          assert.strictEqual((yield* Effect.flip(first.exec("true")))._tag, "LeaseLost")
+          // Asked anew, it is a worker like any other.
+          const again = yield* Effect.promise(() =>
+            sleeper.order({ op: "exec", name: "box", script: "cat log" }),
+          )
+          assert(again !== "killed" && "ok" in again, JSON.stringify(again))
+          assert.strictEqual(again.ok, "mine\n")
+          yield* second.remove
+          yield* untilNothingIsLeft(session, second.id)
+        }).pipe(Effect.provide(layerHere(database, terms)))
+      }).pipe(Effect.scoped),
   )
 
-  onBoth("loses it to who stopped and started the sandbox, which goes on", () =>
-    Effect.gen(function* () {
-      const { database, sessionId, worker } = yield* makeStage(server.get(), {
-        idleTimeout: 2000,
-        removeTimeout: 60_000,
-      })
-      const sleeper = yield* worker()
-      yield* Effect.promise(() => sleeper.order({ op: "create", name: "box" }))
-      const answer = sleeper.order({ op: "exec", name: "box", script })
-      yield* Effect.gen(function* () {
-        const session = yield* (yield* Sandboxes).session(sessionId)
-        const sandbox = yield* session.get("box")
-        yield* Effect.retry(sandbox.files.readText("log"), Schedule.spaced("100 millis"))
-        sleeper.signal("SIGSTOP")
-        yield* until(session, "box", "stopped")
-        const started = yield* sandbox.exec("cp log seen; echo started")
-        assert.strictEqual(started.stdout, "started\n")
-        const working = yield* Effect.forkScoped(sandbox.run("sleep 4; cat seen"))
-        const { State } = yield* Effect.promise(() =>
-          engine.getContainer(sandbox.info.instanceId).inspect(),
-        )
-        sleeper.signal("SIGCONT")
-        assert.strictEqual(failure(yield* Effect.promise(() => answer)), "LeaseLost")
-        const { stdout } = yield* Fiber.join(working)
-        assert.match(stdout, /^late\n/)
-        const after = yield* Effect.promise(() =>
-          engine.getContainer(sandbox.info.instanceId).inspect(),
-        )
-        assert.strictEqual(after.State.StartedAt, State.StartedAt)
-        yield* sandbox.remove
-        yield* untilNothingIsLeft(session, sandbox.id)
-      }).pipe(Effect.provide(layerHere(database, { idleTimeout: 2000, removeTimeout: 60_000 })))
-    }).pipe(Effect.scoped),
+  onBoth(
+    "loses the lease to a worker that stopped and started the sandbox, which keeps running",
+    () =>
+      Effect.gen(function* () {
+        const { database, sessionId, worker } = yield* makeStage(server.get(), {
+          idleTimeout: 2000,
+          removeTimeout: 60_000,
+        })
+        const sleeper = yield* worker()
+        yield* Effect.promise(() => sleeper.order({ op: "create", name: "box" }))
+        const answer = sleeper.order({ op: "exec", name: "box", script })
+        yield* Effect.gen(function* () {
+          const session = yield* (yield* Sandboxes).session(sessionId)
+          const sandbox = yield* session.get("box")
+          yield* Effect.retry(sandbox.files.readText("log"), Schedule.spaced("100 millis"))
+          sleeper.signal("SIGSTOP")
+          yield* until(session, "box", "stopped")
+          const started = yield* sandbox.exec("cp log seen; echo started")
+          assert.strictEqual(started.stdout, "started\n")
+          const working = yield* Effect.forkScoped(sandbox.run("sleep 4; cat seen"))
+          const { State } = yield* Effect.promise(() =>
+            engine.getContainer(sandbox.info.instanceId).inspect(),
+          )
+          sleeper.signal("SIGCONT")
+          assert.strictEqual(failure(yield* Effect.promise(() => answer)), "LeaseLost")
+          const { stdout } = yield* Fiber.join(working)
+          assert.match(stdout, /^late\n/)
+          const after = yield* Effect.promise(() =>
+            engine.getContainer(sandbox.info.instanceId).inspect(),
+          )
+          assert.strictEqual(after.State.StartedAt, State.StartedAt)
+          yield* sandbox.remove
+          yield* untilNothingIsLeft(session, sandbox.id)
+        }).pipe(Effect.provide(layerHere(database, { idleTimeout: 2000, removeTimeout: 60_000 })))
+      }).pipe(Effect.scoped),
   )
 })
 
 describe("workers whose clocks are minutes apart", () => {
-  onBoth("keep what they use, and agree on what nobody uses", () =>
+  onBoth("keep the sandboxes in use, and agree on which ones are idle", () =>
     Effect.gen(function* () {
       const terms = { idleTimeout: 3000, removeTimeout: 7000 }
       const { database, sessionId, worker } = yield* makeStage(server.get(), terms)
@@ -135,7 +139,7 @@ describe("workers whose clocks are minutes apart", () => {
 })
 
 describe("a restart of PostgreSQL", () => {
-  onBoth("in the middle of everything costs no sandbox and leaves none behind", () =>
+  onBoth("during creations, uses and removals loses no sandbox and leaves none behind", () =>
     Effect.gen(function* () {
       const terms = { idleTimeout: 5000, removeTimeout: 8000 }
       const { database, sessionId, worker } = yield* makeStage(server.get(), terms)

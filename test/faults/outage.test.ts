@@ -77,16 +77,16 @@ const outage = Effect.fnUntraced(function* (layer: Layer.Layer<LeaseStore, Lease
   yield* used.remove
 })
 
-describe("an outage of the store that is longer than the leases", () => {
-  onEngine("ends nothing that is in use: SQLite", () =>
+describe("an outage of the lease store that is longer than the leases", () => {
+  onEngine("ends no sandbox in use: SQLite", () =>
     Effect.gen(function* () {
       yield* outage(sqlite({ filename: join(yield* folder, "leases.db") }))
     }).pipe(Effect.scoped),
   )
 
-  onEngine("ends nothing that is in use: memory", () => Effect.scoped(outage(leaseStoreMemory)))
+  onEngine("ends no sandbox in use: memory", () => Effect.scoped(outage(leaseStoreMemory)))
 
-  onBoth("ends nothing that is in use: PostgreSQL", () =>
+  onBoth("ends no sandbox in use: PostgreSQL", () =>
     Effect.gen(function* () {
       yield* outage(postgres({ url: yield* Effect.promise(server.get().createDatabase) }))
     }).pipe(Effect.scoped),
@@ -95,7 +95,7 @@ describe("an outage of the store that is longer than the leases", () => {
 
 describe("a clock that jumps", () => {
   for (const minutes of [30, -30]) {
-    onEngine(`by ${minutes} minutes ends nothing that is in use, nor what was used`, () =>
+    onEngine(`by ${minutes} minutes ends no sandbox that is in use or was just used`, () =>
       Effect.gen(function* () {
         const { clock, jump } = yield* makeSettableClock
         const layer = sqlite({ filename: join(yield* folder, "leases.db") })

@@ -103,7 +103,7 @@ describe("the AI SDK", () => {
     assert.include(JSON.stringify(picture), png)
   })
 
-  it("streams how a call gets on", async () => {
+  it("streams the progress of a call", async () => {
     await using toolset = await opened()
     const model = callsOnce("sandbox_exec", { sandbox: "box", command: "echo working; sleep 1" })
     const { fullStream } = streamText({
@@ -122,7 +122,7 @@ describe("the AI SDK", () => {
     assert.deepStrictEqual(seen[0], [true, "working"])
   })
 
-  it("asks the user before what may destroy", async () => {
+  it("asks the user before a destructive call", async () => {
     await using toolset = await opened()
     const input = { sandbox: "box", action: "remove" }
     const { content } = await generateText({
@@ -146,7 +146,7 @@ describe("the AI SDK", () => {
 })
 
 describe("OpenAI's API", () => {
-  it("shows the model a picture, and holds it to the schemas", async () => {
+  it("shows the model a picture, and gets strict schemas", async () => {
     await using toolset = await opened()
     const call = {
       type: "function_call",
@@ -212,7 +212,7 @@ describe("the OpenAI Agents SDK", () => {
     assert.match(told, /"type":"(?:input_)?image"/)
   })
 
-  it("interrupts the run for an approval", async () => {
+  it("interrupts the run for a required approval", async () => {
     await using toolset = await opened()
     for (const [approval, asks] of [
       ["destructive", 1],
@@ -227,7 +227,7 @@ describe("the OpenAI Agents SDK", () => {
 })
 
 describe("Anthropic's API", () => {
-  it("shows the model a picture, and can hold it to the schemas", async () => {
+  it("shows the model a picture, and can get strict schemas", async () => {
     await using toolset = await opened()
     const use = {
       type: "tool_use",
@@ -249,7 +249,7 @@ describe("Anthropic's API", () => {
     assert.isTrue(anthropicTools(toolset, { strict: true })[0]?.strict)
   })
 
-  it("tells how calls get on", async () => {
+  it("reports the progress of calls", async () => {
     await using toolset = await opened()
     const input = { sandbox: "box", command: "echo working" }
     const caller = { type: "direct" } as const
@@ -264,7 +264,7 @@ describe("LangChain", () => {
   const toolOf = (toolset: Awaited<ReturnType<typeof opened>>, name: string) =>
     langchainTools(toolset).find((tool) => tool.name === name) ?? assert.fail(name)
 
-  it("shows the model a picture, and takes null for what is left out", async () => {
+  it("shows the model a picture, and accepts null for an omitted field", async () => {
     await using toolset = await opened()
     const args = { ...look, encoding: null, start_line: null }
     const call = { type: "tool_call", id: "1", name: "sandbox_read_file", args } as const
@@ -275,7 +275,7 @@ describe("LangChain", () => {
     assert.match(message.text, said)
   })
 
-  it("tells of how a call gets on by events of the tool", async () => {
+  it("reports the progress of a call as tool events", async () => {
     await using toolset = await opened()
     const told: Array<unknown> = []
     const callbacks = [{ handleToolEvent: (chunk: unknown) => void told.push(chunk) }]
@@ -284,7 +284,7 @@ describe("LangChain", () => {
     assert.deepStrictEqual(told[0], { message: "working" })
   })
 
-  it("is told which tools a person has to approve of", async () => {
+  it("gets the list of tools that a person has to approve", async () => {
     await using toolset = await opened()
     const interruptOn = langchainInterruptOn(toolset, "destructive")
     assert.isTrue(interruptOn["sandbox_manage"])
@@ -318,7 +318,7 @@ describe("Mastra", () => {
     assert.match(told, said)
   })
 
-  it("writes how a call gets on to the stream", async () => {
+  it("writes the progress of a call to the stream", async () => {
     await using toolset = await opened()
     const input = { sandbox: "box", command: "echo working; sleep 1" }
     const agent = agentOf(callsOnce("sandbox_exec", input), toolset)
@@ -329,7 +329,7 @@ describe("Mastra", () => {
     assert.match(told[0] ?? "", /"type":"sandbox-progress","message":"working"/)
   })
 
-  it("waits for an approval", async () => {
+  it("waits for a required approval", async () => {
     await using toolset = await opened()
     const input = { sandbox: "box", action: "remove" }
     const agent = agentOf(callsOnce("sandbox_manage", input), toolset, { approval: "destructive" })
@@ -345,7 +345,7 @@ describe("Mastra", () => {
 })
 
 describe("Effect's AI toolkit", () => {
-  it("shows the model a picture, and takes null for what is left out", async () => {
+  it("shows the model a picture, and accepts null for an omitted field", async () => {
     const program = Effect.gen(function* () {
       const parts: Array<Prompt.ToolModelOutputPart> = []
       const turns = [
@@ -385,7 +385,7 @@ describe("Effect's AI toolkit", () => {
 })
 
 describe("an MCP client", () => {
-  it("is given a picture, and tools with their annotations", async () => {
+  it("receives a picture, and tools with their annotations", async () => {
     const folder = await mkdtemp(join(tmpdir(), "cordon-gets-"))
     const client = new Client({ name: "test", version: "1" })
     try {

@@ -130,7 +130,7 @@ export const frameworkSuite = (
           }
         })
 
-      test("writes code, mends what its test shows, and hands it over", async (agent, folder) => {
+      test("writes code, fixes what its test shows, and hands it over", async (agent, folder) => {
         const script = codingSession({ parallel })
         const said = await agent.run(script, new AbortController().signal)
         assert.strictEqual(said, script.text)

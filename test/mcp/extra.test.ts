@@ -59,8 +59,8 @@ const useAll = async (connection: Connection) => {
   assert.match(await ok(connection, "sandbox_read_file", rest), /many:1000: line-1000/)
 }
 
-describe("tools beside the eight over MCP", () => {
-  it("are not offered unless they are asked for", () =>
+describe("the optional tools over MCP", () => {
+  it("are offered only when enabled", () =>
     offering("memory", [], async ({ call }) => {
       const error = await call("sandbox_edit_file", {}).catch((error: unknown) => error)
       assert.match(String(error), /There is no tool "sandbox_edit_file"/)

@@ -74,7 +74,7 @@ const refusal = async (options: Options) => {
 }
 
 describe("MCP sessions over HTTP", () => {
-  it("have sandboxes of their own, which end with them", () =>
+  it("have their own sandboxes, which are removed with the session", () =>
     serving({}, async (url) => {
       const one = await connectHttp(url)
       const two = await connectHttp(url)
@@ -96,7 +96,7 @@ describe("MCP sessions over HTTP", () => {
       await two.close()
     }))
 
-  it("are not needed from revision 2026-07-28 on: its clients share their sandboxes", () =>
+  it("are not used from revision 2026-07-28 on: its clients share sandboxes", () =>
     serving({}, async (url) => {
       const one = await connectModernHttp(url)
       const two = await connectModernHttp(url)
@@ -110,7 +110,7 @@ describe("MCP sessions over HTTP", () => {
     }))
 
   for (const keep of [false, true]) {
-    it.live(`${keep ? "keep" : "remove"} their sandboxes in the end where that is asked`, () =>
+    it.live(`${keep ? "keep" : "remove"} their sandboxes at the end when configured to`, () =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver
         const { url } = yield* serveHttp({ keep })
@@ -123,7 +123,7 @@ describe("MCP sessions over HTTP", () => {
     )
   }
 
-  it("end when they are not used any more", () =>
+  it("end after their idle time", () =>
     serving({ sessionTimeout: "200 millis" }, async (url) => {
       const { headers } = await send(url, {})
       const id = String(headers["mcp-session-id"])
@@ -148,7 +148,7 @@ describe("MCP sessions over HTTP", () => {
       assert.strictEqual((await send(url, {})).status, 200)
     }))
 
-  it("make room for a new one where they are unused and have no sandboxes, the oldest first", () =>
+  it("make room for a new one if they are unused and have no sandboxes, the oldest first", () =>
     serving({ maxSessions: 3 }, async (url) => {
       const list = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/list" })
       const status = async (id: string) =>
@@ -171,7 +171,7 @@ describe("MCP sessions over HTTP", () => {
       assert.strictEqual(await status(owner.transport.sessionId ?? ""), 404)
     }))
 
-  it("answer both requests, or refuse the second, where an ID is used twice", () =>
+  it("answer both requests with one ID, or refuse the second", () =>
     serving({}, async (url) => {
       const { headers } = await send(url, {})
       const session = { "mcp-session-id": String(headers["mcp-session-id"]) }
@@ -202,7 +202,7 @@ describe("MCP sessions over HTTP", () => {
       assert.strictEqual((await call("x".repeat(300), "sandbox_list", {})).status, 400)
     }))
 
-  it("free the ID of a request that was cancelled", () =>
+  it("allow the ID of a cancelled request again", () =>
     serving({}, async (url) => {
       const { headers } = await send(url, {})
       const session = { "mcp-session-id": String(headers["mcp-session-id"]) }
@@ -220,7 +220,7 @@ describe("MCP sessions over HTTP", () => {
       await ended
     }))
 
-  it("begin with an initialization, and nothing else opens one", () =>
+  it("begin with an initialize request, and with no other", () =>
     serving({ maxSessions: 1 }, async (url) => {
       const list = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/list" })
       for (const body of [list, "{", ""]) {
@@ -244,8 +244,8 @@ describe("MCP sessions over HTTP", () => {
   })
 })
 
-describe("who may talk to an MCP server over HTTP", () => {
-  it("only who calls it by a name of loopback, against DNS rebinding", () =>
+describe("an MCP server over HTTP", () => {
+  it("refuses a Host that is no loopback name, against DNS rebinding", () =>
     serving({}, async (url) => {
       assert.strictEqual((await send(url, { host: `localhost:${url.port}` })).status, 200)
       for (const host of ["evil.example", `evil.example:${url.port}`, "127.0.0.1.evil.example"]) {
@@ -253,7 +253,7 @@ describe("who may talk to an MCP server over HTTP", () => {
       }
     }))
 
-  it("no one who names it by what is no host, or asks what MCP has not", () =>
+  it("refuses a malformed Host and an HTTP method that MCP does not have", () =>
     serving({ host: "0.0.0.0", token }, async (url) => {
       url.hostname = "127.0.0.1"
       const authorization = `Bearer ${token}`
@@ -267,7 +267,7 @@ describe("who may talk to an MCP server over HTTP", () => {
       }
     }))
 
-  it("no one who does not say what is wanted: the connection is closed", () =>
+  it("closes a connection whose request does not arrive in time", () =>
     serving({ requestTimeout: "300 millis" }, async (url) => {
       const head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
       const answers = await Promise.all(
@@ -277,14 +277,14 @@ describe("who may talk to an MCP server over HTTP", () => {
       for (const answer of answers) assert.match(answer, /^(HTTP\/1\.1 408 |$)/)
     }))
 
-  it("no one without the token for longer than it takes to say so", () =>
+  it("answers a request without the token before its body has come", () =>
     serving({ token }, async (url) => {
       const rest = "Host: localhost\r\nContent-Length: 1000\r\n\r\n{"
       assert.match(await heard(url, `POST /mcp HTTP/1.1\r\n${rest}`), /^HTTP\/1\.1 401 /)
       assert.match(await heard(url, `POST /other HTTP/1.1\r\n${rest}`), /^HTTP\/1\.1 401 /)
     }))
 
-  it("who may, however many others have connected", () =>
+  it("serves an authorised client even when others hold all connections", () =>
     serving({ maxConnections: 5, token }, async (url) => {
       const silent = Array.from({ length: 20 }, () => connect(Number(url.port), "127.0.0.1"))
       try {
@@ -307,7 +307,7 @@ describe("who may talk to an MCP server over HTTP", () => {
       }
     }))
 
-  it("no web page", () =>
+  it("refuses requests from web pages", () =>
     serving({}, async (url) => {
       for (const origin of ["https://evil.example", "null", url.origin]) {
         const { status, body } = await send(url, { origin })
@@ -316,7 +316,7 @@ describe("who may talk to an MCP server over HTTP", () => {
       }
     }))
 
-  it("but those that are allowed, which a browser is told", () =>
+  it("accepts requests from allowed origins, and tells browsers so by CORS", () =>
     serving({ allowedOrigins: ["https://app.example"], token }, async (url) => {
       const origin = "https://app.example"
       const asked = await send(url, { origin }, "OPTIONS")
@@ -331,7 +331,7 @@ describe("who may talk to an MCP server over HTTP", () => {
       assert.isUndefined(other.headers["access-control-allow-origin"])
     }))
 
-  it("only who sends the token, where there is one", () =>
+  it("refuses requests without its token", () =>
     serving({ token }, async (url) => {
       for (const authorization of ["", "Bearer", `Bearer ${token}x`, `Basic ${token}`, token]) {
         const { status, headers, body } = await send(url, { authorization })
@@ -344,7 +344,7 @@ describe("who may talk to an MCP server over HTTP", () => {
       await client.close()
     }))
 
-  it("other machines only with a token", async () => {
+  it("refuses to listen for other machines without a token", async () => {
     for (const host of ["0.0.0.0", "::", "192.0.2.1", "example.com", "127.0.0.1.example.com"]) {
       assert.match(await refusal({ host }), /can be reached from other machines: give a token/)
     }
@@ -356,14 +356,14 @@ describe("who may talk to an MCP server over HTTP", () => {
     })
   })
 
-  it("no one at another path, or with more than a request may hold", () =>
+  it("refuses requests to another path and requests that are too large", () =>
     serving({}, async (url) => {
       assert.strictEqual((await send(new URL("/", url), {})).status, 404)
       const large = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "x".repeat(5_000_000) })
       assert.strictEqual((await send(url, {}, "POST", large)).status, 413)
     }))
 
-  it("is told before the server starts, where it can't be so", async () => {
+  it("fails to start with a short token or a port in use", async () => {
     assert.match(await refusal({ token: "short" }), /at least 16 characters/)
     await serving({}, async (url) => {
       const message = await refusal({ port: Number(url.port) })

@@ -28,7 +28,7 @@ const { command, args } = serverProcess(where)
 describe.each(["legacy", "modern"])("the inspector, by the %s revision of the protocol", (era) => {
   const options = ["--protocol-era", era]
 
-  it("finds schemas that every client can take, and what a client must know of a tool", async () => {
+  it("reads schemas that every client accepts, and the annotations of each tool", async () => {
     const list = [...options, "--method", "tools/list", "--strict"]
     const { result, stderr } = await inspect([command, ...args], ...list)
     // Here it would tell of a schema that some client can't take, or end with another code.
@@ -61,7 +61,7 @@ describe.each(["legacy", "modern"])("the inspector, by the %s revision of the pr
     )
   })
 
-  it("calls a tool over HTTP, and reads the result as data", async () => {
+  it("calls a tool over HTTP, and reads its structured result", async () => {
     const { url, stop } = await startHttp(where)
     try {
       const call = [...options, "--method", "tools/call", "--tool-name", "sandbox_create"]
@@ -75,7 +75,7 @@ describe.each(["legacy", "modern"])("the inspector, by the %s revision of the pr
   })
 })
 
-it("offers no transfer of files where there is no place for them", async () => {
+it("an MCP server without file storage offers no upload or download tool", async () => {
   const bare = args.filter((arg) => arg !== "--files" && arg !== where.folder)
   const { result } = await inspect([command, ...bare], "--method", "tools/list")
   const names = result.tools.map(({ name }: { readonly name: string }) => name)

@@ -54,9 +54,9 @@ describe.each([
   ["of revision 2026-07-28", connectModernStdio],
 ])("progress notifications over a protocol %s", (_, connect) => {
   // The in-memory interpreter gives its output in the end.
-  if (noEngine !== undefined) skipped("carry what a command says while it runs", noEngine)
+  if (noEngine !== undefined) skipped("carry the output of a running command", noEngine)
   else {
-    it("carry what a command says while it runs", () =>
+    it("carry the output of a running command", () =>
       connected(
         { driver: "docker" },
         async ({ call }) => {
@@ -73,7 +73,7 @@ describe.each([
       ))
   }
 
-  it("come from a command that says nothing, too", () =>
+  it("come from a silent command too", () =>
     connected(
       { driver: "memory" },
       async ({ call }) => {
@@ -97,11 +97,11 @@ describe("progress notifications of a pull", () => {
   const registry = process.env["CORDON_TEST_REGISTRY"]
   if (registry === undefined) {
     return skipped(
-      "tell of the layers",
+      "report the layers",
       noEngine ?? needs("a registry", "CORDON_TEST_REGISTRY is not set, as CI does"),
     )
   }
-  it("tell of the layers", () =>
+  it("report the layers", () =>
     connected({ driver: "docker" }, async ({ call }) => {
       const image = `${registry}/cordon/debian:12`
       await engine
@@ -118,8 +118,8 @@ describe("progress notifications of a pull", () => {
     }))
 })
 
-describe("standard output", () => {
-  it("holds the protocol's messages alone, whatever goes wrong", () =>
+describe("standard output of an MCP server", () => {
+  it("contains only messages of the protocol, whatever goes wrong", () =>
     withFolder(async (folder) => {
       const { command, args, env } = serverProcess({ driver: "docker", folder })
       const child = spawn(command, args, {
@@ -210,7 +210,7 @@ describe("cordon mcp", () => {
     return stderr
   }
 
-  it("takes settings and what they allow as flags, which go before the environment", async () => {
+  it("takes settings and allowances as flags, which override the environment", async () => {
     for (const [flag, value, told] of [
       ["--cpus", "none", "CONTAINER_SANDBOX_CPUS"],
       ["--network", "wide", "network"],
@@ -226,7 +226,7 @@ describe("cordon mcp", () => {
     }
   })
 
-  it("refuses to serve other machines without a token, in one line", async () => {
+  it("refuses to serve other machines without a token, with a one-line error", async () => {
     const host = ["--host", "unix:///nonexistent.sock"]
     const { child, exited } = cordon(...host, "--http", "0", "--listen", "0.0.0.0")
     const stderr = Buffer.concat(await child.stderr.toArray()).toString()
@@ -238,8 +238,8 @@ describe("cordon mcp", () => {
   })
 })
 
-describe("a server that can't have what it needs", () => {
-  it("says so on standard error, and ends", () =>
+describe("an MCP server that can't start", () => {
+  it("says why on standard error, and exits", () =>
     withFolder(async (folder) => {
       const { command, args, env } = serverProcess({ driver: "memory", folder })
       const child = spawn(command, args, { env: { ...env, CONTAINER_SANDBOX_CPUS: "none" } })
@@ -251,8 +251,8 @@ describe("a server that can't have what it needs", () => {
     }))
 })
 
-describe("a session with a name", () => {
-  const title = "is gone on with by the next process"
+describe("a named MCP session", () => {
+  const title = "is continued by the next process"
   if (noEngine !== undefined) return skipped(title, noEngine)
   it(title, () =>
     withFolder(async (folder) => {
@@ -276,7 +276,7 @@ describe("a session with a name", () => {
   )
 })
 
-describe("the end of a session", () => {
+describe("the end of an MCP session", () => {
   const ends: ReadonlyArray<readonly [string, (child: ReturnType<typeof spawn>) => void]> = [
     ["the client closes standard input", (child) => child.stdin?.end()],
     ["the process is asked to end", (child) => void child.kill("SIGTERM")],

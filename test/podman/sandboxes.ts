@@ -37,7 +37,7 @@ const onPodman = <E>(
     : skipped(name, noPodman)
 
 describe("Podman", { timeout: 300_000 }, () => {
-  onPodman("keeps sandboxes apart on networks that lead out", (session) =>
+  onPodman("isolates sandboxes from each other on networks with internet access", (session) =>
     Effect.gen(function* () {
       const [one, two] = yield* Effect.all([session.create(), session.create()])
       const { NetworkSettings } = yield* Effect.promise(() =>
@@ -65,7 +65,7 @@ describe("Podman", { timeout: 300_000 }, () => {
   )
 
   onPodman(
-    "gives a sandbox without a way out no network at all",
+    "gives a sandbox on an internal network no network at all",
     (session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create()
@@ -88,7 +88,7 @@ describe("Podman", { timeout: 300_000 }, () => {
     }),
   )
 
-  onPodman("gives no capability to who is not root", (session) =>
+  onPodman("gives no capability to a user other than root", (session) =>
     Effect.gen(function* () {
       const effective = (sandbox: Sandbox, user: string) =>
         Effect.map(sandbox.run("grep CapEff /proc/self/status", { user }), ({ stdout }) =>
@@ -108,7 +108,7 @@ describe("Podman", { timeout: 300_000 }, () => {
     }),
   )
 
-  onPodman("says what it lacks, and refuses it", (session, sandboxes) =>
+  onPodman("lists the features it lacks, and refuses them", (session, sandboxes) =>
     Effect.gen(function* () {
       const { features, runtimes, host, caveats } = yield* sandboxes.capabilities
       assert.match(host, /^Podman \d/)
@@ -126,7 +126,7 @@ describe("Podman", { timeout: 300_000 }, () => {
     }),
   )
 
-  onPodman("tells of a limit of memory that struck, and of no other end", (session) =>
+  onPodman("reports a kill at the memory limit, and no other kill as one", (session) =>
     Effect.gen(function* () {
       const sandbox = yield* session.create({ limits: { memory: "64MiB" } })
       const killed = () => sandbox.exec("kill -KILL $$")
@@ -140,7 +140,7 @@ describe("Podman", { timeout: 300_000 }, () => {
     }),
   )
 
-  onPodman("takes no command's failure for its own", (session) =>
+  onPodman("does not mistake a command's failure for its own", (session) =>
     Effect.gen(function* () {
       const sandbox = yield* session.create()
       for (const text of ["rpc error: x", "Error: runc: x", "unable to find user x", "plain"]) {
@@ -154,7 +154,7 @@ describe("Podman", { timeout: 300_000 }, () => {
     }),
   )
 
-  onPodman("stops and starts what is paused", (session) =>
+  onPodman("stops and starts a paused sandbox", (session) =>
     Effect.gen(function* () {
       const sandbox = yield* session.create()
       yield* sandbox.files.write("kept", "yes")
@@ -182,7 +182,7 @@ describe("Podman", { timeout: 300_000 }, () => {
     }),
   )
 
-  onPodman("gives each process the limits that the driver is told", (session) =>
+  onPodman("gives each process the driver's ulimits", (session) =>
     Effect.gen(function* () {
       const sandbox = yield* session.create()
       const { nofile, nproc } = ulimits
@@ -192,7 +192,7 @@ describe("Podman", { timeout: 300_000 }, () => {
   )
 
   onPodman(
-    "says of limits that it may not raise what to do, and leaves nothing",
+    "says what to do about ulimits that it may not raise, and leaves nothing behind",
     (session) =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(session.create())
@@ -204,7 +204,7 @@ describe("Podman", { timeout: 300_000 }, () => {
     { ulimits: { nofile: 2 ** 30 } },
   )
 
-  onPodman("is found healthy by cordon doctor", () =>
+  onPodman("passes cordon doctor", () =>
     Effect.gen(function* () {
       const env = {
         CONTAINER_SANDBOX_ULIMITS: Object.entries(ulimits)

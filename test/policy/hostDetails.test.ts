@@ -7,9 +7,9 @@ import { ways } from "./ways.ts"
 
 const { tools, "an adapter": adapter, MCP: mcp } = ways
 
-describe("a model reads nothing of the host", () => {
+describe("a model reads no detail of the host in an error", () => {
   for (const [name, way] of Object.entries({ tools, adapter, mcp })) {
-    it(`by ${name}`, async () => {
+    it(`from ${name}`, async () => {
       for (const { driver, leaseStore, reads } of brokenHosts) {
         await way?.({ driver, ...(leaseStore && { leaseStore }) }, async (ask) => {
           const { ok, text } = await ask({})
@@ -20,7 +20,7 @@ describe("a model reads nothing of the host", () => {
     })
   }
 
-  it("where it can't be set up, and the program's log has it all", async () => {
+  it("when the host can't be set up, and the program's log has the details", async () => {
     for (const { reads, ...options } of unreadyHosts) {
       const logged: Array<LogEntry> = []
       const logger = (entry: LogEntry) => void logged.push(entry)

@@ -57,8 +57,8 @@ const drivers = [
 
 for (const { name, driver, runtime, weaker, missing } of drivers) {
   for (const [way, through] of Object.entries(ways)) {
-    describe(`the operator's word on ${name}`, () => {
-      const title = `holds for what is asked through ${way}`
+    describe(`the operator's settings on ${name}`, () => {
+      const title = `limit what a model or program may ask for through ${way}`
       if (missing !== undefined) return skipped(title, missing)
       it(title, async () => {
         using service = await secretService()

@@ -6,8 +6,8 @@ import { skipped } from "../support/skipped.ts"
 import { secretService } from "./secretService.ts"
 import { ways } from "./ways.ts"
 
-describe("what an engine and a registry say of a pull", () => {
-  const title = "reaches nobody who asks for a sandbox"
+describe("the engine's and registry's messages about a failed pull", () => {
+  const title = "are not shown to a program or model that asks for a sandbox"
   if (noEngine !== undefined) return skipped(title, noEngine)
   for (const [way, through] of Object.entries(ways)) {
     it(`${title} through ${way}`, async () => {

@@ -71,7 +71,7 @@ const share = (runtime: "runc" | "gvisor") => async () => {
   assert.strictEqual((await get(gateway, second, second.token)).status, 410)
 }
 
-describe("ports of two sandboxes have addresses of their own behind one port", () => {
+describe("ports of two sandboxes have their own addresses behind the gateway's one port", () => {
   for (const [runtime, lack] of [
     ["runc", undefined],
     ["gvisor", noGvisor],

@@ -105,7 +105,7 @@ const reasonOf = async (creation: Promise<unknown>) => {
 }
 
 for (const { name, missing, driver, client, address } of hosts) {
-  describe(`an image of a registry with a password, on ${name}`, () => {
+  describe(`an image from a registry with a password, on ${name}`, () => {
     const image = `${address}/team/private:1`
     const limits = { memory: "64MiB", cpus: 0.1, pids: 64 } as const
     const logged: Array<string> = []
@@ -140,7 +140,7 @@ for (const { name, missing, driver, client, address } of hosts) {
     const withRight = { image, registryCredentials: { [address]: right } }
     const withWrong = { image, registryCredentials: { [address]: wrong } }
 
-    test("is had with the credentials of a creation, and by nobody else then", {}, async (box) => {
+    test("is pulled with the credentials of a creation, and not for others without them", {}, async (box) => {
       assert.strictEqual(await reasonOf(box.create({ image })), "login")
       assert.strictEqual(await reasonOf(box.create(withWrong)), "credentials")
       // All at once: what one pulls, the others do not get.
@@ -161,7 +161,7 @@ for (const { name, missing, driver, client, address } of hosts) {
       assert.strictEqual((await again.run("echo works")).stdout, "works\n")
     })
 
-    test("is had with the credentials of the settings", {
+    test("is pulled with the credentials of the settings", {
       registryCredentials: { [address]: right },
     }, async (box) => {
       const sandbox = await box.create({ image })
@@ -176,7 +176,7 @@ for (const { name, missing, driver, client, address } of hosts) {
       assert.strictEqual(await reasonOf(box.create(withWrong)), "credentials")
     })
 
-    test("is not had with wrong credentials of the settings", {
+    test("is not pulled with wrong credentials of the settings", {
       registryCredentials: { [address]: wrong },
     }, async (box) => {
       const error = await failureOf(box.create({ image }))
@@ -184,14 +184,16 @@ for (const { name, missing, driver, client, address } of hosts) {
       assert.match(error.message, /refuses the credentials .* see that they are right/)
     })
 
-    test("is asked for each time where that is set", { pull: "always" }, async (box) => {
+    test('is requested from the registry each time with pull: "always"', {
+      pull: "always",
+    }, async (box) => {
       await box.create(withRight)
       assert.strictEqual(await reasonOf(box.create({ image })), "login")
     })
 
     if (name === "docker-swarm") return
 
-    test("can be snapshotted, and forked without its credentials", {}, async (box) => {
+    test("can be snapshotted, and created from the snapshot without credentials", {}, async (box) => {
       const sandbox = await box.create(withRight)
       await sandbox.files.write("note", "kept")
       await sandbox.snapshot("mine")
@@ -203,7 +205,7 @@ for (const { name, missing, driver, client, address } of hosts) {
   })
 }
 
-describe("a registry with a password and Docker's configuration", () => {
+describe("an image from a registry with a password, with Docker's configuration having", () => {
   const image = `${registry?.address}/team/private:1`
   const address = registry?.address ?? ""
   const helper = (name: string, script: string) => {

@@ -37,7 +37,7 @@ describe("the packages", () => {
     }
   })
 
-  it("have READMEs whose links lead somewhere for who has only the package", () => {
+  it("have READMEs whose links work for a reader of the package alone", () => {
     const files = new Set(["README.md", "LICENSE", "docs/a.md"])
     const text = [
       "[a](docs/a.md#there) [b](https://example.com/x.md) [c](#here) ![d](LICENSE)",
@@ -57,7 +57,9 @@ describe("the packages", () => {
     }
   })
 
-  it("get one new version together, and their changes told", { timeout: 300_000 }, async () => {
+  it("get one new version together, and a changelog with the change", {
+    timeout: 300_000,
+  }, async () => {
     const copy = mkdtempSync(join(tmpdir(), "cordon-release-"))
     try {
       for (const file of ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ".changeset"]) {
@@ -87,7 +89,7 @@ describe("the packages", () => {
 })
 
 describe("the release", () => {
-  it("knows a repository by what git calls it", () => {
+  it("derives the repository's URL from git's remote", () => {
     const expected = "git+https://git.example.com/team/cordon.git"
     for (const remote of [
       "https://git.example.com/team/cordon",
@@ -102,7 +104,7 @@ describe("the release", () => {
     }
   })
 
-  it("sees a package that has outgrown its budget", () => {
+  it("fails for a package above its size budget", () => {
     const page = readFileSync(join(root, "docs/sizes.md"), "utf8")
     const rows = [...page.matchAll(/^\| `(\S+)` \| (\d+) kB \| (\d+) \| ([\d.]+) MB \|$/gm)]
     const sizes = rows.map(([, name = "", packed, brings, installed]) => ({

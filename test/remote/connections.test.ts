@@ -68,7 +68,7 @@ const version = (options: ConnectionOptions, env: Record<string, string> = {}) =
   )
 
 describe("connections to an engine", () => {
-  it.live("resume the TLS session of the ones before", () =>
+  it.live("resume the TLS session of earlier connections", () =>
     Effect.gen(function* () {
       const resumed: Array<boolean> = []
       const host = yield* secured((socket) => void resumed.push(socket.isSessionReused()))
@@ -82,7 +82,7 @@ describe("connections to an engine", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("that break: what may be repeated is, as often as was said, and nothing else", () =>
+  it.live("that break repeat only repeatable requests, as often as configured", () =>
     Effect.gen(function* () {
       const seen = new Map<string, number>()
       const server = createHttpServer((request, response) => {
@@ -129,7 +129,7 @@ describe("connections to an engine", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("take a key that is encrypted, and say what is wrong with its passphrase", () =>
+  it.live("accept an encrypted key, and say what is wrong with its passphrase", () =>
     Effect.gen(function* () {
       const host = yield* secured()
       const path = join(yield* folder, "key.pem")
@@ -194,7 +194,7 @@ describe("connections to an engine", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("are set up by a program's configuration", () =>
+  it.live("are set up by the program's Config", () =>
     Effect.gen(function* () {
       const host = yield* secured()
       const driver = layerConfig({

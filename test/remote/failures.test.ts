@@ -221,8 +221,8 @@ const cases: ReadonlyArray<Case> = [
   ],
 ]
 
-describe("what keeps an engine from being reached", () => {
-  it.live.each(cases)("is told: %s", ([, reason, makeOptions]) =>
+describe("an unreachable engine", () => {
+  it.live.each(cases)("gives an error that says why: %s", ([, reason, makeOptions]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(version(yield* makeOptions))
       assert.strictEqual(error._tag, "EngineUnreachable")

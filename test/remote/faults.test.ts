@@ -149,7 +149,7 @@ const anew = <A, E>(proxy: FaultProxy, use: Effect.Effect<A, E, SandboxDriver>) 
   )
 
 describe("a network that fails", () => {
-  through("makes all slower by its latency, and nothing else", (proxy) =>
+  through("only by latency makes calls slower, and changes no result", (proxy) =>
     Effect.gen(function* () {
       proxy.latency = 250
       yield* withSandbox((id) =>
@@ -189,67 +189,65 @@ describe("a network that fails", () => {
       }),
     )
 
-    through(
-      `at any step of connecting (${fate}) begins what it was for once or not at all`,
-      (proxy) =>
-        withSandbox((id) =>
-          Effect.gen(function* () {
-            const content = Buffer.alloc(300_000, "cordon")
-            const put = Effect.flatMap(SandboxDriver, (driver) =>
-              driver.putArchive(
-                id,
-                FilePath.make("/work"),
-                packArchive(
-                  Stream.succeed({
-                    path: "file",
-                    kind: "file" as const,
-                    size: content.length,
-                    mode: 0o644,
-                    content: Stream.succeed(new Uint8Array(content)),
-                  }),
-                ),
+    through(`at any step of connecting (${fate}) runs the command once or not at all`, (proxy) =>
+      withSandbox((id) =>
+        Effect.gen(function* () {
+          const content = Buffer.alloc(300_000, "cordon")
+          const put = Effect.flatMap(SandboxDriver, (driver) =>
+            driver.putArchive(
+              id,
+              FilePath.make("/work"),
+              packArchive(
+                Stream.succeed({
+                  path: "file",
+                  kind: "file" as const,
+                  size: content.length,
+                  mode: 0o644,
+                  content: Stream.succeed(new Uint8Array(content)),
+                }),
               ),
-            )
-            const ways = {
-              command: Effect.asVoid(run(id, counting("sleep 0.2"))),
-              archive: Effect.andThen(put, run(id, counting())),
-            }
-            for (const [way, use] of Object.entries(ways)) {
-              for (const step of ["POST /containers/ID/exec ", "POST /exec/ID/start "]) {
-                yield* run(id, "rm -f /work/count /work/file")
-                const times = strike(proxy, step, fate, 1)
-                yield* anew(proxy, use)
-                assert.isAtLeast(times(), 2, step)
-                assert.strictEqual(yield* timesRun(id), 1, `${way} ${step}`)
-                if (way === "archive") {
-                  const { stdout } = yield* run(id, "wc -c </work/file")
-                  assert.strictEqual(Number(stdout), content.length)
-                }
-                // Where it goes on, what happened is told, and nothing was begun.
-                strike(proxy, step, fate, Number.POSITIVE_INFINITY)
-                yield* anew(
-                  proxy,
-                  Effect.gen(function* () {
-                    const error = yield* Effect.flip(use)
-                    assert.strictEqual(error._tag, "EngineUnreachable", step)
-                    assert.match(error.message, /its answer got lost .* and nothing was begun/)
-                    proxy.fate = () => "pass"
-                    assert.strictEqual(yield* timesRun(id), 1, `${way} ${step}`)
-                    yield* use
-                    assert.strictEqual(yield* timesRun(id), 2, `${way} ${step}`)
-                  }),
-                )
+            ),
+          )
+          const ways = {
+            command: Effect.asVoid(run(id, counting("sleep 0.2"))),
+            archive: Effect.andThen(put, run(id, counting())),
+          }
+          for (const [way, use] of Object.entries(ways)) {
+            for (const step of ["POST /containers/ID/exec ", "POST /exec/ID/start "]) {
+              yield* run(id, "rm -f /work/count /work/file")
+              const times = strike(proxy, step, fate, 1)
+              yield* anew(proxy, use)
+              assert.isAtLeast(times(), 2, step)
+              assert.strictEqual(yield* timesRun(id), 1, `${way} ${step}`)
+              if (way === "archive") {
+                const { stdout } = yield* run(id, "wc -c </work/file")
+                assert.strictEqual(Number(stdout), content.length)
               }
+              // Where it goes on, what happened is told, and nothing was begun.
+              strike(proxy, step, fate, Number.POSITIVE_INFINITY)
+              yield* anew(
+                proxy,
+                Effect.gen(function* () {
+                  const error = yield* Effect.flip(use)
+                  assert.strictEqual(error._tag, "EngineUnreachable", step)
+                  assert.match(error.message, /its answer got lost .* and nothing was begun/)
+                  proxy.fate = () => "pass"
+                  assert.strictEqual(yield* timesRun(id), 1, `${way} ${step}`)
+                  yield* use
+                  assert.strictEqual(yield* timesRun(id), 2, `${way} ${step}`)
+                }),
+              )
             }
-            // What the engine had started to connect with is gone, and whatever it ran.
-            yield* run(id, "pgrep -fc 'init connec[t]'; pgrep -c sleep").pipe(
-              Effect.repeat({
-                schedule: Schedule.spaced("200 millis"),
-                until: ({ stdout }) => stdout === "0\n0\n",
-              }),
-            )
-          }),
-        ),
+          }
+          // What the engine had started to connect with is gone, and whatever it ran.
+          yield* run(id, "pgrep -fc 'init connec[t]'; pgrep -c sleep").pipe(
+            Effect.repeat({
+              schedule: Schedule.spaced("200 millis"),
+              until: ({ stdout }) => stdout === "0\n0\n",
+            }),
+          )
+        }),
+      ),
     )
   }
 
@@ -271,7 +269,7 @@ describe("a network that fails", () => {
   const messageOf = (end: Result.Result<unknown, { readonly message: string }>) =>
     Result.isFailure(end) ? end.failure.message : "it ended"
 
-  through("in the middle of a command tells so, and ends the command", (proxy) =>
+  through("in the middle of a command fails the call, and ends the command", (proxy) =>
     withSandbox((id) =>
       Effect.gen(function* () {
         const reset = Effect.sync(() => proxy.reset())
@@ -282,7 +280,7 @@ describe("a network that fails", () => {
     ),
   )
 
-  through("goes silent without closing: the command is given up with the reason", (proxy) =>
+  through("by going silent ends a command's call with the reason", (proxy) =>
     withSandbox((id) =>
       Effect.gen(function* () {
         const silence = Effect.sync(() => {
@@ -307,7 +305,7 @@ describe("a network that fails", () => {
   )
 
   through(
-    "goes silent: a command past its timeout is given up, and its sandbox left alone",
+    "by going silent ends the call of a command past its timeout, and leaves its sandbox alone",
     (proxy) =>
       withSandbox((id) =>
         Effect.gen(function* () {
@@ -341,7 +339,7 @@ describe("a network that fails", () => {
       ),
   )
 
-  through("is the engine's own end: the command ran once, and its files are there after", () =>
+  through("because the engine restarts has the command run once, and keeps its files", () =>
     withSandbox((id) =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver
@@ -362,7 +360,7 @@ describe("a network that fails", () => {
     ),
   )
 
-  through("leaves nothing on the engine in the end", () =>
+  through("leaves nothing on the engine after all these tests", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* leftInTheEnd, [])
     }),

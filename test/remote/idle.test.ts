@@ -78,24 +78,26 @@ const during = <A, E>(seconds: number, call: Effect.Effect<A, E>) =>
   })
 
 describe("connections to an engine", () => {
-  it.effect("a connection is not used again after a time in which a middlebox may forget it", () =>
-    Effect.gen(function* () {
-      const { host, seen } = yield* engineThat(() => [200, version])
-      yield* using(host, (engine) =>
-        Effect.gen(function* () {
-          yield* engine.version
-          yield* engine.version
-          yield* TestClock.adjust("5 seconds")
-          yield* engine.version
-        }),
-      )
-      const [first, second, third] = seen.map(({ connection }) => connection)
-      assert.isDefined(third)
-      assert.notInclude([first, second], third)
-    }).pipe(Effect.scoped),
+  it.effect(
+    "that are idle for 5 seconds are not used again, since a middlebox may have dropped them",
+    () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* engineThat(() => [200, version])
+        yield* using(host, (engine) =>
+          Effect.gen(function* () {
+            yield* engine.version
+            yield* engine.version
+            yield* TestClock.adjust("5 seconds")
+            yield* engine.version
+          }),
+        )
+        const [first, second, third] = seen.map(({ connection }) => connection)
+        assert.isDefined(third)
+        assert.notInclude([first, second], third)
+      }).pipe(Effect.scoped),
   )
 
-  it.effect("a read over a silent connection is asked over another one as well, and answered", () =>
+  it.effect("that are silent during a read have it sent over another one, and answered", () =>
     Effect.gen(function* () {
       const { host, seen } = yield* engineThat((_, nth) => (nth === 1 ? undefined : [200, version]))
       const result = yield* using(host, (engine) => during(4, engine.version))
@@ -105,24 +107,28 @@ describe("connections to an engine", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("a creation over a silent connection is sent once, and may have been made", () =>
-    Effect.gen(function* () {
-      const { host, seen } = yield* engineThat(() => undefined)
-      const result = yield* using(host, (engine) => during(40, engine.networkConnect("net", "box")))
-      assert.deepInclude(result, { _tag: "Failure" })
-      assert.deepNestedInclude(result, {
-        "failure._tag": "EngineUnreachable",
-        "failure.delivered": "perhaps",
-      })
-      assert.deepStrictEqual(
-        seen.map(({ line }) => line).filter((line) => line.startsWith("POST")),
-        ["POST /networks/net/connect"],
-      )
-    }).pipe(Effect.scoped),
+  it.effect(
+    "that are silent during a creation do not repeat it, and say that it may have happened",
+    () =>
+      Effect.gen(function* () {
+        const { host, seen } = yield* engineThat(() => undefined)
+        const result = yield* using(host, (engine) =>
+          during(40, engine.networkConnect("net", "box")),
+        )
+        assert.deepInclude(result, { _tag: "Failure" })
+        assert.deepNestedInclude(result, {
+          "failure._tag": "EngineUnreachable",
+          "failure.delivered": "perhaps",
+        })
+        assert.deepStrictEqual(
+          seen.map(({ line }) => line).filter((line) => line.startsWith("POST")),
+          ["POST /networks/net/connect"],
+        )
+      }).pipe(Effect.scoped),
   )
 
   it.effect(
-    "a removal over a silent connection goes on over another one until nothing is left",
+    "that are silent during a removal have it repeated over another one until the container is gone",
     () =>
       Effect.gen(function* () {
         const underWay = { message: "removal of container box is already in progress" }
@@ -136,7 +142,7 @@ describe("connections to an engine", () => {
       }).pipe(Effect.scoped),
   )
 
-  it.effect("a kill over a silent connection that had been done before is done", () =>
+  it.effect("that are silent during a kill accept that its repetition finds nothing running", () =>
     Effect.gen(function* () {
       const { host } = yield* engineThat((_, nth) =>
         nth === 1 ? undefined : [409, { message: "Container box is not running" }],

@@ -40,7 +40,7 @@ const wrong: ReadonlyArray<readonly [name: string, options: ConnectionOptions, i
 ]
 
 describe("settings of a remote engine", () => {
-  it.live.each(wrong)("that can't work are refused: %s", ([, options, issue]) =>
+  it.live.each(wrong)("are refused: %s", ([, options, issue]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(endpointOf(options))
       assert.include(["InvalidInput", "EngineUnreachable"], error._tag)
@@ -51,7 +51,7 @@ describe("settings of a remote engine", () => {
     }),
   )
 
-  it.live("take Docker's ports, and its variables", () =>
+  it.live("default to Docker's ports, and follow Docker's environment variables", () =>
     Effect.gen(function* () {
       const folder = yield* Effect.acquireRelease(
         Effect.sync(() => mkdtempSync(join(tmpdir(), "cordon-tls-"))),
@@ -67,7 +67,7 @@ describe("settings of a remote engine", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("warn once of a host that anybody may listen to, and never of loopback", () =>
+  it.live("warn once about an unencrypted remote host, and never about loopback", () =>
     Effect.gen(function* () {
       const warnings: Array<unknown> = []
       const logger = Logger.make(({ message }) => void warnings.push(message))

@@ -83,7 +83,7 @@ const test = (name: string, key: string, body: (stage: Stage) => Promise<void>) 
 const ran = "echo ran >> ran"
 
 describe.concurrent("connections over TLS that fall silent", () => {
-  test("while they are idle cost a new connection", "idle", async ({ proxy, box, runs }) => {
+  test("while idle are replaced by a new connection", "idle", async ({ proxy, box, runs }) => {
     await box.run(ran)
     proxy.freeze()
     await seconds(7)
@@ -93,80 +93,84 @@ describe.concurrent("connections over TLS that fall silent", () => {
     assert.strictEqual(await box.files.readText("file"), "content")
   })
 
-  test("just before a command end it in time, which is not run twice", "before", async (stage) => {
-    const { proxy, box, runs } = stage
-    await box.run(ran)
-    proxy.freeze()
-    const call = box.exec(ran, { timeout: "3 seconds" })
-    assert.deepInclude(await failureOf(13, "a command", call), {
-      _tag: "EngineUnreachable",
-      delivered: "perhaps",
-    })
-    assert.strictEqual(await runs(), 1)
-    await box.run(ran)
-    assert.strictEqual(await runs(), 2)
-  })
+  test(
+    "just before a command fail it in time, and it does not run twice",
+    "before",
+    async (stage) => {
+      const { proxy, box, runs } = stage
+      await box.run(ran)
+      proxy.freeze()
+      const call = box.exec(ran, { timeout: "3 seconds" })
+      assert.deepInclude(await failureOf(13, "a command", call), {
+        _tag: "EngineUnreachable",
+        delivered: "perhaps",
+      })
+      assert.strictEqual(await runs(), 1)
+      await box.run(ran)
+      assert.strictEqual(await runs(), 2)
+    },
+  )
 
-  test("while a command runs say that it had begun", "within", async ({ proxy, box, runs }) => {
-    const begun = async () => {
-      while ((await runs()) === 0) await seconds(0.1)
-    }
-    const limited = box.exec(`${ran}; sleep 300`, { timeout: "10 seconds" })
-    await begun()
-    // The news of it takes the way through the proxy.
-    await seconds(1)
-    proxy.freeze()
-    const calls = [
-      failureOf(20, "a command with a timeout", limited),
-      failureOf(45, "an input", box.exec("cat > all", { stdin: Buffer.alloc(8_000_000) })),
-    ]
-    const [failure] = await Promise.all(calls)
-    assert.deepInclude(failure, { _tag: "EngineUnreachable", delivered: "yes" })
-    assert.strictEqual(await runs(), 1)
-  })
+  test(
+    "while a command runs fail it, and say that it had begun",
+    "within",
+    async ({ proxy, box, runs }) => {
+      const begun = async () => {
+        while ((await runs()) === 0) await seconds(0.1)
+      }
+      const limited = box.exec(`${ran}; sleep 300`, { timeout: "10 seconds" })
+      await begun()
+      // The news of it takes the way through the proxy.
+      await seconds(1)
+      proxy.freeze()
+      const calls = [
+        failureOf(20, "a command with a timeout", limited),
+        failureOf(45, "an input", box.exec("cat > all", { stdin: Buffer.alloc(8_000_000) })),
+      ]
+      const [failure] = await Promise.all(calls)
+      assert.deepInclude(failure, { _tag: "EngineUnreachable", delivered: "yes" })
+      assert.strictEqual(await runs(), 1)
+    },
+  )
 
   // In the middle of a handshake, of an answer, and before any of it.
   for (const allowance of [0, 700, 2600]) {
-    test(
-      `after ${allowance} bytes end every call in its time`,
-      `cut-${allowance}`,
-      async (stage) => {
-        const { proxy, sandboxes, box, runs } = stage
-        const [stopped, removed] = await Promise.all(
-          ["stopped", "removed"].map((name) => sandboxes.create({ name })),
-        )
-        assert(stopped !== undefined && removed !== undefined)
-        await box.run(ran)
-        proxy.allowance = allowance
-        proxy.freeze()
-        const commands = [
-          failureOf(11, "a command", box.exec(ran, { timeout: "1 second" })),
-          failureOf(40, "a command without a timeout", box.exec(ran)),
-        ]
-        const others = [
-          // Each asks the engine, and then over a connection to the sandbox.
-          failureOf(65, "reading", box.files.readText("ran")),
-          failureOf(65, "writing", box.files.write("file", "x")),
-          failureOf(65, "looking", box.inspect()),
-          failureOf(65, "listing", sandboxes.list()),
-          failureOf(65, "creating", sandboxes.create({ name: "new" })),
-          failureOf(65, "stopping", stopped.stop()),
-          failureOf(65, "removing", removed.remove()),
-        ]
-        for (const failure of await Promise.all([...commands, ...others])) {
-          if (failure === undefined) continue
-          assert.include(["EngineUnreachable", "EngineError"], failure._tag, failure.message)
-        }
-        // All know by now, and begin nothing that may have been begun.
-        commands.push(failureOf(11, "a later command", box.exec(ran, { timeout: "1 second" })))
-        const failures = await Promise.all(commands)
-        if (allowance === 0) assert.strictEqual(failures.at(-1)?.delivered, "never")
-        const known = failures.filter((failure) => failure === undefined).length
-        const perhaps = failures.filter((failure) => failure?.delivered === "perhaps").length
-        const times = (await runs()) - 1
-        assert.isAtLeast(times, known)
-        assert.isAtMost(times, known + perhaps)
-      },
-    )
+    test(`after ${allowance} bytes fail every call in time`, `cut-${allowance}`, async (stage) => {
+      const { proxy, sandboxes, box, runs } = stage
+      const [stopped, removed] = await Promise.all(
+        ["stopped", "removed"].map((name) => sandboxes.create({ name })),
+      )
+      assert(stopped !== undefined && removed !== undefined)
+      await box.run(ran)
+      proxy.allowance = allowance
+      proxy.freeze()
+      const commands = [
+        failureOf(11, "a command", box.exec(ran, { timeout: "1 second" })),
+        failureOf(40, "a command without a timeout", box.exec(ran)),
+      ]
+      const others = [
+        // Each asks the engine, and then over a connection to the sandbox.
+        failureOf(65, "reading", box.files.readText("ran")),
+        failureOf(65, "writing", box.files.write("file", "x")),
+        failureOf(65, "looking", box.inspect()),
+        failureOf(65, "listing", sandboxes.list()),
+        failureOf(65, "creating", sandboxes.create({ name: "new" })),
+        failureOf(65, "stopping", stopped.stop()),
+        failureOf(65, "removing", removed.remove()),
+      ]
+      for (const failure of await Promise.all([...commands, ...others])) {
+        if (failure === undefined) continue
+        assert.include(["EngineUnreachable", "EngineError"], failure._tag, failure.message)
+      }
+      // All know by now, and begin nothing that may have been begun.
+      commands.push(failureOf(11, "a later command", box.exec(ran, { timeout: "1 second" })))
+      const failures = await Promise.all(commands)
+      if (allowance === 0) assert.strictEqual(failures.at(-1)?.delivered, "never")
+      const known = failures.filter((failure) => failure === undefined).length
+      const perhaps = failures.filter((failure) => failure?.delivered === "perhaps").length
+      const times = (await runs()) - 1
+      assert.isAtLeast(times, known)
+      assert.isAtMost(times, known + perhaps)
+    })
   }
 })

@@ -29,7 +29,7 @@ const versionAt = (host: string, env: Record<string, string> = {}, connectTimeou
     Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(env)),
   )
 
-describe("an engine through ssh", () => {
+describe("an engine over ssh", () => {
   const test = (title: string, body: () => Effect.Effect<unknown, unknown>, timeout = 60_000) =>
     noSshd === undefined ? it.live(title, body, timeout) : skipped(title, noSshd)
 
@@ -38,7 +38,7 @@ describe("an engine through ssh", () => {
       while (!is()) await new Promise((resolve) => setTimeout(resolve, 50))
     })
 
-  test("is found by DOCKER_HOST, with a user and a port", () =>
+  test("is found through DOCKER_HOST, with a user and a port", () =>
     Effect.gen(function* () {
       const { Version } = yield* Effect.promise(() => engine.version())
       for (const env of [
@@ -66,7 +66,7 @@ describe("an engine through ssh", () => {
     ["noisy", /something else than an engine writes/],
   ]
   for (const [host, says] of failures) {
-    test(`says what to do where it is ${host}`, () =>
+    test(`gives an error that says what to do when the host is ${host}`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(versionAt(`ssh://${host}`))
         assert.strictEqual(error._tag, "EngineUnreachable")
@@ -75,7 +75,7 @@ describe("an engine through ssh", () => {
   }
 
   for (const host of ["silent", "hanging"]) {
-    test(`is given up in time where it is ${host}`, () =>
+    test(`fails in time when the host is ${host}`, () =>
       Effect.gen(function* () {
         const error = yield* Effect.flip(versionAt(`ssh://${host}`, {}, 1500))
         assert.strictEqual(error._tag, "EngineUnreachable")
@@ -85,7 +85,7 @@ describe("an engine through ssh", () => {
   }
 
   test(
-    "takes many sandboxes at once, and leaves no program behind",
+    "runs many sandboxes at once, and leaves no ssh process behind",
     () =>
       Effect.promise(async () => {
         {
@@ -112,7 +112,7 @@ describe("an engine through ssh", () => {
   )
 })
 
-describe("an address of ssh", () => {
+describe("an ssh address", () => {
   const refused: ReadonlyArray<readonly [host: string, says: RegExp]> = [
     ["ssh://-oProxyCommand=touch%20owned", /host name|look like/],
     ["ssh://user@-oProxyCommand=x", /host name|look like/],
@@ -129,7 +129,7 @@ describe("an address of ssh", () => {
     ["ssh://", /look like/],
     ["ssh://host:99999", /look like/],
   ]
-  it.live.each(refused)("that ssh or a shell could take for more is refused: %s", ([host, says]) =>
+  it.live.each(refused)("that ssh or a shell could misread is refused: %s", ([host, says]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(versionAt(host))
       assert.match(error.message, says)

@@ -48,9 +48,13 @@ describe("a real engine that asks for a client certificate", () => {
         )
       : skipped(title, noEngineContainers)
 
-  check("says so where there is none", () => ({ ca }), /requires a client certificate/)
   check(
-    "refuses one that another authority signed",
+    "gives an error that says so when the client has none",
+    () => ({ ca }),
+    /requires a client certificate/,
+  )
+  check(
+    "refuses one from another authority",
     () => ({ ca, ...makeAuthority().client() }),
     /does not accept our client certificate/,
   )
@@ -59,7 +63,7 @@ describe("a real engine that asks for a client certificate", () => {
     () => ({ ca, ...engine?.authority.client(true) }),
     /does not accept our client certificate/,
   )
-  check("is not believed without its authority", () => ({}), /not signed by an authority/)
+  check("is not trusted without its CA", () => ({}), /not signed by an authority/)
 })
 
 // The tools' tests read it: another engine reaches the registry by another way.
