@@ -76,6 +76,9 @@ export const openBelow = (folder: Folder, name: string): Promise<Folder> =>
 const partsOf = (path: string, separator: string | RegExp = "/") =>
   path.split(separator).filter((part) => part !== "" && part !== ".")
 
+/** Session storage in a folder, as {@link makeTree} makes it. */
+export type Tree = ReturnType<typeof makeTree>
+
 /** Session storage in a folder, given by its real path. */
 export const makeTree = (root: string, descriptors: boolean) => {
   /** Where a link leads, in parts from the root. */
