@@ -43,7 +43,7 @@ describe("the site", () => {
   it("describes each page in llms.txt by its first sentence", () => {
     const text = llmsTxt(contents, pages)
     for (const file of contents.flatMap((part) => part.pages)) assert.include(text, `](/${file})`)
-    assert.include(text, "[Podman](/docs/podman.md): The Docker driver works on Podman's ")
+    assert.include(text, "[Podman](/docs/podman.md): Run sandboxes on Podman with the ")
   })
 
   it("fails its link check for a missing page or heading", () => {
