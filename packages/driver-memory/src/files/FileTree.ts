@@ -12,7 +12,7 @@ import { type FsStat, InMemoryFs } from "just-bash"
 
 const mostLinks = 40
 
-/** What an entry is, a link being itself. */
+/** The kind of an entry; links are not followed. */
 export const kindOf = (stat: FsStat): FileStat["kind"] =>
   stat.isSymbolicLink ? "symlink" : stat.isFile ? "file" : stat.isDirectory ? "directory" : "other"
 
@@ -63,8 +63,8 @@ class CountedFs extends InMemoryFs {
 }
 
 /**
- * A sandbox's file system with the rules of a real one: just-bash's own stays out of the way of
- * scripts, so writing over a folder, below a file or through a link is checked here.
+ * A sandbox's file system with the rules of a real one. The file system of just-bash does not check writing over a
+ * folder, below a file or through a link, so this class does.
  */
 export class FileTree {
   readonly #fs: CountedFs
@@ -77,12 +77,12 @@ export class FileTree {
     return this.#fs
   }
 
-  /** How many changes there were: where it is the same later, nothing has changed in between. */
+  /** The number of changes so far. If it stays the same, nothing has changed. */
   get changes(): number {
     return this.#fs.changes
   }
 
-  /** Runs one operation; what just-bash throws becomes the error a caller can act on. */
+  /** Runs one operation, and turns what just-bash throws into an error that callers can act on. */
   attempt<A>(path: string, operation: (fs: InMemoryFs) => Promise<A>): Effect.Effect<A, FileError> {
     return Effect.tryPromise({
       try: () => operation(this.fs),
@@ -106,8 +106,8 @@ export class FileTree {
   }
 
   /**
-   * Where a path leads, every link in it followed, the last one too. What does not exist yet is
-   * allowed: the result says where it would be.
+   * The real path: every link is followed, the last one too. The path need not exist: the result then
+   * says where it would be.
    */
   resolve(path: string): Effect.Effect<string, FileError> {
     const tree = this
@@ -187,7 +187,7 @@ export class FileTree {
     })
   }
 
-  /** Dates a file or a folder, where there is a time to date it with. */
+  /** Sets the time of a file or a folder; no effect without a time. */
   setTime(path: string, modifiedAt: Date | undefined): Effect.Effect<void, FileError> {
     return modifiedAt === undefined
       ? Effect.void

@@ -61,7 +61,7 @@ const below = (
     ),
   )
 
-/** What a folder holds, as `tar -C folder -c .` would give it. */
+/** Packs a folder, as `tar -C folder -c .` does. */
 export const getArchive = (tree: FileTree, path: string): Stream.Stream<Uint8Array, FileError> =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -73,7 +73,7 @@ export const getArchive = (tree: FileTree, path: string): Stream.Stream<Uint8Arr
     }),
   )
 
-/** Unpacks as `tar -x` would: nothing outside the folder is written, links are made as they are. */
+/** Unpacks as `tar -x` does: nothing outside of the folder is written, and links keep their targets. */
 export const putArchive = Effect.fnUntraced(function* <E>(
   tree: FileTree,
   path: string,
@@ -81,7 +81,7 @@ export const putArchive = Effect.fnUntraced(function* <E>(
 ): Effect.fn.Return<void, FileError | E> {
   const root = yield* tree.makeDirectory(path)
 
-  /** Where a name in the archive is; undefined for the folder itself. */
+  /** The path of an entry, by its name in the archive; undefined for the folder itself. */
   const place = Effect.fnUntraced(function* (name: string) {
     const relative = yield* storagePath(name).pipe(
       Effect.mapError(
@@ -99,7 +99,7 @@ export const putArchive = Effect.fnUntraced(function* <E>(
     return { target, parent: parent || "/" }
   })
 
-  /** The bytes of an entry; a hard link's are those of the file it is another name of. */
+  /** The bytes of an entry; for a hard link, those of the file that it links to. */
   const bytesOf = Effect.fnUntraced(function* (entry: ArchiveEntry<FileError | E>) {
     if (entry.kind !== "hardlink") {
       return Uint8Array.from(Buffer.concat(yield* Stream.runCollect(entry.content)))
@@ -112,7 +112,7 @@ export const putArchive = Effect.fnUntraced(function* <E>(
     return yield* tree.read(original.target)
   })
 
-  // Set in the end: what comes into a folder changes its time.
+  // Folders get their times at the end: unpacking into a folder changes its time.
   const folders = new Map<string, Date | undefined>()
   yield* unpackArchive(archive, (entry) =>
     Effect.gen(function* () {
@@ -126,7 +126,7 @@ export const putArchive = Effect.fnUntraced(function* <E>(
       }
       if (entry.kind === "other") return
       const bytes = entry.kind === "symlink" ? undefined : yield* bytesOf(entry)
-      // What is in the way is replaced, never written through.
+      // A file or link at this path is replaced. Writing to it would write through a link.
       const existing = yield* tree.lstat(target)
       if (existing !== undefined && !existing.isDirectory) {
         yield* tree.attempt(target, (fs) => fs.rm(target))

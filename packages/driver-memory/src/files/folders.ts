@@ -1,4 +1,4 @@
-/** What a sandbox's user does with folders, on the sandbox's file tree. */
+/** The operations on folders that a sandbox's user has, on the sandbox's file tree. */
 import { posix } from "node:path"
 import {
   AlreadyExists,
@@ -17,7 +17,7 @@ import { runCommand } from "../scripts/runCommand.ts"
 import { type FileTree, kindOf } from "./FileTree.ts"
 import { globMatcher } from "./glob.ts"
 
-/** Cordon's own files, which are nobody's. */
+/** Cordon's own files, which no listing shows. */
 const ownFiles = ".cordon-*"
 
 const entriesBelow = (
@@ -50,7 +50,7 @@ const entriesBelow = (
     return entries
   })
 
-/** What is in a folder, `depth` folders deep, but for names that match one of the globs. */
+/** Lists a folder `depth` folders deep, without the names that match one of the globs. */
 export const listFolder = Effect.fnUntraced(function* (
   tree: FileTree,
   path: string,
@@ -66,7 +66,7 @@ export const listFolder = Effect.fnUntraced(function* (
   return yield* entriesBelow(tree, yield* tree.resolve(path), "", depth, skips)
 })
 
-/** Where a file is, links on the way followed, but none that it is itself. */
+/** The real path of a file: links in its folders are followed, but not the file itself if it is a link. */
 const placeOf = Effect.fnUntraced(function* (tree: FileTree, path: string) {
   const name = posix.basename(path)
   if (["", ".", ".."].includes(name)) {
@@ -91,7 +91,7 @@ export const removeFile = Effect.fnUntraced(function* (
   yield* tree.attempt(path, (fs) => fs.rm(at, { recursive: stat.isDirectory }))
 })
 
-/** Moves a file, a link or a folder, as the port has it. */
+/** Moves a file, a link or a folder, as `SandboxDriver.moveFile` says. */
 export const moveFile = Effect.fnUntraced(function* (tree: FileTree, from: string, to: string) {
   const source = yield* placeOf(tree, from)
   const stat = yield* tree.lstat(source)
@@ -115,7 +115,8 @@ export const moveFile = Effect.fnUntraced(function* (tree: FileTree, from: strin
     : []
   if (existing !== undefined) yield* tree.attempt(to, (fs) => fs.rm(target))
   yield* tree.attempt(to, (fs) => fs.mv(source, target))
-  // just-bash makes folders anew; those above last, since what is in them changes their times.
+  // just-bash makes new folders, so their modes and times are set again: inner folders first, since a change in
+  // a folder changes the time of the folder.
   const folders = moved.filter(({ kind }) => kind === "directory").toReversed()
   if (stat.isDirectory)
     folders.push({ ...stat, name: "", path: "", modifiedAt: stat.mtime, kind: "directory" })
@@ -127,8 +128,8 @@ export const moveFile = Effect.fnUntraced(function* (tree: FileTree, from: strin
 })
 
 /**
- * $1: options of grep, $2: pattern, then files. Prints for each file NUL, then its lines that match, each
- * with its number; nothing but the reason where the pattern is none.
+ * $1: options of grep, $2: pattern, then files. Prints a NUL for each file, then its lines that match, each
+ * with its number. If the pattern is invalid, prints only the reason, to standard error.
  */
 const searchScript = `options=$1 pattern=$2
 shift 2
@@ -139,7 +140,7 @@ for file in "$@"; do printf '\\0'; grep "$options" -e "$pattern" "$file"; done
 exit 0
 `
 
-/** Lines of text files that match, with paths relative to the folder. */
+/** Finds the lines of text files that match; paths are relative to the folder. */
 export const searchFolder = Effect.fnUntraced(function* (
   tree: FileTree,
   path: string,

@@ -1,7 +1,7 @@
 /** What one character of a name must be, or `*` for any number of characters. */
 type Part = "*" | ((character: string) => boolean)
 
-/** The set of characters between brackets, the first of which is at `start`, and where it ends. */
+/** The set of characters between brackets whose first character is at `start`, and the index of its end. */
 const setAt = (glob: ReadonlyArray<string>, start: number): readonly [Part, number] | undefined => {
   const isNegated = glob[start] === "!" || glob[start] === "^"
   const first = isNegated ? start + 1 : start
@@ -39,14 +39,14 @@ const partsOf = (glob: ReadonlyArray<string>): ReadonlyArray<Part> => {
   return parts
 }
 
-/** Whether names match a glob, as the shell has it: `*`, `?`, `[a-z]`, `[!x]` and `\` before a character. */
+/** Tells whether a name matches a glob of the shell: `*`, `?`, `[a-z]`, `[!x]` and `\` before a character. */
 export const globMatcher = (glob: string): ((name: string) => boolean) => {
   const parts = partsOf([...glob])
   return (name) => {
     const characters = [...name]
     let at = 0
     let part = 0
-    // Where the last `*` stands, and up to where it reaches.
+    // The index of the last `*`, and the index in the name up to which it matches.
     let star = -1
     let reach = 0
     while (at < characters.length) {

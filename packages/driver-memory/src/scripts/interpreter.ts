@@ -20,13 +20,13 @@ export interface Where {
   readonly cwd: string
 }
 
-/** The end of a sandbox's script that its shell hears of: see `shells.ts`. */
+/** Where a script writes down the state that its shell goes on with: see `shells.ts`. */
 export interface StateSink extends Sink {
   /** The variable that names what the script calls in place of `exit`. */
   readonly exitVariable: string
 }
 
-/** Adds a UTF-8 locale where none is set, as most images have it. */
+/** Adds a UTF-8 locale, as most images have it, where the variables set none. */
 export const defaultLanguage = (env: Readonly<Record<string, string>>) =>
   ["LANG", "LC_ALL", "LC_CTYPE"].some((name) => name in env)
     ? { ...env }

@@ -5,7 +5,7 @@ import { jobNames } from "./syntax.ts"
 interface Job {
   readonly id: string
   readonly done: Promise<ExecResult>
-  /** Whether what it prints is for whoever waits for it. */
+  /** Whether its output is kept for the script that waits for it. */
   readonly held: boolean
 }
 
@@ -18,7 +18,7 @@ export type RunJob = (
 
 const nothing = (exitCode = 0): ExecResult => ({ stdout: "", stderr: "", exitCode })
 
-/** What `&`, `wait`, `jobs` and `kill` are where there are no processes. */
+/** The commands `&`, `wait` and `jobs`, for scripts that run in no processes. */
 export const makeJobs = (run: RunJob) => {
   const jobs: Array<Job> = []
   const running = new Set<Job>()
@@ -60,7 +60,7 @@ export const makeJobs = (run: RunJob) => {
   const commands: ReadonlyArray<CustomCommand> = [start, wait, list]
   return {
     commands,
-    /** Waits for all that run. */
+    /** Waits until no job runs. */
     settled: async () => {
       while (running.size > 0) await Promise.allSettled([...running].map(({ done }) => done))
     },

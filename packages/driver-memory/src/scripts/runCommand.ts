@@ -66,7 +66,8 @@ export const runCommand = Effect.fnUntraced(function* (
   const timedOut = stops.isLate()
   output.pushRest({ ...result, stderr: timedOut ? "" : result.stderr })
   if (!timedOut) {
-    // Waits a little for the jobs: what they print soon is part of the command's output.
+    // Waits a little for the jobs: what they print soon is part of the command's output. Effect's clock may be a
+    // test's, but scripts run in real time.
     const grace = new Promise((resolve) => setTimeout(resolve, jobGrace))
     yield* Effect.promise(() => Promise.race([jobs.settled(), grace]))
   }

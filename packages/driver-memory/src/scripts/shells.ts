@@ -1,6 +1,6 @@
 /**
- * Shells that keep their state between commands. The interpreter begins each script anew: a script is given the
- * text that restores the state before it, and writes its own down at its end.
+ * Shells that keep their state between commands. The interpreter begins each script with no state. So each script
+ * starts with commands that restore the state, and ends with commands that write it down for the next one.
  */
 import { randomUUID } from "node:crypto"
 import { type ExecEvent, type ExecRequest, shellWord } from "@cordon/core"
@@ -11,20 +11,20 @@ import { runCommand } from "./runCommand.ts"
 
 /** A shell between two commands. */
 export interface ShellState {
-  /** Where it began, and goes on when its folder is gone. */
+  /** The folder in which it began. It goes on there if its current folder is removed. */
   readonly home: string
   readonly cwd: string
   readonly oldCwd: string | undefined
   /** Declares its variables, aliases and functions, and turns its options on. */
   readonly restores: string
-  /** How its last command ended. */
+  /** The exit code of its last command. */
   readonly status: number
 }
 
-// Bytes of what a shell keeps.
+// Bytes that the state of a shell may have.
 const maxState = 16 * 1024 * 1024
 
-// Those that the interpreter sets itself.
+// Variables that the interpreter sets itself.
 const own = /^declare -\S+ (\?|BASHOPTS|SHELLOPTS|PIPESTATUS|PWD|OLDPWD|IFS|_|_cordon_\w+)(=|$)/
 const kept = /^(declare -\S+ [A-Za-z_]\w*(=|$)|alias )/
 const options = ["allexport", "errexit", "noclobber", "noglob", "nounset", "pipefail", "xtrace"]
@@ -34,11 +34,11 @@ const marks = {
   end: "_cordon_state_ends",
 } as const
 
-// The variable that names what is called in place of `exit`. It is not exported: a script that the shell's script runs
-// has its own `exit`.
+// The variable that names the function that is called in place of `exit`. It is not exported, so that the scripts
+// that a command runs call their own `exit`.
 const exitVariable = "_cordon_e"
 
-/** The functions that write the state down, also where the script calls `exit`. */
+/** Functions that write the state down, at the end of a script and when it calls `exit`. */
 const keeping = (sink: string, forgets: ReadonlyArray<string>) => {
   const names = ["_cordon_x", ...forgets].join(" ")
   const toSink = `>> ${sink}`
@@ -57,7 +57,7 @@ _cordon_exit() { _cordon_x=$?; _cordon_keep; builtin exit "\${1-$_cordon_x}"; }
 `
 }
 
-/** What a script wrote down at last; undefined where it did not come to that. */
+/** Reads the state that a script wrote down last; undefined if the script was killed before that. */
 const stateOf = (written: string, { home }: ShellState, status: number): ShellState | undefined => {
   const from = written.lastIndexOf(`${marks.begin}\n`)
   const [state, functions] = written.slice(from).split(`${marks.functions}\n`)
@@ -66,7 +66,7 @@ const stateOf = (written: string, { home }: ShellState, status: number): ShellSt
   const value = (name: string) =>
     lines.map((line) => new RegExp(`^declare -\\S+ ${name}="(.*)"$`).exec(line)?.[1]).find(Boolean)
   const on = (name: string) => (value(name) ?? "").split(":")
-  // What the interpreter shows of a function it may not understand: of one with a here-document in it.
+  // The interpreter may show a function in a form that it does not parse, such as one with a here-document.
   const bodies = functions
     .slice(0, -`${marks.end}\n`.length)
     .split(/^\S+ is a function\n(?=\S+ \(\))/m)
@@ -88,10 +88,10 @@ const stateOf = (written: string, { home }: ShellState, status: number): ShellSt
   }
 }
 
-/** A value as `declare -p` shows it between double quotes. */
+/** The value that `declare -p` shows between double quotes. */
 const unescaped = (shown: string) => shown.replaceAll(/\\([\\"$`])/g, "$1")
 
-/** The interpreter loses the spaces of arrays whose values are declared with them. */
+/** Declares an array and assigns it in two steps: in one, the interpreter loses spaces of its values. */
 const declared = (line: string): string => {
   const [, flags, name, values] = /^declare -([aA]\w*) (\w+)=(\(.*\))$/.exec(line) ?? []
   if (flags === undefined) return line
@@ -99,7 +99,7 @@ const declared = (line: string): string => {
   return `declare -${flags.replace("r", "")} ${name}\n${name}=${values}${fixed}`
 }
 
-/** Whether the interpreter understands a script. */
+/** Whether the interpreter can parse a script. */
 const isUnderstood = (script: string) => {
   try {
     new Bash().transform(script)
@@ -109,7 +109,7 @@ const isUnderstood = (script: string) => {
   }
 }
 
-/** Runs a script in a shell. @returns what it wrote, and the shell after it */
+/** Runs a script in a shell. @returns its output, and the shell after it */
 export const runInShell = Effect.fnUntraced(function* (
   tree: FileTree,
   state: ShellState,
@@ -148,7 +148,7 @@ export const runInShell = Effect.fnUntraced(function* (
     state.status === 0 ? "true" : `(builtin exit ${state.status})`,
     script,
   ]
-  // A script that ends within something must not take in what follows it.
+  // Only after a complete script: an open quote or here-document would swallow these lines.
   const end = ["", "_cordon_x=$?; _cordon_keep; builtin exit $_cordon_x"]
   const command = [...restored, ...(isUnderstood(script) ? end : [])].join("\n")
   const events: ReadonlyArray<ExecEvent> = yield* runCommand(
@@ -165,7 +165,7 @@ export const runInShell = Effect.fnUntraced(function* (
   return { events, state: kept ?? { ...state, status: exitCode } }
 })
 
-/** A shell that begins in a folder, with variables that are exported. */
+/** A new shell in a folder, with variables that are exported. */
 export const beginShell = (cwd: string, env: Readonly<Record<string, string>>): ShellState => ({
   home: cwd,
   cwd,

@@ -14,7 +14,7 @@ export interface Stops {
   readonly interrupt: () => void
   /** Stops the jobs, the script having ended. */
   readonly end: () => void
-  /** Aborts a script that waits at the timeout. @returns clears the timer */
+  /** At the timeout, aborts a script that is waiting for something. @returns clears the timer */
   readonly startTimer: () => () => void
 }
 
@@ -57,7 +57,7 @@ export const makeStops = (timeout: Duration.Duration | undefined): Stops => {
   }
 }
 
-/** A controller whose signal also knows by itself when it is aborted: a busy script lets no timer run. */
+/** A controller whose signal computes whether it is aborted: while a script is busy, no timer runs. */
 const controllerOf = (isAborted: () => boolean): AbortController => {
   const controller = new AbortController()
   Object.defineProperty(controller.signal, "aborted", { get: isAborted })

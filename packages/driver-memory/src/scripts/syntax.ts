@@ -21,7 +21,7 @@ const isSimple = (node: unknown): node is SimpleCommandNode => hasType(node, "Si
 const isFunction = (node: unknown): node is FunctionDef => hasType(node, "FunctionDef")
 const isExpansion = (node: unknown): node is Expansion => hasType(node, "ParameterExpansion")
 
-/** Visits a node and all that is in it. */
+/** Visits a node and all nodes in it. */
 const walk = (node: unknown, visit: (node: object) => void): void => {
   if (typeof node !== "object" || node === null) return
   visit(node)
@@ -34,7 +34,7 @@ const quoted = (value: string): WordNode => ({
 })
 const literal = (value: string): WordNode => ({ type: "Word", parts: [{ type: "Literal", value }] })
 
-/** What a word says where nothing in it is to be expanded. */
+/** The text of a word; undefined if the shell would expand something in it. */
 const textOf = ({ parts }: WordNode): string | undefined => {
   const texts = parts.map((part): string | undefined => {
     if (part.type === "Literal" || part.type === "SingleQuoted") return part.value
@@ -78,7 +78,7 @@ const to = (target: WordNode, operator: ">" | ">>"): Redirection => ({
 
 const isInput = ({ operator }: Redirection) => operator.startsWith("<") && operator !== "<>"
 
-/** The statements that a compound command is made of. */
+/** The bodies of a compound command. */
 const bodiesOf = (command: CommandNode): ReadonlyArray<ReadonlyArray<StatementNode>> => {
   switch (command.type) {
     case "If":
@@ -116,8 +116,8 @@ const changesFolder = (node: CommandNode) => {
 }
 
 /**
- * Sends each command's output to a file by itself, not a compound command's as a whole: just-bash
- * makes text of what is put together, and loses bytes that are none.
+ * Sends the output of each simple command to a file, and not that of a compound command as a whole: just-bash
+ * joins outputs as text, and loses bytes that are not UTF-8.
  */
 const sendStatements = (statements: ReadonlyArray<StatementNode>, target: WordNode): void => {
   for (const statement of statements) {
@@ -159,7 +159,7 @@ const sent = (command: CommandNode, target: WordNode): CommandNode => {
   return command
 }
 
-/** Sends a script's standard output to a file, byte by byte where that can be done. */
+/** Sends a script's standard output to a file, without a change to its bytes where that is possible. */
 export const sendOutput = (script: ScriptNode, path: string): void => {
   let redirectsItself = false
   walk(script, (node) => {
@@ -168,7 +168,7 @@ export const sendOutput = (script: ScriptNode, path: string): void => {
   if (!redirectsItself) sendStatements(script.statements, literal(path))
 }
 
-/** Calls the command that a variable names, where it is set, wherever a script calls one by its plain name. */
+/** Replaces a command in a script by the one that a variable names; without the variable, it stays as it is. */
 export const renameCommand = (script: ScriptNode, from: string, variable: string): void =>
   walk(script, (node) => {
     if (!isSimple(node) || !node.name || textOf(node.name) !== from) return
@@ -179,7 +179,7 @@ export const renameCommand = (script: ScriptNode, from: string, variable: string
     }
   })
 
-/** The commands that stand for `&` and `wait`, and the variable that stands for `$!`. */
+/** The commands that replace `&` and `wait`, and the variable that replaces `$!`. */
 export const jobNames = {
   start: "_cordon_job",
   wait: "_cordon_wait",
@@ -187,9 +187,9 @@ export const jobNames = {
 } as const
 
 /**
- * Puts a command that starts a job in place of each `&`, which just-bash runs in the foreground.
+ * Replaces each `&` by a command that starts a job: just-bash would run it in the foreground.
  *
- * @param source gives back the text of a script
+ * @param source turns a script back into text
  */
 export const startJobs = (script: ScriptNode, source: (script: ScriptNode) => string): void => {
   const functions: Array<FunctionDef> = []
@@ -206,7 +206,7 @@ export const startJobs = (script: ScriptNode, source: (script: ScriptNode) => st
     }
   })
   const definitions = functions.map((definition) => statementOf([pipelineOf(definition)]))
-  // Inner ones first: a job's text has its own jobs in it.
+  // Inner statements first: the text of a job contains its own jobs.
   for (const statement of found.reverse()) {
     const own = { ...statement, background: false }
     const text = source({ type: "Script", statements: [...definitions, own] })
