@@ -21,7 +21,7 @@ const withSandboxes = <A, E, R>(
   )
 
 describe("Sandboxes", () => {
-  it.live("enforce the quota of a session, also for creations at the same time", () =>
+  it.live("enforce the quota of a session, also for concurrent creations", () =>
     withSandboxes(
       { maxSandboxes: 3 },
       Effect.gen(function* () {
@@ -44,45 +44,47 @@ describe("Sandboxes", () => {
     ),
   )
 
-  it.live("give an allow-list to whom the network has a way out, and refuse one elsewhere", () =>
-    Effect.gen(function* () {
-      const driver = Context.get(yield* Layer.build(memory.layer()), SandboxDriver)
-      const asked: Array<ReadonlyArray<string> | undefined> = []
-      const watched = (features: ReadonlyArray<"egress">) =>
-        Layer.succeed(SandboxDriver, {
-          ...driver,
-          capabilities: Effect.map(driver.capabilities, (all) => ({ ...all, features })),
-          create: (request) => {
-            asked.push(request.spec.egress?.allow)
-            return driver.create(request)
-          },
-        })
-      const session = (features: ReadonlyArray<"egress">) =>
-        Layer.build(
-          Layer.fresh(
-            Sandboxes.layer({ egress: { allow: ["pypi.org"] } }).pipe(
-              Layer.provide(watched(features)),
+  it.live(
+    "apply the allow-list to networks with internet access, and refuse one on other networks",
+    () =>
+      Effect.gen(function* () {
+        const driver = Context.get(yield* Layer.build(memory.layer()), SandboxDriver)
+        const asked: Array<ReadonlyArray<string> | undefined> = []
+        const watched = (features: ReadonlyArray<"egress">) =>
+          Layer.succeed(SandboxDriver, {
+            ...driver,
+            capabilities: Effect.map(driver.capabilities, (all) => ({ ...all, features })),
+            create: (request) => {
+              asked.push(request.spec.egress?.allow)
+              return driver.create(request)
+            },
+          })
+        const session = (features: ReadonlyArray<"egress">) =>
+          Layer.build(
+            Layer.fresh(
+              Sandboxes.layer({ egress: { allow: ["pypi.org"] } }).pipe(
+                Layer.provide(watched(features)),
+              ),
             ),
-          ),
-        ).pipe(Effect.flatMap((services) => Context.get(services, Sandboxes).session("a")))
-      const able = yield* session(["egress"])
-      yield* able.create({ name: "default" })
-      yield* able.create({ name: "own", egress: { allow: [] } })
-      yield* able.create({ name: "internal", network: "internal" })
-      assert.deepStrictEqual(asked, [["pypi.org"], [], undefined])
-      const egress = { allow: ["pypi.org"] }
-      const pointless = yield* Effect.flip(able.create({ network: "none", egress }))
-      assert.strictEqual(pointless._tag, "InvalidInput")
-      assert.match(pointless.message, /egress: .* no way out/)
-      const wrong = yield* Effect.flip(able.create({ egress: { allow: ["10.0.0.1"] } }))
-      assert.match(wrong.message, /a lower-case domain name/)
-      const unable = yield* session([])
-      assert.strictEqual((yield* Effect.flip(unable.create()))._tag, "Unsupported")
-      assert.strictEqual(asked.length, 3)
-    }).pipe(Effect.scoped),
+          ).pipe(Effect.flatMap((services) => Context.get(services, Sandboxes).session("a")))
+        const able = yield* session(["egress"])
+        yield* able.create({ name: "default" })
+        yield* able.create({ name: "own", egress: { allow: [] } })
+        yield* able.create({ name: "internal", network: "internal" })
+        assert.deepStrictEqual(asked, [["pypi.org"], [], undefined])
+        const egress = { allow: ["pypi.org"] }
+        const pointless = yield* Effect.flip(able.create({ network: "none", egress }))
+        assert.strictEqual(pointless._tag, "InvalidInput")
+        assert.match(pointless.message, /egress: .* no way out/)
+        const wrong = yield* Effect.flip(able.create({ egress: { allow: ["10.0.0.1"] } }))
+        assert.match(wrong.message, /a lower-case domain name/)
+        const unable = yield* session([])
+        assert.strictEqual((yield* Effect.flip(unable.create()))._tag, "Unsupported")
+        assert.strictEqual(asked.length, 3)
+      }).pipe(Effect.scoped),
   )
 
-  it.live("keep what sandboxes may have together within the quotas of session and host", () =>
+  it.live("keep the sum of the limits within the quotas of session and host", () =>
     withSandboxes(
       {
         limits: { memory: "64MiB", cpus: 0.1, disk: "1GiB" },
@@ -114,7 +116,7 @@ describe("Sandboxes", () => {
     ),
   )
 
-  it.live("want a limit of disk space where there is a quota of it", () =>
+  it.live("require a limit of disk space when there is a quota of it", () =>
     withSandboxes(
       { hostQuota: { disk: "3GiB" } },
       Effect.gen(function* () {
@@ -127,7 +129,7 @@ describe("Sandboxes", () => {
     ),
   )
 
-  it.live("remove what they created when they close, and only that", () =>
+  it.live("remove the sandboxes they created when they close, and no others", () =>
     Effect.gen(function* () {
       const driver = Context.get(yield* Layer.build(memory.layer()), SandboxDriver)
       const shared = Layer.succeed(SandboxDriver, driver)
@@ -161,7 +163,7 @@ describe("Sandboxes", () => {
     ),
   )
 
-  it.live("refuse bad options before anything is made", () =>
+  it.live("refuse invalid options before anything is created", () =>
     withSandboxes(
       {},
       Effect.gen(function* () {
@@ -184,7 +186,7 @@ describe("Sandboxes", () => {
     ),
   )
 
-  it.live("refuse bad settings by name", () =>
+  it.live("refuse invalid settings by name", () =>
     Effect.gen(function* () {
       const tag = (settings: Parameters<typeof Sandboxes.layer>[0]) =>
         Effect.flip(
@@ -204,7 +206,7 @@ describe("Sandboxes", () => {
 describe("createSandboxes", () => {
   const open = () => createSandboxes({ driver: memory.memory(), files: sessionFilesMemory })
 
-  it("needs no Effect", async () => {
+  it("works without Effect", async () => {
     await using sandboxes = open()
     {
       await using sandbox = await sandboxes.create({ name: "box" })
@@ -232,7 +234,7 @@ describe("createSandboxes", () => {
     assert.strictEqual((await sandboxes.list()).length, 0)
   })
 
-  it("rejects with the tagged error itself", async () => {
+  it("rejects with the tagged error", async () => {
     await using sandboxes = open()
     const error = await sandboxes.get("nobody").catch((error: unknown) => error)
     assert.instanceOf(error, Error)
@@ -244,7 +246,7 @@ describe("createSandboxes", () => {
     assert.propertyVal(failed, "message", "The command ended with exit code 7: why")
   })
 
-  it("ends a call when its signal says so", async () => {
+  it("ends a call when its signal is aborted", async () => {
     await using sandboxes = open()
     await using sandbox = await sandboxes.create()
     const controller = new AbortController()
@@ -255,7 +257,7 @@ describe("createSandboxes", () => {
     assert.strictEqual((await sandbox.exec("echo on")).stdout, "on\n")
   })
 
-  it("watches until the loop is left, or the signal says so", async () => {
+  it("watches until the loop is left or the signal aborted", async () => {
     await using sandboxes = open()
     await using sandbox = await sandboxes.create()
     await sandbox.files.write("there", "")
@@ -287,7 +289,7 @@ describe("createSandboxes", () => {
     assert.match(String(cloned), /memory driver has no git/)
   })
 
-  it("keeps sessions apart", async () => {
+  it("isolates sessions from each other", async () => {
     await using a = open()
     const b = a.session("another")
     await using sandbox = await a.create({ name: "box" })
@@ -300,7 +302,7 @@ describe("createSandboxes", () => {
     assert.notStrictEqual(own.id, sandbox.id)
   })
 
-  it("fails with what a content source failed with", async () => {
+  it("rejects with the error that a content source threw", async () => {
     await using sandboxes = open()
     await using sandbox = await sandboxes.create()
     const broken = async function* () {
@@ -334,7 +336,7 @@ describe("interruption", () => {
 })
 
 describe("transfers", () => {
-  it.live("tell how far they are, and carry many small files in their order", () =>
+  it.live("report progress, and carry many small files in order", () =>
     withSandboxes(
       {},
       Effect.gen(function* () {
@@ -365,7 +367,7 @@ describe("transfers", () => {
     ),
   )
 
-  it.live("end with the first file that can't be written", () =>
+  it.live("stop at the first file that can't be written", () =>
     withSandboxes(
       {},
       Effect.gen(function* () {

@@ -58,7 +58,7 @@ describe("a download to a slow storage", () => {
     )
   }
 
-  it.effect("writes small files at once, and holds no large one in memory", () =>
+  it.effect("writes small files concurrently, and holds no large one in memory", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       const eight = yield* Deferred.make<void>()
@@ -92,7 +92,7 @@ describe("a download to a slow storage", () => {
   )
 })
 
-describe("the bounds of a download", () => {
+describe("the limits of a download", () => {
   const count = (times: number, entry: ArchiveEntry) =>
     Effect.gen(function* () {
       const brought = new Brought()
@@ -118,7 +118,7 @@ describe("the bounds of a download", () => {
 })
 
 describe("a download of a hostile archive", () => {
-  it.effect("takes hard links to earlier files of the archive, and to nothing else", () =>
+  it.effect("accepts hard links to earlier files of the archive, and to nothing else", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       yield* files.write("out/mine", Stream.succeed(bytes("mine")))
@@ -173,7 +173,7 @@ describe("a download of a hostile archive", () => {
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("takes neither devices nor pipes", () =>
+  it.effect("skips devices and pipes", () =>
     Effect.gen(function* () {
       const archive = pack()
       archive.entry({ name: "disk", type: "block-device" })
@@ -194,7 +194,7 @@ describe("a download of a hostile archive", () => {
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("bounds what it remembers of names", () =>
+  it.effect("limits the memory for names", () =>
     Effect.gen(function* () {
       const long = "x".repeat(1_000_000)
       const entries = Array.from({ length: 100 }, () => link("a", long))
@@ -202,7 +202,7 @@ describe("a download of a hostile archive", () => {
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("leaves out names that the storage's host can't have, and takes the rest", () =>
+  it.effect("skips names that the storage's host can't hold, and writes the rest", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       const refuses = (path: string) => (path.includes("\\") ? "not on this host" : undefined)

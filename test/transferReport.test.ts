@@ -11,7 +11,7 @@ const note =
     Effect.sync(() => void told.push(progress))
 
 describe("a download", () => {
-  it.effect("counts what it brought, with times and without special bits", () =>
+  it.effect("counts its files, and keeps times but no set-id bits", () =>
     Effect.gen(function* () {
       const report = yield* downloaded(
         [entry("d", "directory"), entry("d/a", "file", "12345"), entry("./", "directory")],
@@ -25,7 +25,7 @@ describe("a download", () => {
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("into the storage's own root puts everything there", () =>
+  it.effect("into the storage's root puts everything there", () =>
     Effect.gen(function* () {
       for (const root of ["", "."]) {
         yield* downloaded([entry(`in${root}`, "file", "x")], root, 5)
@@ -34,7 +34,7 @@ describe("a download", () => {
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("of a file takes as many bytes as the limit, and not one more", () =>
+  it.effect("of a file accepts as many bytes as the limit, and not one more", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* downloaded("12345", "file", 5), {
         files: 1,
@@ -51,7 +51,7 @@ describe("a download", () => {
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("tells how much it has brought, and of how much where it is one file", () =>
+  it.effect("reports the bytes so far, and the total for a single file", () =>
     Effect.gen(function* () {
       for (const [into, found, last] of [
         ["file", "12345", { bytes: 5, files: 1, total: 5, rate: 5000 }],
@@ -64,7 +64,7 @@ describe("a download", () => {
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("of what is neither a file nor a folder says what it is", () =>
+  it.effect("of something that is neither file nor folder fails and says what it is", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(downloaded("device", "out", 5))
       assert.deepInclude(error, { _tag: "NotAFile", path: "/work", kind: "other" })
@@ -141,7 +141,7 @@ describe("an upload", () => {
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("of a file carries its size, rights and time", () =>
+  it.effect("of a file keeps its size, mode and time", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       yield* files.write("in/a", Stream.succeed(bytes("text")), 0o4640, date)
@@ -153,7 +153,7 @@ describe("an upload", () => {
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("leaves out what is neither file, folder nor link, and says so", () =>
+  it.effect("skips what is neither file, folder nor link, and reports it", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       const odd = SessionFiles.of({
@@ -182,7 +182,7 @@ describe("an upload", () => {
 })
 
 describe("the progress of a transfer", () => {
-  it.effect("is told five times a second at most, with its rate in bytes a second", () =>
+  it.effect("is reported at most five times a second, with its rate in bytes per second", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust(5000)
       const told: Array<TransferProgress> = []

@@ -35,46 +35,50 @@ const ways = {
 
 describe("Closing", () => {
   for (const [what, create] of Object.entries(ways)) {
-    it.live(`${what} warns of a sandbox that can't be removed, and of none that is gone`, () =>
-      Effect.gen(function* () {
-        for (const gone of [true, false]) {
-          const driver = yield* driverWith(() => (gone ? {} : { remove: refuse }))
-          const sandboxes = yield* sandboxesOn(driver, { removeOnClose: false })
-          let id = ""
-          const logged = yield* loggedBy(
-            Effect.gen(function* () {
-              const sandbox = yield* create(sandboxes)
-              id = sandbox.id
-              const another = yield* sandboxes.session("a")
-              if (gone) yield* (yield* another.get(id)).remove
-            }),
-          )
-          assert.strictEqual(logged.length, gone ? 0 : 1, logged.join())
-          for (const line of logged) {
-            assert.include(line, id)
-            assert.include(line, "it is busy")
+    it.live(
+      `${what} logs a warning for a sandbox that can't be removed, and none for one already gone`,
+      () =>
+        Effect.gen(function* () {
+          for (const gone of [true, false]) {
+            const driver = yield* driverWith(() => (gone ? {} : { remove: refuse }))
+            const sandboxes = yield* sandboxesOn(driver, { removeOnClose: false })
+            let id = ""
+            const logged = yield* loggedBy(
+              Effect.gen(function* () {
+                const sandbox = yield* create(sandboxes)
+                id = sandbox.id
+                const another = yield* sandboxes.session("a")
+                if (gone) yield* (yield* another.get(id)).remove
+              }),
+            )
+            assert.strictEqual(logged.length, gone ? 0 : 1, logged.join())
+            for (const line of logged) {
+              assert.include(line, id)
+              assert.include(line, "it is busy")
+            }
           }
-        }
-      }).pipe(Effect.scoped),
+        }).pipe(Effect.scoped),
     )
   }
 
-  it.live("a session removes what it created, unless the session or else the settings say no", () =>
-    Effect.gen(function* () {
-      for (const [settings, options, left] of [
-        [true, {}, 0],
-        [false, {}, 1],
-        [true, { removeOnClose: false }, 1],
-        [false, { removeOnClose: true }, 0],
-      ] as const) {
-        const driver = yield* driverWith(() => ({}))
-        const sandboxes = yield* sandboxesOn(driver, { removeOnClose: settings })
-        const scope = yield* Scope.make()
-        const session = yield* Scope.provide(sandboxes.openSession("a", options), scope)
-        yield* session.create()
-        yield* Scope.close(scope, Exit.void)
-        assert.strictEqual((yield* driver.list()).length, left)
-      }
-    }).pipe(Effect.scoped),
+  it.live(
+    "a session removes its sandboxes, unless its options, or else the settings, say not to",
+    () =>
+      Effect.gen(function* () {
+        for (const [settings, options, left] of [
+          [true, {}, 0],
+          [false, {}, 1],
+          [true, { removeOnClose: false }, 1],
+          [false, { removeOnClose: true }, 0],
+        ] as const) {
+          const driver = yield* driverWith(() => ({}))
+          const sandboxes = yield* sandboxesOn(driver, { removeOnClose: settings })
+          const scope = yield* Scope.make()
+          const session = yield* Scope.provide(sandboxes.openSession("a", options), scope)
+          yield* session.create()
+          yield* Scope.close(scope, Exit.void)
+          assert.strictEqual((yield* driver.list()).length, left)
+        }
+      }).pipe(Effect.scoped),
   )
 })

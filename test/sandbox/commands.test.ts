@@ -12,7 +12,7 @@ const fed = ({ stdin = Stream.empty }: ExecRequest) =>
   Effect.map(Stream.runCollect(stdin), (pieces) => Buffer.concat(pieces).toString())
 
 describe("A command", () => {
-  it.live("comes with what was said of it, and with nothing else", () =>
+  it.live("reaches the driver with the given options and defaults, and nothing else", () =>
     Effect.gen(function* () {
       const { sandbox, asked } = yield* commanded()
       yield* sandbox.exec("true")
@@ -49,7 +49,7 @@ describe("A command", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("has the secrets of its sandbox where it has no such variables of its own", () =>
+  it.live("gets the secrets of its sandbox, unless its own variables have their names", () =>
     Effect.gen(function* () {
       const { session, asked } = yield* commanded()
       const secrets = { TOKEN: Redacted.make("t") }
@@ -66,7 +66,7 @@ describe("A command", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("that can't be run is refused before the driver is asked", () =>
+  it.live("that is invalid is refused before the driver is called", () =>
     Effect.gen(function* () {
       const { sandbox, asked } = yield* commanded()
       const wrong: ReadonlyArray<readonly [ExecRequest["command"], ExecOptions, RegExp]> = [
@@ -102,7 +102,7 @@ describe("A command", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("gives as much of its output as the call or else the settings say", () =>
+  it.live("returns output up to the limit of the call, or else of the settings", () =>
     Effect.gen(function* () {
       const { sandbox } = yield* commanded([output("123456"), exit()], { outputLimit: 6 })
       const whole = yield* sandbox.exec("x")
@@ -111,7 +111,7 @@ describe("A command", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("tells of its output as it comes, and not of its end", () =>
+  it.live("passes its output to onOutput as it comes, and not its exit", () =>
     Effect.gen(function* () {
       const { sandbox } = yield* commanded([output("a"), output("b"), exit()])
       const told: Array<string> = []
@@ -122,7 +122,7 @@ describe("A command", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("that had to succeed and was killed for its time says how much it had", () =>
+  it.live("under run() that times out fails with ExecTimedOut, its timeout and its output", () =>
     Effect.gen(function* () {
       const { sandbox } = yield* commanded([
         output("so far"),
@@ -134,7 +134,7 @@ describe("A command", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("that had to succeed and did not says its exit code", () =>
+  it.live("under run() that fails gives CommandFailed with its exit code and output", () =>
     Effect.gen(function* () {
       const { sandbox } = yield* commanded([output("why"), exit({ exitCode: 3 })])
       assert.strictEqual((yield* sandbox.exec("x")).exitCode, 3)
@@ -143,7 +143,7 @@ describe("A command", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("of Cordon's own ends with the time that a command may take", () =>
+  it.live("of Cordon itself, as git clone, has the timeout of the settings", () =>
     Effect.gen(function* () {
       for (const [execTimeout, timeout] of [
         ["7 seconds", Duration.seconds(7)],

@@ -61,7 +61,7 @@ const specified = (
   })
 
 describe("A creation", () => {
-  it.live("asks the driver for what was wished, and for the settings' word on the rest", () =>
+  it.live("asks the driver for the given options, and takes the rest from the settings", () =>
     Effect.gen(function* () {
       const { session, specs } = yield* specified({ image: "ours:1", network: "none" })
       yield* session.create()
@@ -92,7 +92,7 @@ describe("A creation", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("has no stop come by itself where that would lose the files", () =>
+  it.live("has no idle stop when that would lose the files", () =>
     Effect.gen(function* () {
       const { session, specs } = yield* specified({}, false)
       yield* session.create()
@@ -104,7 +104,7 @@ describe("A creation", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("writes down the lease store that its sandbox belongs to", () =>
+  it.live("records the lease store that its sandbox belongs to", () =>
     Effect.gen(function* () {
       const driver = yield* driverWith(() => ({}))
       const store = Context.get(yield* Layer.build(leaseStoreMemory), LeaseStore)
@@ -122,7 +122,7 @@ describe("A creation", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("from a snapshot has its image, and needs one of that name", () =>
+  it.live("from a snapshot uses its image, and fails without a snapshot of that name", () =>
     Effect.gen(function* () {
       const other = { ...snapshot, name: SandboxName.make("other"), image: "other:1" }
       const { session, specs } = yield* specified({}, true, [other, snapshot])
@@ -136,7 +136,7 @@ describe("A creation", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("needs a limit of disk space where a session has a quota of it", () =>
+  it.live("needs a limit of disk space when the session has a quota of it", () =>
     Effect.gen(function* () {
       const { session } = yield* specified({ sessionQuota: { disk: "3GiB" } })
       const error = yield* Effect.flip(session.create())
@@ -145,34 +145,36 @@ describe("A creation", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("is refused for secrets that no variable can hold, which no error repeats", () =>
-    Effect.gen(function* () {
-      const { session, specs } = yield* specified()
-      const wrong: ReadonlyArray<Secrets> = [
-        { "NOT-A-NAME": "s3cret" },
-        { NUL: "s3cret\0" },
-        JSON.parse('{ "PORT": 8080 }'),
-        { HALF: Redacted.make("s3cret\ud800") },
-      ]
-      for (const secrets of wrong) {
-        const calls: ReadonlyArray<Effect.Effect<unknown, Error>> = [
-          session.create({ secrets }),
-          session.get("box", { secrets }),
+  it.live(
+    "is refused for a secret that no variable can hold, and the error does not repeat it",
+    () =>
+      Effect.gen(function* () {
+        const { session, specs } = yield* specified()
+        const wrong: ReadonlyArray<Secrets> = [
+          { "NOT-A-NAME": "s3cret" },
+          { NUL: "s3cret\0" },
+          JSON.parse('{ "PORT": 8080 }'),
+          { HALF: Redacted.make("s3cret\ud800") },
         ]
-        for (const call of calls) {
-          const error = yield* Effect.flip(call)
-          assert.propertyVal(error, "_tag", "InvalidInput")
-          assert.match(error.message, /secrets/)
-          assert.notInclude(JSON.stringify(error) + error.message, "s3cret")
+        for (const secrets of wrong) {
+          const calls: ReadonlyArray<Effect.Effect<unknown, Error>> = [
+            session.create({ secrets }),
+            session.get("box", { secrets }),
+          ]
+          for (const call of calls) {
+            const error = yield* Effect.flip(call)
+            assert.propertyVal(error, "_tag", "InvalidInput")
+            assert.match(error.message, /secrets/)
+            assert.notInclude(JSON.stringify(error) + error.message, "s3cret")
+          }
         }
-      }
-      assert.deepStrictEqual(specs, [])
-    }).pipe(Effect.scoped),
+        assert.deepStrictEqual(specs, [])
+      }).pipe(Effect.scoped),
   )
 })
 
 describe("Getting a sandbox", () => {
-  it.live("by what names none of the session fails with that name", () =>
+  it.live("by a reference that names none of the session fails with that reference", () =>
     Effect.gen(function* () {
       const { session } = yield* specified()
       for (const reference of ["none", "No Name"]) {
@@ -184,7 +186,7 @@ describe("Getting a sandbox", () => {
 })
 
 describe("Snapshots", () => {
-  it.live("are taken under a name that is given, or one of their own", () =>
+  it.live("are taken under the given name, or a generated one", () =>
     Effect.gen(function* () {
       const asked: Array<string> = []
       const session = yield* sessionWith((driver) => ({
@@ -216,8 +218,8 @@ describe("Snapshots", () => {
   )
 })
 
-describe("What a driver offers", () => {
-  it.effect("is remembered for a minute, and asked again at once where it could not say", () =>
+describe("A driver's capabilities", () => {
+  it.effect("are cached for a minute, and a failure to read them is not", () =>
     Effect.gen(function* () {
       let asked = 0
       let away = true

@@ -27,7 +27,7 @@ describe("A terminal", () => {
     return { sandbox: yield* session.create({ workdir: "/work" }), asked, typed, sizes }
   })
 
-  it.live("runs a shell of 80 columns and 24 rows, or what it is told", () =>
+  it.live("runs a shell of 80 columns and 24 rows by default, or the given command and size", () =>
     Effect.gen(function* () {
       const { sandbox, asked } = yield* opened
       yield* sandbox.terminal()
@@ -53,7 +53,7 @@ describe("A terminal", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("shows, takes text and bytes, and can be resized", () =>
+  it.live("shows output, accepts text and bytes, and can be resized", () =>
     Effect.gen(function* () {
       const { sandbox, typed, sizes } = yield* opened
       const terminal = yield* sandbox.terminal()
@@ -73,7 +73,7 @@ describe("A terminal", () => {
 })
 
 describe("A feature that a driver lacks", () => {
-  it.live("is refused before the driver is asked for anything", () =>
+  it.live("fails with Unsupported before the driver is called", () =>
     Effect.gen(function* () {
       const features: ReadonlyArray<Feature> = []
       const session = yield* sessionWith((driver) => ({
@@ -98,7 +98,7 @@ describe("A feature that a driver lacks", () => {
 })
 
 describe("Pausing and resuming", () => {
-  it.live("are the driver's to do", () =>
+  it.live("call the driver", () =>
     Effect.gen(function* () {
       const done: Array<string> = []
       const session = yield* sessionWith(() => ({

@@ -14,7 +14,7 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
 
 describe("Reading a file", () => {
-  it.live("gives up to the limit, and asks the driver for hardly more", () =>
+  it.live("returns no more than the limit, and reads hardly more from the driver", () =>
     Effect.gen(function* () {
       const asked: Array<unknown> = []
       const session = yield* sessionWith(
@@ -48,7 +48,7 @@ describe("Reading a file", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("finds out whether it is there, and fails where that can't be found out", () =>
+  it.live("has exists() fail when the driver can't tell", () =>
     Effect.gen(function* () {
       const session = yield* sessionWith(() => ({
         stat: (_, path) =>
@@ -76,7 +76,7 @@ describe("A folder", () => {
     modifiedAt: new Date(0),
   })
 
-  it.live("is listed by absolute paths in their order, and no further than the limit", () =>
+  it.live("is listed by sorted absolute paths, up to the limit", () =>
     Effect.gen(function* () {
       const asked: Array<ReadonlyArray<unknown>> = []
       let given = 0
@@ -110,7 +110,7 @@ describe("A folder", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("is searched as it is asked for, by default without what is rarely meant", () =>
+  it.live("is searched with the given options, by default without .git and node_modules", () =>
     Effect.gen(function* () {
       const asked: Array<ReadonlyArray<unknown>> = []
       const session = yield* sessionWith(() => ({
@@ -142,7 +142,7 @@ describe("A folder", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("is moved and removed by itself where it is a link, and never the root", () =>
+  it.live("that is a link is moved and removed as the link itself, and the root never", () =>
     Effect.gen(function* () {
       const asked: Array<ReadonlyArray<unknown>> = []
       const note = (...which: ReadonlyArray<unknown>) => {
@@ -170,7 +170,7 @@ describe("A folder", () => {
 })
 
 describe("A path", () => {
-  it.live("stands for a place, whether something is there or not", () =>
+  it.live("resolves to an absolute one whether the file exists or not", () =>
     Effect.gen(function* () {
       const { files } = yield* (yield* sessionWith(() => ({}))).create({ workdir: "/work" })
       assert.strictEqual(yield* files.resolve("none"), "/work/none")
@@ -179,7 +179,7 @@ describe("A path", () => {
 })
 
 describe("Writing a file", () => {
-  it.live("tells the driver its size where that is known, and its mode where it is given", () =>
+  it.live("passes the driver its size if known and its mode if given", () =>
     Effect.gen(function* () {
       const asked: Array<Omit<FileContent<never>, "bytes"> & { readonly text: string }> = []
       const session = yield* sessionWith(() => ({
@@ -207,7 +207,7 @@ describe("Writing a file", () => {
 })
 
 describe("A download", () => {
-  it.live("brings no more than the settings say", () =>
+  it.live("fails when it is larger than the transfer limit of the settings", () =>
     Effect.gen(function* () {
       const session = yield* sessionWith(() => ({}), { transferLimit: 5 })
       const { files }: Sandbox = yield* session.create()

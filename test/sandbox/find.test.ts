@@ -18,7 +18,7 @@ const pages = Effect.fnUntraced(function* (session: SandboxSession, filter: Sand
 })
 
 describe("Finding sandboxes", () => {
-  it.live("takes tags and states together, in the session alone", () =>
+  it.live("filters by tags and states together, within the session", () =>
     Effect.gen(function* () {
       const session = yield* sessionWith(() => ({}))
       yield* session.create({ name: "one", tags: { user: "ada", stage: "test" } })
@@ -37,28 +37,34 @@ describe("Finding sandboxes", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("pages through all once, of one moment too, whatever goes meanwhile", () =>
-    Effect.gen(function* () {
-      // Engines tell the second in which a sandbox was made.
-      const createdAt = new Date(Math.floor(Date.now() / 1000) * 1000)
-      const session = yield* sessionWith((driver) => ({
-        list: (...of) =>
-          Effect.map(driver.list(...of), (all) =>
-            all.map((info): SandboxInfo => ({ ...info, createdAt })).reverse(),
-          ),
-      }))
-      const made = ["a", "b", "b-2", "c", "d"]
-      for (const name of made) yield* session.create({ name })
-      assert.deepStrictEqual(yield* pages(session, { limit: 2 }), [["a", "b"], ["b-2", "c"], ["d"]])
-      assert.deepStrictEqual(yield* pages(session, { limit: 5 }), [made])
-      const first = yield* session.find({ limit: 3 })
-      yield* (yield* session.get("b-2")).remove
-      const rest = yield* session.find({ limit: 3, ...(first.next ? { after: first.next } : {}) })
-      assert.deepStrictEqual(names(rest), ["c", "d"])
-    }).pipe(Effect.scoped),
+  it.live(
+    "pages through each sandbox once, even with equal creation times and removals meanwhile",
+    () =>
+      Effect.gen(function* () {
+        // Engines tell the second in which a sandbox was made.
+        const createdAt = new Date(Math.floor(Date.now() / 1000) * 1000)
+        const session = yield* sessionWith((driver) => ({
+          list: (...of) =>
+            Effect.map(driver.list(...of), (all) =>
+              all.map((info): SandboxInfo => ({ ...info, createdAt })).reverse(),
+            ),
+        }))
+        const made = ["a", "b", "b-2", "c", "d"]
+        for (const name of made) yield* session.create({ name })
+        assert.deepStrictEqual(yield* pages(session, { limit: 2 }), [
+          ["a", "b"],
+          ["b-2", "c"],
+          ["d"],
+        ])
+        assert.deepStrictEqual(yield* pages(session, { limit: 5 }), [made])
+        const first = yield* session.find({ limit: 3 })
+        yield* (yield* session.get("b-2")).remove
+        const rest = yield* session.find({ limit: 3, ...(first.next ? { after: first.next } : {}) })
+        assert.deepStrictEqual(names(rest), ["c", "d"])
+      }).pipe(Effect.scoped),
   )
 
-  it.live("refuses what can't be a tag or a page, before anything is asked", () =>
+  it.live("refuses an invalid tag or page before the driver is called", () =>
     Effect.gen(function* () {
       const session = yield* sessionWith(() => ({ list: () => Effect.die("asked") }))
       const many = Object.fromEntries(Array.from({ length: 33 }, (_, n) => [`t${n}`, ""]))

@@ -36,7 +36,7 @@ const forking = (
   })
 
 describe("A fork", () => {
-  it.live("is what its source is, as far as the policy lets it be", () =>
+  it.live("has its source's options, as far as the policy allows", () =>
     Effect.gen(function* () {
       const egress = { allow: ["good.test"] }
       const { session, there, made } = yield* forking(egress, {
@@ -82,7 +82,7 @@ describe("A fork", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("is refused where the driver has no snapshots", () =>
+  it.live("is refused when the driver has no snapshots", () =>
     Effect.gen(function* () {
       const session = yield* sessionWith(() => ({}))
       const error = yield* Effect.flip((yield* session.create()).fork())

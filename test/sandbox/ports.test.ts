@@ -82,7 +82,7 @@ const ask = (port: number, text: string) =>
   })
 
 describe("Ports of a sandbox", () => {
-  it.live("carry both directions to their ends, for as long as the scope lives", () =>
+  it.live("carry both directions until each ends, while the scope is open", () =>
     Effect.gen(function* () {
       const dialled: Array<number> = []
       let closed = 0
@@ -113,7 +113,7 @@ describe("Ports of a sandbox", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("carry all of an answer to a client that has ended and is slow to read", () =>
+  it.live("carry a whole response to a client that ended its side and reads slowly", () =>
     Effect.gen(function* () {
       const piece = new Uint8Array(64 * 1024)
       const answering: PortConnection<DialError> = {
@@ -141,30 +141,32 @@ describe("Ports of a sandbox", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("end a connection whose client has left while the program inside keeps silent", () =>
-    Effect.gen(function* () {
-      const { connection, clientEnded, fromInside } = yield* silent
-      const { client, closed } = yield* connectedTo(connection)
-      let got = 0
-      client.on("data", (bytes) => {
-        got += bytes.length
-      })
-      client.end("GET / HTTP/1.0\r\n\r\n")
-      yield* Deferred.await(clientEnded)
-      // A client that has ended may wait long for an answer that comes bit by bit.
-      for (const piece of [1, 2, 3]) {
-        yield* TestClock.adjust("55 seconds")
-        yield* Queue.offer(fromInside, new Uint8Array(1))
-        yield* Effect.promise(() => vi.waitFor(() => assert.strictEqual(got, piece)))
-      }
-      assert.isFalse(yield* Deferred.isDone(closed))
-      yield* TestClock.adjust("3 minutes")
-      yield* Deferred.await(closed)
-      yield* closing(client)
-    }).pipe(Effect.scoped),
+  it.effect(
+    "close a connection after 3 minutes when its client ended and the program inside is silent",
+    () =>
+      Effect.gen(function* () {
+        const { connection, clientEnded, fromInside } = yield* silent
+        const { client, closed } = yield* connectedTo(connection)
+        let got = 0
+        client.on("data", (bytes) => {
+          got += bytes.length
+        })
+        client.end("GET / HTTP/1.0\r\n\r\n")
+        yield* Deferred.await(clientEnded)
+        // A client that has ended may wait long for an answer that comes bit by bit.
+        for (const piece of [1, 2, 3]) {
+          yield* TestClock.adjust("55 seconds")
+          yield* Queue.offer(fromInside, new Uint8Array(1))
+          yield* Effect.promise(() => vi.waitFor(() => assert.strictEqual(got, piece)))
+        }
+        assert.isFalse(yield* Deferred.isDone(closed))
+        yield* TestClock.adjust("3 minutes")
+        yield* Deferred.await(closed)
+        yield* closing(client)
+      }).pipe(Effect.scoped),
   )
 
-  it.effect("end a connection on which neither side sends anything", () =>
+  it.effect("close a connection after 10 minutes when neither side sends anything", () =>
     Effect.gen(function* () {
       const { connection, fromInside } = yield* silent
       const { client, closed } = yield* connectedTo(connection)
@@ -180,42 +182,42 @@ describe("Ports of a sandbox", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("close a connection that nobody in the sandbox takes, or that breaks", () =>
-    Effect.gen(function* () {
-      const unreachable = new PortUnreachable({ port: 80, reason: "nothing listens there" })
-      const breaking: PortConnection<DialError> = {
-        output: Stream.fail(unreachable),
-        write: () => Effect.void,
-        end: Effect.void,
-        closed: Effect.void,
-      }
-      for (const dial of [Effect.fail(unreachable), Effect.succeed(breaking)]) {
-        const sandbox = yield* sandboxWith({ dial: () => dial })
-        const { localPort } = yield* sandbox.ports.expose(80)
-        assert.include([undefined, ""], yield* ask(localPort, "anybody?"))
-      }
-    }).pipe(Effect.scoped),
-  )
-
   it.live(
-    "are connected to by the program itself, as a use of the sandbox until the scope ends",
+    "close a client's connection when nothing listens inside, or the inner connection breaks",
     () =>
       Effect.gen(function* () {
-        const closed = yield* Deferred.make<void>()
-        const sandbox = yield* sandboxWith({
-          dial: () => Effect.acquireRelease(echo, () => Deferred.succeed(closed, undefined)),
-        })
-        yield* Effect.scoped(
-          Effect.gen(function* () {
-            const { write, end, output } = yield* sandbox.ports.connect(80)
-            yield* write(new TextEncoder().encode("hello"))
-            yield* end
-            assert.strictEqual(yield* Stream.mkString(Stream.decodeText(output)), "hello")
-            assert.isFalse(yield* Deferred.isDone(closed))
-          }),
-        )
-        yield* Deferred.await(closed)
+        const unreachable = new PortUnreachable({ port: 80, reason: "nothing listens there" })
+        const breaking: PortConnection<DialError> = {
+          output: Stream.fail(unreachable),
+          write: () => Effect.void,
+          end: Effect.void,
+          closed: Effect.void,
+        }
+        for (const dial of [Effect.fail(unreachable), Effect.succeed(breaking)]) {
+          const sandbox = yield* sandboxWith({ dial: () => dial })
+          const { localPort } = yield* sandbox.ports.expose(80)
+          assert.include([undefined, ""], yield* ask(localPort, "anybody?"))
+        }
       }).pipe(Effect.scoped),
+  )
+
+  it.live("can be connected to by the program itself until the scope closes", () =>
+    Effect.gen(function* () {
+      const closed = yield* Deferred.make<void>()
+      const sandbox = yield* sandboxWith({
+        dial: () => Effect.acquireRelease(echo, () => Deferred.succeed(closed, undefined)),
+      })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { write, end, output } = yield* sandbox.ports.connect(80)
+          yield* write(new TextEncoder().encode("hello"))
+          yield* end
+          assert.strictEqual(yield* Stream.mkString(Stream.decodeText(output)), "hello")
+          assert.isFalse(yield* Deferred.isDone(closed))
+        }),
+      )
+      yield* Deferred.await(closed)
+    }).pipe(Effect.scoped),
   )
 
   it.live("say why they can't be connected to", () =>
@@ -228,7 +230,7 @@ describe("Ports of a sandbox", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("are listed from the tables of sockets that there are, each once", () =>
+  it.live("are listed once each, also when the sandbox has no IPv6 table", () =>
     Effect.gen(function* () {
       const sandbox = yield* sandboxWith({
         readFile: (_, path) =>

@@ -49,7 +49,7 @@ const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<
   Effect.map(Effect.flip(effect), (error) => error._tag)
 
 describe("A background process", () => {
-  it.live("is started with what was said of it, and its sandbox's secrets", () =>
+  it.live("is started with the given options and its sandbox's secrets", () =>
     Effect.gen(function* () {
       const { sandbox, asked } = yield* logged([])
       const options = { name: "web", cwd: "sub", env: { A: "1" }, user: "me", stdin: true }
@@ -80,7 +80,7 @@ describe("A background process", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("is followed from its start, or from now on, and waited for", () =>
+  it.live("can be followed from its start or from now on, and waited for", () =>
     Effect.gen(function* () {
       const events = [lost(10), out("ab"), err("c"), exit]
       const { job, asked } = yield* logged(events)
@@ -92,7 +92,7 @@ describe("A background process", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("has the ends of its outputs read as far as it had written, in whole characters", () =>
+  it.live("has logs() return the tail of its output so far, in whole characters", () =>
     Effect.gen(function* () {
       const logs = (events: ReadonlyArray<ProcessEvent>, written: number, tail: number) =>
         Effect.flatMap(logged(events, written), ({ job }) => job.logs({ tail }))
@@ -117,7 +117,7 @@ describe("A background process", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("takes input, signals and its end as its driver does", () =>
+  it.live("passes input, signals and kills to the driver", () =>
     Effect.gen(function* () {
       const { sandbox, job, asked } = yield* logged([])
       yield* job.write("é")

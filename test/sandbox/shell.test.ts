@@ -37,25 +37,27 @@ const opens = (request: ExecRequest, noise = "") => {
 }
 
 describe("A lasting shell", () => {
-  it.live("does not begin where no folder takes its state, or the shell says nothing of use", () =>
-    Effect.gen(function* () {
-      const stderr = ExecEvent.Stderr({ bytes: new TextEncoder().encode("no such shell") })
-      for (const [events, told] of [
-        [[exit({ exitCode: 97 })], "no folder takes the files"],
-        [[exit({ exitCode: 137, timedOut: true })], "it did not begin in time"],
-        [[says("/tmp/.cordon-shell-0\n"), exit()], "no folder"],
-        [[stderr, exit({ exitCode: 127 })], "no such shell"],
-      ] as const) {
-        const { session } = yield* answering(() => events)
-        const sandbox = yield* session.create()
-        const error = yield* Effect.flip(Effect.scoped(sandbox.shell()))
-        assert.strictEqual(error._tag, "ShellUnavailable")
-        assert.include(error.message, told)
-      }
-    }).pipe(Effect.scoped),
+  it.live(
+    "fails with ShellUnavailable when no folder is writable or the shell does not start",
+    () =>
+      Effect.gen(function* () {
+        const stderr = ExecEvent.Stderr({ bytes: new TextEncoder().encode("no such shell") })
+        for (const [events, told] of [
+          [[exit({ exitCode: 97 })], "no folder takes the files"],
+          [[exit({ exitCode: 137, timedOut: true })], "it did not begin in time"],
+          [[says("/tmp/.cordon-shell-0\n"), exit()], "no folder"],
+          [[stderr, exit({ exitCode: 127 })], "no such shell"],
+        ] as const) {
+          const { session } = yield* answering(() => events)
+          const sandbox = yield* session.create()
+          const error = yield* Effect.flip(Effect.scoped(sandbox.shell()))
+          assert.strictEqual(error._tag, "ShellUnavailable")
+          assert.include(error.message, told)
+        }
+      }).pipe(Effect.scoped),
   )
 
-  it.live("finds its file whatever else is printed, and removes it with its scope", () =>
+  it.live("finds its state file despite other output, and removes it when its scope closes", () =>
     Effect.gen(function* () {
       const noise = "noise of BASH_ENV\n/tmp/.cordon-shell-\n"
       const { session, asked } = yield* answering((request) => opens(request, noise) ?? [exit()])
@@ -72,7 +74,7 @@ describe("A lasting shell", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("is begun anew at most once for a command whose state does not stay", () =>
+  it.live("is restarted at most once for a command whose state is lost", () =>
     Effect.gen(function* () {
       const { session, asked } = yield* answering(
         (request) => opens(request) ?? [exit({ exitCode: 198 })],
@@ -85,7 +87,7 @@ describe("A lasting shell", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("tells the next command how the one before ended, and of no secret's value", () =>
+  it.live("passes the last exit code to the next command, and writes no secret into a script", () =>
     Effect.gen(function* () {
       const { session, asked } = yield* answering(
         (request) => opens(request) ?? [exit({ exitCode: 5 })],

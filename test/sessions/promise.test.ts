@@ -41,7 +41,7 @@ describe("Sessions of createSandboxes", () => {
     assert.strictEqual((await hers.run("echo here")).stdout, "here\n")
   })
 
-  it("refuse calls, handles and streams with Closed once they are closed", async () => {
+  it("fail calls, handles and streams with Closed once closed", async () => {
     await using server = open({ removeOnClose: false })
     const session = server.session("ada")
     const box = await session.create({ name: "work" })
@@ -61,7 +61,7 @@ describe("Sessions of createSandboxes", () => {
     assert.strictEqual((await server.session("ada").list()).length, 1)
   })
 
-  it("opened twice with one ID each remove only what was created through them", async () => {
+  it("opened twice with one ID each remove only the sandboxes created through them", async () => {
     await using server = open()
     const [one, two] = [server.session("ada"), server.session("ada")]
     await one.create({ name: "one" })
@@ -74,7 +74,7 @@ describe("Sessions of createSandboxes", () => {
     )
   })
 
-  it("that are never used cost no driver, and close without one", async () => {
+  it("that are never used build no driver, and close without one", async () => {
     let built = 0
     const driver = Layer.unwrap(
       Effect.sync(() => {
@@ -88,7 +88,7 @@ describe("Sessions of createSandboxes", () => {
     assert.strictEqual(built, 0)
   })
 
-  it("have storage of their own, and share one that is given as a layer", async () => {
+  it("have their own storage, and share one that is given as a layer", async () => {
     const put = async (session: ReturnType<typeof open>, text: string) => {
       const box = await session.create()
       await box.files.write("x", text)
@@ -146,7 +146,7 @@ const counting = () => {
 }
 
 describe("Toolsets over shared sandboxes", () => {
-  it("of 300 sessions have one driver, one stream of events and one reaper", async () => {
+  it("of 300 sessions share one driver, one event stream and one reaper", async () => {
     const { driver, counts } = counting()
     await using sandboxes = createSandboxes({ driver })
     const toolsets = Array.from({ length: 300 }, (_, nth) =>
@@ -160,7 +160,7 @@ describe("Toolsets over shared sandboxes", () => {
     assert.deepStrictEqual(counts, { built: 1, watchers: 1, lists: 1 })
   })
 
-  it("reach nothing of each other, and remove only their own on closing", async () => {
+  it("can't reach each other's sandboxes, and remove only their own when closed", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const [ada, bob] = [
       createTools({ sandboxes, sessionId: "ada" }),
@@ -186,7 +186,7 @@ describe("Toolsets over shared sandboxes", () => {
     assert.strictEqual(await tagOf(ada.sandboxes.list()), "Closed")
   })
 
-  it("write down each session's calls by itself", async () => {
+  it("report each session's calls separately", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const told: Array<string> = []
     const of = (sessionId: string) =>
@@ -201,7 +201,7 @@ describe("Toolsets over shared sandboxes", () => {
     assert.deepStrictEqual(told, ["ada: ada sandbox_list", "bob: bob sandbox_create"])
   })
 
-  it("are refused over a storage that other sessions share, and over what is not ours", async () => {
+  it("are refused when sessions would share one storage, and for a copy of the sandboxes object", async () => {
     await using sandboxes = createSandboxes({
       driver: memory(),
       files: sessionFilesMemory,
@@ -215,7 +215,7 @@ describe("Toolsets over shared sandboxes", () => {
     assert.throws(() => createTools({ sandboxes: { ...sandboxes } }), /not what createSandboxes/)
   })
 
-  it("say that it is closed when what they share is closed", async () => {
+  it("return Closed when the shared sandboxes are closed", async () => {
     const sandboxes = createSandboxes({ driver: memory() })
     const { byName } = createTools({ sandboxes, sessionId: "ada" })
     await byName.sandbox_create.execute({})
@@ -234,7 +234,7 @@ describe("Tools of one sandbox", () => {
     return { sandbox, other, toolset: createTools({ sandbox }) }
   }
 
-  it("are those that use one, and name none", async () => {
+  it("are those that use a sandbox, without a field that names it", async () => {
     await using stack = new AsyncDisposableStack()
     const { toolset } = await setUp(stack)
     assert.deepStrictEqual(
@@ -255,7 +255,7 @@ describe("Tools of one sandbox", () => {
     }
   })
 
-  it("act on it, and on no other of its session", async () => {
+  it("act on that sandbox, and on no other of its session", async () => {
     await using stack = new AsyncDisposableStack()
     const { sandbox, other, toolset } = await setUp(stack)
     const { sandbox_exec, sandbox_write_file } = toolset.byName
@@ -273,7 +273,7 @@ describe("Tools of one sandbox", () => {
     }
   })
 
-  it("leave the sandbox alone on closing, and are refused then", async () => {
+  it("leave the sandbox running when closed, and fail then with Closed", async () => {
     await using stack = new AsyncDisposableStack()
     const { sandbox, toolset } = await setUp(stack)
     await toolset.close()
@@ -294,7 +294,7 @@ describe("Tools of one sandbox", () => {
 })
 
 describe("Sessions whose driver can't be reached at first", () => {
-  it("are opened by the next call", async () => {
+  it("are opened by the next call after it can", async () => {
     let away = true
     const driver = Layer.unwrap(
       Effect.suspend(() =>

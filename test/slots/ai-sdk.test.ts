@@ -8,7 +8,7 @@ import { image, slotSuite } from "./suite.ts"
 
 slotSuite(slot)
 
-describe("ai-sdk, a command that is spawned", () => {
+describe("ai-sdk, a spawned command", () => {
   it("waits for its reader, and is killed while it waits", async (ctx) => {
     if (noEngine !== undefined) return ctx.skip(noEngine)
     await using sandboxes = createSandboxes({ driver: docker(), image })

@@ -56,12 +56,12 @@ const inPlace = (title: string, body: (place: Place) => Promise<void>) =>
 
 for (const framework of frameworks) {
   describe(`the Docker provider of ${framework.name}, beside ours`, () => {
-    it("is in the documentation as it is", () => {
+    it("has its recorded results and version in the documentation", () => {
       assert.include(page, tableOf(recordedOf(framework)), "docs/slots/comparison.md")
       assert.include(page, `\`${framework.provider}\` ${versionOf(framework.provider)}`)
     })
 
-    inPlace("makes the sandbox that is recorded of it", async (place) => {
+    inPlace("makes a sandbox that behaves as recorded", async (place) => {
       const sessionId = randomUUID()
       const [its, ours] = await Promise.all([
         examine((env) => framework.theirs({ ...place, env, sessionId }), 1500),
@@ -75,14 +75,17 @@ for (const framework of frameworks) {
   })
 }
 
-inPlace("a program that is killed leaves containers, but none of ours", async (place) => {
-  const sessionId = randomUUID()
-  const left = await abandon(sessionId, place)
-  await using others = createSandboxes({ driver: docker(), idleTimeout: 1000, sessionId })
-  await until(async () => (await others.list()).length === 0)
-  for (const framework of frameworks) {
-    const running = await engine.listContainers({ filters: { id: [left[framework.name] ?? ""] } })
-    const afterKill = running.length === 0 ? "is removed" : "runs on"
-    assert.strictEqual(afterKill, recordedOf(framework).afterKill, stale(framework))
-  }
-})
+inPlace(
+  "a killed program leaves containers of the framework's provider, and none of ours",
+  async (place) => {
+    const sessionId = randomUUID()
+    const left = await abandon(sessionId, place)
+    await using others = createSandboxes({ driver: docker(), idleTimeout: 1000, sessionId })
+    await until(async () => (await others.list()).length === 0)
+    for (const framework of frameworks) {
+      const running = await engine.listContainers({ filters: { id: [left[framework.name] ?? ""] } })
+      const afterKill = running.length === 0 ? "is removed" : "runs on"
+      assert.strictEqual(afterKill, recordedOf(framework).afterKill, stale(framework))
+    }
+  },
+)

@@ -44,7 +44,7 @@ for (const { name, driver, runtime, missing } of worlds) {
       })
     const live = name === "memory" ? "the memory driver has no processes" : undefined
 
-    test("runs a program that knows nothing of sandboxes", () =>
+    test("runs a program that uses only Effect's own services", () =>
       Effect.gen(function* () {
         const { reports, names, lines, code } = yield* mend
         assert.deepStrictEqual(reports, ["expected 5, got -1\n", "passed\n"])
@@ -53,7 +53,7 @@ for (const { name, driver, runtime, missing } of worlds) {
         assert.isEmpty(yield* fs.readDirectory("/workspace"))
       }))
 
-    test("has files as a machine has them", () =>
+    test("gives Effect's FileSystem the behaviour of a local one", () =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
         yield* fs.makeDirectory("from/in", { recursive: true, mode: 0o750 })
@@ -91,7 +91,7 @@ for (const { name, driver, runtime, missing } of worlds) {
       }))
 
     test(
-      "talks to commands while they run, with separate outputs",
+      "sends input to running commands, and separates their outputs",
       () =>
         Effect.gen(function* () {
           const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
@@ -128,7 +128,7 @@ for (const { name, driver, runtime, missing } of worlds) {
     )
 
     test(
-      "says what did not start",
+      "gives the reason why a command did not start",
       () =>
         Effect.gen(function* () {
           const fs = yield* FileSystem.FileSystem
@@ -152,7 +152,7 @@ for (const { name, driver, runtime, missing } of worlds) {
     )
 
     test(
-      "signals and kills commands, all that they started with their scope",
+      "signals commands, and kills them with all they started when their scope closes",
       (sandbox) =>
         Effect.gen(function* () {
           const loop = "echo ready; while :; do sleep 0.1; done"

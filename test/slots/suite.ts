@@ -100,7 +100,7 @@ export const slotSuite = (slot: Slot) => {
         })
       const inMemory = (why: string) => (name === "memory" ? why : undefined)
 
-      test("writes code and mends what its test shows, here and in another process", async (sandbox, sandboxes) => {
+      test("writes code and fixes what its test shows, here and in another process", async (sandbox, sandboxes) => {
         const script = coding(slot)
         assert.strictEqual(await slot.run(sandbox, script, never, sandboxes), script.text)
         if (name === "memory") return
@@ -109,7 +109,7 @@ export const slotSuite = (slot: Slot) => {
       })
 
       test(
-        "starts a server that is reached by its port",
+        "starts a server that is reachable through its port",
         async (sandbox, sandboxes) => {
           const script = serving(slot)
           assert.strictEqual(await slot.run(sandbox, script, never, sandboxes), script.text)

@@ -18,7 +18,7 @@ const hostile = {
 const circular: { self?: unknown; message?: string } = {}
 circular.self = circular
 
-describe("the line for what was thrown", () => {
+describe("the summary's line for a thrown value", () => {
   for (const [thrown, line] of [
     [new Error("words\nmore"), "words"],
     [new TypeError(), "TypeError"],
@@ -47,12 +47,12 @@ describe("the line for what was thrown", () => {
       "what was thrown can't be shown",
     ],
   ] as const) {
-    it(`of ${line} is that`, () => assert.strictEqual(lineOf(thrown), line))
+    it(`reads: ${line}`, () => assert.strictEqual(lineOf(thrown), line))
   }
 })
 
-describe("the end of a run", () => {
-  it("names reasons with their counts, then failures, then the counts alone", () => {
+describe("the summary at the end of a run", () => {
+  it("lists reasons for skips with counts, then failures, then totals", () => {
     const skippedTests = ["a", "b", "c"].map((name) => ({ name, reason: name === "b" ? "x" : "y" }))
     assert.deepStrictEqual(
       linesOf({ passed: 4, failedTests: ["f: why"], secondTries: [], skippedTests }, "file.json"),
@@ -76,12 +76,12 @@ describe("a skipped test", () => {
   const names = (tests: ReadonlyArray<{ name: string }>) => tests.map(({ name }) => name)
   const ofTheDriver = { name: "test/x > memory > y", reason: "the driver has none" }
 
-  it("may ask for nothing of the machine where CI brings it all", () => {
+  it("may not need anything of the machine in CI's complete run", () => {
     const skipped = [{ name: "test/a", reason: engine }, ofTheDriver]
     assert.deepStrictEqual(names(unwarranted(skipped, "nothing", [])), ["test/a"])
   })
 
-  it("may ask for an engine where there is none, and for nothing else", () => {
+  it("may need an engine, and nothing else, in a run without one", () => {
     const skipped = [
       { name: "test/a > on docker", reason: engine },
       { name: "test/b", reason: needs("Podman", "away") },
@@ -103,7 +103,7 @@ describe("a skipped test", () => {
 })
 
 describe("the summary of a run", () => {
-  it("is whole whatever its tests throw, and suites that can't run build nothing", () => {
+  it("is complete whatever its tests throw, and skipped suites build no layer", () => {
     const folder = mkdtempSync(join(tmpdir(), "cordon-reporter-"))
     const file = join(folder, "summary.json")
     try {

@@ -39,7 +39,7 @@ const untilNothing = (cluster: Cluster) =>
 
 /** What a removal frees at once, and what goes on behind. */
 export const removalSuite = (check: Check, one: Driver) => {
-  check("frees the name and the place of a sandbox at once when it is removed", (cluster) =>
+  check("frees a sandbox's name and its room on a node at once when it is removed", (cluster) =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const { capacity } = yield* driver.capabilities
@@ -61,7 +61,7 @@ export const removalSuite = (check: Check, one: Driver) => {
     }),
   )
 
-  check("leaves nothing behind when a program ends just after its removals", (cluster) =>
+  check("leaves nothing behind when a program exits right after its removals", (cluster) =>
     Effect.gen(function* () {
       yield* Effect.gen(function* () {
         const driver = yield* SandboxDriver
@@ -74,7 +74,7 @@ export const removalSuite = (check: Check, one: Driver) => {
     }),
   )
 
-  check("sweeps what a removal left that was broken off", (cluster) =>
+  check("sweeps leftovers of an interrupted removal", (cluster) =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const id = yield* create({ network: "bridge" })
@@ -93,7 +93,7 @@ export const removalSuite = (check: Check, one: Driver) => {
 /** On a swarm with one manager, which it leaves as it was. */
 export const lostManager = (check: Check, one: Driver) => {
   check(
-    "finishes by whoever is there what the loss of the only manager broke off",
+    "finishes creations and removals that the loss of the only manager interrupted, from any program",
     (cluster) =>
       Effect.gen(function* () {
         const { manager } = cluster
@@ -157,7 +157,7 @@ export const lostManager = (check: Check, one: Driver) => {
 /** After the test that made three managers and killed one of them. */
 export const lostMajority = (check: Check, three: Driver) =>
   check(
-    "undoes a creation that the loss of two of three managers broke off, as soon as they are back",
+    "undoes a creation that the loss of two of three managers interrupted, as soon as they are back",
     (cluster) =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver

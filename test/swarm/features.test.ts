@@ -65,7 +65,7 @@ describe("a warm pool on a swarm", () => {
   warmPoolSuite(checkOn(cluster, driverWith({ size: 1, kinds: 2 })), driverWith, without)
 })
 
-describe("a way out of a sandbox on a swarm", () => {
+describe("an egress proxy for a sandbox on a swarm", () => {
   const title = "goes by rules, which change while it runs"
   if (noSwarm === undefined) it(title, () => wayOut({ driver: without, image }), 120_000)
   else skipped(title, noSwarm)

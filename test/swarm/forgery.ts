@@ -122,7 +122,7 @@ export const forgerySuite = (check: Check, reaching: Driver) => {
   const reach = (id: SandboxId, address: string, to: number) =>
     Effect.map(exec(id, `nc -w 5 ${address} ${to} </dev/null`), ({ exitCode }) => exitCode === 0)
 
-  check("lets sandboxes out past the nodes' own addresses, and not to them", (cluster) =>
+  check("lets sandboxes reach the internet, and not the addresses of the nodes", (cluster) =>
     Effect.gen(function* () {
       const outside = yield* Effect.acquireRelease(
         Effect.promise(
@@ -160,7 +160,7 @@ export const forgerySuite = (check: Check, reaching: Driver) => {
   )
 
   check(
-    "lets sandboxes reach the nodes where the operator says so",
+    "lets sandboxes reach the nodes when the operator allows it",
     (cluster) =>
       Effect.gen(function* () {
         const id = yield* create({ network: "bridge" })

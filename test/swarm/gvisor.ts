@@ -23,7 +23,7 @@ export const gvisorSuite = (check: Check) => {
     }),
   )
 
-  check("stops, starts and pauses a sandbox with gVisor in place", () =>
+  check("stops, starts and pauses a sandbox with gVisor on its node", () =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const id = yield* create({ runtime: "gvisor", limits })

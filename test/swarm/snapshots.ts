@@ -51,7 +51,7 @@ export const snapshotPlaces = (
     }),
   )
 
-  check("places sandboxes of a snapshot on its node, however many there are", (cluster) =>
+  check("places all sandboxes of a snapshot on its node", (cluster) =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const id = yield* create()
@@ -68,7 +68,7 @@ export const snapshotPlaces = (
   )
 
   check(
-    "makes sandboxes of a snapshot with our own first process, whatever code inside put in its place",
+    "starts our own init in sandboxes of a snapshot, whatever code inside put in its place",
     () =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver
@@ -90,7 +90,7 @@ export const snapshotPlaces = (
     120_000,
   )
 
-  check("takes no snapshot that would hold up the engine that starts it", () =>
+  check("refuses a snapshot that would hang the engine that starts it", () =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const id = yield* create()

@@ -53,7 +53,7 @@ describe("a swarm of three engines", () => {
   const check = checkOn(cluster, one)
 
   check(
-    "passes by who is no manager",
+    "skips endpoints that are no manager",
     () =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver
@@ -65,7 +65,7 @@ describe("a swarm of three engines", () => {
     driverAt(cluster?.nodes.map(({ endpoint }) => endpoint).toReversed() ?? []),
   )
 
-  check("hardens and limits a sandbox as one engine does", ({ workers }) =>
+  check("hardens and limits a sandbox as the Docker driver does", ({ workers }) =>
     Effect.gen(function* () {
       const id = yield* create({ network: "none" })
       assert.strictEqual(yield* out(id, "ls /sys/class/net"), "lo")
@@ -123,65 +123,66 @@ describe("a swarm of three engines", () => {
     240_000,
   )
 
-  check(
-    "keeps two sandboxes of one node apart, and lets none out of an internal network",
-    (cluster) =>
-      Effect.gen(function* () {
-        const boxes = yield* Effect.forEach([1, 2, 3], () => create({ network: "bridge" }), {
-          concurrency: 3,
-        })
-        const inside = yield* create({ network: "internal" })
-        const hosts = yield* Effect.promise(() =>
-          Promise.all(boxes.map((id) => nodeOf(cluster, id))),
-        )
-        const [a, b] = boxes.flatMap((id, n) =>
-          hosts.some((host, m) => n !== m && host === hosts[n]) ? [id] : [],
-        )
-        assert.isDefined(a)
-        assert.isDefined(b)
-        if (a === undefined || b === undefined) return
-        const port = 8000
-        yield* exec(b, `nc -ll -p ${port} -e echo peer >/dev/null 2>&1 &`)
-        const talk = (id: SandboxId, address: string, to: number) =>
-          out(id, `nc -w 2 ${address} ${to} </dev/null 2>/dev/null `)
-        assert.match(yield* talk(b, "127.0.0.1", port), /peer/)
-        const addresses = (yield* out(b, "ip -4 -o addr | awk '{print $4}'")).split("\n")
-        const peers = addresses.map((address) => address.replace(/\/.*/, ""))
-        assert.isAtLeast(peers.length, 3)
-        for (const peer of peers.filter((address) => address !== "127.0.0.1")) {
-          assert.notInclude(yield* talk(a, peer, port), "peer", peer)
-        }
-        const { hostname } = new URL(cluster.manager.endpoint)
-        assert.notStrictEqual(
-          (yield* exec(inside, `nc -w 5 ${hostname} 2376 </dev/null`)).exitCode,
-          0,
-        )
-        assert.notInclude(yield* out(inside, "ip route"), "default")
-      }),
-  )
-
-  check("ends daemons when a sandbox is stopped, in place, also those that hide", () =>
+  check("isolates two sandboxes of one node, and lets none out of an internal network", (cluster) =>
     Effect.gen(function* () {
-      const driver = yield* SandboxDriver
-      const id = yield* create()
-      const beats = (file: string) => `while :; do echo . >>/tmp/${file}; sleep 0.1; done`
-      yield* exec(id, `(${beats("one")}) >/dev/null 2>&1 &`)
-      yield* exec(id, `env -i setsid sh -c '${beats("two")}' >/dev/null 2>&1 &`)
-      const running = yield* Effect.forkChild(exec(id, "sleep 1000"))
-      yield* exec(id, "until [ -s /tmp/one ] && [ -s /tmp/two ]; do sleep 0.1; done")
-      yield* driver.stop(id)
-      assert.strictEqual((yield* Fiber.join(running)).exitCode, 137)
-      assert.strictEqual((yield* Effect.flip(exec(id, "true")))._tag, "SandboxNotRunning")
-      yield* driver.start(id)
-      const sizes = "wc -c </tmp/one; wc -c </tmp/two"
-      const [before, ...after] = (yield* out(id, `(${sizes}) | xargs; sleep 1; (${sizes}) | xargs`))
-        .trim()
-        .split("\n")
-      assert.deepStrictEqual(after, [before])
+      const boxes = yield* Effect.forEach([1, 2, 3], () => create({ network: "bridge" }), {
+        concurrency: 3,
+      })
+      const inside = yield* create({ network: "internal" })
+      const hosts = yield* Effect.promise(() => Promise.all(boxes.map((id) => nodeOf(cluster, id))))
+      const [a, b] = boxes.flatMap((id, n) =>
+        hosts.some((host, m) => n !== m && host === hosts[n]) ? [id] : [],
+      )
+      assert.isDefined(a)
+      assert.isDefined(b)
+      if (a === undefined || b === undefined) return
+      const port = 8000
+      yield* exec(b, `nc -ll -p ${port} -e echo peer >/dev/null 2>&1 &`)
+      const talk = (id: SandboxId, address: string, to: number) =>
+        out(id, `nc -w 2 ${address} ${to} </dev/null 2>/dev/null `)
+      assert.match(yield* talk(b, "127.0.0.1", port), /peer/)
+      const addresses = (yield* out(b, "ip -4 -o addr | awk '{print $4}'")).split("\n")
+      const peers = addresses.map((address) => address.replace(/\/.*/, ""))
+      assert.isAtLeast(peers.length, 3)
+      for (const peer of peers.filter((address) => address !== "127.0.0.1")) {
+        assert.notInclude(yield* talk(a, peer, port), "peer", peer)
+      }
+      const { hostname } = new URL(cluster.manager.endpoint)
+      assert.notStrictEqual(
+        (yield* exec(inside, `nc -w 5 ${hostname} 2376 </dev/null`)).exitCode,
+        0,
+      )
+      assert.notInclude(yield* out(inside, "ip route"), "default")
     }),
   )
 
-  check("gives commands the environment that was asked for, and nothing of its first shell", () =>
+  check(
+    "ends all daemons when a sandbox is stopped, also hidden ones, and keeps it on its node",
+    () =>
+      Effect.gen(function* () {
+        const driver = yield* SandboxDriver
+        const id = yield* create()
+        const beats = (file: string) => `while :; do echo . >>/tmp/${file}; sleep 0.1; done`
+        yield* exec(id, `(${beats("one")}) >/dev/null 2>&1 &`)
+        yield* exec(id, `env -i setsid sh -c '${beats("two")}' >/dev/null 2>&1 &`)
+        const running = yield* Effect.forkChild(exec(id, "sleep 1000"))
+        yield* exec(id, "until [ -s /tmp/one ] && [ -s /tmp/two ]; do sleep 0.1; done")
+        yield* driver.stop(id)
+        assert.strictEqual((yield* Fiber.join(running)).exitCode, 137)
+        assert.strictEqual((yield* Effect.flip(exec(id, "true")))._tag, "SandboxNotRunning")
+        yield* driver.start(id)
+        const sizes = "wc -c </tmp/one; wc -c </tmp/two"
+        const [before, ...after] = (yield* out(
+          id,
+          `(${sizes}) | xargs; sleep 1; (${sizes}) | xargs`,
+        ))
+          .trim()
+          .split("\n")
+        assert.deepStrictEqual(after, [before])
+      }),
+  )
+
+  check("gives commands the requested environment, and no variable of its own shell", () =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       for (const of of [image, small]) {
@@ -197,7 +198,7 @@ describe("a swarm of three engines", () => {
     }),
   )
 
-  check("dials ports of a sandbox on whatever node, and tells what it uses", () =>
+  check("dials ports of a sandbox on any node, and reports its resource use", () =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const id = yield* create()
@@ -215,7 +216,7 @@ describe("a swarm of three engines", () => {
     }),
   )
 
-  check("listens on ports of a sandbox on whatever node, also once it was stopped in place", () =>
+  check("listens on ports of a sandbox on any node, also after a stop and start", () =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const id = yield* create()
@@ -243,7 +244,7 @@ describe("a swarm of three engines", () => {
     }),
   )
 
-  check("ends a bomb that holds every process slot, in place", () =>
+  check("ends a fork bomb at its timeout, and keeps the sandbox's files", () =>
     Effect.gen(function* () {
       const id = yield* create({ image, limits: { memory: 128 * 1024 ** 2, cpus: 1, pids: 32 } })
       const bomb = `perl -e 'while (1) { fork }'`
@@ -254,7 +255,7 @@ describe("a swarm of three engines", () => {
     }),
   )
 
-  check("says that it is full, and leaves nothing pending", (cluster) =>
+  check("fails a creation when all nodes are full, and leaves no service pending", (cluster) =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const { capacity } = yield* driver.capabilities
@@ -325,7 +326,7 @@ describe("a swarm of three engines", () => {
     600_000,
   )
 
-  check("leaves a drained node alone, and says what became of its sandboxes", (cluster) =>
+  check("places nothing on a drained node, and reports what became of its sandboxes", (cluster) =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const [a, b] = [yield* create(), yield* create()]
@@ -357,7 +358,7 @@ describe("a swarm of three engines", () => {
   )
 
   check(
-    "says that a node is lost, goes on with the others, and cleans up when it is back",
+    "reports a lost node, goes on with the others, and cleans up when it is back",
     (cluster) =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver

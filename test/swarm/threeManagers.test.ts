@@ -18,7 +18,7 @@ describe("a swarm of three managers", () => {
   const check = checkOn(cluster, three)
 
   check(
-    "goes on when the leader of three managers is killed",
+    "keeps working when its leader is killed",
     (cluster) =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver

@@ -51,7 +51,7 @@ export const warmPoolSuite = (
       }),
     )
 
-  check("gives away what is ready, to one session that every program then agrees on", (cluster) =>
+  check("hands a ready sandbox to one session, and every program agrees whose it is", (cluster) =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const cold = yield* make(specOf())
@@ -93,7 +93,7 @@ export const warmPoolSuite = (
     }),
   )
 
-  check("hands nothing out twice, and a name to one of two programs", (cluster) =>
+  check("hands no sandbox out twice, and a name to only one of two programs", (cluster) =>
     Effect.gen(function* () {
       const context = yield* Layer.build(Layer.fresh(driverWith({ size: 2, kinds: 1 })))
       const here = yield* SandboxDriver
@@ -125,7 +125,7 @@ export const warmPoolSuite = (
     }),
   )
 
-  check("makes a sandbox anew where another program swept what was ready", (cluster) =>
+  check("makes a new sandbox when another program swept the ready ones", (cluster) =>
     Effect.gen(function* () {
       yield* make(specOf())
       const before = yield* ready(cluster, 1)
@@ -137,7 +137,7 @@ export const warmPoolSuite = (
     }),
   )
 
-  check("gives its place to a sandbox that finds no other", (cluster) =>
+  check("gives up a ready sandbox when a creation finds no other room", (cluster) =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const { capacity } = yield* driver.capabilities

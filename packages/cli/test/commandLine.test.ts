@@ -4,7 +4,7 @@ import { cordon } from "../src/cordon.ts"
 
 const separated = (line: string) => separateCommand(line.split(" "), cordon).join(" ")
 
-describe("what follows the name of a sandbox", () => {
+describe("an argument after the name of a sandbox", () => {
   const cases: ReadonlyArray<readonly [given: string, parsed: string]> = [
     ["exec box ls -la", "exec -- box ls -la"],
     ["exec -it box sh -c id --help", "exec -it -- box sh -c id --help"],

@@ -30,8 +30,8 @@ const told = (info: schemas.EngineInfo, enforced: Enforced, engine = version("28
     }),
   )
 
-describe("what the doctor reads of an engine", () => {
-  it("is said of Engine 20.10 on cgroup v1", () => {
+describe("the doctor's checks of an engine", () => {
+  it("describe Engine 20.10 on cgroup v1", () => {
     const info = {
       ...host,
       ...graphDriver,
@@ -49,7 +49,7 @@ describe("what the doctor reads of an engine", () => {
     })
   })
 
-  it("names the runtime that Podman really runs", () => {
+  it("name the runtime that Podman really runs", () => {
     const info = {
       ...host,
       Driver: "overlay",
@@ -65,7 +65,7 @@ describe("what the doctor reads of an engine", () => {
     )
   })
 
-  it("tells containerd's image store from the engine's own", () => {
+  it("tell containerd's image store from the engine's own", () => {
     const info = {
       ...host,
       Driver: "overlayfs",
@@ -82,7 +82,7 @@ describe("what the doctor reads of an engine", () => {
     SecurityOptions: ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"],
   }
 
-  it("says why a rootless engine without systemd limits nothing, and what helps", () => {
+  it("say why a rootless engine without systemd enforces no limits, and how to fix it", () => {
     const { cgroups, engine, hardening } = told(rootless, none)
     assert.match(engine ?? "", /, rootless; /)
     assert.match(
@@ -96,7 +96,7 @@ describe("what the doctor reads of an engine", () => {
     assert.match(told(old, none)["cgroups"] ?? "", /unified_cgroup_hierarchy=1/)
   })
 
-  it("names controllers that were not handed on", () => {
+  it("name cgroup controllers that are not delegated", () => {
     const info = { ...rootless, CgroupDriver: "systemd" }
     const { cgroups } = told(info, { ...all, cpus: false })
     assert.match(
@@ -109,7 +109,7 @@ describe("what the doctor reads of an engine", () => {
     assert.match(told(old, { ...all, pids: false })["cgroups"] ?? "", /Mount the controllers/)
   })
 
-  it("fails an engine without seccomp, and tells of AppArmor and user namespaces", () => {
+  it("fail an engine without seccomp, and report AppArmor and user namespaces", () => {
     const seccompOf = (SecurityOptions: ReadonlyArray<string>) =>
       told({ ...host, SecurityOptions }, all)["seccomp"] ?? ""
     assert.match(seccompOf([]), /^failed: .*CONFIG_SECCOMP_FILTER/)
@@ -123,7 +123,7 @@ describe("what the doctor reads of an engine", () => {
   })
 })
 
-describe("what a sandbox shows of what confines it", () => {
+describe("the confinement that the doctor sees inside a sandbox", () => {
   const cases: ReadonlyArray<readonly [saw: string, status: string, detail: RegExp]> = [
     ["seccomp 2\nyama 1\nvsock shut\nuring shut\n", "ok", /are refused; Yama's ptrace_scope is 1$/],
     ["seccomp 2\nvsock open\nuring shut\n", "warning", /lets sandboxes use AF_VSOCK$/],
@@ -132,7 +132,7 @@ describe("what a sandbox shows of what confines it", () => {
     ["seccomp 0\nvsock open\nuring open\n", "failed", /no seccomp filter/],
   ]
   for (const [saw, status, detail] of cases) {
-    it(`is judged: ${JSON.stringify(saw)}`, () => {
+    it(`is judged correctly: ${JSON.stringify(saw)}`, () => {
       const check = judgeConfinement(saw)
       assert.strictEqual(check.status, status)
       assert.match(check.detail, detail)

@@ -22,8 +22,8 @@ const shown = (
     Stream.runCollect,
   )
 
-describe("logs", () => {
-  it.effect("end with what was written when they were asked for", () =>
+describe("cordon logs", () => {
+  it.effect("ends with the output written before the call", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* shown([out("a\n"), out("b\n")], { written: 2 }), ["a\n"])
       assert.deepStrictEqual(yield* shown([], { written: 0 }), [])
@@ -31,7 +31,7 @@ describe("logs", () => {
     }),
   )
 
-  it.effect("have the last lines, of both outputs and across their pieces", () =>
+  it.effect("shows the last lines of both outputs, also across pieces", () =>
     Effect.gen(function* () {
       const events = [out("1\n2"), err("\n3\n"), out("4\n")]
       const written = 8
@@ -42,7 +42,7 @@ describe("logs", () => {
     }),
   )
 
-  it.effect("count what was lost, and go on to the end where they follow", () =>
+  it.effect("counts lost output, and continues to the end with --follow", () =>
     Effect.gen(function* () {
       const lost: ProcessEvent = { _tag: "Lost", bytes: 5 }
       assert.deepStrictEqual(yield* shown([lost, out("x\n")], { written: 7 }), ["x\n"])

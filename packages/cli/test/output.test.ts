@@ -6,14 +6,14 @@ import { cordon } from "../src/cordon.ts"
 import { harmless, harmlessLines } from "../src/harmless.ts"
 import { table } from "../src/output.ts"
 
-describe("text that a sandbox had a say in", () => {
-  it("can't steer the terminal that it is shown on", () => {
+describe("text from a sandbox", () => {
+  it("can't control the terminal that shows it", () => {
     assert.strictEqual(harmless("a\u001b[2J\u009b1m\r\nb"), "a\\u001b[2J\\u009b1m\\u000d\\u000ab")
     assert.strictEqual(harmless("x\u202ey\u{e0041}"), "x\\u202ey\\udb40\\udc41")
     assert.strictEqual(harmless("größe 🎉"), "größe 🎉")
   })
 
-  it("keeps a table's rows and columns where cells have line ends and escapes", () => {
+  it("with line ends and escapes keeps a table's rows and columns", () => {
     const lines = table([
       ["NAME", "IMAGE"],
       ["a\nb", "\u001b[31mred"],
@@ -21,7 +21,7 @@ describe("text that a sandbox had a say in", () => {
     assert.deepStrictEqual(lines.slice(1), ["a\\u000ab  \\u001b[31mred"])
   })
 
-  it("means the same in JSON", () => {
+  it("is unchanged in JSON", () => {
     const value = { name: "\u001b\u009b\u202e\u{e0041}" }
     const text = harmlessLines(JSON.stringify(value, null, 2))
     assert.notMatch(text.replaceAll("\n", ""), /[\p{Cc}\p{Cf}]/u)
@@ -29,8 +29,8 @@ describe("text that a sandbox had a say in", () => {
   })
 })
 
-describe("a side of a copy", () => {
-  it("is read as docker reads it", () => {
+describe("an argument of cordon cp", () => {
+  it("is parsed as docker cp parses it", () => {
     const inside = (sandbox: string, path: string) => ({ _tag: "Inside", sandbox, path }) as const
     const here = (path: string) => ({ _tag: "Here", path }) as const
     assert.deepStrictEqual(placeOf("box:/a:b"), inside("box", "/a:b"))
@@ -43,8 +43,8 @@ describe("a side of a copy", () => {
   })
 })
 
-describe("completion", () => {
-  it("offers bash the sandboxes that the command names", () => {
+describe("shell completion", () => {
+  it("gives bash the sandbox names that the command prints", () => {
     const line = [
       "cordon() { [[ $* == 'ps --names' ]] && printf '%s\\n' box-a box-b other; }",
       completionScript("bash", cordon),
@@ -58,7 +58,7 @@ describe("completion", () => {
   })
 
   for (const shell of ["bash", "zsh", "fish"] as const) {
-    it(`asks for the names of sandboxes in ${shell}`, () => {
+    it(`asks the command for sandbox names in ${shell}`, () => {
       const script = completionScript(shell, cordon)
       assert.include(script, "(cordon ps --names 2>/dev/null)")
       assert.notInclude(script, "__cordon_names__")

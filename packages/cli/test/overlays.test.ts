@@ -3,7 +3,7 @@ import { checkOverlays } from "../src/doctor/overlays.ts"
 
 const host = { NCPU: 1, MemTotal: 1 }
 
-it("warns that sandboxes of an engine in a swarm reach the swarm's networks", () => {
+it("the doctor warns that sandboxes of an engine in a swarm reach the swarm's networks", () => {
   const checks = checkOverlays({ ...host, Swarm: { LocalNodeState: "active" } })
   assert.deepStrictEqual(
     checks.map(({ status }) => status),
@@ -11,7 +11,7 @@ it("warns that sandboxes of an engine in a swarm reach the swarm's networks", ()
   )
 })
 
-it("says nothing of overlay networks on an engine without a swarm", () => {
+it("the doctor says nothing about overlay networks on an engine without a swarm", () => {
   for (const info of [host, { ...host, Swarm: { LocalNodeState: "inactive" } }]) {
     assert.isEmpty(checkOverlays(info))
   }

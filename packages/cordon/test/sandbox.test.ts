@@ -56,7 +56,7 @@ describe("Sandbox", () => {
     assert.strictEqual((await other.inspect()).status, "running")
   })
 
-  it("is found by its ID, its name and its address, and stays when the finder lets go", async () => {
+  it("is found by its ID, name or address, and stays when the connected handle is closed", async () => {
     const driver = memory()
     await using box = await Sandbox.create({ driver, secrets: { TOKEN: "mine" } })
     for (const reference of [box.id, box.name, box.address]) {
@@ -71,7 +71,7 @@ describe("Sandbox", () => {
     assert.strictEqual((await box.run("echo $TOKEN")).stdout, "mine\n")
   })
 
-  it("runs again when it is connected to", async () => {
+  it("is started again by connect()", async () => {
     const driver = memory()
     await using box = await Sandbox.create({ driver })
     await box.files.write("kept", "kept")
@@ -80,7 +80,7 @@ describe("Sandbox", () => {
     assert.strictEqual(await found.files.readText("kept"), "kept")
   })
 
-  it("is got or made: the same by the same name, also for two at once, and it stays", async () => {
+  it("is the same for concurrent getOrCreate() calls with one name, and stays", async () => {
     const driver = memory()
     await using _held = await Sandbox.create({ driver, name: "held" })
     const options = { driver, tags: { of: "test" } }
@@ -101,7 +101,7 @@ describe("Sandbox", () => {
     assert.deepStrictEqual(await names({ driver }), ["held"])
   })
 
-  it("does not exist to another session, whatever it is asked for by", async () => {
+  it("is not found by another session by ID, name or address", async () => {
     const driver = memory()
     await using box = await Sandbox.create({ driver, name: "box", session: "ada" })
     for (const session of ["bob", undefined]) {
@@ -121,7 +121,7 @@ describe("Sandbox", () => {
     assert.deepStrictEqual(await names({ driver, session: "ada" }), ["box"])
   })
 
-  it("shares a connection, which the last one closes", async () => {
+  it("shares one connection with others, which the last one closes", async () => {
     const { count, driver } = counted()
     const place = () => ({ driver, settings: { idleTimeout: "5 minutes" as const } })
     const one = await Sandbox.create(place())
@@ -143,7 +143,7 @@ describe("Sandbox", () => {
     assert.deepStrictEqual(count, { opened: 3, open: 2 })
   })
 
-  it("holds nothing where it can't be made", async () => {
+  it("keeps no connection open when it can't be created", async () => {
     const { count, driver } = counted()
     await rejection(() => Sandbox.create({ driver, limits: { memory: "1 EiB" } }))
     await rejection(() => Sandbox.connect("nothing", { driver }))
@@ -152,7 +152,7 @@ describe("Sandbox", () => {
     assert.isAbove(count.opened, 0)
   })
 
-  it("removed by itself, is gone for good", async () => {
+  it("is gone after remove(), and ending it again is no error", async () => {
     const { count, driver } = counted()
     const box = await Sandbox.create({ driver })
     await box.remove()
@@ -161,7 +161,7 @@ describe("Sandbox", () => {
     await box[Symbol.asyncDispose]()
   })
 
-  it("that somebody else removed is killed and ended without an error", async () => {
+  it("that another program removed can be killed and closed without an error", async () => {
     const driver = memory()
     await using _held = await Sandbox.create({ driver })
     for (const end of ["kill", "block"]) {
@@ -174,7 +174,7 @@ describe("Sandbox", () => {
     assert.lengthOf(await Sandbox.list({ driver }), 1)
   })
 
-  it("forks as far as its driver can, and holds nothing where it can't", async () => {
+  it("fails fork() with Unsupported when its driver has none, and keeps no connection open", async () => {
     const { count, driver } = counted()
     const box = await Sandbox.create({ driver })
     assert.instanceOf(await rejection(() => box.fork()), Unsupported)
@@ -182,12 +182,12 @@ describe("Sandbox", () => {
     assert.strictEqual(count.open, 0)
   })
 
-  it("is one of core's, for tools and slots of frameworks", async () => {
+  it("is accepted by the tools and slots as a sandbox of @cordon/core", async () => {
     await using box = await Sandbox.create({ driver: memory() })
     assert.strictEqual(backingOfSandbox(box)?.sandbox.id, box.id)
   })
 
-  it("refuses wrong input with the program's line", async () => {
+  it("refuses invalid input with the program's line in the stack", async () => {
     const driver = memory()
     for (const [call, ...told] of [
       [() => Sandbox.create(js({ memry: 1 })), "options of Sandbox.create", "memry"],
@@ -212,7 +212,7 @@ describe("Sandbox", () => {
     }
   })
 
-  it("takes a driver of one's own, and its failures come as they are", async () => {
+  it("accepts a custom driver, whose errors reach the caller unchanged", async () => {
     const broken = Layer.effect(
       SandboxDriver,
       Effect.fail(new InvalidInput({ subject: "driver", issue: "it is broken" })),
@@ -222,7 +222,7 @@ describe("Sandbox", () => {
     assert.include(`${error.stack}`.split("\n    at ")[1], "sandbox.test.ts")
   })
 
-  it("rejects with the reason of a signal", async () => {
+  it("rejects with the reason of an aborted signal", async () => {
     const driver = memory()
     const signal = AbortSignal.abort(new Error("no longer wanted"))
     for (const call of [

@@ -69,33 +69,39 @@ describe("Archive", () => {
       return times
     })
 
-  it.effect("keeps times to the millisecond, and dates now what has none", () =>
-    Effect.promise(() =>
-      fc.assert(
-        fc.asyncProperty(
-          fc.array(
-            fc.date({ min: new Date(0), max: new Date("2242-01-01"), noInvalidDate: true }),
-            { minLength: 1, maxLength: 5 },
+  it.effect(
+    "keeps times to the millisecond, and uses the current time for entries without one",
+    () =>
+      Effect.promise(() =>
+        fc.assert(
+          fc.asyncProperty(
+            fc.array(
+              fc.date({ min: new Date(0), max: new Date("2242-01-01"), noInvalidDate: true }),
+              { minLength: 1, maxLength: 5 },
+            ),
+            async (dates) => {
+              const before = Date.now()
+              const undated = file("undated", new Uint8Array())
+              const entries = dates.map((modifiedAt, n) => ({
+                ...undated,
+                path: `${n}`,
+                modifiedAt,
+              }))
+              const archive = packArchive(Stream.fromIterable([...entries, undated]))
+              const times = await Effect.runPromise(timesOf(archive))
+              assert.deepStrictEqual(
+                times.slice(0, -1),
+                dates.map((date) => date.getTime()),
+              )
+              assert.isAtLeast(times.at(-1) ?? 0, before)
+            },
           ),
-          async (dates) => {
-            const before = Date.now()
-            const undated = file("undated", new Uint8Array())
-            const entries = dates.map((modifiedAt, n) => ({ ...undated, path: `${n}`, modifiedAt }))
-            const archive = packArchive(Stream.fromIterable([...entries, undated]))
-            const times = await Effect.runPromise(timesOf(archive))
-            assert.deepStrictEqual(
-              times.slice(0, -1),
-              dates.map((date) => date.getTime()),
-            )
-            assert.isAtLeast(times.at(-1) ?? 0, before)
-          },
+          { numRuns: 100 },
         ),
-        { numRuns: 100 },
       ),
-    ),
   )
 
-  it.effect("rounds a time up for who reads whole seconds only", () =>
+  it.effect("rounds a time up for readers of whole seconds", () =>
     Effect.gen(function* () {
       const modifiedAt = new Date(1_000_000_000_001)
       const entry = { ...file("x", new Uint8Array()), modifiedAt }
@@ -109,7 +115,7 @@ describe("Archive", () => {
     }),
   )
 
-  it.effect("has no time of what an archive makes up", () =>
+  it.effect("ignores invalid times in an archive", () =>
     Effect.gen(function* () {
       const modifiedAt = new Date(1_000_000_000_001)
       const entry = { ...file("x", new Uint8Array()), modifiedAt }
@@ -128,7 +134,7 @@ describe("Archive", () => {
     }),
   )
 
-  it.effect("keeps directories and symlinks, and skips what a reader leaves", () =>
+  it.effect("keeps directories and symlinks, and skips content that the reader does not read", () =>
     Effect.gen(function* () {
       const archive = packArchive(
         Stream.make<Array<ArchiveEntry>>(
@@ -152,7 +158,7 @@ describe("Archive", () => {
     }),
   )
 
-  it.effect("tells size and rights of an entry, and gives content of files only", () =>
+  it.effect("gives an entry's size and mode, and content for files only", () =>
     Effect.gen(function* () {
       const text = new TextEncoder().encode("text")
       const packing = packArchive(
@@ -188,7 +194,7 @@ describe("Archive", () => {
     }),
   )
 
-  it.effect("ends a file that has more bytes than it said without waiting for them all", () =>
+  it.effect("stops a file that is longer than declared without reading the rest", () =>
     Effect.gen(function* () {
       const endless = {
         ...file("x", new Uint8Array(), 2),
@@ -202,7 +208,7 @@ describe("Archive", () => {
     }),
   )
 
-  it.effect("packs what is at hand as it packs what comes in pieces", () =>
+  it.effect("packs bytes in memory and streamed bytes the same way", () =>
     Effect.gen(function* () {
       const empty = { size: 0, content: Stream.empty }
       const long = "a name of fifty letters, and not one of them fewer/"
@@ -252,7 +258,7 @@ describe("Archive", () => {
     }),
   )
 
-  it.effect("refuses a file that is shorter or longer than it said", () =>
+  it.effect("refuses a file that is shorter or longer than declared", () =>
     Effect.gen(function* () {
       const bytes = new Uint8Array([1, 2, 3])
       for (const size of [2, 4]) {
@@ -264,7 +270,7 @@ describe("Archive", () => {
     }),
   )
 
-  it.effect("refuses an archive that was cut short or is none", () =>
+  it.effect("refuses bytes that are a truncated archive or none", () =>
     Effect.gen(function* () {
       const whole = Buffer.concat(
         yield* Stream.runCollect(packArchive(Stream.make(file("x", new Uint8Array(5000))))),
@@ -280,7 +286,7 @@ describe("Archive", () => {
     }),
   )
 
-  it.effect("hands through the failure of a source and of a reader", () =>
+  it.effect("passes on the error of a source and of a reader", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* Effect.flip(read(Stream.fail("broken" as const))), "broken")
       const archive = packArchive(

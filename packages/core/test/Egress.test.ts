@@ -7,7 +7,7 @@ const isDestination = Schema.is(Destination)
 const isPolicy = Schema.is(EgressPolicy)
 
 describe("an allow-list of destinations", () => {
-  it("takes names, names below them, and ports", () => {
+  it("accepts names, wildcards of subdomains, and ports", () => {
     for (const [text, parsed] of [
       ["pypi.org", { domain: "pypi.org", below: false, port: undefined }],
       ["*.pythonhosted.org", { domain: "pythonhosted.org", below: true, port: undefined }],
@@ -19,7 +19,7 @@ describe("an allow-list of destinations", () => {
     }
   })
 
-  it("refuses addresses, patterns of other kinds, and what is no name", () => {
+  it("refuses addresses, other patterns, and invalid names", () => {
     for (const text of [
       "",
       "localhost",
@@ -48,7 +48,7 @@ describe("an allow-list of destinations", () => {
     }
   })
 
-  it("never lets through what could be more than one name", () => {
+  it("never accepts text that could be read as more than one name", () => {
     void fc.assert(
       fc.property(fc.string(), (text) => {
         for (const candidate of [`${text}.org`, `*.${text}.org`, `a.${text}`]) {
@@ -58,7 +58,7 @@ describe("an allow-list of destinations", () => {
     )
   })
 
-  it("takes ranges of private addresses that are not too large", () => {
+  it("accepts ranges of private addresses up to a maximum size", () => {
     const allow = ["pypi.org"]
     assert.isTrue(isPolicy({ allow, allowAddresses: ["10.20.0.0/16"] }))
     for (const range of [

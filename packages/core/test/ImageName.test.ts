@@ -78,7 +78,7 @@ describe("parseImage", () => {
     }
   })
 
-  it("takes nothing else for a reference", () => {
+  it("refuses everything that is no reference", () => {
     for (const text of [
       "",
       "UPPER",
@@ -100,7 +100,7 @@ describe("parseImage", () => {
     }
   })
 
-  it("finds the parts that a reference was made of", () => {
+  it("finds the parts from which a reference was made", () => {
     void fc.assert(
       fc.property(publicHost, path, fc.option(tag), (registry, path, tag) => {
         const reference = `${registry}/${path}${tag === null ? "" : `:${tag}`}`
@@ -113,7 +113,7 @@ describe("parseImage", () => {
     )
   })
 
-  it("takes no odd host for a public registry", () => {
+  it("does not mistake an unusual host for a public registry", () => {
     void fc.assert(
       fc.property(odd, path, fc.option(tag), (host, path, tag) => {
         const parsed = parseImage(`${host}/${path}${tag === null ? "" : `:${tag}`}`)
@@ -122,7 +122,7 @@ describe("parseImage", () => {
     )
   })
 
-  it("never throws, and takes what it parses for a reference", () => {
+  it("never throws, and parses its own output again", () => {
     void fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: "binary" })), (text) => {
         assert.strictEqual(Option.isSome(parseImage(text)), isReference(text))
@@ -132,7 +132,7 @@ describe("parseImage", () => {
 })
 
 describe("an image's ID", () => {
-  it("is told from a name", () => {
+  it("is told apart from a name", () => {
     for (const id of ["a", "cafe", "0123456789ab", digest, "sha256:ab", "sha512:ab"]) {
       assert.isTrue(mayBeImageId(id), id)
     }
@@ -141,7 +141,7 @@ describe("an image's ID", () => {
     }
   })
 
-  it("matches no name that is written alike", () => {
+  it("does not match a name that looks the same", () => {
     assert.isFalse(sameImage("cafe", "cafe:latest"))
     assert.isTrue(sameImage("cafe", "cafe"))
     assert.isFalse(matchesImage("cafe:latest", "cafe"))
@@ -152,7 +152,7 @@ describe("an image's ID", () => {
 })
 
 describe("a pattern of images", () => {
-  it("is a repository, an image, all below a name, or all", () => {
+  it("may be a repository, an image, a prefix with a wildcard, or everything", () => {
     for (const [pattern, yes, no] of [
       [
         "python",
@@ -180,7 +180,7 @@ describe("a pattern of images", () => {
     }
   })
 
-  it("has its wildcard at the end only", () => {
+  it("may have a wildcard only at the end", () => {
     for (const text of [
       "",
       "/*",
@@ -196,7 +196,7 @@ describe("a pattern of images", () => {
     }
   })
 
-  it("that names a repository matches each image of it and of no other", () => {
+  it("that names a repository matches each of its images and no other", () => {
     void fc.assert(
       fc.property(publicHost, path, path, tag, (registry, one, other, tag) => {
         const image = `${registry}/${one}:${tag}`

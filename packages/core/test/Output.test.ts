@@ -51,7 +51,7 @@ describe("collectOutput", () => {
       { numRuns: 500 },
     ))
 
-  it.effect("holds a small multiple of the limit, however much comes", () =>
+  it.effect("keeps memory to a small multiple of the limit for any amount of output", () =>
     Effect.gen(function* () {
       setFlagsFromString("--expose-gc")
       const collectGarbage: () => void = runInNewContext("gc")

@@ -33,8 +33,8 @@ const opened = Effect.fnUntraced(function* (
   return { owner, close: Scope.close(scope, Exit.void) }
 })
 
-describe("an owner", () => {
-  it.effect("removes on closing what it created, but for what was removed already", () =>
+describe("an owner of sandboxes", () => {
+  it.effect("removes its sandboxes when closed, except those already removed", () =>
     Effect.gen(function* () {
       const removed: Array<string> = []
       const { owner, close } = yield* opened(({ instanceId }) =>
@@ -51,7 +51,7 @@ describe("an owner", () => {
     }),
   )
 
-  it.effect("removes all of them at once, those of its children too", () =>
+  it.effect("removes all of them concurrently, including those of its children", () =>
     Effect.gen(function* () {
       const together = yield* Deferred.make<void>()
       let removing = 0

@@ -60,7 +60,7 @@ const refusal = Effect.fnUntraced(function* (
 })
 
 describe("a policy", () => {
-  it.effect("gives what is set where nothing is asked for", () =>
+  it.effect("gives the set values when nothing is requested", () =>
     Effect.gen(function* () {
       const result = yield* outcome(strict, {})
       assert.deepStrictEqual(result._tag === "Success" && result.success, {
@@ -72,7 +72,7 @@ describe("a policy", () => {
     }),
   )
 
-  it.effect("refuses each part that is more than what is set, and says what is allowed", () =>
+  it.effect("refuses each request above the set value, and says what is allowed", () =>
     Effect.gen(function* () {
       for (const [wish, part, message] of [
         [{ runtime: "runc" }, "runtime", /"runc" is not allowed here\. Allowed: "gvisor", "kata"/],
@@ -96,7 +96,7 @@ describe("a policy", () => {
     }),
   )
 
-  it.effect("lets less be asked for than what is set", () =>
+  it.effect("allows requests below the set values", () =>
     Effect.gen(function* () {
       const wish = { runtime: "kata", limits: { memory: "128MiB", cpus: 0.1, pids: 32 } } as const
       const result = yield* outcome({ ...strict, network: "bridge" }, { ...wish, network: "none" })
@@ -107,7 +107,7 @@ describe("a policy", () => {
     }),
   )
 
-  it.effect("does not tell the capacity of the host to a session that may ask for less", () =>
+  it.effect("does not reveal the host's capacity to a session whose maximum is lower", () =>
     Effect.gen(function* () {
       const error = yield* refusal(
         strict,
@@ -118,7 +118,7 @@ describe("a policy", () => {
     }),
   )
 
-  it.effect("caps what it allows at what the host has", () =>
+  it.effect("caps the allowed maximum at the host's capacity", () =>
     Effect.gen(function* () {
       const most = { memory: 1024 ** 3, cpus: 2, pids: 1000, disk: 1024 ** 3 }
       const allow = { limits: { memory: "1TiB", cpus: 512, pids: 100_000, disk: "1TiB" } }
@@ -136,7 +136,7 @@ describe("a policy", () => {
     }),
   )
 
-  it.effect("refuses a limit of processes above what any kernel has", () =>
+  it.effect("refuses a limit of processes above the kernel's maximum", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(policyOf({ allow: { limits: { pids: 4_194_305 } } }))
       assert.match(error.message, /at most 4194304 processes/)
@@ -158,7 +158,7 @@ describe("a policy", () => {
     }),
   )
 
-  it.effect("never gives more than what is set, whatever is asked for", () =>
+  it.effect("never gives more than the set values, whatever is requested", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(
@@ -211,7 +211,7 @@ describe("a policy", () => {
   )
 })
 
-describe("what is allowed", () => {
+describe("the allowance of a policy", () => {
   const allowed = Effect.fnUntraced(function* (
     settings: SettingsInput,
     wish: Parameters<typeof outcome>[1],
@@ -220,7 +220,7 @@ describe("what is allowed", () => {
     return (yield* outcome(settings, wish, anyHost, env))._tag === "Success"
   })
 
-  it.effect("by default are images of public registries, and the one that is set", () =>
+  it.effect("covers by default images of public registries and the set image", () =>
     Effect.gen(function* () {
       for (const image of [
         "python:3.12-slim",
@@ -253,7 +253,7 @@ describe("what is allowed", () => {
     }),
   )
 
-  it.effect("is replaced by each list that is given, but for what is set", () =>
+  it.effect("is replaced by each given list, except that the set values stay allowed", () =>
     Effect.gen(function* () {
       const only: Allow = { runtimes: ["runc"], networks: ["bridge"], images: ["python"] }
       const settings = { ...strict, allow: only }
@@ -286,7 +286,7 @@ describe("what is allowed", () => {
     }),
   )
 
-  it.effect("may be a higher limit than the one by default", () =>
+  it.effect("may be a limit above the default", () =>
     Effect.gen(function* () {
       const allow = { limits: { memory: "8GiB", cpus: 4, pids: 1024 } }
       assert.isTrue(yield* allowed({ allow }, { limits: { memory: "8GiB", cpus: 4, pids: 1024 } }))
@@ -294,7 +294,7 @@ describe("what is allowed", () => {
     }),
   )
 
-  it.effect("comes from the environment where the program says nothing", () =>
+  it.effect("comes from the environment when the program sets none", () =>
     Effect.gen(function* () {
       const env = {
         CONTAINER_SANDBOX_ALLOW_RUNTIMES: "runc, gvisor",
@@ -323,7 +323,7 @@ describe("what is allowed", () => {
     }),
   )
 
-  it.effect("has to make sense", () =>
+  it.effect("is refused when it is invalid", () =>
     Effect.gen(function* () {
       for (const [allow, message] of [
         [{ image: ["python"] }, /"image"/],
@@ -345,7 +345,7 @@ describe("what is allowed", () => {
     }),
   )
 
-  it.effect("in an allow-list of destinations is a part of the one that is set", () =>
+  it.effect("lets an allow-list of destinations be part of the set one", () =>
     Effect.gen(function* () {
       const egress = {
         allow: ["pypi.org", "*.example.com", "git.example.org:8443"],
@@ -379,7 +379,7 @@ describe("what is allowed", () => {
     }),
   )
 
-  it.effect("is what the settings themselves say", () =>
+  it.effect("covers the values of the settings themselves", () =>
     Effect.gen(function* () {
       const policy = yield* makePolicy({
         image: "a",

@@ -2,7 +2,7 @@ import { chooseRuntime, isolationOf, type Runtime } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 
 describe("chooseRuntime", () => {
-  it("takes the strongest of what there is", () => {
+  it("picks the strongest available runtime", () => {
     const orders: ReadonlyArray<readonly [ReadonlyArray<Runtime>, Runtime | undefined]> = [
       [["runc", "sysbox-runc", "kata", "gvisor"], "kata"],
       [["runc", "gvisor", "sysbox-runc"], "gvisor"],
@@ -15,7 +15,7 @@ describe("chooseRuntime", () => {
     }
   })
 
-  it("never takes another one than was named", () => {
+  it("never picks a runtime other than the named one", () => {
     for (const runtime of ["runc", "sysbox-runc", "kata", "gvisor"] as const) {
       assert.strictEqual(chooseRuntime(runtime, ["runc", "gvisor", "kata", runtime]), runtime)
       const others = (["runc", "sysbox-runc", "kata", "gvisor"] as const).filter(

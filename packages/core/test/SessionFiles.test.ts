@@ -80,7 +80,7 @@ describe.each([
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("refuses what is not there, not a file, or not inside", () =>
+  it.effect("refuses a path that is missing, not a file, or outside", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       yield* files.write("d/f", bytes("x"))
@@ -98,7 +98,7 @@ describe.each([
     }).pipe(Effect.provide(layer)),
   )
 
-  it.effect("leaves the old file in place when new content fails to come", () =>
+  it.effect("keeps the old file when the new content fails", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       yield* files.write("f", bytes("old"))
@@ -113,7 +113,7 @@ describe.each([
 describe("SessionFiles in a limited memory", () => {
   const endless = (size: number) => Stream.fromEffectRepeat(Effect.sync(() => new Uint8Array(size)))
 
-  it.effect("takes no more than its limit, counted as it comes", () =>
+  it.effect("accepts no more than its limit, counted while content arrives", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       for (const path of ["a", "b"]) {
@@ -133,7 +133,7 @@ describe("SessionFiles in a limited memory", () => {
     }).pipe(Effect.provide(sessionFilesMemoryWith({ limit: 14 * 1024 }))),
   )
 
-  it.effect("counts what comes at once together, and names and folders too", () =>
+  it.effect("counts concurrent writes together, and names and folders too", () =>
     Effect.gen(function* () {
       const files = yield* SessionFiles
       const ended = yield* Effect.all(
@@ -156,7 +156,7 @@ describe("SessionFiles in a limited memory", () => {
     }).pipe(Effect.provide(sessionFilesMemoryWith({ limit: 10 * 1024 }))),
   )
 
-  it.effect("is refused where the limit is none", () =>
+  it.effect("is refused with an invalid limit", () =>
     Effect.gen(function* () {
       for (const limit of [0, -1, 1.5, Number.NaN]) {
         const error = yield* Effect.flip(Layer.build(sessionFilesMemoryWith({ limit })))
@@ -221,7 +221,7 @@ describe("SessionFiles in a directory", () => {
       return yield* f(root, outside).pipe(Effect.provide(sessionFilesDirectory(root)))
     })
 
-  it.effect("neither reads nor writes through links that lead out", () =>
+  it.effect("neither reads nor writes through links that lead outside", () =>
     withRoot((root, outside) =>
       Effect.gen(function* () {
         const files = yield* SessionFiles
@@ -253,7 +253,7 @@ describe("SessionFiles in a directory", () => {
   )
 
   it.effect.each([hasDescriptors, false])(
-    "writes small files together, each as by itself (descriptors: %s)",
+    "writes a batch of small files as it would each one (descriptors: %s)",
     (descriptors) =>
       Effect.gen(function* () {
         const base = yield* temporary
@@ -304,7 +304,7 @@ describe("SessionFiles in a directory", () => {
   )
 
   it.live.skipIf(!hasDescriptors)(
-    "lead nowhere else while another process swaps a folder for a link",
+    "never reads or writes outside while another process swaps a folder for a link",
     () =>
       withRoot((root, outside) =>
         Effect.gen(function* () {
@@ -343,7 +343,7 @@ describe("SessionFiles in a directory", () => {
       ),
   )
 
-  it.effect("reads into memory that was given back, and into no other", () =>
+  it.effect("reads into released memory, and into no other", () =>
     withRoot((root) =>
       Effect.gen(function* () {
         const files = yield* SessionFiles
@@ -368,7 +368,7 @@ describe("SessionFiles in a directory", () => {
     ),
   )
 
-  it.effect("walks with no content from behind a folder that became a link", () =>
+  it.effect("walks without content from behind a folder that became a link", () =>
     withRoot((root, outside) =>
       Effect.gen(function* () {
         const files = yield* SessionFiles
@@ -409,7 +409,7 @@ describe("SessionFiles in a directory", () => {
     ),
   )
 
-  it.effect("stays inside for any path", () =>
+  it.effect("stays inside its directory for any path", () =>
     withRoot((root, outside) =>
       Effect.gen(function* () {
         const files = yield* SessionFiles

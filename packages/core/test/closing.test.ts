@@ -25,7 +25,7 @@ const seconds = Effect.fnUntraced(function* (count: number) {
   yield* settle
 })
 
-describe("closing", () => {
+describe("closing the sandboxes", () => {
   it.effect("ends within seconds on an engine that hangs, and leaves the rest to the leases", () =>
     Effect.gen(function* () {
       const real = yield* makeDriver
@@ -42,7 +42,7 @@ describe("closing", () => {
     }),
   )
 
-  it.effect("waits for an engine that is slow, as long as it removes one after the other", () =>
+  it.effect("waits for a slow engine as long as it keeps removing", () =>
     Effect.gen(function* () {
       const real = yield* makeDriver
       const remove: Driver["remove"] = (...args) =>

@@ -92,7 +92,7 @@ for (const { name, open } of storages) {
       return { ...host, start }
     })
 
-    it.effect("is refused and out of sight once its removal has failed, and its name is free", () =>
+    it.effect("is refused and unlisted once its removal has failed, and its name is free", () =>
       Effect.gen(function* () {
         const { start, jam, instead, tries } = yield* stage
         const { session } = yield* start()
@@ -137,31 +137,29 @@ for (const { name, open } of storages) {
       }).pipe(Effect.scoped),
     )
 
-    it.effect(
-      "is removed by the reaper of any process as soon as the host can, and tried rarely",
-      () =>
-        Effect.gen(function* () {
-          const { start, jam, free, left, tries } = yield* stage
-          const { session } = yield* start(lasting)
-          const old = yield* session.create({ name: "a" })
-          yield* jam(old.info)
-          yield* Effect.flip(old.remove)
-          yield* session.create({ name: "a" })
-          const { session: another } = yield* start(lasting)
-          assert.strictEqual((yield* another.list).length, 1)
-          yield* pass(60)
-          assert.isAbove(tries(), 3)
-          assert.isBelow(tries(), 20)
-          free()
-          yield* pass(11)
-          assert.deepStrictEqual([left(), (yield* another.list).length], [0, 1])
-          const tried = tries()
-          yield* pass(60)
-          assert.strictEqual(tries(), tried)
-        }).pipe(Effect.scoped),
+    it.effect("is removed by any process's reaper as soon as the host can, and tried rarely", () =>
+      Effect.gen(function* () {
+        const { start, jam, free, left, tries } = yield* stage
+        const { session } = yield* start(lasting)
+        const old = yield* session.create({ name: "a" })
+        yield* jam(old.info)
+        yield* Effect.flip(old.remove)
+        yield* session.create({ name: "a" })
+        const { session: another } = yield* start(lasting)
+        assert.strictEqual((yield* another.list).length, 1)
+        yield* pass(60)
+        assert.isAbove(tries(), 3)
+        assert.isBelow(tries(), 20)
+        free()
+        yield* pass(11)
+        assert.deepStrictEqual([left(), (yield* another.list).length], [0, 1])
+        const tried = tries()
+        yield* pass(60)
+        assert.strictEqual(tries(), tried)
+      }).pipe(Effect.scoped),
     )
 
-    it.effect("is condemned by a use that finds it so", () =>
+    it.effect("is condemned by a use that finds it unresponsive", () =>
       Effect.gen(function* () {
         const { start, jam } = yield* stage
         const { session } = yield* start()
@@ -191,7 +189,7 @@ for (const { name, open } of storages) {
 
 describe("a sandbox that its host could not end", () => {
   const [memory] = storages
-  it.effect("is known to a later program by what was made in its place", () =>
+  it.effect("is recognised by a later program, since a newer sandbox has its name", () =>
     Effect.gen(function* () {
       assert(memory !== undefined)
       const { host, jam, free, left, tries } = yield* makeHost

@@ -27,14 +27,14 @@ const rules: EgressRules = {
   denyAddresses: ["203.0.113.0/24"],
 }
 
-describe("the way out that the settings give a sandbox", () => {
-  it("is theirs where a creation asks for none", () => {
+describe("the egress rules that a sandbox gets from the settings", () => {
+  it("are all of them when a creation gives none", () => {
     assert.strictEqual(decided({ egress: rules }, undefined), rules)
   })
-  it("is none for a sandbox without a network", () => {
+  it("are none for a sandbox without a network", () => {
     assert.isUndefined(decided({ egress: rules }, undefined, "none"))
   })
-  it("keeps its rules where a list chooses among its destinations", () => {
+  it("are kept for the destinations that an allow-list chooses", () => {
     assert.deepStrictEqual(decided({ egress: rules }, { allow: ["a.files.test"] }), {
       allow: rules.allow,
       only: ["a.files.test"],
@@ -42,14 +42,14 @@ describe("the way out that the settings give a sandbox", () => {
       denyAddresses: rules.denyAddresses,
     })
   })
-  it("has no rule for a destination that only `allow.egress` adds", () => {
+  it("include none for a destination that only `allow.egress` adds", () => {
     const settings = { egress: rules, allow: { egress: { allow: ["more.test"] } } }
     assert.deepInclude(decided(settings, { allow: ["more.test"] }), {
       allow: { "more.test": {}, ...rules.allow },
       only: ["more.test"],
     })
   })
-  it("gives way to rules for the same destinations, and keeps the addresses that it denies", () => {
+  it("are replaced by a creation's rules for the same destinations, except denied addresses", () => {
     const own = { allow: { "api.test": { paths: ["/v1"] } }, denyAddresses: ["198.51.100.0/24"] }
     assert.deepStrictEqual(decided({ egress: rules }, own), {
       ...own,
@@ -58,7 +58,7 @@ describe("the way out that the settings give a sandbox", () => {
   })
 })
 
-describe("a way out that a creation asks for", () => {
+describe("egress rules that a creation gives", () => {
   it.each([
     ["a list beyond rules", { egress: rules }, { allow: ["other.test"] }, /other\.test/],
     ["rules beyond rules", { egress: rules }, { allow: { "other.test": {} } }, /other\.test/],
@@ -75,13 +75,13 @@ describe("a way out that a creation asks for", () => {
       { allow: { "a.test": {} }, allowAddresses: ["10.0.0.0/8"] },
       /10\.0\.0\.0\/8/,
     ],
-  ])("is refused with its name: %s", (_, settings, asked, words) => {
+  ])("are refused with the name of the field: %s", (_, settings, asked, words) => {
     const answer = decided(settings, asked)
     assert.isString(answer)
     assert.match(String(answer), words)
     assert.notMatch(String(answer), /the-key/)
   })
-  it("may be anything where the settings have none", () => {
+  it("may be anything when the settings have none", () => {
     assert.deepStrictEqual(decided({}, { allow: { "*": key } }), { allow: { "*": key } })
   })
 })

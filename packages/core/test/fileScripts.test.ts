@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { fileError, fileExit } from "../src/sandbox/git/fileScripts.ts"
 
-describe("The end of a helper script", () => {
+describe("The exit of a helper script", () => {
   it.each([
     [fileExit.denied, "", "PermissionDenied"],
     [fileExit.notDirectory, "", "NotADirectory"],
@@ -10,7 +10,7 @@ describe("The end of a helper script", () => {
     [2, "sh: cannot create /x: Permission denied", "PermissionDenied"],
     [1, "mv: File name too long", "InvalidPath"],
     [137, "", "StorageFailed"],
-  ])("%s %j is %s", (exitCode, stderr, expected) => {
+  ])("with code %s and output %j becomes %s", (exitCode, stderr, expected) => {
     assert.strictEqual(fileError("/x", exitCode, stderr)._tag, expected)
   })
 })

@@ -10,7 +10,7 @@ const target = (url: string, options: Parameters<typeof cloneTarget>[1] = {}) =>
 }
 
 describe("the URL of a repository", () => {
-  it("is parted from its credentials", () => {
+  it("is separated from its credentials", () => {
     assert.deepStrictEqual(target("https://ada:p%40ss@Example.com:443/team/project.git"), {
       url: "https://example.com/team/project.git",
       origin: "https://example.com",
@@ -33,7 +33,7 @@ describe("the URL of a repository", () => {
     assert.deepStrictEqual(open.credentials, { username: "x-access-token", password: "p" })
   })
 
-  it("is refused without a word of what it holds", () => {
+  it("is refused with an error that repeats no part of it", () => {
     for (const url of [
       "https://ada:s3cret@*.example.com/p",
       "https://ada:s3cret@exam ple.com/p",
@@ -56,11 +56,11 @@ describe("the URL of a repository", () => {
   })
 })
 
-describe("what git said", () => {
+describe("an error message of git", () => {
   const project = target("https://ada:s3cret@example.com/project")
   const error = (said: string, branch?: string) => cloneError(project, branch, "/w", said)
 
-  it("becomes an error that says what to do, whatever the server adds", () => {
+  it("becomes an error that says what to do, whatever text the server adds", () => {
     for (const [said, tag] of [
       ["fatal: Authentication failed for 'https://example.com/project/'", "GitAuthFailed"],
       [
@@ -87,7 +87,7 @@ describe("what git said", () => {
     assert.strictEqual(error(missing, "none")._tag, "BranchNotFound")
   })
 
-  it("is shown without the password, and without what is for a terminal", () => {
+  it("is shown without the password, and without control characters", () => {
     const { message } = error("Cloning into 'x'...\nfatal: you are s3cret\x1b[31m\x07")
     assert.strictEqual(
       message,

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 
 describe("handOver", () => {
-  it.live("undoes what was made too late for whoever asked for it", () =>
+  it.live("undoes an acquisition whose caller was interrupted meanwhile", () =>
     Effect.gen(function* () {
       const undone: Array<string> = []
       const begun = yield* Deferred.make<void>()
@@ -28,7 +28,7 @@ describe("handOver", () => {
     }),
   )
 
-  it.live("leaves alone what it hands over, and what was never made", () =>
+  it.live("undoes nothing after handing it over, failing, or being interrupted early", () =>
     Effect.gen(function* () {
       const undone: Array<string> = []
       const undo = (made: string) => Effect.sync(() => undone.push(made))

@@ -14,7 +14,7 @@ const silent: PortConnection<never> = {
 }
 
 describe("a connection that holds a lease", () => {
-  it.effect("fails for its reader when the lease is taken, and is closed then", () =>
+  it.effect("fails its reader and closes when the lease is taken", () =>
     Effect.gen(function* () {
       const loss = yield* Deferred.make<never, LeaseLost>()
       const closed = yield* Deferred.make<void>()
@@ -29,7 +29,7 @@ describe("a connection that holds a lease", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("fails at once where the lease can't be had", () =>
+  it.effect("fails at once when the lease is not available", () =>
     Effect.gen(function* () {
       const refused = heldConnection<never, LeaseLost>(
         () => Effect.fail(lost),
@@ -40,9 +40,9 @@ describe("a connection that holds a lease", () => {
   )
 })
 
-describe("a connection as a stream of Node", () => {
+describe("a connection as a Node stream", () => {
   it.effect(
-    "that both sides have ended stays until the program inside has taken what came last",
+    "that both sides have ended stays open until the program inside has read the last bytes",
     () =>
       Effect.gen(function* () {
         const taken = yield* Deferred.make<void>()

@@ -47,14 +47,14 @@ describe("names of session files", () => {
   })
 
   it.each(["console.log", "com10", "a.b/c d", ".hidden", "née", "null", "a/b/c.txt", "~"])(
-    "takes %j everywhere",
+    "accepts %j everywhere",
     (path) => {
       assert.strictEqual(onWindows(path), win32.join("C:\\storage", path))
       assert.strictEqual(onLinux(path), posix.join("/storage", path))
     },
   )
 
-  it("takes on POSIX what only Windows has a meaning for", () => {
+  it("accepts on POSIX names that only Windows reserves", () => {
     for (const path of ["a\\b", "C:evil", "NUL", "dots..", "a*b"]) {
       assert.strictEqual(onLinux(path), `/storage/${path}`)
     }
@@ -69,7 +69,7 @@ describe("names of session files", () => {
   it.each([
     ["Windows", win32, "C:\\storage"],
     ["POSIX", posix, "/storage"],
-  ] as const)("stays below the storage on %s, each part a name of its own", (_, flavour, root) =>
+  ] as const)("stay below the storage folder on %s, each part as one name", (_, flavour, root) =>
     fc.assert(
       fc.property(fc.array(part, { maxLength: 5 }), (parts) => {
         const path = parts.join("/")

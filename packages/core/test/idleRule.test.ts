@@ -35,7 +35,7 @@ describe("the rule that an idle sandbox stops", () => {
     assert.deepStrictEqual(decisions, ["keep", "remove", "remove"])
   })
 
-  it.effect("goes by the host's clock and by the settings", () =>
+  it.effect("uses the host's clock and the settings", () =>
     Effect.gen(function* () {
       const settings = yield* Settings
       const of = {
@@ -61,7 +61,7 @@ describe("the rule that an idle sandbox stops", () => {
     ),
   )
 
-  it("makes a lease due exactly where it does not keep the sandbox", () => {
+  it("makes a lease due exactly when it no longer keeps the sandbox", () => {
     for (const phase of ["creating", "active", "idle", "stopped", "removing"] as const) {
       for (const unusedFor of [0, 1000, 2000]) {
         assert.strictEqual(
@@ -74,7 +74,7 @@ describe("the rule that an idle sandbox stops", () => {
   })
 })
 
-describe("a sandbox is used elsewhere", () => {
+describe("a sandbox counts as used by another program", () => {
   it("while a command of any program runs in it", () => {
     assert.isTrue(isUsedElsewhere({ busy: true, unusedElsewhereFor: 5000 }, terms))
     assert.isFalse(isUsedElsewhere({ busy: false, unusedElsewhereFor: 5000 }, terms))
@@ -87,7 +87,7 @@ describe("a sandbox is used elsewhere", () => {
     assert.deepStrictEqual(used, [true, true, false])
   })
 
-  it("not where the host says nothing of it", () => {
+  it("not when the host does not report it", () => {
     assert.isFalse(isUsedElsewhere({}, terms))
   })
 })

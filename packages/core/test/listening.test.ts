@@ -9,7 +9,7 @@ const line = (number: number, local: string, state = "0A") => {
 }
 
 describe("listeningPorts", () => {
-  it("takes what listens where the loopback interface leads to", () => {
+  it("lists ports that are reachable through loopback", () => {
     const four = [
       line(0, "0100007F:1F90"),
       line(1, "00000000:0050"),
@@ -27,7 +27,7 @@ describe("listeningPorts", () => {
     assert.deepStrictEqual(listeningPorts(head + six.join("")), [3000, 65_535, 1])
   })
 
-  it("takes nothing from what is no table", () => {
+  it("finds no port in text that is not a socket table", () => {
     for (const text of ["", head, "0A0100007F:1F90\n", line(0, "0100007F:1F9"), "\0".repeat(100)]) {
       assert.deepStrictEqual(listeningPorts(text), [])
     }

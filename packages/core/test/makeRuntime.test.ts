@@ -28,7 +28,7 @@ const makeDatabase = () => {
 }
 
 describe("a runtime whose layer can't be built yet", () => {
-  it("builds it anew for the next call, and keeps what was built", async () => {
+  it("builds the layer again for the next call, and keeps it once built", async () => {
     const { counts, layer } = makeDatabase()
     const runtime = makeRuntime(layer)
     for (let n = 0; n < 2; n++) {
@@ -43,7 +43,7 @@ describe("a runtime whose layer can't be built yet", () => {
 })
 
 describe("a program whose database is not there at first", () => {
-  it("is told so, and goes on as soon as it is there", async () => {
+  it("gets an error, and works as soon as the database is there", async () => {
     const folder = mkdtempSync(join(tmpdir(), "cordon-late-"))
     const filename = join(folder, "mounted", "leases.db")
     try {
@@ -74,7 +74,7 @@ describe("a call that is aborted and can't be undone", () => {
     return runtime.close()
   })
 
-  it("rejects all the same", async () => {
+  it("rejects at once", async () => {
     const controller = new AbortController()
     const call = run(runtime, stuck, { signal: controller.signal })
     controller.abort(new Error("enough"))
@@ -82,7 +82,7 @@ describe("a call that is aborted and can't be undone", () => {
     assert.strictEqual(String(error), "Error: enough")
   })
 
-  it("rejects all the same where it is a stream", async () => {
+  it("rejects at once also for a stream", async () => {
     const controller = new AbortController()
     const stream = Stream.concat(Stream.make(1), Stream.fromEffectDrain(stuck))
     const iterator = iterable(runtime, stream, controller)[Symbol.asyncIterator]()
@@ -93,7 +93,7 @@ describe("a call that is aborted and can't be undone", () => {
     assert.strictEqual(String(error), "Error: enough")
   })
 
-  it("lets a loop be left all the same", async () => {
+  it("lets a loop over its stream be left at once", async () => {
     const stream = Stream.concat(Stream.make(1), Stream.fromEffectDrain(stuck))
     const iterator = iterable(runtime, stream)[Symbol.asyncIterator]()
     assert.deepStrictEqual(await iterator.next(), { done: false, value: 1 })

@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 const packages = join(import.meta.dirname, "../..")
 
 describe("a Node that is too old", () => {
-  it("is told from one that will do, whatever the packages ask for", () => {
+  it("is recognised by the range that the packages declare", () => {
     for (const folder of readdirSync(packages)) {
       const manifest = JSON.parse(readFileSync(join(packages, folder, "package.json"), "utf8"))
       const least = manifest.engines.node.replace(">=", "")
@@ -24,7 +24,7 @@ describe("a Node that is too old", () => {
     }
   })
 
-  it("is no other runtime, and no browser", () => {
+  it("is not confused with another runtime or a browser", () => {
     assert.isUndefined(unsupportedNode({ node: "20.0.0", bun: "1.3.0" }))
     assert.isUndefined(unsupportedNode({ node: "20.0.0", deno: "2.5.0" }))
     assert.isUndefined(unsupportedNode({}))

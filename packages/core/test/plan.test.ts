@@ -54,7 +54,7 @@ const refusal = (...args: Parameters<typeof planOf>) =>
   })
 
 describe("the plan of a sandbox", () => {
-  it.effect("takes the settings where the options say nothing", () =>
+  it.effect("uses the settings for absent options", () =>
     Effect.gen(function* () {
       const input = {
         limits: { memory: "1GiB", cpus: 2, pids: 32 },
@@ -77,7 +77,7 @@ describe("the plan of a sandbox", () => {
     }),
   )
 
-  it.effect("keeps what the options say", () =>
+  it.effect("uses the given options", () =>
     Effect.gen(function* () {
       const options = {
         runtime: "kata",
@@ -94,7 +94,7 @@ describe("the plan of a sandbox", () => {
     }),
   )
 
-  it.effect("has no tags where the options give an empty set", () =>
+  it.effect("has no tags when the options give an empty set", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* planOf({ tags: {} })).tags, undefined)
     }),
@@ -116,7 +116,7 @@ describe("the plan of a sandbox", () => {
     }),
   )
 
-  it.effect("refuses what the policy refuses", () =>
+  it.effect("refuses options that the policy refuses", () =>
     Effect.gen(function* () {
       assert.match(
         yield* refusal({ network: "bridge" }, { network: "none" }),
@@ -130,7 +130,7 @@ describe("the plan of a sandbox", () => {
     }),
   )
 
-  it.effect("refuses a sandbox without a limit of disk space where there is a quota of it", () =>
+  it.effect("refuses a sandbox without a limit of disk space when there is a quota of it", () =>
     Effect.gen(function* () {
       for (const input of [{ sessionQuota: { disk: "2GiB" } }, { hostQuota: { disk: "2GiB" } }]) {
         assert.match(yield* refusal({}, input), /^InvalidLimits: .*quota of disk space/s)
@@ -146,7 +146,7 @@ describe("the plan of a sandbox", () => {
     }),
   )
 
-  it.effect("refuses an allow-list on a network without a way out", () =>
+  it.effect("refuses an allow-list on a network without internet access", () =>
     Effect.gen(function* () {
       const egress = { allow: ["example.com"] }
       for (const network of ["none", "internal"] as const) {
@@ -159,7 +159,7 @@ describe("the plan of a sandbox", () => {
     }),
   )
 
-  it.effect("gives a sandbox with rules no network of its own", () =>
+  it.effect("gives a sandbox with egress rules no network", () =>
     Effect.gen(function* () {
       const egress = { allow: { "example.com": {} } }
       const without = { host: { features: [] } }
@@ -175,14 +175,14 @@ describe("the plan of a sandbox", () => {
     }),
   )
 
-  it.effect("gives no allow-list of the settings to a sandbox without a way out", () =>
+  it.effect("gives a sandbox without internet access no allow-list from the settings", () =>
     Effect.gen(function* () {
       const { egress } = yield* planOf({ network: "none" }, { egress: { allow: ["example.com"] } })
       assert.strictEqual(egress, undefined)
     }),
   )
 
-  it.effect("refuses an allow-list where the driver cannot hold it", () =>
+  it.effect("refuses an allow-list when the driver can't enforce it", () =>
     Effect.gen(function* () {
       const egress = { allow: ["example.com"] }
       const without = { host: { features: [] } }

@@ -58,7 +58,7 @@ const named: ReadonlyArray<readonly [SettingsInput, string, boolean]> = [
 ]
 
 describe("credentials of registries", () => {
-  it.effect("are for images that the settings name, and not for what is merely public", () =>
+  it.effect("allow images that the settings name, not every public registry", () =>
     Effect.gen(function* () {
       for (const [settings, image, expected] of named) {
         const { policy } = yield* Effect.provide(Settings, Settings.layer(settings)).pipe(
@@ -73,7 +73,7 @@ describe("credentials of registries", () => {
     }),
   )
 
-  it.effect("of the settings go with an image of that very registry", () =>
+  it.effect("of the settings are sent only to their own registry", () =>
     Effect.gen(function* () {
       const settings = {
         registryCredentials: {
@@ -94,7 +94,7 @@ describe("credentials of registries", () => {
     }),
   )
 
-  it.effect("of a creation come before others, and have the registry asked", () =>
+  it.effect("of a creation override others, and make the engine ask the registry", () =>
     Effect.gen(function* () {
       const theirs = { username: "them", password: Redacted.make("x") }
       const settings = { registryCredentials: { "docker.io": login } }
@@ -105,7 +105,7 @@ describe("credentials of registries", () => {
     }),
   )
 
-  it.effect("come from the environment, as does that a registry is always asked", () =>
+  it.effect("can come from the environment, as can pull: always", () =>
     Effect.gen(function* () {
       const env = {
         CONTAINER_SANDBOX_REGISTRY_CREDENTIALS: JSON.stringify({ "docker.io": login }),
@@ -120,7 +120,7 @@ describe("credentials of registries", () => {
     }),
   )
 
-  it.effect("that are wrong are refused in words that repeat none of them", () =>
+  it.effect("that are invalid are refused with an error that repeats none of them", () =>
     Effect.gen(function* () {
       const wrong: ReadonlyArray<unknown> = [
         password,

@@ -10,8 +10,8 @@ const silent = Effect.andThen(
   Effect.fail(new EngineUnreachable({ endpoint: "tcp://far", reason: "silence" })),
 )
 
-describe("turns that find an engine silent", () => {
-  it.effect("end together for all callers that waited, and the next caller tries again", () =>
+describe("queued calls to an engine that is silent", () => {
+  it.effect("fail together for all waiting callers, and the next caller tries again", () =>
     Effect.gen(function* () {
       const turns = makeSharedSilence(makeKeyedLock<string>())
       let taken = 0

@@ -38,7 +38,7 @@ const assertSilence = (exit: Exit.Exit<unknown, unknown>, operation: string) => 
 }
 
 describe("a lease store that never answers", () => {
-  it.effect("ends each call, which says so", () =>
+  it.effect("fails each call with an error that says so", () =>
     Effect.gen(function* () {
       const { session, sandbox, leases, setSilent } = yield* begin()
       yield* setSilent(true)
@@ -55,7 +55,7 @@ describe("a lease store that never answers", () => {
     }),
   )
 
-  it.effect("ends close, and what it could not remove is its lease's to remove", () =>
+  it.effect("does not block close(), and leases remove what is left", () =>
     Effect.gen(function* () {
       const { driver, store, close, setSilent } = yield* begin({ removeOnClose: true })
       yield* setSilent(true)
@@ -67,7 +67,7 @@ describe("a lease store that never answers", () => {
     }),
   )
 
-  it.effect("ends a creation whose sandbox is there already, of which nothing is left", () =>
+  it.effect("fails a creation whose sandbox exists already, and leaves nothing of it", () =>
     Effect.gen(function* () {
       assert.isDefined(memory)
       const real = yield* makeDriver
@@ -86,7 +86,7 @@ describe("a lease store that never answers", () => {
     }),
   )
 
-  it.effect("does not hold up who gives a call up", () =>
+  it.effect("does not delay a caller that aborts a call", () =>
     Effect.gen(function* () {
       const { sandbox, setSilent } = yield* begin()
       yield* setSilent(true)
@@ -96,7 +96,7 @@ describe("a lease store that never answers", () => {
     }),
   )
 
-  it.effect("costs a command nothing that goes on meanwhile", () =>
+  it.effect("does not disturb a running command", () =>
     Effect.gen(function* () {
       const { driver, leases, sandbox, setSilent } = yield* begin()
       const use = yield* Effect.forkChild(leases.use(sandbox.info)(Effect.sleep("3 hours")))

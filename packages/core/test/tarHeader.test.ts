@@ -21,7 +21,7 @@ describe("a header of an archive", () => {
       extract.write(bytes)
     })
 
-  it("is one block where the old format has room, and begins with another where it has not", () => {
+  it("is one block if the old format can hold it, else preceded by an extended header", () => {
     const name = "n".repeat(100)
     for (const [path, blocks] of [
       [name, 1],

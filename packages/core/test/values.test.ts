@@ -24,13 +24,13 @@ const keyOf = (session: string) => sessionKey(SessionId.make(session))
 describe("text that UTF-8 can't carry", () => {
   const half = "victim-\ud83d"
 
-  it("names no session: two such IDs would have one key", () => {
+  it("is refused as a session ID: two such IDs would have one key", () => {
     assert.isFalse(Schema.is(SessionId)(half))
     assert.isTrue(Schema.is(SessionId)("victim-\u{1f600}"))
     assert.isTrue(Schema.is(SessionId)("victim-\ufffd"))
   })
 
-  it.effect("is no path, no variable and no folder", () =>
+  it.effect("is refused as a path, a variable and a folder", () =>
     Effect.gen(function* () {
       assert.match((yield* Effect.flip(sandboxPath(half, "/"))).reason, /half of a character/)
       assert.match((yield* Effect.flip(storagePath(half))).reason, /half of a character/)
@@ -73,7 +73,7 @@ describe("memory sizes", () => {
     },
   )
 
-  it("reads back what it writes, to the precision it writes", () =>
+  it("are read back as written, to the written precision", () =>
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1024 }), fc.constantFrom(1, 2, 3), (count, power) => {
         const bytes = count * 1024 ** power
@@ -102,7 +102,7 @@ describe("users", () => {
 })
 
 describe("limits", () => {
-  it.effect("fills in the defaults and normalises human forms", () =>
+  it.effect("get defaults, and are normalised from human forms", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* resolveLimits({}), defaultLimits)
       assert.deepStrictEqual(yield* resolveLimits({ memory: "512m", cpus: 0.5, pids: 64 }), {
@@ -125,7 +125,7 @@ describe("limits", () => {
     [{ pids: 1 }, "pids", /at least 16 processes/],
     [{ pids: 20.5 }, "pids", /whole number/],
     [{ pids: Number.POSITIVE_INFINITY }, "pids", /finite/],
-  ] as const)("refuses %j and names the bound", ([input, limit, expected]) =>
+  ] as const)("refuse %j with the allowed bound", ([input, limit, expected]) =>
     Effect.gen(function* () {
       const host = { memory: 4 * 1024 ** 3, cpus: 2 }
       const error = yield* Effect.flip(resolveLimits(input, defaultLimits, host))
@@ -137,7 +137,7 @@ describe("limits", () => {
 })
 
 describe("sandbox names and IDs", () => {
-  it("gives each session its own IDs, 63 characters at most", () =>
+  it("are different for each session, and at most 63 characters", () =>
     fc.assert(
       fc.property(name, fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (text, a, b) => {
         const box = SandboxName.make(text)
@@ -153,7 +153,7 @@ describe("sandbox names and IDs", () => {
       }),
     ))
 
-  it("never resolves to something outside the session", () =>
+  it("never resolve to something outside the session", () =>
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (reference) => {
         const id = resolveSandboxId(keyOf("a"), reference)

@@ -44,7 +44,7 @@ const step = fc.oneof(
 )
 
 describe("A watch", () => {
-  it("tells what makes what was told into what is there, whatever happened in between", () => {
+  it("reports changes that turn the last reported state into the current one, whatever happened between", () => {
     void fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const watcher = watcherOf()
@@ -91,7 +91,7 @@ describe("A watch", () => {
     )
   })
 
-  it("tells of leaves before what they are in goes, and after it comes", () => {
+  it("reports files before their removed folder, and after their created folder", () => {
     const watcher = watcherOf("/")
     taken(watcher, complete, ...found(entry("a/b"), folder("a"), entry("a/c")))
     assert.deepStrictEqual(words(watcher.tell()), ["Created /a", "Created /a/b", "Created /a/c"])
@@ -104,7 +104,7 @@ describe("A watch", () => {
     ])
   })
 
-  it("tells what was there in the beginning at once, and nothing in the middle of a look", () => {
+  it("reports the initial files as one event, and nothing during a scan", () => {
     const watcher = watcherOf()
     assert.isFalse(watcher.ready)
     assert.isEmpty(taken(watcher, ...found(entry("b"), entry("a"))))
@@ -117,7 +117,7 @@ describe("A watch", () => {
     assert.deepStrictEqual(words(watcher.tell()), ["Removed /w/b"])
   })
 
-  it("tells of a change of size, mode or time, and of a folder's only where its mode changes", () => {
+  it("reports a change of size, mode or time, and for folders only of mode", () => {
     const watcher = watcherOf()
     taken(watcher, ...found(entry("f"), folder("d")), complete)
     const changes = [{ size: 2 }, { size: 2, mode: 0o600 }, { modifiedAt: new Date(2000) }]
@@ -129,7 +129,7 @@ describe("A watch", () => {
     assert.deepStrictEqual(words(watcher.tell()), ["Changed /w/d"])
   })
 
-  it("is bounded by what is there at a time", () => {
+  it("is limited by the number of files at one time", () => {
     const watcher = watcherOf("/w", 2)
     taken(watcher, ...found(entry("a"), entry("b")), complete)
     taken(watcher, gone("a"), ...found(entry("c"), entry("c")))

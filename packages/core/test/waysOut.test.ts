@@ -33,8 +33,8 @@ const driver = Layer.effect(
 const on = (broker: Layer.Layer<EgressBroker> | Layer.Layer<never>, settings: SettingsInput = {}) =>
   Sandboxes.layer(settings).pipe(Layer.provide(broker), Layer.provide(driver))
 
-describe("a sandbox with rules", () => {
-  it.effect("has its way out opened when it is made, and closed when it is removed", () => {
+describe("a sandbox with egress rules", () => {
+  it.effect("has its proxy opened on creation, and closed on removal", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const sandbox = yield* (yield* session).create({ egress: rules })
@@ -47,7 +47,7 @@ describe("a sandbox with rules", () => {
     }).pipe(Effect.provide(on(recordingBroker(log))))
   })
 
-  it.effect("tells its commands the way out, and its driver nothing of it", () => {
+  it.effect("gives the proxy's variables to its commands, and not to its driver", () => {
     const env = { MINE: "1", JAVA_TOOL_OPTIONS: "-Xmx64m" }
     return Effect.gen(function* () {
       const sandbox = yield* (yield* session).create({ egress: rules, env })
@@ -60,7 +60,7 @@ describe("a sandbox with rules", () => {
     }).pipe(Effect.provide(on(recordingBroker([]))))
   })
 
-  it.effect("has its way out closed with the program, and when its session closes", () => {
+  it.effect("has its proxy closed with the program and with its session", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       yield* Effect.gen(function* () {
@@ -76,7 +76,7 @@ describe("a sandbox with rules", () => {
     })
   })
 
-  it.effect("leaves no way out behind where it can't be made itself", () => {
+  it.effect("leaves no proxy behind when its creation fails", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const { create } = yield* session
@@ -87,7 +87,7 @@ describe("a sandbox with rules", () => {
     }).pipe(Effect.provide(on(recordingBroker(log))))
   })
 
-  it.effect("is not left over where its way out can't be opened", () => {
+  it.effect("is removed when its proxy can't be opened", () => {
     const log: Array<string> = []
     const broken = Effect.fail(new PortUnavailable({ port: 3128, reason: "it is taken" }))
     return Effect.gen(function* () {
@@ -100,7 +100,7 @@ describe("a sandbox with rules", () => {
     }).pipe(Effect.provide(on(recordingBroker(log, broken))))
   })
 
-  it.effect("is not left over where its creation is broken off while the way out opens", () => {
+  it.effect("is removed when its creation is interrupted while the proxy opens", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const opening = yield* Deferred.make<void>()
@@ -116,7 +116,7 @@ describe("a sandbox with rules", () => {
     })
   })
 
-  it.effect("is not made where its rules can't be, or where nobody is the way out", () =>
+  it.effect("is not created with invalid rules, or without an egress broker", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const refused = Effect.gen(function* () {
@@ -133,7 +133,7 @@ describe("a sandbox with rules", () => {
     }),
   )
 
-  it.effect("shows no secret where a rule stands in a list", () =>
+  it.effect("refuses rules inside a list with an error that shows no secret", () =>
     Effect.gen(function* () {
       const { create } = yield* session
       const listed = [{ "api.test": { headers: { authorization: "the-key" } } }]
@@ -145,8 +145,8 @@ describe("a sandbox with rules", () => {
   )
 })
 
-describe("rules that the settings have", () => {
-  it.effect("hold for every sandbox that asks for none", () => {
+describe("egress rules of the settings", () => {
+  it.effect("apply to every sandbox that gives none", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const { create } = yield* session
@@ -155,7 +155,7 @@ describe("rules that the settings have", () => {
     }).pipe(Effect.provide(on(recordingBroker(log), { egress: rules })))
   })
 
-  it.effect("are refused at once where they can't be, or where nobody is the way out", () =>
+  it.effect("are refused at once when invalid, or without an egress broker", () =>
     Effect.gen(function* () {
       for (const [broker, egress] of [
         [recordingBroker([]), { allow: { "bad.test": {} } }],
@@ -168,8 +168,8 @@ describe("rules that the settings have", () => {
   )
 })
 
-describe("rules that are given later", () => {
-  it.effect("take the place of those that a sandbox has", () => {
+describe("egress rules that are updated later", () => {
+  it.effect("replace the sandbox's rules", () => {
     const log: Array<string> = []
     return Effect.gen(function* () {
       const { create, get } = yield* session
@@ -181,24 +181,21 @@ describe("rules that are given later", () => {
     }).pipe(Effect.provide(on(recordingBroker(log))))
   })
 
-  it.effect(
-    "open a way out of a sandbox without a network, once for all that give them at a time",
-    () => {
-      const log: Array<string> = []
-      return Effect.gen(function* () {
-        const { create, get } = yield* session
-        yield* create({ name: "box", network: "none" })
-        const found = yield* Effect.all(
-          [1, 2, 3].map(() => get("box", { egress: rules })),
-          { concurrency: "unbounded" },
-        )
-        assert.strictEqual(log.filter((step) => step === "made").length, 1)
-        for (const { egress } of found) assert.deepStrictEqual(egress.rules, rules)
-      }).pipe(Effect.provide(on(recordingBroker(log))))
-    },
-  )
+  it.effect("open one proxy for a sandbox without a network, also for concurrent updates", () => {
+    const log: Array<string> = []
+    return Effect.gen(function* () {
+      const { create, get } = yield* session
+      yield* create({ name: "box", network: "none" })
+      const found = yield* Effect.all(
+        [1, 2, 3].map(() => get("box", { egress: rules })),
+        { concurrency: "unbounded" },
+      )
+      assert.strictEqual(log.filter((step) => step === "made").length, 1)
+      for (const { egress } of found) assert.deepStrictEqual(egress.rules, rules)
+    }).pipe(Effect.provide(on(recordingBroker(log))))
+  })
 
-  it.effect("are refused for a network that leads out by itself", () =>
+  it.effect("are refused for a network with internet access", () =>
     Effect.gen(function* () {
       const sandbox = yield* (yield* session).create()
       const error = yield* Effect.flip(sandbox.egress.update(rules))
@@ -206,7 +203,7 @@ describe("rules that are given later", () => {
     }).pipe(Effect.provide(on(recordingBroker([])))),
   )
 
-  it.effect("are refused beyond what the settings allow", () =>
+  it.effect("are refused beyond the allowance of the settings", () =>
     Effect.gen(function* () {
       const wide = { allow: { "api.test": {}, "other.test": {} } }
       const refusal = Effect.flatMap(session, ({ create }) =>
