@@ -25,7 +25,6 @@ const allowed: Readonly<Record<string, string>> = {
   "packages/egress/src/authority.ts": "dates in certificates are the machine's",
   "packages/egress/src/forward.ts": "Node's streams are ended by an AbortSignal",
   "packages/egress/src/within.ts": "the proxy works in Node's callbacks",
-  "packages/mcp/src/http.ts": "sessions are used in callbacks of Node's server",
   "packages/ports/src/forward.ts": "Node's streams are ended by an AbortSignal",
   "packages/ports/src/gateway.ts":
     "the gateway works in Node's callbacks; tests give it another clock",
