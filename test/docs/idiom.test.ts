@@ -20,7 +20,9 @@ const allowed: Readonly<Record<string, string>> = {
   "packages/driver-docker/src/engine/socketClient.ts": "a request of dockerode that nothing ends",
   "packages/driver-docker/src/init/timers.ts":
     "thousands of short timers on the path of each command",
-  "packages/driver-memory/src/interpreter.ts":
+  "packages/driver-memory/src/scripts/runCommand.ts":
+    "the interpreter runs promises, and a signal ends them",
+  "packages/driver-memory/src/scripts/stops.ts":
     "the interpreter runs promises, and a signal ends them",
   "packages/egress/src/authority.ts": "dates in certificates are the machine's",
   "packages/egress/src/forward.ts": "Node's streams are ended by an AbortSignal",
