@@ -3,7 +3,7 @@ import { type ArchiveEntry, SessionFiles } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Predicate, Stream } from "effect"
 import { pack } from "tar-stream"
-import { Brought } from "../packages/core/src/transfer/download.ts"
+import { Brought } from "../packages/core/src/transfer/Brought.ts"
 import { bytes, date, downloaded, entry, layer, link, textOf } from "./support/transfers.ts"
 
 /** Storage whose first write of `slow` begins when it is told to. */

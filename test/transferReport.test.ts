@@ -2,7 +2,8 @@ import { SandboxDriver, SessionFiles, type TransferProgress, unpackArchive } fro
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { makeMeter, type OnTransfer, upload } from "../packages/core/src/transfer/upload.ts"
+import { makeMeter, type OnTransfer } from "../packages/core/src/transfer/progress.ts"
+import { upload } from "../packages/core/src/transfer/upload.ts"
 import { bytes, date, downloaded, entry, id, layer, place } from "./support/transfers.ts"
 
 const note =

@@ -13,7 +13,7 @@ import {
 import { memory } from "@cordon/driver-memory"
 import { Effect, Layer, Stream } from "effect"
 import { download } from "../../packages/core/src/transfer/download.ts"
-import type { OnTransfer } from "../../packages/core/src/transfer/upload.ts"
+import type { OnTransfer } from "../../packages/core/src/transfer/progress.ts"
 
 type Driver = SandboxDriver["Service"]
 

@@ -35,7 +35,7 @@ export interface SmallFile {
   /** Permission bits. */
   readonly mode: number
   /** Now where absent. */
-  readonly modifiedAt?: Date
+  readonly modifiedAt?: Date | undefined
 }
 
 /**

@@ -92,13 +92,13 @@ export type { PullPolicy, QuotaInput, SettingsInput } from "./settings/SettingsI
 export { type ArchiveEntry, packArchive, unpackArchive } from "./transfer/Archive.ts"
 export { download } from "./transfer/download.ts"
 export { giveBack, lend } from "./transfer/Lent.ts"
-export {
-  type OnTransfer,
-  type TransferError,
-  type TransferProgress,
-  type TransferReport,
-  upload,
-} from "./transfer/upload.ts"
+export type {
+  OnTransfer,
+  TransferError,
+  TransferProgress,
+  TransferReport,
+} from "./transfer/progress.ts"
+export { upload } from "./transfer/upload.ts"
 export * from "./values/Egress.ts"
 export * from "./values/Exec.ts"
 export * from "./values/FilePath.ts"

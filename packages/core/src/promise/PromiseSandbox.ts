@@ -22,7 +22,7 @@ import type {
 import type { ShellOptions, ShellResult } from "../sandbox/shell/lastingShell.ts"
 import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
-import type { TransferReport } from "../transfer/upload.ts"
+import type { TransferReport } from "../transfer/progress.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
 import type { ExecEvent, ExecRequest, ExecResult, TerminalSize } from "../values/Exec.ts"
 import type { FileEntry, FileEvent, FileStat } from "../values/Files.ts"

@@ -1,5 +1,5 @@
 import type { ExecOptions as EffectExecOptions } from "../Sandboxes.ts"
-import type { TransferProgress } from "../transfer/upload.ts"
+import type { TransferProgress } from "../transfer/progress.ts"
 
 /** Bytes or text, whole or as they come. */
 export type Content = string | Uint8Array | AsyncIterable<Uint8Array>

@@ -19,7 +19,7 @@ export interface ArchiveEntry<E = never> {
   /** Of a file; that of others is not asked. */
   readonly content: Stream.Stream<Uint8Array, E>
   /** All of a file's content where it is at hand; `content` is not asked then. */
-  readonly whole?: Uint8Array
+  readonly whole?: Uint8Array | undefined
 }
 
 const kinds: Readonly<Record<string, ArchiveEntry["kind"]>> = {

@@ -1,69 +1,12 @@
-import { Array as Arr, Clock, Effect, Stream } from "effect"
-import { type FileError, type FileTooLarge, NotAFile } from "../errors.ts"
+import { Array as Arr, Effect, Stream } from "effect"
+import { NotAFile } from "../errors.ts"
 import type { SandboxDriver } from "../SandboxDriver.ts"
 import { SessionFiles, type SessionFilesEntry, type SessionFilesError } from "../SessionFiles.ts"
 import type { FilePath } from "../values/FilePath.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import { type ArchiveEntry, packArchive } from "./Archive.ts"
-
-/** What a transfer brought. */
-export interface TransferReport {
-  readonly files: number
-  readonly directories: number
-  /** Of file contents. */
-  readonly bytes: number
-  /** What was left out, and why: links, devices and paths that would leave the destination. */
-  readonly skipped: ReadonlyArray<{ readonly path: string; readonly reason: string }>
-}
-
-/** How far a transfer has come. */
-export interface TransferProgress {
-  /** Of file contents, so far. */
-  readonly bytes: number
-  /** Files that are done. */
-  readonly files: number
-  /** Bytes in all, where it is one file. */
-  readonly total?: number
-  /** Bytes per second, since it began. */
-  readonly rate: number
-}
-
-/** Told how far a transfer is. */
-export type OnTransfer = (progress: TransferProgress) => Effect.Effect<void>
-
-/** What an upload or a download may fail with. */
-export type TransferError = FileError | SessionFilesError | FileTooLarge
-
-// Files of this size and less are read and written several at once: each costs the disk's and the
-// thread pool's time to answer, not to carry.
-export const smallFile = 64 * 1024
-
-const progressInterval = 200
-
-/** Counts what a transfer carries and tells about it: now and then, and once in the end. */
-export const makeMeter = Effect.fnUntraced(function* (
-  onProgress: OnTransfer | undefined,
-  total?: number,
-) {
-  const began = yield* Clock.currentTimeMillis
-  const counted = { bytes: 0, files: 0 }
-  let told = began
-  const tell = (now: number) => {
-    if (onProgress === undefined) return Effect.void
-    told = now
-    const rate = (counted.bytes / Math.max(1, now - began)) * 1000
-    return onProgress({ ...counted, ...(total === undefined ? {} : { total }), rate })
-  }
-  const now = Clock.currentTimeMillis
-  return {
-    counted,
-    bytes: (count: number) => {
-      counted.bytes += count
-      return Effect.flatMap(now, (now) => (now - told < progressInterval ? Effect.void : tell(now)))
-    },
-    done: Effect.flatMap(now, tell),
-  }
-})
+import { makeMeter, type OnTransfer, type TransferError, type TransferReport } from "./progress.ts"
+import { smallFile } from "./SmallFiles.ts"
 
 /** Copies a file or a whole folder from session storage into a sandbox. */
 export const upload = Effect.fn("upload")(function* (
@@ -82,8 +25,7 @@ export const upload = Effect.fn("upload")(function* (
   if (stat.kind === "file") {
     const { size, mode, modifiedAt } = stat
     const bytes = metered(files.read(from, { lent: true }))
-    const dated = modifiedAt === undefined ? {} : { modifiedAt }
-    yield* driver.writeFile(id, to, { bytes, size, mode: mode & 0o777, ...dated })
+    yield* driver.writeFile(id, to, { bytes, size, mode: mode & 0o777, modifiedAt })
     meter.counted.files = 1
     yield* meter.done
     return { files: 1, directories: 0, bytes: size, skipped: [] }
@@ -107,7 +49,7 @@ export const upload = Effect.fn("upload")(function* (
       mode: entry.mode & 0o777,
       // Asked of files alone, and of those alone that the walk did not bring.
       content: Stream.suspend(() => metered(files.read(`${prefix}${entry.path}`, { lent: true }))),
-      ...(whole === undefined ? {} : { whole }),
+      whole,
     }
   }
   const entries = files.walk(from, { contents: smallFile }).pipe(

@@ -10,7 +10,7 @@ import type {
   TooManyFiles,
 } from "../../errors.ts"
 import type { SessionFiles } from "../../SessionFiles.ts"
-import type { OnTransfer, TransferError, TransferReport } from "../../transfer/upload.ts"
+import type { OnTransfer, TransferError, TransferReport } from "../../transfer/progress.ts"
 import type { FilePath } from "../../values/FilePath.ts"
 import type { FileEntry, FileEvent, FileStat } from "../../values/Files.ts"
 import type { ListOptions, RemoveOptions, SearchOptions, SearchResult } from "./folders.ts"
