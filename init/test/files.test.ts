@@ -19,7 +19,7 @@ const errorAs = async (uid: number, ...args: ReadonlyArray<string>) =>
 const opening = ["read", "write", "list", "pack", "unpack"]
 
 describe("stat", () => {
-  check("tells kind, mode, size, owner and time to the nanosecond", async () => {
+  check("reports kind, mode, size, owner and time to the nanosecond", async () => {
     const at = folder()
     sh(at, "printf 12345 >f; chmod 4750 f; touch -d '2001-02-03 04:05:06.123456789Z' f")
     const [found] = entries(await ok(["stat", `${at}/f`]))
@@ -31,7 +31,7 @@ describe("stat", () => {
     })
   })
 
-  check("follows a link at the end of a path only where that is said", async () => {
+  check("follows a link at the end of a path only when asked to", async () => {
     const at = folder()
     sh(at, "ln -s f link; ln -s loop loop; mkdir f; mkfifo pipe")
     const stat = async (...args: [string, string?]) =>
@@ -56,7 +56,7 @@ describe("read", () => {
     return [Number(size), reader.rest().toString()]
   }
 
-  check("gives a file, or a part of it", async () => {
+  check("returns a file, or a part of it", async () => {
     const at = folder()
     fs.writeFileSync(join(at, "f"), "0123456789")
     assert.deepStrictEqual(await read(`${at}/f`), [10, "0123456789"])
@@ -72,7 +72,7 @@ describe("read", () => {
     assert.match(String((await read("/proc/self/status"))[1]), /^Name:\toperation/)
   })
 
-  check("refuses numbers that are none", async () => {
+  check("refuses invalid numbers", async () => {
     const at = folder()
     fs.writeFileSync(join(at, "f"), "x")
     for (const offset of ["", "-1", " 1", "1x", "+1", "0x1", "99999999999999999999"]) {
@@ -84,7 +84,7 @@ describe("read", () => {
     assert.strictEqual(await errorOf("unknown", "/"), "ENOSYS")
   })
 
-  check("ends with an error where nobody listens", async () => {
+  check("ends with an error when nobody reads its output", async () => {
     const at = folder()
     fs.writeFileSync(join(at, "f"), Buffer.alloc(1_000_000))
     const child = start(["read", `${at}/f`])
@@ -96,8 +96,8 @@ describe("read", () => {
   })
 })
 
-describe("what is no file or folder", () => {
-  check("hangs nobody and is told apart", async () => {
+describe("a path that is neither file nor folder", () => {
+  check("hangs no operation, and is reported by its kind", async () => {
     const at = folder()
     sh(at, "mkfifo pipe; ln -s pipe link; echo x >file; mkdir dir; ln -s a b; ln -s b a")
     for (const path of [`${at}/pipe`, `${at}/link`, "/dev/zero", "/dev/tty"]) {
@@ -124,7 +124,7 @@ describe("write", () => {
     ok(["write", path, ...more], { input: chunks(content) })
   const modeOf = (path: string) => (fs.statSync(path).mode & 0o7777).toString(8)
 
-  check("makes a file and the folders above, with mode and time", async () => {
+  check("creates a file and its parent folders, with mode and time", async () => {
     const at = folder()
     await write(`${at}/a/b//c/f`, "hello", "640", "981173106", "123456789")
     assert.strictEqual(fs.readFileSync(`${at}/a/b/c/f`, "utf8"), "hello")
@@ -138,7 +138,7 @@ describe("write", () => {
     assert.strictEqual(modeOf(`${at}/new`), "644")
   })
 
-  check("keeps the mode of a file that is there, and leaves nothing beside it", async () => {
+  check("keeps the mode of an existing file, and leaves no temporary file", async () => {
     const at = folder()
     sh(at, "echo one >f; chmod 751 f")
     await write(`${at}/f`, "two")
@@ -148,7 +148,7 @@ describe("write", () => {
     assert.deepStrictEqual(fs.readdirSync(at), ["f"])
   })
 
-  check("goes through links, to what is not there yet too", async () => {
+  check("writes through links, also to a missing target", async () => {
     const at = folder()
     sh(at, "mkdir other; echo t >other/real; ln -s other/real link; ln -s other dir")
     sh(at, `ln -s none/missing dangling; ln -s ${at}/dangling twice; ln -s nowhere lost`)
@@ -165,7 +165,7 @@ describe("write", () => {
     }
   })
 
-  check("changes nothing where the input ends too early", async () => {
+  check("changes nothing when the input ends too early", async () => {
     const at = folder()
     fs.writeFileSync(`${at}/f`, "old")
     const whole = chunks("new content", "and more")
@@ -179,7 +179,7 @@ describe("write", () => {
     assert.deepStrictEqual(fs.readdirSync(at), ["f"])
   })
 
-  check("refuses modes and times that are none", async () => {
+  check("refuses invalid modes and times", async () => {
     const at = folder()
     for (const args of [["8"], ["10000"], ["-1"], ["", "x"], ["", "1", "1000000000"]]) {
       assert.strictEqual(await errorOf("write", `${at}/f`, ...args), "EINVAL", args.join())
@@ -187,7 +187,7 @@ describe("write", () => {
     assert.deepStrictEqual(fs.readdirSync(at), [])
   })
 
-  check("holds any bytes in any name", async () => {
+  check("accepts any bytes in any name", async () => {
     const at = folder()
     const content = Buffer.alloc(5 * 1024 * 1024 + 13, "The quick brown fox\0\xff")
     await ok(["write", `${at}/new\nline 日`], { input: chunks(content.subarray(0, 99), content) })
@@ -196,7 +196,7 @@ describe("write", () => {
   })
 
   check(
-    "gives a file that is there to nobody else, and set-id bits to nobody",
+    "never changes the owner of an existing file, and never sets set-id bits",
     async () => {
       const at = folder(1000)
       sh(at, "echo x >f; chown 1000:1000 f; chmod 4755 f; echo x >r; chmod 6777 r")
@@ -210,7 +210,7 @@ describe("write", () => {
   )
 
   check(
-    "has no more rights than its user",
+    "has only its user's rights",
     async () => {
       const at = folder()
       const own = folder(1000)
@@ -242,7 +242,7 @@ describe("list", () => {
   const list = async (...args: ReadonlyArray<string>) =>
     entries(await ok(["list", ...args])).map(({ type, path }) => `${type} ${path}`)
 
-  check("tells what is in a folder as deep as is asked, without what is left out", async () => {
+  check("lists a folder to the requested depth, without excluded names", async () => {
     const at = folder()
     sh(at, "mkdir -p sub/deep/er skip/in; echo x >f; ln -s f link; mkfifo sub/pipe; ln f sub/hard")
     sh(at, "touch sub/x.log .cordon-temporary .hidden; mkdir .cordon-x")
@@ -263,7 +263,7 @@ describe("list", () => {
     )
   })
 
-  check("knows names of every kind", async () => {
+  check("lists names with any bytes", async () => {
     const at = folder()
     const names = ["with space", "-dash", "new\nline", "quote'\"$x`", "ünï 日", "*", "\\"]
     for (const name of names) fs.writeFileSync(join(at, name), "")
@@ -273,7 +273,7 @@ describe("list", () => {
     assert.sameMembers(found, [...expected, "\xff\xfe\n"])
   })
 
-  check("goes through 20,000 files and 5,000 folders deep", async () => {
+  check("lists 20,000 files, and 5,000 nested folders", async () => {
     const at = folder()
     sh(at, "i=0; while [ $i -lt 20000 ]; do : >f$i; i=$((i+1)); done")
     assert.lengthOf(await list(at, "1"), 20_000)
@@ -288,7 +288,7 @@ describe("list", () => {
   })
 
   check(
-    "passes over what may not be looked into",
+    "skips folders that it may not read",
     async () => {
       const at = folder()
       sh(
@@ -305,7 +305,7 @@ describe("list", () => {
 })
 
 describe("mkdir", () => {
-  check("makes folders above too, and takes one that is there", async () => {
+  check("creates parent folders too, and accepts an existing folder", async () => {
     const at = folder()
     await ok(["mkdir", `${at}/a/b c//d/`])
     await ok(["mkdir", `${at}/a/b c/d`])
@@ -323,28 +323,25 @@ describe("mkdir", () => {
 })
 
 describe("remove", () => {
-  check(
-    "takes a folder with what is in it only where that is said, and no link's target",
-    async () => {
-      const at = folder()
-      sh(at, "mkdir -p d/sub/.cordon-x empty; echo x >d/f; ln -s ../d d/sub/up; ln -s d link")
-      sh(at, "ln -s nowhere dangling; touch d/.cordon-y; mkfifo d/pipe")
-      assert.strictEqual(await errorOf("remove", `${at}/d`), "ENOTEMPTY")
-      await ok(["remove", `${at}/empty`])
-      await ok(["remove", `${at}/link/`, "1"])
-      await ok(["remove", `${at}/dangling`])
-      assert.strictEqual(fs.readFileSync(`${at}/d/f`, "utf8"), "x\n")
-      await ok(["remove", `${at}/d`, "1"])
-      assert.deepStrictEqual(fs.readdirSync(at), [])
-      assert.strictEqual(await errorOf("remove", `${at}/d`, "1"), "ENOENT")
-      for (const path of ["/", "//", `${at}/..`, `${at}/.`, "/."]) {
-        assert.strictEqual(await errorOf("remove", path, "1"), "EINVAL", path)
-      }
-    },
-  )
+  check("removes a non-empty folder only when asked to, and never a link's target", async () => {
+    const at = folder()
+    sh(at, "mkdir -p d/sub/.cordon-x empty; echo x >d/f; ln -s ../d d/sub/up; ln -s d link")
+    sh(at, "ln -s nowhere dangling; touch d/.cordon-y; mkfifo d/pipe")
+    assert.strictEqual(await errorOf("remove", `${at}/d`), "ENOTEMPTY")
+    await ok(["remove", `${at}/empty`])
+    await ok(["remove", `${at}/link/`, "1"])
+    await ok(["remove", `${at}/dangling`])
+    assert.strictEqual(fs.readFileSync(`${at}/d/f`, "utf8"), "x\n")
+    await ok(["remove", `${at}/d`, "1"])
+    assert.deepStrictEqual(fs.readdirSync(at), [])
+    assert.strictEqual(await errorOf("remove", `${at}/d`, "1"), "ENOENT")
+    for (const path of ["/", "//", `${at}/..`, `${at}/.`, "/."]) {
+      assert.strictEqual(await errorOf("remove", path, "1"), "EINVAL", path)
+    }
+  })
 
   check(
-    "goes on past what it may not remove, and says so",
+    "continues past files that it may not remove, and reports them",
     async () => {
       const at = folder(1000)
       sh(at, "mkdir -p d/a d/theirs d/z; touch d/a/f d/theirs/f d/z/f; chown -R 1000 d")
@@ -357,7 +354,7 @@ describe("remove", () => {
 })
 
 describe("move", () => {
-  check("replaces files only, and makes folders above", async () => {
+  check("replaces only files, and creates parent folders", async () => {
     const at = folder()
     sh(at, "mkdir from to empty; echo moved >'from/-a b'; echo old >to/old; echo x >single")
     sh(at, "ln -s to link; ln -s nowhere dangling")
@@ -385,14 +382,14 @@ describe("move", () => {
     assert.strictEqual(await errorOf("move", "/", `${at}/x`), "EINVAL")
   })
 
-  check("says when an error is with the second path", async () => {
+  check("reports when an error is about the second path", async () => {
     const at = folder()
     sh(at, "echo x >f; mkdir d")
     assert.strictEqual((await run(["move", `${at}/none`, `${at}/f/x`])).output.toString(), "")
     assert.strictEqual((await run(["move", `${at}/f`, `${at}/d`])).output.toString(), "t")
   })
 
-  check("carries everything to another file system, or nothing", async () => {
+  check("moves everything to another file system, or nothing", async () => {
     const at = folder()
     const other = fs.mkdtempSync("/dev/shm/cordon-operations-")
     try {
@@ -440,7 +437,7 @@ describe("chmod", () => {
 })
 
 describe("gather", () => {
-  check("reads files by pattern, and passes over what is not there", async () => {
+  check("reads files by pattern, and skips missing ones", async () => {
     const at = folder()
     sh(at, "mkdir -p 12/x 7 x9; echo a >12/stat; echo b >7/stat; echo c >x9/stat; mkfifo 7/pipe")
     fs.writeFileSync(`${at}/large`, Buffer.alloc(100_000))
@@ -466,7 +463,7 @@ describe("own", () => {
   }
 
   check(
-    "gives an empty folder to the user and group that were named",
+    "gives an empty folder to the named user and group",
     async () => {
       const at = folder()
       fs.chmodSync(at, 0o750)
@@ -482,7 +479,7 @@ describe("own", () => {
   )
 
   check(
-    "leaves alone what is no empty folder, or not to be given",
+    "does not change a non-empty folder, a file, or a folder of the wrong owner",
     async () => {
       const at = folder()
       sh(at, "mkdir empty full full/.hidden; touch file; ln -s empty link; mkfifo pipe")

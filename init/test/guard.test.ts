@@ -18,7 +18,7 @@ await onEachProgram("the guard", (program) => {
   const routes = (...to: ReadonlyArray<string>) =>
     to.map((words) => `ip route get ${words} >/dev/null 2>&1 && echo open || echo closed`).join(";")
 
-  it("refuses what is no port", () => {
+  it("refuses an invalid port", () => {
     const { stderr, status } = inNetwork("$init guard 0")
     assert.strictEqual(status, 1)
     assert.match(stderr, /Invalid argument/)
@@ -27,7 +27,7 @@ await onEachProgram("the guard", (program) => {
   // QEMU's emulation of Linux passes on none of the messages that this sends to the kernel.
   if (program.command.length > 1) return
 
-  it("closes the port of overlay networks, the gateway and the addresses that are given", () => {
+  it("closes the port of overlay networks, the gateway and the given addresses", () => {
     const ways = routes(
       "192.0.2.1",
       "192.0.2.1 ipproto udp dport 4788",
@@ -62,13 +62,13 @@ await onEachProgram("the guard", (program) => {
     ])
   })
 
-  it("may be run again, and takes another port", () => {
+  it("can be run again, and accepts another port", () => {
     const ways = routes("192.0.2.1 ipproto udp dport 4789", "192.0.2.1 ipproto udp dport 5000")
     const { stdout, stderr } = inNetwork(`$init guard 5000 && $init guard 5000 && ${ways}`)
     assert.strictEqual(stdout, "open\nclosed\n", stderr)
   })
 
-  it("fails where the kernel refuses a rule, and for what is no address", () => {
+  it("fails when the kernel refuses a rule, and for an invalid address", () => {
     for (const [command, reason] of [
       ["setpriv --bounding-set=-net_admin $init guard 4789", /not permitted/],
       ["$init guard 4789 example.com", /Invalid argument/],

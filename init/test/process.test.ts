@@ -28,7 +28,7 @@ const exited = { how: "exited", value: 0, stage: 0, outOfMemory: false } as cons
 const count = async (client: Client, pattern: string) =>
   Number((await client.sh(`ps -eo args | grep -c '${pattern}'`)).output)
 
-await onEachProgram("process 1", (program) => {
+await onEachProgram("the init as process 1", (program) => {
   let running: Running
   let client: Client
   let folder: string
@@ -46,12 +46,12 @@ await onEachProgram("process 1", (program) => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  it("runs a command and tells its outputs and exit code apart", async () => {
+  it("runs a command, and separates its two outputs and its exit code", async () => {
     const result = await client.sh("echo out; echo err >&2; exit 3")
     assert.deepStrictEqual(result, { ...exited, value: 3, output: "out\n", errors: "err\n" })
   })
 
-  it("tells the signal that killed a command", async () => {
+  it("reports the signal that killed a command", async () => {
     const { how, value } = await client.sh("kill -TERM $$")
     assert.deepStrictEqual([how, value], ["killed", 15])
   })
@@ -61,7 +61,7 @@ await onEachProgram("process 1", (program) => {
     assert.strictEqual(output, "<><a b><-n><'\"$(id)\n>")
   })
 
-  it("gives a command the sandbox's variables with its own over them", async () => {
+  it("gives a command the sandbox's variables, overridden by its own", async () => {
     const script = 'echo "$GIVEN|$MORE|$HOME"'
     const given = await client.sh(script, { env: ["MORE=more", "GIVEN=by the command"] })
     assert.strictEqual(given.output, "by the command|more|/root\n")
@@ -71,7 +71,7 @@ await onEachProgram("process 1", (program) => {
     assert.strictEqual(bare.output, "ONLY=this\n")
   })
 
-  it("runs a command as the user that was named, with its groups and home", async () => {
+  it("runs a command as the named user, with that user's groups and home", async () => {
     const { output } = await client.sh('echo "$(id -u):$(id -g):$HOME"', { user: "nobody" })
     assert.strictEqual(output, "65534:65534:/nonexistent\n")
     const numbers = await client.sh("id -u; id -g; id -G", { user: "4711:815" })
@@ -87,7 +87,7 @@ await onEachProgram("process 1", (program) => {
     })
   }
 
-  it("tells what kept a command from beginning", async () => {
+  it("reports why a command could not start", async () => {
     const folderMissing = await client.run(["true"], { folder: "/nonexistent" })
     assert.deepInclude(folderMissing, { how: "failed", stage: 2, value: 2 })
     const programMissing = await client.run(["nosuchprogram"])
@@ -97,7 +97,7 @@ await onEachProgram("process 1", (program) => {
     assert.deepInclude(await client.run([]), { how: "refused", stage: 6 })
   })
 
-  it("feeds a command with input of any length, within the credit given", async () => {
+  it("feeds a command with input of any length, within the granted credit", async () => {
     const channel = client.open(run(["sha256sum"]))
     await channel.until(() => channel.window > 0)
     const piece = Buffer.alloc(50_000, "x")
@@ -111,7 +111,7 @@ await onEachProgram("process 1", (program) => {
     assert.strictEqual(output, expected.output)
   })
 
-  it("lets eight channels at once send up to a MiB, and what they leave unread holds up nobody", async () => {
+  it("lets eight channels send up to 1 MiB each, and their unread input blocks no other channel", async () => {
     const wide = 1024 * 1024
     const piece = Buffer.alloc(60_000)
     const begin = async (script: string) => {
@@ -152,14 +152,14 @@ await onEachProgram("process 1", (program) => {
     await channel.kill().closed
   })
 
-  it("takes input for a command that reads none", async () => {
+  it("accepts input for a command that reads none", async () => {
     const channel = client.open(run(["sleep", "0.3"]))
     await channel.until(() => channel.window > 0)
     channel.write(Buffer.alloc(65_536)).write(Buffer.alloc(65_536))
     assert.deepStrictEqual(await channel.closed, exited)
   })
 
-  it("sends no more output than was granted, and holds up no other command", async () => {
+  it("sends no more output than was granted, and blocks no other command", async () => {
     const channel = client.open(run(["sh", "-c", "yes | head -c 300000"], { credit: 1000 })).end()
     await channel.until(() => channel.bytes >= 1000)
     assert.strictEqual((await client.run(["echo", "other"])).output, "other\n")
@@ -169,12 +169,12 @@ await onEachProgram("process 1", (program) => {
     assert.strictEqual(channel.bytes, 300_000)
   })
 
-  it("sends all output before it tells the end", async () => {
+  it("sends all output before the exit", async () => {
     const { output } = await client.sh("yes | head -c 3000000")
     assert.strictEqual(output.length, 3_000_000)
   })
 
-  it("does not wait for children that hold the output, and they may go on writing", async () => {
+  it("does not wait for children that hold the output, which can still write", async () => {
     const marker = join(folder, "went-on")
     const script = `(sleep 0.5; yes | head -c 500000; echo done >${marker}) & echo started`
     assert.strictEqual((await client.sh(script)).output, "started\n")
@@ -184,7 +184,7 @@ await onEachProgram("process 1", (program) => {
     assert.strictEqual(output, "done\n")
   })
 
-  it("kills a daemon that cleared its environment and left its session, with its command", async () => {
+  it("kills with a command its daemon that cleared its environment and left its session", async () => {
     const daemon = "setsid env -i /bin/sh -c '(env -i /bin/sleep 4242 &) ; exec /bin/sleep 4242'"
     const channel = client.open(
       run(["sh", "-c", `(${daemon} >/dev/null 2>&1 &); echo up; sleep 4242`]),
@@ -205,7 +205,7 @@ await onEachProgram("process 1", (program) => {
     assert.deepInclude(await client.finish(other.kill()), { how: "killed" })
   })
 
-  it("goes on where a command stops every supervisor", async () => {
+  it("keeps working when a command stops every supervisor", async () => {
     const script =
       "cd /proc; for p in [0-9]*; do [ $p = $$ ] || kill -STOP $p; done 2>/dev/null; exit 0"
     assert.deepStrictEqual((await client.sh(script)).how, "exited")
@@ -232,7 +232,7 @@ await onEachProgram("process 1", (program) => {
     assert.deepInclude(await channel.closed, { how: "exited", value: 7 })
   })
 
-  it("runs a command on a terminal of the size that was asked for", async () => {
+  it("runs a command on a terminal of the requested size", async () => {
     const channel = client.open(
       run(["sh", "-c", "stty size; read line; stty size; echo got $line; exit 5"], {
         flags: 1,
@@ -247,7 +247,7 @@ await onEachProgram("process 1", (program) => {
     assert.include(channel.text, "got typed")
   })
 
-  it("keeps a process, its log and its exit code for those who attach", async () => {
+  it("keeps a process, its log and its exit code for later attachments", async () => {
     const script = "read line; echo out $line; echo err >&2; exit 9"
     const options = { flags: 2, name: "kept-1", description: "what people see" }
     const began = await client.open(run(["sh", "-c", script], options)).closed
@@ -272,7 +272,7 @@ await onEachProgram("process 1", (program) => {
     assert.deepInclude(await client.open(attach("kept-1")).closed, { how: "refused", value: 2 })
   })
 
-  it("keeps the last of a long log, and says from where", async () => {
+  it("keeps the end of a long log, and reports its position", async () => {
     await client.sh("yes | head -c 3000000; echo end", { flags: 2, name: "kept-2" })
     const channel = client.open(attach("kept-2"))
     await channel.closed
@@ -284,7 +284,7 @@ await onEachProgram("process 1", (program) => {
     await client.open(forget("kept-2")).closed
   })
 
-  it("ends a kept process with all that it started, and leaves it to others when a follower goes", async () => {
+  it("ends a kept process with all it started, and keeps it when a follower disconnects", async () => {
     await client.sh("(setsid sleep 4245 &); sleep 4245", { flags: 2, name: "kept-3" })
     const follower = client.open(attach("kept-3"))
     await follower.until(() => follower.positions.length > 0)
@@ -297,7 +297,7 @@ await onEachProgram("process 1", (program) => {
     await client.open(forget("kept-3")).closed
   })
 
-  it("gives a kept process the time to end that it is asked to have, and no more", async () => {
+  it("gives a kept process exactly the requested grace to end", async () => {
     const gentle = "trap 'echo cleaned; exit 3' TERM; sleep 4248 & echo ready; wait"
     await client.sh(gentle, { flags: 2, name: "gentle" })
     const follower = client.open(attach("gentle"))
@@ -319,7 +319,7 @@ await onEachProgram("process 1", (program) => {
     await client.open(forget("gentle")).closed
   })
 
-  it("gives the name of a kept process that has ended to the next, and ends what it left", async () => {
+  it("lets a new process take the name of an ended one, and ends what the old one left", async () => {
     await client.sh("(setsid sleep 4250 &); exit 1", { flags: 2, name: "again" })
     await client.open(attach("again")).closed
     const starts = ["a", "b"].map((word) =>
@@ -334,7 +334,7 @@ await onEachProgram("process 1", (program) => {
     await client.open(forget("again")).closed
   })
 
-  it("has the kept process that ended first make room for one too many", async () => {
+  it("drops the process that ended first when there is one too many", async () => {
     for (let i = 0; i < 130; i++) await client.run(["true"], { flags: 2, name: `many-${i + 100}` })
     const listed = client.open(processes())
     await listed.closed
@@ -345,7 +345,7 @@ await onEachProgram("process 1", (program) => {
     for (const name of names) await client.open(forget(name)).closed
   })
 
-  it("tells whoever attaches whether a kept process takes input, and when it has taken it", async () => {
+  it("reports on attach whether a kept process accepts input, and when it has read it", async () => {
     await client.open(run(["cat"], { flags: 2 | 8, name: "deaf" })).closed
     const deaf = client.open(attach("deaf"))
     await deaf.closed
@@ -370,7 +370,7 @@ await onEachProgram("process 1", (program) => {
   })
 
   for (const host of ["127.0.0.1", "::1"]) {
-    it(`dials ${host}, and passes on both ends`, async () => {
+    it(`dials ${host}, and passes on the end of either side`, async () => {
       const server = createServer({ allowHalfOpen: true }, (socket) => {
         socket.on("data", (bytes) => socket.write(bytes.toString().toUpperCase()))
         socket.on("end", () => socket.end("bye"))
@@ -399,7 +399,7 @@ await onEachProgram("process 1", (program) => {
     return socket
   }
 
-  it("listens for programs inside, and hands each connection to one that waits, with both ends", async () => {
+  it("listens for programs inside, and hands each connection to a waiting channel", async () => {
     const port = await freePort()
     const listener = client.open(listen(port))
     const [first, second] = [1, 2].map(() => client.open(accept(listener.number)))
@@ -444,7 +444,7 @@ await onEachProgram("process 1", (program) => {
     }
   })
 
-  it("listens on when all that runs is ended, and counts no such connection as a use", async () => {
+  it("keeps listening when all processes are ended, and counts no such connection as a use", async () => {
     const port = 3128
     await using apart = program.start({ unshare: ["--net"], before: "ip link set lo up" })
     const other = new Client(apart)
@@ -475,12 +475,12 @@ await onEachProgram("process 1", (program) => {
     assert.strictEqual(late.value, 0)
   })
 
-  it("answers a PING with its content", async () => {
+  it("answers a PING with the same content", async () => {
     const content = Buffer.from("12345678")
     assert.deepStrictEqual(await client.ping(content), content)
   })
 
-  it("opens no file that would hang it in place of /etc/passwd", async () => {
+  it("does not hang on a FIFO in place of /etc/passwd", async () => {
     const fifo = join(folder, "passwd")
     const script = `mkfifo ${fifo} && mount --bind ${fifo} /etc/passwd && echo bound`
     await using apart = program.start({ unshare: ["--mount"] })
@@ -490,7 +490,7 @@ await onEachProgram("process 1", (program) => {
     assert.deepInclude(await other.run(["true"], { user: "1000" }), { how: "exited", value: 0 })
   })
 
-  it("ends with its connection what that had begun, but for kept processes", async () => {
+  it("ends a closed connection's commands, except kept processes", async () => {
     const marker = join(folder, "beats")
     writeFileSync(marker, "")
     await using apart = program.start()
@@ -536,7 +536,7 @@ await onEachProgram("process 1", (program) => {
     })
   }
 
-  it("refuses what an OPEN lacks", async () => {
+  it("refuses an incomplete OPEN", async () => {
     const whole = run(["echo", "a"], { env: ["A=1"] })
     for (let length = 0; length < whole.length; length++) {
       const { how } = await client.open(whole.subarray(0, length)).closed

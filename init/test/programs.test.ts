@@ -20,15 +20,15 @@ const inRoot = async (
   await test(await new Client(running).greeted())
 }
 
-await onEachProgram("a program", (program) => {
-  it("is below the supervisor of the command before", () =>
+await onEachProgram("a command's program", (program) => {
+  it("runs under the supervisor of the command before", () =>
     inRoot(program, {}, async (client) => {
       const first = await client.sh("echo $PPID", { flags: noInput })
       const second = await client.sh("echo $PPID", { flags: noInput })
       assert.strictEqual(second.output, first.output)
     }))
 
-  it("finds nothing of the command before", () =>
+  it("inherits nothing from the command before", () =>
     inRoot(program, {}, async (client) => {
       const ask = "id -u; id -G; pwd; umask; echo $A; ulimit -n; ls /proc/self/fd | wc -l"
       const one = await client.sh(ask, { flags: noInput })
@@ -37,7 +37,7 @@ await onEachProgram("a program", (program) => {
       assert.strictEqual((await client.sh(ask, { flags: noInput })).output, one.output)
     }))
 
-  it("runs after commands that could not begin, one after the other", () =>
+  it("runs after 20 commands that could not start", () =>
     inRoot(program, {}, async (client) => {
       for (let n = 0; n < 20; n++) {
         const missing = await client.run(["nosuchprogram"], { flags: noInput })
@@ -60,7 +60,7 @@ await onEachProgram("a program", (program) => {
       }
     }))
 
-  it("is not sent a signal that was meant for the command before", () =>
+  it("receives no signal that was meant for the command before", () =>
     inRoot(program, {}, async (client) => {
       for (let n = 0; n < 20; n++) {
         const channel = client.open(run(["true"], { flags: noInput }))
@@ -90,7 +90,7 @@ await onEachProgram("a program", (program) => {
     }))
 
   describe("that is a script", () => {
-    it("is run by bash, as it is", () =>
+    it("is run by bash unchanged", () =>
       inRoot(program, {}, async (client) => {
         const { output } = await client.run(['echo "$BASH_VERSION" $#'], { flags: script })
         assert.match(output, /^\d.* 0\n$/)
@@ -99,13 +99,13 @@ await onEachProgram("a program", (program) => {
         assert.deepInclude(dash, { how: "exited", value: 127 })
       }))
 
-    it("is run by sh where bash can't be executed", () =>
+    it("is run by sh when bash can't be executed", () =>
       inRoot(program, { before: bashes.map(hidden).join("\n") }, async (client) => {
         const { output } = await client.run(['echo "$BASH_VERSION" $#'], { flags: script })
         assert.strictEqual(output, " 0\n")
       }))
 
-    it("says why no shell runs it", () =>
+    it("fails with the reason when no shell can run it", () =>
       inRoot(
         program,
         { before: [...bashes, "$(readlink -f /bin/sh)"].map(hidden).join("\n") },
@@ -115,14 +115,14 @@ await onEachProgram("a program", (program) => {
         },
       ))
 
-    it("is one argument", () =>
+    it("is passed as one argument", () =>
       inRoot(program, {}, async (client) => {
         const two = await client.run(["true", "true"], { flags: script })
         assert.deepInclude(two, { how: "refused", stage: 6, value: 22 })
       }))
   })
 
-  describe("finds a language", () => {
+  describe("gets a locale", () => {
     const locales = "mount -t tmpfs none /usr/lib/locale"
     const ask = async (client: Client, env: ReadonlyArray<string> = [], flags = 0) => {
       const { output } = await client.run(["/usr/bin/env"], { env, flags })
@@ -130,7 +130,7 @@ await onEachProgram("a program", (program) => {
     }
     const musl = ["x86_64", "aarch64"].some((name) => existsSync(`/lib/ld-musl-${name}.so.1`))
 
-    it("where its image has one, unless one was chosen", () =>
+    it("from its image, unless one is set", () =>
       inRoot(
         program,
         { before: `${locales}; mkdir /usr/lib/locale/en_US.utf8` },
@@ -144,18 +144,18 @@ await onEachProgram("a program", (program) => {
         },
       ))
 
-    it("of its image rather than none of it", () =>
+    it("that its image has, rather than one it lacks", () =>
       inRoot(program, { before: locales }, async (client) => {
         assert.deepStrictEqual(await ask(client), musl ? ["LANG=C.UTF-8"] : [])
       }))
 
-    it("that the sandbox has chosen", () =>
+    it("that the sandbox sets", () =>
       inRoot(program, { env: { ...withoutLanguage, LC_ALL: "C" } }, async (client) => {
         assert.deepStrictEqual(await ask(client), ["LC_ALL=C"])
       }))
   })
 
-  describe("has a user", () => {
+  describe("runs as a user", () => {
     const identify = async (client: Client, user: string) => {
       const channel = client.open(operation(["identify", user])).end()
       const ending = await channel.closed
@@ -183,7 +183,7 @@ mount --bind /mnt/group /etc/group`
         assert.strictEqual(await identify(client, "nobody"), 22)
       }))
 
-    it("whose home is what HOME is to commands", () =>
+    it("whose home is the command's HOME", () =>
       inRoot(program, { before: tables, env: { HOME: "/chosen" } }, async (client) => {
         assert.deepStrictEqual(await identify(client, "one"), [11, 12, [13, 14], "/chosen"])
       }))

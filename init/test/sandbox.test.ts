@@ -58,7 +58,7 @@ await onEachProgram("a sandbox", (program) => {
 
   // QEMU's emulation of Linux lets no process be a subreaper: what a finished command left behind is an orphan there.
   if (program.command.length === 1) {
-    it("leaves alone what a finished command left behind, also when its connection ends", async () => {
+    it("keeps a finished command's daemon running, also when its connection ends", async () => {
       await using box = await sandbox()
       const { client, running } = await box.connect()
       const beats = file()
@@ -70,7 +70,7 @@ await onEachProgram("a sandbox", (program) => {
       await box.first.run(["rm", beats])
     })
 
-    it("leaves a finished command's daemon alone when its connection ends before it took the output", async () => {
+    it("keeps a finished command's daemon running when its connection ends before reading the output", async () => {
       await using box = await sandbox()
       const { client, running } = await box.connect()
       const beats = file()
@@ -84,7 +84,7 @@ await onEachProgram("a sandbox", (program) => {
       await box.first.run(["rm", beats])
     })
 
-    it("kills with a command nothing that another command left behind", async () => {
+    it("kills with a command no process of another command", async () => {
       await using box = await sandbox()
       const beats = file()
       await box.first.sh(daemon(beats))
@@ -96,7 +96,7 @@ await onEachProgram("a sandbox", (program) => {
     })
   }
 
-  it("tells what other connections have open, and nothing of one's own", async () => {
+  it("counts what other connections have open, without the asking one", async () => {
     await using box = await sandbox()
     assert.deepInclude(await asked(box.first), { length: 16, open: 0, kept: 0 })
     const { client, running } = await box.connect()
@@ -121,7 +121,7 @@ await onEachProgram("a sandbox", (program) => {
     assert.deepInclude(await asked(box.first), { open: 0, kept: 0 })
   })
 
-  it("tells for how long no other connection has opened or ended anything", async () => {
+  it("reports for how long no other connection has opened or ended anything", async () => {
     await using box = await sandbox()
     await pause(300)
     // Since the init's start: one's own commands and anybody's questions are nothing.
@@ -150,7 +150,7 @@ await onEachProgram("a sandbox", (program) => {
     assert.isAtLeast((await asked(box.first)).quiet, gone.quiet + 200 - slack)
   })
 
-  it("refuses a question about usage that grants no room for the answer", async () => {
+  it("refuses a usage request that grants no credit for the answer", async () => {
     await using box = await sandbox()
     assert.deepInclude(await box.first.open(usage(15)).closed, { how: "refused", value: 11 })
     assert.deepInclude(await box.first.open(Buffer.from([7])).closed, { how: "refused", value: 22 })
@@ -165,7 +165,7 @@ await onEachProgram("a sandbox", (program) => {
     ["signal 40", stop],
     ["SIGUSR1", 10],
   ] as const) {
-    it(`ends all that runs at ${name} from outside, and goes on with its connections`, async () => {
+    it(`ends all processes at ${name} from outside, and keeps its connections`, async () => {
       await using box = await sandbox()
       const { client } = await box.connect()
       const command = client.open(run(["sh", "-c", "setsid sleep 4248 & echo up; sleep 4249"]))
@@ -190,7 +190,7 @@ await onEachProgram("a sandbox", (program) => {
     })
   }
 
-  it("ends all that runs at signal 40 from outside while code inside sends it without end", async () => {
+  it("ends all processes at signal 40 from outside while code inside keeps sending it", async () => {
     await using box = await sandbox()
     const script = `echo up; while :; do kill -${stop} 1; done`
     const flood = [1, 2, 3].map(() => box.first.open(run(["sh", "-c", script])))
@@ -208,7 +208,7 @@ await onEachProgram("a sandbox", (program) => {
   const pretend = (signal: number) =>
     `perl -e '$i = pack("iiiiiix104", ${signal}, 0, -1, 0, 0, 0); syscall(${process.arch === "arm64" ? 138 : 129}, 1, ${signal}, $i) == 0 or die "$!"'`
 
-  it("takes no signal from inside for one from outside", async () => {
+  it("does not mistake a signal from inside for one from outside", async () => {
     await using box = await sandbox()
     const command = box.first.open(run(["cat"]))
     await command.until(() => command.pid > 0)
@@ -225,7 +225,7 @@ await onEachProgram("a sandbox", (program) => {
   const limit =
     "mount -t tmpfs none /sys/fs/cgroup; mkdir /sys/fs/cgroup/pids; cd /sys/fs/cgroup/pids"
 
-  it("sets the limit of processes at its start, if it may", async () => {
+  it("sets the limit of processes at its start, if permitted", async () => {
     const before = `${limit}; touch pids.max`
     await using init = program.start({ unshare: ["--mount"], before, args: ["--pids=321"] })
     const client = new Client(init)

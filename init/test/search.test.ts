@@ -24,7 +24,7 @@ const search = async (...args: [string, string, ...ReadonlyArray<string>]) =>
     .sort()
 
 describe("search", () => {
-  check("finds lines by text and by expression, whatever the names", async () => {
+  check("finds lines by text and by regular expression, in files with any name", async () => {
     const at = folder()
     sh(at, "mkdir -p sub node_modules; printf 'one\\ntwo (x+y)\\n' >a.ts; echo x+y >b:2:.ts")
     sh(at, "echo x+y >node_modules/m; echo x+y >.cordon-x; echo x+y >t.log")
@@ -41,7 +41,7 @@ describe("search", () => {
     assert.deepStrictEqual(await search(at, "-e"), [])
   })
 
-  check("knows the letters of other alphabets, and files in other encodings", async () => {
+  check("matches letters of other alphabets, and searches files in other encodings", async () => {
     const at = folder()
     fs.writeFileSync(`${at}/utf8`, "ÄRGER\nlänge\n")
     fs.writeFileSync(`${at}/latin1`, Buffer.from("länge\nplain länge (x)\n", "latin1"))
@@ -53,7 +53,7 @@ describe("search", () => {
     assert.deepStrictEqual(await found("ÄRGER(", "i"), [])
   })
 
-  check("passes over what is no text, no file, or not to be read", async () => {
+  check("skips binary files, other kinds of files, and unreadable ones", async () => {
     const at = folder()
     sh(at, "mkfifo pipe; ln -s /etc/passwd users; echo root: >real; printf 'root:\\n\\0' >binary")
     sh(at, "head -c 70000 /dev/zero | tr '\\0' '\\n' >late; printf 'root:\\n\\0root:\\n' >>late")
@@ -67,7 +67,7 @@ describe("search", () => {
   })
 
   check(
-    "leaves alone what another user may not read",
+    "finds nothing that its user may not read",
     async () => {
       const at = folder()
       sh(at, "echo x >open; echo x >closed; chmod 600 closed; mkdir -m 700 d; echo x >d/f")
@@ -80,7 +80,7 @@ describe("search", () => {
     "as root",
   )
 
-  check("says what is wrong with a pattern", async () => {
+  check("reports what is wrong with a pattern", async () => {
     for (const pattern of ["(", "[", "a{2,1}", "*"]) {
       const { error, output } = await run(["search", folder(), pattern, "E"])
       if (pattern === "*" && error === "") continue

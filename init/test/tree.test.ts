@@ -40,7 +40,7 @@ const dir = (path: string, more: Partial<Entry> = {}) =>
 
 describe("pack", () => {
   check(
-    "tells each folder before what is in it, and a file's further names by the first",
+    "packs each folder before its content, and further names of a file as hard links",
     async () => {
       const at = folder()
       sh(at, "mkdir -p sub/deep; printf 123 >f; ln f sub/hard; ln -s ../f sub/link; mkfifo pipe")
@@ -55,7 +55,7 @@ describe("pack", () => {
   )
 
   check(
-    "fails on what may not be read",
+    "fails on an unreadable file",
     async () => {
       for (const script of [
         "touch f; chmod 600 f",
@@ -72,7 +72,7 @@ describe("pack", () => {
 })
 
 describe("unpack", () => {
-  check("gives back what was packed", async () => {
+  check("restores what was packed", async () => {
     const [from, to] = [folder(), join(folder(), "new/place")]
     sh(from, "mkdir -p a/b 'sp ace' -- -dash; printf 123 >a/f; ln a/f a/b/g; chmod 640 a/f")
     sh(from, "ln -s ../none a/link; : >'new\nline'; head -c 300000 /dev/urandom >a/b/large")
@@ -85,7 +85,7 @@ describe("unpack", () => {
     assert.strictEqual(look(to), look(from))
   })
 
-  check("gives back any tree", async () => {
+  check("restores any tree", async () => {
     const name = fc
       .uint8Array({ minLength: 1, maxLength: 20 })
       .map((bytes) => Buffer.from(bytes).toString("latin1").replace(/[/\0]/g, "_"))
@@ -135,7 +135,7 @@ describe("unpack", () => {
     )
   })
 
-  check("replaces what is in the way, and follows no link that lies in its place", async () => {
+  check("replaces existing files, and follows no link in their place", async () => {
     const at = folder()
     sh(
       at,
@@ -204,7 +204,7 @@ describe("unpack", () => {
     assert.strictEqual(sh(at, "cat victim; ls -A in"), "untouched\nhere\nl\nup\n")
   })
 
-  check("leaves no part of a file where the input ends too early, or says too much", async () => {
+  check("leaves no partial file when the input ends too early or is too long", async () => {
     const at = folder()
     const whole = Buffer.concat([dir("d"), file("d/f", "content"), file("d/g", "x".repeat(99))])
     const starts = [0, dir("d").length, whole.length - file("d/g", "x".repeat(99)).length]
@@ -229,7 +229,7 @@ describe("unpack", () => {
     }
   })
 
-  check("takes more than this version knows", async () => {
+  check("ignores fields that this version does not know", async () => {
     const at = folder()
     const known = entry({ type: "d", path: "d" })
     const longer = Buffer.concat([known, Buffer.from("more")])
@@ -238,13 +238,13 @@ describe("unpack", () => {
     assert.deepStrictEqual(fs.readdirSync(at), ["d"])
   })
 
-  check("sets no bits that give away the rights of another owner", async () => {
+  check("sets no set-id bits on a file of another owner", async () => {
     const at = folder()
     await unpack(at, file("f", "", { mode: 0o6755 }), dir("d", { mode: 0o7777 }), link("l", "f"))
     assert.strictEqual(sh(at, "stat -c %a f d"), "755\n1777\n")
   })
 
-  check("survives anything", async () => {
+  check("never crashes on random input", async () => {
     const at = folder()
     const base = Buffer.concat([
       ...[dir("d"), file("d/f", "content"), hard("d/h", "d/f"), link("l", "d"), file("g", "x")],
@@ -271,7 +271,7 @@ describe("unpack", () => {
     assert.isEmpty(sh(at, "find . -name '.cordon-*'"))
   })
 
-  check("goes 5,000 folders deep", async () => {
+  check("unpacks 5,000 nested folders", async () => {
     const [from, to] = [folder(), folder()]
     const path = "d/".repeat(5000)
     const all = Array.from({ length: 5000 }, (_, n) => dir("d/".repeat(n + 1).slice(0, -1)))
@@ -283,7 +283,7 @@ describe("unpack", () => {
   })
 
   check(
-    "belongs to its user, and leaves folders of others as they are",
+    "creates files of its user, and does not change folders of others",
     async () => {
       const at = folder(1000)
       sh(at, "mkdir -m 777 theirs")

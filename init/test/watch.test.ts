@@ -59,7 +59,7 @@ const watch = (...args: ReadonlyArray<string>) => {
 
 describe("watch", () => {
   check(
-    "tells what is there, then what is created, changed and removed, until its input ends",
+    "reports existing files, then those created, changed and removed, until its input ends",
     async () => {
       const at = folder()
       sh(at, "mkdir -p before/deep; ln -s x link")
@@ -87,7 +87,7 @@ describe("watch", () => {
     },
   )
 
-  check("follows folders that come and go, and loses none", async () => {
+  check("watches folders that come and go, and misses none", async () => {
     const at = folder()
     const other = folder()
     sh(other, "mkdir -p in/sub; touch in/sub/f")
@@ -107,7 +107,7 @@ describe("watch", () => {
     assert.strictEqual(await ended, "0")
   })
 
-  check("passes over what it is told to, and over temporary files", async () => {
+  check("skips excluded names and temporary files", async () => {
     const at = folder()
     const { sees, seen } = watch(at, "1", "skipped", "*.log")
     await sees("r")
@@ -116,7 +116,7 @@ describe("watch", () => {
     assert.isEmpty(seen.filter((event) => /skipped|log|cordon/.test(event)))
   })
 
-  check("looks anew where its folder goes away and comes back, or is another one", async () => {
+  check("starts again when its folder disappears, comes back or is replaced", async () => {
     const at = folder()
     sh(at, "mkdir -p out/sub; touch out/a")
     const { sees, seen, forget } = watch(`${at}/out`, "1")
@@ -136,7 +136,7 @@ describe("watch", () => {
     await sees("cf d")
   })
 
-  check("tells of everything again where the kernel lost events", async () => {
+  check("reports everything again when the kernel lost events", async () => {
     const at = folder()
     const queue = Number(fs.readFileSync("/proc/sys/fs/inotify/max_queued_events", "utf8"))
     const child = start(["watch", at])
@@ -159,7 +159,7 @@ describe("watch", () => {
     child.stdin.end()
   })
 
-  check("is refused by what is in the way", async () => {
+  check("fails for a path that is no folder", async () => {
     const at = folder()
     sh(at, "touch f; mkfifo pipe")
     for (const [path, error] of [

@@ -112,8 +112,8 @@ const atOnce = <A, E extends { readonly _tag: string }, R>(call: Effect.Effect<A
     return exit === undefined ? "waits" : yield* exit
   })
 
-describe("what the host refused", () => {
-  it.effect("a stop: the sandbox can be used at once, as before", () =>
+describe("after the host refused a call", () => {
+  it.effect("a sandbox that it did not stop can be used at once", () =>
     Effect.gen(function* () {
       const { session, refuse, lease } = yield* begin()
       const sandbox = yield* session.create()
@@ -124,7 +124,7 @@ describe("what the host refused", () => {
     }),
   )
 
-  it.effect("a start: the sandbox stays stopped, and can be started at once", () =>
+  it.effect("a sandbox that it did not start stays stopped, and can be started at once", () =>
     Effect.gen(function* () {
       const { session, refuse, lease } = yield* begin()
       const sandbox = yield* session.create()
@@ -139,7 +139,7 @@ describe("what the host refused", () => {
     }),
   )
 
-  it.effect("a removal: it can be done at once, and nothing is left", () =>
+  it.effect("a sandbox that it did not remove can be removed at once, and nothing is left", () =>
     Effect.gen(function* () {
       const { session, refuse, driver, list } = yield* begin()
       const sandbox = yield* session.create()
@@ -152,7 +152,7 @@ describe("what the host refused", () => {
     }),
   )
 
-  it.effect("the start of an idle sandbox: the next use starts it", () =>
+  it.effect("an idle sandbox that it did not start is started by the next use", () =>
     Effect.gen(function* () {
       const { session, refuse, driver, calls } = yield* begin()
       const sandbox = yield* session.create()
@@ -182,7 +182,7 @@ describe("a sandbox without a lease", () => {
     }),
   )
 
-  it.effect("that the host does not have is not there", () =>
+  it.effect("that the host does not have is not found", () =>
     Effect.gen(function* () {
       const { session, store, driver, lease, list } = yield* begin()
       const sandbox = yield* session.create()
@@ -206,7 +206,7 @@ describe("a sandbox without a lease", () => {
   )
 })
 
-describe("a lease that another process has claimed", () => {
+describe("while another process claims the lease", () => {
   it.effect("a use that has to start the sandbox waits for the claim", () =>
     Effect.gen(function* () {
       const { session, store, lease, calls } = yield* begin()
@@ -284,7 +284,7 @@ describe("a lease that another process has claimed", () => {
     }),
   )
 
-  it.effect("a creation waits while the sandbox of its name is being removed", () =>
+  it.effect("a creation waits while the sandbox with its name is being removed", () =>
     Effect.gen(function* () {
       const { session, store, lease, calls } = yield* begin()
       yield* session.create({ name: "a" })
@@ -300,8 +300,8 @@ describe("a lease that another process has claimed", () => {
   )
 })
 
-describe("a lease that changes between a look and an act", () => {
-  it.effect("start, stop and remove look at the lease again", () =>
+describe("when a lease changes between reading and acting", () => {
+  it.effect("start, stop and remove read the lease again", () =>
     Effect.gen(function* () {
       const { session, overtake, driver, list } = yield* begin()
       const sandbox = yield* session.create()
@@ -319,7 +319,7 @@ describe("a lease that changes between a look and an act", () => {
     }),
   )
 
-  it.effect("a use of a running or an idle sandbox looks at the lease again", () =>
+  it.effect("a use of a running or an idle sandbox reads the lease again", () =>
     Effect.gen(function* () {
       const { session, overtake } = yield* begin()
       const sandbox = yield* session.create()
@@ -344,7 +344,7 @@ describe("a lease that changes between a look and an act", () => {
     }),
   )
 
-  it.effect("a use takes the lease that it finds when it meant to begin one", () =>
+  it.effect("a use takes over the lease that another process began first", () =>
     Effect.gen(function* () {
       const { session, overtake } = yield* begin()
       const sandbox = yield* session.create()
@@ -353,7 +353,7 @@ describe("a lease that changes between a look and an act", () => {
     }),
   )
 
-  it.effect("a creation leaves the lease in its way to the process that removes it", () =>
+  it.effect("a creation leaves a lease under its name to the process that removes it", () =>
     Effect.gen(function* () {
       const { session, store, overtake, lease } = yield* begin()
       yield* session.create({ name: "a" })
@@ -375,8 +375,8 @@ describe("a lease that changes between a look and an act", () => {
   )
 })
 
-describe("what stands in the way of a creation", () => {
-  it.effect("a sandbox of its name, which keeps its lease", () =>
+describe("a creation is refused because of", () => {
+  it.effect("a sandbox with its name, which keeps its lease", () =>
     Effect.gen(function* () {
       const { session, overtake, lease } = yield* begin()
       yield* session.create({ name: "a" })
@@ -389,7 +389,7 @@ describe("what stands in the way of a creation", () => {
     }),
   )
 
-  it.effect("another creation of its name that has made nothing yet", () =>
+  it.effect("another creation with its name that has made nothing yet", () =>
     Effect.gen(function* () {
       const { session, lease } = yield* begin({}, () => () => Effect.never)
       yield* Effect.forkScoped(session.create({ name: "a" }))
@@ -400,7 +400,7 @@ describe("what stands in the way of a creation", () => {
     }),
   )
 
-  it.effect("another creation of its name, whose sandbox nobody can use yet", () =>
+  it.effect("another creation with its name, whose sandbox is not usable yet", () =>
     Effect.gen(function* () {
       const { session, store, lease } = yield* begin()
       const sandbox = yield* session.create({ name: "a" })
@@ -411,7 +411,7 @@ describe("what stands in the way of a creation", () => {
     }),
   )
 
-  it.effect("a lease of which the host can't say whether it has the sandbox", () =>
+  it.effect("a lease with its name when the host can't say whether the sandbox exists", () =>
     Effect.gen(function* () {
       const { session, refuse, lease } = yield* begin()
       yield* session.create({ name: "a" })
@@ -423,7 +423,7 @@ describe("what stands in the way of a creation", () => {
 })
 
 describe("a creation", () => {
-  it.effect("holds its lease however long it takes, and the timeouts begin when it is done", () =>
+  it.effect("keeps its lease however long it takes, and timeouts start when it is done", () =>
     Effect.gen(function* () {
       const go = yield* Deferred.make<void>()
       const { session, lease, driver } = yield* begin(
@@ -447,7 +447,7 @@ describe("a creation", () => {
     }),
   )
 
-  it.effect("ends at once as lost when its lease is taken", () =>
+  it.effect("fails at once with LeaseLost when its lease is taken", () =>
     Effect.gen(function* () {
       const { session, store, lease } = yield* begin({}, () => () => Effect.never)
       const creation = yield* Effect.forkChild(Effect.flip(session.create()))
@@ -472,7 +472,7 @@ describe("a creation", () => {
 })
 
 describe("a sandbox in use", () => {
-  it.effect("that was made anew is lost to holders of the old one", () =>
+  it.effect("that was made again is lost to holders of the old one", () =>
     Effect.gen(function* () {
       const { session } = yield* begin()
       const old = yield* session.create({ name: "a" })
@@ -484,7 +484,7 @@ describe("a sandbox in use", () => {
     }),
   )
 
-  it.effect("is not started where the host says that it is paused", () =>
+  it.effect("is not started when the host says that it is paused", () =>
     Effect.gen(function* () {
       const { session, overtake, calls, pause } = yield* begin()
       const sandbox = yield* session.create()
@@ -495,7 +495,7 @@ describe("a sandbox in use", () => {
     }),
   )
 
-  it.effect("that runs is asked for nothing but its command", () =>
+  it.effect("that runs costs the host no call except the command", () =>
     Effect.gen(function* () {
       const { session, calls } = yield* begin()
       const sandbox = yield* session.create()

@@ -17,62 +17,69 @@ import {
 
 for (const { name, open } of storages) {
   describe(`leases in a store that fails: ${name}`, () => {
-    it.effect("an outage longer than the lease removes nothing in use, nor what was used", () =>
-      Effect.gen(function* () {
-        const driver = yield* makeDriver
-        const opened = yield* open
-        // Two processes with a store each, which come back at different times.
-        const one = makeRemote(yield* opened)
-        const other = makeRemote(yield* opened)
-        const holder = yield* startProcess(driver, one.store)
-        yield* startProcess(driver, other.store)
-        const sandbox = yield* holder.session.create({ name: "used" })
-        const recent = yield* holder.session.create({ name: "recent" })
-        const unused = yield* holder.session.create({ name: "unused" })
-        yield* pass(8)
-        yield* recent.run("true")
-        const use = yield* Effect.forkChild(
-          holder.leases.use(sandbox.info)(Effect.sleep("3 hours")),
-        )
-        yield* pass(1)
-        yield* Effect.all([one.setAway(true), other.setAway(true)])
-        yield* pass(100)
-        yield* other.setAway(false)
-        // The other one's reaper comes first; a moment later the holder gets through.
-        yield* TestClock.adjust("15 seconds")
-        yield* settle
-        yield* one.setAway(false)
-        yield* pass(2)
-        const statuses = yield* Effect.map(holder.session.list, (list) =>
-          list.map((info) => `${info.name} ${info.status}`),
-        )
-        assert.deepStrictEqual(statuses, ["used running", "recent running", "unused stopped"])
-        yield* pass(7 + 10)
-        assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
-        assert.strictEqual((yield* Effect.flip(driver.inspect(unused.id)))._tag, "SandboxNotFound")
-        yield* pass(62)
-        yield* Fiber.join(use)
-        assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
-      }).pipe(Effect.scoped),
+    it.effect(
+      "an outage longer than the lease removes no sandbox that is in use or was just used",
+      () =>
+        Effect.gen(function* () {
+          const driver = yield* makeDriver
+          const opened = yield* open
+          // Two processes with a store each, which come back at different times.
+          const one = makeRemote(yield* opened)
+          const other = makeRemote(yield* opened)
+          const holder = yield* startProcess(driver, one.store)
+          yield* startProcess(driver, other.store)
+          const sandbox = yield* holder.session.create({ name: "used" })
+          const recent = yield* holder.session.create({ name: "recent" })
+          const unused = yield* holder.session.create({ name: "unused" })
+          yield* pass(8)
+          yield* recent.run("true")
+          const use = yield* Effect.forkChild(
+            holder.leases.use(sandbox.info)(Effect.sleep("3 hours")),
+          )
+          yield* pass(1)
+          yield* Effect.all([one.setAway(true), other.setAway(true)])
+          yield* pass(100)
+          yield* other.setAway(false)
+          // The other one's reaper comes first; a moment later the holder gets through.
+          yield* TestClock.adjust("15 seconds")
+          yield* settle
+          yield* one.setAway(false)
+          yield* pass(2)
+          const statuses = yield* Effect.map(holder.session.list, (list) =>
+            list.map((info) => `${info.name} ${info.status}`),
+          )
+          assert.deepStrictEqual(statuses, ["used running", "recent running", "unused stopped"])
+          yield* pass(7 + 10)
+          assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
+          assert.strictEqual(
+            (yield* Effect.flip(driver.inspect(unused.id)))._tag,
+            "SandboxNotFound",
+          )
+          yield* pass(62)
+          yield* Fiber.join(use)
+          assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
+        }).pipe(Effect.scoped),
     )
 
-    it.effect("a process that was paused for hours removes nothing in use when it goes on", () =>
-      Effect.gen(function* () {
-        const driver = yield* makeDriver
-        const { session, leases } = yield* startProcess(driver, yield* yield* open)
-        const sandbox = yield* session.create()
-        const use = yield* Effect.forkChild(leases.use(sandbox.info)(Effect.sleep("5 hours")))
-        yield* pass(1)
-        yield* TestClock.adjust("3 hours")
-        yield* pass(2)
-        assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
-        yield* pass(130)
-        yield* Fiber.join(use)
-      }),
+    it.effect(
+      "a process that was paused for hours removes no sandbox in use when it continues",
+      () =>
+        Effect.gen(function* () {
+          const driver = yield* makeDriver
+          const { session, leases } = yield* startProcess(driver, yield* yield* open)
+          const sandbox = yield* session.create()
+          const use = yield* Effect.forkChild(leases.use(sandbox.info)(Effect.sleep("5 hours")))
+          yield* pass(1)
+          yield* TestClock.adjust("3 hours")
+          yield* pass(2)
+          assert.strictEqual((yield* driver.inspect(sandbox.id)).status, "running")
+          yield* pass(130)
+          yield* Fiber.join(use)
+        }),
     )
 
     for (const minutes of [30, -30]) {
-      it.effect(`a clock that jumps by ${minutes} minutes costs and prolongs nothing`, () =>
+      it.effect(`a clock that jumps by ${minutes} minutes neither ends nor prolongs a lease`, () =>
         Effect.gen(function* () {
           const { clock, jump } = yield* makeSettableClock
           const driver = yield* makeDriver
@@ -119,7 +126,7 @@ describe("a use that ends after a long absence", () => {
     return { driver, store, remote, info, lease, finish }
   })
 
-  it.effect("is lost if somebody took the sandbox, whatever it came to", () =>
+  it.effect("fails with LeaseLost if another process took the sandbox, whatever its result", () =>
     Effect.gen(function* () {
       const { store, remote, lease, finish } = yield* begin
       yield* store.change(lease, lease.token, { phase: "idle" })
@@ -130,17 +137,19 @@ describe("a use that ends after a long absence", () => {
     }),
   )
 
-  it.effect("is worth nothing if nobody can say whose the sandbox is, which was stopped", () =>
-    Effect.gen(function* () {
-      const { driver, info, finish } = yield* begin
-      yield* driver.stop(info.id)
-      const exit = yield* finish
-      assert(exit._tag === "Success")
-      assert.strictEqual(exit.value._tag, "LeaseStoreFailed")
-    }),
+  it.effect(
+    "fails with LeaseStoreFailed if the sandbox was stopped and the store does not answer",
+    () =>
+      Effect.gen(function* () {
+        const { driver, info, finish } = yield* begin
+        yield* driver.stop(info.id)
+        const exit = yield* finish
+        assert(exit._tag === "Success")
+        assert.strictEqual(exit.value._tag, "LeaseStoreFailed")
+      }),
   )
 
-  it.effect("keeps its result where the sandbox still runs", () =>
+  it.effect("keeps its result when the sandbox still runs", () =>
     Effect.gen(function* () {
       const { finish } = yield* begin
       const exit = yield* finish
@@ -152,7 +161,7 @@ describe("a use that ends after a long absence", () => {
 })
 
 describe("a use whose sandbox was taken away", () => {
-  it.effect("says LeaseLost, not that the sandbox is missing, whatever its command says", () =>
+  it.effect("fails with LeaseLost, also when its command says that the sandbox is missing", () =>
     Effect.gen(function* () {
       const driver = yield* makeDriver
       const store = yield* memoryStore
@@ -180,7 +189,7 @@ describe("a creation that fails", () => {
     return { driver, store, hostId }
   })
 
-  it.effect("gives back its place in the quotas", () =>
+  it.effect("frees its quota", () =>
     Effect.gen(function* () {
       const { driver, store, hostId } = yield* setting
       let refuse = true
@@ -222,7 +231,7 @@ describe("a creation that fails", () => {
 })
 
 describe("a sandbox that a process with a store of its own uses", () => {
-  it.effect("is left alone while a command runs in it, and reaped when none does", () =>
+  it.effect("is kept while a command runs in it, and removed afterwards", () =>
     Effect.gen(function* () {
       const real = yield* makeDriver
       let busy = true
@@ -244,7 +253,7 @@ describe("a sandbox that a process with a store of its own uses", () => {
 })
 
 describe("an engine that was restarted", () => {
-  it.effect("has its sandboxes started by their next use, but for those stopped on request", () =>
+  it.effect("has its sandboxes started by their next use, except those stopped on request", () =>
     Effect.gen(function* () {
       const real = yield* makeDriver
       let broken = yield* Deferred.make<never, EngineUnreachable>()
@@ -270,8 +279,8 @@ describe("an engine that was restarted", () => {
   )
 })
 
-describe("two hosts that say the same ID", () => {
-  it.effect("are told apart: the second is refused, and the first loses nothing", () =>
+describe("two hosts that report the same ID", () => {
+  it.effect("are told apart: the second is refused, and the first loses no sandbox", () =>
     Effect.gen(function* () {
       const [, storage] = storages
       assert.isDefined(storage)

@@ -40,13 +40,13 @@ const begin = Effect.fnUntraced(function* (
   }
 })
 
-describe("an outage of the store", () => {
+describe("an outage of the lease store", () => {
   for (const [idleTimeout, age] of [
     ["3 seconds", 1_000],
     ["1 minute", 20_000],
     ["10 minutes", 30_000],
   ] as const) {
-    it.effect(`makes a lease of ${idleTimeout} older by ${age} ms, however long it is`, () =>
+    it.effect(`ages a lease of ${idleTimeout} by ${age} ms, however long the outage`, () =>
       Effect.gen(function* () {
         const { session, setAway, lease } = yield* begin({ idleTimeout })
         yield* session.create()
@@ -58,7 +58,7 @@ describe("an outage of the store", () => {
   }
 })
 
-describe("an act that hangs", () => {
+describe("a stop, start or removal that hangs", () => {
   const hangs = { stop: () => Effect.never, start: () => Effect.never, remove: () => Effect.never }
 
   for (const [idleTimeout, claim] of [
@@ -66,7 +66,7 @@ describe("an act that hangs", () => {
     ["10 seconds", 10_000],
     ["10 minutes", 30_000],
   ] as const) {
-    it.effect(`on a lease of ${idleTimeout} is left to others after ${claim} ms`, () =>
+    it.effect(`with a lease of ${idleTimeout} can be taken over after ${claim} ms`, () =>
       Effect.gen(function* () {
         for (const act of ["stop", "start", "remove"] as const) {
           const { session, lease } = yield* begin({ idleTimeout }, () => hangs)
@@ -79,7 +79,7 @@ describe("an act that hangs", () => {
     )
   }
 
-  it.effect("is left to others as soon where a use or a creation waits for it", () =>
+  it.effect("can be taken over after the same time when a use or a creation waits for it", () =>
     Effect.gen(function* () {
       const { session, store, lease } = yield* begin({}, () => hangs)
       const sandbox = yield* session.create({ name: "a" })
@@ -99,7 +99,7 @@ describe("an act that hangs", () => {
 })
 
 describe("a sandbox that has lost its lease", () => {
-  it.effect("takes of the quota of disk space what it may use", () =>
+  it.effect("counts with its limit of disk space in the quota", () =>
     Effect.gen(function* () {
       const limits = { memory: 2 ** 30, cpus: 1, pids: 100, disk: 2 ** 30 }
       const { session, store, lease, reap } = yield* begin({ hostQuota: { disk: 1.5 * 2 ** 30 } })
@@ -112,7 +112,7 @@ describe("a sandbox that has lost its lease", () => {
     }),
   )
 
-  it.effect("gets an idle one where it is stopped, and an active one where it runs", () =>
+  it.effect("gets an idle lease if it is stopped, and an active one if it runs", () =>
     Effect.gen(function* () {
       for (const phase of ["idle", "active"] as const) {
         const { driver, session, store, lease, reap } = yield* begin()
@@ -127,7 +127,7 @@ describe("a sandbox that has lost its lease", () => {
   )
 })
 
-describe("a sandbox that was made anew behind its lease", () => {
+describe("a sandbox that was made again without its lease", () => {
   const beginAnew = Effect.gen(function* () {
     const begun = yield* begin()
     const { driver, session, lease } = begun
@@ -140,7 +140,7 @@ describe("a sandbox that was made anew behind its lease", () => {
     return { ...begun, sandbox, made, held: yield* lease }
   })
 
-  it.effect("is spared by whoever finishes a removal of the old one", () =>
+  it.effect("is kept by the reaper that finishes the removal of the old one", () =>
     Effect.gen(function* () {
       const { driver, store, lease, reap, made, held } = yield* beginAnew
       yield* store.change(held, held.token, { phase: "removing" })
@@ -167,7 +167,7 @@ describe("a sandbox that was made anew behind its lease", () => {
 })
 
 describe("a sandbox whose removal has begun", () => {
-  it.effect("is not there for any use, and no request brings it back", () =>
+  it.effect("can't be used, and no request brings it back", () =>
     Effect.gen(function* () {
       const { session, store, lease } = yield* begin()
       const sandbox = yield* session.create()
@@ -186,7 +186,7 @@ describe("a creation whose process dies", () => {
     ["30 seconds", 30],
     ["20 minutes", 60],
   ] as const) {
-    it.effect(`leaves nothing after ${seconds} s where sandboxes go after ${removeTimeout}`, () =>
+    it.effect(`leaves nothing after ${seconds} s with a remove timeout of ${removeTimeout}`, () =>
       Effect.gen(function* () {
         const settings = { idleTimeout: "10 seconds", removeTimeout } as const
         const { driver, store, session, setAway, list } = yield* begin(settings, (real) => ({
@@ -213,8 +213,8 @@ describe("a creation whose process dies", () => {
   }
 })
 
-describe("an engine that is away when a program starts", () => {
-  it.effect("makes sandboxes as soon as it is there", () =>
+describe("an engine that is unreachable when a program starts", () => {
+  it.effect("makes sandboxes as soon as it is reachable", () =>
     Effect.gen(function* () {
       let away = true
       const { session } = yield* begin({}, (real) => ({

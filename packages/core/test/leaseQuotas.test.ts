@@ -28,7 +28,7 @@ describe("a quota", () => {
   const excess = (quotas: Quotas, used: Partial<typeof none> = {}, host = used) =>
     findExcess(lease, { session: { ...none, ...used }, host: { ...none, ...host } }, quotas)
 
-  it("is kept up to its last unit of each kind, and by nobody beyond", () => {
+  it("can be used up to its last unit of each kind, and not beyond", () => {
     const fits = { sandboxes: 1, memory: 100, cpus: 0.1, disk: 10 }
     for (const of of ["session", "host"] as const) {
       assert.isUndefined(excess({ [of]: fits }))
@@ -44,20 +44,20 @@ describe("a quota", () => {
     }
   })
 
-  it("of fractions of a core is not exceeded by what a computer adds to them", () => {
+  it("of fractions of a core is not exceeded by rounding errors", () => {
     assert.isAbove(0.1 + 0.2, 0.3)
     assert.isUndefined(excess({ host: { cpus: 0.3 } }, { cpus: 0.2 }))
     assert.isDefined(excess({ host: { cpus: 0.3 } }, { cpus: 0.201 }))
   })
 
-  it("of a session counts what the session has, and that of a host what the host has", () => {
+  it("of a session counts the session's sandboxes, and one of a host counts the host's", () => {
     const quotas = { session: { sandboxes: 3 }, host: { sandboxes: 5 } }
     assert.isUndefined(excess(quotas, { sandboxes: 2 }, { sandboxes: 4 }))
     assert.strictEqual(excess(quotas, { sandboxes: 3 }, { sandboxes: 3 })?.of, "session")
     assert.strictEqual(excess(quotas, { sandboxes: 1 }, { sandboxes: 5 })?.of, "host")
   })
 
-  it("that is not set limits nothing", () => {
+  it("that is not set does not limit", () => {
     assert.isUndefined(excess({}, { sandboxes: 1e9, memory: 1e15, cpus: 1e6, disk: 1e15 }))
     assert.isUndefined(excess({ session: {}, host: {} }, { sandboxes: 1e9 }))
   })

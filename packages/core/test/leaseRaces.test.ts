@@ -88,7 +88,7 @@ const refused = new EngineError({
 })
 
 describe("a reaper that was overtaken", () => {
-  it.effect("does not stop a sandbox that was used meanwhile before its time", () =>
+  it.effect("does not stop a sandbox early that was used meanwhile", () =>
     Effect.gen(function* () {
       const { session, store, afterReading, wasOvertaken, lease, status, logged } = yield* begin()
       const { id } = yield* session.create()
@@ -105,7 +105,7 @@ describe("a reaper that was overtaken", () => {
     }),
   )
 
-  it.effect("does not remove a sandbox that was started meanwhile before its time", () =>
+  it.effect("does not remove a sandbox early that was started meanwhile", () =>
     Effect.gen(function* () {
       const { driver, session, store, afterReading, list, status, logged } = yield* begin()
       const { id } = yield* session.create()
@@ -127,7 +127,7 @@ describe("a reaper that was overtaken", () => {
     }),
   )
 
-  it.effect("leaves a removal to the process that began it, and finishes one that was left", () =>
+  it.effect("leaves a removal to the process that began it, and finishes an abandoned one", () =>
     Effect.gen(function* () {
       const { session, store, afterReading, list, status, logged } = yield* begin()
       const { id } = yield* session.create()
@@ -146,74 +146,74 @@ describe("a reaper that was overtaken", () => {
 
   for (const shared of [false, true]) {
     const where = shared ? "a store that all share" : "a store of its own"
-    it.effect(`mends nothing that another process has changed, and goes on, in ${where}`, () =>
-      Effect.gen(function* () {
-        const process = yield* begin({ shared })
-        const { driver, session, store, afterReading, wasOvertaken, lease, list, reap } = process
-        const { status, log } = process
-        const { id, info } = yield* session.create({ name: "a" })
-        /** A pass that comes too late changes nothing and says nothing; the next one does both. */
-        const overtaken = Effect.fnUntraced(function* (said: string) {
-          log.splice(0)
-          yield* afterReading("all", (read) => store.change(read, read.token, {}))
-          const { phase, instanceId } = yield* lease
-          yield* reap
-          assert.isTrue(wasOvertaken())
-          assert.deepInclude(yield* lease, { phase, instanceId })
-          assert.deepStrictEqual(log, [])
-          yield* reap
-          assert.strictEqual(log.length, 1)
-          assert.include(log[0], said)
-          assert.include(log[0], id)
-        })
-        yield* driver.stop(id)
-        yield* overtaken("A sandbox was stopped from outside")
-        assert.strictEqual((yield* lease).phase, "idle")
+    it.effect(
+      `leaves leases alone that another process changed, and continues with the rest, in ${where}`,
+      () =>
+        Effect.gen(function* () {
+          const process = yield* begin({ shared })
+          const { driver, session, store, afterReading, wasOvertaken, lease, list, reap } = process
+          const { status, log } = process
+          const { id, info } = yield* session.create({ name: "a" })
+          /** A pass that comes too late changes nothing and says nothing; the next one does both. */
+          const overtaken = Effect.fnUntraced(function* (said: string) {
+            log.splice(0)
+            yield* afterReading("all", (read) => store.change(read, read.token, {}))
+            const { phase, instanceId } = yield* lease
+            yield* reap
+            assert.isTrue(wasOvertaken())
+            assert.deepInclude(yield* lease, { phase, instanceId })
+            assert.deepStrictEqual(log, [])
+            yield* reap
+            assert.strictEqual(log.length, 1)
+            assert.include(log[0], said)
+            assert.include(log[0], id)
+          })
+          yield* driver.stop(id)
+          yield* overtaken("A sandbox was stopped from outside")
+          assert.strictEqual((yield* lease).phase, "idle")
 
-        yield* pass(5)
-        yield* driver.start(id)
-        yield* overtaken(
-          shared
-            ? "Stopping a sandbox whose stop was broken off"
-            : "A sandbox was started from outside",
-        )
-        assert.strictEqual(yield* status, shared ? "stopped" : "running")
-        assert.strictEqual((yield* lease).unusedFor, shared ? 300_000 : 0)
+          yield* pass(5)
+          yield* driver.start(id)
+          yield* overtaken(
+            shared
+              ? "Stopping a sandbox whose stop was broken off"
+              : "A sandbox was started from outside",
+          )
+          assert.strictEqual(yield* status, shared ? "stopped" : "running")
+          assert.strictEqual((yield* lease).unusedFor, shared ? 300_000 : 0)
 
-        const { limits, network, lease: terms, name, image, runtime } = info
-        yield* driver.remove(id)
-        const spec = { name, image, runtime, limits, network, lease: terms, env: {} }
-        const made = yield* driver.create({ id, session: info.session, spec })
-        yield* overtaken("A sandbox was made anew without its lease")
-        assert.strictEqual((yield* lease).instanceId, made.instanceId)
+          const { limits, network, lease: terms, name, image, runtime } = info
+          yield* driver.remove(id)
+          const spec = { name, image, runtime, limits, network, lease: terms, env: {} }
+          const made = yield* driver.create({ id, session: info.session, spec })
+          yield* overtaken("A sandbox was made anew without its lease")
+          assert.strictEqual((yield* lease).instanceId, made.instanceId)
 
-        yield* driver.remove(id)
-        yield* overtaken("Forgot the lease of a sandbox that is gone")
-        assert.deepStrictEqual(yield* list, [])
-      }),
+          yield* driver.remove(id)
+          yield* overtaken("Forgot the lease of a sandbox that is gone")
+          assert.deepStrictEqual(yield* list, [])
+        }),
     )
   }
 
-  it.effect(
-    "forgets a sandbox that was removed meanwhile, and stops the others in their time",
-    () =>
-      Effect.gen(function* () {
-        const { driver, session, afterReading, lease, logged } = yield* begin()
-        const gone = yield* session.create()
-        yield* pass(5)
-        const other = yield* session.create()
-        yield* afterReading("due", ({ id }) => Effect.orDie(driver.remove(id)))
-        yield* pass(6)
-        assert.strictEqual((yield* lease).id, other.id)
-        assert.strictEqual(logged("Forgot").length, 1)
-        assert.include(logged("Forgot the lease of a sandbox that is gone")[0], gone.id)
-        yield* pass(5)
-        assert.strictEqual((yield* driver.inspect(other.id)).status, "stopped")
-        assert.deepStrictEqual(logged("Could not settle a lease"), [])
-      }),
+  it.effect("forgets a sandbox that was removed meanwhile, and stops the others when due", () =>
+    Effect.gen(function* () {
+      const { driver, session, afterReading, lease, logged } = yield* begin()
+      const gone = yield* session.create()
+      yield* pass(5)
+      const other = yield* session.create()
+      yield* afterReading("due", ({ id }) => Effect.orDie(driver.remove(id)))
+      yield* pass(6)
+      assert.strictEqual((yield* lease).id, other.id)
+      assert.strictEqual(logged("Forgot").length, 1)
+      assert.include(logged("Forgot the lease of a sandbox that is gone")[0], gone.id)
+      yield* pass(5)
+      assert.strictEqual((yield* driver.inspect(other.id)).status, "stopped")
+      assert.deepStrictEqual(logged("Could not settle a lease"), [])
+    }),
   )
 
-  it.effect("names the creation that was broken off whose sandbox it removes", () =>
+  it.effect("logs which interrupted creation's sandbox it removes", () =>
     Effect.gen(function* () {
       const { session, store, lease, list, logged } = yield* begin()
       const { id } = yield* session.create()
@@ -226,7 +226,7 @@ describe("a reaper that was overtaken", () => {
     }),
   )
 
-  it.effect("names the sandbox without a lease that it found", () =>
+  it.effect("logs which sandbox without a lease it found", () =>
     Effect.gen(function* () {
       const { session, store, lease, reap, log } = yield* begin()
       const { id } = yield* session.create()
@@ -241,7 +241,7 @@ describe("a reaper that was overtaken", () => {
 })
 
 describe("a sandbox in use", () => {
-  it.effect("is not stopped by its own process, also where no renewal gets through", () =>
+  it.effect("is not stopped by its own process, even when no renewal succeeds", () =>
     Effect.gen(function* () {
       const { session, use, stopRenewing, status } = yield* begin()
       const used = yield* session.create({ name: "used" })
@@ -257,7 +257,7 @@ describe("a sandbox in use", () => {
     }),
   )
 
-  it.effect("whose lease was taken is stopped in its time where the use does not notice", () =>
+  it.effect("whose lease was taken is stopped when due, even if its use has not noticed", () =>
     Effect.gen(function* () {
       const { session, store, use, stopRenewing, lease, status } = yield* begin()
       const { info } = yield* session.create()
@@ -272,7 +272,7 @@ describe("a sandbox in use", () => {
     }),
   )
 
-  it.effect("is stopped in its time after its use has ended", () =>
+  it.effect("is stopped when due after its use has ended", () =>
     Effect.gen(function* () {
       const { session, use, stopRenewing, status } = yield* begin()
       const { info } = yield* session.create()
@@ -284,8 +284,8 @@ describe("a sandbox in use", () => {
   )
 })
 
-describe("what a host refuses to a reaper", () => {
-  it.effect("a removal: it has begun, and ends as soon as the host lets it", () =>
+describe("after the host refused a call of the reaper", () => {
+  it.effect("a removal has begun, and is finished as soon as the host allows", () =>
     Effect.gen(function* () {
       let refusing = true
       const { driver, session, tell, lease, list, status, logged } = yield* begin({
@@ -314,7 +314,7 @@ describe("what a host refuses to a reaper", () => {
     }),
   )
 
-  it.effect("a stop in a store that all share: the next pass tries it again", () =>
+  it.effect("a stop in a shared store is retried by the next pass", () =>
     Effect.gen(function* () {
       let refusing = true
       const { session, lease, status } = yield* begin({
@@ -331,8 +331,8 @@ describe("what a host refuses to a reaper", () => {
   )
 })
 
-describe("a stop that was broken off", () => {
-  it.effect("and is being done keeps a use waiting, which then starts the sandbox", () =>
+describe("a stop that was interrupted", () => {
+  it.effect("and is still in progress delays a use, which then starts the sandbox", () =>
     Effect.gen(function* () {
       const go = yield* Deferred.make<void>()
       const calls: Array<string> = []
@@ -365,8 +365,8 @@ describe("a stop that was broken off", () => {
   )
 })
 
-describe("an event that comes late", () => {
-  it.effect("a stop of what is idle by now: that does not count as a use", () =>
+describe("a late event", () => {
+  it.effect("about the stop of a sandbox that is idle by now does not count as a use", () =>
     Effect.gen(function* () {
       const { session, tell, lease } = yield* begin()
       const { id } = yield* session.create()
@@ -379,7 +379,7 @@ describe("an event that comes late", () => {
 })
 
 describe("a pass of the reaper", () => {
-  it.effect("stops all that are due, however many", () =>
+  it.effect("stops all sandboxes that are due, however many", () =>
     Effect.gen(function* () {
       const { session, store, list, status, reap } = yield* begin()
       yield* Effect.forEach(Array.from({ length: 40 }), () => session.create())
@@ -391,7 +391,7 @@ describe("a pass of the reaper", () => {
     }),
   )
 
-  it.effect("says what a crash left that it removed", () =>
+  it.effect("logs the leftovers of a crash that it removed", () =>
     Effect.gen(function* () {
       const left = ["cordon-network"]
       const { logged } = yield* begin({

@@ -50,7 +50,7 @@ const refused = new EngineError({
 })
 
 describe("a reaper", () => {
-  it.effect("stops the others where one resists, and says which one that is", () =>
+  it.effect("stops the other sandboxes when one can't be stopped, and logs which one", () =>
     Effect.gen(function* () {
       const { driver, session, log } = yield* begin({
         change: (real) => ({
@@ -66,7 +66,7 @@ describe("a reaper", () => {
     }),
   )
 
-  it.effect("stops four sandboxes at a time, where stopping takes long", () =>
+  it.effect("stops four sandboxes at a time when stopping takes long", () =>
     Effect.gen(function* () {
       let stopping = 0
       const { session } = yield* begin({
@@ -83,7 +83,7 @@ describe("a reaper", () => {
     }),
   )
 
-  it.effect("has nothing to say where there is nothing to do", () =>
+  it.effect("logs nothing when there is nothing to do", () =>
     Effect.gen(function* () {
       const { session, log } = yield* begin()
       yield* session.create()
@@ -93,7 +93,7 @@ describe("a reaper", () => {
   )
 
   it.effect(
-    "forgets a sandbox that is gone when it would stop or remove it, without a warning",
+    "forgets a missing sandbox that it was about to stop or remove, without a warning",
     () =>
       Effect.gen(function* () {
         const { driver, session, list, log, reap } = yield* begin({
@@ -113,7 +113,7 @@ describe("a reaper", () => {
       }),
   )
 
-  it.effect("leaves to whoever has a claim on it a sandbox that is missing", () =>
+  it.effect("leaves a missing sandbox to the process that claims its lease", () =>
     Effect.gen(function* () {
       const { driver, store, session, lease, list } = yield* begin()
       const { id } = yield* session.create()
@@ -127,7 +127,7 @@ describe("a reaper", () => {
     }),
   )
 
-  it.effect("ends a removal that was broken off, also of what is used or stopped", () =>
+  it.effect("finishes an interrupted removal, also of a sandbox in use or stopped", () =>
     Effect.gen(function* () {
       const { driver, store, session, lease, list } = yield* begin()
       for (const stopped of [false, true]) {
@@ -144,8 +144,8 @@ describe("a reaper", () => {
   )
 })
 
-describe("what happens on a host", () => {
-  it.effect("a stop: the sandbox is idle at once, and the next use starts it", () =>
+describe("an event of the host", () => {
+  it.effect("about a stop makes the sandbox idle at once, and the next use starts it", () =>
     Effect.gen(function* () {
       const { driver, session, lease, log } = yield* begin()
       const sandbox = yield* session.create()
@@ -156,7 +156,7 @@ describe("what happens on a host", () => {
     }),
   )
 
-  it.effect("a start: the sandbox is in use again at once", () =>
+  it.effect("about a start makes the sandbox active at once", () =>
     Effect.gen(function* () {
       const { driver, session, lease } = yield* begin()
       const sandbox = yield* session.create()
@@ -168,7 +168,7 @@ describe("what happens on a host", () => {
     }),
   )
 
-  it.effect("a start of what was stopped on request: that one is in use again as well", () =>
+  it.effect("about a start of a sandbox stopped on request makes it active as well", () =>
     Effect.gen(function* () {
       const { driver, session, lease, log } = yield* begin()
       const sandbox = yield* session.create()
@@ -181,7 +181,7 @@ describe("what happens on a host", () => {
     }),
   )
 
-  it.effect("a use by another program: the sandbox stays as long as that is not idle", () =>
+  it.effect("about a use by another program keeps the sandbox while that program uses it", () =>
     Effect.gen(function* () {
       let elsewhere = 60_000
       const { driver, session } = yield* begin({
@@ -200,7 +200,7 @@ describe("what happens on a host", () => {
     }),
   )
 
-  it.effect("a command or start in a store that all share: whoever did that has said so", () =>
+  it.effect("about a command or start changes no lease in a store that all programs share", () =>
     Effect.gen(function* () {
       const { driver, session, lease } = yield* begin({ shared: true })
       const sandbox = yield* session.create()
@@ -215,7 +215,7 @@ describe("what happens on a host", () => {
     }),
   )
 
-  it.effect("a stop that is told late, of what was started again: it runs on", () =>
+  it.effect("about a stop that arrives after the next start changes nothing", () =>
     Effect.gen(function* () {
       const late: Array<SandboxEvent> = []
       const { session, lease } = yield* begin({
@@ -236,7 +236,7 @@ describe("what happens on a host", () => {
     }),
   )
 
-  it.effect("a stop under a claim: whoever has the claim knows of it", () =>
+  it.effect("about a stop under another process's claim changes nothing", () =>
     Effect.gen(function* () {
       const { driver, store, session, lease } = yield* begin()
       const { id } = yield* session.create()

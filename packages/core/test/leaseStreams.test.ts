@@ -13,7 +13,7 @@ const begin = Effect.gen(function* () {
 })
 
 describe("a stream from a sandbox", () => {
-  it.effect("holds the lease for as long as it runs, and gives what it gives", () =>
+  it.effect("holds the lease while it runs, and passes its elements on", () =>
     Effect.gen(function* () {
       const { stream, lease } = yield* begin
       const lines = Stream.fromEffect(Effect.as(Effect.sleep("1 hour"), "line"))
@@ -39,7 +39,7 @@ describe("a stream from a sandbox", () => {
     }),
   )
 
-  it.effect("ends as lost where the sandbox was taken away", () =>
+  it.effect("fails with LeaseLost when the sandbox was taken away", () =>
     Effect.gen(function* () {
       const { store, stream, lease } = yield* begin
       const run = yield* Effect.forkChild(Effect.flip(Stream.runDrain(stream(Stream.never))))
@@ -51,7 +51,7 @@ describe("a stream from a sandbox", () => {
     }),
   )
 
-  it.effect("fails as it fails where nobody took it", () =>
+  it.effect("fails with its own error when nobody took the sandbox", () =>
     Effect.gen(function* () {
       const { stream } = yield* begin
       assert.strictEqual(yield* Effect.flip(Stream.runDrain(stream(Stream.fail("why")))), "why")

@@ -47,27 +47,25 @@ describe("a reaper", () => {
     ["10 minutes", 4],
     ["50 millis", 600],
   ] as const) {
-    it.effect(
-      `looks at most ${passes} times a minute where the idle timeout is ${idleTimeout}`,
-      () =>
-        Effect.gen(function* () {
-          const driver = yield* makeDriver
-          const real = yield* yield* inMemory.open
-          let looks = 0
-          const claimDue: typeof real.claimDue = (host, options) => {
-            looks += 1
-            return real.claimDue(host, options)
-          }
-          yield* startProcess(silent(driver), { ...real, claimDue }, { idleTimeout })
-          yield* settle
-          looks = 0
-          yield* TestClock.adjust("1 minute")
-          assert.strictEqual(looks, passes)
-        }),
+    it.effect(`runs at most ${passes} times a minute with an idle timeout of ${idleTimeout}`, () =>
+      Effect.gen(function* () {
+        const driver = yield* makeDriver
+        const real = yield* yield* inMemory.open
+        let looks = 0
+        const claimDue: typeof real.claimDue = (host, options) => {
+          looks += 1
+          return real.claimDue(host, options)
+        }
+        yield* startProcess(silent(driver), { ...real, claimDue }, { idleTimeout })
+        yield* settle
+        looks = 0
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(looks, passes)
+      }),
     )
   }
 
-  it.effect("compares store and host at each pass, but only one process's does", () =>
+  it.effect("compares store and host once per interval, whichever process's reaper does", () =>
     Effect.gen(function* () {
       const driver = yield* makeDriver
       const open = yield* inFile.open
@@ -135,7 +133,7 @@ describe("a sandbox that stops while its host's events are interrupted", () => {
     return { real, session, interrupt, during }
   })
 
-  it.effect("is started by its next use, where that happened during its creation", () =>
+  it.effect("is started by its next use after an interruption during its creation", () =>
     Effect.gen(function* () {
       const { real, session, during } = yield* begin
       const sandbox = yield* during("create", session.create())
@@ -144,7 +142,7 @@ describe("a sandbox that stops while its host's events are interrupted", () => {
     }),
   )
 
-  it.effect("is started by its next use, where that happened while it was looked at", () =>
+  it.effect("is started by its next use after an interruption during an inspection", () =>
     Effect.gen(function* () {
       const { real, session, interrupt, during } = yield* begin
       const sandbox = yield* session.create()
@@ -155,7 +153,7 @@ describe("a sandbox that stops while its host's events are interrupted", () => {
     }),
   )
 
-  it.effect("is started by its next use, where that happened while it was started", () =>
+  it.effect("is started by its next use after an interruption during its start", () =>
     Effect.gen(function* () {
       const { real, session, interrupt, during } = yield* begin
       const sandbox = yield* session.create()
@@ -169,7 +167,7 @@ describe("a sandbox that stops while its host's events are interrupted", () => {
 })
 
 describe("the events of a host", () => {
-  it.effect("are watched again within moments after they broke, however often", () =>
+  it.effect("are watched again within a second after the stream broke, however often", () =>
     Effect.gen(function* () {
       const real = yield* makeDriver
       const broken = new EngineUnreachable({ endpoint: "here", reason: "restart" })
@@ -192,7 +190,7 @@ describe("the events of a host", () => {
     }),
   )
 
-  it.effect("tell of a stop also while the store is away, and of what comes later", () =>
+  it.effect("report a stop also while the store is unreachable, and later stops", () =>
     Effect.gen(function* () {
       const driver = yield* makeDriver
       const remote = makeRemote(yield* yield* inMemory.open)
@@ -209,7 +207,7 @@ describe("the events of a host", () => {
     }),
   )
 
-  it.effect("tell of a stop at once: the next use starts the sandbox", () =>
+  it.effect("report a stop at once, so that the next use starts the sandbox", () =>
     Effect.gen(function* () {
       const driver = yield* makeDriver
       const { session } = yield* startProcess(driver, yield* yield* inMemory.open)

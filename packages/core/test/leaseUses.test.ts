@@ -74,7 +74,7 @@ const losses = Effect.map(
 )
 
 describe("a use", () => {
-  it.effect("renews its lease three times while that lasts, and at its end", () =>
+  it.effect("renews its lease three times per lease duration, and at its end", () =>
     Effect.gen(function* () {
       const { start, renewals, lease } = yield* begin()
       const use = yield* start
@@ -87,7 +87,7 @@ describe("a use", () => {
     }),
   )
 
-  it.effect("of a moment asks the store once", () =>
+  it.effect("that is short calls the store once", () =>
     Effect.gen(function* () {
       const { start, renewals } = yield* begin()
       yield* pass(8)
@@ -100,18 +100,20 @@ describe("a use", () => {
     }),
   )
 
-  it.effect("keeps its result where it was in time, whoever took the sandbox meanwhile", () =>
-    Effect.gen(function* () {
-      const { start, store, lease } = yield* begin()
-      const use = yield* start
-      const held = yield* lease
-      yield* store.change(held, held.token, { phase: "removing" })
-      yield* pass(2)
-      assert.strictEqual(yield* use.finish, "result")
-    }),
+  it.effect(
+    "keeps its result when it ended within its lease, even if the sandbox was taken meanwhile",
+    () =>
+      Effect.gen(function* () {
+        const { start, store, lease } = yield* begin()
+        const use = yield* start
+        const held = yield* lease
+        yield* store.change(held, held.token, { phase: "removing" })
+        yield* pass(2)
+        assert.strictEqual(yield* use.finish, "result")
+      }),
   )
 
-  it.effect("ends as one of a stopped sandbox when another process stops it", () =>
+  it.effect("fails with SandboxNotRunning when another process stops the sandbox", () =>
     Effect.gen(function* () {
       const { driver, start, store, lease } = yield* begin()
       const use = yield* start
@@ -124,31 +126,35 @@ describe("a use", () => {
     }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
   )
 
-  it.effect("is lost when its sandbox was made anew, also where that one is stopped", () =>
-    Effect.gen(function* () {
-      const { start, store, lease } = yield* begin()
-      const use = yield* start
-      const held = yield* lease
-      yield* store.change(held, held.token, { phase: "stopped", instanceId: "another" })
-      yield* pass(4)
-      assert.strictEqual(yield* use.outcome, "LeaseLost")
-      assert.deepInclude(yield* losses, { count: 1 })
-    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
+  it.effect(
+    "fails with LeaseLost when its sandbox was made again, even if the new one is stopped",
+    () =>
+      Effect.gen(function* () {
+        const { start, store, lease } = yield* begin()
+        const use = yield* start
+        const held = yield* lease
+        yield* store.change(held, held.token, { phase: "stopped", instanceId: "another" })
+        yield* pass(4)
+        assert.strictEqual(yield* use.outcome, "LeaseLost")
+        assert.deepInclude(yield* losses, { count: 1 })
+      }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())),
   )
 
-  it.effect("that found its sandbox stopped by nobody known lets the next one start it", () =>
-    Effect.gen(function* () {
-      const { driver, sandbox } = yield* begin()
-      yield* sandbox.run("true")
-      yield* driver.stop(sandbox.id)
-      assert.strictEqual((yield* Effect.flip(sandbox.exec("true")))._tag, "SandboxNotRunning")
-      assert.strictEqual((yield* sandbox.exec("exit 3")).exitCode, 3)
-    }),
+  it.effect(
+    "that found its sandbox stopped without a known reason lets the next use start it",
+    () =>
+      Effect.gen(function* () {
+        const { driver, sandbox } = yield* begin()
+        yield* sandbox.run("true")
+        yield* driver.stop(sandbox.id)
+        assert.strictEqual((yield* Effect.flip(sandbox.exec("true")))._tag, "SandboxNotRunning")
+        assert.strictEqual((yield* sandbox.exec("exit 3")).exitCode, 3)
+      }),
   )
 })
 
-describe("a use whose store goes away", () => {
-  it.effect("tries every two seconds to renew, and warns of it once", () =>
+describe("a use whose lease store becomes unreachable", () => {
+  it.effect("tries to renew every two seconds, and warns once", () =>
     Effect.gen(function* () {
       const { start, setAway, lease } = yield* begin()
       const use = yield* start
@@ -166,7 +172,7 @@ describe("a use whose store goes away", () => {
     }),
   )
 
-  it.effect("tries often enough where its lease is short", () =>
+  it.effect("tries more often when its lease is short", () =>
     Effect.gen(function* () {
       const { start, setAway, lease } = yield* begin({ idleTimeout: "3 seconds" })
       const use = yield* start
@@ -179,7 +185,7 @@ describe("a use whose store goes away", () => {
     }),
   )
 
-  it.effect("keeps its result if its lease had not run out, whatever the host says", () =>
+  it.effect("keeps its result if its lease had not expired, whatever the host says", () =>
     Effect.gen(function* () {
       const { driver, sandbox, start, setAway } = yield* begin()
       const use = yield* start
@@ -192,7 +198,7 @@ describe("a use whose store goes away", () => {
     }),
   )
 
-  it.effect("has no result if the host has another sandbox in its place", () =>
+  it.effect("loses its result if the host has another sandbox in its place", () =>
     Effect.gen(function* () {
       const { driver, sandbox, start, setAway } = yield* begin()
       const use = yield* start
@@ -207,7 +213,7 @@ describe("a use whose store goes away", () => {
     }),
   )
 
-  it.effect("says so where the host does not answer either", () =>
+  it.effect("fails when the host does not answer either", () =>
     Effect.gen(function* () {
       const away = new EngineUnreachable({ endpoint: "here", reason: "it is away" })
       let hostAway = false
@@ -228,7 +234,7 @@ describe("a use whose store goes away", () => {
 describe("a use that fails", () => {
   const broken = new Error("broken")
 
-  it.effect("says why it failed while its lease lasts, whoever took the sandbox", () =>
+  it.effect("fails with its own error while its lease lasts, even if the sandbox was taken", () =>
     Effect.gen(function* () {
       const { start, store, lease } = yield* begin()
       const use = yield* start
@@ -239,7 +245,7 @@ describe("a use that fails", () => {
     }),
   )
 
-  it.effect("says that its lease was lost after that, if somebody took the sandbox", () =>
+  it.effect("fails with LeaseLost after its lease expired, if the sandbox was taken", () =>
     Effect.gen(function* () {
       const { start, store, setAway, lease } = yield* begin()
       const use = yield* start
@@ -252,22 +258,24 @@ describe("a use that fails", () => {
     }),
   )
 
-  it.effect("says why it failed where nobody took the sandbox, or it was stopped on request", () =>
-    Effect.gen(function* () {
-      const { start, store, setAway, lease } = yield* begin()
-      for (const phase of [undefined, "stopped"] as const) {
-        const use = yield* start
-        const held = yield* lease
-        yield* setAway(true)
-        yield* pass(15)
-        if (phase !== undefined) yield* store.change(held, held.token, { phase })
-        yield* setAway(false)
-        assert.strictEqual(yield* use.fail(broken), "broken")
-      }
-    }),
+  it.effect(
+    "fails with its own error if nobody took the sandbox, or it was stopped on request",
+    () =>
+      Effect.gen(function* () {
+        const { start, store, setAway, lease } = yield* begin()
+        for (const phase of [undefined, "stopped"] as const) {
+          const use = yield* start
+          const held = yield* lease
+          yield* setAway(true)
+          yield* pass(15)
+          if (phase !== undefined) yield* store.change(held, held.token, { phase })
+          yield* setAway(false)
+          assert.strictEqual(yield* use.fail(broken), "broken")
+        }
+      }),
   )
 
-  it.effect("says that its sandbox is gone where the store knows of nobody who took it", () =>
+  it.effect("fails with SandboxNotFound when the store does not know who took the sandbox", () =>
     Effect.gen(function* () {
       const { start, sandbox } = yield* begin()
       const use = yield* start

@@ -21,27 +21,27 @@ const owned = { ...ahead, "dev.cordon.owner": "cordon-0123456789abcdef-box" }
 const left = (services: ReadonlyArray<Service>) =>
   aheadLeft(services, now, Duration.minutes(15)).map(({ ID }) => ID)
 
-describe("services that were made ahead", () => {
-  it("are left to nobody once they were not renewed for long", () => {
+describe("services of a warm pool", () => {
+  it("are abandoned when they were not renewed for long", () => {
     assert.deepStrictEqual(
       left([service("held", 300, ahead), service("dead", 1000, ahead), service("box", 9999, {})]),
       ["dead"],
     )
   })
 
-  it("are left by a sandbox that never came to be, and not while one is just being given away", () => {
+  it("are abandoned when their handing out was interrupted, and not while it is in progress", () => {
     assert.deepStrictEqual(left([service("now", 5, owned), service("broken", 61, owned)]), [
       "broken",
     ])
   })
 
-  it("are held by the sandbox that they became, however old it is", () => {
+  it("are kept by the sandbox that they became, however old it is", () => {
     const name = service("name", 9999, { "dev.cordon.service": "running" })
     assert.deepStrictEqual(left([service("running", 9999, owned), name]), [])
   })
 })
 
-describe("services whose creation was broken off", () => {
+describe("services whose creation was interrupted", () => {
   const creating = { "dev.cordon.state": "creating" }
   const broken = (services: ReadonlyArray<Service>, olderThan: Duration.Input, only?: string) =>
     abandonedServices(
@@ -52,17 +52,17 @@ describe("services whose creation was broken off", () => {
     ).broken.map(({ ID }) => ID)
   const box = "cordon-0123456789abcdef-box"
 
-  it("have shown no life for a minute, however old a sweep wants them", () => {
+  it("are those without a sign of life for a minute, even in a sweep of older ones", () => {
     const services = [service("goes on", 59, creating), service("broken", 60, creating)]
     assert.deepStrictEqual(broken(services, "15 minutes"), ["broken"])
   })
 
-  it("have shown no life for 12 seconds, however young a sweep takes them", () => {
+  it("are those without a sign of life for 12 seconds, even in a sweep of all ages", () => {
     const services = [service("goes on", 11, creating), service("broken", 12, creating)]
     assert.deepStrictEqual(broken(services, 0), ["broken"])
   })
 
-  it("are none that became a sandbox, nor those of another sandbox than is asked for", () => {
+  it("do not include finished sandboxes, nor those of another requested sandbox", () => {
     const services = [service("sandbox", 9999, {}), service("other", 9999, creating)]
     assert.deepStrictEqual(broken(services, 0, box), [])
     assert.deepStrictEqual(broken([service(box, 9999, creating)], 0, box), [box])
@@ -96,13 +96,13 @@ describe("networks of a swarm", () => {
     abandonedNetworks({ ...nothing, networks: [network(seconds)], ...listed }, Duration.minutes(10))
       .length
 
-  it("are abandoned from the age on where no service has them", () => {
+  it("are abandoned from the given age on when no service uses them", () => {
     assert.strictEqual(abandoned({}), 1)
     assert.strictEqual(abandoned({}, 599), 0)
     assert.strictEqual(abandoned({ services: [service("box", 9999, attempt)] }), 0)
   })
 
-  it("are kept by a task that is still to end, unless its node is lost", () => {
+  it("are kept by a task that has not ended yet, unless its node is lost", () => {
     assert.strictEqual(abandoned({ tasks: [task], nodes: [node("ready")] }), 0)
     assert.strictEqual(abandoned({ tasks: [task], nodes: [node("down")] }), 1)
     assert.strictEqual(abandoned({ tasks: [task] }), 1)

@@ -32,8 +32,8 @@ const makeManager = () => {
   }
 }
 
-describe("looks for tasks", () => {
-  it.live("ask the managers once for all callers that wait", () =>
+describe("queries for tasks", () => {
+  it.live("are sent once for all waiting callers", () =>
     Effect.gen(function* () {
       const manager = makeManager()
       const look = makeTaskLook(manager)
@@ -46,7 +46,7 @@ describe("looks for tasks", () => {
     }),
   )
 
-  it.live("find the other services where one is gone", () =>
+  it.live("find the other services when one is gone", () =>
     Effect.gen(function* () {
       const look = makeTaskLook(makeManager())
       const found = yield* Effect.forEach(["a", "gone"], (id) => Effect.result(look(id)), {
@@ -59,7 +59,7 @@ describe("looks for tasks", () => {
     }),
   )
 
-  it.live("go on for the other callers when the first one leaves", () =>
+  it.live("continue for the other callers when the first one is interrupted", () =>
     Effect.gen(function* () {
       const look = makeTaskLook(makeManager())
       const [, second] = yield* Effect.all(

@@ -44,14 +44,14 @@ const nothing: Inventory = {
 const found = (inventory: Partial<Inventory>) =>
   abandonedIn({ ...nothing, ...inventory }, age).map(({ kind, name }) => `${kind} ${name}`)
 
-describe("what is abandoned on an engine", () => {
-  it("is nothing where there is nothing", () => assert.deepStrictEqual(found({}), []))
+describe("the list of what is abandoned on an engine", () => {
+  it("is empty on an empty engine", () => assert.deepStrictEqual(found({}), []))
 
-  describe("networks", () => {
+  describe("has networks", () => {
     const [used, left, young] = [networkName(), networkName(), networkName()]
     const containers = [container(containerName(id, session), used)]
 
-    it("without a sandbox, from the age on", () => {
+    it("without a sandbox, from the given age on", () => {
       const networks = [
         network(used, minutes(99)),
         network(left, minutes(10)),
@@ -60,7 +60,7 @@ describe("what is abandoned on an engine", () => {
       assert.deepStrictEqual(found({ networks, containers }), [`network ${left}`])
     })
 
-    it("by the engine's clock, not ours", () => {
+    it("by the age on the engine's clock, not ours", () => {
       const networks = [network(left, minutes(1))]
       assert.deepStrictEqual(found({ networks, ours: now + minutes(60) }), [])
       assert.deepStrictEqual(found({ networks, now: now + minutes(60), ours: now }), [
@@ -68,13 +68,13 @@ describe("what is abandoned on an engine", () => {
       ])
     })
 
-    it("are kept by a container that waits to be a sandbox", () => {
+    it("except those of a container of the warm pool", () => {
       const networks = [network(used, minutes(99))]
       const ahead = [container(nameAhead(now), used)]
       assert.deepStrictEqual(found({ networks, containers: ahead }), [])
     })
 
-    it("are not kept by their proxy alone, which goes, too", () => {
+    it("whose only container is their proxy, and that proxy", () => {
       const networks = [network(left, minutes(99))]
       const proxy = [container(proxyName(left), left, minutes(99))]
       assert.deepStrictEqual(found({ networks, containers: proxy }), [
@@ -83,7 +83,7 @@ describe("what is abandoned on an engine", () => {
       ])
     })
 
-    it("that Podman tells only among those that a container is on are in use", () => {
+    it("except those that Podman lists only on a container", () => {
       const networks = [network(used, minutes(99))]
       const box = {
         ...container(containerName(id, session), "bridge"),
@@ -93,7 +93,7 @@ describe("what is abandoned on an engine", () => {
     })
   })
 
-  it("has no proxy that is young, or whose sandbox is there", () => {
+  it("has no proxy that is young or whose sandbox exists", () => {
     const [young, used] = [networkName(), networkName()]
     const containers = [
       container(proxyName(young), "bridge", minutes(1)),
@@ -103,13 +103,13 @@ describe("what is abandoned on an engine", () => {
     assert.deepStrictEqual(found({ containers }), [])
   })
 
-  it("has what a warm pool no longer renews, by our clock, however old its container is", () => {
+  it("has containers that a warm pool no longer renews, by our clock, whatever their age", () => {
     const [held, left] = [nameAhead(now - minutes(9)), nameAhead(now - minutes(10))]
     const containers = [container(held, "none", minutes(99)), container(left, "none", minutes(1))]
     assert.deepStrictEqual(found({ containers, now: now + minutes(60) }), [`container ${left}`])
   })
 
-  it("has passing snapshots that no sandbox was made from in ten minutes, whatever the age", () => {
+  it("has temporary snapshots unused for ten minutes, whatever the given age", () => {
     const snapshot = (text: string, old: number) => ({
       name: SandboxName.make(text),
       session,
@@ -159,12 +159,12 @@ describe("abandoned sandboxes", () => {
     )
   })
 
-  it("are none that run, nor any whose end the engine does not tell", () => {
+  it("are no running ones, nor those without a known end", () => {
     const all = [sandbox("running", "running", one), sandbox("unknown", "stopped", two)]
     assert.deepStrictEqual(abandonedSandboxes(all, new Map([["running", 0]]), now), [])
   })
 
-  it("are older containers of an ID that has a newer one", () => {
+  it("include older containers of an ID that has a newer one", () => {
     const [older, newer] = [sandbox("older", "running"), sandbox("newer", "running")]
     assert.deepStrictEqual(
       abandonedSandboxes([older, newer], new Map(), now).map(({ sandbox }) => sandbox),

@@ -28,7 +28,7 @@ describe("labels", () => {
   })
   const labels = { ...labelsOf(id, session, spec, { workdir: "/work", user: "" }) }
 
-  it("give back the sandbox they were made of, without its environment", () => {
+  it("restore the sandbox they were made from, without its environment", () => {
     assert.deepStrictEqual(Option.getOrThrow(infoOf(container(labels))), {
       id,
       name,
@@ -46,7 +46,7 @@ describe("labels", () => {
     assert.notInclude(JSON.stringify(labels), "s3cret")
   })
 
-  it("that are missing or made up are nobody's sandbox", () =>
+  it("that are missing or invalid give no sandbox", () =>
     fc.assert(
       fc.property(
         // Not all sandboxes have these two.
@@ -67,7 +67,7 @@ describe("labels", () => {
       ),
     ))
 
-  it("tell tags by one label alone, since an image may have others", () => {
+  it("read tags from one label only, since an image may have others", () => {
     const tags = { user: "ada", "a.b/c": "x=y" }
     const identity = { workdir: "/work", user: "" }
     const own = labelsOf(id, session, { ...spec, tags }, identity)
@@ -80,7 +80,7 @@ describe("labels", () => {
     assert.isUndefined(tagsOf({ ...labels, [label.tags]: "no JSON" }))
   })
 
-  it("of what was made ahead name nobody, and its name then names its owner", () => {
+  it("of a warm container name no owner, and its name gives the owner after it was handed out", () => {
     const ahead = container(labelsAhead(spec, { workdir: "/work", user: "" }))
     const owner = (name: string, of = ahead) =>
       Option.map(sandboxOf({ ...of, name }), ({ id, session }) => ({ id, session }))
@@ -122,7 +122,7 @@ describe("runtimes", () => {
     assert.strictEqual(found?.name, "sandboxed")
   })
 
-  it("keep files over a stop, gVisor only if it is told to", () => {
+  it("keep files over a stop, gVisor only if configured so", () => {
     const keeps = (runsc: { runtimeArgs?: ReadonlyArray<string> | null }) =>
       offeredRuntimes({ runc: {}, runsc }, defaultRuntimeNames).get("gvisor")?.keepsFiles
     assert.isTrue(keeps({ runtimeArgs: ["--platform=systrap", "--overlay2=none"] }))

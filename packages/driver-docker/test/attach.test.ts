@@ -83,7 +83,7 @@ const closed = (socket: Socket) =>
 const pipes = () => process.getActiveResourcesInfo().filter((name) => name === "PipeWrap").length
 
 describe("an attachment through a local socket", () => {
-  it.live("asks for all three streams, without a body", () =>
+  it.live("requests all three streams, without a body", () =>
     Effect.gen(function* () {
       const { engine, next } = yield* fakeEngine
       yield* Effect.forkScoped((yield* engine()).containerAttach("a/b"))
@@ -100,7 +100,7 @@ describe("an attachment through a local socket", () => {
   )
 
   it.live.each(answers)(
-    "answered with %s carries bytes both ways, those that came with the head first",
+    "answered with %s carries bytes both ways, first those that came with the response's head",
     ([, answer]) =>
       Effect.gen(function* () {
         const { engine, next } = yield* fakeEngine
@@ -120,7 +120,7 @@ describe("an attachment through a local socket", () => {
       }).pipe(Effect.scoped),
   )
 
-  it.live("answered with 200 hands over no more than the caller takes", () =>
+  it.live("answered with 200 reads no more than the caller takes", () =>
     Effect.gen(function* () {
       const { engine, next } = yield* fakeEngine
       const attaching = yield* Effect.forkScoped((yield* engine()).containerAttach("box"))
@@ -169,7 +169,7 @@ describe("an attachment through a local socket", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("that is broken off before an answer fails", () =>
+  it.live("fails when the connection closes before an answer", () =>
     Effect.gen(function* () {
       const { engine, next } = yield* fakeEngine
       const attaching = yield* Effect.forkScoped(
@@ -181,7 +181,7 @@ describe("an attachment through a local socket", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("is given up when no answer comes, and its connection closed", () =>
+  it.live("fails and closes its connection when no answer comes", () =>
     Effect.gen(function* () {
       const { engine, next } = yield* fakeEngine
       const attach = (yield* engine(100)).containerAttach("box")
@@ -222,7 +222,7 @@ describe("an attachment through a local socket", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("keeps the process alive only where the driver's other connections do", () =>
+  it.live("keeps the Node process alive only when the driver's other connections do", () =>
     Effect.gen(function* () {
       const { engine, next } = yield* fakeEngine
       const before = pipes()
@@ -242,7 +242,7 @@ describe("an attachment through a local socket", () => {
 })
 
 describe("an archive through a local socket", () => {
-  it.live("is sent with its length, and what the engine says of it is told", () =>
+  it.live("is sent with its length, and an engine's refusal is passed on", () =>
     Effect.gen(function* () {
       const { engine, next } = yield* fakeEngine
       // A part of a larger buffer, as archives may be.

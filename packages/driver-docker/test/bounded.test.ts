@@ -66,7 +66,7 @@ const pass = Effect.fnUntraced(function* (seconds: number) {
   }
 })
 
-describe("a call of an engine about a container", () => {
+describe("an engine's call about a container", () => {
   const after = <A, E>(seconds: number, call: Effect.Effect<A, E>) =>
     Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(Effect.flip(call))
@@ -74,7 +74,7 @@ describe("a call of an engine about a container", () => {
       return yield* Fiber.join(fiber)
     })
 
-  it.effect("finds the engine unreachable that answers nothing at all", () =>
+  it.effect("fails with EngineUnreachable when the engine answers nothing at all", () =>
     Effect.gen(function* () {
       const { engine } = yield* makeEngine
       const calls = [
@@ -90,7 +90,7 @@ describe("a call of an engine about a container", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("condemns the container of which an engine that is well tells nothing", () =>
+  it.effect("condemns the container when the engine answers only other calls", () =>
     Effect.gen(function* () {
       const { engine, asked, answers } = yield* makeEngine
       answers.set("GET /version", [200, version]).set("GET /info", [200, info])
@@ -109,38 +109,34 @@ describe("a call of an engine about a container", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect(
-    "condemns nothing where the network lets short answers through and loses long ones",
-    () =>
-      Effect.gen(function* () {
-        const { engine, answers } = yield* makeEngine
-        answers.set("GET /version", [200, version])
-        const error = yield* after(45, engine.containerKill("x"))
-        assert.strictEqual(error._tag, "EngineUnreachable")
-        answers.set("GET /containers/x/json", [200, container(true)])
-        assert.isTrue((yield* engine.containerInspect("x")).State.Running)
-      }).pipe(Effect.scoped),
+  it.effect("condemns nothing when the network delivers short answers and loses long ones", () =>
+    Effect.gen(function* () {
+      const { engine, answers } = yield* makeEngine
+      answers.set("GET /version", [200, version])
+      const error = yield* after(45, engine.containerKill("x"))
+      assert.strictEqual(error._tag, "EngineUnreachable")
+      answers.set("GET /containers/x/json", [200, container(true)])
+      assert.isTrue((yield* engine.containerInspect("x")).State.Running)
+    }).pipe(Effect.scoped),
   )
 
-  it.effect(
-    "condemns what still runs after it was to be ended, and no container that only takes long",
-    () =>
-      Effect.gen(function* () {
-        const { engine, answers } = yield* makeEngine
-        answers.set("GET /version", [200, version])
-        answers.set("GET /containers/x/json", [200, container(true)])
-        assert.strictEqual((yield* after(35, engine.containerStop("x")))._tag, "SandboxCondemned")
-        answers.set("GET /containers/y/json", [200, container(false)])
-        const removal = yield* Effect.forkChild(engine.containerRemove("y"))
-        const pathStat = yield* Effect.forkChild(engine.containerPathStat("y", "/etc"))
-        yield* pass(90)
-        assert.isUndefined(removal.pollUnsafe())
-        assert.isUndefined(pathStat.pollUnsafe())
-        yield* Fiber.interruptAll([removal, pathStat])
-      }).pipe(Effect.scoped),
+  it.effect("condemns a container that survives its kill, and none that only takes long", () =>
+    Effect.gen(function* () {
+      const { engine, answers } = yield* makeEngine
+      answers.set("GET /version", [200, version])
+      answers.set("GET /containers/x/json", [200, container(true)])
+      assert.strictEqual((yield* after(35, engine.containerStop("x")))._tag, "SandboxCondemned")
+      answers.set("GET /containers/y/json", [200, container(false)])
+      const removal = yield* Effect.forkChild(engine.containerRemove("y"))
+      const pathStat = yield* Effect.forkChild(engine.containerPathStat("y", "/etc"))
+      yield* pass(90)
+      assert.isUndefined(removal.pollUnsafe())
+      assert.isUndefined(pathStat.pollUnsafe())
+      yield* Fiber.interruptAll([removal, pathStat])
+    }).pipe(Effect.scoped),
   )
 
-  it.effect("tries a removal that failed again, briefly, and forgets what is gone", () =>
+  it.effect("retries a failed removal briefly, and forgets a container that is gone", () =>
     Effect.gen(function* () {
       const { engine, asked, answers } = yield* makeEngine
       const remove = "DELETE /containers/x"
@@ -158,7 +154,7 @@ describe("a call of an engine about a container", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("takes an image for removed whose name is gone while the engine waits", () =>
+  it.effect("counts an image as removed when its name is gone while the engine hangs", () =>
     Effect.gen(function* () {
       const { engine, answers } = yield* makeEngine
       answers.set("GET /version", [200, version])

@@ -23,7 +23,7 @@ const engineWith = (answer: (call: EngineCall) => unknown, headers = {}) => {
 }
 
 describe("the calls of an engine", () => {
-  it.effect("name things in the path so that no name leads elsewhere", () =>
+  it.effect("encode names in the path so that no name leads elsewhere", () =>
     Effect.gen(function* () {
       const { engine, asked } = engineWith(() => ({}))
       yield* engine.imageRemove("127.0.0.1:5000/a/b:1")
@@ -37,7 +37,7 @@ describe("the calls of an engine", () => {
     }),
   )
 
-  it.effect("ask for what the filters and options say", () =>
+  it.effect("send filters and options as query parameters", () =>
     Effect.gen(function* () {
       const { engine, asked } = engineWith(() => [])
       yield* engine.containerList({ label: ["a=b"] })
@@ -51,7 +51,7 @@ describe("the calls of an engine", () => {
     }),
   )
 
-  it.effect("may be sent again where the engine says that they had been done", () =>
+  it.effect("are repeatable when the engine reports that they had been done", () =>
     Effect.gen(function* () {
       const calls: Array<EngineCall> = []
       const { engine } = engineWith((call) => calls.push(call))
@@ -69,7 +69,7 @@ describe("the calls of an engine", () => {
     }),
   )
 
-  it.effect("fail where an answer has another shape, and say so", () =>
+  it.effect("fail with NotUnderstood when an answer has another shape", () =>
     Effect.gen(function* () {
       const { engine } = engineWith(() => ({ id: 1 }))
       const error = yield* Effect.flip(engine.containerInspect("box"))
@@ -81,7 +81,7 @@ describe("the calls of an engine", () => {
     }),
   )
 
-  it.effect("read what a path of a container is from a header", () =>
+  it.effect("read the kind of a container's path from a header", () =>
     Effect.gen(function* () {
       const stat = Buffer.from(JSON.stringify({ mode: 0o644 })).toString("base64")
       const { engine } = engineWith(() => ({}), { "x-docker-container-path-stat": stat })
@@ -92,7 +92,7 @@ describe("the calls of an engine", () => {
     }),
   )
 
-  it.effect("pass on why a connection was refused", () =>
+  it.effect("pass on the reason for a refused connection", () =>
     Effect.gen(function* () {
       const { engine } = engineWith(() => ({}))
       const error = yield* Effect.flip(Effect.scoped(engine.containerAttach("box")))

@@ -22,7 +22,7 @@ const engineWith = (...cpusets: ReadonlyArray<string>) => {
 }
 
 describe("CPUs of sandboxes", () => {
-  it.effect("are as many as the limit takes up, with the fewest sandboxes on them", () =>
+  it.effect("are as many as the limit rounds up to, and those with the fewest sandboxes", () =>
     Effect.gen(function* () {
       const sets = yield* makeCpuSets(engineWith("1", "1,3", "nonsense,77"), info(4, true), true)
       assert.strictEqual(yield* sets.choose(1.5), "0,2")
@@ -31,7 +31,7 @@ describe("CPUs of sandboxes", () => {
     }),
   )
 
-  it.effect("are spread evenly over many sandboxes that are made at once", () =>
+  it.effect("are spread evenly over many concurrent creations", () =>
     Effect.gen(function* () {
       const sets = yield* makeCpuSets(engineWith(), info(8, true), true)
       const chosen = yield* Effect.all(
@@ -47,24 +47,22 @@ describe("CPUs of sandboxes", () => {
     }),
   )
 
-  it.effect(
-    "are all where the limit allows all, or the engine can't or shall not hold to any",
-    () =>
-      Effect.gen(function* () {
-        const cases = [
-          [info(2, true), true, 1.5],
-          [info(4, false), true, 1],
-          [info(4), true, 1],
-          [info(4, true), false, 1],
-        ] as const
-        for (const [engine, enabled, cores] of cases) {
-          const sets = yield* makeCpuSets(engineWith(), engine, enabled)
-          assert.isUndefined(yield* sets.choose(cores))
-        }
-      }),
+  it.effect("are not pinned when the limit covers all, or pinning is unsupported or off", () =>
+    Effect.gen(function* () {
+      const cases = [
+        [info(2, true), true, 1.5],
+        [info(4, false), true, 1],
+        [info(4), true, 1],
+        [info(4, true), false, 1],
+      ] as const
+      for (const [engine, enabled, cores] of cases) {
+        const sets = yield* makeCpuSets(engineWith(), engine, enabled)
+        assert.isUndefined(yield* sets.choose(cores))
+      }
+    }),
   )
 
-  it.effect("are all once the engine refused some", () =>
+  it.effect("are not pinned any more once the engine refused some", () =>
     Effect.gen(function* () {
       const sets = yield* makeCpuSets(engineWith(), info(4, true), true)
       const failure = (detail: string) =>
@@ -79,7 +77,7 @@ describe("CPUs of sandboxes", () => {
     }),
   )
 
-  it("are told as whole ones", () => {
+  it("are given to programs as whole numbers", () => {
     for (const [cores, count] of [
       [0.25, "1"],
       [1, "1"],

@@ -7,7 +7,7 @@ const limits = { MemoryLimit: true, CpuCfsQuota: true, PidsLimit: true }
 const podman = { BuildahVersion: "1.42.0", CgroupDriver: "cgroupfs" }
 
 describe("the limits that an engine enforces", () => {
-  it("are those that it tells of", () => {
+  it("are those that it reports", () => {
     assert.deepStrictEqual(enforcedBy({ ...host, ...limits }), {
       memory: true,
       cpus: true,
@@ -17,13 +17,13 @@ describe("the limits that an engine enforces", () => {
     assert.isFalse(enforcedBy({ ...host, ...podman, CgroupVersion: "1", MemoryLimit: true }).cpus)
   })
 
-  it("have CPU time among them on Podman with cgroup v2, which never tells of it", () => {
+  it("include CPU time on Podman with cgroup v2, which never reports it", () => {
     const told = { ...host, ...podman, ...limits, CpuCfsQuota: false }
     assert.isTrue(enforcedBy(told).cpus)
     assert.isFalse(enforcedBy({ ...told, MemoryLimit: false }).cpus)
   })
 
-  it("are none where it has no control groups, and the reason is told", () => {
+  it("are none without control groups, and the reason is given", () => {
     const rootless = { ...host, CgroupDriver: "none" }
     assert.deepStrictEqual(enforcedBy(rootless), { memory: false, cpus: false, pids: false })
     assert.match(whyNoLimits(rootless) ?? "", /rootless.*systemctl --user/)

@@ -10,7 +10,7 @@ const frame = (stream: number, payload: Uint8Array) => {
 }
 
 describe("FrameParser", () => {
-  it("gives both outputs in order, wherever the pieces end", () =>
+  it("parses both outputs in order, wherever the pieces end", () =>
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.constantFrom(1, 2), fc.uint8Array({ maxLength: 300 }))),
@@ -38,7 +38,7 @@ describe("FrameParser", () => {
       { numRuns: 300 },
     ))
 
-  it("refuses what is no frame", () => {
+  it("refuses bytes that are no frame", () => {
     for (const junk of [
       "HTTP/1.1 400 Bad Request",
       "\x03\0\0\0\0\0\0\x01x",

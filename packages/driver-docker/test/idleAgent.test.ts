@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { IdleAgent } from "../src/engine/idleAgent.ts"
 
 describe("the agent of an engine's calls", () => {
-  it("shows none of its connections where it is written out, as each call does", async () => {
+  it("hides its connections in inspect()", async () => {
     const server = createServer((_, response) => response.end())
     server.listen(0, "127.0.0.1")
     await once(server, "listening")

@@ -10,7 +10,7 @@ const read = (...pieces: ReadonlyArray<string | Uint8Array>) =>
   )
 
 describe("lines of JSON from an engine", () => {
-  it.effect("are read however they are cut, ended and spaced", () =>
+  it.effect("are parsed however they are split, ended and spaced", () =>
     Effect.gen(function* () {
       const expected = [{ id: 1 }, { id: 2 }]
       assert.deepStrictEqual(yield* read('{"id":', "1}\r", '\n\r\n\n{"id":2}'), expected)
@@ -19,7 +19,7 @@ describe("lines of JSON from an engine", () => {
     }),
   )
 
-  it.effect("are an answer that is not understood where one is not JSON, or has no end", () =>
+  it.effect("fail with NotUnderstood when one is not JSON or has no end", () =>
     Effect.gen(function* () {
       const tooLong = new Uint8Array(1024 * 1024).fill(32)
       for (const pieces of [

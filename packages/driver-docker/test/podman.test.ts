@@ -15,7 +15,7 @@ const podman: EngineInfo = {
 }
 
 describe("Podman", () => {
-  it("is told from Docker, and offers what it runs whatever it lists", () => {
+  it("is told apart from Docker, and offers the runtime it runs, whatever it lists", () => {
     const { BuildahVersion: _, ...docker } = podman
     assert.isTrue(isPodman(podman))
     assert.isFalse(isPodman(docker))
@@ -29,13 +29,13 @@ describe("Podman", () => {
     ])
   })
 
-  it("has other words for what happens", () => {
+  it("names its events in its own words", () => {
     assert.strictEqual(actionOf({ Action: "remove" }), "destroy")
     assert.strictEqual(actionOf({ Action: "exec_start: sh -c exec" }), "exec_start")
     assert.strictEqual(actionOf({ Action: "die" }), "die")
   })
 
-  it("tells a container's network only by its addresses", () => {
+  it("reports a container's network only by its addresses", () => {
     const on = { NetworkSettings: { Networks: { "cordon-net-1": {} } } }
     assert.strictEqual(networkOf({ ...on, HostConfig: { NetworkMode: "bridge" } }), "cordon-net-1")
     assert.strictEqual(networkOf(on), "cordon-net-1")
@@ -44,7 +44,7 @@ describe("Podman", () => {
     assert.isUndefined(networkOf({ NetworkSettings: { Networks: null } }))
   })
 
-  it("names images in full", () => {
+  it("gets full names of images", () => {
     assert.strictEqual(familiar("docker.io/library/debian:12"), "debian:12")
     assert.strictEqual(familiar("docker.io/a/b:1"), "a/b:1")
     assert.strictEqual(familiar("localhost/docker.io/b:1"), "localhost/docker.io/b:1")
@@ -64,7 +64,7 @@ describe("ulimits", () => {
       ),
     )
 
-  it("come from the program, then from its environment, and may be absent", async () => {
+  it("come from the program, else from its environment, and may be absent", async () => {
     const nofile = 4096
     assert.deepStrictEqual(await read(), Result.succeed({}))
     assert.deepStrictEqual(await read({ nofile }, "nofile=1"), Result.succeed({ nofile }))
@@ -72,7 +72,7 @@ describe("ulimits", () => {
     assert.deepStrictEqual(await read(undefined, "nofile=4096, nproc=1024"), Result.succeed(both))
   })
 
-  it("are refused where they are none", async () => {
+  it("are refused when invalid", async () => {
     for (const text of ["nofile", "nofile=x", "nofile=0", "nofile=1.5", "memlock=1", "4096"]) {
       const refused = await read(undefined, text)
       assert.isTrue(Result.isFailure(refused) && refused.failure._tag === "InvalidInput", text)

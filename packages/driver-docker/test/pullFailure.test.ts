@@ -28,7 +28,7 @@ const said: ReadonlyArray<readonly [string, string]> = [
 ]
 
 describe("a pull that failed", () => {
-  it.effect("is told apart, and repeats nothing that the engine said", () =>
+  it.effect("is classified, and its error repeats no text of the engine", () =>
     Effect.gen(function* () {
       for (const [detail, expected] of said) {
         const error = yield* Effect.flip(pullFailure(image, detail))

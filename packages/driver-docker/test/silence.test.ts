@@ -23,17 +23,19 @@ const silent = Effect.acquireRelease(
     }),
 )
 
-it.live("an engine that never answers is given up, also where that can't be interrupted", () =>
-  Effect.gen(function* () {
-    const { path } = yield* silent
-    yield* Effect.gen(function* () {
-      const engine = yield* DockerEngine
-      const calls = [engine.info, engine.containerStart("a"), engine.networkRemove("b")]
-      for (const call of calls) {
-        const error = yield* Effect.flip(Effect.uninterruptible(call))
-        assert.strictEqual(error._tag, "EngineUnreachable")
-        assert.match(error.message, /did not answer within 0\.1 s; .* restart it/)
-      }
-    }).pipe(Effect.provide(localEngine(path, 100)))
-  }).pipe(Effect.scoped),
+it.live(
+  "a call to an engine that never answers fails in time, also when it can't be interrupted",
+  () =>
+    Effect.gen(function* () {
+      const { path } = yield* silent
+      yield* Effect.gen(function* () {
+        const engine = yield* DockerEngine
+        const calls = [engine.info, engine.containerStart("a"), engine.networkRemove("b")]
+        for (const call of calls) {
+          const error = yield* Effect.flip(Effect.uninterruptible(call))
+          assert.strictEqual(error._tag, "EngineUnreachable")
+          assert.match(error.message, /did not answer within 0\.1 s; .* restart it/)
+        }
+      }).pipe(Effect.provide(localEngine(path, 100)))
+    }).pipe(Effect.scoped),
 )

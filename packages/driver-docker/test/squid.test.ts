@@ -45,13 +45,13 @@ describe("the proxy of an allow-list", () => {
     assert.match(config.find((line) => line.startsWith("acl never")) ?? "", /169\.254\.0\.0\/16/)
   })
 
-  it("is found by programs in either spelling", () => {
+  it("is given to programs in upper- and lower-case variables", () => {
     const env = proxyEnvironment("10.213.0.6")
     assert.strictEqual(env["HTTPS_PROXY"], "http://10.213.0.6:3128")
     assert.strictEqual(env["https_proxy"], env["HTTPS_PROXY"])
   })
 
-  it("tells what was tried, and passes over what is no line of its log", () => {
+  it("reports the attempts in its log, and skips other lines", () => {
     const log = [
       "2026/11/24 08:50:02| WARNING: something of Squid's own",
       "1795510205.115 TCP_MISS good.test 80",

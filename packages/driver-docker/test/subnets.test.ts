@@ -12,7 +12,7 @@ import {
 const pool = (cidr: string) => Option.getOrThrow(parseSubnet(cidr))
 
 describe("subnets", () => {
-  it("are read as ranges, and nothing else is", () => {
+  it("are parsed as ranges, and other text is refused", () => {
     assert.deepStrictEqual(pool("10.0.0.0/8"), { first: 0x0a000000, last: 0x0affffff })
     assert.deepStrictEqual(pool("10.213.7.9/29"), { first: 0x0ad50708, last: 0x0ad5070f })
     assert.deepStrictEqual(pool("255.255.255.255/32"), { first: 0xffffffff, last: 0xffffffff })
@@ -31,7 +31,7 @@ describe("subnets", () => {
     }
   })
 
-  it("are written as they are read", () =>
+  it("are formatted as they are parsed", () =>
     fc.assert(
       fc.property(fc.nat(0xffffffff), fc.integer({ min: 1, max: 32 }), (address, prefix) => {
         const { first } = pool(formatSubnet(address, prefix))
@@ -41,7 +41,7 @@ describe("subnets", () => {
       }),
     ))
 
-  it("are offered once each, all of them, and never where one is used", () =>
+  it("are each offered once, all free ones, and none that overlaps a used one", () =>
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat(255), fc.integer({ min: 22, max: 32 }))),
@@ -70,7 +70,7 @@ describe("subnets", () => {
       ),
     ))
 
-  it.effect("come from a pool that is checked", () =>
+  it.effect("come from a validated pool", () =>
     Effect.gen(function* () {
       assert.strictEqual(capacityOf(yield* parsePool("10.213.0.0/16")), 8192)
       for (const cidr of ["10.0.0.0/30", "nonsense", "fd00::/8"]) {

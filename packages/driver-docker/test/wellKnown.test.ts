@@ -131,7 +131,7 @@ describe("the well-known sockets", () => {
     })
   }
 
-  it("are tried in an order: Docker's before Podman's, the host's first", () => {
+  it("are tried in order: Docker's before Podman's, the host's first", () => {
     const names = wellKnownPlaces({ ...nobody, home: "/home/me", user: 1000 }).map(({ of }) => of)
     assert.strictEqual(names[0], "Docker")
     assert.isAbove(names.indexOf("Podman"), names.lastIndexOf("Colima"))
@@ -155,7 +155,7 @@ describe("the well-known sockets", () => {
     })
 
   it.live.skipIf(process.platform === "win32")(
-    "that nobody listens at any more are passed over, and named where there is no other",
+    "without a listener are skipped, and named when there is no other",
     () =>
       inFolder((home) =>
         Effect.gen(function* () {

@@ -44,13 +44,13 @@ describe("a glob", () => {
     assert.strictEqual(globMatcher(glob)(name), fits)
   })
 
-  it("takes no time that grows with what stars could stand for", () => {
+  it("matches in time that does not explode with the number of stars", () => {
     assert.isFalse(globMatcher(`${"*a".repeat(100)}b`)("a".repeat(255)))
   })
 })
 
 describe("folders of a file tree", () => {
-  it.effect("are listed without what is left out and Cordon's own files, through no link", () =>
+  it.effect("are listed without excluded names and Cordon's own files, and not through links", () =>
     Effect.gen(function* () {
       const tree = yield* treeOf({ "/w/a.ts": "1", "/w/skip/x": "", "/w/.cordon-1/x": "" })
       yield* tree.attempt("/w/link", (fs) => fs.symlink("/w", "/w/link"))
@@ -76,7 +76,7 @@ describe("folders of a file tree", () => {
     }),
   )
 
-  it.effect("and links are removed and moved by themselves", () =>
+  it.effect("and links are removed and moved without a link's target", () =>
     Effect.gen(function* () {
       const tree = yield* treeOf({ "/d/f": "x", "/other": "y" })
       yield* tree.attempt("/link", (fs) => fs.symlink("/d", "/link"))
@@ -95,7 +95,7 @@ describe("folders of a file tree", () => {
     }),
   )
 
-  it.effect("are refused where a path ends with no name, or lies within what is moved", () =>
+  it.effect("are refused for a path without a name, or a move into itself", () =>
     Effect.gen(function* () {
       const tree = yield* treeOf({ "/d/f": "x" })
       for (const path of ["/", "/d/.", "/d/.."]) {
@@ -109,7 +109,7 @@ describe("folders of a file tree", () => {
     }),
   )
 
-  it.effect("are searched in text only, whatever the names and patterns", () =>
+  it.effect("are searched only in text files, with any names and patterns", () =>
     Effect.gen(function* () {
       const tree = yield* treeOf({
         "/w/-e": "$x hit\nno\n",

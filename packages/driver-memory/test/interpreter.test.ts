@@ -46,7 +46,7 @@ describe("the bytes that a script prints", () => {
     ["while read -r line; do cat all; done <<E\na\nE", every],
     ["base64 all | base64 -d", every],
     ["gzip -c all | gunzip", every],
-  ])("come as they are: %s", ([script, expected]) =>
+  ])("arrive unchanged: %s", ([script, expected]) =>
     Effect.gen(function* () {
       const tree = yield* prepared
       assert.strictEqual(hex(outputOf(yield* run(tree, script), "Stdout")), expected)
@@ -64,7 +64,7 @@ describe("the bytes that a script prints", () => {
     ["cat | tee out >/dev/null", every],
     ["exec > out; cat all", every],
     ["printf '\\377' > out 2>&1", "ff"],
-  ])("are those of the file: %s", ([script, expected]) =>
+  ])("are the bytes of the file: %s", ([script, expected]) =>
     Effect.gen(function* () {
       const tree = yield* prepared
       const ran = yield* run(tree, script, { stdin: Stream.succeed(allBytes) })
@@ -73,7 +73,7 @@ describe("the bytes that a script prints", () => {
     }),
   )
 
-  it.effect("leave out nothing, and come in order, whatever they are redirected to", () =>
+  it.effect("are complete and in order, wherever they are redirected", () =>
     Effect.gen(function* () {
       const tree = yield* prepared
       const script = `echo a; cat nonesuch 2>&1; echo b >&2; f() { echo "in $1"; }; f c; { echo d; echo e; } | cat
@@ -90,7 +90,7 @@ x=$(echo f); echo $x; { echo g >&2; } 2>/dev/null; echo h > h; cat h; [ -e none 
     }),
   )
 
-  it.effect("are kept where the timeout ends the script", () =>
+  it.effect("are kept when the timeout ends the script", () =>
     Effect.gen(function* () {
       const tree = yield* prepared
       const ran = yield* run(tree, "echo before; sleep 600", { timeout: Duration.millis(300) })
@@ -114,7 +114,7 @@ describe("a script in the background", () => {
     ["(sleep 300 &); echo started", "started\n"],
     ["{ sleep 300; echo never; } & echo started", "started\n"],
     ["bash -c 'sleep 300 & echo started'", "started\n"],
-  ])("does not keep its command from going on: %s", ([script, expected]) =>
+  ])("does not block its command: %s", ([script, expected]) =>
     Effect.map(text(script), (said) => assert.strictEqual(said, expected)),
   )
 
@@ -129,7 +129,7 @@ describe("a script in the background", () => {
     ["sleep 300 & jobs", "[1]  Running\n"],
     ["echo quick &", "quick\n"],
     ["cat all & wait", Buffer.from(allBytes).toString()],
-  ])("is waited for where that is asked: %s", ([script, expected]) =>
+  ])("is waited for on request: %s", ([script, expected]) =>
     Effect.map(text(script), (said) => assert.strictEqual(said, expected)),
   )
 

@@ -35,7 +35,7 @@ for (const [name, machine] of [
   )
 }
 
-it.effect("each call gives bytes of its own", () =>
+it.effect("each call returns a new copy of the init", () =>
   Effect.gen(function* () {
     const program = yield* initProgram("amd64")
     program.fill(0)
@@ -43,7 +43,7 @@ it.effect("each call gives bytes of its own", () =>
   }),
 )
 
-it.effect("another architecture is refused by its name, and the error says which there are", () =>
+it.effect("an unknown architecture is refused by name, and the error lists the known ones", () =>
   Effect.gen(function* () {
     for (const architecture of ["riscv64", "", "toString", "AMD64"]) {
       const error = yield* Effect.flip(initProgram(architecture))

@@ -24,7 +24,7 @@ const v2 = {
 const stats = (files: Readonly<Record<string, string>>) => statsOf(new Map(Object.entries(files)))
 
 describe("Statistics of a sandbox", () => {
-  it("are told by both versions of cgroups", () => {
+  it("are read from both versions of cgroups", () => {
     const rest = { memory: 4_000_000, pids: 3, disk: { read: 11, written: 22 } }
     assert.deepStrictEqual(stats(v1), { cpuTime: 24.010936, ...rest })
     assert.deepStrictEqual(stats(v2), { cpuTime: 24.01, ...rest })
@@ -41,7 +41,7 @@ eth1:12345678901      10    0    0    0     0          0         0       5      
     assert.deepStrictEqual(stats({ "/proc/net/dev": head }), { network: { received: 0, sent: 0 } })
   })
 
-  it("leave out what is missing, and what is no number", () => {
+  it("leave out missing and invalid numbers", () => {
     assert.deepStrictEqual(stats({}), {})
     const [memory, , cpu, pids] = Object.keys(v1)
     for (const text of [

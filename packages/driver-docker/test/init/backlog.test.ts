@@ -4,7 +4,7 @@ import { Backlog } from "../../src/init/Backlog.ts"
 import { ChannelOutput } from "../../src/init/ChannelOutput.ts"
 
 describe("Backlog", () => {
-  it("gives back all of each stream in order, however it came", () =>
+  it("returns all of each stream in order, however it arrived", () =>
     fc.assert(
       fc.property(
         fc.array(
@@ -43,14 +43,14 @@ describe("Backlog", () => {
     assert.isBelow(backlog.take().length, 200)
   })
 
-  it("does not hold the memory that a short piece came in", () => {
+  it("does not hold the large buffer of a short piece", () => {
     const backlog = new Backlog()
     backlog.push(1, new Uint8Array(64 * 1024).subarray(0, 10))
     const [piece] = backlog.take()
     assert.isAtMost(piece?.bytes.buffer.byteLength ?? 0, Buffer.poolSize)
   })
 
-  it("adds up what was lost in a row, and stays small where that comes between all bytes", () => {
+  it("merges adjacent losses, and stays small when a loss follows each byte", () => {
     const backlog = new Backlog()
     for (let n = 0; n < 1000; n++) backlog.lost(n)
     assert.deepStrictEqual(
@@ -64,7 +64,7 @@ describe("Backlog", () => {
     assert.isBelow(backlog.take().length, 200)
   })
 
-  it("has what was lost before what comes after it", () => {
+  it("returns a loss before the bytes that follow it", () => {
     const backlog = new Backlog()
     backlog.push(1, Buffer.from("a"))
     backlog.lost(5)
@@ -77,7 +77,7 @@ describe("Backlog", () => {
 })
 
 describe("the output of a log", () => {
-  it("is all that was written, with the number of bytes that are missing", () =>
+  it("accounts for all bytes written, as read or as lost", () =>
     fc.assert(
       fc.property(
         fc.nat({ max: 50 }),
@@ -127,7 +127,7 @@ describe("the output of a log", () => {
       ),
     ))
 
-  it("begins without a loss where less was written than is passed over", () => {
+  it("begins without a loss when less was written than was skipped", () => {
     const output = new ChannelOutput({ kind: "log", position: Number.MAX_SAFE_INTEGER })
     output.onData(0, new Uint8Array(8))
     output.onData(1, Buffer.from("x"))

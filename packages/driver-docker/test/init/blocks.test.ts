@@ -6,7 +6,7 @@ import { Blocks } from "../../src/init/Blocks.ts"
 const block = 128 * 1024
 
 describe("Blocks", () => {
-  it("gives all bytes in order, in memory of its own, whether blocks are given back or not", () =>
+  it("returns all bytes in order, in its own memory, whether blocks are given back or not", () =>
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat({ max: 300_000 }), fc.boolean()), { maxLength: 20 }),
@@ -38,7 +38,7 @@ describe("Blocks", () => {
       { numRuns: 50 },
     ))
 
-  it("uses the memory again that was given back, and none that was not", () => {
+  it("reuses blocks that were given back, and no others", () => {
     const blocks = new Blocks(true)
     const next = (fill: number) => {
       blocks.push(1, new Uint8Array(block).fill(fill))
@@ -56,7 +56,7 @@ describe("Blocks", () => {
     assert.isTrue(again.every((byte) => byte === 3))
   })
 
-  it("takes no more memory for a little output than it has", () => {
+  it("allocates no more than a little output needs", () => {
     const blocks = new Blocks(true)
     blocks.push(1, new Uint8Array(100))
     assert.strictEqual(blocks.take()[0]?.bytes.buffer.byteLength, 100)

@@ -50,14 +50,14 @@ describe("InitConnection", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("tells the boot ID", () =>
+  it.effect("reports the boot ID", () =>
     Effect.gen(function* () {
       const { connection } = yield* greeted
       assert.strictEqual((yield* connection.hello).bootId, bootId.toString("hex"))
     }).pipe(Effect.scoped),
   )
 
-  it.effect("gives a channel's output and its end in order", () =>
+  it.effect("passes on a channel's output and end in order", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       const channel = yield* connection.open(request)
@@ -67,7 +67,7 @@ describe("InitConnection", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("uses a number again once its channel has ended", () =>
+  it.effect("reuses a channel's number once it has ended", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       const first = yield* connection.open(request)
@@ -143,7 +143,7 @@ describe("InitConnection", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("pings every 5 seconds, and gives up an init that is silent for 30", () =>
+  it.effect("pings every 5 seconds, and drops an init that is silent for 30", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       init.answer = (frame) => {
@@ -160,7 +160,7 @@ describe("InitConnection", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("closes the stream with its scope, and fails what is under way", () =>
+  it.effect("closes the stream with its scope, and fails running calls", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { init, connection } = yield* Scope.provide(greeted, scope)
@@ -171,7 +171,7 @@ describe("InitConnection", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("refuses a request that no frame holds", () =>
+  it.effect("refuses a request that is larger than a frame", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       const tooLong = runRequest({ argv: ["echo", "x".repeat(2 ** 20)], cwd: "/" }, false)
@@ -191,7 +191,7 @@ describe("a connection that fell silent", () => {
     }
   }
 
-  it.effect("is in doubt once a ping was not answered, and not before", () =>
+  it.effect("is doubtful once a ping was not answered, and not before", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       answering(init)
@@ -207,7 +207,7 @@ describe("a connection that fell silent", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("is no more in doubt than before where its sandbox is paused", () =>
+  it.effect("does not become doubtful while its sandbox is paused", () =>
     Effect.gen(function* () {
       const { connection } = yield* greeted
       connection.freeze()
@@ -216,7 +216,7 @@ describe("a connection that fell silent", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("is proved by the answer to a ping that was sent for it, by no earlier one", () =>
+  it.effect("is proved alive by the answer to a new ping, not to an earlier one", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       yield* TestClock.adjust("10 seconds")
@@ -233,7 +233,7 @@ describe("a connection that fell silent", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("is not proved where nothing comes for three seconds, nor where it ends", () =>
+  it.effect("is not proved alive after three silent seconds or when it ends", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       const silent = yield* Effect.forkChild(connection.proved, { startImmediately: true })
@@ -246,7 +246,7 @@ describe("a connection that fell silent", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("tells of each call that was under way whether it had been delivered", () =>
+  it.effect("reports for each running call whether it had been delivered", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       const begun = yield* connection.open(request)
@@ -268,7 +268,7 @@ describe("a connection that fell silent", () => {
 })
 
 describe("a channel that is killed", () => {
-  it.effect("ends as the init says", () =>
+  it.effect("ends with the init's report", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       init.answer = ({ type, channel }) => {
@@ -283,31 +283,29 @@ describe("a channel that is killed", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect(
-    "ends within its grace where the init says nothing, and its number is not used again",
-    () =>
-      Effect.gen(function* () {
-        const { init, connection } = yield* greeted
-        const channel = yield* connection.open(request, { timeout: 1000 })
-        const output = yield* Effect.forkChild(drain(channel), { startImmediately: true })
-        yield* TestClock.adjust("2.9 seconds")
-        assert.isUndefined(output.pollUnsafe())
-        yield* TestClock.adjust("0.1 seconds")
-        assert.deepStrictEqual((yield* Fiber.join(output)).final, {
-          ending: undefined,
-          timedOut: true,
-          delivered: "perhaps",
-        })
-        const next = yield* connection.open(request)
-        assert.strictEqual(next.number, 2)
-        init.say(data(1, 1, "late"), credit(1, 5), closed(1))
-        assert.isTrue(connection.isOpen)
-        init.say(closed(1))
-        assert.isFalse(connection.isOpen)
-      }).pipe(Effect.scoped),
+  it.effect("ends after its grace when the init is silent, and its number is not reused", () =>
+    Effect.gen(function* () {
+      const { init, connection } = yield* greeted
+      const channel = yield* connection.open(request, { timeout: 1000 })
+      const output = yield* Effect.forkChild(drain(channel), { startImmediately: true })
+      yield* TestClock.adjust("2.9 seconds")
+      assert.isUndefined(output.pollUnsafe())
+      yield* TestClock.adjust("0.1 seconds")
+      assert.deepStrictEqual((yield* Fiber.join(output)).final, {
+        ending: undefined,
+        timedOut: true,
+        delivered: "perhaps",
+      })
+      const next = yield* connection.open(request)
+      assert.strictEqual(next.number, 2)
+      init.say(data(1, 1, "late"), credit(1, 5), closed(1))
+      assert.isTrue(connection.isOpen)
+      init.say(closed(1))
+      assert.isFalse(connection.isOpen)
+    }).pipe(Effect.scoped),
   )
 
-  it.effect("counts as unanswered only where the init answers something else meanwhile", () =>
+  it.effect("counts as unanswered only when the init answers something else meanwhile", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       yield* connection.open(request, { timeout: 1000 })
@@ -331,7 +329,7 @@ describe("a channel that is killed", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("is killed by the end of its scope, which waits for no silent init", () =>
+  it.effect("is killed when its scope closes, which does not wait for a silent init", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       const leaving = yield* Effect.forkChild(Effect.scoped(connection.open(request)), {
@@ -344,7 +342,7 @@ describe("a channel that is killed", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("has its input ended first where it has something to take back", () =>
+  it.effect("has its input ended before the kill when it has work to undo", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       const leaving = yield* Effect.forkChild(

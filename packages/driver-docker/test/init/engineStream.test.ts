@@ -40,7 +40,7 @@ const framed = (stream: number, payload: Uint8Array) => {
 }
 
 describe("engineStream", () => {
-  it.effect("reads the init's frames out of the engine's, and lets standard error go", () =>
+  it.effect("reads the init's frames from the engine's stream, and ignores standard error", () =>
     Effect.gen(function* () {
       const { stream, say } = yield* attach
       const connection = yield* InitConnection.make(stream)
@@ -52,7 +52,7 @@ describe("engineStream", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("fails, and closes the attachment, where no frames of the engine's come", () =>
+  it.effect("fails and closes the attachment when the engine sends no valid frames", () =>
     Effect.gen(function* () {
       const { stream, state, say } = yield* attach
       const connection = yield* InitConnection.make(stream)

@@ -47,8 +47,8 @@ const file: fc.Arbitrary<records.Entry> = fc.record({
 })
 const sized = (entry: records.Entry) => ({ ...entry, size: entry.kind === "file" ? entry.size : 0 })
 
-describe("records", () => {
-  it("gives entries back, wherever the pieces end", () =>
+describe("the parser of the init's records", () => {
+  it("reads entries, wherever the pieces end", () =>
     fc.assert(
       fc.property(fc.array(file), cuts, (files, sizes) => {
         const wire = Buffer.concat(files.map(records.encodeEntry))
@@ -58,7 +58,7 @@ describe("records", () => {
       }),
     ))
 
-  it("gives archives back, wherever the pieces end", () =>
+  it("reads archives, wherever the pieces end", () =>
     fc.assert(
       fc.property(
         fc.array(fc.tuple(file, fc.array(fc.uint8Array({ maxLength: 100 })))),
@@ -142,7 +142,7 @@ describe("records", () => {
       ),
     ))
 
-  it("knows a stream that ends within a record", () =>
+  it("detects a stream that ends within a record", () =>
     fc.assert(
       fc.property(file, fc.nat(), (entry, n) => {
         const wire = records.encodeEntry(entry)
@@ -173,12 +173,12 @@ describe("records", () => {
       ))
   }
 
-  it("refuses a record by its length, before it has come", () => {
+  it("refuses a record by its declared length, before it arrives", () => {
     assert.throws(() => read(records.entries, u32(2 ** 30), [1]), MalformedRecord)
     assert.throws(() => read(records.matches, u32(2 ** 20), [1]), MalformedRecord)
   })
 
-  it("hands on a chunk as it comes, however long it says that it is", () => {
+  it("passes on a chunk as it arrives, whatever its declared length", () => {
     const entry = records.encodeEntry({ kind: "file", mode: 0, size: 1, path: "x", target: "" })
     const wire = Buffer.concat([entry, u32(2 ** 32 - 1), Buffer.from("abc")])
     assert.deepStrictEqual(read(records.archive, wire, [entry.length + 4, 1]).found.slice(1), [

@@ -31,7 +31,7 @@ const exitOf = (events: ReadonlyArray<RunEvent>) => {
 }
 
 describe("flow control", () => {
-  it.effect("holds up the writer whose credit is used up, and no other", () =>
+  it.effect("blocks the writer whose credit is used up, and no other", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       const first = yield* connection.open(request)
@@ -51,7 +51,7 @@ describe("flow control", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("has done with a large piece of input once the connection has written it", () =>
+  it.effect("does not use a large piece of input after the connection has written it", () =>
     Effect.gen(function* () {
       const init = new FakeInit()
       const taken = Latch.makeUnsafe(false)
@@ -80,7 +80,7 @@ describe("flow control", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("grants output as it is taken, to each channel by itself", () =>
+  it.effect("grants credit for output as it is read, per channel", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       yield* connection.open(request)
@@ -116,7 +116,7 @@ describe("flow control", () => {
     }).pipe(Effect.scoped),
   )
 
-  it("sends input of any length, whatever credit comes when", () =>
+  it("sends input of any length, however credit arrives", () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat({ max: 100_000 }), { maxLength: 8 }),
@@ -154,7 +154,7 @@ describe("flow control", () => {
 })
 
 describe("a command", () => {
-  it.effect("ends at its timeout where the init is silent, and says so", () =>
+  it.effect("ends at its timeout when the init is silent, and reports that", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       init.answer = () => {}
@@ -176,7 +176,7 @@ describe("a command", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("is killed when its stream is interrupted, also where nobody takes its output", () =>
+  it.effect("is killed when its stream is interrupted, also when nobody reads its output", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       const running = yield* Effect.forkChild(
@@ -191,7 +191,7 @@ describe("a command", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.effect("has the exit code of a signal, and tells of a lack of memory", () =>
+  it.effect("has the exit code of its signal, and reports a lack of memory", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* greeted
       const events = yield* Effect.forkChild(Stream.runCollect(run(connection, command)), {

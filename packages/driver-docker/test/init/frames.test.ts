@@ -83,7 +83,7 @@ const longer = (frame: Frame, more: Uint8Array): Frame =>
   frame.type === 4 ? frame : { ...frame, payload: Buffer.concat([frame.payload, more]) }
 
 describe("FrameParser", () => {
-  it("hears the same frames wherever the pieces end", () =>
+  it("parses the same frames wherever the pieces end", () =>
     fc.assert(
       fc.property(
         fc.array(anyFrame),
@@ -95,7 +95,7 @@ describe("FrameParser", () => {
       ),
     ))
 
-  it("passes over fields that it does not know", () =>
+  it("ignores unknown fields", () =>
     fc.assert(
       fc.property(fc.array(anyFrame), fc.uint8Array({ maxLength: 3000 }), (frames, more) => {
         const wire = Buffer.concat(frames.map((frame) => encode(longer(frame, more))))
@@ -103,7 +103,7 @@ describe("FrameParser", () => {
       }),
     ))
 
-  it("tells what a frame says", () => {
+  it("parses each field of a frame", () => {
     const frames = [hello(), opened(3, 9, 70_000), data(3, 2, "x"), end(3), closed(3, 9, 1, 0, 1)]
     assert.deepStrictEqual(hear([Buffer.concat(frames.map(encode))]), [
       "hello 1 00112233445566778899aabbccddeeff",
@@ -138,14 +138,14 @@ describe("FrameParser", () => {
     })
   }
 
-  it("refuses a frame by its header, before its payload has come", () => {
+  it("refuses a frame by its header, before its payload arrives", () => {
     assert.throws(
       () => hear([encode(data(1, 1, new Uint8Array(2 ** 20))).subarray(0, 9)]),
       ProtocolFault,
     )
   })
 
-  it("hears random bytes to their end, or refuses them", () =>
+  it("parses random bytes to their end, or refuses them", () =>
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         try {

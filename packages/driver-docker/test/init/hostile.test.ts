@@ -79,7 +79,7 @@ const face = (say: (init: fake.FakeInit) => Effect.Effect<void>) =>
   }).pipe(Effect.scoped, Effect.provide(TestClock.layer()), Effect.runPromise)
 
 describe("a hostile init", () => {
-  it("ends or fails all calls, whatever bytes it sends", () =>
+  it("can't keep a call from ending, whatever bytes it sends", () =>
     fc.assert(
       fc.asyncProperty(fc.boolean(), fc.uint8Array({ maxLength: 300 }), (greets, noise) =>
         face((init) =>
@@ -92,7 +92,7 @@ describe("a hostile init", () => {
       { numRuns: 50 },
     ))
 
-  it("ends or fails all calls, whatever frames it sends in whatever order", () =>
+  it("can't keep a call from ending, whatever frames it sends in whatever order", () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(anyFrame, { maxLength: 60 }),
@@ -112,7 +112,7 @@ describe("a hostile init", () => {
       { numRuns: 150 },
     ))
 
-  it("ends or fails all calls where it sends a byte of output each second and no end", () =>
+  it("can't keep a call from ending by sending a byte each second and no end", () =>
     face((init) =>
       Effect.gen(function* () {
         init.say(fake.hello())
@@ -127,7 +127,7 @@ describe("a hostile init", () => {
       }),
     ))
 
-  it("fills no memory by output that nobody takes", () =>
+  it("can't fill memory with output that nobody reads", () =>
     Effect.gen(function* () {
       const init = new fake.FakeInit()
       const connection = yield* InitConnection.make(init.stream)

@@ -53,7 +53,7 @@ await onEachProgram("the client of cordon-init", (program) => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("gives back 20 MB of input", () =>
+  it.live("echoes 20 MB of input", () =>
     Effect.gen(function* () {
       const connection = yield* connectTo(program)
       const stdin = Stream.range(1, 200).pipe(Stream.map((n) => Buffer.alloc(100_000, n)))
@@ -83,7 +83,7 @@ await onEachProgram("the client of cordon-init", (program) => {
 
   // An emulator begins to run before it looks for the program.
   if (program.command.length === 1)
-    it.live("says why a command did not begin", () =>
+    it.live("reports why a command did not start", () =>
       Effect.gen(function* () {
         const connection = yield* connectTo(program)
         const fails = (command: { argv: Array<string>; cwd: string; user?: string }) =>
@@ -102,7 +102,7 @@ await onEachProgram("the client of cordon-init", (program) => {
       }).pipe(Effect.scoped),
     )
 
-  it.live("runs a program on a terminal of the size that was asked for", () =>
+  it.live("runs a program on a terminal of the requested size", () =>
     Effect.gen(function* () {
       const connection = yield* connectTo(program)
       const running = yield* start(connection, {
@@ -161,7 +161,7 @@ await onEachProgram("the client of cordon-init", (program) => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("tells how another connection uses the sandbox", () =>
+  it.live("reports how another connection uses the sandbox", () =>
     Effect.gen(function* () {
       const { connection, further } = yield* connectTwice(program)
       const keeping = { name: "job", description: "" }
@@ -181,7 +181,7 @@ await onEachProgram("the client of cordon-init", (program) => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("dials a port, and says when nothing listens", () =>
+  it.live("dials a port, and fails when nothing listens", () =>
     Effect.gen(function* () {
       const connection = yield* connectTo(program)
       const server = createServer((socket) => socket.pipe(socket))
