@@ -10,23 +10,23 @@ import { makeHttpSessions } from "./http/sessions.ts"
 import { type McpOptions, openSession } from "./session.ts"
 
 export interface HttpOptions extends McpOptions, GuardOptions {
-  /** 0, the default, lets the system choose. */
+  /** The port; the system chooses one for 0, the default. */
   readonly port?: number
   /**
-   * Who owns the sandboxes of clients without MCP sessions (from the protocol's revision 2026-07-28
-   * on there are none): all of them together. A random one by default.
+   * The session of Cordon that owns the sandboxes of all clients without MCP sessions, which the protocol has no
+   * more from its revision 2026-07-28 on. A random one by default.
    */
   readonly sessionId?: string
   /**
-   * MCP sessions at the same time: 256. When all are open, the one that was unused for longest makes
-   * room for a new one, if it has no sandboxes; its client begins another.
+   * MCP sessions at the same time: 256. When all are open, the one that was unused for longest, of those without
+   * sandboxes, is closed for a new one. Its client can begin another.
    */
   readonly maxSessions?: number
-  /** Connections at the same time: 1024. The oldest that was never let in makes room for a new one. */
+  /** Connections at the same time: 1024. Above that the oldest one that sent no permitted request is closed. */
   readonly maxConnections?: number
-  /** A request that has not come whole within this is refused: a minute; its headers in 10 seconds. */
+  /** A request must arrive within this time: 1 minute by default. Its headers must arrive within 10 seconds. */
   readonly requestTimeout?: Duration.Input
-  /** A session that is not used for so long is closed: 30 minutes. */
+  /** A session that was unused for so long is closed: 30 minutes by default. */
   readonly sessionTimeout?: Duration.Input
 }
 
@@ -76,7 +76,7 @@ export const serveHttp = Effect.fnUntraced(function* (
   return { url: `http://${host.includes(":") ? `[${host}]` : host}:${chosenPort}${path}` }
 })
 
-/** Answers clients without MCP sessions, all of them in one session of ours. */
+/** Answers clients without MCP sessions. All of them share one session of Cordon. */
 const makeSharedHandler = Effect.fnUntraced(function* (options: HttpOptions) {
   const { connect } = yield* openSession(options.sessionId ?? randomUUID(), options)
   const handler = createMcpHandler(connect, { legacy: "reject" })
@@ -84,13 +84,13 @@ const makeSharedHandler = Effect.fnUntraced(function* (options: HttpOptions) {
   return handler
 })
 
-/** Answers Node's requests with a function of web requests, and logs where that fails. */
+/** Turns a function of web requests into a listener of Node's HTTP server, and logs failed requests. */
 const makeNodeHandler = Effect.fnUntraced(function* (
   fetch: (request: Request) => Promise<Response>,
 ) {
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const logged = (error: Error) =>
-    // The client left in the middle of its request, or was too slow with it.
+    // The client closed the connection in the middle of its request, or was too slow.
     codeOf(error) === "ECONNRESET"
       ? Effect.logDebug("An MCP request was broken off")
       : Effect.logError("An MCP request failed", error)

@@ -3,12 +3,12 @@ import { Clock, Effect, Latch, Option, Ref } from "effect"
 
 /** Milliseconds between two notifications. */
 const interval = 500
-/** Milliseconds after which a silent call is told of all the same: clients take silence for death. */
+/** Milliseconds after which a silent call is reported as well, since clients give up a call that seems dead. */
 const heartbeat = 5000
 
 /**
- * Tells how a call gets on: the first thing it says at once, then the latest at most twice a second,
- * and how long it has run where it says nothing.
+ * Reports the progress of a call: its first message at once, then the latest one at most twice a second. If a call
+ * says nothing, reports how long it has run.
  */
 export const withProgress = <A, E, R>(
   call: Effect.Effect<A, E, R>,
@@ -23,10 +23,10 @@ export const withProgress = <A, E, R>(
       const woken = yield* Effect.timeoutOption(news.await, heartbeat)
       yield* news.close
       const said = yield* Ref.getAndSet(latest, undefined)
-      // Told with what was said just before it.
+      // This message was reported already, with the one before it.
       if (said === undefined && Option.isSome(woken)) return
       const seconds = Math.round(((yield* Clock.currentTimeMillis) - began) / 1000)
-      // It must grow with each notification; how much there is to do is not known.
+      // The protocol wants a number that grows. How much is left to do is not known.
       count += 1
       yield* tell(count, said ?? `Running for ${seconds} s`)
       yield* Effect.sleep(interval)

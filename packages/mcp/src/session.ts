@@ -10,11 +10,11 @@ import type { Server } from "@modelcontextprotocol/server"
 import { Effect, FiberSet, Layer, Option, type Scope } from "effect"
 import { makeServer } from "./server.ts"
 
-/** What an MCP session is given, whatever it comes over. */
+/** The options of an MCP session over any transport. */
 export interface McpOptions {
   /**
-   * Where a session's uploads come from and its downloads go to. Without it sandbox_upload and
-   * sandbox_download are not offered: nobody could reach the files.
+   * Where a session's uploads come from and its downloads go to. Without it, the tools sandbox_upload and
+   * sandbox_download are not offered, since nobody could reach the files.
    */
   readonly files?: (sessionId: string) => Layer.Layer<SessionFiles, CordonError>
   /** Groups of tools beside the eight, as for `createTools`; none by default. */
@@ -27,15 +27,14 @@ export interface McpOptions {
 export interface OpenSession {
   /** Makes a server for a connection of the session. */
   readonly connect: () => Server
-  /** Whether the session may have a sandbox, which would be lost with it. */
+  /** Whether the session may have a sandbox, which its end would remove. */
   readonly hasSandboxes: () => boolean
 }
 
 /**
- * Opens a session on what all of them share. Closing the scope ends its calls, and then removes the
- * sandboxes that they made.
+ * Opens a session. Closing the scope ends its calls, and then removes the sandboxes that they made.
  *
- * @param sessionId who owns the sandboxes
+ * @param sessionId the session of Cordon that owns the sandboxes
  */
 export const openSession = Effect.fnUntraced(function* (
   sessionId: string,
@@ -46,7 +45,7 @@ export const openSession = Effect.fnUntraced(function* (
   const services = yield* Layer.build(files?.(sessionId) ?? Layer.fresh(sessionFilesMemory))
   const toolset = yield* Effect.provideContext(makeToolset({ sessionId, session, extra }), services)
   yield* Effect.addFinalizer(() => toolset.close)
-  // Closed first, so that no call is left to make another sandbox.
+  // Added last, so that it is closed first: no call is left then that could make another sandbox.
   const run = yield* FiberSet.makeRuntimePromise()
   const offered = files === undefined ? toolset.tools.filter(needsNoFiles) : toolset.tools
   let holding = false
@@ -59,7 +58,7 @@ export const openSession = Effect.fnUntraced(function* (
     if (tool.name === "sandbox_list") return tool
     const after = (result: ToolResult) =>
       Effect.suspend(() => {
-        // What succeeds has a sandbox; it may have been the last one.
+        // A call that succeeds used a sandbox. sandbox_manage may have removed the last one.
         if (result.ok) holding = true
         return tool.name === "sandbox_manage" ? look : Effect.void
       })

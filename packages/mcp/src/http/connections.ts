@@ -5,9 +5,9 @@ import {
 } from "node:http"
 import type { Socket } from "node:net"
 
-/** How long a client may take to say what it wants, and how many may be connected. */
+/** How long a request may take to arrive, and how many connections there may be. */
 export interface ConnectionLimits {
-  /** Milliseconds in which a request has to come whole. */
+  /** Milliseconds in which a whole request has to arrive. */
   readonly requestTimeout: number
   readonly maxConnections: number
 }
@@ -15,9 +15,11 @@ export interface ConnectionLimits {
 const mostHeadersTimeout = 10_000
 
 /**
- * An HTTP server that waits for nobody: slow requests are answered with 408 and their connections
- * closed. Where too many are connected, the oldest that was never let in makes room, so that clients
- * that may come in always can.
+ * Makes an HTTP server that slow clients can't block. It answers a slow request with 408 and closes the connection.
+ * When there are too many connections, it closes the oldest one that was never let in, so that clients with the
+ * right to come in always can.
+ *
+ * @returns `letIn` marks the connection of a client that may come in
  */
 export const makeBoundedServer = (
   { requestTimeout, maxConnections }: ConnectionLimits,

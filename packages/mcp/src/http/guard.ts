@@ -4,7 +4,7 @@ import { InvalidInput } from "@cordon/core"
 import { validateHostHeader } from "@modelcontextprotocol/server"
 import { Effect } from "effect"
 
-/** Who may talk to a server over HTTP. */
+/** The clients that may talk to a server over HTTP. */
 export interface GuardOptions {
   /** An address or name of this machine; `127.0.0.1` by default, which other machines can't reach. */
   readonly host?: string
@@ -20,7 +20,7 @@ export interface GuardOptions {
   readonly allowedOrigins?: ReadonlyArray<string>
 }
 
-/** Answers what may not go on, and tells whether a request may. */
+/** Tells whether a request may go on. If not, it has been answered. */
 export type Guard = (request: IncomingMessage, response: ServerResponse) => boolean
 
 const loopback = ["localhost", "127.0.0.1", "[::1]"]
@@ -48,7 +48,7 @@ export const makeGuard = ({
   }
   return Effect.succeed((request, response) => {
     const named = request.headers.host ?? ""
-    // A URL takes more for a host: `user@localhost`, `localhost:99999`.
+    // A URL would accept more as its host, such as `user@localhost` or `localhost:99999`.
     if (!hostPattern.test(named) || !URL.canParse(`http://${named}`)) {
       return refuse(response, 400, "The Host header is no name or address with a port")
     }
@@ -66,7 +66,7 @@ export const makeGuard = ({
       for (const [name, value] of Object.entries(corsHeaders(origin))) {
         response.setHeader(name, value)
       }
-      // A browser asks before it sends the token.
+      // A browser sends this request first, without the token.
       if (request.method === "OPTIONS") {
         response.writeHead(204).end()
         return false
@@ -89,16 +89,13 @@ const corsHeaders = (origin: string) => ({
   Vary: "Origin",
 })
 
-/** Takes as long whatever differs. */
+/** Compares in constant time, so that the time tells nothing about the secret. */
 const sameSecret = (given: string | undefined, expected: string) => {
   const digest = (text: string) => createHash("sha256").update(text).digest()
   return timingSafeEqual(digest(given ?? ""), digest(expected))
 }
 
-/**
- * Answers with a JSON-RPC error, as MCP clients read it, and closes the connection: what else comes on
- * it is not waited for.
- */
+/** Answers with a JSON-RPC error, which MCP clients can read, and closes the connection. */
 export const refuse = (response: ServerResponse, status: number, message: string): false => {
   response.writeHead(status, { "Content-Type": "application/json", Connection: "close" })
   response.end(JSON.stringify(rpcError(message)))

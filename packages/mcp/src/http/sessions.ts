@@ -66,7 +66,7 @@ export const makeHttpSessions = Effect.fnUntraced(function* (
       }),
     )
     const response = yield* Effect.promise(() => session.transport.handleRequest(request))
-    // The request was no initialization, or one that the transport refused.
+    // The transport has refused the request: it was no valid initialization.
     if (!sessions.has(id)) yield* session.close
     return response
   })
@@ -88,7 +88,7 @@ export const makeHttpSessions = Effect.fnUntraced(function* (
   }
 })
 
-/** Opens sessions in the scope. A session is one of `sessions` between its initialization and its end. */
+/** Opens sessions in the scope. Each is added to `sessions` when the client initializes it, until its end. */
 const makeOpen = Effect.fnUntraced(function* (
   options: McpOptions,
   sessions: Map<string, HttpSession>,
@@ -129,7 +129,7 @@ const makeOpen = Effect.fnUntraced(function* (
   })
 })
 
-/** Ends the session that was unused for longest, of those that lose nothing by it. */
+/** Ends one session: the one unused for longest, of those without sandboxes and unanswered requests. */
 const makeRoom = (sessions: ReadonlyMap<string, HttpSession>) =>
   Effect.suspend(() => {
     const [idle] = [...sessions.values()]
@@ -138,7 +138,7 @@ const makeRoom = (sessions: ReadonlyMap<string, HttpSession>) =>
     return idle === undefined ? Effect.void : idle.close
   })
 
-/** Keeps ending the sessions that were unused for the timeout. */
+/** Ends sessions that were unused for the timeout, again and again. */
 const closeUnused = (
   sessions: ReadonlyMap<string, HttpSession>,
   sessionTimeout: Duration.Input,

@@ -17,13 +17,13 @@ const Cancelled = Schema.Struct({
 const decodeCancelled = Schema.decodeUnknownOption(Cancelled)
 
 /**
- * A session's transport that knows which requests are still to be answered. The SDK's sends an answer
- * to whoever used the request's ID last, so that an ID which is used twice would lose the first one.
+ * A session's transport that refuses a request whose ID is that of an unanswered one. The SDK's transport sends an
+ * answer to the latest request with its ID, so the earlier one would never be answered.
  */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   readonly #unanswered = new Set<RequestId>()
 
-  /** How many requests are being answered. */
+  /** The number of requests without an answer. */
   get unanswered(): number {
     return this.#unanswered.size
   }
@@ -44,7 +44,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
     if (refused !== undefined) return refused
     for (const id of ids) this.#unanswered.add(id)
     for (const message of messages) {
-      // A request that is cancelled is not answered.
+      // A cancelled request gets no answer.
       const cancelled = decodeCancelled(message)
       if (Option.isSome(cancelled)) this.#unanswered.delete(cancelled.value.params.requestId)
     }
