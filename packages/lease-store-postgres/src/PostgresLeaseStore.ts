@@ -6,16 +6,16 @@ import type { SqlClient } from "effect/sql"
 import { migrations } from "./migrations.ts"
 
 /**
- * How the database is reached. The host is `localhost` by default, the port 5432, the user who `USER` names, the
- * database has the user's name, and there is no password. What is given by itself wins over its part of `url`.
+ * How to connect to the database. Defaults: host `localhost`, port 5432, the user that `USER` names, a database with
+ * the user's name, and no password. A separate option wins over the same part of `url`.
  */
 export interface PostgresOptions extends Omit<PgClient.PgPoolConfig, "url" | "password"> {
-  /** `postgres://user:password@host:5432/database`; each part may be given by itself instead. */
+  /** `postgres://user:password@host:5432/database`; each part can be a separate option instead. */
   readonly url?: string | Redacted.Redacted
   readonly password?: string | Redacted.Redacted
 }
 
-// Any number that nobody else locks: one insertion that has to mind a quota at a time.
+// An arbitrary number. The lock on it lets one insertion with quotas run at a time.
 const quotaLock = 0x636f7264
 
 const dialect = (sql: SqlClient.SqlClient): Dialect => ({
@@ -35,7 +35,7 @@ const dialect = (sql: SqlClient.SqlClient): Dialect => ({
 const redacted = <A>(value: string | A) =>
   typeof value === "string" ? Redacted.make(value) : value
 
-/** Over a SQL client for PostgreSQL of the program's own. */
+/** The store over the program's own SQL client for PostgreSQL. */
 export const layerClient: Layer.Layer<LeaseStore, LeaseStoreFailed, SqlClient.SqlClient> =
   layerSqlStore(dialect)
 
@@ -45,7 +45,7 @@ export const layer = (given: PostgresOptions): Layer.Layer<LeaseStore, LeaseStor
   const { url, password, ...options } = given
   const config = { applicationName: "cordon", ...options }
   const client = PgClient.layer({ ...config, url: redacted(url), password: redacted(password) })
-  // It connects with the first query only, whose failure tells of that.
+  // The client connects at the first query, which reports a failed connection. So the client itself can't fail.
   return Layer.provide(layerClient, Layer.orDie(client))
 }
 

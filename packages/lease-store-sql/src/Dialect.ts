@@ -1,20 +1,21 @@
 import type { Effect } from "effect"
 import type { Migrator, SqlError } from "effect/sql"
 
-/** Where the databases differ. The fragments are SQL expressions. */
+/** The differences between databases. Strings are SQL. */
 export interface Dialect {
   /** Milliseconds since the epoch by the database's clock. */
   readonly now: string
-  /** The functions that choose the smaller and the bigger of two numbers. */
+  /** The function that returns the smaller of two numbers. */
   readonly smaller: string
+  /** The function that returns the bigger of two numbers. */
   readonly bigger: string
   /** The token of a new lease: higher than any that its ID ever had. */
   readonly firstToken: string
   /** The token of a changed lease. */
   readonly nextToken: string
-  /** Ends the query that chooses what to claim, so that none waits for what another one chooses. */
+  /** The end of the query for leases to claim: it skips the leases that another program is claiming. */
   readonly skipLocked: string
-  /** Runs what must see no other insertion between its look and its own. */
+  /** Runs an insertion with quotas: no other one happens between its reading of the usage and its writing. */
   readonly exclusively: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
   ) => Effect.Effect<A, E | SqlError.SqlError, R>

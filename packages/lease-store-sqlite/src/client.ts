@@ -4,10 +4,11 @@ import { Clock, Effect, Layer, Predicate, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 
-// Not imported: an older Node lacks it, and is refused in our own words.
+// Not an import: on a Node without this module an import fails, before Cordon can say which Node it needs.
 const sqlite = process.getBuiltinModule("node:sqlite")
 
-// Waiting holds this process's event loop. It is short, and repeated above without holding it.
+// Milliseconds. SQLite blocks the event loop while it waits for another writer, so it waits briefly, and the store
+// retries.
 const busyTimeout = 50
 
 const open = (filename: string, clock: Clock.Clock) =>
@@ -15,8 +16,8 @@ const open = (filename: string, clock: Clock.Clock) =>
     Effect.try({
       try: () => {
         const database = new sqlite.DatabaseSync(filename, { timeout: busyTimeout })
-        // Readers and the writer do not wait for each other; a power failure costs at most the
-        // last changes, of sandboxes that it ended as well.
+        // Readers and the writer do not wait for each other. A power failure loses at most the last changes, and
+        // it ends the sandboxes as well.
         database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
         database.function("cordon_now", () => clock.currentTimeMillisUnsafe())
         return database
@@ -55,7 +56,7 @@ const connect = (database: DatabaseSync): SqlConnection.Connection => {
     })
   const values = (sql: string, params: ReadonlyArray<unknown>) =>
     Effect.map(all(sql, params), (rows) => rows.map((row) => Object.values(row)))
-  // The statements are few and always the same, and no client of ours transforms rows.
+  // All statements are prepared, since they are few and always the same. No caller transforms rows.
   return {
     execute: all,
     executeRaw: all,
@@ -67,7 +68,7 @@ const connect = (database: DatabaseSync): SqlConnection.Connection => {
   }
 }
 
-/** Effect reads the code where other drivers of SQLite have it. */
+/** Copies the error code of `node:sqlite` to `errno`, where Effect expects it. */
 const withErrno = (cause: unknown): unknown =>
   Predicate.hasProperty(cause, "errcode") ? Object.assign(cause, { errno: cause.errcode }) : cause
 
@@ -85,7 +86,7 @@ export const layerClient = (filename: string): Layer.Layer<SqlClient.SqlClient, 
         compiler: Statement.makeCompilerSqlite(),
         driver: "node-sqlite",
         spanAttributes: [["db.system.name", "sqlite"]],
-        // Taken at the start: a reader that wants to write later on may have to give up.
+        // Locks for writing at the start. A transaction that reads first may fail when it wants to write.
         beginTransaction: "BEGIN IMMEDIATE",
       })
     }),

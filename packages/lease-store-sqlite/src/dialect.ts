@@ -8,7 +8,7 @@ export const dialect = (sql: SqlClient.SqlClient): Dialect => ({
   bigger: "max",
   firstToken: "(SELECT token + 1 FROM cordon_fence)",
   nextToken: "token + 1",
-  // One connection writes at a time.
+  // SQLite lets one connection write at a time, so there is nothing to skip.
   skipLocked: "",
   exclusively: sql.withTransaction,
   migrations,

@@ -38,7 +38,7 @@ export const migrations = Migrator.fromRecord({
   }),
   "3_clocks": Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    // Each host's time, and when it was last let pass by the database's clock.
+    // Each host's time, and `seen_at`, the database's time of the host's last beat.
     yield* sql`
       CREATE TABLE cordon_clocks (
         host TEXT PRIMARY KEY,
