@@ -24,13 +24,6 @@ import { makeUnenforcedWarning } from "./session/unenforced.ts"
 import type { SettingsInput } from "./settings/SettingsInput.ts"
 import { SessionId, sessionKey } from "./values/Session.ts"
 
-export type { ExecOptions } from "./sandbox/exec/ExecOptions.ts"
-export type { ReadOptions, SandboxFiles, WriteOptions } from "./sandbox/files/SandboxFiles.ts"
-export type { Sandbox } from "./sandbox/Sandbox.ts"
-export type { ForkOptions } from "./sandbox/snapshots/snapshots.ts"
-export type { SandboxSession, SessionOptions, Snapshots } from "./session/SandboxSession.ts"
-export type { CreateSecrets, GetOptions, Secrets } from "./session/Secrets.ts"
-
 /**
  * What a program uses: sandboxes by session.
  *

@@ -29,10 +29,11 @@ export * from "./Policy.ts"
 export { checkInput, type InputSchema, optionNames, optionsOf } from "./promise/checkInput.ts"
 export * from "./promise/index.ts"
 export { SandboxDriver } from "./SandboxDriver.ts"
-export * from "./Sandboxes.ts"
+export { Sandboxes } from "./Sandboxes.ts"
 export * from "./SessionFiles.ts"
 export { Settings } from "./Settings.ts"
 export type { SandboxEgress } from "./sandbox/egress.ts"
+export type { ExecOptions } from "./sandbox/exec/ExecOptions.ts"
 export { collectOutput, HeadAndTail } from "./sandbox/exec/Output.ts"
 export type {
   ListOptions,
@@ -41,6 +42,7 @@ export type {
   SearchResult,
 } from "./sandbox/files/folders.ts"
 export type { PathError } from "./sandbox/files/paths.ts"
+export type { ReadOptions, SandboxFiles, WriteOptions } from "./sandbox/files/SandboxFiles.ts"
 export type { WatchError, WatchOptions } from "./sandbox/files/watch.ts"
 export type {
   ClonedRepository,
@@ -58,7 +60,7 @@ export type {
   PortError,
   Ports,
   WaitOptions,
-} from "./sandbox/ports/ports.ts"
+} from "./sandbox/ports/Ports.ts"
 export { framingOf, passedOn } from "./sandbox/ports/proxyHeaders.ts"
 export type { ReverseOptions } from "./sandbox/ports/reversePorts.ts"
 export type {
@@ -70,18 +72,22 @@ export type {
   Processes,
   ProcessLogs,
   StartOptions,
-} from "./sandbox/processes/processes.ts"
+} from "./sandbox/processes/Processes.ts"
+export type { Sandbox } from "./sandbox/Sandbox.ts"
 export type {
   SandboxShell,
   ShellError,
   ShellExecOptions,
   ShellOptions,
   ShellResult,
-} from "./sandbox/shell/lastingShell.ts"
+} from "./sandbox/shell/SandboxShell.ts"
 export { shellWord } from "./sandbox/shell/shellWord.ts"
+export type { ForkOptions } from "./sandbox/snapshots/snapshots.ts"
 export type { StatsError, WatchStatsOptions } from "./sandbox/stats.ts"
 export type { SandboxTerminal, TerminalError, TerminalOptions } from "./sandbox/terminal.ts"
 export type { SandboxFilter, SandboxPage } from "./session/finding.ts"
+export type { SandboxSession, SessionOptions, Snapshots } from "./session/SandboxSession.ts"
+export type { CreateSecrets, GetOptions, Secrets } from "./session/Secrets.ts"
 export { sessionFilesDirectory } from "./session-files/directory.ts"
 export {
   type SessionFilesMemoryOptions,

@@ -8,8 +8,8 @@ import type {
   OutOfMemory,
   PortUnavailable,
 } from "../errors.ts"
-import type { Sandbox } from "../Sandboxes.ts"
-import type { PortError } from "../sandbox/ports/ports.ts"
+import type { PortError } from "../sandbox/ports/Ports.ts"
+import type { Sandbox } from "../sandbox/Sandbox.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
 import type { Environment } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"

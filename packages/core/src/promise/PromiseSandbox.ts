@@ -1,16 +1,16 @@
 import type { Duplex } from "node:stream"
 import type { Duration } from "effect"
 import type { EgressRules } from "../egress/EgressRules.ts"
-import type { ForkOptions, ReadOptions, WriteOptions } from "../Sandboxes.ts"
 import type {
   ListOptions,
   RemoveOptions,
   SearchOptions,
   SearchResult,
 } from "../sandbox/files/folders.ts"
+import type { ReadOptions, WriteOptions } from "../sandbox/files/SandboxFiles.ts"
 import type { WatchOptions } from "../sandbox/files/watch.ts"
 import type { ClonedRepository, CloneOptions } from "../sandbox/git/Git.ts"
-import type { ExposedPort, ExposeOptions, WaitOptions } from "../sandbox/ports/ports.ts"
+import type { ExposedPort, ExposeOptions, WaitOptions } from "../sandbox/ports/Ports.ts"
 import type { ReverseOptions } from "../sandbox/ports/reversePorts.ts"
 import type {
   FollowOptions,
@@ -18,8 +18,9 @@ import type {
   LogOptions,
   ProcessLogs,
   StartOptions,
-} from "../sandbox/processes/processes.ts"
-import type { ShellOptions, ShellResult } from "../sandbox/shell/lastingShell.ts"
+} from "../sandbox/processes/Processes.ts"
+import type { ShellOptions, ShellResult } from "../sandbox/shell/SandboxShell.ts"
+import type { ForkOptions } from "../sandbox/snapshots/snapshots.ts"
 import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { TransferReport } from "../transfer/progress.ts"

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
-import type { ExecOptions, Sandbox } from "../Sandboxes.ts"
+import type { ExecOptions } from "../sandbox/exec/ExecOptions.ts"
+import type { Sandbox } from "../sandbox/Sandbox.ts"
 import { call, callStream } from "./call.ts"
 import { contentStream, textOutput } from "./convert.ts"
 import type { PromiseExecOptions, PromiseExecStreamOptions } from "./options.ts"

@@ -1,4 +1,4 @@
-import type { Sandbox } from "../Sandboxes.ts"
+import type { Sandbox } from "../sandbox/Sandbox.ts"
 import { call, callStream } from "./call.ts"
 import type { PromiseEgress } from "./PromiseSandbox.ts"
 import type { PromiseRuntime } from "./runtime.ts"

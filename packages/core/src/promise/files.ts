@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import type { SandboxFiles } from "../Sandboxes.ts"
 import { SessionFiles } from "../SessionFiles.ts"
+import type { SandboxFiles } from "../sandbox/files/SandboxFiles.ts"
 import type { SessionBacking } from "./backing.ts"
 import { call, callStream } from "./call.ts"
 import { contentStream, onStep } from "./convert.ts"

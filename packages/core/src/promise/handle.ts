@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { SandboxNotFound } from "../errors.ts"
-import type { Sandbox } from "../Sandboxes.ts"
+import type { Sandbox } from "../sandbox/Sandbox.ts"
 import { backSandbox, type SessionBacking } from "./backing.ts"
 import { call, callStream } from "./call.ts"
 import { commandsOf } from "./commands.ts"

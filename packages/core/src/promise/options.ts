@@ -1,4 +1,4 @@
-import type { ExecOptions as EffectExecOptions } from "../Sandboxes.ts"
+import type { ExecOptions as EffectExecOptions } from "../sandbox/exec/ExecOptions.ts"
 import type { TransferProgress } from "../transfer/progress.ts"
 
 /** Bytes or text, whole or as they come. */

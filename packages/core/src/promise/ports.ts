@@ -1,6 +1,6 @@
 import { Effect, Fiber } from "effect"
-import type { Sandbox } from "../Sandboxes.ts"
 import { duplexOf } from "../sandbox/ports/duplex.ts"
+import type { Sandbox } from "../sandbox/Sandbox.ts"
 import { call, callScoped } from "./call.ts"
 import type { PromisePorts } from "./PromiseSandbox.ts"
 import type { PromiseRuntime } from "./runtime.ts"

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { BackgroundProcess, Processes } from "../sandbox/processes/processes.ts"
+import type { BackgroundProcess, Processes } from "../sandbox/processes/Processes.ts"
 import { call, callStream } from "./call.ts"
 import type { PromiseProcess, PromiseProcesses } from "./PromiseSandbox.ts"
 import type { PromiseRuntime } from "./runtime.ts"

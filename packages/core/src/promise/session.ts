@@ -1,5 +1,6 @@
 import { Effect, Scope } from "effect"
-import { Sandboxes, type SandboxSession } from "../Sandboxes.ts"
+import { Sandboxes } from "../Sandboxes.ts"
+import type { SandboxSession } from "../session/SandboxSession.ts"
 import type { SettingsInput } from "../settings/SettingsInput.ts"
 import { backSession, type SessionBacking } from "./backing.ts"
 import { call } from "./call.ts"

@@ -1,18 +1,19 @@
 /** What the calls of the Promise facade take, for programs that no compiler has checked. */
 import { Layer, Predicate, Schema } from "effect"
-import type { ForkOptions, ReadOptions, WriteOptions } from "../Sandboxes.ts"
 import type { ListOptions, RemoveOptions, SearchOptions } from "../sandbox/files/folders.ts"
+import type { ReadOptions, WriteOptions } from "../sandbox/files/SandboxFiles.ts"
 import type { WatchOptions } from "../sandbox/files/watch.ts"
 import type { CloneOptions } from "../sandbox/git/Git.ts"
-import type { ExposeOptions, WaitOptions } from "../sandbox/ports/ports.ts"
+import type { ExposeOptions, WaitOptions } from "../sandbox/ports/Ports.ts"
 import type { ReverseOptions } from "../sandbox/ports/reversePorts.ts"
 import type {
   FollowOptions,
   KillOptions,
   LogOptions,
   StartOptions,
-} from "../sandbox/processes/processes.ts"
-import type { ShellOptions } from "../sandbox/shell/lastingShell.ts"
+} from "../sandbox/processes/Processes.ts"
+import type { ShellOptions } from "../sandbox/shell/SandboxShell.ts"
+import type { ForkOptions } from "../sandbox/snapshots/snapshots.ts"
 import type { WatchStatsOptions } from "../sandbox/stats.ts"
 import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { SandboxFilter } from "../session/finding.ts"

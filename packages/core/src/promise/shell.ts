@@ -1,4 +1,4 @@
-import type { Sandbox } from "../Sandboxes.ts"
+import type { Sandbox } from "../sandbox/Sandbox.ts"
 import { call, callScoped } from "./call.ts"
 import { withOutput } from "./commands.ts"
 import type { PromiseSandbox } from "./PromiseSandbox.ts"

@@ -10,9 +10,9 @@ import {
   type Unsupported,
 } from "../errors.ts"
 import { decideEgress, type Policy } from "../Policy.ts"
-import type { Sandbox } from "../Sandboxes.ts"
 import type { Owner } from "../session/Owner.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
+import type { Sandbox } from "./Sandbox.ts"
 
 /** The way out of a sandbox. */
 export interface SandboxEgress {

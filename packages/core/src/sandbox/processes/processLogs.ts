@@ -1,7 +1,7 @@
 import { Effect, Stream } from "effect"
 import type { ProcessEvent } from "../../values/Process.ts"
 import { Tail } from "../exec/Output.ts"
-import type { ProcessLogs } from "./processes.ts"
+import type { ProcessLogs } from "./Processes.ts"
 
 /** The text of an output's end, of whole characters where it was cut. */
 const textOf = (bytes: Buffer, isCut: boolean): string => {
