@@ -196,7 +196,7 @@ describe("write", () => {
   })
 
   check(
-    "never changes the owner of an existing file, and never sets set-id bits",
+    "keeps the owner of an existing file, and drops set-id bits that another user writes",
     async () => {
       const at = folder(1000)
       sh(at, "echo x >f; chown 1000:1000 f; chmod 4755 f; echo x >r; chmod 6777 r")
@@ -479,7 +479,7 @@ describe("own", () => {
   )
 
   check(
-    "does not change a non-empty folder, a file, or a folder of the wrong owner",
+    "refuses a non-empty folder, a file, an unknown user, and a caller other than root",
     async () => {
       const at = folder()
       sh(at, "mkdir empty full full/.hidden; touch file; ln -s empty link; mkfifo pipe")

@@ -297,7 +297,7 @@ await onEachProgram("the init as process 1", (program) => {
     await client.open(forget("kept-3")).closed
   })
 
-  it("gives a kept process exactly the requested grace to end", async () => {
+  it("gives a kept process up to the requested grace to end", async () => {
     const gentle = "trap 'echo cleaned; exit 3' TERM; sleep 4248 & echo ready; wait"
     await client.sh(gentle, { flags: 2, name: "gentle" })
     const follower = client.open(attach("gentle"))

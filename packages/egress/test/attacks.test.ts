@@ -36,8 +36,8 @@ const gotBy = async (what: () => Promise<unknown>) => {
   return destination.received.slice(before)
 }
 
-describe("a request", () => {
-  it("gets the key outside, and its response repeats none", async () => {
+describe("a request through the egress proxy", () => {
+  it("gets the secret outside the sandbox, and its response does not repeat it", async () => {
     await using proxy = await startProxy(destination, withKey())
     const [got] = await gotBy(async () => {
       const answer = await ask(proxy, destination, {
@@ -62,7 +62,7 @@ describe("a request", () => {
     assert.notInclude(JSON.stringify(proxy.attempts), key)
   })
 
-  it("follows a redirect to another host without the key", async () => {
+  it("follows a redirect to another host without the secret", async () => {
     await using proxy = await startProxy(destination, withKey())
     const { status, headers } = await ask(proxy, destination, { path: "/elsewhere" })
     assert.deepStrictEqual([status, headers.location], [302, `https://${at("other.test")}/`])
@@ -79,7 +79,7 @@ describe("a request", () => {
     tls.destroy()
   })
 
-  it("names no other host than its connection is to", async () => {
+  it("is refused when it names another host than its connection", async () => {
     await using proxy = await startProxy(destination, withKey())
     const got = await gotBy(async () => {
       for (const host of [
@@ -103,7 +103,7 @@ describe("a request", () => {
     assert.lengthOf(got, 0)
   })
 
-  it("names no other host by pseudo-headers either", async () => {
+  it("is refused when its pseudo-headers name another host", async () => {
     await using proxy = await startProxy(destination, withKey())
     const fine = await gotBy(() => askHttp2(proxy, destination, { ":authority": at("api.test") }))
     assert.strictEqual(fine[0]?.headers.authorization, `Bearer ${key}`)
@@ -130,7 +130,7 @@ describe("a request", () => {
     assert.lengthOf(got, 0)
   })
 
-  it("gets the path that was judged", async () => {
+  it("is sent with the path that the rules checked", async () => {
     await using proxy = await startProxy(destination, {
       allow: { [at("api.test")]: { paths: ["/open/**"], headers: { "x-key": key } } },
     })
@@ -154,7 +154,7 @@ describe("a request", () => {
     assert.strictEqual(fine?.url, "/open/a?b=../c")
   })
 
-  it("that two servers would read in two ways gets nowhere", async () => {
+  it("that two servers could read differently is refused", async () => {
     await using proxy = await startProxy(destination, withKey())
     const smuggled = `GET /smuggled HTTP/1.1\r\nHost: ${at("api.test")}\r\n\r\n`
     const cases = [
@@ -187,7 +187,7 @@ describe("a request", () => {
     }
   })
 
-  it("becomes no connection on which unjudged requests could follow", async () => {
+  it("can't open a connection for further unchecked requests", async () => {
     await using proxy = await startProxy(destination, withKey())
     for (const [method, protocol] of [
       ["GET", "h2c"],
@@ -211,7 +211,7 @@ describe("a request", () => {
     assert.isEmpty(proxy.attempts)
   })
 
-  it("is passed on as one request, however the length of its body is told", async () => {
+  it("is passed on as one request, however its body's length is declared", async () => {
     await using proxy = await startProxy(destination, withKey())
     const inner = `GET /smuggled HTTP/1.1\r\nHost: ${at("api.test")}\r\n\r\n`
     const chunk = `${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`
@@ -260,7 +260,7 @@ describe("a request", () => {
     )
   })
 
-  it("over plain HTTP gets no key", async () => {
+  it("over plain HTTP gets no secret", async () => {
     await using proxy = await startProxy(destination, withKey())
     const answer = await rawly(
       proxy,
@@ -269,7 +269,7 @@ describe("a request", () => {
     assert.match(answer, /^HTTP\/1.1 403 .*may be used by https only/s)
   })
 
-  it("whose address and Host differ is refused", async () => {
+  it("whose URL and Host header differ is refused", async () => {
     await using proxy = await startProxy(destination, { allow: { [at("other.test")]: {} } })
     const answer = await rawly(
       proxy,
@@ -279,14 +279,14 @@ describe("a request", () => {
   })
 })
 
-describe("a connection", () => {
+describe("a connection through the egress proxy", () => {
   const refusedFor = async (proxy: TestProxy, target: string) => {
     const { status, socket } = await tunnelTo(proxy, target)
     socket.destroy()
     return status
   }
 
-  it("to what is on no list is refused, whatever it is called", async () => {
+  it("to an unlisted destination is refused, however it is written", async () => {
     await using proxy = await startProxy(destination, withKey())
     const { port } = destination
     for (const target of [
@@ -308,7 +308,7 @@ describe("a connection", () => {
     assert.strictEqual(await refusedFor(proxy, `API.test.:${port}`), 200)
   })
 
-  it("shows the name of no other server in TLS", async () => {
+  it("is refused when its TLS names another server", async () => {
     await using proxy = await startProxy(destination, withKey())
     for (const [target, ca] of [
       [at("other.test"), destination.ca],
@@ -329,7 +329,7 @@ describe("a connection", () => {
     assert.deepInclude(proxy.attempts[0], { host: "other.test", outcome: "refused" })
   })
 
-  it("speaks nothing but TLS where nobody looks in", async () => {
+  it("that is not inspected can carry only TLS", async () => {
     await using proxy = await startProxy(destination, withKey())
     const before = destination.connections.size
     const heard = await rawly(
@@ -340,7 +340,7 @@ describe("a connection", () => {
     assert.strictEqual(destination.connections.size, before)
   })
 
-  it("leads to no private address, whatever its name leads to by then", async () => {
+  it("reaches no private address, whatever its name resolves to", async () => {
     const hosts = { "api.test": "127.0.0.1", "other.test": "169.254.169.254" }
     await using proxy = await startProxy(
       destination,
@@ -362,7 +362,7 @@ describe("a connection", () => {
     )
   })
 
-  it("can't go on to another proxy", async () => {
+  it("can't continue to another proxy", async () => {
     await using proxy = await startProxy(destination, withKey())
     const { status } = await ask(proxy, destination, {
       method: "CONNECT",
@@ -371,7 +371,7 @@ describe("a connection", () => {
     assert.notStrictEqual(status, 200)
   })
 
-  it("by which a program asks the proxy itself is told what it is", async () => {
+  it("that addresses the proxy itself gets an error that says what it is", async () => {
     await using proxy = await startProxy(destination, withKey())
     assert.match(
       await rawly(proxy, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
@@ -382,7 +382,7 @@ describe("a connection", () => {
 })
 
 describe("a program that pins certificates", () => {
-  it("is told of by an attempt that says what to do, and reaches nothing", async () => {
+  it("is reported in an attempt that says what to do, and reaches nothing", async () => {
     await using proxy = await startProxy(destination, withKey())
     const got = await gotBy(async () => {
       const { socket } = await tunnelTo(proxy, at("api.test"))
@@ -399,7 +399,7 @@ describe("a program that pins certificates", () => {
   })
 })
 
-describe("a placeholder", () => {
+describe("a placeholder of a secret", () => {
   it("is worth nothing at another destination, and nothing from another sandbox", async () => {
     const rules: EgressRules = {
       allow: {
@@ -422,8 +422,8 @@ describe("a placeholder", () => {
   })
 })
 
-describe("rules that change", () => {
-  it("end what they do not allow, in the middle of an upload", async () => {
+describe("updated rules", () => {
+  it("end an upload in progress that they do not allow", async () => {
     await using proxy = await startProxy(destination, withKey())
     const { socket } = await tunnelTo(proxy, at("api.test"))
     const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
@@ -448,7 +448,7 @@ describe("rules that change", () => {
     })
   })
 
-  it("end tunnels as well, and leave what they allow", async () => {
+  it("end tunnels that they do not allow, and keep the others", async () => {
     await using proxy = await startProxy(destination, {
       allow: { [at("api.test")]: {}, [at("other.test")]: {} },
     })
@@ -466,15 +466,15 @@ describe("rules that change", () => {
     kept.destroy()
   })
 
-  it("leave all as it was where they can't be", async () => {
+  it("that are invalid change nothing", async () => {
     await using proxy = await startProxy(destination, withKey())
     assert.throws(() => proxy.update({ allow: { "10.0.0.1": {} } }))
     assert.strictEqual((await ask(proxy, destination)).status, 200)
   })
 })
 
-describe("bounds", () => {
-  it("hold requests and bytes to what a rule gives", async () => {
+describe("limits of the egress proxy", () => {
+  it("keep the requests and bytes to a rule's maximum", async () => {
     await using proxy = await startProxy(destination, {
       allow: {
         [at("api.test")]: { maxRequests: 2 },
@@ -493,7 +493,7 @@ describe("bounds", () => {
     assert.strictEqual((await ask(proxy, destination, { ...upload, body: "" })).status, 403)
   })
 
-  it("have a program decide where a rule says so, and take no answer for a no", async () => {
+  it("refuse what a rule leaves to the program, unless it allows it in time", async () => {
     const asked: Array<unknown> = []
     const rules: EgressRules = { allow: { [at("api.test")]: { action: "ask" } } }
     const decide = (subject: { readonly path?: string | undefined }) => {
@@ -519,7 +519,7 @@ describe("bounds", () => {
     assert.strictEqual((await ask(alone, destination, { path: "/yes" })).status, 403)
   })
 
-  it("hold a flood of headers", async () => {
+  it("refuse a flood of headers", async () => {
     await using proxy = await startProxy(destination, withKey())
     assert.match(
       await rawly(
@@ -530,7 +530,7 @@ describe("bounds", () => {
     )
   })
 
-  it("end with the proxy: nothing gets out after it", async () => {
+  it("let nothing out after the proxy is closed", async () => {
     const proxy = await startProxy(destination, withKey())
     const { socket } = await tunnelTo(proxy, at("api.test"))
     const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
@@ -540,7 +540,7 @@ describe("bounds", () => {
   })
 })
 
-it("WebSocket goes through, with the key", async () => {
+it("a WebSocket passes the egress proxy, and its request gets the secret", async () => {
   await using proxy = await startProxy(destination, withKey())
   const { socket } = await tunnelTo(proxy, at("api.test"))
   const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })

@@ -33,8 +33,8 @@ const headersOf = async (stream: ClientHttp2Stream, event = "response") =>
   (await once(stream, event)) as [IncomingHttpHeaders & IncomingHttpStatusHeader, number]
 const last = () => destination.received.at(-1)
 
-describe("a request by HTTP/2", () => {
-  it("is one by HTTP/2 to a destination that speaks it, and by HTTP/1.1 to another", async () => {
+describe("an HTTP/2 request", () => {
+  it("is sent as HTTP/2 to a destination that speaks it, and as HTTP/1.1 to another", async () => {
     await using old = await startDestination({ hasHttp2: false })
     for (const [to, version] of [
       [destination, "2.0"],
@@ -57,7 +57,7 @@ describe("a request by HTTP/2", () => {
     }
   })
 
-  it("shares one connection to its destination with others", async () => {
+  it("shares one connection to its destination with other requests", async () => {
     await using proxy = await startProxy(destination, withKey())
     const before = destination.connections.size
     const all = Array.from({ length: 20 }, () => askHttp2(proxy, destination, {}))
@@ -66,7 +66,7 @@ describe("a request by HTTP/2", () => {
     assert.strictEqual(destination.connections.size - before, 1)
   })
 
-  it("has streams in both directions and trailers, without secrets that they repeat", async () => {
+  it("streams in both directions and carries trailers, without secrets", async () => {
     await using proxy = await startProxy(destination, withKey())
     await using session = await http2To(proxy, destination)
     const stream = session.request(echo)
@@ -93,7 +93,7 @@ describe("a request by HTTP/2", () => {
     })
   })
 
-  it("that is answered by headers alone is answered so inside", async () => {
+  it("with a headers-only response gets one inside", async () => {
     await using proxy = await startProxy(destination, withKey())
     await using session = await http2To(proxy, destination)
     const stream = session.request({ ...echo, ":path": "/trailers-only" })
@@ -104,7 +104,7 @@ describe("a request by HTTP/2", () => {
     assert.strictEqual(flags & 1, 1)
   })
 
-  it("passes megabytes on in both directions, whole", async () => {
+  it("carries megabytes in both directions", async () => {
     await using proxy = await startProxy(destination, withKey())
     await using session = await http2To(proxy, destination)
     const stream = session.request(echo)
@@ -121,7 +121,7 @@ describe("a request by HTTP/2", () => {
     assert.strictEqual(heard, 16 * piece.length)
   })
 
-  it("whose answer nobody reads fills no memory", async () => {
+  it("whose response nobody reads does not fill memory", async () => {
     await using proxy = await startProxy(destination, withKey())
     await using session = await http2To(proxy, destination)
     made.bytes = 0
@@ -140,7 +140,7 @@ describe("a request by HTTP/2", () => {
     assert.isBelow(made.bytes, streams.length * 1024 * 1024)
   })
 
-  it("sends no more than is taken", async () => {
+  it("sends no more than the destination reads", async () => {
     await using proxy = await startProxy(destination, withKey())
     await using session = await http2To(proxy, destination)
     // The destination sends back what it gets, and nobody reads it.
@@ -163,7 +163,7 @@ describe("a request by HTTP/2", () => {
   })
 })
 
-describe("what is under way by HTTP/2", () => {
+describe("a running HTTP/2 request", () => {
   const begun = async (rules: EgressRules) => {
     const proxy = await startProxy(destination, rules)
     const session = await http2To(proxy, destination)
@@ -175,7 +175,7 @@ describe("what is under way by HTTP/2", () => {
     return { proxy, session, stream }
   }
 
-  it("is ended by rules that change, and the rest of its connection goes on", async () => {
+  it("is ended by new rules, and others on its connection continue", async () => {
     const { proxy, session, stream } = await begun({
       allow: { [at("api.test")]: { paths: ["/**"] } },
     })
@@ -197,7 +197,7 @@ describe("what is under way by HTTP/2", () => {
     }
   })
 
-  it("is ended where it has more bytes than its rule gives", async () => {
+  it("is ended when it exceeds its rule's bytes", async () => {
     const { proxy, session, stream } = await begun({
       allow: { [at("api.test")]: { methods: ["POST"], maxBytes: 100 } },
     })
@@ -213,7 +213,7 @@ describe("what is under way by HTTP/2", () => {
     assert.strictEqual((await headersOf(next))[0][":status"], 403)
   })
 
-  it("ends at its destination where the sandbox goes away", async () => {
+  it("ends at its destination when the sandbox disconnects", async () => {
     const { proxy, session } = await begun(withKey())
     await using _ = proxy
     session.destroy()
@@ -221,7 +221,7 @@ describe("what is under way by HTTP/2", () => {
     assert.deepInclude(proxy.attempts[0], { outcome: "failed" })
   })
 
-  it("is told as broken where its destination breaks it", async () => {
+  it("is reported as failed when its destination breaks it", async () => {
     const { proxy, session, stream } = await begun(withKey())
     await using _ = proxy
     await using __ = session
@@ -235,7 +235,7 @@ describe("what is under way by HTTP/2", () => {
     assert.strictEqual((await askHttp2(proxy, destination, {})).status, 200)
   })
 
-  it("ends with the proxy, on its way to a destination as well", async () => {
+  it("ends with the proxy, also while connecting to its destination", async () => {
     const { proxy, session, stream } = await begun(withKey())
     await using _ = session
     const closed = new Promise((resolve) => stream.on("close", resolve))
@@ -291,8 +291,8 @@ const sendFields = async (
   }
 }
 
-describe("an attack by HTTP/2", () => {
-  it("names no other host, by whatever header", async () => {
+describe("an attack over HTTP/2", () => {
+  it("can't name another host by any header", async () => {
     await using proxy = await startProxy(destination, withKey())
     const before = destination.received.length
     const fine = { ":authority": at("api.test"), host: at("other.test") }
@@ -306,7 +306,7 @@ describe("an attack by HTTP/2", () => {
     assert.strictEqual(destination.received.length, before + 1)
   })
 
-  it("has nothing that HTTP/1.1 would read in another way, or that HTTP/2 forbids", async () => {
+  it("can't use fields that HTTP/1.1 reads differently or HTTP/2 forbids", async () => {
     await using proxy = await startProxy(destination, withKey())
     const fine: ReadonlyArray<Field> = [
       [":method", "POST"],
@@ -356,7 +356,7 @@ describe("an attack by HTTP/2", () => {
     for (const one of got) assert.deepStrictEqual(one, clean)
   })
 
-  it("opens no tunnel by CONNECT", async () => {
+  it("can't open a tunnel by CONNECT", async () => {
     await using proxy = await startProxy(destination, withKey())
     await using session = await http2To(proxy, destination)
     const stream = session.request({ ":method": "CONNECT", ":authority": at("other.test") })
@@ -366,7 +366,7 @@ describe("an attack by HTTP/2", () => {
     assert.isEmpty(proxy.attempts)
   })
 
-  it("gets no key by trailers of its own, which a destination could take for headers", async () => {
+  it("can't get a secret by trailers that a destination could take for headers", async () => {
     await using proxy = await startProxy(destination, withKey())
     await using session = await http2To(proxy, destination)
     const stream = session.request(echo, { waitForTrailers: true })
@@ -378,7 +378,7 @@ describe("an attack by HTTP/2", () => {
     assert.deepInclude(proxy.attempts[0], { outcome: "done", sent: 4 })
   })
 
-  it("has placeholders swapped for this destination alone", async () => {
+  it("can't get placeholders replaced for another destination", async () => {
     await using proxy = await startProxy(destination, {
       allow: { [at("api.test")]: { secrets: { TOKEN: key } } },
     })
@@ -388,7 +388,7 @@ describe("an attack by HTTP/2", () => {
     assert.notInclude(JSON.stringify(answer), key)
   })
 
-  it("leads to no private address", async () => {
+  it("can't reach a private address", async () => {
     await using proxy = await startProxy(
       destination,
       { ...withKey(), allowAddresses: ["10.0.0.0/8"] },
@@ -400,7 +400,7 @@ describe("an attack by HTTP/2", () => {
     assert.deepInclude(proxy.attempts[0], { outcome: "refused" })
   })
 
-  it("of thousands of streams, opened and reset, leaves the proxy at work", async () => {
+  it("can't stop the proxy by opening and resetting thousands of streams", async () => {
     await using proxy = await startProxy(destination, withKey())
     await using session = await http2To(proxy, destination)
     for (let count = 0; count < 3000 && !session.closed; count++) {

@@ -14,7 +14,7 @@ const refusal = (allow: EgressRules["allow"]) =>
 const verdict = (rules: EgressRules, host: string, port: number, method = "GET", path = "/") =>
   decide(rulesFor(parse(rules), host, port), { method, path })?.id
 
-describe("rules", () => {
+describe("egress rules", () => {
   const rules: EgressRules = {
     allow: {
       "example.com": {},
@@ -33,11 +33,11 @@ describe("rules", () => {
     ["registry.example.com", 5000, "registry.example.com:5000#0"],
     ["registry.example.com", 443, "*.example.com#0"],
     ["com", 443, undefined],
-  ])("of %s on port %i are %s", (host, port, id) =>
+  ])("for %s on port %i are %s", (host, port, id) =>
     assert.strictEqual(verdict(rules, host, port), id),
   )
 
-  it("go by method and path, the first that fits", () => {
+  it("match by method and path, and the first match wins", () => {
     assert.isUndefined(verdict(rules, "www.example.com", 443, "POST"))
     assert.strictEqual(
       verdict(rules, "api.example.com", 443, "GET", "/v1/models"),
@@ -51,14 +51,14 @@ describe("rules", () => {
     assert.isUndefined(verdict(rules, "api.example.com", 443, "GET", "/v1xmodels"))
   })
 
-  it("of `*` hold for every name that no longer one has rules for", () => {
+  it("of `*` apply to every name without a more specific entry", () => {
     const open: EgressRules = { allow: { "*": {}, "admin.example.com": { action: "deny" } } }
     assert.strictEqual(verdict(open, "example.com", 443), "*#0")
     assert.strictEqual(verdict(open, "admin.example.com", 443), "admin.example.com#0")
     assert.isUndefined(verdict(open, "example.com", 22))
   })
 
-  it("look into a connection only where one of them has to", () => {
+  it("make the proxy inspect a connection only when one of them needs it", () => {
     const needs = (rule: EgressRules["allow"][string]) =>
       isInspected(rulesFor(parse({ allow: { "a.test": rule } }), "a.test", 443))
     assert.isFalse(needs({}))
@@ -88,7 +88,7 @@ describe("rules", () => {
     [{ "a.test": { secrets: { "A B": "c" } } }, /can't be set/],
     [{ "a.test": { maxBytes: -1 } }, /maxBytes/],
     [{ "a.test": { method: ["GET"] } }, /which no rule has/],
-  ])("that can't be are refused: %j", (allow, words) => {
+  ])("that are invalid are refused: %j", (allow, words) => {
     assert.match(refusal(allow as EgressRules["allow"]), words)
   })
 
@@ -105,7 +105,7 @@ describe("rules", () => {
     )
   })
 
-  it("hold for the destinations of `only` alone, where there is one", () => {
+  it("apply only to the destinations in `only`, if given", () => {
     const only = { ...rules, only: ["*.example.com"] }
     assert.isUndefined(verdict(only, "example.com", 443))
     assert.strictEqual(verdict(only, "www.example.com", 443), "*.example.com#0")
@@ -119,7 +119,7 @@ describe("rules", () => {
   })
 })
 
-describe("addresses", () => {
+describe("addresses that rules may open", () => {
   const ten = [
     parseRange("10.20.0.0/16"),
     parseRange("fd00::/8"),
@@ -153,7 +153,7 @@ describe("addresses", () => {
     ["not an address", false],
   ])("%s: %s", (address, open) => assert.strictEqual(isOpen(address, ten), open))
 
-  it("of a denied range stay closed, whatever opens them, in IPv6 forms too", () => {
+  it("in a denied range stay closed whatever opens them, also in IPv6 form", () => {
     const denied = [parseRange("93.184.0.0/16"), parseRange("10.20.9.0/24")].filter(
       (range) => range !== undefined,
     )
@@ -170,7 +170,7 @@ describe("addresses", () => {
 })
 
 describe("placeholders", () => {
-  it("are swapped for the secrets of their own rule only, in Basic credentials too", () => {
+  it("are replaced by the secrets of their own rule only, also in Basic credentials", () => {
     const placeholders = new Placeholders()
     const policy = parse({
       allow: {
@@ -191,7 +191,7 @@ describe("placeholders", () => {
   })
 })
 
-describe("responses", () => {
+describe("responses through the egress proxy", () => {
   const scrubbed = async (pieces: ReadonlyArray<string>) => {
     const scrubber = makeScrubber(
       parse({ allow: { "a.test": { headers: { a: "secret-value" } } } }).entries.flatMap(
@@ -206,7 +206,7 @@ describe("responses", () => {
     return out
   }
 
-  it("repeat no secret, however it is cut", async () => {
+  it("repeat no secret, however it is split", async () => {
     const text = "before secret-value, secret-valuesecret-value secret-valu"
     const clean = text.replaceAll("secret-value", "************")
     for (let size = 1; size <= text.length; size++) {
@@ -215,7 +215,7 @@ describe("responses", () => {
     }
   })
 
-  it("are held back only where a secret may begin", async () => {
+  it("are delayed only at bytes that may begin a secret", async () => {
     assert.deepStrictEqual(await scrubbed(["data: one\n\n", "data: se", "cond\n\n"]), [
       "data: one\n\n",
       "data: ",

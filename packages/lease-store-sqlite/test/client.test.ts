@@ -7,8 +7,8 @@ const makeClient = Effect.map(Layer.build(layerClient(":memory:")), (context) =>
   Context.get(context, SqlClient.SqlClient),
 )
 
-describe("a SQLite database as a client of Effect's", () => {
-  it.effect("gives its rows by name, as values and as a stream", () =>
+describe("the SQLite client for Effect", () => {
+  it.effect("returns rows by name, as values and as a stream", () =>
     Effect.gen(function* () {
       const sql = yield* makeClient
       const select = sql`SELECT ${"x"} AS a, ${2} AS b, ${null} AS c UNION ALL SELECT 'y', 3, 4`
@@ -28,7 +28,7 @@ describe("a SQLite database as a client of Effect's", () => {
     }),
   )
 
-  it.effect("names the kind of a parameter that it does not take", () =>
+  it.effect("names the type of a parameter that it does not accept", () =>
     Effect.gen(function* () {
       const sql = yield* makeClient
       for (const [param, kind] of [
@@ -42,7 +42,7 @@ describe("a SQLite database as a client of Effect's", () => {
     }),
   )
 
-  it.effect("is told from other databases in a trace", () =>
+  it.effect("is named in traces", () =>
     Effect.gen(function* () {
       const spans: Array<Tracer.Span> = []
       const tracer = Tracer.make({

@@ -138,7 +138,7 @@ const statement = /cordon_(leases|clocks|turns)/
 
 describe("a lease store whose database fails", () => {
   for (const [name, operation] of operations) {
-    it.effect(`${name}: is done again where the database was away or busy`, () =>
+    it.effect(`${name}: is retried when the database was unreachable or busy`, () =>
       Effect.gen(function* () {
         const { store, lease, fail, failures } = yield* begin
         for (const reason of [broken, busy, shutDown]) {
@@ -149,7 +149,7 @@ describe("a lease store whose database fails", () => {
       }),
     )
 
-    it.effect(`${name}: fails at once, in the database's words, where it can't be done`, () =>
+    it.effect(`${name}: fails at once with the database's message when it is impossible`, () =>
       Effect.gen(function* () {
         const { store, lease, fail, failures } = yield* begin
         yield* fail({ statement, reason: full })
@@ -159,7 +159,7 @@ describe("a lease store whose database fails", () => {
     )
   }
 
-  it.effect("is waited for some seconds, and not for ever", () =>
+  it.effect("is retried for some seconds, and not for ever", () =>
     Effect.gen(function* () {
       const { store, fail } = yield* begin
       yield* fail({ statement, reason: broken })
@@ -171,7 +171,7 @@ describe("a lease store whose database fails", () => {
     }),
   )
 
-  it.effect("is asked again at once, and then twice a second", () =>
+  it.effect("is retried at once, and then twice a second", () =>
     Effect.gen(function* () {
       const { store, fail, failures } = yield* begin
       yield* fail({ statement, reason: broken })
@@ -185,7 +185,7 @@ describe("a lease store whose database fails", () => {
     }),
   )
 
-  it.effect("holds what no version of it has written: it says so", () =>
+  it.effect("fails with a clear error when it holds a value that no version wrote", () =>
     Effect.gen(function* () {
       const { store, lease, run } = yield* begin
       yield* run("UPDATE cordon_leases SET phase = 'lent'")
@@ -196,7 +196,7 @@ describe("a lease store whose database fails", () => {
     }),
   )
 
-  it.effect("gives no words: its cause's are told, or what kind of failure it is", () =>
+  it.effect("without a message fails with its cause's message, or the kind of failure", () =>
     Effect.gen(function* () {
       const { store, fail } = yield* begin
       yield* fail({ statement, reason: shutDown })
@@ -207,11 +207,11 @@ describe("a lease store whose database fails", () => {
   )
 })
 
-describe("the beginning of a lease", () => {
+describe("inserting a lease", () => {
   const another = { ...wanted, id: sandboxId(session, SandboxName.make("b")) }
 
   for (const [name, limits] of [["without quotas"], ["within quotas", quotas]] as const) {
-    it.effect(`${name} is done again where the database was busy`, () =>
+    it.effect(`${name} is retried when the database was busy`, () =>
       Effect.gen(function* () {
         const { store, fail, failures } = yield* begin
         yield* fail({ statement: /INSERT INTO cordon_leases/, reason: busy, times: 3 })
@@ -220,7 +220,7 @@ describe("the beginning of a lease", () => {
       }),
     )
 
-    it.effect(`${name} is not done again where it may have been done`, () =>
+    it.effect(`${name} is not retried when it may have been done`, () =>
       Effect.gen(function* () {
         const { store, fail, failures } = yield* begin
         yield* fail({ statement: /INSERT INTO cordon_leases/, reason: broken, times: 1 })
@@ -233,21 +233,23 @@ describe("the beginning of a lease", () => {
     )
   }
 
-  it.effect("is done again where its transaction was broken off, and says so in the end", () =>
-    Effect.gen(function* () {
-      const { store, fail } = yield* begin
-      const fault = { statement: /INSERT INTO cordon_leases/, reason: broken, dies: true }
-      yield* fail({ ...fault, times: 3 })
-      assert.propertyVal(yield* outcome(store.insert(another, quotas)), "_tag", "Inserted")
-      yield* fail({ ...fault, statement: /SELECT/ })
-      assert.match(
-        String(yield* outcome(store.insert(another, quotas))),
-        /begin a lease: the connection broke/,
-      )
-    }),
+  it.effect(
+    "is retried when its transaction was interrupted, and fails with the reason in the end",
+    () =>
+      Effect.gen(function* () {
+        const { store, fail } = yield* begin
+        const fault = { statement: /INSERT INTO cordon_leases/, reason: broken, dies: true }
+        yield* fail({ ...fault, times: 3 })
+        assert.propertyVal(yield* outcome(store.insert(another, quotas)), "_tag", "Inserted")
+        yield* fail({ ...fault, statement: /SELECT/ })
+        assert.match(
+          String(yield* outcome(store.insert(another, quotas))),
+          /begin a lease: the connection broke/,
+        )
+      }),
   )
 
-  it.effect("takes no turn among others where there is no quota to keep", () =>
+  it.effect("takes no transaction lock when there is no quota", () =>
     Effect.gen(function* () {
       const { store, fail } = yield* begin
       yield* fail({ statement: /BEGIN/, reason: full })
@@ -261,7 +263,7 @@ describe("the beginning of a lease", () => {
 })
 
 describe("the tables of a lease store", () => {
-  it.effect("are made once the database is there", () =>
+  it.effect("are created once the database is reachable", () =>
     Effect.gen(function* () {
       const faults: ReadonlyArray<Fault> = [
         { statement: /cordon_migrations/, reason: broken },
@@ -279,7 +281,7 @@ describe("the tables of a lease store", () => {
     }),
   )
 
-  it.effect("are given up at once where they can't be made", () =>
+  it.effect("fail the store at once when they can't be created", () =>
     Effect.gen(function* () {
       const faults: ReadonlyArray<[RegExp, RegExp]> = [
         [/cordon_migrations/, /prepare its tables: the disk is full/],

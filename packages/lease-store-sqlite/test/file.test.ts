@@ -20,7 +20,7 @@ const opened = <E>(layer: Layer.Layer<LeaseStore, E>) =>
   Effect.map(Layer.build(Layer.fresh(layer)), (context) => Context.get(context, LeaseStore))
 
 describe("a SQLite file of leases", () => {
-  it.effect("that another program writes to is waited for", () =>
+  it.effect("delays a write until another program's transaction ends", () =>
     Effect.gen(function* () {
       const filename = yield* makeFilename
       const store = yield* opened(sqlite({ filename }))
@@ -36,7 +36,7 @@ describe("a SQLite file of leases", () => {
     }),
   )
 
-  it.effect("is one file again once its store is closed", () =>
+  it.effect("leaves no WAL file once its store is closed", () =>
     Effect.gen(function* () {
       const filename = yield* makeFilename
       const wal = () => existsSync(`${filename}-wal`)
@@ -51,7 +51,7 @@ describe("a SQLite file of leases", () => {
     }),
   )
 
-  it.effect("is found by the program's configuration", () =>
+  it.effect("is configurable by the program's Config", () =>
     Effect.gen(function* () {
       const filename = yield* makeFilename
       const options = { filename: Config.String("LEASES") }

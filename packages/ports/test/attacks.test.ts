@@ -27,7 +27,7 @@ const navigation = { "sec-fetch-mode": "navigate", "sec-fetch-site": "cross-site
 const cookieOf = ({ token }: SharedPort) => ({ cookie: `cordon_token=${token}` })
 
 describe("the token of a shared port", () => {
-  it("is needed, whole", async () => {
+  it("is required in full", async () => {
     await using all = await shared()
     const { gateway, share, inside } = all
     const wrong = `${share.token.slice(0, -1)}${share.token.endsWith("A") ? "B" : "A"}`
@@ -52,7 +52,7 @@ describe("the token of a shared port", () => {
     assert.deepStrictEqual(inside.received, [])
   })
 
-  it("is taken from a browser's address, which goes on with a cookie", async () => {
+  it("is accepted from a browser's URL, and then replaced by a cookie", async () => {
     await using all = await shared()
     const { gateway, share, inside } = all
     for (const headers of [navigation, { accept: "text/html,*/*" }]) {
@@ -74,7 +74,7 @@ describe("the token of a shared port", () => {
     assert.strictEqual(inside.received[0]?.headers.cookie, "a=1; b=2")
   })
 
-  it("leads a browser to no other host", async () => {
+  it("never redirects a browser to another host", async () => {
     await using all = await shared()
     const { gateway, share } = all
     const path = `//evil.example/?cordon_token=${share.token}`
@@ -82,7 +82,7 @@ describe("the token of a shared port", () => {
     assert.include(body, `url=${share.origin}//evil.example/"`)
   })
 
-  it("is taken from a program's request, which is passed on without it", async () => {
+  it("is accepted from a program's request, which is passed on without it", async () => {
     await using all = await shared()
     const { gateway, share, inside } = all
     const { token } = share
@@ -106,7 +106,7 @@ describe("the token of a shared port", () => {
     assert.strictEqual(inside.received[5]?.headers.authorization, "Bearer of-its-own")
   })
 
-  it("goes with a cookie of TLS where TLS is in front", async () => {
+  it("is set as a Secure cookie when TLS is in front", async () => {
     await using all = await shared({ baseDomain: "preview.example.com", secure: true })
     const { gateway, share } = all
     assert.match(share.origin, /^https:\/\/p-[0-9a-f]{24}\.preview\.example\.com$/)
@@ -121,8 +121,8 @@ describe("the token of a shared port", () => {
   })
 })
 
-describe("a request from elsewhere", () => {
-  it("is refused by the name that it asks for", async () => {
+describe("a request with a foreign origin", () => {
+  it("is refused by its Host header", async () => {
     await using all = await shared()
     const { gateway, share, inside } = all
     const [label = ""] = hostOf(share).split(".")
@@ -165,7 +165,7 @@ describe("a request from elsewhere", () => {
     )
   })
 
-  it("is refused by the page that makes it", async () => {
+  it("is refused by its Origin or Sec-Fetch headers", async () => {
     await using all = await shared()
     const { gateway, share, inside } = all
     const other = await gateway.share(inside.sandbox, 3000)
@@ -208,10 +208,10 @@ describe("a request from elsewhere", () => {
   })
 })
 
-describe("what two servers could read in two ways", () => {
+describe("a request that two servers could read differently", () => {
   const rest = "GET /smuggled HTTP/1.1\r\nhost: inside\r\n\r\n"
 
-  it("is one request inside as well, or none", async () => {
+  it("arrives inside as one request, or not at all", async () => {
     await using all = await shared()
     const { gateway, share, inside } = all
     const head = (lines: string, method = "GET") =>
@@ -248,7 +248,7 @@ describe("what two servers could read in two ways", () => {
     assert.notInclude(JSON.stringify(inside.received), "smuggled")
   })
 
-  it("is taken out, with what is of one connection or said by proxies", async () => {
+  it("arrives inside without hop-by-hop and proxy headers", async () => {
     await using all = await shared()
     const { gateway, share, inside } = all
     await askWithToken(gateway, share, {
@@ -276,7 +276,7 @@ describe("what two servers could read in two ways", () => {
   })
 })
 
-describe("what comes from inside", () => {
+describe("a response from inside", () => {
   const headersOf = async (lines: string) => {
     await using inside = await startInside()
     inside.server.removeAllListeners("request")
@@ -287,7 +287,7 @@ describe("what comes from inside", () => {
     return await askWithToken(gateway, await gateway.share(inside.sandbox, 3000))
   }
 
-  it("sets cookies for its own origin only, and not that of the token", async () => {
+  it("can set cookies only for its own origin, and not the token's cookie", async () => {
     const { headers, body } = await headersOf(
       [
         "set-cookie: a=1; Domain=localhost; Path=/",
@@ -306,7 +306,7 @@ describe("what comes from inside", () => {
     assert.strictEqual(body, "body")
   })
 
-  it("does not say how the gateway is spoken to", async () => {
+  it("can't set headers about the connection to the gateway", async () => {
     const { headers } = await headersOf(
       'alt-svc: h2="evil.example:443"\r\nkeep-alive: timeout=999\r\nproxy-authenticate: Basic\r\nx-own: 1',
     )
@@ -315,7 +315,7 @@ describe("what comes from inside", () => {
     assert.strictEqual(headers["x-own"], "1")
   })
 
-  it("is an error of the gateway where it is no response", async () => {
+  it("that is invalid becomes a 502 of the gateway", async () => {
     for (const said of ["nonsense\r\n\r\n", "", "HTTP/1.1 101 Switching Protocols\r\n\r\n"]) {
       await using inside = await startInside()
       inside.server.removeAllListeners("request")
@@ -329,8 +329,8 @@ describe("what comes from inside", () => {
   })
 })
 
-describe("the bounds of a gateway", () => {
-  it("are 64 connections to one shared port, whatever others have", async () => {
+describe("the limits of a gateway", () => {
+  it("allow 64 connections to one shared port, whatever the others use", async () => {
     await using inside = await startInside((_, response) => void response.write("begun"))
     await using gateway = await openGateway()
     const share = await gateway.share(inside.sandbox, 3000)
@@ -352,7 +352,7 @@ describe("the bounds of a gateway", () => {
     assert.strictEqual(status, 200)
   })
 
-  it("are this machine, unless other machines are asked for", async () => {
+  it("keep it on this machine unless allowRemote is set", async () => {
     for (const host of ["0.0.0.0", "::", "192.0.2.1", "example.com"]) {
       const error = await openGateway({ host }).catch((error: unknown) => error)
       assert.instanceOf(error, InvalidInput)
@@ -362,7 +362,7 @@ describe("the bounds of a gateway", () => {
     assert.isAbove(gateway.port, 0)
   })
 
-  it("are names, ports and durations that there can be", async () => {
+  it("refuse invalid names, ports and durations", async () => {
     const refused = async (opening: Promise<unknown>) =>
       assert.instanceOf(await opening.catch((error: unknown) => error), InvalidInput)
     for (const baseDomain of ["", "a..b", "-a", "a b", "localhost:80", "127.0.0.1", "a/b"]) {

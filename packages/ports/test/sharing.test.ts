@@ -37,7 +37,7 @@ describe("a shared port", () => {
     assert.deepStrictEqual([head.status, head.body], [200, ""])
   })
 
-  it("has an origin of its own, beside others of the same gateway", async () => {
+  it("has its own origin, beside others of the same gateway", async () => {
     await using one = await startInside((_, response) => response.end("one"))
     await using two = await startInside((_, response) => response.end("two"))
     await using gateway = await openGateway()
@@ -60,7 +60,7 @@ describe("a shared port", () => {
     assert.strictEqual((await ask(gateway, shares[0], { headers: other })).status, 401)
   })
 
-  it("passes on what comes bit by bit, as it comes", async () => {
+  it("streams a response as it comes", async () => {
     const parts: Array<() => void> = []
     await using inside = await startInside((_, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" })
@@ -105,7 +105,7 @@ describe("a shared port", () => {
     assert.isTrue(second.socket.closed)
   })
 
-  it("passes on that a WebSocket was refused inside", async () => {
+  it("passes on the refusal of a WebSocket inside", async () => {
     await using inside = await startInside()
     await using gateway = await openGateway()
     const share = await gateway.share(inside.sandbox, 3000)
@@ -121,7 +121,7 @@ describe("a shared port", () => {
     assert.notMatch(answer, /transfer-encoding/)
   })
 
-  it("takes an offer of another protocol for what it is", async () => {
+  it("answers an offer of another protocol over HTTP/1.1", async () => {
     await using inside = await startInside()
     await using gateway = await openGateway()
     const share = await gateway.share(inside.sandbox, 3000)
@@ -137,7 +137,7 @@ describe("a shared port", () => {
     assert.isUndefined(inside.received[0]?.headers["http2-settings"])
   })
 
-  it("lets go of what nobody waits for any more", async () => {
+  it("closes the connection inside when its client has gone", async () => {
     await using inside = await startInside(() => {})
     await using gateway = await openGateway()
     const share = await gateway.share(inside.sandbox, 3000)
@@ -159,7 +159,7 @@ const rawlyOpen = (port: number, origin: string, token: string) => {
 }
 
 describe("the end of a shared port", () => {
-  it("comes with its expiry: WebSockets are closed, and a request under way has a minute", async () => {
+  it("at its expiry closes WebSockets, and gives a running request one more minute", async () => {
     const finish: Array<() => void> = []
     await using inside = await startInside((incoming, response) => {
       response.write("begun")
@@ -191,7 +191,7 @@ describe("the end of a shared port", () => {
     assert.strictEqual(timers.size, 0)
   })
 
-  it("comes with its expiry where no timer has told of it", async () => {
+  it("happens at its expiry even if no timer fired", async () => {
     await using inside = await startInside()
     const { clock, timers, pass } = manualClock()
     await using gateway = await openGatewayBy(clock, {})
@@ -201,7 +201,7 @@ describe("the end of a shared port", () => {
     assert.strictEqual((await askWithToken(gateway, share)).status, 410)
   })
 
-  it("comes by request, and closes all its connections but no other's", async () => {
+  it("by revoke() closes all its connections, and none of another port", async () => {
     await using inside = await startInside((_, response) => void response.write("begun"))
     await using gateway = await openGateway()
     const share = await gateway.share(inside.sandbox, 3000)
@@ -221,7 +221,7 @@ describe("the end of a shared port", () => {
     await share.revoke()
   })
 
-  it("comes with that of its gateway, which ends everything", async () => {
+  it("happens when its gateway closes, which ends all connections", async () => {
     await using inside = await startInside((_, response) => void response.write("begun"))
     const gateway = await openGateway()
     const share = await gateway.share(inside.sandbox, 3000)
@@ -238,7 +238,7 @@ describe("the end of a shared port", () => {
     assert.instanceOf(error, InvalidInput)
   })
 
-  it("comes with that of its sandbox", async () => {
+  it("happens when its sandbox is gone", async () => {
     await using gateway = await openGateway()
     for (const error of [
       new SandboxNotFound({ sandbox: "box" }),
@@ -254,7 +254,7 @@ describe("the end of a shared port", () => {
     }
   })
 
-  it("does not come where nothing listens yet", async () => {
+  it("does not happen while nothing listens inside yet", async () => {
     await using gateway = await openGateway()
     const nothing = new PortUnreachable({ port: 3000, reason: "nothing listens there" })
     const share = await gateway.share(unreachable(nothing), 3000)

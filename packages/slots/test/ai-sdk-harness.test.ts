@@ -6,7 +6,7 @@ import { recordingBroker } from "../../../test/support/recordingBroker.ts"
 import { rejects } from "./rejects.ts"
 
 describe("a session of the AI SDK's harness", () => {
-  it("opens no other ports than those that it was given", async () => {
+  it("opens only the ports that it was given", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const session = harnessSandbox(await sandboxes.create(), { ports: [4000, 4000] })
     assert.deepStrictEqual(session.ports, [4000])
@@ -16,7 +16,7 @@ describe("a session of the AI SDK's harness", () => {
     assert.instanceOf(await rejects(session.getPortUrl({ port: 4000 })), InvalidInput)
   })
 
-  it("takes no network for closed that is open", async () => {
+  it("does not report an open network as closed", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const open = harnessSandbox(await sandboxes.create({ network: "bridge" }))
     const closed = harnessSandbox(await sandboxes.create({ network: "none" }))
@@ -32,7 +32,7 @@ describe("a session of the AI SDK's harness", () => {
     )
   })
 
-  it("takes every policy, and keys for requests, for a sandbox with rules", async () => {
+  it("accepts every network policy and request secret for a sandbox with egress rules", async () => {
     await using sandboxes = createSandboxes({ driver: memory(), egressBroker: recordingBroker([]) })
     const sandbox = await sandboxes.create({ egress: { allow: {} } })
     const { setNetworkPolicy, addRequestTransformations, setRequestTransformations } =
@@ -71,7 +71,7 @@ describe("a session of the AI SDK's harness", () => {
     assert.deepStrictEqual(allowed(), {})
   })
 
-  it("refuses what would be passed over or would widen a rule, and leaves the network as it is", async () => {
+  it("refuses policies that it can't enforce or that widen a rule, and keeps the network unchanged", async () => {
     await using sandboxes = createSandboxes({ driver: memory(), egressBroker: recordingBroker([]) })
     const rules = { allow: { "api.test": { paths: ["/v1/**"] } } }
     const sandbox = await sandboxes.create({ egress: rules })
@@ -90,7 +90,7 @@ describe("a session of the AI SDK's harness", () => {
     assert.deepStrictEqual(sandbox.egress.rules, rules)
   })
 
-  it("hands tools neither ports nor its end", async () => {
+  it("gives tools no access to ports, stop or destroy", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const restricted = harnessSandbox(await sandboxes.create()).restricted()
     for (const name of [
@@ -105,7 +105,7 @@ describe("a session of the AI SDK's harness", () => {
     }
   })
 
-  it("is stopped and destroyed as often as one likes", async () => {
+  it("can be stopped and destroyed repeatedly", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const session = harnessSandbox(await sandboxes.create())
     await session.stop()
@@ -118,7 +118,7 @@ describe("a session of the AI SDK's harness", () => {
 })
 
 describe("a provider for the AI SDK's harness", () => {
-  it("finds a session's sandbox again by any ID, stopped ones too", async () => {
+  it("finds a session's sandbox again by any session ID, also a stopped one", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const provider = harnessSandboxProvider({ sandboxes })
     const ids = ["a", "A", "../a", "x".repeat(500), "é 1"]
@@ -135,7 +135,7 @@ describe("a provider for the AI SDK's harness", () => {
     assert.instanceOf(await rejects(unknown), SandboxNotFound)
   })
 
-  it("leaves no sandbox whose setting up failed", async () => {
+  it("leaves no sandbox when its setup failed", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const provider = harnessSandboxProvider({ sandboxes })
     const reason = new Error("no such package")

@@ -16,7 +16,7 @@ const streamed = (...pieces: ReadonlyArray<string>) =>
   ReadableStream.from(pieces.map((piece) => new TextEncoder().encode(piece)))
 
 describe("files of an AI SDK session", () => {
-  it("are null where there are none", () =>
+  it("are null when missing", () =>
     withSession(async (session) => {
       const path = "nothing/here"
       assert.isNull(await session.readFile({ path }))
@@ -43,7 +43,7 @@ describe("files of an AI SDK session", () => {
       assert.match(String(await rejects(unknown)), /klingon/)
     }))
 
-  it("are read by lines, past their end too", () =>
+  it("are read by lines, also past their end", () =>
     withSession(async (session) => {
       await session.writeTextFile({ path: "lines", content: "1\r\n2\r\n3" })
       const lines = (startLine?: number, endLine?: number) =>
@@ -58,7 +58,7 @@ describe("files of an AI SDK session", () => {
       assert.strictEqual(await lines(7), "")
     }))
 
-  it("are listed and deleted, links as themselves and folders not at all", () =>
+  it("are listed and deleted: links as links, folders not at all", () =>
     withSession(async (session) => {
       await session.run({ command: "mkdir full empty; touch full/file; ln -s full link" })
       const entries = (await session.listDirectory({ path: "." })) ?? []
@@ -77,7 +77,7 @@ describe("files of an AI SDK session", () => {
       assert.isTrue(await session.deleteFile({ path: "full/file" }))
     }))
 
-  it("are left alone by a stream that is cancelled", () =>
+  it("are unchanged after a cancelled stream", () =>
     withSession(async (session) => {
       await session.writeTextFile({ path: "big", content: "x".repeat(1 << 20) })
       const stream = await session.readFile({ path: "big" })
@@ -98,7 +98,7 @@ describe("commands of an AI SDK session", () => {
       assert.deepStrictEqual([stdout, exitCode], ["below\nada\n", 3])
     }))
 
-  it("say that they were killed at their time limit", async () => {
+  it("report that they were killed at their time limit", async () => {
     await using sandboxes = createSandboxes({ driver: memory(), execTimeout: 200 })
     const session = aiSdkSandbox(await sandboxes.create())
     const late = await session.run({ command: "sleep 60" })
@@ -123,7 +123,7 @@ describe("commands of an AI SDK session", () => {
       assert.deepStrictEqual([out, error, exitCode], ["got one\ngot two\n", "end\n", 4])
     }))
 
-  it("lose nothing of a large output that is read slowly, whatever becomes of the other", () =>
+  it("lose nothing of a large output that is read slowly, whatever happens to the other output", () =>
     withSession(async (session) => {
       const process = await session.spawn({ command: "seq 1 400000; echo x >&2" })
       await process.stderr.cancel()
@@ -132,7 +132,7 @@ describe("commands of an AI SDK session", () => {
       assert.deepStrictEqual(await process.wait(), { exitCode: 0 })
     }))
 
-  it("end when they are killed, as often as one likes", () =>
+  it("end when killed, also repeatedly", () =>
     withSession(async (session) => {
       const process = await session.spawn({ command: "sleep 600" })
       await process.kill()
@@ -141,7 +141,7 @@ describe("commands of an AI SDK session", () => {
       assert.isFalse("stdin" in process)
     }))
 
-  it("reject with the reason of their signal", () =>
+  it("reject with the reason of their aborted signal", () =>
     withSession(async (session) => {
       const controller = new AbortController()
       const { signal } = controller

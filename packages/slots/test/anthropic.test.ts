@@ -58,7 +58,7 @@ describe("Anthropic's text editor", () => {
       assert.strictEqual(empty, "The file is empty.")
     }))
 
-  it("says what it does not show of a long file", () =>
+  it("says which part of a long file it does not show", () =>
     withTools(
       async ({ edit }) => {
         await edit({ command: "create", path: "long", file_text: "x".repeat(100) })
@@ -68,7 +68,7 @@ describe("Anthropic's text editor", () => {
       { maxCharacters: 20 },
     ))
 
-  it("replaces what is there once, and refuses in the words of Anthropic's documentation", () =>
+  it("replaces a unique text, and refuses others in the words of Anthropic's documentation", () =>
     withTools(async ({ edit, sandbox }) => {
       await sandbox.files.write("a.sh", "aaa $1 b b b\n", { mode: 0o755 })
       const replace = (old_str: string, new_str?: string, path = "a.sh") =>
@@ -94,7 +94,7 @@ describe("Anthropic's text editor", () => {
       assert.strictEqual((await sandbox.files.stat("a.sh")).mode & 0o777, 0o755)
     }))
 
-  it("inserts after a line, and loses none of the edits that are made at once", () =>
+  it("inserts after a line, and loses no concurrent edit", () =>
     withTools(async ({ edit, sandbox }) => {
       const insert = (insert_line: number, insert_text: string, path = "a") =>
         edit({ command: "insert", path, insert_line, insert_text })
@@ -111,7 +111,7 @@ describe("Anthropic's text editor", () => {
       assert.strictEqual(await sandbox.files.readText("b"), "x\n")
     }))
 
-  it("refuses what is no command of it", () =>
+  it("refuses an invalid command", () =>
     withTools(async ({ edit }) => {
       for (const input of [
         { command: "undo_edit", path: "a" },
@@ -134,7 +134,7 @@ describe("Anthropic's bash tool", () => {
       assert.strictEqual(await bash({ command: 'echo "[$NAME]"', restart: true }), "[]")
     }))
 
-  it("marks a command that fails, with what it wrote", () =>
+  it("marks a failed command as an error, with its output", () =>
     withTools(async ({ bash }) => {
       assert.strictEqual(
         await message(bash({ command: "echo out; echo err >&2; false" })),
@@ -144,13 +144,13 @@ describe("Anthropic's bash tool", () => {
       assert.match(await message(bash({ command: 1 })), /input of bash/)
     }))
 
-  it("says what was killed at its time limit", async () => {
+  it("reports a kill at the time limit", async () => {
     await using sandboxes = createSandboxes({ driver: memory(), execTimeout: 1000 })
     const [tool] = anthropicSandbox(await sandboxes.create())
     assert.match(await message(calling(tool)({ command: "sleep 600" })), /time limit/)
   })
 
-  it("opens its shell anew where it could not be opened", () =>
+  it("opens its shell on the next call when it could not be opened before", () =>
     withTools(async ({ bash, sandbox }) => {
       await sandbox.stop()
       await rejects(bash({ command: "true" }))

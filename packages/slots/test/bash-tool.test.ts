@@ -14,7 +14,7 @@ describe("a sandbox of bash-tool", () => {
     assert.strictEqual(await sandbox.files.readText("a/b"), "text")
   })
 
-  it("rejects with what is no text, and ends with its signal", async () => {
+  it("rejects content that is no text, and ends with its signal", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const controller = new AbortController()
     const options = { signal: controller.signal }

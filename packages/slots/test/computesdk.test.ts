@@ -6,7 +6,7 @@ import { compute } from "computesdk"
 import { rejects } from "./rejects.ts"
 
 describe("a provider of ComputeSDK", () => {
-  it("makes sandboxes as the program and the creation say, and finds them again", async () => {
+  it("makes sandboxes with the program's and the creation's options, and finds them again", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const provider = computesdkProvider({ sandboxes, create: { tags: { made: "here" } } })
     const { sandbox } = compute({ provider })
@@ -37,7 +37,7 @@ describe("a provider of ComputeSDK", () => {
     assert.isNull(await provider.sandbox.getById("work"))
   })
 
-  it("makes them from the image that a creation names", async () => {
+  it("makes sandboxes from the image that a creation names", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const create = { image: "alpine:3.22" }
     const provider = computesdkProvider({ sandboxes, create })
@@ -70,7 +70,7 @@ describe("a provider of ComputeSDK", () => {
     assert.instanceOf(await rejects(box.getUrl({ port: 22 })), InvalidInput)
   })
 
-  it("has files", async () => {
+  it("reads, writes, lists and removes files", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const { filesystem } = await computesdkProvider({ sandboxes }).sandbox.create()
     await filesystem.writeFile("a/b.txt", "text")
@@ -85,7 +85,7 @@ describe("a provider of ComputeSDK", () => {
     assert.isFalse(await filesystem.exists("a"))
   })
 
-  it("kills its commands with its signal", async () => {
+  it("kills its commands when its signal is aborted", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const controller = new AbortController()
     const provider = computesdkProvider({ sandboxes, signal: controller.signal })

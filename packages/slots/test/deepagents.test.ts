@@ -4,7 +4,7 @@ import { DeepagentsSandbox } from "@cordon/slots/deepagents"
 import { assert, describe, it } from "@effect/vitest"
 
 describe("the backend of a deep agent", () => {
-  it("says of each file what became of it", async () => {
+  it("reports the outcome for each file", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const backend = new DeepagentsSandbox(await sandboxes.create())
     const bytes = Uint8Array.of(0xff, 0)
@@ -27,7 +27,7 @@ describe("the backend of a deep agent", () => {
     ])
   })
 
-  it("runs commands, and says what was cut", async () => {
+  it("runs commands, and reports truncated output", async () => {
     await using sandboxes = createSandboxes({ driver: memory(), outputLimit: 1000 })
     const backend = new DeepagentsSandbox(await sandboxes.create())
     assert.deepStrictEqual(await backend.execute("echo out; echo err >&2; exit 2"), {
@@ -38,13 +38,13 @@ describe("the backend of a deep agent", () => {
     assert.isTrue((await backend.execute("seq 1 10000")).truncated)
   })
 
-  it("says what was killed", async () => {
+  it("reports a killed command", async () => {
     await using sandboxes = createSandboxes({ driver: memory(), execTimeout: 200 })
     const backend = new DeepagentsSandbox(await sandboxes.create())
     assert.match((await backend.execute("sleep 60")).output, /time limit/)
   })
 
-  it("edits what is unique, with the framework's own editor", async () => {
+  it("edits a unique text with the framework's own editor", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const backend = new DeepagentsSandbox(await sandboxes.create())
     await backend.write("/workspace/a.txt", "one one")

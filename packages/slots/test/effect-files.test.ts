@@ -33,7 +33,7 @@ describe("files of an Effect program", () => {
       yield* fs.remove("a", { force: true })
     }))
 
-  test("fail with what an operating system's would", () =>
+  test("fail with the errors of an operating system", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       yield* fs.makeDirectory("d")
@@ -86,7 +86,7 @@ describe("files of an Effect program", () => {
       assert.match(reason.message, /NotFound: FileSystem\.readFile \(none\)/)
     }))
 
-  test("are linked, copied, dated and cut", () =>
+  test("are linked, copied, given times and truncated", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       yield* fs.makeDirectory("from/in", { recursive: true })
@@ -127,7 +127,7 @@ describe("files of an Effect program", () => {
       assert.strictEqual(yield* fs.readFileString("copied"), "")
     }))
 
-  test("are open at a place that reads and writes move", () =>
+  test("are open at a position that reads and writes move", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const file = yield* fs.open("file", { flag: "w+", mode: 0o600 })
@@ -182,7 +182,7 @@ describe("files of an Effect program", () => {
       )
     }))
 
-  test("are temporary as long as their scope, also where the sandbox has gone", (sandbox) =>
+  test("are removed with their scope, which closes also when the sandbox is gone", (sandbox) =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const made = yield* Effect.scoped(
@@ -222,7 +222,7 @@ describe("files of an Effect program", () => {
       ])
     }))
 
-  test("have paths that start at the sandbox's folder", () =>
+  test("have paths relative to the sandbox's folder", () =>
     Effect.gen(function* () {
       const path = yield* Path.Path
       assert.strictEqual(path.resolve("a", "../b"), "/workspace/b")

@@ -5,7 +5,7 @@ import { Outputs } from "../src/effect/outputs.ts"
 import { bytes, failure, tagOf, test, textOf } from "./effectProgram.ts"
 
 describe("commands of an Effect program", () => {
-  test("have arguments, a folder, variables and nothing of this machine's", () =>
+  test("have arguments, a folder and variables, and nothing of this machine's environment", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
@@ -22,7 +22,7 @@ describe("commands of an Effect program", () => {
       assert.strictEqual(yield* spawner.exitCode(script), 3)
     }))
 
-  test("have separate outputs, and input from a stream or by their sink", () =>
+  test("have separate outputs, and input from a stream or sink", () =>
     Effect.gen(function* () {
       const input = Stream.make(bytes("one\n"), bytes("two\n"))
       const read = "while read line; do echo got $line; done; echo end >&2; exit 4"
@@ -62,7 +62,7 @@ describe("commands of an Effect program", () => {
       assert.strictEqual(yield* tagOf(piped("fd3")), "BadArgument")
     }))
 
-  test("fail where there is no such thing, and tell no secret", () =>
+  test("that can't start fail with the reason, and repeat no secret", () =>
     Effect.gen(function* () {
       const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
       const secret = Redacted.make("hunter2\0")
@@ -92,7 +92,7 @@ describe("commands of an Effect program", () => {
       assert.strictEqual(yield* tagOf(handle.unref), "BadArgument")
     }))
 
-  test("are killed by themselves and with their scope, and fail with their input", () =>
+  test("are killed by kill() and with their scope, and fail when their input fails", () =>
     Effect.gen(function* () {
       const handle = yield* ChildProcess.make("sleep", ["600"])
       assert.isTrue(yield* handle.isRunning)
@@ -108,8 +108,8 @@ describe("commands of an Effect program", () => {
     }))
 })
 
-describe("outputs of a command", () => {
-  it("wait for the reader of each, until nobody is to come", async () => {
+describe("outputs of an Effect command", () => {
+  it("wait for each output's reader, until no reader will come", async () => {
     const outputs = new Outputs()
     const push = (_tag: "Stdout" | "Stderr") =>
       Effect.runFork(outputs.push({ _tag, bytes: new Uint8Array(1024 ** 2) }))

@@ -4,7 +4,7 @@ import { CordonMastraSandbox } from "@cordon/slots/mastra"
 import { assert, describe, it } from "@effect/vitest"
 
 describe("the sandbox of a Mastra workspace", () => {
-  it("is made with its first use, and found again by its name", async () => {
+  it("is created on its first use, and found again by its name", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const sandbox = new CordonMastraSandbox({ sandboxes, name: "work", env: { NAME: "ada" } })
     assert.isEmpty(await sandboxes.list())
@@ -20,7 +20,7 @@ describe("the sandbox of a Mastra workspace", () => {
     assert.isEmpty(await sandboxes.list())
   })
 
-  it("says what came of a command: its code, its time limit, its abort", async () => {
+  it("reports a command's exit code, timeout or abort", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const sandbox = new CordonMastraSandbox({ sandboxes })
     const failed = await sandbox.executeCommand("echo no >&2; exit 3")

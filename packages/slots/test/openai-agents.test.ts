@@ -30,7 +30,7 @@ const textOf = async (session: OpenaiAgentsSession, path: string) =>
   Buffer.from(await session.readFile({ path })).toString()
 
 describe("commands of an OpenAI Agents session", () => {
-  it("end with their code, and have the manifest's variables", () =>
+  it("return their exit code, and have the manifest's variables", () =>
     withSession(async (session) => {
       await session.applyManifest(new Manifest({ environment: { NAME: "ada" } }))
       const cmd = 'echo "$NAME"; echo no >&2; exit 3'
@@ -41,7 +41,7 @@ describe("commands of an OpenAI Agents session", () => {
       assert.match(await session.execCommand({ cmd }), /^Process exited with code 3$/m)
     }))
 
-  it("go on when they have yielded, and end by their number", () =>
+  it("continue after yielding, and are ended by their number", () =>
     withSession(async (session) => {
       const { sessionId = assert.fail("it has ended") } = await session.exec({
         cmd: "sleep 600",
@@ -54,7 +54,7 @@ describe("commands of an OpenAI Agents session", () => {
       assert.include(await session.writeStdin({ sessionId }), "session not found")
     }))
 
-  it("are cut to the tokens that are wanted, head and tail kept", () =>
+  it("are truncated to the requested tokens, keeping head and tail", () =>
     withSession(async (session) => {
       const { output, originalTokenCount } = await session.exec({
         cmd: "seq 1 10000",
@@ -64,7 +64,7 @@ describe("commands of an OpenAI Agents session", () => {
       assert.match(output, /^1\n2\n[\s\S]*tokens truncated[\s\S]*10000\n$/)
     }))
 
-  it("end with a session that is closed while they are started, and none begins after", () =>
+  it("end with a session that closes while they start, and none starts afterwards", () =>
     withSession(async (session) => {
       const starting = session.exec({ cmd: "sleep 600", yieldTimeMs: 600_000 })
       await session.close()
@@ -98,7 +98,7 @@ describe("files of an OpenAI Agents session", () => {
       assert.isFalse(await session.directoryExists("a/c"))
     }))
 
-  it("are shown to a model where they are pictures", () =>
+  it("are shown to a model if they are pictures", () =>
     withSession(async (session) => {
       await session.applyManifest(
         new Manifest({
@@ -116,7 +116,7 @@ describe("files of an OpenAI Agents session", () => {
       assert.match(await problem("."), /not a file/)
     }))
 
-  it("refuse to be used as another user", () =>
+  it("can't be accessed as another user", () =>
     withSession(async (session) => {
       assert.instanceOf(
         await rejects(session.readFile({ path: "a", runAs: "nobody" })),
@@ -127,7 +127,7 @@ describe("files of an OpenAI Agents session", () => {
 })
 
 describe("the manifest of an OpenAI Agents session", () => {
-  it("brings files and folders, of this machine too, and no links", async () => {
+  it("brings files and folders, also of this machine, and no links", async () => {
     const folder = await mkdtemp(join(tmpdir(), "cordon-manifest-"))
     try {
       await mkdir(join(folder, "src"))
@@ -155,7 +155,7 @@ describe("the manifest of an OpenAI Agents session", () => {
     }
   })
 
-  it("refuses what a sandbox has not", () =>
+  it("refuses entries that a sandbox does not support", () =>
     withSession(async (session) => {
       for (const manifest of [
         new Manifest({ entries: { data: mount({ source: "/etc" }) } }),
@@ -193,7 +193,7 @@ describe("a client of the OpenAI Agents SDK", () => {
     assert.instanceOf(await rejects(client.deserializeSessionState({})), InvalidInput)
   })
 
-  it("leaves no sandbox whose manifest can't be made", async () => {
+  it("leaves no sandbox when its manifest fails", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const client = openaiAgentsClient({ sandboxes })
     const manifest = new Manifest({ entries: { a: localFile({ src: "/does/not/exist" }) } })
@@ -204,7 +204,7 @@ describe("a client of the OpenAI Agents SDK", () => {
     assert.isTrue(await session.running())
   })
 
-  it("opens no other ports than those that it was given", async () => {
+  it("opens only the ports that it was given", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const session = await openaiAgentsClient({ sandboxes, ports: [80] }).create()
     assert.instanceOf(await rejects(session.resolveExposedPort(22)), InvalidInput)

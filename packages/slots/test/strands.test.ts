@@ -18,7 +18,7 @@ const withSandbox = async (
 }
 
 describe("a sandbox of Strands", () => {
-  it("streams what a command writes, and ends with its result", () =>
+  it("streams a command's output, and ends with its result", () =>
     withSandbox(async (sandbox) => {
       await sandbox.sandbox.files.makeDirectory("below")
       const pieces = { stdout: "", stderr: "" }
@@ -49,7 +49,7 @@ describe("a sandbox of Strands", () => {
       { outputLimit: 1000 },
     ))
 
-  it("runs code by its interpreter, and no other command", () =>
+  it("runs code only with its interpreter", () =>
     withSandbox(async (sandbox) => {
       const { stdout } = await sandbox.executeCode("x=it\necho $x\\'s", "sh")
       assert.strictEqual(stdout, "it's\n")
@@ -61,7 +61,7 @@ describe("a sandbox of Strands", () => {
       }
     }))
 
-  it("throws the framework's errors where a command is killed", async () => {
+  it("throws the framework's errors when a command is killed", async () => {
     const controller = new AbortController()
     await withSandbox(
       async (sandbox) => {
@@ -81,7 +81,7 @@ describe("a sandbox of Strands", () => {
     )
   })
 
-  it("has files", () =>
+  it("reads, writes, lists and removes files", () =>
     withSandbox(async (sandbox) => {
       const bytes = Uint8Array.of(0xff, 0)
       await sandbox.writeFile("a/b", bytes)

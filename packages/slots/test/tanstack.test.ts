@@ -4,7 +4,7 @@ import { tanstackSandbox } from "@cordon/slots/tanstack"
 import { assert, describe, it } from "@effect/vitest"
 
 describe("a sandbox of TanStack AI", () => {
-  it("is found by the ID that it was made for, and by its own", async () => {
+  it("is found by the requested ID, and by its own", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const provider = tanstackSandbox({ sandboxes })
     const made = await provider.create({ id: "thread:1/ä", env: { TOKEN: "secret" } })
@@ -25,7 +25,7 @@ describe("a sandbox of TanStack AI", () => {
     assert.isEmpty(await sandboxes.list())
   })
 
-  it("has files, variables, and no port that it was not given", async () => {
+  it("has files, variables, and only the ports that it was given", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const handle = await tanstackSandbox({ sandboxes }).create({})
     const { fs, process, env, ports } = handle

@@ -22,7 +22,7 @@ const textOf = (parts: ReadonlyArray<string>, end: boolean) => parts.join("\n") 
 
 describe("LineWindow", () => {
   it.prop(
-    "cuts out the same lines as splitting the whole text, however it is chunked",
+    "selects the same lines as splitting the whole text, however it is chunked",
     [lines, ended, small, small, small],
     ([parts, end, start, count, size]) => {
       const text = textOf(parts, end)
@@ -40,7 +40,7 @@ describe("LineWindow", () => {
   )
 
   it.prop(
-    "never keeps more than its limit, and only whole lines unless one alone is too long",
+    "keeps at most its limit, and only whole lines unless a single one is too long",
     [lines, ended, small, small],
     ([parts, end, limit, size]) => {
       const text = textOf(parts, end)

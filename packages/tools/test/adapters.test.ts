@@ -21,7 +21,7 @@ const imported = (entry: string): Array<string> => {
   return JSON.parse(output.toString("utf8"))
 }
 
-describe("what an entry point loads", () => {
+describe("an entry point of @cordon/tools", () => {
   it.each([
     ["", []],
     ["/ai-sdk", ["ai"]],
@@ -32,7 +32,7 @@ describe("what an entry point loads", () => {
     ["/mastra", ["@mastra/core"]],
     ["/openai", []],
     ["/openai-agents", ["@openai/agents"]],
-  ])("@cordon/tools%s: no other framework", (path, frameworks) => {
+  ])("imports no other framework: @cordon/tools%s", (path, frameworks) => {
     assert.sameMembers(imported(`@cordon/tools${path}`), ["@cordon/core", "effect", ...frameworks])
   })
 })

@@ -62,7 +62,7 @@ describe("sandbox_apply_patch with the form that begins with *** Begin Patch", (
     assert.match(text, /Added \/.*docs\/new\.md\nUpdated \/.*a\.js\nRemoved .*old\.txt/)
   })
 
-  it("inserts after a line that is named, and at the end of a file", async () => {
+  it("inserts after a named line, and at the end of a file", async () => {
     await using box = await openBox()
     await write(box, { f: "one\ntwo\nthree\n" })
     await box.ok(tool, begin("*** Update File: f", "@@ one", "+1.5", "@@", "+four"))
@@ -71,7 +71,7 @@ describe("sandbox_apply_patch with the form that begins with *** Begin Patch", (
     assert.deepStrictEqual(await read(box, "f"), ["one\n1.5\ntwo\nthree\n4\n"])
   })
 
-  it("takes a patch in a fence, and a blank line that lost its blank", async () => {
+  it("accepts a patch in a code fence, and a blank line without its leading space", async () => {
     await using box = await openBox()
     await write(box, { f: "one\n\ntwo\n" })
     const { patch } = begin("*** Update File: f", "@@", " one", "", "-two", "+2", "")
@@ -92,7 +92,7 @@ describe("sandbox_apply_patch with the form that begins with *** Begin Patch", (
     assert.deepStrictEqual(await read(box, "f", "g"), ["one\n", undefined])
   })
 
-  it("refuses one without an end, which may be cut off", async () => {
+  it("refuses a patch without an end marker, which may be truncated", async () => {
     await using box = await openBox()
     const cut = patchOf("*** Begin Patch", "*** Add File: f", "+one")
     await box.failed(tool, cut, "InvalidInput", /no .*End Patch/)
@@ -100,7 +100,7 @@ describe("sandbox_apply_patch with the form that begins with *** Begin Patch", (
 })
 
 describe("sandbox_apply_patch with a unified diff", () => {
-  it("applies git's, whatever its line numbers and counts say", async () => {
+  it("applies a diff of git's with wrong line numbers and counts", async () => {
     await using box = await openBox()
     await write(box, { "src/a.js": app, "old.txt": "a\nb\n", "gone.txt": "y\n" })
     const input = patchOf(
@@ -152,14 +152,14 @@ describe("sandbox_apply_patch with a unified diff", () => {
     assert.strictEqual((await box.sandbox.files.stat("run.sh")).mode & 0o777, 0o755)
   })
 
-  it("takes the place that its line number says, of several", async () => {
+  it("picks the place that its line number gives, if several match", async () => {
     await using box = await openBox()
     await write(box, { f: "x\na\nx\na\nx\na\n" })
     await box.ok(tool, patchOf("--- f", "+++ f", "@@ -3,2 +3,2 @@", "-x", "+y", " a"))
     assert.deepStrictEqual(await read(box, "f"), ["x\na\ny\na\nx\na\n"])
   })
 
-  it("minds whether a file ends with a line break", async () => {
+  it("keeps a missing or present final line break", async () => {
     await using box = await openBox()
     const no = "\\ No newline at end of file"
     await write(box, { f: "a\nb" })
@@ -171,7 +171,7 @@ describe("sandbox_apply_patch with a unified diff", () => {
     assert.deepStrictEqual(await read(box, "f"), ["e\nd"])
   })
 
-  it("takes a line that goes and looks like a file's name for what it is", async () => {
+  it("does not mistake a removed line for a file name", async () => {
     await using box = await openBox()
     await write(box, { "f.sql": "-- old\nselect 1\n" })
     const input = patchOf(
@@ -195,7 +195,7 @@ describe("sandbox_apply_patch with a unified diff", () => {
 })
 
 describe("sandbox_apply_patch", () => {
-  it("changes nothing where a part does not fit", async () => {
+  it("changes nothing when one part does not fit", async () => {
     await using box = await openBox()
     const files = { f: "one\n", g: "two\ntwo\n" }
     await write(box, files)
@@ -220,7 +220,7 @@ describe("sandbox_apply_patch", () => {
     }
   })
 
-  it("undoes what it wrote where a later file can't be written", async () => {
+  it("restores files when a later one can't be written", async () => {
     await using box = await openBox()
     await write(box, { f: "one\n", gone: "g\n", file: "in the way\n" })
     const input = begin(
@@ -252,7 +252,7 @@ describe("sandbox_apply_patch", () => {
     assert.deepStrictEqual(await read(box, "f"), ["I\r\n2\r\n"])
   })
 
-  it("refuses more hunks than can be looked for in a large file", async () => {
+  it("refuses too many hunks for a large file", async () => {
     await using box = await openBox()
     await write(box, { f: "\n".repeat(1_000_000) })
     const hunks = Array.from({ length: 100 }, () => ["@@", "-x", "+y"]).flat()

@@ -13,7 +13,7 @@ const descriptionsOf = (settings: SettingsInput) =>
   )
 
 describe("the description of sandbox_create", () => {
-  it.live("tells a model what it gets by default, and what it may ask for at most", () =>
+  it.live("tells a model the default and maximum limits", () =>
     Effect.gen(function* () {
       const [create = "", ...others] = yield* descriptionsOf({
         image: "python:3.12",
@@ -31,7 +31,7 @@ describe("the description of sandbox_create", () => {
     }),
   )
 
-  it("is the same for programs without Effect, who are told at once of settings that can't work", async () => {
+  it("is the same for programs without Effect, which get invalid settings refused at once", async () => {
     const told = async (settings: SettingsInput) => {
       await using toolset = createTools({ driver: memory(), ...settings })
       return toolset.byName.sandbox_create.description

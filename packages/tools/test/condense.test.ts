@@ -33,7 +33,7 @@ describe("condensed output", () => {
     ],
     ["other controls", "a\0b\x07c\td\x7f\n", "abc\td\n"],
     ["nothing", "", ""],
-  ])("keeps what a terminal shows in the end of %s", (_, output, shown) => {
+  ])("keeps what a terminal finally shows of %s", (_, output, shown) => {
     assert.strictEqual(condense(output), shown)
   })
 
@@ -53,7 +53,7 @@ describe("condensed output", () => {
   )
   const output = fc.array(piece, { maxLength: 60 }).map((pieces) => pieces.join(""))
 
-  it("is the same however the output is cut", () => {
+  it("is the same however the output is split", () => {
     return fc.assert(
       fc.property(output, fc.array(fc.nat(), { maxLength: 20 }), (text, cuts) => {
         assert.strictEqual(inPieces(text, cuts), condense(text))
@@ -61,7 +61,7 @@ describe("condensed output", () => {
     )
   })
 
-  it("holds no control character but tabs and newlines, and keeps each line", () => {
+  it("contains no control character except tabs and newlines, and keeps each line", () => {
     return fc.assert(
       fc.property(fc.oneof(output, fc.string({ unit: "binary" })), (text) => {
         const shown = condense(text)
@@ -80,7 +80,7 @@ describe("condensed output", () => {
     )
   })
 
-  it("keeps one state of a progress bar that redraws for ever, in bounded memory", () => {
+  it("keeps only the last state of an endless progress bar, in bounded memory", () => {
     const condenser = new Condenser()
     let given = 0
     for (let step = 0; step < 200_000; step += 1) {
@@ -90,7 +90,7 @@ describe("condensed output", () => {
     assert.strictEqual(condenser.end(), `199999 of 200000 ${"=".repeat(49)}`)
   })
 
-  it("gives long lines away as they come, whatever they are made of", () => {
+  it("passes long lines on as they come, whatever they contain", () => {
     for (const unit of ["x", " ", "\x1b", "\x1b[", "ü", "\r ", "\x1b[31m"]) {
       const condenser = new Condenser()
       let held = 0

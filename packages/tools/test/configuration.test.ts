@@ -21,7 +21,7 @@ const defaults = {
 }
 
 describe("the configuration of container_sandbox", () => {
-  it.effect("is the documented defaults where nothing is said", () =>
+  it.effect("has the documented defaults", () =>
     Effect.gen(function* () {
       for (const nothing of [undefined, {}, { docker_host: null, image: null, pids_limit: null }]) {
         assert.deepStrictEqual(yield* configured(nothing), { engine: {}, settings: defaults })
@@ -29,7 +29,7 @@ describe("the configuration of container_sandbox", () => {
     }),
   )
 
-  it.effect("has a name for the engine, the runtime, the image and each limit", () =>
+  it.effect("has a field for the engine, the runtime, the image and each limit", () =>
     Effect.gen(function* () {
       const config = {
         docker_host: "tcp://engine.example.com:2376",
@@ -54,7 +54,7 @@ describe("the configuration of container_sandbox", () => {
     }),
   )
 
-  it.effect("comes before the environment, and that before the defaults", () =>
+  it.effect("overrides the environment, which overrides the defaults", () =>
     Effect.gen(function* () {
       const env = { CONTAINER_SANDBOX_IMAGE: "node:24", CONTAINER_SANDBOX_MEMORY: "1GiB" }
       const { settings } = yield* configured({ image: "python:3.12" }, env)
@@ -66,7 +66,7 @@ describe("the configuration of container_sandbox", () => {
     }),
   )
 
-  it.effect("is refused by the name of what is wrong", () =>
+  it.effect("is refused with the name of the wrong field", () =>
     Effect.gen(function* () {
       for (const [config, message] of [
         [{ images: "x" }, /"images": there is no such field.*docker_host, runtime, image/],
@@ -88,7 +88,7 @@ describe("the configuration of container_sandbox", () => {
     }),
   )
 
-  it("makes sandboxes, which are held to it", async () => {
+  it("makes sandboxes within its limits", async () => {
     const { settings } = await containerSandboxOptions({ memory_limit: "64MiB", pids_limit: 32 })
     await using sandboxes = createSandboxes({ driver: memory(), ...settings })
     const { info } = await sandboxes.create()
@@ -105,7 +105,7 @@ describe("the configuration of container_sandbox", () => {
     assert.strictEqual(rejected._tag, "InvalidInput")
   })
 
-  it.live("fits layers as well", () =>
+  it.live("works with layers as well", () =>
     Effect.gen(function* () {
       const { settings } = yield* configureContainerSandbox({ image: "python:3.12" })
       const { image } = yield* Effect.map(Sandboxes, ({ policy }) => policy.defaults).pipe(

@@ -4,7 +4,7 @@ import { openBox } from "./extraBox.ts"
 const edit = "sandbox_edit_file"
 
 describe("sandbox_edit_file", () => {
-  it("replaces the one place where the text stands, and nothing else", async () => {
+  it("replaces the only occurrence of the text, and nothing else", async () => {
     await using box = await openBox()
     await box.sandbox.files.write("a.js", "let a = 1\nlet b = 2\nlet c = 3\n", { mode: 0o755 })
     const input = { path: "a.js", old_string: "b = 2\nlet", new_string: "b = 4\n\tlet" }
@@ -17,14 +17,14 @@ describe("sandbox_edit_file", () => {
     assert.match(done.text, /^Replaced 1 place in \/.*\/a\.js \(line 2\)\.$/)
   })
 
-  it("takes what it is given as it is: no pattern, no group", async () => {
+  it("treats its input as literal text: no pattern, no group", async () => {
     await using box = await openBox()
     await box.sandbox.files.write("a", "x.*$& (y)")
     await box.ok(edit, { path: "a", old_string: ".*$&", new_string: "$1$$\\n" })
     assert.strictEqual(await box.sandbox.files.readText("a"), "x$1$$\\n (y)")
   })
 
-  it("refuses a text that stands there more than once, with its lines", async () => {
+  it("refuses a text that occurs more than once, and gives its lines", async () => {
     await using box = await openBox()
     const text = "a\nb\na\na\n"
     await box.sandbox.files.write("f", text)
@@ -39,7 +39,7 @@ describe("sandbox_edit_file", () => {
     await box.failed(edit, many, "EditRefused", /more than 1,000 times \(lines 1, .*10 and more\)/)
   })
 
-  it("counts places that overlap as more than one, and replaces them apart", async () => {
+  it("counts overlapping occurrences as several, and replaces those that do not overlap", async () => {
     await using box = await openBox()
     await box.sandbox.files.write("f", "aaa")
     const input = { path: "f", old_string: "aa", new_string: "b" }
@@ -48,7 +48,7 @@ describe("sandbox_edit_file", () => {
     assert.strictEqual(await box.sandbox.files.readText("f"), "ba")
   })
 
-  it("refuses a text that is not there, and says where it stands with other blanks", async () => {
+  it("refuses a missing text, and says where it occurs with other whitespace", async () => {
     await using box = await openBox()
     await box.sandbox.files.write("f", "one\n  if (x) {\n    y()\n  }\n")
     const other = { path: "f", old_string: "if (x) {\n  y()", new_string: "z" }
@@ -57,7 +57,7 @@ describe("sandbox_edit_file", () => {
     await box.failed(edit, absent, "EditRefused", /does not stand in it\. Read the file/)
   })
 
-  it("refuses an edit that says nothing", async () => {
+  it("refuses an edit that changes nothing", async () => {
     await using box = await openBox()
     await box.sandbox.files.write("f", "one")
     const same = { path: "f", old_string: "one", new_string: "one" }
@@ -66,7 +66,7 @@ describe("sandbox_edit_file", () => {
     await box.failed(edit, empty, "EditRefused", /is empty/)
   })
 
-  it("refuses what is no text, too large or not there", async () => {
+  it("refuses a file that is binary, too large or missing", async () => {
     await using box = await openBox()
     const input = { path: "f", old_string: "a", new_string: "b" }
     await box.failed(edit, input, "FileNotFound", /no file at/)
@@ -92,7 +92,7 @@ describe("sandbox_edit_file", () => {
     assert.strictEqual(await box.sandbox.files.readText("f"), "a\r\nd\ne\n")
   })
 
-  it("loses none of the edits that come at the same time", async () => {
+  it("loses no concurrent edit", async () => {
     await using box = await openBox()
     const lines = Array.from({ length: 20 }, (_, nth) => `line-${nth};`)
     await box.sandbox.files.write("f", lines.join("\n"))
@@ -105,7 +105,7 @@ describe("sandbox_edit_file", () => {
     assert.strictEqual(await box.sandbox.files.readText("f"), expected)
   })
 
-  it("takes linear time for a text that nearly stands there again and again", async () => {
+  it("takes linear time for a text with many near matches", async () => {
     await using box = await openBox()
     await box.sandbox.files.write("f", "a".repeat(4 * 1024 * 1024))
     // Compared at each place anew this would take hours.

@@ -12,8 +12,8 @@ import { asResult } from "../src/Tool.ts"
 
 const said = "s3cret at 10.0.0.1 in /var/lib/docker"
 
-describe("what a model is told of a failure", () => {
-  it("holds no text of an engine, a registry or a database", () => {
+describe("the error that a model reads", () => {
+  it("contains no text of an engine, a registry or a database", () => {
     for (const error of [
       new EngineError({
         operation: "create a sandbox",
@@ -43,13 +43,13 @@ describe("what a model is told of a failure", () => {
     )
   })
 
-  it("holds our own words on what the engine can't do", () => {
+  it("contains Cordon's own words on what the engine can't do", () => {
     const detail = "its runtime keeps the files where the engine does not see them"
     const error = EngineError.notDone("snapshot a sandbox", detail)
     assert.include(errorMessage(error), detail)
   })
 
-  it.effect("is in the program's log as a whole", () =>
+  it.effect("is complete in the program's log", () =>
     Effect.gen(function* () {
       const logged: Array<unknown> = []
       const logger = Logger.make(({ message }) => void logged.push(message))

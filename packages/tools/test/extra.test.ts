@@ -4,15 +4,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { aiSdkTools } from "../src/adapters/ai-sdk.ts"
 import { createTools } from "../src/index.ts"
 
-describe("tools beside the eight", () => {
-  it("are none unless they are asked for", async () => {
+describe("the optional tools", () => {
+  it("are off by default", async () => {
     await using toolset = createTools({ driver: memory() })
     assert.strictEqual(toolset.tools.length, 8)
     await using none = createTools({ driver: memory(), extra: [] })
     assert.strictEqual(none.tools.length, 8)
   })
 
-  it("come after the eight, in an order of their own, each once", async () => {
+  it("follow the standard tools in a fixed order, each once", async () => {
     await using toolset = createTools({ driver: memory(), extra: ["patch", "edit", "edit"] })
     assert.deepStrictEqual(
       toolset.tools.slice(8).map(({ name }) => name),
@@ -23,12 +23,12 @@ describe("tools beside the eight", () => {
     assert.isDefined(tools.sandbox_exec.execute)
   })
 
-  it("are refused by a name that there is not", () => {
+  it("are refused by an unknown name", () => {
     const extra: Array<never> = JSON.parse('["edits"]')
     assert.throws(() => createTools({ driver: memory(), extra }), /extra/)
   })
 
-  it("act on one sandbox too, and name none", async () => {
+  it("can act on one sandbox, without a field that names it", async () => {
     await using sandboxes = createSandboxes({ driver: memory() })
     const sandbox = await sandboxes.create({ name: "mine" })
     await using toolset = createTools({ sandbox, extra: ["edit"] })
@@ -44,7 +44,7 @@ describe("tools beside the eight", () => {
     assert.strictEqual(await sandbox.files.readText("a"), "two")
   })
 
-  it("are written down as the others are", async () => {
+  it("are reported to onToolCall as the others are", async () => {
     const calls: Array<string> = []
     await using toolset = createTools({
       driver: memory(),

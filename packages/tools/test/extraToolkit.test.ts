@@ -13,12 +13,12 @@ import { allExtraTools } from "../src/extra.ts"
 
 const { sandbox_edit_file, sandbox_shell } = ExtraSandboxToolkit.tools
 
-describe("the toolkit of the tools beside the eight", () => {
-  it("has all of them", () => {
+describe("the toolkit of the optional tools", () => {
+  it("contains all of them", () => {
     assert.sameMembers(Object.keys(ExtraSandboxToolkit.tools), Object.keys(allExtraTools))
   })
 
-  it.effect("is chosen from, and runs beside the eight in the same session", () =>
+  it.effect("can be reduced, and runs beside the standard tools in the same session", () =>
     Effect.gen(function* () {
       const toolkit = yield* Toolkit.merge(
         SandboxToolkit,

@@ -12,7 +12,7 @@ describe("the container_sandbox capability and the Coding (Container) harness", 
     { FEATURE_DOCKER_CAPABILITY: "true" },
     { FEATURE_CONTAINER_SANDBOX: "true", FEATURE_DOCKER_CAPABILITY: "false" },
   ]
-  it.effect.each(on)("are there with %o", (env) =>
+  it.effect.each(on)("are present with %o", (env) =>
     Effect.gen(function* () {
       const capability = Option.getOrThrow(yield* containerSandboxCapability)
       assert.strictEqual(capability.id, "container_sandbox")
@@ -34,7 +34,7 @@ describe("the container_sandbox capability and the Coding (Container) harness", 
     { FEATURE_DOCKER_CAPABILITY: "no" },
     { FEATURE_CONTAINER_SANDBOX: "false", FEATURE_DOCKER_CAPABILITY: "true" },
   ]
-  it.effect.each(off)("are not there with %o", (env) =>
+  it.effect.each(off)("are absent with %o", (env) =>
     Effect.gen(function* () {
       assert.isTrue(Option.isNone(yield* containerSandboxCapability))
       assert.isTrue(Option.isNone(yield* codingContainerHarness))
@@ -47,7 +47,7 @@ describe("the container_sandbox capability and the Coding (Container) harness", 
     { FEATURE_DOCKER_CAPABILITY: "2" },
     { FEATURE_CONTAINER_SANDBOX: "true", FEATURE_DOCKER_CAPABILITY: "enabled" },
   ]
-  it.effect.each(bad)("refuse %o by the flag's name", (env) =>
+  it.effect.each(bad)("refuse %o with the flag's name", (env) =>
     Effect.gen(function* () {
       for (const feature of [containerSandboxCapability, codingContainerHarness]) {
         const error = yield* Effect.flip<

@@ -38,14 +38,14 @@ describe("sandbox_glob", () => {
     assert.strictEqual(text, expected.length === 0 ? "No file fits." : expected.join("\n"))
   })
 
-  it("finds by an absolute path, and outside of the working directory", async () => {
+  it("finds by an absolute path, and outside the working directory", async () => {
     await using box = await openBox()
     await write(box, { "/opt/x/y.conf": "", "/opt/z.conf": "" })
     const { paths } = await box.ok("sandbox_glob", { pattern: "/opt/**/*.conf" })
     assert.deepStrictEqual(paths, ["/opt/x/y.conf", "/opt/z.conf"])
   })
 
-  it("tells of a folder that is not there, and of a pattern that is too much", async () => {
+  it("fails for a missing folder, and for a pattern that is too complex", async () => {
     await using box = await openBox()
     const input = { pattern: "*.ts", path: "nowhere" }
     await box.failed("sandbox_glob", input, "FileNotFound", /no file at/)
@@ -53,7 +53,7 @@ describe("sandbox_glob", () => {
     await box.failed("sandbox_glob", many, "InvalidInput", /too many alternatives/)
   })
 
-  it("keeps all paths in a file where it shows a part of them", async () => {
+  it("writes all paths to a file when it shows only some", async () => {
     await using box = await openBox()
     const names = Array.from({ length: 1200 }, (_, nth) => `f-${String(nth).padStart(4, "0")}`)
     await write(box, Object.fromEntries(names.map((name) => [name, ""])))
@@ -89,7 +89,7 @@ describe("sandbox_grep", () => {
     assert.strictEqual(text.split("\n").sort().join("\n"), expected)
   })
 
-  it("tells of what is not there, and of a pattern that is none", async () => {
+  it("fails for a missing path, and for an invalid pattern", async () => {
     await using box = await openBox()
     const away = { pattern: "a", path: "nowhere" }
     await box.failed("sandbox_grep", away, "FileNotFound", /no file at/)
@@ -97,7 +97,7 @@ describe("sandbox_grep", () => {
     await box.failed("sandbox_grep", { pattern: "(" }, "InvalidInput", /regular expression/)
   })
 
-  it("shows a part of many lines, of long ones too, and keeps all", async () => {
+  it("shows some of many lines, shortens long ones, and writes all to a file", async () => {
     await using box = await openBox()
     await write(box, { f: "x y\n".repeat(300), g: `${"x".repeat(900)}\n` })
     const { text, matches, found } = await box.ok("sandbox_grep", { pattern: "x", path: "f" })
@@ -110,7 +110,7 @@ describe("sandbox_grep", () => {
     assert.match(long.text, /^g:1: x{500}\.\.\.\n\[1 of 1 lines are shown, long lines in part/)
   })
 
-  it("keeps no more than 20 results in a sandbox", async () => {
+  it("keeps at most 20 result files in a sandbox", async () => {
     await using box = await openBox()
     await write(box, { f: "x\n".repeat(300) })
     for (let nth = 0; nth < 22; nth += 1) await box.ok("sandbox_grep", { pattern: "x" })

@@ -38,7 +38,7 @@ describe("a glob", () => {
     assert.strictEqual(fits(glob, path), expected)
   })
 
-  it("fits names as Node's own does", () => {
+  it("matches names as Node's own glob does", () => {
     const letters = ["a", "b", "*", "?"]
     const words = (length: number): Array<string> =>
       length === 0 ? [""] : words(length - 1).flatMap((word) => letters.map((more) => word + more))

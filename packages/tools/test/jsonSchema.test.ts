@@ -47,7 +47,7 @@ describe.each(allTools)("the JSON Schemas of $name", (tool) => {
     }
   })
 
-  it("hold the example that the description gives", () => {
+  it("accept the example in the description", () => {
     const example = /^Example: (\{.*?\})(?: puts .*)?$/m.exec(tool.description)?.[1]
     if (example === undefined) return assert.include(["sandbox_list", ""], tool.name)
     const validate = ajv.compile(tool.inputSchema)
@@ -82,8 +82,8 @@ describe("JSON Schema and Effect Schema", () => {
   }
 })
 
-describe("the tools", () => {
-  it("are eight, with names that every API takes and descriptions of a bearable length", () => {
+describe("the standard tools", () => {
+  it("are eight, with names and descriptions that every API accepts", () => {
     const tools = Object.entries(sandboxTools)
     assert.strictEqual(tools.length, 8)
     for (const [name, tool] of tools) {

@@ -13,17 +13,17 @@ const typeOf = (kind: string) =>
         : "image/jpeg"
 
 describe("pictures", () => {
-  it.each(Object.entries(pictures))("of kind %s are recognised and fit", (kind, bytes) => {
+  it.each(Object.entries(pictures))("of type %s are recognised and accepted", (kind, bytes) => {
     assert.strictEqual(pictureType(bytes.subarray(0, 16)), `image/${kind}`)
     assert.isUndefined(unfitPicture(typeOf(kind), bytes))
   })
 
-  it.each(Object.entries(pictures))("of kind %s that are not whole are refused", (kind, bytes) => {
+  it.each(Object.entries(pictures))("of type %s that are truncated are refused", (kind, bytes) => {
     const half = bytes.subarray(0, Math.floor(bytes.length / 2))
     assert.include(unfitPicture(typeOf(kind), half), "not whole")
   })
 
-  it("of more pixels than any provider takes are refused", () => {
+  it("with more pixels than any provider accepts are refused", () => {
     const wide = Buffer.from(pictures.png)
     wide.writeUInt32BE(8001, 16)
     assert.include(unfitPicture("image/png", wide), "8001 x 1 pixels")
@@ -31,7 +31,7 @@ describe("pictures", () => {
     assert.include(unfitPicture("image/png", wide), "damaged")
   })
 
-  it("of random bytes throw nothing", () => {
+  it("from random bytes do not throw", () => {
     const types = ["image/png", "image/jpeg", "image/gif", "image/webp"] as const
     const starts = Object.values(pictures).map((bytes) => bytes.subarray(0, 24))
     return fc.assert(

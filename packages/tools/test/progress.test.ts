@@ -13,17 +13,17 @@ describe("the line of output that is shown as progress", () => {
     [`${"x".repeat(5000)}\nlast`, "last"],
     ["y".repeat(5000), "y".repeat(200)],
     ["caf\u00e9 \u2713\n", "caf\u00e9 \u2713"],
-  ])("is the last that says anything: %j", (output, line) => {
+  ])("is the last non-empty one: %j", (output, line) => {
     assert.strictEqual(new LatestLine().push(bytes(output)), line)
   })
 
-  it("is none where nothing is said", () => {
+  it("is none for empty output", () => {
     for (const output of ["", "\n", " \r\n\t", "\u001b[2J"]) {
       assert.isUndefined(new LatestLine().push(bytes(output)))
     }
   })
 
-  it("is joined where a piece ends within a line or a character", () => {
+  it("is joined when a piece ends within a line or a character", () => {
     const latest = new LatestLine()
     const all = bytes("first\nhälf a line\n")
     // Between the two bytes of the ä.
@@ -35,7 +35,7 @@ describe("the line of output that is shown as progress", () => {
 })
 
 describe("a tool of a promise toolset", () => {
-  it("reports its progress to the callback that it is given", async () => {
+  it("reports its progress to the given callback", async () => {
     await using toolset = createTools({ driver: memory() })
     const { sandbox_create, sandbox_exec } = toolset.byName
     await sandbox_create.execute({ name: "box" })

@@ -4,7 +4,7 @@ import { openBox } from "./extraBox.ts"
 const shell = "sandbox_shell"
 
 describe("sandbox_shell", () => {
-  it("keeps variables and the folder, each sandbox its own", async () => {
+  it("keeps variables and the folder, separately for each sandbox", async () => {
     await using box = await openBox()
     await box.toolset.sandboxes.create({ name: "other" })
     await box.ok(shell, { command: "mkdir -p /tmp/x; cd /tmp/x; X=1" })
@@ -15,7 +15,7 @@ describe("sandbox_shell", () => {
     assert.notInclude(other.text, "/tmp/x")
   })
 
-  it("begins anew where it is asked to, without a command too", async () => {
+  it("restarts on request, also without a command", async () => {
     await using box = await openBox()
     await box.ok(shell, { command: "X=1" })
     await box.ok(shell, { restart: true })
@@ -23,7 +23,7 @@ describe("sandbox_shell", () => {
     assert.strictEqual(text, "x")
   })
 
-  it("is another one in a sandbox that was made anew under the same name", async () => {
+  it("starts a new shell in a sandbox made again under the same name", async () => {
     await using box = await openBox()
     await box.ok(shell, { command: "X=1" })
     await box.sandbox.remove()
@@ -33,7 +33,7 @@ describe("sandbox_shell", () => {
     assert.strictEqual(text, "x")
   })
 
-  it("is one, though the first calls come at the same time", async () => {
+  it("starts one shell for concurrent first calls", async () => {
     await using box = await openBox()
     await box.ok(shell, { command: "N=0" })
     const add = () => box.ok(shell, { command: "N=$((N + 1))" })
@@ -41,7 +41,7 @@ describe("sandbox_shell", () => {
     assert.strictEqual((await box.ok(shell, { command: "echo $N" })).text, "10")
   })
 
-  it("tells exit codes, errors and input as sandbox_exec does", async () => {
+  it("handles exit codes, errors and input as sandbox_exec does", async () => {
     await using box = await openBox()
     const input = { command: "cat; echo no >&2; exit 3", stdin: "yes\n" }
     const { text } = await box.ok(shell, input)
@@ -49,7 +49,7 @@ describe("sandbox_shell", () => {
     assert.strictEqual((await box.ok(shell, { command: "true" })).text, "[exit code 0, no output]")
   })
 
-  it("keeps the whole of an output that it cuts", async () => {
+  it("writes an output that it truncates to a file", async () => {
     await using box = await openBox()
     const { text } = await box.ok(shell, { command: "seq 1 20000; echo bad >&2" })
     const [, path = ""] = / the middle was cut\. All of it is in (\S+): /.exec(text) ?? []
@@ -59,8 +59,8 @@ describe("sandbox_shell", () => {
   })
 })
 
-describe("tools for what a driver lacks", () => {
-  it("say that there is none", async () => {
+describe("tools for a feature that the driver lacks", () => {
+  it("fail with an error that says so", async () => {
     await using box = await openBox()
     await box.failed("sandbox_ports", {}, "Unsupported", /no ports/)
     await box.failed("sandbox_process_logs", {}, "Unsupported", /no processes/)

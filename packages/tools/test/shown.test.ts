@@ -15,13 +15,13 @@ const opened = async () => {
 
 const outputOf = (result: ToolResult) => (result.ok ? result.output : assert.fail(result.text))
 
-describe("what a model gets", () => {
+describe("the result that a model reads", () => {
   it.each([
     ["image/png", pictures.png],
     ["image/gif", pictures.gif],
     ["image/webp", pictures.webp],
     ["image/jpeg", pictures.jpeg],
-  ] as const)("is a picture of a file of kind %s", async (mediaType, bytes) => {
+  ] as const)("is a picture for a file of type %s", async (mediaType, bytes) => {
     await using box = await opened()
     await box.write("p", bytes)
     for (const encoding of [undefined, "utf8", "base64", null]) {
@@ -36,7 +36,7 @@ describe("what a model gets", () => {
     }
   })
 
-  it("is the bytes of a picture where a part is asked for", async () => {
+  it("is the bytes of a picture when a part of it is requested", async () => {
     await using box = await opened()
     await box.write("p.png", pictures.png)
     const input = { path: "p.png", encoding: "base64", offset: 0 }
@@ -45,7 +45,7 @@ describe("what a model gets", () => {
     assert.isTrue(result.ok && result.pictures === undefined)
   })
 
-  it("is an error where a picture is broken, too large or none", async () => {
+  it("is an error when a picture is damaged or too large, or a file is binary", async () => {
     await using box = await opened()
     const half = pictures.png.subarray(0, 40)
     const big = Buffer.concat([pictures.jpeg, Buffer.alloc(3_500_000)])
@@ -61,7 +61,7 @@ describe("what a model gets", () => {
     }
   })
 
-  it("is the last state of output that redraws itself, while the program gets every byte", async () => {
+  it("has the last state of redrawn output, while the program gets every byte", async () => {
     await using box = await opened()
     const command = String.raw`printf '\033[32m10%%\r100%%\033[0m\ndone\n'; printf 'a\rb' >&2`
     const result = await box.call("sandbox_exec", { command })
@@ -70,7 +70,7 @@ describe("what a model gets", () => {
     assert.strictEqual(outputOf(result)["stderr"], "a\rb")
   })
 
-  it("is whole where only redraws go past the limit", async () => {
+  it("is not truncated when only redraws exceed the limit", async () => {
     await using box = await opened()
     const command = `echo first; for n in $(seq 1 9000); do printf '\\r%s of 9000' $n; done; echo; echo last`
     const result = await box.call("sandbox_exec", { command, timeout_seconds: 60 })

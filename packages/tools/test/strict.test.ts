@@ -37,7 +37,7 @@ const broken = (schema: unknown, path: string): ReadonlyArray<string> => {
 }
 
 describe.each(tools)("the strict schema of $name", (tool) => {
-  it("keeps to the rules of strict modes, and names every field", () => {
+  it("follows the rules of strict modes, and requires every field", () => {
     assert.deepStrictEqual(broken(tool.strictInputSchema, tool.name), [])
     assert.deepStrictEqual(
       Object.keys(tool.strictInputSchema.properties),
@@ -46,7 +46,7 @@ describe.each(tools)("the strict schema of $name", (tool) => {
     assert.isUndefined(tool.strictInputSchema.properties["anyOf"])
   })
 
-  it("lets fields be null that may be left out, and no others", () => {
+  it("allows null for optional fields, and for no others", () => {
     for (const schema of [tool.strictInputSchema, nullableSchemaOf(tool.inputSchema)]) {
       for (const [name, field] of Object.entries(schema.properties)) {
         const nullable = JSON.stringify(field).includes('{"type":"null"}')
@@ -56,7 +56,7 @@ describe.each(tools)("the strict schema of $name", (tool) => {
     }
   })
 
-  it.effect("takes null for a field that is left out, and for no other", () =>
+  it.effect("accepts null for an optional field, and for no other", () =>
     Effect.gen(function* () {
       const codec: Schema.Codec<unknown, unknown> = tool.input
       const decode = Schema.decodeUnknownEffect(codec, { onExcessProperty: "error" })
@@ -77,7 +77,7 @@ describe.each(tools)("the strict schema of $name", (tool) => {
 })
 
 describe("a call by the strict schema", () => {
-  it("gives variables as a list of names and values", async () => {
+  it("passes variables as a list of names and values", async () => {
     await using toolset = createTools({ driver: memory() })
     const { sandbox_create, sandbox_exec } = toolset.byName
     const created = await sandbox_create.execute({ name: "box", image: null, memory: null })

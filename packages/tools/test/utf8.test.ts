@@ -20,7 +20,7 @@ describe("UTF-8", () => {
     assert.isDefined(decodeText(tail.subarray(strayBytes(tail))))
   })
 
-  it("does not take binary for text", () => {
+  it("does not mistake binary for text", () => {
     assert.isUndefined(decodeText(Uint8Array.of(0x89, 0x50, 0x4e, 0x47)))
     assert.isUndefined(decodeText(Uint8Array.of(0x61, 0, 0x62)))
     assert.isUndefined(decodeText(Buffer.from("gr\xfcn", "latin1")))

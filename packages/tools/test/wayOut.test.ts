@@ -16,8 +16,8 @@ const egress = {
 const toolsWith = (options: Partial<CreateSandboxesOptions>) =>
   createTools({ driver: memory(), egressBroker: recordingBroker([]), ...options })
 
-describe("a model whose sandboxes have rules for their way out", () => {
-  it("is told what its sandbox reaches, and no key", async () => {
+describe("a model whose sandboxes have egress rules", () => {
+  it("reads what its sandbox can reach, and no secret", async () => {
     await using toolset = toolsWith({ egress })
     const result = await toolset.byName.sandbox_create.execute({ name: "box" })
     assert.include(
@@ -27,13 +27,13 @@ describe("a model whose sandboxes have rules for their way out", () => {
     assert.notInclude(JSON.stringify(result), "the-key")
   })
 
-  it("is told that nothing is reached while its way out is closed", async () => {
+  it("reads that its sandbox can reach nothing when no destination is allowed", async () => {
     await using toolset = toolsWith({ egress: { allow: {} } })
     const result = await toolset.byName.sandbox_create.execute({ name: "box" })
     assert.include(result.text, "with a way out that is closed for now")
   })
 
-  it("is told before what the network bridge reaches", async () => {
+  it("reads in the tool's description what the network bridge reaches", async () => {
     await using toolset = toolsWith({ egress })
     const { description } = toolset.byName.sandbox_create
     assert.include(
@@ -43,7 +43,7 @@ describe("a model whose sandboxes have rules for their way out", () => {
     assert.notInclude(description, "the-key")
   })
 
-  it("is shown a long list of destinations cut short", async () => {
+  it("reads a shortened list when there are many destinations", async () => {
     const names = Array.from({ length: 60 }, (_, index) => [`a${index}.test`, {}] as const)
     await using toolset = toolsWith({ egress: { allow: Object.fromEntries(names) } })
     const { text } = await toolset.byName.sandbox_create.execute({ name: "box" })
