@@ -32,48 +32,50 @@ import { type Ulimits, ulimitsOf } from "./Ulimits.ts"
 import { makeNetworksAhead } from "./warm/networksAhead.ts"
 import { makeWarmPool, type WarmPoolOptions, warmPoolOptions } from "./warm/WarmPool.ts"
 
-/** What can be set about a driver over any Docker Engine. */
+/** Options of a driver over any Docker Engine. */
 export interface DockerDriverOptions {
   /**
-   * By what the engine is known in a lease store that several hosts share; the engine's own ID where
-   * absent. Engines of cloned machines have one ID, and all but one are refused: give each its own,
-   * and the same one for each process that uses the engine.
+   * The engine's name in a lease store that several hosts share. Default: the engine's own ID.
+   * Engines of cloned machines have the same ID, and all but one are refused: give each engine its
+   * own `hostId`, and give the same `hostId` to every process that uses the engine.
    */
   readonly hostId?: string
-  /** Addresses that sandboxes' networks are cut from: `10.213.0.0/16`, which holds 8,192 networks. */
+  /** The address range of the sandboxes' networks. Default: `10.213.0.0/16`, which holds 8,192 networks. */
   readonly subnetPool?: string
-  /** What the daemon calls a runtime, where it is not one of the usual names. */
+  /** The daemon's name of a runtime, if it is not one of the usual names. */
   readonly runtimeNames?: Partial<Record<Runtime, string>>
   /**
-   * Sandboxes that are made before they are asked for: a number of containers of each kind, or more
-   * in detail. `CONTAINER_SANDBOX_WARM_POOL` where absent, and none where that is absent too.
+   * Containers that are made before a sandbox is requested: a number for each kind, or detailed
+   * options. Default: `CONTAINER_SANDBOX_WARM_POOL`, or no warm pool.
    */
   readonly warmPool?: number | WarmPoolOptions
   /** The proxies of sandboxes with an allow-list of destinations. */
   readonly egress?: EgressOptions
   /**
    * Whether sandboxes with the network `bridge` reach link-local addresses (169.254.0.0/16), where
-   * clouds serve metadata and credentials: false. On Google Cloud the name server is there as well:
-   * give the engine another one (`dns` in its `daemon.json`), or set this.
+   * clouds serve metadata and credentials. Default: false. On Google Cloud the name server is there
+   * as well: give the engine another one (`dns` in its `daemon.json`), or set this.
    */
   readonly linkLocal?: boolean
   /**
-   * Open files and processes that each process may have: `CONTAINER_SANDBOX_ULIMITS`
-   * (`nofile=16384,nproc=32768`) where absent, and the engine's defaults where that is absent too.
+   * The ulimits of each process: open files and number of processes. Default:
+   * `CONTAINER_SANDBOX_ULIMITS` (`nofile=16384,nproc=32768`), or the engine's defaults.
    */
   readonly ulimits?: Ulimits
   /**
-   * Whether each sandbox is held to as many CPUs as its limit allows, so that builds inside start no more jobs than
-   * that: true, where the engine can. Sandboxes are spread over the CPUs; two that are busy at a time may still
-   * have to share one while another is idle. `false` leaves them all CPUs, and tells programs by environment
-   * variables how many to use. The limit itself holds in both cases.
+   * Whether each sandbox is pinned to as many CPUs as its limit allows, so that builds inside start
+   * no more jobs than that. Default: true, if the engine supports it. Sandboxes are spread over the
+   * CPUs; two busy sandboxes may still share one CPU while another is idle. With `false` a sandbox
+   * may use all CPUs, and environment variables tell programs how many to use. The limit itself
+   * applies in both cases.
    */
   readonly cpusets?: boolean
 }
 
 /**
- * What a Docker sandbox is, over whatever reaches an engine: one container and one network, found
- * again by their labels, used through commands that run inside.
+ * The driver for Docker, over any connection to an engine. A sandbox is one container and one
+ * network. The driver finds both by their labels, and uses the sandbox through commands that run
+ * inside it.
  */
 export const layerDriver = (
   options: DockerDriverOptions = {},

@@ -16,8 +16,9 @@ import type {
 /** The attachment of a running command, or of a container's main process. */
 export interface ExecConnection {
   /**
-   * Hands the output, multiplexed frames of stdout and stderr, to `take` piece by piece as it comes. A
-   * piece is the taker's only until it returns: its memory is used again. `take` says whether it wants the next one; if not, none comes until `resume`. To be called once.
+   * Passes the output, multiplexed frames of stdout and stderr, to `take` piece by piece as it
+   * arrives. A piece is valid only until `take` returns: its memory is reused. `take` returns
+   * whether it wants the next piece; if not, none comes until `resume`. Call it only once.
    */
   readonly receive: (take: (piece: Uint8Array) => boolean) => {
     readonly resume: () => void
@@ -44,7 +45,7 @@ export interface NetworkSpec {
   readonly IPAM: { readonly Config: ReadonlyArray<{ readonly Subnet: string }> }
 }
 
-/** What a container is made of. There is no privileged option, no mount and no device on purpose. */
+/** The specification of a container. It has no privileged option, no mounts and no devices on purpose. */
 export interface ContainerSpec {
   readonly Image: string
   readonly Hostname: string
@@ -61,7 +62,7 @@ export interface ContainerSpec {
   readonly Healthcheck: { readonly Test: ["NONE"] }
   /** Seconds. */
   readonly StopTimeout: number
-  /** What is said of the network that `NetworkMode` names. */
+  /** The settings of the network that `NetworkMode` names. */
   readonly NetworkingConfig?: {
     readonly EndpointsConfig: Readonly<
       Record<string, { readonly IPAMConfig: { readonly LinkLocalIPs: [string] } }>
@@ -112,8 +113,8 @@ export type Filters = Readonly<Record<string, ReadonlyArray<string>>>
 
 /**
  * The calls of the Engine REST API that Cordon makes: the port that a way to reach an engine
- * implements. Every call fails with `EngineUnreachable` or, where the engine said no, with an
- * `EngineError` that has its status and message.
+ * implements. Every call fails with `EngineUnreachable`, or with an `EngineError` that has the
+ * engine's status and message if the engine refused the call.
  *
  * @see https://docs.docker.com/reference/api/engine/
  */
@@ -138,7 +139,7 @@ export class DockerEngine extends Context.Service<
     readonly networkList: (
       filters?: Filters,
     ) => Effect.Effect<ReadonlyArray<NetworkSummary>, HostError>
-    /** Gives a container a further network, with this address where one is given. */
+    /** Connects a container to another network, with this address if one is given. */
     readonly networkConnect: (
       network: string,
       container: string,
@@ -151,24 +152,27 @@ export class DockerEngine extends Context.Service<
       spec: ContainerSpec,
     ) => Effect.Effect<string, HostError>
     /**
-     * Gives it another name, of which a container has exactly one. Asked by the old name, it fails
-     * with 404 where the container has been renamed since, and with 409 where the new one is taken.
+     * Renames a container; a container has exactly one name. With the old name the call fails with
+     * 404 if the container has been renamed since, and with 409 if the new name is taken.
      */
     readonly containerRename: (name: string, newName: string) => Effect.Effect<void, HostError>
     readonly containerInspect: (id: string) => Effect.Effect<ContainerInspect, HostError>
     readonly containerList: (
       filters: Filters,
     ) => Effect.Effect<ReadonlyArray<ContainerSummary>, HostError>
-    /** What its main process wrote to standard output, as multiplexed frames. */
+    /** The standard output of its main process, as multiplexed frames. */
     readonly containerLogs: (id: string) => Stream.Stream<Uint8Array, HostError>
-    /** What a path of the container's file system names, if it exists; also before it is started. */
+    /**
+     * The stat of a path in the container's file system, if the path exists. The container need not
+     * be started.
+     */
     readonly containerPathStat: (
       id: string,
       path: string,
     ) => Effect.Effect<Option.Option<PathStat>, HostError>
     /**
-     * Unpacks a tar archive into a folder that the container has; also before it is started. A
-     * folder that is not there is refused with 404; Podman makes it.
+     * Unpacks a tar archive into an existing folder of the container, which need not be started. If
+     * the folder is missing, Docker refuses with 404; Podman makes it.
      */
     readonly containerPutArchive: (
       id: string,
@@ -176,9 +180,9 @@ export class DockerEngine extends Context.Service<
       archive: Uint8Array,
     ) => Effect.Effect<void, HostError>
     /**
-     * Attaches to standard input, output and error of its main process. Attached before the start,
-     * it misses none of the output; Podman then refuses here what it could not start. The scope's
-     * end closes the connection.
+     * Attaches to standard input, output and error of its main process. An attachment from before
+     * the start misses no output; Podman then reports a failed start here. The end of the scope
+     * closes the connection.
      */
     readonly containerAttach: (id: string) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
     readonly containerStart: (id: string) => Effect.Effect<void, HostError>
@@ -193,15 +197,15 @@ export class DockerEngine extends Context.Service<
         /** Instructions of a Dockerfile. */
         readonly changes: string
         /**
-         * Variables that the image has otherwise than the container: `NAME=value`, or a name alone
-         * for one that is not set. Podman passes over them.
+         * Variables whose value in the image differs from the container's: `NAME=value`, or a name
+         * alone for a variable that is not set. Podman ignores them.
          */
         readonly environment?: ReadonlyArray<string>
       },
     ) => Effect.Effect<void, HostError>
     readonly containerPause: (id: string) => Effect.Effect<void, HostError>
     readonly containerUnpause: (id: string) => Effect.Effect<void, HostError>
-    /** Kills it where it runs; its anonymous volumes go with it. */
+    /** Removes a container with its anonymous volumes, and kills it first if it runs. */
     readonly containerRemove: (id: string) => Effect.Effect<void, HostError>
     /** @returns the ID of the command, which is not yet started */
     /** Prepares a program in a running container, as root and with all its streams. @returns its ID */
@@ -210,7 +214,7 @@ export class DockerEngine extends Context.Service<
       command: ReadonlyArray<string>,
     ) => Effect.Effect<string, HostError>
     readonly execStart: (id: string) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
-    /** From now on, until the connection breaks. */
+    /** Events from now on, until the connection breaks. */
     readonly events: (filters: Filters) => Stream.Stream<EngineEvent, HostError>
   }
 >()("@cordon/driver-docker/DockerEngine") {}

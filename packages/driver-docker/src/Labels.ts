@@ -15,39 +15,45 @@ import {
 import { Option, Schema } from "effect"
 import { ownerOf } from "./sandbox/names.ts"
 
-/** The labels by which everything of ours is found again. Environment variables are never in them. */
+/** The labels by which Cordon finds everything that it made. They never hold environment variables. */
 export const label = {
   id: "dev.cordon.id",
   session: "dev.cordon.session",
   name: "dev.cordon.name",
   /** On everything of ours. */
   version: "dev.cordon.spec",
-  /** On what was made ahead: its name alone says whose it is. */
+  /** On things that were made ahead. Only their name says whose they are. */
   ahead: "dev.cordon.ahead",
   runtime: "dev.cordon.runtime",
   network: "dev.cordon.network",
   limits: "dev.cordon.limits",
   lease: "dev.cordon.lease",
   workdir: "dev.cordon.workdir",
-  /** As whom commands run: a name or a number, either with `:group`; empty for root. */
+  /** The user of commands: a name or a number, optionally with `:group`; empty for root. */
   user: "dev.cordon.user",
-  /** The network and the allow-list of a sandbox whose way out is a proxy. */
+  /** The network and the allow-list of a sandbox that reaches the outside only through a proxy. */
   egress: "dev.cordon.egress",
-  /** The tags as JSON, also where there are none: an image, a snapshot perhaps, may have labels of its own. */
+  /** The tags as JSON. Always set, since the image (a snapshot, for example) may have this label too. */
   tags: "dev.cordon.tags",
 } as const
 
-/** Tells the container of one request from any other of its name; later ones have a greater one. */
+/**
+ * Distinguishes containers of the same name that different requests made; a later request has a
+ * greater value.
+ */
 export const creationLabel = "dev.cordon.creation"
 
-/** The CPUs that a container runs on, where it is held to some. */
+/** The CPUs that a container is pinned to, if any. */
 export const cpusetLabel = "dev.cordon.cpuset"
 
-/** On snapshots: their names, and the names of the sandboxes that they were taken of. */
+/** On snapshots: the snapshot's name, and the name of its source sandbox. */
 export const snapshotLabel = {
   name: "dev.cordon.snapshot",
   of: "dev.cordon.snapshot.of",
-  /** `1` on one that goes with what is made from it; always there, since a container has its image's labels. */
+  /**
+   * `1` on a snapshot that is removed together with the sandbox made from it. Always set, since a
+   * container inherits its image's labels.
+   */
   passing: "dev.cordon.snapshot.passing",
 } as const
 
@@ -72,7 +78,7 @@ const encodeKind = Schema.encodeSync(KindLabels)
 const decode = Schema.decodeUnknownOption(Labels)
 const decodeKind = Schema.decodeUnknownOption(KindLabels)
 
-/** As whom and where commands run. */
+/** The user and the working folder of commands. */
 interface Identity {
   readonly workdir: string
   readonly user: string
@@ -91,11 +97,11 @@ const tagPrefix = "dev.cordon.tag."
 
 const tagLabels = (tags: Tags = {}): Readonly<Record<string, string>> => ({
   [label.tags]: JSON.stringify(tags),
-  // Each by itself as well, for an engine to look for.
+  // Each tag is also a label of its own, so that an engine can filter by it.
   ...Object.fromEntries(Object.entries(tags).map(([name, value]) => [tagPrefix + name, value])),
 })
 
-/** The label that an engine is to look for. The other tags, and whose they are, are for our side to look at. */
+/** The label that the engine filters by. Cordon itself checks the other tags and the owner. */
 export const tagFilter = (tags: Tags = {}): string | undefined =>
   Object.entries(tags)
     .slice(0, 1)
@@ -107,7 +113,7 @@ const tagsOf = (labels: Readonly<Record<string, string>>): { readonly tags?: Tag
   return Object.keys(tags).length > 0 ? { tags } : {}
 }
 
-/** The labels by which a sandbox is found again, and by which its lease is known. */
+/** The labels that identify a sandbox and hold its lease. */
 export const labelsOf = (
   id: SandboxId,
   session: SessionKey,
@@ -124,7 +130,7 @@ export const labelsOf = (
   [label.version]: "1",
 })
 
-/** Of a container that is made before anybody asks for it. */
+/** The labels of a container that is made ahead. */
 export const labelsAhead = (
   spec: Omit<SandboxSpec, "name">,
   identity: Identity,
@@ -176,7 +182,7 @@ const whoseIs = (
   ...tagsOf(container.labels),
 })
 
-/** A container as a sandbox; none where its labels are not wholly ours, whatever its name. */
+/** A container as a sandbox; none if its labels are not complete, whatever its name. */
 export const infoOf = (container: Described): Option.Option<SandboxInfo> =>
   decode(container.labels).pipe(
     Option.filter(
@@ -191,7 +197,10 @@ export const infoOf = (container: Described): Option.Option<SandboxInfo> =>
     ),
   )
 
-/** As `infoOf`, for a container that its own name has to fit, and may alone say whose it is. */
+/**
+ * Like `infoOf`, but the container's name has to fit as well. For a container made ahead only the
+ * name says whose it is.
+ */
 export const sandboxOf = (
   container: Described & { readonly name: string },
 ): Option.Option<SandboxInfo> =>

@@ -14,7 +14,8 @@ export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer
     DockerEngine,
     Effect.gen(function* () {
       const holds = yield* HoldsProcess
-      // dockerode takes as long to load as the rest of this package. Only a program that connects loads it.
+      // dockerode takes as long to load as the rest of this package, so it is loaded on the first
+      // connection.
       const { socketClient } = yield* Effect.promise(() => import("./engine/socketClient.ts"))
       return dockerEngine(engineClient(socketClient(socketPath, patience, holds)))
     }),

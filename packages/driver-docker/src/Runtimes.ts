@@ -2,7 +2,7 @@ import { isolationOf, Runtime, type RuntimeOffer } from "@cordon/core"
 import { isPodman } from "./engine/podman.ts"
 import type { EngineInfo } from "./engine/schemas.ts"
 
-/** What daemons call the runtimes, likeliest first. Register others through the driver's options. */
+/** The daemons' names of the runtimes, the most likely first. Pass other names in the driver's options. */
 export const defaultRuntimeNames: Readonly<Record<Runtime, ReadonlyArray<string>>> = {
   runc: ["runc", "io.containerd.runc.v2"],
   "sysbox-runc": ["sysbox-runc"],
@@ -10,16 +10,16 @@ export const defaultRuntimeNames: Readonly<Record<Runtime, ReadonlyArray<string>
   gvisor: ["runsc", "gvisor", "io.containerd.runsc.v1"],
 }
 
-// Unless told otherwise, gVisor keeps what is written in a file that is gone with the sandbox.
+// By default gVisor keeps written data in a file that is lost with the sandbox.
 const keepsWhatIsWritten = (args: ReadonlyArray<string>) =>
   /(?:^| )--?overlay2[= ]none(?: |$)/.test(args.join(" "))
 
-/** A runtime on offer, with the name by which the daemon has it. */
+/** An available runtime with the daemon's name for it. */
 export interface OfferedRuntime extends RuntimeOffer {
   readonly name: string
 }
 
-/** Finds our runtimes among those that a daemon has registered; what it does not offer is left out. */
+/** Finds our runtimes among those that a daemon has registered. Runtimes that it lacks are left out. */
 export const offeredRuntimes = (
   registered: NonNullable<EngineInfo["Runtimes"]>,
   names: Readonly<Record<Runtime, ReadonlyArray<string>>>,
@@ -35,14 +35,14 @@ export const offeredRuntimes = (
     }),
   )
 
-/** What an engine has on offer for sandboxes. */
+/** The runtimes that an engine offers for sandboxes. */
 export const runtimesOf = (
   host: EngineInfo,
   names: Readonly<Record<Runtime, ReadonlyArray<string>>>,
 ): ReadonlyMap<Runtime, OfferedRuntime> => {
   if (!isPodman(host)) return offeredRuntimes(host.Runtimes ?? {}, names)
-  // Whatever is asked for, Podman runs its default (crun, mostly), and does not tell which that was;
-  // it lists others that may not be there. So no more is promised than every runtime gives.
+  // Podman always runs its default runtime (usually crun) and does not say which one. It also lists
+  // runtimes that may not be installed. So only the guarantees of every runtime are promised.
   const name = host.DefaultRuntime ?? "runc"
   return offeredRuntimes({ [name]: {} }, { runc: [name], "sysbox-runc": [], kata: [], gvisor: [] })
 }

@@ -3,13 +3,13 @@ import { Config, Effect, Option, Schema } from "effect"
 
 const count = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
 
-/** What each process of a sandbox may have; the engine's own defaults where absent. */
+/** The ulimits of each process in a sandbox. Default: the engine's own. */
 export interface Ulimits {
   /** Open files: RLIMIT_NOFILE. */
   readonly nofile?: number
   /**
-   * Processes and threads of its user: RLIMIT_NPROC. The kernel counts those of the same user in all
-   * sandboxes, so that this is no place to limit one of them.
+   * Processes and threads of the user: RLIMIT_NPROC. The kernel counts a user's processes over all
+   * sandboxes, so do not use this to limit one sandbox.
    */
   readonly nproc?: number
 }
@@ -32,7 +32,7 @@ const parse = (text: string) =>
       }),
   )
 
-/** What was asked for in a program or its environment. */
+/** The ulimits from the program's options, else from the environment. */
 export const ulimitsOf = Effect.fnUntraced(
   function* (option: Ulimits | undefined) {
     const setting = Config.option(Config.String("CONTAINER_SANDBOX_ULIMITS"))

@@ -17,11 +17,11 @@ import { makeTerminals } from "./terminals.ts"
 import { makeIsIdle, makeUsageOf } from "./usage.ts"
 import { makeUsers } from "./users.ts"
 
-/** Everything that is done inside the running containers of one engine. */
+/** The operations inside the running containers of one engine. */
 export interface Containers {
   /** The connections to the containers' inits. */
   readonly connections: Connections
-  /** What the engine tells about its containers. */
+  /** The engine's events about its containers. */
   readonly hub: EventHub
   readonly exec: ReturnType<typeof makeCommands>
   readonly terminal: ReturnType<typeof makeTerminals>
@@ -36,18 +36,21 @@ export interface Containers {
   readonly forgetProcesses: ReturnType<typeof makeForgetProcesses>
 }
 
-/** How the containers of a driver differ from those that a driver makes and starts itself. */
+/**
+ * Differences between containers that something else starts (a swarm, for example) and those that
+ * the driver starts itself.
+ */
 export interface ContainersOptions {
   /**
-   * Ends all processes of a container that does not end a command when it is told to. Where absent, such a
-   * container is started anew, as is one that its own memory limit has ended.
+   * Ends all processes of a container that fails to end a command. Without it, such a container is
+   * restarted, and so is a container that its own memory limit has ended.
    */
   readonly end?: (instanceId: string) => Effect.Effect<void, HostError>
   /** Called with the labels of each container that starts. */
   readonly started?: (labels: Readonly<Record<string, string>>) => Effect.Effect<void>
 }
 
-/** Uses the containers of an engine, and watches its events, for as long as the scope lives. */
+/** Uses the containers of an engine and watches its events until the scope ends. */
 export const makeContainers = Effect.fnUntraced(function* (
   engine: DockerEngine["Service"],
   { end, started }: ContainersOptions = {},

@@ -5,8 +5,8 @@ export interface Target {
   readonly id: SandboxId
   /** The container's ID. */
   readonly instanceId: string
-  /** The user of commands that name none: a name or a number, either with `:group`; root where absent. */
+  /** The default user of commands: a name or a number, optionally with `:group`. Root if absent. */
   readonly user?: string | undefined
-  /** The folder of commands that name none. */
+  /** The default working folder of commands. */
   readonly cwd?: string | undefined
 }

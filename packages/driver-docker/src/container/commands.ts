@@ -37,7 +37,7 @@ export const makeCommands = (options: RunOptions) => {
     }),
   )
 
-  /** How a command ended. One that does not end when it is told to is ended by a start anew of its sandbox. */
+  /** How a command ended. A command that does not end when told to is ended by a restart of its sandbox. */
   const endedBy =
     ({ reset }: Connected, { rest }: Deadline) =>
     (final: Final) =>
@@ -56,7 +56,10 @@ export const makeCommands = (options: RunOptions) => {
           : Effect.succeed(ExecEvent.Exit({ ...exit, restarted: false })),
       )
 
-  /** @param isLast whether this is the last attempt; else it is repeated where the command was not sent */
+  /**
+   * @param isLast whether this is the last attempt; otherwise an attempt that did not send the
+   * command is repeated
+   */
   const attempt = (
     target: Target,
     request: ExecRequest,
@@ -69,7 +72,7 @@ export const makeCommands = (options: RunOptions) => {
         yield* requireUserNumbers(user)
         const state = before(hub, target)
         const connect = connectTo(connections, target)
-        // An open connection is there at once: a time limit would only cost time.
+        // An open connection is available at once, so the cost of a time limit is saved.
         const connected = yield* connections.isReady(target.instanceId)
           ? connect
           : deadline.before(connect)
@@ -96,7 +99,7 @@ export const makeCommands = (options: RunOptions) => {
       }),
     )
 
-  /** @param deadline the command's time, if it has begun to run already while the sandbox was being found */
+  /** @param deadline the command's deadline, if its time already started while the sandbox was located */
   return (
     target: Target,
     request: ExecRequest,

@@ -15,27 +15,27 @@ import { removalSeconds, secondsAlone } from "./removal.ts"
 export interface Connected {
   readonly init: InitConnection
   /**
-   * Waits until a call that did not end when it was told to has ended. It may end late, where the engine
-   * hung, or because its container was started anew, which ends all processes and keeps the files.
-   * A paused container is left alone: it ends the call when it goes on. Waits 8 seconds at most.
+   * Waits at most 8 seconds for the end of a call that did not end when told to. The call may end
+   * late (if the engine hung), or because its container is restarted, which ends all processes and
+   * keeps the files. A paused container is left alone: it ends the call when it is resumed.
    *
-   * @returns whether the container was started anew
+   * @returns whether the container was restarted
    */
   readonly reset: Effect.Effect<boolean, InitLost | HostError | Stuck>
 }
 
 export interface ConnectionOptions {
-  /** Ends a container whose processes do not end when they are told to. It is started anew where absent. */
+  /** Ends a container whose processes do not end when told to. Without it, the container is restarted. */
   readonly end?: ((instanceId: string) => Effect.Effect<void, HostError>) | undefined
 }
 
-// How long a caller waits for a container to be started anew.
+// How long a caller waits for a container to be restarted.
 const patience = "8 seconds"
 
 // The pause between two attempts to end a call.
 const again = "10 seconds"
 
-/** A program in POSIX sh that becomes the init, with its arguments, once it is given a line of input. */
+/** A POSIX sh program that waits for a line of input and then execs the init with its arguments. */
 export const becomesInit = `trap 'exit 0' TERM
 read -r line && unset line PWD OLDPWD SHLVL && exec ${initPath} "$@"`
 const line = new TextEncoder().encode("\n")
@@ -47,19 +47,20 @@ export const makeConnections = Effect.fnUntraced(function* (
 ) {
   const { over, byHelper, requireTables, requireHello, putInit } = yield* makeOpening(engine)
   const alone = makeKeyedLock<string>()
-  // Connections that were attached before their container's start, until the map has them.
+  // Connections that were attached before their container's start, until they are in the map.
   const attached = new Map<
     string,
     { readonly init: InitConnection; readonly scope: Scope.Closeable }
   >()
-  // Done when the next connection is found to be cut or silent.
+  // Completed when the next connection is found to be cut or silent.
   let silence = Deferred.makeUnsafe<void>()
   const tellSilence = Effect.sync(() => {
     const told = silence
     silence = Deferred.makeUnsafe()
     Deferred.doneUnsafe(told, Effect.void)
   })
-  // The connection of each container that the map has. An older one of the same container may end later.
+  // The current connection of each container. An older connection of the same container may end
+  // later.
   const current = new Map<string, InitConnection>()
 
   const drop = (instanceId: string): Effect.Effect<void> =>
@@ -68,7 +69,7 @@ export const makeConnections = Effect.fnUntraced(function* (
       return RcMap.invalidate(map, instanceId)
     })
 
-  /** Keeps the connection to a container that is opened here, in place of any other. */
+  /** Opens a connection to a container and keeps it in place of any other. */
   const keep = <E>(
     instanceId: string,
     open: Effect.Effect<InitConnection, E, Scope.Scope>,
@@ -96,8 +97,8 @@ export const makeConnections = Effect.fnUntraced(function* (
     over(engine.containerAttach(instanceId), removal, first)
 
   /**
-   * Attaches to a container that has the init, and starts it. Where the container runs already, this has no
-   * effect on its connection.
+   * Attaches to a container that has the init, and starts the container. If the container already
+   * runs, its connection is not affected.
    */
   const launch = <E>(
     instanceId: string,
@@ -109,7 +110,7 @@ export const makeConnections = Effect.fnUntraced(function* (
       Effect.tap(attach(instanceId, removal), () => start),
     )
 
-  /** As `launch`, for a container that has ended: puts the init in anew first. */
+  /** Like `launch`, for a container that has ended: copies the init into it again first. */
   const relaunch = Effect.fnUntraced(function* (instanceId: string) {
     yield* requireTables(instanceId)
     const { Image, Config } = yield* engine.containerInspect(instanceId)
@@ -157,7 +158,7 @@ export const makeConnections = Effect.fnUntraced(function* (
     let isReset = Deferred.makeUnsafe<boolean, HostError>()
     let isResetting = false
     const told = Effect.raceFirst(Effect.as(init.unanswered, true), Effect.as(init.lost, false))
-    // Ends what the sandbox does not end by itself.
+    // Ends calls that the sandbox does not end by itself.
     const watch = Effect.gen(function* () {
       while ((yield* told) && init.isOpen) {
         const done = isReset
@@ -174,7 +175,7 @@ export const makeConnections = Effect.fnUntraced(function* (
         yield* Effect.sleep(again)
       }
     })
-    // In the map's scope: a start anew closes the connection's own.
+    // Forked in the map's scope, because a restart closes the connection's own scope.
     yield* Effect.forkIn(watch, mapScope)
     const onLost = (error: ConnectionError) =>
       error instanceof InitLost && error.why === "silent"
@@ -215,7 +216,7 @@ export const makeConnections = Effect.fnUntraced(function* (
     idleTimeToLive: Duration.infinity,
   })
 
-  // Containers that are paused, as far as this process has been told.
+  // Containers that are paused, as far as this process knows.
   const frozen = new Set<string>()
   const thaw = (instanceId: string) =>
     Effect.sync(() => {
@@ -240,7 +241,7 @@ export const makeConnections = Effect.fnUntraced(function* (
     detail: "the container is paused",
   })
 
-  /** Has later calls take a new connection where this one does not answer. */
+  /** Makes later calls open a new connection if this one does not answer. */
   const prove = (instanceId: string, init: InitConnection): Effect.Effect<void> =>
     Effect.flatMap(init.proved, (isProved) =>
       // Another call may have replaced it already.
@@ -250,8 +251,8 @@ export const makeConnections = Effect.fnUntraced(function* (
     )
 
   /**
-   * The connection to a running container, for as long as the scope lives; a new one where there is none,
-   * or where the one there is has been silent and does not answer any more.
+   * The connection to a running container, until the scope ends. Opens a new one if there is none,
+   * or if the existing one is silent and no longer answers.
    */
   const of = (instanceId: string): Effect.Effect<Connected, HostError, Scope.Scope> => {
     // The map would remember a failure.
@@ -267,10 +268,10 @@ export const makeConnections = Effect.fnUntraced(function* (
 
   return {
     of,
-    /** Whether a container's init is connected to and answers, as far as this process has been told. */
+    /** Whether there is a connection to a container's init that answers, as far as this process knows. */
     isConnected: (instanceId: string): boolean =>
       !frozen.has(instanceId) && current.get(instanceId)?.isOpen === true,
-    /** Whether a command can be sent at once: `of` then waits for nothing. */
+    /** Whether a command can be sent at once, so that `of` does not wait. */
     isReady: (instanceId: string): boolean => {
       const init = current.get(instanceId)
       return !frozen.has(instanceId) && init?.isOpen === true && !init.isDoubtful
@@ -285,29 +286,31 @@ export const makeConnections = Effect.fnUntraced(function* (
       alone(instanceId)(Effect.andThen(paused(instanceId), engine.containerPause(instanceId))),
     paused,
     resumed: thaw,
-    /** Waits until a connection to a sandbox turns out to be cut silently: others may be cut, too. */
+    /** Waits until a connection to a sandbox turns out to be cut silently. Others may be cut too. */
     silence: Effect.suspend(() => Deferred.await(silence)),
     putInit,
     requireTables,
     launch,
-    /** Puts the init into a running container whose first process is `becomesInit`, and lets that go on. */
+    /** Copies the init into a running container whose first process is `becomesInit`, and starts it. */
     awaken: (instanceId: string, image: ImageInspect, removal: number) =>
       Effect.andThen(
         putInit(instanceId, image),
         keep(instanceId, Effect.tap(attach(instanceId, removal, line), requireHello)),
       ),
     /**
-     * Connects to a running container whose first process was the init from the start. Its first frame was
-     * sent before anybody listened.
+     * Connects to a running container whose first process has been the init from the start. The
+     * init sent its first frame before anything was connected.
      */
     greet: (instanceId: string, removal: number) => keep(instanceId, byHelper(instanceId, removal)),
     /**
-     * Lets a container that runs live for so many milliseconds without a connection. It is told by a connection of its
-     * own, since an init takes that with the first frame only; that one ends here.
+     * Lets a running container live for so many milliseconds without a connection. An init accepts
+     * this time only in the first frame of a connection, so this opens a separate connection and
+     * closes it again.
      */
     outlive: Effect.fnUntraced(function* (instanceId: string, milliseconds: number) {
       const { State } = yield* engine.containerInspect(instanceId)
-      // A paused container counts no time, and a stopped one is told its time when it starts.
+      // In a paused container no time passes, and a stopped container is told its time when it
+      // starts.
       if (!State.Running || State.Status === "paused") return
       const isTold = yield* Effect.scoped(
         Effect.flatMap(byHelper(instanceId, secondsAlone(milliseconds)), ({ proved }) => proved),
@@ -317,5 +320,4 @@ export const makeConnections = Effect.fnUntraced(function* (
     relaunch,
   }
 })
-/** What `makeConnections` gives. */
 export type Connections = Effect.Success<ReturnType<typeof makeConnections>>

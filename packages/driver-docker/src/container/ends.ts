@@ -8,10 +8,10 @@ import type { Connections } from "./connections.ts"
 import { answers, brokenConnection, Stuck } from "./refusals.ts"
 import type { Target } from "./Target.ts"
 
-// gVisor's exit code after a crash of its own kernel; a sandbox that is stopped has another code.
+// gVisor's exit code after a crash of its own kernel. A stopped sandbox has another code.
 const gvisorCrash = 2
 
-/** How often a container has ended, and its memory limit has struck, before a call began. */
+/** How often a container had ended, and had hit its memory limit, before a call began. */
 export interface Before {
   readonly deaths: number
   readonly ooms: number
@@ -22,7 +22,7 @@ export const before = (hub: EventHub, { instanceId }: Target): Before => ({
   ooms: hub.oomKills(instanceId),
 })
 
-/** What a connection's loss means for the command that went over it. */
+/** The effect of a lost connection on the command that used it. */
 const consequences = (lost: InitLost | HostError): string => {
   if (!(lost instanceof InitLost) || lost.delivered === "yes") {
     return " while a command ran, which ends within 30 s"
@@ -35,12 +35,12 @@ const consequences = (lost: InitLost | HostError): string => {
 type Relaunch = (instanceId: string) => Effect.Effect<void, HostError>
 
 /**
- * What the loss of a connection means for the command that ran over it. The command ended with the
- * container, or with the connection where the container runs on. A container that a limit of its own has
- * ended is started anew: nobody asked for its end.
+ * Decides what a lost connection means for its command. The command ended with the container or, if
+ * the container still runs, with the connection. A container that hit its own limit is restarted,
+ * because nobody asked for its end.
  *
- * @param relaunch starts a container anew; absent where none can be
- * @returns how the command ended, where the container ended
+ * @param relaunch restarts a container; absent if containers can't be restarted
+ * @returns how the command ended, if the container ended
  */
 export const judgeLoss =
   (engine: DockerEngine["Service"], hub: EventHub, relaunch?: Relaunch) =>
@@ -87,7 +87,7 @@ export const judgeLoss =
     })
 export type JudgeLoss = ReturnType<typeof judgeLoss>
 
-/** What running anything in a sandbox needs. */
+/** The dependencies of everything that runs in a sandbox. */
 export interface RunOptions {
   readonly engine: DockerEngine["Service"]
   readonly hub: EventHub

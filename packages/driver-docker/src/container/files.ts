@@ -29,7 +29,7 @@ import { brokenConnection, connectTo, explainLoss } from "./refusals.ts"
 import type { Target } from "./Target.ts"
 import { requireUserNumbers, unknownUser } from "./users.ts"
 
-/** A failure that is told as it is: a stream's that a caller gave, or one that an operation promises. */
+/** A failure that is passed on unchanged: from a stream of the caller, or one that the operation declares. */
 class Given<E> {
   readonly error: E
   constructor(error: E) {
@@ -62,7 +62,7 @@ const changeOf = ({ event, entry }: WatchEvent): FolderChange => {
   }
 }
 
-/** Files of sandboxes, read and written by their inits with the rights of their users. */
+/** Files of sandboxes. Their inits read and write them with the rights of the sandbox's user. */
 export const makeContainerFiles = (engine: DockerEngine["Service"], connections: Connections) => {
   const connect = (target: Target) => connectTo(connections, target)
 
@@ -71,7 +71,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
     user,
   })
 
-  /** Why an operation was not done, as files have it. */
+  /** Converts the reason why an operation failed into an error about a file. */
   const judge =
     (target: Target, path: string, { reset }: Connected) =>
     (error: OperationError | InvalidArchive): Effect.Effect<never, FileError> => {
@@ -181,10 +181,10 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
         stream(target, path, (actor) => folders.watch(actor, path, options)),
         changeOf,
       ),
-    /** The beginnings of files of the kernel's, as the sandbox sees them; what is not there is left out. */
+    /** The first bytes of kernel files, as the sandbox sees them. Missing files are left out. */
     gather: (target: Target, paths: readonly [string, ...ReadonlyArray<string>]) =>
       stream(target, paths[0], (actor) => files.gather(actor, paths)),
-    /** Fails where the sandbox has no such user as its commands are to run as. */
+    /** Fails if the sandbox does not have the user that its commands run as. */
     checkUser: (target: Target): Effect.Effect<void, InvalidInput | HostError> =>
       Effect.gen(function* () {
         yield* requireUserNumbers(target.user)
@@ -196,10 +196,12 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
         Effect.scoped,
         Effect.catchTag("InitLost", (lost) => Effect.fail(brokenConnection(engine, lost, ""))),
       ),
-    /** Gives a working folder that the engine made as root to the sandbox's user, where it is empty. */
+    /**
+     * Gives the working folder, which the engine made as root, to the sandbox's user if the folder
+     * is empty.
+     */
     ownWorkdir: (target: Target, path: string, user: string) =>
       at({ ...target, user: "0" }, path, (actor) => files.own(actor, path, user)),
   }
 }
-/** What `makeContainerFiles` gives. */
 export type ContainerFiles = ReturnType<typeof makeContainerFiles>

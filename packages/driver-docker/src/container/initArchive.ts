@@ -2,10 +2,10 @@ import { type ArchiveEntry, EngineError, packArchive } from "@cordon/core"
 import { initProgram } from "@cordon/init"
 import { Cache, Effect, Stream } from "effect"
 
-/** Where the init is in a container. */
+/** The path of the init in a container. */
 export const initPath = "/.cordon/init"
 
-/** The archive that puts the init into a container, whatever the image has at its path. */
+/** The archive that puts the init into a container, in place of anything that the image has at its path. */
 const make = Effect.fnUntraced(function* (architecture: string) {
   const program = yield* Effect.mapError(initProgram(architecture), ({ message }) =>
     EngineError.notDone("create a sandbox", message),
@@ -22,11 +22,11 @@ const make = Effect.fnUntraced(function* (architecture: string) {
     },
   ]
   const pieces = yield* Stream.runCollect(packArchive(Stream.fromIterable(entries))).pipe(
-    // Its entries are as they say.
+    // The entries match their headers, so packing can't fail.
     Effect.orDie,
   )
   return new Uint8Array(Buffer.concat(pieces))
 })
 
-/** Archives by the architecture that an engine names; each is made once. */
+/** Archives by the engine's name of the architecture. Each is made once. */
 export const makeInitArchives = Cache.make({ lookup: make, capacity: 4 })

@@ -3,21 +3,24 @@ import { Effect, type Scope, Stream } from "effect"
 import type { Target } from "./Target.ts"
 import { type Deadline, deadlineOf } from "./timeout.ts"
 
-/** What a driver knows about where its sandboxes are. */
+/** The driver's part of locating its sandboxes. */
 export interface Whereabouts<Place extends Target, There, E> {
-  /** The endpoint that errors name when a command's time is up before its sandbox was found. */
+  /** The endpoint named in errors when a command times out before its sandbox was found. */
   readonly endpoint: string
   /** Asks the engine for the container of an ID. */
   readonly find: (id: SandboxId) => Effect.Effect<Place, E>
   /** The `instanceId` by which the sandbox at a place is listed. */
   readonly incarnationOf: (place: Place) => string
-  /** What there is at a place to use its container by, for as long as the scope lives. */
+  /** The operations on the container at a place, valid until the scope ends. */
   readonly at: (place: Place) => Effect.Effect<There, HostError, Scope.Scope>
-  /** Puts a failure in words of the driver, where it knows more; fails with the same where absent. */
+  /**
+   * Replaces a failure by a more precise one, if the driver knows more. Without it, failures stay
+   * unchanged.
+   */
   readonly explain?: <E2>(id: SandboxId, error: E2) => Effect.Effect<never, E2 | E>
 }
 
-/** Errors after which a sandbox has to be found again: its container may be gone, stopped or elsewhere. */
+/** Errors after which the sandbox is looked up again: its container may be gone, stopped or elsewhere. */
 const questionable: ReadonlySet<unknown> = new Set([
   "SandboxNotFound",
   "SandboxNotRunning",
@@ -29,15 +32,16 @@ const questionable: ReadonlySet<unknown> = new Set([
 const isQuestionable = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && questionable.has(error._tag)
 
-/** Finds the container of a sandbox by its ID, remembers it, and does things there. */
+/** Finds the container of a sandbox by ID, remembers it, and runs operations in it. */
 export const makeLocator = <Place extends Target, There, E>(
   whereabouts: Whereabouts<Place, There, E>,
 ) => {
   const { endpoint, find, incarnationOf, at } = whereabouts
 
-  // With what is known, a command costs no look. A place names its container by the container's own ID, so
-  // that an old place never reaches another container. This is a plain map, not a `Cache`: a `Cache` shares
-  // one look between calls, but each call may hold a lease on another incarnation of the ID.
+  // With a known place a command needs no lookup. A place holds the container's own ID, so a stale
+  // place never reaches another container. This is a plain map, not a `Cache`: a `Cache` would
+  // share one lookup between calls, but each call may hold a lease on another incarnation of the
+  // ID.
   const places = new Map<SandboxId, Place>()
   const remember = (place: Place): void => void places.set(place.id, place)
   const forget = (id: SandboxId) => Effect.sync(() => void places.delete(id))
@@ -57,11 +61,11 @@ export const makeLocator = <Place extends Target, There, E>(
       const known = places.get(id)
       return known === undefined
         ? locateAnew(id)
-        : // The sandbox may have been made anew since, by another program.
+        : // Another program may have recreated the sandbox since.
           Effect.catch(own(id, known), () => locateAnew(id))
     })
 
-  /** What a failed call fails with; forgets the sandbox's place where the failure puts it in question. */
+  /** The error of a failed call. Forgets the sandbox's place if the failure makes it doubtful. */
   const explain = <E2>(id: SandboxId, error: E2): Effect.Effect<never, E2 | E> =>
     Effect.suspend(() => {
       if (!isQuestionable(error)) return Effect.fail(error)
@@ -75,8 +79,9 @@ export const makeLocator = <Place extends Target, There, E>(
   ) => Effect.flatMap(locate(id), (place) => Effect.flatMap(at(place), (there) => f(there, place)))
 
   /**
-   * Does something that lives in the caller's scope, in the container of an ID. Where the known container is gone,
-   * looks for another one and tries once more: `SandboxNotFound` comes before anything was done.
+   * Runs an operation that lives in the caller's scope in the container of an ID. If the known
+   * container is gone, looks the sandbox up again and retries once. The retry is safe:
+   * `SandboxNotFound` means that nothing was done yet.
    */
   const within = <A, E2, R = never>(
     id: SandboxId,
@@ -92,13 +97,16 @@ export const makeLocator = <Place extends Target, There, E>(
       )
     }).pipe(Effect.catch((error) => explain(id, error)))
 
-  /** As `within`, for what has ended when it returns. */
+  /** Like `within`, for an operation that is complete when it returns. */
   const on = <A, E2>(
     id: SandboxId,
     f: (there: There, place: Place) => Effect.Effect<A, E2>,
   ): Effect.Effect<A, E2 | E | SandboxNotFound | HostError> => Effect.scoped(within(id, f))
 
-  /** As `on`, never tried again: a stream that is written may be readable only once, and its errors are its own. */
+  /**
+   * Like `on`, but never retried: a stream to be written may be readable only once, and its errors
+   * are its own.
+   */
   const once = <A, E2>(
     id: SandboxId,
     f: (there: There, place: Place) => Effect.Effect<A, E2>,
@@ -108,7 +116,7 @@ export const makeLocator = <Place extends Target, There, E>(
       Effect.onError(() => forget(id)),
     )
 
-  /** As `on`, for a stream, which is never begun again. */
+  /** Like `on`, for a stream, which is never restarted. */
   const streamOn = <A, E2>(
     id: SandboxId,
     f: (there: There, place: Place) => Stream.Stream<A, E2>,
@@ -117,7 +125,10 @@ export const makeLocator = <Place extends Target, There, E>(
       Stream.catch((error) => Stream.fromEffect(explain(id, error))),
     )
 
-  /** As `streamOn`, for a command: finding the sandbox, and explaining a failure, count as part of its time. */
+  /**
+   * Like `streamOn`, for a command: locating the sandbox and explaining a failure count towards its
+   * timeout.
+   */
   const commandOn = <A, E2>(
     id: SandboxId,
     request: Parameters<typeof deadlineOf>[1],
@@ -138,9 +149,9 @@ export const makeLocator = <Place extends Target, There, E>(
     )
 
   return {
-    /** Where a sandbox was last found. */
+    /** The last known place of a sandbox. */
     known: (id: SandboxId): Place | undefined => places.get(id),
-    /** Remembers where a sandbox of this program was just made: its first use costs no look. */
+    /** Remembers the place of a sandbox that was just made, so that its first use needs no lookup. */
     remember,
     forget,
     explain,
@@ -151,7 +162,6 @@ export const makeLocator = <Place extends Target, There, E>(
     commandOn,
   }
 }
-/** What `makeLocator` gives. */
 export type Locator<Place extends Target, There, E> = ReturnType<
   typeof makeLocator<Place, There, E>
 >

@@ -40,7 +40,7 @@ type AnyLocator<Place extends Target> = Locator<
 >
 
 /**
- * The members of a driver that run in a container, whatever placed the container.
+ * The members of a driver that run in a container. They are the same for every kind of placement.
  *
  * @param name the driver's name in traces: `DockerDriver`
  */

@@ -9,20 +9,20 @@ import { InitConnection } from "../init/InitConnection.ts"
 import { initPath, makeInitArchives } from "./initArchive.ts"
 import { brokenConnection } from "./refusals.ts"
 
-// Asking again is safe: a helper whose answer got lost ends with its connection.
+// A retry is safe: a helper whose answer got lost ends with its connection.
 const reconnecting = { schedule: Schedule.spaced("200 millis"), times: 2 }
 
-// A second connection took 100 to 250 ms; a machine that is short of CPU was seen to need seconds.
+// A second connection takes 100 to 250 ms, and several seconds on a machine that is short of CPU.
 const connecting = "10 seconds"
 
-// An engine that hangs on the container is found out before that.
+// An engine that hangs on the container is detected before that.
 const patience = "40 seconds"
 
-/** The steps by which a container has an init and a program a connection to it. */
+/** The steps that put the init into a container and connect to it. */
 export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Service"]) {
   const archives = yield* makeInitArchives
 
-  /** Speaks over an attachment, which the scope's end closes. */
+  /** Speaks the init's protocol over an attachment. The end of the scope closes the attachment. */
   const over = Effect.fnUntraced(function* (
     attach: Effect.Effect<Parameters<typeof engineStream>[0], HostError, Scope.Scope>,
     removal?: number,
@@ -36,8 +36,8 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
   })
 
   /**
-   * Fails where the engine would hang: it looks up user 0 in these files when it starts a container or a
-   * helper, and code inside may have put a FIFO in their place.
+   * Fails if the engine would hang. The engine looks up user 0 in these files when it starts a
+   * container or a helper, and code inside may have replaced them by a FIFO.
    */
   const requireTables = Effect.fnUntraced(function* (instanceId: string) {
     for (const path of ["/etc/passwd", "/etc/group"]) {
@@ -54,7 +54,7 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
     }
   })
 
-  /** Has the engine start a helper, and speaks through it. */
+  /** Starts a helper through the engine, and connects through it. */
   const throughHelper = Effect.fnUntraced(function* (instanceId: string, removal?: number) {
     const helper = yield* engine.execCreate(instanceId, [initPath, "connect"])
     return yield* over(engine.execStart(helper), removal)
@@ -79,7 +79,7 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
       ),
     )
 
-  /** A connection by a helper that the engine starts in a running container. */
+  /** A connection through a helper that the engine starts in a running container. */
   const byHelper = Effect.fnUntraced(function* (instanceId: string, removal?: number) {
     yield* requireTables(instanceId)
     return yield* throughHelper(instanceId, removal).pipe(
@@ -90,7 +90,10 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
     )
   })
 
-  /** Puts the init into a container of this image, before it is started or before it is needed. */
+  /**
+   * Copies the init into a container of this image, before the container starts or before the init
+   * is needed.
+   */
   const putInit = Effect.fnUntraced(function* (instanceId: string, image: ImageInspect) {
     const architecture = image.Architecture || (yield* engine.version).Arch
     const archive = yield* Cache.get(archives, architecture)

@@ -7,7 +7,7 @@ import type { Connections } from "./connections.ts"
 import { connectTo, explainLoss } from "./refusals.ts"
 import type { Target } from "./Target.ts"
 
-/** Ports of sandboxes, which their inits dial and listen on. */
+/** Ports of sandboxes: their inits dial and listen on them. */
 export const makeContainerPorts = (engine: DockerEngine["Service"], connections: Connections) => {
   const lost = (target: Target, error: ConnectionError) => explainLoss(engine, target, error)
 

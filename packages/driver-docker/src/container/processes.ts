@@ -40,7 +40,7 @@ const infoOf =
 
 const whys = { 127: "notFound", 126: "notExecutable" } as const
 
-/** Background processes of sandboxes, which their inits keep. */
+/** Background processes of sandboxes, managed by their inits. */
 export const makeContainerProcesses = (options: RunOptions) => {
   const { engine, hub, connections, judgeLoss } = options
 
@@ -57,7 +57,7 @@ export const makeContainerProcesses = (options: RunOptions) => {
       ),
     )
 
-  /** Why the init of a sandbox did not do what it was asked for. */
+  /** The error for a request that the init of a sandbox did not carry out. */
   const refused =
     (target: Target, { reset }: Connected) =>
     (
@@ -131,7 +131,7 @@ export const makeContainerProcesses = (options: RunOptions) => {
       const connected = yield* connectTo(connections, target)
       const fail = judge(target, connected)
       const process = yield* Effect.catch(kept.attach(connected.init, name, position), fail)
-      /** It ended with its sandbox, where that has ended. */
+      /** Reports the process as ended if its sandbox has ended. */
       const ended = (error: kept.KeptError): Effect.Effect<ProcessEvent, AttachError> =>
         error._tag === "InitLost"
           ? Effect.map(judgeLoss(target, error, state), ({ exitCode }) =>
@@ -157,10 +157,9 @@ export const makeContainerProcesses = (options: RunOptions) => {
 
   return { start, list, attach, end }
 }
-/** What `makeContainerProcesses` gives. */
 export type ContainerProcesses = ReturnType<typeof makeContainerProcesses>
 
-/** Forgets all background processes of a container, for a start anew that keeps its process 1. */
+/** Forgets all background processes of a container, for a restart that keeps process 1. */
 export const makeForgetProcesses = (connections: Connections) => (instanceId: string) =>
   Effect.gen(function* () {
     const { init } = yield* connections.of(instanceId)

@@ -24,14 +24,14 @@ const refusedFor =
     }
   }
 
-/** The connection to a sandbox's init, for as long as the scope lives. */
+/** The connection to a sandbox's init, until the scope ends. */
 export const connectTo = (
   connections: Connections,
   target: Target,
 ): Effect.Effect<Connected, SandboxNotFound | SandboxNotRunning | HostError, Scope.Scope> =>
   Effect.mapError(connections.of(target.instanceId), refusedFor(target))
 
-/** The failure of a call that did not end when it was told to: what it started may still be running. */
+/** The failure of a call that did not end when told to. Its processes may still be running. */
 export class Stuck {
   readonly _tag = "Stuck"
   readonly error: EngineUnreachable
@@ -39,16 +39,17 @@ export class Stuck {
     this.error = error
   }
 
-  /** The same for one call: `delivered` tells whether its request had reached the init. */
+  /** This failure for one call. `delivered` says whether the call's request had reached the init. */
   of(delivered?: Delivered): Stuck {
     return new Stuck(withDelivery(this.error, delivered))
   }
 }
 
 /**
- * Asks an engine what has become of a call. Waits 5 seconds at most: the caller has waited for the call already.
+ * Asks an engine about the outcome of a call. Waits at most 5 seconds, since the caller already
+ * waited for the call.
  *
- * @param lost how the call failed; tells whether it was delivered
+ * @param lost the call's error; says whether the call was delivered
  */
 export const answers = <A, E extends { readonly _tag: string }>(
   { endpoint }: DockerEngine["Service"],
@@ -83,11 +84,11 @@ export const brokenConnection = (
       })
     : lost
 
-/** Whether a call was never begun, because its connection was gone before it was sent. */
+/** Whether a call never began because its connection was lost before the call was sent. */
 export const isUndelivered = (error: { readonly _tag: string }): boolean =>
   (error instanceof InitLost || error instanceof EngineUnreachable) && error.delivered === "never"
 
-/** Finds out why a connection broke during a call: the sandbox may be gone or stopped. */
+/** Finds out why a connection broke during a call. The sandbox may be gone or stopped. */
 export const explainLoss = (
   engine: DockerEngine["Service"],
   target: Target,

@@ -1,12 +1,13 @@
 import type { SandboxSpec } from "@cordon/core"
 
 /**
- * Seconds for which a sandbox lives without any program that is connected to it: not so few that one
- * which is slow to show itself loses it, nor more than the init can count.
+ * How many seconds a sandbox lives without a connected program. The lower bound protects sandboxes
+ * of a program that is slow to connect; the upper bound is the largest number that the init can
+ * count.
  */
 export const removalSeconds = ({ lease }: Pick<SandboxSpec, "lease">): number =>
   secondsAlone(lease.removeTimeout)
 
-/** As `removalSeconds`, of milliseconds. */
+/** Like `removalSeconds`, for a time in milliseconds. */
 export const secondsAlone = (milliseconds: number): number =>
   Math.min(Math.max(Math.ceil(milliseconds / 1000), 60), 2 ** 32 - 1)

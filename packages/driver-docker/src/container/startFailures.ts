@@ -11,13 +11,13 @@ interface Attempted {
   readonly user: string | undefined
 }
 
-/** A command that ended before it began, as a shell would tell of it. */
+/** Exit code and message of a command that could not start, as a shell would report them. */
 interface Said {
   readonly exitCode: 126 | 127
   readonly text: string
 }
 
-/** What a shell would say of a program that can't be run, by Linux's number of the error. */
+/** A shell's report on a program that can't be run, by errno. */
 const programFailure = (program: string, number: number): Said =>
   number === errno.ENOENT || number === errno.ENOTDIR
     ? { exitCode: 127, text: `${program}: not found\n` }
@@ -25,7 +25,7 @@ const programFailure = (program: string, number: number): Said =>
       ? { exitCode: 126, text: `${program}: permission denied\n` }
       : { exitCode: 126, text: `${program}: ${reasonOf(number)}\n` }
 
-/** Why the init did not begin a command: an error of whoever asked for it, or what a shell would say. */
+/** The reason why the init did not start a command: an error for the caller, or a shell's report. */
 export const judgeStart = (
   { stage, errno: number }: NotStarted,
   { program, cwd, user }: Attempted,

@@ -5,7 +5,8 @@ import type { Target } from "./Target.ts"
 
 const cgroup = "/sys/fs/cgroup"
 
-// By name of what they tell: of cgroups v2, and of v1, where each controller has a folder.
+// Paths by the name of the statistic, for cgroups v2 and for v1, where each controller has its own
+// folder.
 const paths = {
   network: "/proc/net/dev",
   memory: `${cgroup}/memory.current`,
@@ -20,14 +21,14 @@ const paths = {
   diskV1: `${cgroup}/blkio/blkio.throttle.io_service_bytes_recursive`,
 } as const
 
-/** A number of the kernel's, if it is one that is true to the last digit. */
+/** A number from the kernel, if it is a safe integer. */
 const numberOf = (text: string | undefined): number | undefined => {
   if (text === undefined || !/^\d{1,16}$/.test(text.trim())) return undefined
   const number = Number(text)
   return Number.isSafeInteger(number) ? number : undefined
 }
 
-/** What a file of lines with a name and a number has by that name. */
+/** The number of a name in a file with one name and number per line. */
 const named = (text: string | undefined, name: string): number | undefined =>
   numberOf(new RegExp(`^${name} (\\d+)$`, "m").exec(text ?? "")?.[1])
 
@@ -50,7 +51,7 @@ const diskOf = (text: string | undefined, read: RegExp, write: RegExp) => {
   return from === undefined || to === undefined ? undefined : { read: from, written: to }
 }
 
-/** Cgroups v1 tell of a disk once it was used, and never of writes that the kernel put off. */
+/** Cgroups v1 list a disk only after its first use, and never count deferred writes. */
 const diskOfV1 = (text: string | undefined) =>
   text?.startsWith("Total") === true
     ? undefined
@@ -70,7 +71,10 @@ const networkOf = (text: string | undefined): SandboxStats["network"] => {
   return { received, sent }
 }
 
-/** What the kernel's files tell, by their paths. Code inside can't write to them, and yet they are read as its words. */
+/**
+ * Reads the statistics from the kernel's files. Code inside can't write to these files, but their
+ * content is not trusted either.
+ */
 export const statsOf = (files: ReadonlyMap<string, string>): Omit<SandboxStats, "readAt"> => {
   const file = (name: keyof typeof paths) => files.get(paths[name])
   const found = {
@@ -92,7 +96,7 @@ export const statsOf = (files: ReadonlyMap<string, string>): Omit<SandboxStats, 
   }
 }
 
-/** Statistics of sandboxes, from what their own kernel tells them. */
+/** Statistics of sandboxes, from the kernel files that they see. */
 export const makeContainerStats =
   ({ gather }: ContainerFiles) =>
   (target: Target): Effect.Effect<SandboxStats, FileError> =>

@@ -9,7 +9,7 @@ import { judgeStart } from "./startFailures.ts"
 import type { Target } from "./Target.ts"
 import { requireUserNumbers } from "./users.ts"
 
-/** Commands on terminals, whose size is set before the command begins. */
+/** Commands on terminals. The size is set before the command begins. */
 export const makeTerminals =
   (options: RunOptions) =>
   (target: Target, request: TerminalRequest): Effect.Effect<Terminal, ExecError, Scope.Scope> =>
@@ -25,7 +25,7 @@ export const makeTerminals =
         Effect.catchTag("InitLost", (lost) => explainLoss(engine, target, lost)),
       )
 
-      /** How it ended; the end of its sandbox is its own. */
+      /** The exit code. If the sandbox ended, the command ended with it. */
       const exitCode = (error: RunError | Stuck): Effect.Effect<number, HostError> => {
         if (error._tag === "NotStarted") return Effect.succeed(126)
         if (error._tag === "InvalidInput") return Effect.die(error)

@@ -1,20 +1,21 @@
 import { EngineUnreachable, type ExecRequest } from "@cordon/core"
 import { Clock, Duration, Effect } from "effect"
 
-// Milliseconds that a busy engine may take to find and connect, on top of a command's timeout.
+// Milliseconds, beyond a command's timeout, that a busy engine may take to locate and connect.
 const preparing = 8000
-// Milliseconds after its timeout in which a command's call ends, whatever happens: 10 s and no more.
+// Milliseconds after a command's timeout in which its call ends in every case. The promise is 10
+// seconds.
 const ending = 9500
 
-/** A command's time, which runs from its call on: also while the sandbox is found and connected to. */
+/** A command's deadline. Its time starts with the call, and includes locating the sandbox and connecting. */
 export interface Deadline {
-  /** Holds what comes before the command to the time that is left. */
+  /** Limits the steps before the command to the remaining time. */
   readonly before: <A, E, R>(
     prepare: Effect.Effect<A, E, R>,
   ) => Effect.Effect<A, E | EngineUnreachable, R>
-  /** Milliseconds that the command may run; unlimited where undefined. */
+  /** Milliseconds that the command may run; unlimited if undefined. */
   readonly timeout: () => number | undefined
-  /** Milliseconds that are left to find out how it ended; unlimited where undefined. */
+  /** Milliseconds left to find out how it ended; unlimited if undefined. */
   readonly rest: () => number | undefined
 }
 
@@ -25,7 +26,7 @@ const unlimited: Deadline = {
 }
 
 /**
- * The time of a command that is called now.
+ * The deadline of a command that is called now.
  *
  * @param endpoint the engine's, for errors
  */

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { usage } from "../init/processes.ts"
 import type { Connections } from "./connections.ts"
 
-/** How a running sandbox is used, as its init tells; nothing where the init does not answer within 5 seconds. */
+/** The init's report of how a running sandbox is used; none if the init does not answer within 5 seconds. */
 export const makeUsageOf = (connections: Connections) =>
   Effect.fnUntraced(
     function* (instanceId: string) {
@@ -16,7 +16,7 @@ export const makeUsageOf = (connections: Connections) =>
     Effect.orElseSucceed(() => ({})),
   )
 
-/** Whether no command, file operation or kept process of a sandbox is left. */
+/** Whether a sandbox has no command, file operation or kept process. */
 export const makeIsIdle = (connections: Connections) => (instanceId: string) =>
   Effect.gen(function* () {
     const { init } = yield* connections.of(instanceId)

@@ -20,7 +20,7 @@ export const requireUserNumbers = (user: string | undefined): Effect.Effect<void
     ? Effect.fail(unknownUser(user))
     : Effect.void
 
-/** Who a user is in a sandbox, as its init finds it: its own user where none is given. */
+/** Looks up a user in a sandbox through its init. Default: the sandbox's own user. */
 export const makeUsers =
   (engine: DockerEngine["Service"], connections: Connections) =>
   (target: Target, user = target.user): Effect.Effect<SandboxUser, ExecError> =>
