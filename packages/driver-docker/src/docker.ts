@@ -12,14 +12,17 @@ import { findEndpoint, socketPathOf } from "./endpoint/Endpoint.ts"
 import { localEngine } from "./LocalEngine.ts"
 
 export interface DockerOptions extends DockerDriverOptions {
-  /** `unix:///var/run/docker.sock` and the like; found by itself where absent. */
+  /**
+   * The engine's address, such as `unix:///var/run/docker.sock`. Default: searched for, as
+   * described at `layer`.
+   */
   readonly host?: string
 }
 
 const shape = optionNames<DockerOptions>({ ...driverOptions, host: true })
 
 /**
- * Sandboxes on a Docker Engine that a local socket reaches.
+ * Sandboxes on a Docker Engine behind a local socket.
  *
  * The engine is found in this order: `host`, `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the
  * current docker context, the well-known sockets.

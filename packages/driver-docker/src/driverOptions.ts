@@ -5,7 +5,7 @@ import type { EgressOptions } from "./network/egress.ts"
 import type { Ulimits } from "./Ulimits.ts"
 import type { WarmPoolOptions } from "./warm/WarmPool.ts"
 
-/** The names of the options that drivers of Docker have in common, for `optionNames`. */
+/** The names of the options that all Docker drivers share, for `optionNames`. */
 export const driverOptions = {
   hostId: true,
   subnetPool: true,

@@ -1,7 +1,7 @@
 /**
- * For another way to reach a Docker Engine: implement {@link EngineTransport}, and {@link dockerEngine} makes the
- * `DockerEngine` service of it, which `layerDriver` takes. Refusals become errors by {@link refusalIn}; the rest
- * reads what engines answer.
+ * For another way to reach a Docker Engine: implement {@link EngineTransport}, and {@link
+ * dockerEngine} makes the `DockerEngine` service of it, which `layerDriver` takes. {@link
+ * refusalIn} turns a refusal into an error; the other exports read the answers of engines.
  *
  * @example
  * const layerEngine = Layer.succeed(DockerEngine, dockerEngine(engineClient(transport)))
@@ -24,7 +24,7 @@ export { execConnection, writeTogether } from "./engine/execConnection.ts"
 export { codeOf, isEngineError, parseJson, refusalIn, systemReasons } from "./engine/failures.ts"
 export { messages } from "./engine/jsonLines.ts"
 export { isPodman, networkOf } from "./engine/podman.ts"
-/** What the drivers read of the engine's answers. */
+/** The parts of the engine's answers that the drivers read. */
 export * as schemas from "./engine/schemas.ts"
 export type { Operation } from "./engine/statusReasons.ts"
 export { label } from "./Labels.ts"

@@ -2,7 +2,7 @@ import { type HostError, InvalidInput } from "@cordon/core"
 import { Duration, Effect, Exit } from "effect"
 import type { DockerEngine } from "./DockerEngine.ts"
 
-/** Refuses what no host can be known by. */
+/** Refuses an invalid host ID. */
 export const checkHostId = (hostId: string | undefined): Effect.Effect<void, InvalidInput> =>
   hostId === undefined || hostId.trim() !== ""
     ? Effect.void
@@ -13,13 +13,14 @@ export const checkHostId = (hostId: string | undefined): Effect.Effect<void, Inv
         }),
       )
 
-/** By what an engine is known: its own ID, asked for once. */
+/** The host ID of an engine: the engine's own ID, requested once. */
 export const makeHostId = (
   engine: DockerEngine["Service"],
 ): Effect.Effect<Effect.Effect<string, HostError>> =>
   Effect.cachedWithTTL(
     Effect.map(Effect.all([engine.info, engine.info]), ([{ ID, Name, DockerRootDir }, again]) =>
-      // One that answers with another ID each time (Podman) is known by its name and folder.
+      // An engine that reports a different ID each time (Podman) is identified by its name and data
+      // folder.
       ID && ID === again.ID ? ID : `${Name ?? ""}:${DockerRootDir ?? ""}`,
     ),
     (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),

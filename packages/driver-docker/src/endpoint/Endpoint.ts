@@ -3,20 +3,20 @@ import { Effect } from "effect"
 import { homeFolder, setting } from "../surroundings.ts"
 import { strategies } from "./strategies.ts"
 
-/** Where an engine is, and how that was found out. */
+/** The address of an engine, and how it was found. */
 export interface Endpoint {
   /** `unix:///var/run/docker.sock`, `tcp://host:2376`, ... */
   readonly host: string
   /** For people: `DOCKER_HOST is set`. */
   readonly source: string
-  /** The folder that the docker client would take ca.pem, cert.pem and key.pem from. */
+  /** The folder from which the docker client would read ca.pem, cert.pem and key.pem. */
   readonly certificates?: string
 }
 
 /**
- * Finds the engine: the option, `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the current docker
- * context, then the well-known sockets, of which the first that answers is taken. What is named
- * explicitly wins even where nothing answers; a context that is named and is not there is an error.
+ * Finds the engine. Order: the option, `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the current
+ * docker context, then the first of the well-known sockets that answers. An explicitly named engine
+ * is used even if it does not answer. A named context that does not exist is an error.
  */
 export const findEndpoint = Effect.fn("findEndpoint")(function* (
   host?: string,
@@ -49,13 +49,13 @@ export const findEndpoint = Effect.fn("findEndpoint")(function* (
   })
 })
 
-/** The path of a local socket or pipe; anything else is for another package. */
+/** The path of a local socket or pipe. Other addresses need `@cordon/driver-docker-remote`. */
 export const socketPathOf = ({ host }: Endpoint): Effect.Effect<string, EngineUnreachable> => {
   const match = /^(?:unix|npipe):\/\/(.+)$/.exec(host)
   if (match?.[1] !== undefined) return Effect.succeed(match[1])
   const reason = /^(tcp|https?|ssh):\/\//.test(host)
     ? "@cordon/driver-docker reaches local sockets only; use @cordon/driver-docker-remote for it"
     : "it must look like unix:///var/run/docker.sock"
-  // What could hold a password is not repeated.
+  // The part that could hold a password is not repeated.
   return Effect.fail(new EngineUnreachable({ endpoint: host.replace(/\/\/[^/@]*@/, "//"), reason }))
 }

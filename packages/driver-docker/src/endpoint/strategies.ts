@@ -7,7 +7,7 @@ import { dockerFolder } from "../surroundings.ts"
 import type { Endpoint } from "./Endpoint.ts"
 import { firstPlace, type Surroundings, wellKnownPlaces } from "./wellKnown.ts"
 
-/** What the search for an engine may look at. */
+/** The environment that the search for an engine may read. */
 export interface EndpointEnvironment extends Surroundings {
   readonly host: string | undefined
   readonly ownHost: string | undefined
@@ -28,7 +28,7 @@ export interface EndpointStrategy {
 
 const folderOf = ({ dockerConfig, home }: EndpointEnvironment) => dockerFolder(dockerConfig, home)
 
-/** As the docker client: either variable asks for TLS, and the folder has a usual place. */
+/** Like the docker client: either variable turns on TLS, and the folder has a default. */
 const certificatesOf = (environment: EndpointEnvironment) =>
   environment.certPath ?? (environment.tlsVerify === undefined ? undefined : folderOf(environment))
 
@@ -55,7 +55,7 @@ const ContextFile = Schema.fromJsonString(
   }),
 )
 
-/** Reads a file of the docker client; one that is missing or not understood says nothing. */
+/** Reads a file of the docker client. A file that is missing or not understood counts as empty. */
 const read = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
   path: string,
   schema: S,
@@ -83,7 +83,7 @@ const currentContext: EndpointStrategy = {
     const digest = createHash("sha256").update(name).digest("hex")
     const meta = yield* read(join(folder, "contexts", "meta", digest, "meta.json"), ContextFile)
     if (meta === undefined) {
-      // Another engine than the one that somebody chose is worse than none.
+      // To use another engine than the chosen one would be worse than an error.
       return yield* new EngineUnreachable({
         endpoint: `the docker context ${JSON.stringify(name)}`,
         reason: `there is no such context in ${folder}, or it names no engine; see docker context ls`,
@@ -112,7 +112,7 @@ const wellKnownSockets: EndpointStrategy = {
   }),
 }
 
-/** In the order in which they are asked. */
+/** The strategies, in the order in which they are tried. */
 export const strategies: ReadonlyArray<EndpointStrategy> = [
   named("the driver's host option", "host"),
   named("CONTAINER_SANDBOX_DOCKER_HOST", "ownHost"),

@@ -3,15 +3,15 @@ import { connect } from "node:net"
 import { posix } from "node:path"
 import { Effect } from "effect"
 
-/** A place where an engine listens unless somebody chose another. */
+/** A place where an engine listens by default. */
 export interface Place {
   /** The path of a socket, or of a pipe on Windows. */
   readonly path: string
-  /** Whose it is, for people: `OrbStack`. */
+  /** The product that listens there, for people: `OrbStack`. */
   readonly of: string
 }
 
-/** What decides where those places are. */
+/** The parts of the environment that decide where those places are. */
 export interface Surroundings {
   /** As `process.platform`. */
   readonly platform: string
@@ -24,7 +24,7 @@ export interface Surroundings {
   readonly colimaHome: string | undefined
   /** `TMPDIR` */
   readonly temporaryDirectory: string | undefined
-  /** This user's number; undefined on Windows. */
+  /** The current user's UID; undefined on Windows. */
   readonly user: number | undefined
 }
 
@@ -40,7 +40,7 @@ const { join } = posix
 export const wellKnownPlaces = (surroundings: Surroundings): ReadonlyArray<Place> => {
   const { platform, home, user } = surroundings
   if (platform === "win32") return pipes
-  // Nobody sets XDG_RUNTIME_DIR for services and cron; the folder is there all the same.
+  // Services and cron jobs have no XDG_RUNTIME_DIR, but the folder exists all the same.
   const runtime =
     surroundings.runtimeDirectory ??
     (platform === "linux" && user !== undefined ? `/run/user/${user}` : undefined)
@@ -73,12 +73,12 @@ export const wellKnownPlaces = (surroundings: Surroundings): ReadonlyArray<Place
   ]
 }
 
-// Milliseconds: a local socket takes a connection at once, or nobody listens there.
+// Milliseconds. A local socket accepts a connection at once, or nothing listens there.
 const patience = 1000
 
 type Found = "nothing" | "silent" | "listens"
 
-/** Whether something listens at a place; what an engine that is gone has left there is `silent`. */
+/** Whether something listens at a place. A socket that a stopped engine left behind is `silent`. */
 const look = ({ path }: Place): Effect.Effect<Found> =>
   Effect.callback<boolean>((resume) => {
     const socket = connect({ path })
@@ -102,8 +102,8 @@ const look = ({ path }: Place): Effect.Effect<Found> =>
   )
 
 /**
- * The first place where something listens; where nothing does, the first that is there at all, for
- * the error to tell why it can't be used (this user may not open it, say).
+ * The first place where something listens. If nothing listens anywhere, the first place that
+ * exists, so that the error can tell why it can't be used (for example, this user may not open it).
  */
 export const firstPlace = Effect.fnUntraced(function* (
   places: ReadonlyArray<Place>,

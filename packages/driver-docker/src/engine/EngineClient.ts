@@ -6,62 +6,65 @@ import type { Operation } from "./statusReasons.ts"
 
 /** A call of the Engine API. */
 export interface EngineCall {
-  /** For errors: `create a container`. */
+  /** The name of the operation in errors: `create a container`. */
   readonly operation: Operation
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE"
-  /** Without the version: `/containers/create`. */
+  /** The path without the API version: `/containers/create`. */
   readonly path: string
   readonly query?: Readonly<Record<string, string>> | undefined
-  /** Sent as JSON; bytes are sent as they are, as a tar archive. */
+  /** The body, sent as JSON. Bytes are sent unchanged, as a tar archive. */
   readonly body?: unknown
-  /** Whether it may be sent again when its answer got lost. Default: all but POST. */
+  /** Whether the call may be sent again when its answer got lost. Default: true, except for POST. */
   readonly idempotent?: boolean | undefined
-  /** The value of `X-Registry-Auth`: credentials for the registry of the image that it is about. */
+  /** The value of `X-Registry-Auth`: credentials for the image's registry. */
   readonly registryAuth?: Redacted.Redacted<string> | undefined
   /**
-   * Why the engine refuses it where it was sent again and had been done before. Default: `NotFound` for
-   * DELETE.
+   * The reason of the engine's refusal if the call is sent again after it was already done.
+   * Default: `NotFound` for DELETE.
    */
   readonly wasDone?: EngineReason["_tag"] | undefined
 }
 
-/** Headers by their names in lower case. */
+/** Headers by lower-case name. */
 export type Headers = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
 
 /**
- * A way to one engine: what a local socket and HTTP over a network each do in their own way. A call fails
- * with `EngineUnreachable`, or, where the engine refused it, with an `EngineError` that has the reason.
+ * A connection to one engine, over a local socket or over HTTP on a network. A call fails with
+ * `EngineUnreachable`, or with an `EngineError` that has the reason if the engine refused it.
  */
 export interface EngineTransport {
   /** Where the engine is, for people. */
   readonly endpoint: string
-  /** Makes a call. @returns the JSON of its answer; undefined where there is none */
+  /** Makes a call. @returns the JSON of its answer; undefined if there is none */
   readonly call: (call: EngineCall) => Effect.Effect<unknown, HostError>
-  /** Makes a call whose answer is its headers. */
+  /** Makes a call and returns the headers of its answer. */
   readonly head: (call: EngineCall) => Effect.Effect<Headers, HostError>
-  /** A long answer; leaving it closes its connection. `silence` says whether the time within it is bounded. */
+  /**
+   * A streamed answer; ending the stream early closes its connection. `silence` says whether the
+   * time between two pieces is bounded.
+   */
   readonly stream: (
     call: EngineCall,
     silence: "bounded" | "unbounded",
   ) => Stream.Stream<Uint8Array, HostError>
-  /** Takes over the connection of a call; the scope's end closes it. */
+  /** Makes a call and takes over its connection. The end of the scope closes the connection. */
   readonly upgrade: (call: EngineCall) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
 }
 
 type Schematic = Schema.Constraint & { readonly DecodingServices: never }
 
-/** The Engine API over one way to an engine, with answers that are checked. */
+/** The Engine API over one transport. Answers are validated. */
 export interface EngineClient extends Omit<EngineTransport, "call"> {
-  /** A call that answers with JSON of this shape. */
+  /** Makes a call whose answer is JSON of this shape. */
   readonly ask: <S extends Schematic>(
     call: EngineCall,
     schema: S,
   ) => Effect.Effect<S["Type"], HostError>
-  /** A call whose answer has nothing to read. */
+  /** Makes a call whose answer is not read. */
   readonly run: (call: EngineCall) => Effect.Effect<void, HostError>
 }
 
-/** The Engine API over a way to an engine. */
+/** The Engine API over a transport. */
 export const engineClient = ({ call: send, ...transport }: EngineTransport): EngineClient => ({
   ...transport,
   ask: (call, schema) => Effect.flatMap(send(call), decodeAnswer(call.operation, schema)),

@@ -5,22 +5,22 @@ import { isEngineError } from "./failures.ts"
 
 type Engine = DockerEngine["Service"]
 
-/** How long an engine may take over something before it is asked whether it is at it at all. */
+/** How long an engine may take for a call before it is checked for signs of life. */
 const patience = {
   question: Duration.seconds(25),
   act: Duration.seconds(20),
   start: Duration.seconds(60),
   stop: Duration.seconds(30),
 }
-/** An engine that is there and failed, which a proxy in front of one can't say. */
+/** The engine itself failed. A proxy in front of the engine would answer otherwise. */
 const isInternal = (error: HostError): error is EngineError =>
   isEngineError("Failed", "NoSpace")(error) && error.status === 500
 
-// How long it may take to say that it is.
+// How long the engine may take for that check.
 const sign = Duration.seconds(5)
 const look = Duration.seconds(10)
 
-/** Answers with what comes first, and waits for none of the two to be interrupted. */
+/** Returns the result of the first to end, and does not wait for the interruption of the other. */
 const whicheverIsFirst = <A, E, R>(
   call: Effect.Effect<A, E, R>,
   other: Effect.Effect<A, E>,
@@ -32,16 +32,16 @@ const whicheverIsFirst = <A, E, R>(
     const calling = yield* Effect.forkDetach(finish(call), { startImmediately: true })
     if (calling.pollUnsafe() !== undefined) return yield* Deferred.await(answer)
     const watching = yield* Effect.forkDetach(finish(other))
-    // Interruptible: each call of an engine can be left at once, and goes on there.
+    // A call can be abandoned at once; the engine still carries it out.
     const leave = Effect.forkDetach(Fiber.interruptAll([calling, watching]))
     return yield* Effect.ensuring(Deferred.await(answer), leave)
   })
 
 /**
- * Holds each call of an engine to a time, whatever its caller's is. One that takes longer is let go on as
- * long as the engine does something about it. An engine that answers nothing at all is unreachable. One
- * that answers, but nothing about this container, or that can't end it, leaves the container condemned:
- * all further calls for it are refused at once, but for its removal, which is tried again.
+ * Limits the time of each engine call, independent of its caller's timeout. A longer call may go on
+ * as long as the engine makes progress. An engine that answers nothing at all is unreachable. If
+ * the engine answers other calls but none about this container, or can't end it, the container is
+ * condemned: all later calls for it are refused at once, except its removal, which is tried again.
  */
 export const bounded = (engine: Engine): Engine => {
   const condemned = new Map<string, SandboxCondemned>()
@@ -75,11 +75,14 @@ export const bounded = (engine: Engine): Engine => {
     if (Option.isNone(version)) return yield* silent
   })
 
-  /** Lets a change take its time as long as the engine answers anything. */
+  /** Lets a change take as long as it needs while the engine still answers other calls. */
   const change = <A, R>(call: Effect.Effect<A, HostError, R>) =>
     whicheverIsFirst(call, Effect.forever(Effect.andThen(Effect.sleep(patience.act), requireSign)))
 
-  /** Waits for an image to be gone: Engine 20.10 takes its name, and then asks all containers about it. */
+  /**
+   * Waits until an image is gone. Engine 20.10 first removes the image's name, and then checks all
+   * containers.
+   */
   const untilGone = (image: string) =>
     Effect.andThen(Effect.sleep(patience.act), requireSign).pipe(
       Effect.andThen(Effect.exit(engine.imageInspect(image))),
@@ -91,12 +94,12 @@ export const bounded = (engine: Engine): Engine => {
       Effect.asVoid,
     )
 
-  /** Fails where nothing more is to be waited for. */
+  /** Fails if there is no point in waiting longer. */
   const judge = Effect.fnUntraced(function* (id: string, ends: boolean) {
     yield* requireSign
     const said = yield* Effect.timeoutOption(Effect.option(engine.containerInspect(id)), look)
     if (Option.isNone(said)) {
-      // A network may let short answers through and lose long ones, as this one would be.
+      // A network may pass short answers and lose long ones. The answer to this call is long.
       const other = yield* Effect.timeoutOption(Effect.exit(engine.info), look)
       if (!Option.exists(other, Exit.isSuccess)) return yield* silent
       return yield* condemn(id, "its engine is well, but answers nothing about it any more")
@@ -160,7 +163,7 @@ export const bounded = (engine: Engine): Engine => {
           Effect.tap(() => forget(id)),
         )
         if (refusal === undefined) return end(id, remove)
-        // What the engine can do by now it does at once, or goes on doing by itself.
+        // If the engine can remove it by now, it does so at once, or continues by itself.
         return whicheverIsFirst(remove, Effect.andThen(Effect.sleep(sign), Effect.fail(refusal)))
       }),
   }

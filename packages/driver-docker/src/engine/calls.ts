@@ -1,4 +1,4 @@
-/** The calls of the `DockerEngine` port, written once for all ways to an engine. */
+/** The calls of the `DockerEngine` port, written once for all transports. */
 import { Effect, Schema } from "effect"
 import type { DockerEngine, Filters } from "../DockerEngine.ts"
 import { bounded } from "./bounded.ts"
@@ -11,7 +11,7 @@ import * as schemas from "./schemas.ts"
 const of = (id: string) => encodeURIComponent(id)
 const filtered = (filters: Filters) => ({ filters: JSON.stringify(filters) })
 
-/** The port over a way to an engine, each call of it bounded in time. */
+/** The port over a transport. Each call is bounded in time. */
 export const dockerEngine = (client: EngineClient): DockerEngine["Service"] =>
   bounded(callsOver(client))
 
@@ -144,7 +144,7 @@ const callsOver = (client: EngineClient): DockerEngine["Service"] => ({
       path: `/containers/${of(id)}/attach`,
       query: { stream: "1", stdin: "1", stdout: "1", stderr: "1" },
     }),
-  // A start, a stop and a kill may be sent again: the engine then says that it had been done.
+  // A start, a stop and a kill may be sent again: the engine then answers that it was already done.
   containerStart: (id) =>
     client.run({
       operation: "start a container",
@@ -175,7 +175,7 @@ const callsOver = (client: EngineClient): DockerEngine["Service"] => ({
       method: "POST",
       path: "/commit",
       query: { container, ...image },
-      // Podman wants one.
+      // Podman requires a body.
       body: environment === undefined ? {} : { Env: environment },
     }),
   containerPause: (id) =>

@@ -5,13 +5,13 @@ import { Effect, Option } from "effect"
 import type { EngineInfo } from "./schemas.ts"
 
 /**
- * The processes and threads that Linux allows on a host where nobody set it: the lesser of its defaults
- * of pid_max and threads-max.
+ * The default limit of processes and threads on a Linux host: the smaller of the defaults of
+ * pid_max and threads-max.
  */
 export const defaultPids = (host: { readonly cpus: number; readonly memory: number }): number =>
   Math.min(Math.max(32_768, 1024 * host.cpus), Math.floor(host.memory / (128 * 1024)))
 
-/** Whether an engine runs on this very machine, so that its files and settings can be looked at. */
+/** Whether an engine runs on this machine, so that its files and settings can be read here. */
 const isHere = ({ Name, KernelVersion }: EngineInfo) =>
   process.platform === "linux" && Name === hostname() && KernelVersion === release()
 
@@ -33,8 +33,9 @@ const sizeOf = (folder: string) =>
   )
 
 /**
- * The most that one sandbox on an engine can be given. An engine tells its cores and memory. What else
- * there is it does not tell: on this machine we look, elsewhere we know what Linux does by default.
+ * The most that one sandbox on an engine can get. The engine reports its cores and memory. Other
+ * limits are read from this machine if the engine runs here; elsewhere the defaults of Linux are
+ * assumed.
  */
 export const capacityOfHost = Effect.fnUntraced(function* (
   info: EngineInfo,

@@ -2,9 +2,9 @@ import { isPodman } from "./podman.ts"
 import type { EngineInfo } from "./schemas.ts"
 
 /**
- * Which limits of a container an engine enforces. Podman on cgroup v2 never tells of the limit of CPU
- * time: the files that it looks for are those of v1. Its runtimes refuse a container whose limit they
- * can't set, so that there it holds as the limit of memory does.
+ * Which limits of a container an engine enforces. Podman on cgroup v2 never reports the CPU limit,
+ * because it looks for the files of v1. Its runtimes refuse a container whose limits they can't
+ * set, so the CPU limit is enforced if the memory limit is.
  */
 export const enforcedBy = (
   info: EngineInfo,
@@ -17,7 +17,10 @@ export const enforcedBy = (
   }
 }
 
-/** Why an engine enforces no limit at all, and what helps; undefined where it does, or where nobody knows. */
+/**
+ * Why an engine enforces no limit at all, and what helps. Undefined if it enforces some, or if the
+ * reason is unknown.
+ */
 export const whyNoLimits = (info: EngineInfo): string | undefined => {
   if (info.CgroupDriver !== "none") return undefined
   return "it runs rootless and has no control groups, which only systemd gives to a user. Start it as a service of the user's systemd (systemctl --user start docker) on a host with cgroup v2"

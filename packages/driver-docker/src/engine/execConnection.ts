@@ -4,7 +4,7 @@ import { Deferred, Effect } from "effect"
 import type { ExecConnection } from "../DockerEngine.ts"
 import { takeShared } from "./sharedReads.ts"
 
-/** Writes pieces with one call of the system. `done` is called once all have been written, or can't be. */
+/** Writes pieces with one system call. `done` is called when all have been written, or can't be. */
 export const writeTogether = (
   stream: Writable,
   pieces: ReadonlyArray<Uint8Array>,
@@ -17,12 +17,12 @@ export const writeTogether = (
   stream.uncork()
 }
 
-/** The attachment of a command over the raw connection that the engine upgraded to it. */
+/** The attachment of a command over the raw connection that the engine upgraded. */
 export const execConnection = (
   socket: Duplex,
   toHostError: (cause: unknown) => HostError,
 ): ExecConnection => {
-  // A command that ends without reading its input resets the connection's other half.
+  // A command that ends without reading its input causes a reset of the write half.
   let writable = true
   const stopWriting = () => {
     writable = false

@@ -1,4 +1,4 @@
-/** What an engine's exec call takes for a program that runs as root, with all its streams attached. */
+/** The body of an exec call for a program that runs as root with all its streams attached. */
 export const execSpec = (command: ReadonlyArray<string>) => ({
   Cmd: [...command],
   WorkingDir: "/",
@@ -6,6 +6,6 @@ export const execSpec = (command: ReadonlyArray<string>) => ({
   AttachStdin: true,
   AttachStdout: true,
   AttachStderr: true,
-  // On no terminal: its output is in frames of two streams.
+  // No terminal: the output comes as frames of two streams.
   Tty: false,
 })

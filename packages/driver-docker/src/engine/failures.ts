@@ -5,7 +5,7 @@ import { type Operation, reasonOf } from "./statusReasons.ts"
 const EngineMessage = Schema.Struct({ message: Schema.String })
 const isEngineMessage = Schema.is(EngineMessage)
 
-/** The engine said no: its status, and what its answer says about it. */
+/** The error for a refusal of the engine, from its status and the message in its answer. */
 export const refusal = (
   operation: Operation,
   status: number,
@@ -16,13 +16,13 @@ export const refusal = (
   return new EngineError({ operation, reason: reasonOf(operation, status, detail), status, detail })
 }
 
-/** Recognises an engine's error by its reasons, where `Effect.catchReason` does not fit. */
+/** Matches an `EngineError` by reason, for places where `Effect.catchReason` does not fit. */
 export const isEngineError =
   (...reasons: ReadonlyArray<EngineReason["_tag"]>) =>
   (error: { readonly _tag: string }): error is EngineError =>
     error instanceof EngineError && reasons.includes(error.reason._tag)
 
-/** What a text in JSON says; undefined where it is none. */
+/** Parses JSON; undefined if the text is not JSON. */
 export const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text)
@@ -31,13 +31,13 @@ export const parseJson = (text: string): unknown => {
   }
 }
 
-/** As `refusal`, of an answer as it was sent. */
+/** Like `refusal`, for the unparsed text of an answer. */
 export const refusalIn = (operation: Operation, status: number, text: string): EngineError => {
   const short = text.trim().slice(0, 500)
   return refusal(operation, status, parseJson(text), short === "" ? "it gave no reason" : short)
 }
 
-/** What the system's codes mean to somebody who wants to reach an engine. */
+/** Explanations of system error codes for somebody who wants to reach an engine. */
 export const systemReasons: Readonly<Record<string, string>> = {
   ENOENT: "there is no such socket",
   ECONNREFUSED: "nothing listens there",
@@ -47,6 +47,6 @@ export const systemReasons: Readonly<Record<string, string>> = {
   ETIMEDOUT: "it timed out",
 }
 
-/** The code of a failed system call, such as `ECONNREFUSED`; empty where there is none. */
+/** The code of a failed system call, such as `ECONNREFUSED`; empty if there is none. */
 export const codeOf = (cause: unknown): string =>
   Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : ""

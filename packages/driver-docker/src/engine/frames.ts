@@ -6,9 +6,9 @@ export type OutputEvent = Extract<ExecEvent, { readonly _tag: "Stdout" | "Stderr
 const headerBytes = 8
 
 /**
- * Takes apart the frames in which the engine multiplexes stdout and stderr: 8 bytes of header (the
- * stream's number, three zeros, the payload's length big-endian), then the payload. Pieces may end
- * anywhere; payloads are handed on as they come and never gathered.
+ * Parses the frames in which the engine multiplexes stdout and stderr: 8 bytes of header (the
+ * stream's number, three zeros, the payload's length in big-endian), then the payload. Pieces may
+ * end anywhere; payloads are passed on as they arrive and never buffered.
  *
  * @see https://docs.docker.com/reference/api/engine/ (attach, stream format)
  */
@@ -18,7 +18,7 @@ export class FrameParser {
   #stream = 0
   #left = 0
 
-  /** @returns what the piece holds of output; throws `MalformedFrame` on what is no frame */
+  /** @returns the output in the piece. Throws `MalformedFrame` if the piece does not fit the format */
   push(piece: Uint8Array): Array<OutputEvent> {
     const events: Array<OutputEvent> = []
     this.parse(piece, (stream, bytes) => {
@@ -29,9 +29,9 @@ export class FrameParser {
   }
 
   /**
-   * As `push`: hands what the piece holds of output to `take`, until that wants no more.
+   * Like `push`, but passes the output in the piece to `take`, until `take` wants no more.
    *
-   * @returns whether it still does
+   * @returns whether `take` wants more
    */
   parse(piece: Uint8Array, take: (stream: number, bytes: Uint8Array) => boolean): boolean {
     let at = 0

@@ -3,10 +3,11 @@ import { type Schema, Stream } from "effect"
 import { Ndjson } from "effect/encoding"
 import { decodeAnswer } from "./schemas.ts"
 
-// A line of a pull or an event has some hundred bytes. A longer one fails, and is never held whole.
+// A line of a pull or an event has a few hundred bytes. A line beyond this limit fails and is never
+// buffered whole.
 const maxLineBytes = 4 * 1024 * 1024
 
-/** Reads a stream of JSON documents, one a line, as the engine sends pulls and events. */
+/** Parses a stream of JSON documents, one per line, as the engine sends pulls and events. */
 const jsonLines = (
   source: Stream.Stream<Uint8Array, HostError>,
   operation: string,
@@ -24,7 +25,7 @@ const jsonLines = (
     ),
   )
 
-/** A stream of bytes as a stream of checked messages: nothing is decoded twice. */
+/** Turns a stream of bytes into a stream of validated messages. Nothing is decoded twice. */
 export const messages = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
   source: Stream.Stream<Uint8Array, HostError>,
   operation: string,

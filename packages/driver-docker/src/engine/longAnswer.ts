@@ -5,15 +5,15 @@ import { registryAuthHeader } from "../registry/registryAuth.ts"
 import { type EngineCall, pathOf } from "./EngineClient.ts"
 import { refusalIn } from "./failures.ts"
 
-/** The socket of an engine, and what keeps connections to it; Node's own agent where absent. */
+/** The socket of an engine, and the agent that keeps connections to it. Default: Node's own agent. */
 export interface Place {
   readonly socketPath: string
   readonly agent?: Agent
 }
 
 /**
- * Makes a call without a body whose answer goes on and on: a pull, events, a log. Not with dockerode, which
- * writes the headers of its requests, and with them the credentials, to standard error where `DEBUG` asks
+ * Makes a call without a body whose answer is a long stream: a pull, events, a log. It does not use
+ * dockerode, which writes request headers, and so credentials, to standard error if `DEBUG` asks
  * for everything.
  *
  * @param left aborts it

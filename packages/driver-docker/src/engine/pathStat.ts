@@ -2,14 +2,14 @@ import { EngineError } from "@cordon/core"
 import { Effect, Option, Schema } from "effect"
 import { isEngineError } from "./failures.ts"
 
-/** What a path of a container names; a link is not followed. */
+/** The stat of a path in a container. A link is not followed. */
 export interface PathStat {
   readonly kind: "file" | "link" | "other"
-  /** Where a link leads in the end, as a path of the container. */
+  /** The final target of a link, as a path in the container. */
   readonly target: string
 }
 
-/** The header by which the engine says it. */
+/** The header in which the engine returns it. */
 export const pathStatHeader = "x-docker-container-path-stat"
 
 const Said = Schema.fromJsonString(
@@ -19,7 +19,7 @@ const Said = Schema.fromJsonString(
 // Go's bits of a file's mode: https://pkg.go.dev/io/fs#FileMode
 const links = 2 ** 27
 const others = 2 ** 31 + 2 ** 26 + 2 ** 25 + 2 ** 24 + 2 ** 21 + 2 ** 19
-// Bitwise operators would take the highest for a sign.
+// Bitwise operators would read the highest bit as a sign.
 const has = (mode: number, bits: number) => (BigInt(mode) & BigInt(bits)) !== 0n
 
 /** Reads the header's value. */
@@ -44,7 +44,7 @@ export const readPathStat = (operation: string, value: unknown) =>
     ),
   )
 
-/** Takes an answer that there is no such path for none. */
+/** Turns "no such path" into none. */
 export const orMissing = <E extends { readonly _tag: string }, R>(
   stat: Effect.Effect<PathStat, E | EngineError, R>,
 ): Effect.Effect<Option.Option<PathStat>, E | EngineError, R> =>

@@ -1,23 +1,23 @@
 /**
- * What Podman's `system service` says otherwise than the Docker Engine whose API it speaks, put in
- * Docker's words. What it can't do at all is in `docs/podman.md`.
+ * Translates answers of Podman's `system service` that differ from the Docker Engine's.
+ * `docs/podman.md` lists what Podman can't do at all.
  */
 import type { ContainerInspect, ContainerSummary, EngineInfo } from "./schemas.ts"
 
-/** Only Podman tells the version of the builder that it has in it. */
+/** Only Podman reports the version of its built-in builder. */
 export const isPodman = ({ BuildahVersion }: EngineInfo): boolean => BuildahVersion != null
 
 const actions: Readonly<Record<string, string>> = {
   remove: "destroy",
 }
 
-/** What an event says has happened; Docker's has a command's whole text after a colon. */
+/** The action of an event, without the command text that Docker appends after a colon. */
 export const actionOf = ({ Action }: { readonly Action: string }): string => {
   const [action = ""] = Action.split(":")
   return actions[action] ?? action
 }
 
-/** The network that a container was made on, which Podman tells only among those that it is on. */
+/** The network that a container was made on. Podman reports it only among the container's current networks. */
 export const networkOf = ({
   HostConfig,
   NetworkSettings,

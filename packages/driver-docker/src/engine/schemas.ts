@@ -1,4 +1,4 @@
-/** What we read of the engine's answers, and nothing more: unknown fields are ignored. */
+/** The parts of the engine's answers that Cordon reads. Unknown fields are ignored. */
 
 import { EngineError } from "@cordon/core"
 import { Effect, Schema } from "effect"
@@ -59,9 +59,9 @@ export type EngineInfo = typeof EngineInfo.Type
 
 export const ImageInspect = Schema.Struct({
   Id: Schema.String,
-  /** As Go names it: `amd64`. */
+  /** The architecture in Go's words: `amd64`. */
   Architecture: optional(Schema.String),
-  /** By which registries know it: `REPOSITORY@sha256:...`. */
+  /** Its names in registries: `REPOSITORY@sha256:...`. */
   RepoDigests: optional(Schema.Array(Schema.String)),
   Config: optional(
     Schema.Struct({
@@ -81,7 +81,7 @@ export const ImageSummary = Schema.Struct({
   Labels: optional(Labels),
   /** Seconds since the epoch. */
   Created: Schema.Number,
-  /** Bytes, with all that it shares with others. */
+  /** Bytes, including layers that it shares with other images. */
   Size: Schema.Number,
 })
 export type ImageSummary = typeof ImageSummary.Type
@@ -158,7 +158,7 @@ export const EngineEvent = Schema.Struct({
 })
 export type EngineEvent = typeof EngineEvent.Type
 
-/** Reads an answer of the engine; one that has another shape is an `EngineError`. */
+/** Decodes an answer of the engine. Fails with `EngineError` if the answer has another shape. */
 export const decodeAnswer =
   <S extends Schema.Constraint & { readonly DecodingServices: never }>(
     operation: string,

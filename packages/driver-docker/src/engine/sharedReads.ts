@@ -7,12 +7,13 @@ let space: Buffer | undefined
 const takers = new WeakMap<Duplex, (piece: Uint8Array) => boolean>()
 
 /**
- * Connects to a local socket, whose output is read into memory that all such connections share: Node would
- * read each piece into new memory, which piles up until it is collected. Until somebody takes its output
- * by {@link takeShared}, it comes as it does from any socket.
+ * Connects to a local socket and reads its output into memory that all such connections share. Node
+ * would read each piece into new memory, which piles up until garbage collection. Until {@link
+ * takeShared} is called, the connection behaves like any socket.
  */
 export const connectShared = (path: string): Socket => {
-  // The system fills memory by itself there, and may still do so when another connection's turn comes.
+  // On Windows the system fills the memory asynchronously, possibly while another connection uses
+  // it.
   if (process.platform === "win32") return connect({ path })
   space ??= Buffer.allocUnsafeSlow(spaceBytes)
   const memory = space
@@ -23,7 +24,7 @@ export const connectShared = (path: string): Socket => {
       callback: (length) => {
         const piece = memory.subarray(0, length)
         const take = takers.get(socket)
-        // What the socket has buffered must be taken first.
+        // Data that the socket already buffered must be read first.
         if (take === undefined || socket.readableLength > 0) return socket.push(Buffer.from(piece))
         return take(piece)
       },
@@ -33,8 +34,8 @@ export const connectShared = (path: string): Socket => {
 }
 
 /**
- * Hands a connection's output to `take`, which must have done with a piece when it returns, and says whether
- * it wants another one; if not, none comes until the connection is resumed.
+ * Passes a connection's output to `take`. A piece is valid only until `take` returns. `take`
+ * returns whether it wants another piece; if not, none comes until the connection is resumed.
  */
 export const takeShared = (connection: Duplex, take: (piece: Uint8Array) => boolean): void => {
   takers.set(connection, take)

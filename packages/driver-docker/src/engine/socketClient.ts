@@ -15,7 +15,7 @@ import { longAnswer } from "./longAnswer.ts"
 import type { Operation } from "./statusReasons.ts"
 import { takeOver } from "./takeOver.ts"
 
-/** An HTTP answer of the engine, as dockerode's errors hold it. */
+/** An HTTP answer of the engine, as dockerode's errors contain it. */
 const Refusal = Schema.Struct({
   statusCode: Schema.Number,
   json: Schema.optionalKey(Schema.Unknown),
@@ -41,9 +41,9 @@ const bytesOf = (chunk: string | Uint8Array) =>
   typeof chunk === "string" ? Buffer.from(chunk) : chunk
 
 /**
- * What a call comes to, or a failure once its time is up: an engine that hangs (20.10 does at times:
- * https://github.com/moby/moby/issues/46661) answers nobody any more. Not an Effect's timeout, which
- * would wait for the call where it can't be interrupted.
+ * The result of a call, or a failure when its time is up: a hanging engine (20.10 hangs at times:
+ * https://github.com/moby/moby/issues/46661) no longer answers. This is not `Effect.timeout`, which
+ * would wait for the call in an uninterruptible region.
  */
 const within = <A>(milliseconds: number, answer: Promise<A>): Promise<A> => {
   const { promise, reject } = Promise.withResolvers<never>()
@@ -52,16 +52,16 @@ const within = <A>(milliseconds: number, answer: Promise<A>): Promise<A> => {
   return Promise.race([answer, promise]).finally(() => clearTimeout(timer))
 }
 
-/** What dockerode's modem is asked for. */
+/** The request in the form that dockerode's modem takes. */
 interface Dialled {
   readonly path: string
   readonly method: string
   readonly statusCodes: Readonly<Record<number, true>>
   readonly options: { readonly _query: object | undefined; readonly _body: unknown }
   readonly file: Buffer | undefined
-  /** Whether it sends a body that is an empty object. */
+  /** Whether an empty object is sent as a body. */
   readonly allowEmpty: boolean
-  /** Whether it answers with the message itself, whose body is still to come. */
+  /** Whether the answer is the message itself, whose body is not yet read. */
   readonly isStream: boolean
 }
 interface Modem {
@@ -71,11 +71,11 @@ interface Modem {
 const done = { 200: true, 201: true, 202: true, 204: true } as const
 
 const dialled = ({ method, path, query, body }: EngineCall): Dialled => ({
-  // It adds the query only to a path that ends so.
+  // The modem adds the query only to a path that ends with a question mark.
   path: query === undefined ? path : `${path}?`,
   method,
   statusCodes: done,
-  // What has no body of its own would get the query for one.
+  // Without a body here, the modem would send the query as the body.
   options: { _query: query, _body: body instanceof Uint8Array ? {} : (body ?? {}) },
   file:
     body instanceof Uint8Array
@@ -87,13 +87,14 @@ const dialled = ({ method, path, query, body }: EngineCall): Dialled => ({
 
 const headersOf = (answer: unknown): Headers => {
   if (!(answer instanceof IncomingMessage)) return {}
-  // An answer nobody reads holds its connection, and with it the whole process.
+  // An unread answer keeps its connection open, and so the whole process alive.
   answer.resume()
   return answer.headers
 }
 
 /**
- * The engine behind a local socket, by dockerode; connections that it has no way for are made with Node.
+ * A transport to the engine behind a local socket, by dockerode. Calls that dockerode can't make
+ * use Node's HTTP client.
  *
  * @param patience milliseconds that it has to answer a call
  * @param holds whether its connections keep the process alive
@@ -126,7 +127,7 @@ export const socketClient = (
         Effect.gen(function* () {
           const leaving = yield* abortedAtEnd
           const failed = toHostError(endpoint, call.operation)
-          // It begins to answer with the first thing that it has to say.
+          // The engine sends the head of its answer only with the first piece of data.
           const answer = yield* Effect.tryPromise({
             try: () => longAnswer(place, call, leaving),
             catch: failed,
@@ -136,12 +137,12 @@ export const socketClient = (
       ),
     upgrade: (call) =>
       Effect.gen(function* () {
-        // Whatever comes of it is closed: also a connection that comes after an interruption.
+        // The connection is closed in every case, also if it arrives after an interruption.
         const leaving = yield* abortedAtEnd
         const failed = toHostError(endpoint, call.operation)
         const open = async () => {
           const socket = await takeOver(place, call, leaving)
-          // An error that nobody listens for would end the process.
+          // An error without a listener would end the process.
           socket.on("error", () => {})
           const leave = () => void socket.destroy()
           if (leaving.aborted) leave()

@@ -1,10 +1,10 @@
 /**
- * What the status and the words of an engine's refusal mean: the only place that reads either. Engines are
- * Docker from 20.10 on, Podman, and the managers of swarms.
+ * Maps the status and the message of an engine's refusal to a reason. No other code reads either.
+ * Engines are Docker from 20.10 on, Podman, and the managers of swarms.
  */
 import type { EngineReason } from "@cordon/core"
 
-/** What a call does, as its errors say: "The container engine failed to ...". */
+/** The operation of a call, as its errors name it: "The container engine failed to ...". */
 export type Operation =
   | "read the engine's version"
   | "read the engine's capabilities"
@@ -60,7 +60,7 @@ const swarmOperations = [
 
 type Reason = EngineReason["_tag"]
 
-/** One meaning; what is absent may be anything. */
+/** A rule for one reason. An absent field matches everything. */
 interface Row {
   readonly reason: Reason
   readonly status?: number | "5xx"
@@ -88,7 +88,7 @@ const needRunning: ReadonlyArray<Operation> = [
   "snapshot a container",
 ]
 
-/** The swarm's calls, and those that a manager answers as well as an engine does. */
+/** The calls of the swarm API, and those that both managers and engines answer. */
 const ofManagers: ReadonlyArray<Operation> = [
   ...swarmOperations,
   "read the engine's version",
@@ -99,12 +99,12 @@ const ofManagers: ReadonlyArray<Operation> = [
   "remove a network",
 ]
 
-/** The first row that fits is what a refusal means. */
+/** The first row that matches decides the reason. */
 const rows: ReadonlyArray<Row> = [
   { status: 304, reason: "NotModified" },
   { status: 400, says: /client version .* is too/, reason: "ApiVersion" },
 
-  // Words that mean the same with whatever status.
+  // Messages that mean the same with every status.
   { says: /no space left on device|disk quota exceeded/i, reason: "NoSpace" },
   { to: starting, says: /cpuset|requested CPUs/i, reason: "CpusRefused" },
   { to: starting, says: /storage[- ]opt/i, reason: "DiskLimitRefused" },
@@ -146,7 +146,7 @@ const rows: ReadonlyArray<Row> = [
   { status: 409, to: needRunning, reason: "NotRunning" },
   { status: 409, reason: "Conflict" },
 
-  // Podman answers 500 to much that has a status of its own with Docker.
+  // Podman answers 500 to many errors for which Docker has a specific status.
   { status: 500, says: /that name is already in use/, reason: "NameTaken" },
   { status: 500, says: /no such container/, reason: "NotFound" },
   { status: 500, says: /image is in use/, reason: "InUse" },
@@ -158,7 +158,7 @@ const rows: ReadonlyArray<Row> = [
   {
     status: "5xx",
     to: ofManagers,
-    // While managers elect a leader, or pass a call on to one that is just gone.
+    // Seen while managers elect a leader, or forward a call to a manager that has just gone.
     says: /does not have a leader|code = Unavailable|deadline ?exceeded|transport is closing|connection (refused|error)|lost leadership|raft/i,
     reason: "NoLeader",
   },
@@ -171,7 +171,7 @@ const fits = (row: Row, operation: Operation, status: number, detail: string) =>
   (row.to === undefined || row.to.includes(operation)) &&
   (row.says === undefined || row.says.test(detail))
 
-/** Why an engine refused a call. @param detail its words */
+/** The reason why an engine refused a call. @param detail the engine's message */
 export const reasonOf = (operation: Operation, status: number, detail: string): EngineReason => ({
   _tag:
     rows.find((row) => fits(row, operation, status, detail))?.reason ??

@@ -8,7 +8,7 @@ import { IdleAgent } from "./idleAgent.ts"
 import type { Place } from "./longAnswer.ts"
 import { connectShared } from "./sharedReads.ts"
 
-/** A connection that is raw after the head of an answer which did not say that it would be. */
+/** The raw connection behind an answer that did not announce an upgrade. */
 const rawFrom = (answer: IncomingMessage): Duplex => {
   const { socket } = answer
   const connection = new Duplex({
@@ -36,11 +36,11 @@ const rawFrom = (answer: IncomingMessage): Duplex => {
 }
 
 /**
- * Makes a call whose connection becomes the streams of what it is about. Not with dockerode: it says that a
- * body comes in chunks and sends none, for the last of which Podman waits; a body itself would become
- * input of the process on Docker.
+ * Makes a call whose connection becomes the streams of a process. It does not use dockerode, which
+ * announces a chunked body and never sends the last chunk, for which Podman waits. With a real
+ * body, Docker would pass the body to the process as input.
  *
- * @param left aborts the request, and no longer matters once there is an answer
+ * @param left aborts the request; it has no effect after the answer
  */
 export const takeOver = (
   { socketPath, agent }: Place,

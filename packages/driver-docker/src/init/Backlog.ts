@@ -1,8 +1,8 @@
-/** A piece of what a channel put out. */
+/** A piece of a channel's output. */
 export interface Piece {
   /**
-   * 1 for standard output, 2 for standard error; 0 says how many bytes of a kept process's log are missing
-   * here, as a number of eight bytes.
+   * 1 is standard output, 2 is standard error. 0 means that bytes of a kept process's log are
+   * missing here; the piece holds their number in eight bytes.
    */
   readonly stream: number
   readonly bytes: Uint8Array
@@ -14,20 +14,20 @@ interface Open {
   length: number
 }
 
-// What is longer is kept as it came; shorter pieces are gathered. All are copied: the memory that they came in is used
-// again.
+// Longer pieces are kept as they are; shorter ones are joined. All are copied, since the memory
+// that they arrived in is reused.
 const long = 2048
 const space = 4096
-// Order between the streams of a channel is kept for so many pieces that wait.
+// The order between the streams of a channel is kept for up to this many waiting pieces.
 const mostPieces = 64
 
 /**
- * Output that waits for its consumer. Its memory is bounded by its bytes, however small the pieces
- * are in which it comes: credit bounds the bytes.
+ * Output that waits for its consumer. Its memory is proportional to its bytes, even if the pieces
+ * are small. Credit bounds the bytes.
  */
 export class Backlog {
   #pieces: Array<Piece | Open> = []
-  /** The last piece of each stream, where more can be put into it. */
+  /** The last piece of each stream, if more can be appended to it. */
   readonly #open: [Open | undefined, Open | undefined, Open | undefined] = [
     undefined,
     undefined,
@@ -63,7 +63,7 @@ export class Backlog {
     this.#pieces.push(next)
   }
 
-  /** So many bytes are missing from here on. All that were lost are added up where many pieces wait. */
+  /** Notes that so many bytes are missing here. If many pieces wait, all losses are added up. */
   lost(count: number): void {
     const open = this.#open[0]
     const isLast = open !== undefined && open === this.#pieces.at(-1)
@@ -72,7 +72,7 @@ export class Backlog {
       open.space.writeBigUInt64LE(open.space.readBigUInt64LE() + BigInt(count))
       return
     }
-    // What comes after it must not be put before it.
+    // Later output must not be joined to pieces before the gap.
     if (!isCrowded) this.#open.fill(undefined)
     const next = { stream: 0, space: Buffer.alloc(8), length: 8 }
     next.space.writeBigUInt64LE(BigInt(count))

@@ -3,7 +3,7 @@ import type { Piece } from "./Backlog.ts"
 
 const blockBytes = 128 * 1024
 
-/** Output in bulk that waits for its consumer, put together in blocks. */
+/** Bulk output that waits for its consumer, joined into blocks. */
 export class Blocks {
   readonly #lends: boolean
   #full: Array<Piece> = []
@@ -13,7 +13,7 @@ export class Blocks {
   #total = 0
   readonly #free: Array<Buffer> = []
 
-  /** @param lends whether a consumer gives blocks back, and has the next ones in the same memory */
+  /** @param lends whether the consumer gives blocks back, so that their memory is reused for the next ones */
   constructor(lends: boolean) {
     this.#lends = lends
   }
@@ -22,7 +22,7 @@ export class Blocks {
     return this.#full.length === 0 && this.#length === 0
   }
 
-  /** Whether it is worth a consumer's while. */
+  /** Whether enough has gathered to wake the consumer. */
   get plenty(): boolean {
     return this.#full.length > 0 && this.#total >= blockBytes
   }
@@ -50,7 +50,7 @@ export class Blocks {
     return taken
   }
 
-  /** What is little needs no more memory than it has. */
+  /** A small amount gets a block of just its size. */
   #make(length: number): Buffer {
     if (this.#total < blockBytes) return Buffer.allocUnsafeSlow(Math.min(length, blockBytes))
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(blockBytes)

@@ -7,57 +7,60 @@ import * as frames from "./frames.ts"
 import type { Outbox } from "./Outbox.ts"
 import type { Later } from "./timers.ts"
 
-/** How a call is held to what it may take. */
+/** The limits of a call. */
 export interface ChannelOptions extends OutputOptions {
-  /** Milliseconds until it is killed; unlimited by default. */
+  /** Milliseconds until the call is killed. Default: unlimited. */
   readonly timeout?: number | undefined
   /**
-   * Milliseconds that the init may keep a reader or a writer waiting before it is killed as by a
-   * timeout; unlimited by default.
+   * Milliseconds that the init may keep a reader or a writer waiting before the call is killed as
+   * by a timeout. Default: unlimited.
    */
   readonly patience?: number
-  /** Milliseconds that it has to end once it was killed: 2,000 by default. */
+  /** Milliseconds that the call has to end after it was killed. Default: 2,000. */
   readonly grace?: number
   /**
-   * Milliseconds that it has to take back what it began before it is killed, once its input has ended
-   * before its time: it is killed at once by default.
+   * Milliseconds that the call has to undo its work before it is killed, if its input ends early.
+   * Default: it is killed at once.
    */
   readonly takesBack?: number
-  /** Whether it is a use of the sandbox, as it is by default; not where code inside decides when it begins. */
+  /**
+   * Whether the call counts as a use of the sandbox. Default: true. It must be false if code inside
+   * the sandbox decides when the call begins.
+   */
   readonly isUse?: boolean
 }
 
-// Milliseconds in which output in bulk gathers before its consumer is woken for it.
+// Milliseconds for which bulk output gathers before its consumer is woken.
 const gathering = 2
 
 /** How a call ended. */
 export interface Final {
-  /** Absent where the init did not say in time: what was started may still be running. */
+  /** Absent if the init did not report the end in time: processes of the call may still be running. */
   readonly ending: frames.Ending | undefined
   readonly timedOut: boolean
-  /** Whether the request had reached the init, where that did not say how the call ended. */
+  /** Whether the request had reached the init, if the init did not report the end. */
   readonly delivered?: Delivered
 }
 
-/** It runs, or an operation began. */
+/** A process runs, or an operation began. */
 export interface Started {
-  /** 0 where it has no process. */
+  /** The process ID; 0 if there is no process. */
   readonly pid: number
   /** Whether it takes input. */
   readonly takesInput: boolean
 }
 
-/** What a channel needs of its connection. */
+/** The parts of a connection that a channel uses. */
 export interface Link {
   readonly outbox: Outbox
-  /** How many pieces the outbox has taken once it has the request. */
+  /** The number of pieces that the outbox has taken, including the request. */
   readonly sentBy: number
   readonly later: Later
-  /** The channel's number is not to be used again. */
+  /** Gives the channel up. Its number must not be reused. */
   readonly abandon: (channel: Channel) => void
 }
 
-/** What has come of a channel: output, the end of its output where that comes first, or its end. */
+/** The next news of a channel: output, the end of its output (if that comes before its end), or its end. */
 export type Next = ReadonlyArray<Piece> | "output ended" | Final
 
 /** One call over a connection: its output, its input, and how it ended. */
@@ -97,19 +100,19 @@ export class Channel {
     return this.#link.outbox.handed < this.#link.sentBy ? "never" : "perhaps"
   }
 
-  /** Waits until it runs, or has ended without. */
+  /** Waits until the call runs, or has ended without running. */
   get started(): Effect.Effect<Started | Final, ConnectionError> {
     return Deferred.await(this.#started)
   }
 
-  /** Waits for its end; output that nobody takes may delay it. */
+  /** Waits for the end of the call. Output that is not consumed may delay it. */
   get ended(): Effect.Effect<Final, ConnectionError> {
     return Deferred.await(this.#ended)
   }
 
   /**
-   * What has come since the last time, once there is something; then, again and again, its end. One
-   * consumer at a time. What it takes is granted anew.
+   * Waits for new output and returns it; after the end it always returns the end. Only one consumer
+   * at a time. Consumed output is granted as new credit.
    */
   readonly next: Effect.Effect<Next, ConnectionError> = Effect.suspend(
     () =>
@@ -131,14 +134,14 @@ export class Channel {
   )
 
   /**
-   * Sends input, as fast as credit comes; returns once all has been sent, or can't be any more. The
-   * bytes are copied, and given back to who lent them.
+   * Sends input as fast as credit arrives. Returns when all has been sent, or can't be sent any
+   * more. The bytes are copied, and lent memory is given back.
    */
   write(bytes: Uint8Array): Effect.Effect<void> {
     return this.#input.write(bytes)
   }
 
-  /** Waits until the init has told that all input has gone that was sent: it tells so of a log's channel. */
+  /** Waits until the init has confirmed that it wrote all input. It does so for channels that follow a log. */
   get drained(): Effect.Effect<void> {
     return this.#input.drained
   }
@@ -158,7 +161,7 @@ export class Channel {
     if (this.#final === undefined) this.#link.outbox.push(frames.resize(this.number, rows, columns))
   }
 
-  /** Has it end; it is given up as unanswered where it has not within the grace. */
+  /** Kills the call. If it does not end within the grace, it is given up as unanswered. */
   kill(): void {
     if (this.#isKilled || this.#final !== undefined) return
     this.#isKilled = true
@@ -171,7 +174,7 @@ export class Channel {
     })
   }
 
-  /** Ends what is not over, and waits for its end or the grace. */
+  /** Kills the call if it is not over, and waits for its end, at most for the grace. */
   readonly leave: Effect.Effect<void> = Effect.suspend(() => {
     this.#output.leave()
     if (this.#final !== undefined) return Effect.void
@@ -179,7 +182,7 @@ export class Channel {
     return Effect.ignore(this.ended)
   })
 
-  // What follows is the connection's to call.
+  // The connection calls the methods below.
 
   onOpened(pid: number, credit: number): void {
     if (this.#isOpened) throw new ProtocolFault("a channel opened twice")
@@ -208,7 +211,7 @@ export class Channel {
     this.#finish(Effect.fail(lossOf(error, this.delivered)))
   }
 
-  /** Tells who waits for output of what has come. */
+  /** Wakes the consumer that waits for output. */
   flush(): void {
     if (this.#wakeReader === undefined) return
     if (this.#final !== undefined || !this.#output.meagre) {
@@ -233,7 +236,7 @@ export class Channel {
     return Effect.succeed(pieces)
   }
 
-  /** Limits how long somebody waits; what it returns says that he no longer does. */
+  /** Limits how long a reader or writer waits. The returned function ends the wait. */
   #waits(): () => void {
     const { patience } = this.#options
     return patience === undefined ? () => {} : this.#link.later(patience, this.#strike)
@@ -250,7 +253,7 @@ export class Channel {
       this.kill()
       return
     }
-    // An input that ends before its time says that nothing is to come of it.
+    // An input that ends early tells the init to undo the operation.
     this.#input.end()
     this.#after(takesBack, () => this.kill())
   }

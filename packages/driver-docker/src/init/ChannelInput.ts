@@ -4,14 +4,14 @@ import * as frames from "./frames.ts"
 import type { Outbox } from "./Outbox.ts"
 
 const mostCredit = 2 ** 32
-// Longer pieces are sent from where they are.
+// Longer pieces are sent without a copy.
 const short = 16 * 1024
 
-/** The input of a channel: what may be sent of it, and who waits until more may. */
+/** The input of a channel: its credit, and the writers that wait for more credit. */
 export class ChannelInput {
   readonly #channel: number
   readonly #outbox: Outbox
-  /** Bytes that may be sent, that were sent in all, and of which the init has told that they have gone. */
+  /** Bytes that may be sent, bytes sent in total, and bytes that the init has confirmed as written. */
   #room = frames.earlyInput
   #sent = 0
   #gone = 0
@@ -19,7 +19,10 @@ export class ChannelInput {
   readonly #waiting = new Set<() => void>()
   readonly #waits: () => () => void
 
-  /** @param waits is told that somebody waits for credit; what it returns, that he no longer does */
+  /**
+   * @param waits is called when a writer waits for credit; the returned function is called when it
+   * no longer does
+   */
   constructor(channel: number, outbox: Outbox, waits: () => () => void) {
     this.#channel = channel
     this.#outbox = outbox
@@ -27,8 +30,8 @@ export class ChannelInput {
   }
 
   /**
-   * Sends bytes, as fast as credit comes; returns once all have been sent, or can't be any more. Their
-   * memory may be used again then; it is given back to who lent it.
+   * Sends bytes as fast as credit arrives. Returns when all have been sent, or can't be sent any
+   * more. The memory may be reused then; lent memory is given back.
    */
   write(bytes: Uint8Array): Effect.Effect<void> {
     const copies = bytes.length <= short
@@ -75,7 +78,7 @@ export class ChannelInput {
     return step
   }
 
-  /** Waits until the init has told that all has gone that was sent, or nothing can be sent any more. */
+  /** Waits until the init has confirmed all input that was sent, or nothing can be sent any more. */
   get drained(): Effect.Effect<void> {
     return Effect.suspend(() =>
       this.#isOpen && this.#gone < this.#sent
@@ -116,7 +119,7 @@ export class ChannelInput {
     for (const wake of [...this.#waiting]) wake()
   }
 
-  /** Waits for credit, for the end, or for what `listen` listens for. */
+  /** Waits for credit, for the end, or for the event of `listen`. */
   #until(listen: (wake: () => void) => () => void): Effect.Effect<void> {
     return Effect.callback((resume) => {
       const stop = this.#waits()

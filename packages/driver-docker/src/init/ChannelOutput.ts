@@ -2,37 +2,39 @@ import { Backlog, type Piece } from "./Backlog.ts"
 import { Blocks } from "./Blocks.ts"
 import { ProtocolFault } from "./errors.ts"
 
-/** What a channel's output may be. */
+/** Options of a channel's output. */
 export interface OutputOptions {
-  /** Bytes that may wait here: 256 KiB by default. */
+  /** Bytes that may wait here. Default: 256 KiB. */
   readonly window?: number
-  /** Bytes in all; more drop the connection. Unlimited by default. */
+  /** The most bytes in total; more drop the connection. Default: unlimited. */
   readonly limit?: number
   /**
    * - `plain`, by default.
-   * - `bulk`: it comes in blocks. `lent`: these are to be given back with `giveBack`.
-   * - `log`: it may hold positions in a log, by which what was lost of it is counted.
-   * - `socket`: it may end before its channel.
+   * - `bulk`: the output comes in blocks. `lent`: the consumer gives the blocks back with
+   *   `giveBack`.
+   * - `log`: the output may hold positions in a log, from which the number of lost bytes is
+   *   computed.
+   * - `socket`: the output may end before its channel.
    */
   readonly kind?: "plain" | "bulk" | "lent" | "log" | "socket"
-  /** The position from which on a log is wanted: 0 by default. */
+  /** The first position of a log that is wanted. Default: 0. */
   readonly position?: number
 }
 
-/** Bytes of output that may come at first. */
+/** The initial credit for output, in bytes. */
 export const firstCredit = ({
   window = 256 * 1024,
   limit = Number.POSITIVE_INFINITY,
 }: OutputOptions): number => Math.min(window, limit)
 
-/** The output of a channel: what waits of it, and what may still come. */
+/** The output of a channel: the part that waits, and the credit for more. */
 export class ChannelOutput {
   readonly #kind: OutputOptions["kind"]
   readonly #backlog: Backlog | Blocks
   readonly #firstCredit: number
-  /** Of the window, which is worth a frame: bulk has more on its way than it needs. */
+  /** The share of the window that is worth a frame of credit. Bulk output has more in flight than it needs. */
   readonly #share: number
-  /** Bytes that may still come, that may be granted in all, and that were taken since. */
+  /** Bytes that may still come, bytes that may be granted in total, and bytes consumed since the last grant. */
   #granted: number
   #grantable: number
   #taken = 0
@@ -40,7 +42,7 @@ export class ChannelOutput {
   #ended = false
   readonly #positionBytes = Buffer.alloc(8)
   #positionLength = 0
-  /** Where in its log what comes next should be, and whether the log's first position has come. */
+  /** The expected position of the next output in its log, and whether the first position has arrived. */
   #position: number
   #isPlaced = false
 
@@ -59,7 +61,7 @@ export class ChannelOutput {
     return this.#backlog.empty
   }
 
-  /** Whether more is to be waited for, for a moment, before its consumer is woken. */
+  /** Whether to wait a moment for more output before the consumer is woken. */
   get meagre(): boolean {
     return this.#backlog instanceof Blocks && !this.#backlog.empty && !this.#backlog.plenty
   }
@@ -94,7 +96,7 @@ export class ChannelOutput {
     return pieces
   }
 
-  /** What is to be granted for what was taken: 0 until it is worth a frame. */
+  /** The credit to grant for consumed output: 0 until it is worth a frame. */
   grant(): number {
     const count = Math.min(this.#taken, this.#grantable)
     if (count < Math.min(this.#firstCredit * this.#share, this.#grantable)) return 0
@@ -104,7 +106,7 @@ export class ChannelOutput {
     return count
   }
 
-  /** Nobody takes what comes from now on. */
+  /** From now on, output is dropped: there is no consumer any more. */
   leave(): void {
     this.#isLeft = true
     this.#backlog.take()
@@ -124,10 +126,10 @@ export class ChannelOutput {
     }
   }
 
-  /** @returns how many bytes are missing before it */
+  /** @returns the number of bytes that are missing before that position */
   #moveTo(position: number): number {
     const lost = position - this.#position
-    // A log may end before the first position that is wanted of it.
+    // A log may end before the first wanted position.
     if (!Number.isSafeInteger(position) || (lost < 0 && this.#isPlaced)) {
       throw new ProtocolFault("a position before one that it had told")
     }
