@@ -8,41 +8,43 @@ import { Outbox } from "./Outbox.ts"
 import type { Request } from "./requests.ts"
 import { type Later, makeLater, makeNow, type Now } from "./timers.ts"
 
-/** The byte streams that a connection goes over; an `ExecConnection` of a raw stream is one. */
+/** The byte streams of a connection. An `ExecConnection` of a raw stream is one. */
 export interface InitStream {
   /**
-   * Hands each piece to `take` as it comes, until `take` says that it wants no more. The memory of a
-   * piece may be used again once `take` has returned.
+   * Passes each piece to `take` as it arrives, until `take` returns that it wants no more. A piece
+   * is valid only until `take` returns.
    *
-   * @returns what waits for the end of the stream
+   * @returns an effect that waits for the end of the stream
    */
   readonly receive: (take: (piece: Uint8Array) => boolean) => {
     readonly end: Effect.Effect<void, HostError>
   }
   /**
-   * Returns once the memory of the pieces may be used again, and more should be written; has no effect
-   * on a stream that is closed.
+   * Returns when the memory of the pieces may be reused and more may be written. Has no effect on a
+   * closed stream.
    */
   readonly write: (pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void>
-  /** Closes it both ways. */
+  /** Closes both directions. */
   readonly close: Effect.Effect<void>
 }
 
 const pingEvery = 5000
-// Pings without any frame in return.
+// The most pings in a row without any frame in return.
 const mostSilence = 6
-// Milliseconds without a frame after which a connection is proved before it is used: a ping and more.
+// Milliseconds without a frame after which a connection is checked before use: more than the
+// interval of pings.
 const doubtfulAfter = 6000
-// Milliseconds that its init has to answer then.
+// Milliseconds that the init has to answer this check.
 const provingTakes = 3000
-// Channels that were told to end and did not say so.
+// The most channels that were told to end and have not confirmed it.
 const mostAbandoned = 1000
-// Milliseconds that what was told to end has once the init has shown that it heard of it.
+// Milliseconds that a killed call has to end after the init has confirmed that it received the
+// order.
 const lastGrace = 2000
 
 /**
- * A connection to the init of a sandbox. What comes over it is not trusted: whatever breaks the
- * protocol drops the connection, and fails all calls that are under way with `InitLost`.
+ * A connection to the init of a sandbox. Its input is not trusted: a breach of the protocol drops
+ * the connection, and fails all calls in progress with `InitLost`.
  */
 export class InitConnection {
   readonly #stream: InitStream
@@ -51,7 +53,10 @@ export class InitConnection {
   readonly #now: Now
   readonly #parser: frames.FrameParser
   readonly #channels = new Map<number, Channel>()
-  /** Calls that were given up, each with the ping whose answer shows that the init was told. */
+  /**
+   * Calls that were given up, each with the ping whose answer proves that the init received the
+   * order to end it.
+   */
   readonly #abandoned = new Map<number, number>()
   readonly #free: Array<number> = []
   #highest = 0
@@ -60,13 +65,13 @@ export class InitConnection {
   readonly #unanswered = Latch.makeUnsafe(false)
   readonly #settled = Latch.makeUnsafe(true)
   #error: ConnectionError | undefined
-  /** Those that have something for their consumer since the piece that is being read began. */
+  /** Channels that got something for their consumer from the piece that is being read. */
   readonly #touched = new Set<Channel>()
   #pings = 0
   #answered = 0
   #silence = 0
   #heardAt: number
-  /** The proof that is under way, and its ping. */
+  /** The check in progress, and its ping. */
   #proof: { readonly ping: number; readonly isHeard: Deferred.Deferred<boolean> } | undefined
   #isFrozen = false
   #cancelPing = () => {}
@@ -87,17 +92,17 @@ export class InitConnection {
       credit: (number, count) => this.#of(number)?.onCredit(count),
       closed: (number, ending) => this.#onClosed(number, ending),
     })
-    // Sent with the first call, which does not wait for the answer.
+    // The hello goes out with the first call, which does not wait for the answer.
     this.#outbox.push(frames.hello(removalSeconds))
     this.#beat()
   }
 
   /**
-   * Begins to speak over a stream. Nothing is waited for: calls can be made at once, and fail where
-   * nobody answers. The scope's end closes the stream.
+   * Starts a connection over a stream, without waiting: calls can be made at once, and fail if
+   * nobody answers. The end of the scope closes the stream.
    *
-   * @param removalSeconds how long the sandbox is to live without a connection; 0, the default,
-   * leaves that as it is
+   * @param removalSeconds how long the sandbox lives without a connection. 0, the default, leaves
+   * the current value
    */
   static readonly make = Effect.fnUntraced(function* (
     stream: InitStream,
@@ -119,12 +124,12 @@ export class InitConnection {
     return connection
   })
 
-  /** What the init says of itself, once it has. */
+  /** Waits for the init's hello, which describes the init. */
   get hello(): Effect.Effect<frames.Hello, ConnectionError> {
     return Deferred.await(this.#hello)
   }
 
-  /** Waits until the connection is gone. @returns why */
+  /** Waits until the connection is lost. @returns the reason */
   get lost(): Effect.Effect<ConnectionError> {
     return Deferred.await(this.#lost)
   }
@@ -134,34 +139,35 @@ export class InitConnection {
     return this.#error === undefined
   }
 
-  /** Whether calls are under way that are a use of the sandbox. */
+  /** Whether any call in progress counts as a use of the sandbox. */
   get isBusy(): boolean {
     for (const { isUse } of this.#channels.values()) if (isUse) return true
     return false
   }
 
-  /** Has its silence count as nothing: its sandbox is paused. */
+  /** Ignores silence from now on, because the sandbox is paused. */
   freeze(): void {
     this.#isFrozen = true
   }
 
-  /** Its silence counts again. */
+  /** Counts silence again. */
   thaw(): void {
     this.#isFrozen = false
     this.#silence = 0
   }
 
   /**
-   * Whether it has been silent for so long that it may be cut without anybody having been told: by a
-   * middlebox that forgot it, a network that is gone, an engine that hangs or a machine that slept.
+   * Whether the connection has been silent for so long that it may be cut without notice: by a
+   * middlebox that dropped it, a lost network, a hanging engine or a machine that slept.
    */
   get isDoubtful(): boolean {
     if (this.#isFrozen) return false
-    // Timers do not tell of sleep, nor does a clock that was set back tell of silence.
+    // Both are checked: timers miss the time of a sleep, and a clock that was set back misses
+    // silence.
     return this.#silence > 1 || this.#now() - this.#heardAt >= doubtfulAfter
   }
 
-  /** Has the init answer a ping. @returns whether it did within three seconds */
+  /** Pings the init. @returns whether it answered within three seconds */
   get proved(): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       if (this.#error !== undefined) return Effect.succeed(false)
@@ -182,26 +188,27 @@ export class InitConnection {
   }
 
   /**
-   * Waits until a call that was given up has not ended although the init was told to end it: it answered
-   * what was sent after that, two seconds ago. One of which nothing comes at all may not have been told.
+   * Waits until some call that was given up still runs although the init knows that it must end:
+   * the init answered a later ping two seconds ago. Without such an answer the init may not have
+   * received the order.
    */
   get unanswered(): Effect.Effect<void> {
     return this.#unanswered.await
   }
 
-  /** Waits until all calls that were given up have ended after all. */
+  /** Waits until all calls that were given up have ended. */
   get settled(): Effect.Effect<void> {
     return this.#settled.await
   }
 
-  /** Whether all calls that were given up have ended after all. */
+  /** Whether all calls that were given up have ended. */
   get isSettled(): boolean {
     return this.#abandoned.size === 0
   }
 
   /**
-   * Opens a channel. The scope's end kills what is not over, and waits for that no longer than the
-   * channel's grace.
+   * Opens a channel. The end of the scope kills the call if it is not over, and waits for its end
+   * at most for the channel's grace.
    */
   open(
     request: Request,
@@ -272,7 +279,7 @@ export class InitConnection {
     }
   }
 
-  /** The channel of a frame; none where it was given up, and its frames are late. */
+  /** The channel of a frame; none for a late frame of a channel that was given up. */
   #of(number: number): Channel | undefined {
     if (!Deferred.isDoneUnsafe(this.#hello)) throw new ProtocolFault("no greeting")
     const channel = this.#channels.get(number)
@@ -319,7 +326,7 @@ export class InitConnection {
         this.#lose(new InitLost({ why: "silent", detail }))
         return
       }
-      // Pings that are not read must not pile up.
+      // Unread pings must not pile up.
       if (this.#outbox.empty) this.#outbox.push(frames.ping(++this.#pings))
       this.#beat()
     })

@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 
-// Bytes that wait to be written before those who send more have to wait.
+// The number of waiting bytes above which senders have to wait.
 const mostWaiting = 512 * 1024
-// What is shorter is copied to be written in one piece with its neighbours.
+// Shorter pieces are copied and written together with their neighbours.
 const short = 4 * 1024
 
 interface Waiting {
@@ -10,7 +10,10 @@ interface Waiting {
   readonly written: (() => void) | undefined
 }
 
-/** What is to be written, in order: all that waits with one call, and large pieces as they are. */
+/**
+ * The queue of pieces to write, in order. All waiting pieces are written with one call; large
+ * pieces are not copied.
+ */
 export class Outbox {
   readonly #write: (pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void>
   #waiting: Array<Waiting> = []
@@ -20,36 +23,36 @@ export class Outbox {
   #state: "idle" | "scheduled" | "writing" | "dropped" = "idle"
   readonly #onRoom = new Set<() => void>()
 
-  /** @param write returns once the memory of what it was given may be used again */
+  /** @param write returns when the memory of the pieces may be reused */
   constructor(write: (pieces: ReadonlyArray<Uint8Array>) => Effect.Effect<void>) {
     this.#write = write
   }
 
-  /** Whether whoever has much to send should wait: see `whenRoom`. */
+  /** Whether senders of bulk data should wait: see `whenRoom`. */
   get full(): boolean {
     return this.#length >= mostWaiting
   }
 
-  /** Whether all has been handed to the connection. */
+  /** Whether all pieces have been passed to the connection. */
   get empty(): boolean {
     return this.#waiting.length === 0 && this.#state !== "writing"
   }
 
-  /** How many pieces were taken so far. */
+  /** The number of pieces pushed so far. */
   get pushed(): number {
     return this.#pushed
   }
 
-  /** How many of these the connection has been given, so that they may arrive. */
+  /** The number of pieces passed to the connection, so that they may have arrived. */
   get handed(): number {
     return this.#handed
   }
 
   /**
-   * Takes a frame, or a piece of one whose other pieces follow at once.
+   * Queues a frame, or a part of a frame whose other parts follow at once.
    *
-   * @param bytes must not be changed until they are written
-   * @param written is called once they are, and where they never will be
+   * @param bytes must not change until they are written
+   * @param written is called when they are written, or when they never will be
    */
   push(bytes: Uint8Array, written?: () => void): void {
     if (this.#state === "dropped") {
@@ -64,7 +67,7 @@ export class Outbox {
     queueMicrotask(this.#next)
   }
 
-  /** Calls `wake` once, when there is room again; what it returns prevents that. */
+  /** Calls `wake` once, when there is room again. The returned function cancels that. */
   whenRoom(wake: () => void): () => void {
     this.#onRoom.add(wake)
     return () => this.#onRoom.delete(wake)
@@ -95,7 +98,7 @@ export class Outbox {
       for (const { written } of batch) written?.()
       this.#next()
     })
-    // What comes meanwhile is written next.
+    // Pieces that arrive meanwhile are written next.
     this.#wake()
   }
 
@@ -106,7 +109,7 @@ export class Outbox {
   }
 }
 
-/** Neighbours that are short in one piece each. */
+/** Joins adjacent short pieces into one. */
 const joined = (batch: ReadonlyArray<Waiting>): ReadonlyArray<Uint8Array> => {
   const pieces: Array<Uint8Array> = []
   let run: Array<Uint8Array> = []

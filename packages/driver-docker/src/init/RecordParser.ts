@@ -1,21 +1,21 @@
-/** What the records of a stream are taken apart with: see `docs/init-protocol.md`, "File operations". */
+/** Parses the records of a stream: see `docs/init-protocol.md`, "File operations". */
 
-/** What came is no record: it says what of it is none. Fails its call and nothing else. */
+/** The input is not a valid record; the message says why. Fails only its own call. */
 export class MalformedRecord extends Error {
   override readonly name = "MalformedRecord"
 }
 
-/** Bytes that a grammar waits for: so many as one piece, or some of them as they come. */
+/** Bytes that a grammar waits for: an exact number as one piece, or some of them as they arrive. */
 export interface Need {
   readonly bytes: number
-  /** Whether the stream may end before them. */
+  /** Whether the stream may end here instead. */
   readonly first?: boolean
   readonly some?: boolean
 }
 
 /**
- * Reads records: yields what it needs, and gets it. What it gets must be copied if it is to be kept,
- * but for what it asked for some of.
+ * A generator that reads records: it yields a need, and receives the bytes. It must copy the bytes
+ * to keep them, except those that it asked for as "some".
  */
 export type Grammar<A> = Generator<Need, A, Uint8Array>
 
@@ -27,19 +27,19 @@ export function* number(bytes: 1 | 4, first = false): Grammar<number> {
   return bytes === 1 ? view.getUint8(0) : view.getUint32(0, true)
 }
 
-/** A number of 64 bits that has to be a safe one. */
+/** A number of 64 bits that must be a safe integer. */
 export function* big(): Grammar<number> {
   return safe(viewOf(yield { bytes: 8 }).getBigUint64(0, true))
 }
 
-/** The number, if it can be counted with. */
+/** The number, if it is a safe integer. */
 export const safe = (value: bigint): number => {
   const number = Number(value)
   if (!Number.isSafeInteger(number)) throw new MalformedRecord(`a number as big as ${value}`)
   return number
 }
 
-/** A length and so many bytes, which are not to be kept; longer ones are refused before they come. */
+/** A length and so many bytes, which must not be kept. Too long a value is refused before it arrives. */
 export function* lent(longest: number, first = false): Grammar<Buffer> {
   const length = yield* number(4, first)
   if (length > longest) throw new MalformedRecord(`${length} bytes where ${longest} may be`)
@@ -60,8 +60,8 @@ export function* bytes(longest: number): Grammar<Uint8Array> {
 const smallest = 256
 
 /**
- * Takes a stream apart into records. Holds no more than the start of what is not whole; its memory
- * grows with what has come, not with what was announced.
+ * Splits a stream into records. Buffers only the start of an incomplete record; its memory grows
+ * with the received bytes, not with the announced length.
  */
 export class RecordParser<A> {
   readonly #grammar: Grammar<void>
@@ -81,14 +81,14 @@ export class RecordParser<A> {
     return this.#need.first === true && this.#have === 0
   }
 
-  /** @returns what the piece completes; throws `MalformedRecord` on what is no record */
+  /** @returns the records that the piece completes. Throws `MalformedRecord` on invalid input */
   push(piece: Uint8Array): Array<A> {
     let at = 0
     for (;;) {
       const { bytes, some } = this.#need
       if (at === piece.length && bytes > 0) break
       if (some === true || (this.#have === 0 && piece.length - at >= bytes)) {
-        // Whoever has lent it knows it again.
+        // The unchanged piece is passed on, so that its lender recognises it.
         const all = at === 0 && piece.length <= bytes
         const part = all ? piece : piece.subarray(at, at + bytes)
         at += part.length

@@ -1,4 +1,4 @@
-/** Folders as tar archives: the archive is made and read here, the init knows entries only. */
+/** Folders as tar archives. The archive format is handled here; the init only knows entries. */
 import {
   type ArchiveEntry,
   InvalidArchive,
@@ -22,13 +22,13 @@ import {
 type Part = Entry | Content | "end"
 type Packed = ArchiveEntry<OperationError>
 
-// Bulk, over a way that may be long.
+// A large window, since the connection may have a high latency.
 const window = 1024 * 1024
 
-// Milliseconds that unpacking has to take back what it began.
+// Milliseconds that unpacking has to undo its work.
 const takesBack = 2000
 
-/** The parts of an archive one by one, as they come. */
+/** The parts of an archive, one by one as they arrive. */
 class Parts {
   readonly #pull: Pull.Pull<ReadonlyArray<Part>, OperationError>
   #parts: ReadonlyArray<Part> = []
@@ -38,7 +38,7 @@ class Parts {
     this.#pull = pull
   }
 
-  /** Entries, as many at once as are at hand; the content of the last one may still be to come. */
+  /** All entries that have arrived. The content of the last one may not be complete yet. */
   get entries(): Pull.Pull<Arr.NonEmptyReadonlyArray<Packed>, OperationError> {
     return Effect.flatMap(this.#more, () => {
       const [first, ...others] = this.#entriesAtHand()
@@ -70,7 +70,7 @@ class Parts {
     return this.#at < this.#parts.length ? this.#parts[this.#at++] : undefined
   }
 
-  /** Waits until there is a part at hand; done after the last one. */
+  /** Waits until a part has arrived; done after the last one. */
   get #more(): Pull.Pull<void, OperationError> {
     return Effect.suspend(() =>
       this.#at < this.#parts.length
@@ -82,7 +82,7 @@ class Parts {
     )
   }
 
-  /** All of a file's content where it is at hand. */
+  /** The whole content of a file, if it has arrived. */
   #whole(): Uint8Array | undefined {
     const start = this.#at
     const pieces: Array<Uint8Array> = []
@@ -112,9 +112,8 @@ class Parts {
 }
 
 /**
- * What is in a folder, as a tar archive with paths relative to the folder. The second name of a file
- * comes as a hard link to the first. Fails with `InvalidArchive` where a file becomes shorter
- * meanwhile.
+ * The content of a folder as a tar archive with paths relative to the folder. A second name of a
+ * file becomes a hard link to the first. Fails with `InvalidArchive` if a file shrinks meanwhile.
  */
 export const pack = (
   actor: Actor,
@@ -127,14 +126,14 @@ export const pack = (
   return packArchive(Stream.unwrap(entries))
 }
 
-/** As the init takes paths: `./a//b/` is `a/b`, and empty for the folder itself. */
+/** Normalises a path for the init: `./a//b/` becomes `a/b`; the folder itself is empty. */
 const tidy = (path: string) =>
   path
     .split("/")
     .filter((part, n) => part !== "." && (part !== "" || n === 0))
     .join("/")
 
-/** Sends an entry of an archive and all of its content; dated `now` where it has no time. */
+/** Sends an entry of an archive with its content. An entry without a time gets `now`. */
 const send = (channel: Channel, entry: ArchiveEntry<InvalidArchive>, now: Date) => {
   const { kind, content, linkTarget = "" } = entry
   const path = tidy(entry.path)
@@ -149,7 +148,7 @@ const send = (channel: Channel, entry: ArchiveEntry<InvalidArchive>, now: Date) 
 }
 
 /**
- * Unpacks a tar archive into a folder, which is made where it is missing; links in it are not
+ * Unpacks a tar archive into a folder, which is made if it is missing. Links in the folder are not
  * followed. Fails with `InvalidArchive` on entries that would leave the folder.
  */
 export const unpack = <E>(

@@ -5,10 +5,10 @@ import { FrameParser, MalformedFrame } from "../engine/frames.ts"
 import type { InitStream } from "./InitConnection.ts"
 
 /**
- * The streams of an init as the engine attaches to them: its output comes in the engine's own frames,
- * and what the init writes to standard error is let go.
+ * The streams of an init through the engine's attachment. The init's output comes in the engine's
+ * frames; its standard error is dropped.
  *
- * @param scope what the attachment was made in; closing the stream closes it
+ * @param scope the scope of the attachment; closing the stream closes it
  */
 export const engineStream = (attached: ExecConnection, scope: Scope.Closeable): InitStream => ({
   receive: (take) => {

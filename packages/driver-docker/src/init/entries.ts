@@ -1,4 +1,4 @@
-/** What file operations and lists of processes put out and take in: `docs/init-protocol.md`. */
+/** The input and output formats of file operations and process lists: `docs/init-protocol.md`. */
 import type { SandboxUser } from "@cordon/core"
 import {
   big,
@@ -11,20 +11,20 @@ import {
   text,
 } from "./RecordParser.ts"
 
-/** What a path names, with what its folder's listing says of it. */
+/** The file, folder or link at a path, as listed in its folder. */
 export interface Entry {
   readonly kind: "file" | "directory" | "symlink" | "hardlink" | "other"
   /** Permission bits. */
   readonly mode: number
   readonly user: number
   readonly group: number
-  /** Bytes; 0 for what is no regular file. */
+  /** Bytes; 0 unless it is a regular file. */
   readonly size: number
-  /** When its content was last changed, where a `Date` can say it. */
+  /** The time of the last change of its content, if a `Date` can hold it. */
   readonly modifiedAt?: Date
-  /** Of a listing, relative to its folder. */
+  /** In a listing: the path relative to the listed folder. */
   readonly path: string
-  /** Of a link, else empty. */
+  /** The target of a link; empty otherwise. */
   readonly target: string
 }
 
@@ -37,20 +37,20 @@ const kinds: Readonly<Record<string, Entry["kind"]>> = {
 }
 const letters = { file: "f", directory: "d", symlink: "l", hardlink: "h", other: "o" }
 
-// Bytes of an entry before its path, and of the longest one.
+// Bytes of an entry before its path, and of the longest entry.
 const fixed = 41
 export const longestEntry = 72 * 1024
-// Bytes of a piece of content.
+// The most bytes of a piece of content.
 const longestContent = 1024 * 1024
-// Bytes of the longest path and line of a match, name and description of a process, and file of a
-// gathering.
+// The most bytes of a match's path and line, of a process's name and description, and of a gathered
+// file.
 const longestPath = 64 * 1024
 const longestLine = 4000
 const longestName = 256
 const longestDescription = 1024
 export const longestGathered = 64 * 1024
 
-// The last moment of a year with four digits; what is later is made up.
+// The last moment of a year with four digits. A later time can't be real.
 const latest = Date.UTC(9999, 11, 31)
 
 const timeOf = (seconds: bigint, nanoseconds: number): { readonly modifiedAt?: Date } => {
@@ -84,7 +84,7 @@ const decodeEntry = (bytes: Buffer): Entry => {
   }
 }
 
-/** The entry as an `unpack` takes it; dated 1970 where it has no time. */
+/** Encodes an entry for `unpack`. An entry without a time gets 1970. */
 export const encodeEntry = (entry: Omit<Entry, "user" | "group">): Buffer => {
   const path = Buffer.from(entry.path)
   const target = Buffer.from(entry.target)
@@ -105,7 +105,7 @@ export const encodeEntry = (entry: Omit<Entry, "user" | "group">): Buffer => {
   return bytes
 }
 
-/** An entry; nothing may come where `first` says so. */
+/** An entry. With `first`, the stream may end here instead. */
 export function* entry(first = true): Grammar<Entry> {
   return decodeEntry(yield* lent(longestEntry, first))
 }
@@ -126,7 +126,7 @@ export function* entryAndBytes(emit: (part: Entry | Content) => void): Grammar<v
   for (;;) emit({ content: yield { bytes: longestContent, first: true, some: true } })
 }
 
-/** Entries, each file's followed by its chunks; `"end"` says that a file is whole. */
+/** Entries, each file's entry followed by its chunks. `"end"` marks the end of a file. */
 export function* archive(emit: (part: Entry | Content | "end") => void): Grammar<void> {
   for (;;) {
     const found = yield* entry()
@@ -143,10 +143,10 @@ export function* archive(emit: (part: Entry | Content | "end") => void): Grammar
   }
 }
 
-// Longer pieces are not copied to stand behind their length.
+// Longer pieces are not copied behind their length.
 const short = 16 * 1024
 
-/** A piece of a file's content as operations take it; none is longer than 4 GiB. */
+/** Encodes a piece of a file's content for an operation. A piece is at most 4 GiB. */
 export const chunk = (content: Uint8Array): ReadonlyArray<Uint8Array> => {
   if (content.length === 0) return []
   const length = Buffer.allocUnsafe(4)
@@ -154,7 +154,7 @@ export const chunk = (content: Uint8Array): ReadonlyArray<Uint8Array> => {
   return content.length <= short ? [Buffer.concat([length, content])] : [length, content]
 }
 
-/** Says that all of a file's content has come. */
+/** Marks the end of a file's content. */
 export const lastChunk = (): Uint8Array => new Uint8Array(4)
 
 /** A line that a search found. */
@@ -173,12 +173,12 @@ export function* matches(emit: (match: Match) => void): Grammar<void> {
   }
 }
 
-/** What happened in a folder that is watched; the same may be told twice. */
+/** An event in a watched folder. The same event may be reported twice. */
 export interface WatchEvent {
   /**
-   * - `created` also of each entry that is there, before `ready`.
-   * - `removed`: of its entry only the path and whether it was a folder are known.
-   * - `overflow`: what was told so far counts no more; `created` of each entry and `ready` follow.
+   * - `created` is also sent for each existing entry, before `ready`.
+   * - `removed`: its entry only has the path and whether it was a folder.
+   * - `overflow`: all earlier events are void; `created` for each entry and then `ready` follow.
    */
   readonly event: "ready" | "created" | "changed" | "removed" | "overflow"
   readonly entry: Entry
@@ -212,7 +212,7 @@ export interface KeptProcess {
   readonly age: number
   /** Bytes of output so far. */
   readonly outputBytes: number
-  /** As its starter gave it. */
+  /** The description that its starter gave. */
   readonly description: string
 }
 
@@ -240,7 +240,7 @@ export interface Usage {
   /** Kept processes that run. */
   readonly keptRunning: number
   /**
-   * Milliseconds since another connection, one that has ended included, last began or ended anything;
+   * Milliseconds since another connection (also one that has ended) last began or ended something;
    * since the init's start if none has.
    */
   readonly quiet: number
@@ -255,7 +255,7 @@ export function* usages(emit: (usage: Usage) => void): Grammar<void> {
   }
 }
 
-// Groups that a user may have, and bytes of a home folder.
+// The most groups of a user, and the most bytes of the path of a home folder.
 const mostGroups = 64
 const longestHome = 64 * 1024
 

@@ -1,4 +1,4 @@
-/** How Linux numbers errors, whatever this program runs on. */
+/** Linux's error numbers, independent of the platform of this program. */
 export const errno = {
   EPERM: 1,
   ENOENT: 2,
@@ -51,5 +51,5 @@ const words: ReadonlyMap<number, string> = new Map([
   [errno.ECANCELED, "its input ended too early"],
 ])
 
-/** What an error number means, for a person. */
+/** The meaning of an error number, for people. */
 export const reasonOf = (number: number): string => words.get(number) ?? `error ${number} of Linux`

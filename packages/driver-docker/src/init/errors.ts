@@ -1,21 +1,21 @@
 import { EngineUnreachable, type HostError, TaggedError } from "@cordon/core"
 import { Schema } from "effect"
 
-/** Whether a request arrived, as far as is known. */
+/** Whether a request arrived, as far as known. */
 export type Delivered = NonNullable<EngineUnreachable["delivered"]>
 
-/** The connection to a sandbox's init is gone, and with it all calls that were under way on it. */
+/** The connection to a sandbox's init is lost, and with it all calls in progress on it. */
 export class InitLost extends TaggedError<InitLost>()("InitLost", {
   /**
-   * - `ended`: the init closed it: the sandbox stopped, or the connection broke.
+   * - `ended`: the init closed the connection, since the sandbox stopped, or the connection broke.
    * - `silent`: no frame came for 30 seconds.
-   * - `fault`: what came breaks the protocol, so that nothing of it can be trusted.
-   * - `version`: the init speaks no version that this program speaks.
-   * - `closed`: this program closed it.
+   * - `fault`: the init's output breaks the protocol, so it can't be trusted.
+   * - `version`: the init and this program have no protocol version in common.
+   * - `closed`: this program closed the connection.
    */
   why: Schema.Literals(["ended", "silent", "fault", "version", "closed"]),
   detail: Schema.String,
-  /** Whether the request of the call that failed by it reached the init. */
+  /** Whether the request of the failed call reached the init. */
   delivered: EngineUnreachable.fields.delivered,
 }) {
   override get message() {
@@ -33,15 +33,15 @@ export const stages = [
   "request",
   "connection",
 ] as const
-/** What failed where something did not begin. */
+/** The stage in which a start failed. */
 export type Stage = (typeof stages)[number]
 
-/** A program or an operation that did not begin: see the stages of `docs/init-protocol.md`. */
+/** A program or an operation could not start: see the stages in `docs/init-protocol.md`. */
 export class NotStarted extends TaggedError<NotStarted>()("NotStarted", {
   stage: Schema.Literals(stages),
-  /** Why, as Linux numbers errors. */
+  /** The reason: a Linux errno. */
   errno: Schema.Number,
-  /** Whether the init refused the request, rather than tried and failed. */
+  /** Whether the init refused the request, instead of trying and failing. */
   refused: Schema.Boolean,
 }) {
   override get message() {
@@ -49,7 +49,7 @@ export class NotStarted extends TaggedError<NotStarted>()("NotStarted", {
   }
 }
 
-/** A call was told to end and its end was never told: what it started may still be running. */
+/** A call was told to end, and its end was never reported. Its processes may still be running. */
 export class Unanswered extends TaggedError<Unanswered>()("Unanswered", {
   timedOut: Schema.Boolean,
 }) {
@@ -58,15 +58,15 @@ export class Unanswered extends TaggedError<Unanswered>()("Unanswered", {
   }
 }
 
-/** What came from the init is not what the protocol allows. Drops the connection. */
+/** The init's output breaks the protocol. Drops the connection. */
 export class ProtocolFault extends Error {
   override readonly name = "ProtocolFault"
 }
 
-/** What any call over a connection may fail with. */
+/** The errors of every call over a connection. */
 export type ConnectionError = HostError | InitLost
 
-/** The loss of a connection, as the failure of one of the calls that it carried. */
+/** The loss of a connection, as the failure of one of its calls. */
 export const lossOf = (error: ConnectionError, delivered: Delivered): ConnectionError =>
   error instanceof InitLost ? new InitLost({ ...error, delivered }) : withDelivery(error, delivered)
 

@@ -1,4 +1,4 @@
-/** The file operations of `docs/init-protocol.md`, each done by a process with the user's rights. */
+/** The file operations of `docs/init-protocol.md`. Each runs in a process with the user's rights. */
 import { posix } from "node:path"
 import {
   AlreadyExists,
@@ -38,15 +38,15 @@ import {
 
 const octal = (mode: number | undefined) => (mode === undefined ? "" : mode.toString(8))
 
-// Bytes of input that fit into what may be sent at once, with their length and the last chunk.
+// The most bytes of input that, with their length and the last chunk, fit into the early input.
 const small = 12 * 1024
-// Milliseconds that an operation has to take back what it began.
+// Milliseconds that an operation has to undo its work.
 const takesBack = 2000
 
 /**
- * What a path names.
+ * The entry at a path.
  *
- * @param options `follow`: what a link at its end leads to, rather than the link
+ * @param options `follow`: follows a link at the end of the path. Default: returns the link itself
  */
 export const stat = (
   actor: Actor,
@@ -65,15 +65,15 @@ export const stat = (
     ),
   )
 
-/** A part of a file: bytes from `offset` (0 by default), so many of them (all by default). */
+/** A part of a file: from byte `offset` (default: 0), `length` bytes (default: all). */
 export interface Range {
   readonly offset?: number | undefined
   readonly length?: number | undefined
-  /** Whether pieces are given back with `giveBack`, for their memory to be used again: no by default. */
+  /** Whether the consumer gives pieces back with `giveBack`, so that their memory is reused. Default: false. */
   readonly lent?: boolean | undefined
 }
 
-/** A regular file: its entry, then its content or a part of it. A link is followed. */
+/** Reads a regular file: its entry, then its content or a part of it. A link is followed. */
 export const readWithEntry = (
   actor: Actor,
   path: string,
@@ -85,7 +85,7 @@ export const readWithEntry = (
     return recordsOf(actor, operation, entryAndBytes, {
       patience: patienceOf(actor),
       kind: lent ? "lent" : "bulk",
-      // Over a way that may be long.
+      // A large window, since the connection may have a high latency.
       window: 1024 * 1024,
     }).pipe(
       Stream.mapArrayEffect((parts) => {
@@ -108,7 +108,7 @@ export const read = (
     Stream.map(({ content }) => content),
   )
 
-/** Sends a file's content; fails where it does not have the size that was announced. */
+/** Sends a file's content. Fails if its size differs from the announced size. */
 const send = Effect.fnUntraced(function* <E>(
   channel: Channel,
   path: string,
@@ -132,7 +132,7 @@ const send = Effect.fnUntraced(function* <E>(
   channel.end()
 })
 
-/** Writes a file whole or not at all. Folders above are made, a link is written through. */
+/** Writes a file completely or not at all. Makes missing parent folders, and follows a link. */
 export const write = <E>(
   actor: Actor,
   path: string,
@@ -158,7 +158,8 @@ export const write = <E>(
         isSent = true
       }),
     )
-    // An operation that has ended takes no more; what is small is sent before that can be.
+    // An operation that has ended accepts no more input. Small content is sent before that can
+    // happen.
     yield* content.size !== undefined && content.size <= small
       ? sending
       : Effect.raceFirst(sending, channel.ended)
@@ -169,7 +170,7 @@ export const write = <E>(
     }
   }).pipe(Effect.scoped)
 
-/** @param options `recursive`: a folder with all that is in it */
+/** @param options `recursive`: removes a folder with all its content */
 export const remove = (
   actor: Actor,
   path: string,
@@ -179,11 +180,11 @@ export const remove = (
     ? perform(actor, ["remove", path, flag(options.recursive)])
     : Effect.fail(unnamed(path))
 
-/** Whether a path names something in a folder, rather than a folder by where it is. */
+/** Whether the last part of a path is a name, and not `.`, `..` or empty. */
 const isNamed = (path: string) => !["", ".", ".."].includes(posix.basename(path))
 const unnamed = (path: string) => new InvalidPath({ path, reason: "it does not end with a name" })
 
-/** Moves a file or a folder; folders above are made. Nothing is moved onto a folder. */
+/** Moves a file or a folder, and makes missing parent folders. Never replaces a folder. */
 export const move = (
   actor: Actor,
   source: string,
@@ -194,7 +195,7 @@ export const move = (
     const timeout = patienceOf(actor)
     const channel = yield* openOperation(actor, ["move", source, target], { timeout, limit: 1 })
     const final = yield* channel.ended
-    // It says something once an error can only be with the second path.
+    // The first output means that a later error concerns the second path.
     const said = yield* channel.next
     const { ending } = final
     if (Array.isArray(said) && ending?.how === "exited" && ending.value === errno.EINVAL) {
@@ -234,7 +235,7 @@ export const own = (
   }).pipe(Effect.scoped)
 
 /**
- * Who a user is; fails with `InvalidInput` where there is no such user.
+ * Looks up a user. Fails with `InvalidInput` if there is no such user.
  *
  * @param user a name, a number, or either with `:group`; root where empty
  */
@@ -262,7 +263,7 @@ export const identify = (
     ),
   )
 
-/** The beginnings of files of the kernel's; `*` as a folder's name stands for any number. */
+/** The first bytes of kernel files; `*` as a folder's name stands for any number. */
 export const gather = (
   actor: Actor,
   paths: readonly [string, ...ReadonlyArray<string>],

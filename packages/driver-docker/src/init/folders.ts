@@ -1,4 +1,4 @@
-/** The folder operations of `docs/init-protocol.md`, each done by a process with the user's rights. */
+/** The folder operations of `docs/init-protocol.md`. Each runs in a process with the user's rights. */
 import { InvalidInput } from "@cordon/core"
 import type { Effect, Stream } from "effect"
 import {
@@ -19,15 +19,18 @@ import {
   recordsOf,
 } from "./operation.ts"
 
-/** What is listed of a folder. */
+/** The options of a listing. */
 export interface ListOptions {
-  /** Folders further down: 1, the default, for what is in the folder itself; 0 for all. */
+  /** How many levels are listed. 1, the default, lists the folder itself; 0 lists all levels. */
   readonly depth?: number
-  /** Globs of names that are passed over: none by default. */
+  /** Globs of names that are skipped. Default: none. */
   readonly exclude?: ReadonlyArray<string>
 }
 
-/** What is in a folder: paths relative to it, each folder before what is in it; take as many as are wanted. */
+/**
+ * Lists a folder, with paths relative to it; a folder comes before its content. The stream may be
+ * ended early.
+ */
 export const list = (
   actor: Actor,
   path: string,
@@ -35,24 +38,24 @@ export const list = (
 ): Stream.Stream<Entry, OperationError> =>
   recordsOf(actor, ["list", path, String(depth), ...exclude], entries)
 
-/** Makes a folder and those above it; no effect where it is there. */
+/** Makes a folder and its parents. No effect if it exists. */
 export const makeFolder = (actor: Actor, path: string): Effect.Effect<void, OperationError> =>
   perform(actor, ["mkdir", path])
 
-/** What is searched for in a folder's files. */
+/** The options of a search in a folder's files. */
 export interface SearchOptions {
   readonly pattern: string
-  /** Whether the pattern is an extended regular expression: false by default. */
+  /** Whether the pattern is an extended regular expression. Default: false. */
   readonly regex?: boolean
-  /** Whether upper and lower case are the same: false by default. */
+  /** Whether upper and lower case are the same. Default: false. */
   readonly ignoreCase?: boolean
-  /** What names of files must match: all by default. */
+  /** A glob that the names of searched files must match. Default: all files. */
   readonly glob?: string | undefined
-  /** Globs of names that are passed over: none by default. */
+  /** Globs of names that are skipped. Default: none. */
   readonly exclude?: ReadonlyArray<string>
 }
 
-/** Lines of files below a folder that match; take as many as are wanted. */
+/** The matching lines in files below a folder. The stream may be ended early. */
 export const search = (
   actor: Actor,
   path: string,
@@ -68,9 +71,10 @@ export const search = (
 }
 
 /**
- * What happens in a folder, from `ready` on. Ends only by failing.
+ * Watches a folder: events from `ready` on. The stream ends only with an error.
  *
- * @param options `recursive`: also in all folders below; `exclude`: globs of names that are passed over
+ * @param options `recursive`: also watches all folders below; `exclude`: globs of names that are
+ * skipped
  */
 export const watch = (
   actor: Actor,
@@ -81,6 +85,6 @@ export const watch = (
     actor,
     ["watch", path, flag(options.recursive), ...(options.exclude ?? [])],
     watchEvents,
-    // The connection's heartbeats tell of its end.
+    // No timeout: the connection's heartbeats reveal its end.
     {},
   )

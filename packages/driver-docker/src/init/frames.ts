@@ -5,7 +5,7 @@ import { ProtocolFault, type Stage, stages } from "./errors.ts"
 
 /** The version of the protocol that this program speaks. */
 export const version = 1
-/** Bytes of the payload of a frame, and of a `DATA` frame. */
+/** The most bytes of the payload of a frame, and of a `DATA` frame. */
 export const maxPayload = 1024 * 1024
 export const maxData = 64 * 1024
 /** Bytes of a channel's input that may be sent before the init says how many. */
@@ -36,7 +36,7 @@ const frame = (type: number, channel: number, length: number): Buffer => {
   return bytes
 }
 
-/** @param removalSeconds how long the sandbox lives without a connection; 0 leaves that as it is */
+/** @param removalSeconds how long the sandbox lives without a connection; 0 leaves the current value */
 export const hello = (removalSeconds: number): Buffer => {
   const bytes = frame(toInit.hello, 0, 12)
   bytes.writeUInt32LE(magic, 9)
@@ -46,7 +46,7 @@ export const hello = (removalSeconds: number): Buffer => {
   return bytes
 }
 
-/** @param count comes back in the answer */
+/** @param count returned in the answer */
 export const ping = (count: number): Buffer => {
   const bytes = frame(toInit.ping, 0, 8)
   bytes.writeUInt32LE(count, 9)
@@ -68,7 +68,7 @@ export const data = (channel: number, input: Uint8Array): Buffer => {
   return bytes
 }
 
-/** What stands before so many bytes of input, at most {@link maxData}. */
+/** The header of a frame with so many bytes of input, at most {@link maxData}. */
 export const dataHeader = (channel: number, length: number): Buffer => {
   const bytes = Buffer.allocUnsafe(headerBytes)
   bytes.writeUInt32LE(length)
@@ -100,11 +100,11 @@ export const resize = (channel: number, rows: number, columns: number): Buffer =
   return bytes
 }
 
-/** What an init says of itself. */
+/** An init's description of itself. */
 export interface Hello {
   readonly version: number
   readonly build: number
-  /** Hexadecimal; another one after each start of the container. */
+  /** Hexadecimal; differs after each start of the container. */
   readonly bootId: string
   /** Milliseconds since it began. */
   readonly uptime: number
@@ -116,22 +116,22 @@ const hows = ["exited", "signalled", "failed", "refused"] as const
 /** How a channel ended. */
 export interface Ending {
   readonly how: (typeof hows)[number]
-  /** The exit code, the signal's number, or an `errno`. */
+  /** The exit code, the signal's number or an `errno`. */
   readonly value: number
   readonly stage: Stage
   /** Whether the kernel killed a process of the sandbox for want of memory meanwhile. */
   readonly oomKilled: boolean
 }
 
-/** Hears what comes; each method may throw `ProtocolFault`. */
+/** Receives parsed frames. Each method may throw `ProtocolFault`. */
 export interface FrameHandler {
   hello(hello: Hello): void
-  /** @param count what the ping had */
+  /** @param count the count of the ping */
   pong(count: number): void
   /** @param pid 0 where there is no process */
   opened(channel: number, pid: number, credit: number): void
   /**
-   * A piece of a `DATA` frame, as much of it as has come; it is not kept by the parser.
+   * A piece of a `DATA` frame, as far as it has arrived. The parser does not keep it.
    *
    * @param stream 0 to 2
    */
@@ -141,12 +141,12 @@ export interface FrameHandler {
   closed(channel: number, ending: Ending): void
 }
 
-// Bytes of each type's payload that this version knows; what is beyond them is passed over.
+// The bytes of each type's payload that this version knows. Further bytes are ignored.
 const known = [0, 32, 8, 8, 1, 0, 4, 8]
 
 /**
- * Takes apart what an init writes. Pieces may end anywhere. Holds no more than a frame's fixed part,
- * whatever comes: output is handed on as it comes.
+ * Parses the output of an init. Pieces may end anywhere. Buffers at most a frame's fixed part:
+ * output is passed on as it arrives.
  */
 export class FrameParser {
   readonly #handler: FrameHandler
@@ -156,7 +156,7 @@ export class FrameParser {
   #type = 0
   #channel = 0
   #stream = 0
-  /** Bytes of the payload that are still to come after the fixed part. */
+  /** Bytes of the payload that are still missing after the fixed part. */
   #rest = 0
   #state: "header" | "fixed" | "rest" = "header"
 
@@ -164,7 +164,7 @@ export class FrameParser {
     this.#handler = handler
   }
 
-  /** Throws `ProtocolFault` on what breaks the protocol; nothing may be pushed after that. */
+  /** Throws `ProtocolFault` if the piece breaks the protocol; nothing may be pushed after that. */
   push(piece: Uint8Array): void {
     let at = 0
     while (at < piece.length) {

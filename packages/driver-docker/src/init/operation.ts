@@ -18,22 +18,22 @@ import type { InitConnection } from "./InitConnection.ts"
 import { type Grammar, MalformedRecord, RecordParser } from "./RecordParser.ts"
 import { fileRequest } from "./requests.ts"
 
-/** A yes or no among the words of an operation. */
+/** Encodes a boolean argument of an operation. */
 export const flag = (is: boolean | undefined): string => (is === true ? "1" : "")
 
-/** Where file operations are done, and with whose rights. */
+/** The sandbox and the user of a file operation. */
 export interface Actor {
   readonly connection: InitConnection
   /** A name, a number, or either with `:group`; root where absent. */
   readonly user?: string | undefined
   /**
-   * Milliseconds that an operation without a stream may take in all, and one with a stream may take
-   * between two pieces: 60,000 by default.
+   * Milliseconds that an operation without a stream may take in total, and one with a stream may
+   * take between two pieces. Default: 60,000.
    */
   readonly patience?: number
 }
 
-/** What a file operation may fail with. */
+/** The errors of a file operation. */
 export type OperationError =
   | ConnectionError
   | FileError
@@ -44,7 +44,7 @@ export type OperationError =
 
 export const patienceOf = ({ patience = 60_000 }: Actor): number => patience
 
-/** What an operation's error number means for who asked for it. */
+/** The error for the caller, from an operation's error number. */
 const failure = (path: string, number: number): OperationError => {
   switch (number) {
     case errno.ENOENT:
@@ -72,7 +72,7 @@ const failure = (path: string, number: number): OperationError => {
   }
 }
 
-/** Fails unless the operation is done. */
+/** Fails unless the operation was successful. */
 export const requireDone = (
   path: string,
   { ending, timedOut }: Final,
@@ -99,7 +99,7 @@ export const openOperation = (
 ) => actor.connection.open(fileRequest(actor.user ?? "", operation), options)
 
 /**
- * Does what has neither input nor output.
+ * Runs an operation that has neither input nor output.
  *
  * @param operation its name and its arguments, of which the first is the path that errors name
  */
@@ -117,18 +117,21 @@ export const perform = (
 
 /** How the output of an operation is read. */
 export interface RecordOptions extends ChannelOptions {
-  /** What a failure means of which the output is an explanation; absent where it is none. */
+  /**
+   * The error for a failure whose output explains it. Absent if the output of a failed operation is
+   * no explanation.
+   */
   readonly explained?: (errno: number, output: string) => OperationError | undefined
 }
 
-// Bytes of an explanation.
+// The most bytes of an explanation.
 const longestExplanation = 4096
 
 /**
- * What an operation puts out, as records.
+ * The output of an operation as records.
  *
- * @param grammar of its output; anything else fails the stream with `StorageFailed`
- * @param options `patience` between two pieces is the actor's by default
+ * @param grammar the grammar of the output; other output fails the stream with `StorageFailed`
+ * @param options the default of `patience` between two pieces is the actor's
  */
 export const recordsOf = <A>(
   actor: Actor,
@@ -152,7 +155,7 @@ class Records<A> {
   readonly #path: string
   readonly #parser: RecordParser<A>
   readonly #explained: RecordOptions["explained"]
-  /** Output that is no records, and what it said first of all. */
+  /** The error for invalid output, and the first bytes of the output. */
   #misread: StorageFailed | undefined
   #said = ""
 
@@ -189,7 +192,7 @@ class Records<A> {
         this.#misread = this.#nonsense(cause.message)
       }
     }
-    // It may fail, and this be why.
+    // The operation may fail, and these bytes may be the reason.
     this.#said += Buffer.from(bytes.subarray(0, longestExplanation - this.#said.length)).toString()
     return []
   }

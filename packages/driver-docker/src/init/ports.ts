@@ -6,21 +6,21 @@ import type { ConnectionError } from "./errors.ts"
 import type { InitConnection } from "./InitConnection.ts"
 import { acceptRequest, dialRequest, listenRequest } from "./requests.ts"
 
-/** What a connection to a port of a sandbox may fail with. */
+/** The errors of a connection to a port of a sandbox. */
 export type DialError = ConnectionError | InvalidInput | PortUnreachable
 
-/** What listening on a port of a sandbox may fail with. */
+/** The errors of listening on a port of a sandbox. */
 export type ListenError = ConnectionError | InvalidInput | PortUnavailable
 
-/** A connection to a program in a sandbox, whoever began it. */
+/** A connection to a program in a sandbox, begun by either side. */
 export interface Dialled {
-  /** What it sends, until it sends no more; for one consumer. */
+  /** The data from the program, until the program sends no more; for one consumer. */
   readonly output: Stream.Stream<Uint8Array, DialError>
-  /** Sends, as fast as the other side takes it; has no effect once the connection is closed. */
+  /** Sends data as fast as the other side accepts it. No effect after the connection is closed. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void>
-  /** Sends nothing more; the output goes on. */
+  /** Ends the sending side. The output continues. */
   readonly end: Effect.Effect<void>
-  /** Waits until both sides have ended and all that was sent has been taken, or the connection broke. */
+  /** Waits until both sides have ended and all data was received, or until the connection broke. */
   readonly closed: Effect.Effect<void>
 }
 
@@ -54,10 +54,10 @@ const dialledOf = (port: number, channel: Channel): Dialled => ({
 })
 
 /**
- * Connects to a port of a sandbox, by `127.0.0.1` and where nothing listens there by `::1`. The
- * scope's end closes the connection.
+ * Connects to a port of a sandbox, at `127.0.0.1`, or at `::1` if nothing listens there. The end of
+ * the scope closes the connection.
  *
- * @param patience milliseconds that connecting may take: 10,000 by default
+ * @param patience milliseconds that connecting may take. Default: 10,000
  */
 export const dial = Effect.fnUntraced(function* (
   connection: InitConnection,
@@ -78,7 +78,8 @@ export const dial = Effect.fnUntraced(function* (
 /**
  * Listens on a port of the sandbox's `127.0.0.1` until the scope ends.
  *
- * @returns waits for the next connection, which lives as long as its scope; any number may wait at once
+ * @returns an effect that waits for the next connection, which lives as long as its scope. Any
+ * number of callers may wait at once
  */
 export const listen = Effect.fnUntraced(function* (
   connection: InitConnection,

@@ -26,21 +26,21 @@ import {
 } from "./requests.ts"
 import { eventsOf, exitOf, outputEvents } from "./run.ts"
 
-/** What beginning a process that is kept may fail with. */
+/** The errors of starting a kept process. */
 export type KeepError = ConnectionError | InvalidInput | NotStarted | Unanswered | ProcessNameTaken
 
-/** What using a process that is kept may fail with. */
+/** The errors of using a kept process. */
 export type KeptError = ConnectionError | InvalidInput | NotStarted | Unanswered | ProcessNotFound
 
-/** What asking an init may fail with. */
+/** The errors of a query to an init. */
 export type QuestionError = ConnectionError | InvalidInput | NotStarted | Unanswered
 
 /** Milliseconds that such a call may take. */
 const timeout = 10_000
-// Bytes of all records of an answer.
+// The most bytes of all records of an answer.
 const mostRecords = 4 * 1024 * 1024
 
-/** Fails unless the init did it. */
+/** Fails unless the init carried out the request. */
 const requireDone = ({ ending, timedOut }: Final): Effect.Effect<void, NotStarted | Unanswered> => {
   if (ending === undefined || timedOut) return Effect.fail(new Unanswered({ timedOut }))
   const { how, stage, value } = ending
@@ -58,11 +58,11 @@ const orNotFound =
     isRefusal(error, errno.ENOENT) ? new ProcessNotFound({ process }) : error
 
 /**
- * Begins a process that belongs to the sandbox and outlives the connection: its outputs are kept, and
- * it can be attached to. An interruption leaves no process.
+ * Starts a kept process: it belongs to the sandbox and outlives the connection, its output is kept,
+ * and callers can attach to it. An interruption leaves no process.
  *
- * @param keeping its name, of at most 64 bytes; none that a process has which runs
- * @param input whether it has any, for those who attach
+ * @param keeping its name, of at most 64 bytes; no running process may have the same name
+ * @param input whether it has an input, for callers that attach
  */
 export const keep = (
   connection: InitConnection,
@@ -73,7 +73,7 @@ export const keep = (
   Effect.gen(function* () {
     const { name } = keeping
     const channel = yield* connection.open(runRequest(request, input, keeping), { timeout })
-    // One that began just before the interruption.
+    // Ends a process that started just before the interruption.
     const undo = Effect.flatMap(Effect.exit(channel.ended), (ended) =>
       ended._tag === "Success" && ended.value.ending?.how === "exited"
         ? Effect.ignore(forget(connection, name))
@@ -92,7 +92,7 @@ export const keep = (
     ),
   )
 
-/** Asks what needs no process inside to answer, for records. */
+/** Asks a question that the init answers itself, without a process. The answer is records. */
 const ask = <A>(
   connection: InitConnection,
   request: Request,
@@ -126,13 +126,13 @@ const ask = <A>(
 const malformed = (detail: string) =>
   Effect.fail(EngineError.notDone("ask a sandbox's init", detail))
 
-/** All processes that are kept, running or not. */
+/** All kept processes, running or not. */
 export const list = (
   connection: InitConnection,
 ): Effect.Effect<ReadonlyArray<KeptProcess>, QuestionError> =>
   ask(connection, processesRequest, keptProcesses)
 
-/** How other connections than this one use the sandbox: asking is no use. */
+/** How other connections use the sandbox. This query itself does not count as a use. */
 export const usage = (connection: InitConnection): Effect.Effect<Usage, QuestionError> =>
   Effect.flatMap(ask(connection, usageRequest, usages), ([found, ...others]) =>
     found !== undefined && others.length === 0
@@ -142,13 +142,13 @@ export const usage = (connection: InitConnection): Effect.Effect<Usage, Question
 
 /** How a kept process is ended. */
 export interface Forgetting {
-  /** Whether its name and its log stay, so that what it wrote and how it ended can still be read. */
+  /** Whether its name and its log stay, so that its output and its exit can still be read. */
   readonly keepLog?: boolean
-  /** Milliseconds between SIGTERM to its process group and its end by force: 0 by default. */
+  /** Milliseconds between SIGTERM to its process group and SIGKILL. Default: 0. */
   readonly grace?: number
 }
 
-/** Ends a kept process with all that it started, and frees its name and its log. */
+/** Ends a kept process with all its descendants, and frees its name and its log. */
 export const forget = (
   connection: InitConnection,
   name: string,
@@ -167,10 +167,10 @@ const logEvents = (pieces: ReadonlyArray<Piece>): Array<ProcessEvent> =>
   })
 
 /**
- * Follows a kept process. The scope's end stops that and leaves the process alone.
+ * Attaches to a kept process. The end of the scope detaches and leaves the process alone.
  *
- * @param position byte of all that it wrote from which on its output is wanted: 0 by default. What is
- * no longer kept from there on is lost
+ * @param position the first wanted byte of its output. Default: 0. Output that is no longer kept is
+ * reported as lost
  */
 export const attach = Effect.fnUntraced(function* (
   connection: InitConnection,

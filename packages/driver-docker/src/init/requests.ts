@@ -1,14 +1,14 @@
-/** The payloads of `OPEN`: what a program may ask of an init. */
+/** The payloads of `OPEN`: the requests to an init. */
 import { InvalidInput } from "@cordon/core"
 import { Effect } from "effect"
 import { maxPayload } from "./frames.ts"
 
-/** Puts together the payload of an `OPEN`. */
+/** Builds the payload of an `OPEN`. */
 class RequestWriter {
   readonly #parts: Array<Uint8Array> = []
   #length = 0
 
-  /** Throws `RangeError` where the text has a NUL, which no text of the protocol may have. */
+  /** Throws `RangeError` if the text has a NUL, which the protocol forbids. */
   text(text: string): this {
     if (text.includes("\0")) throw new RangeError("it holds a NUL")
     const bytes = Buffer.allocUnsafe(4 + Buffer.byteLength(text))
@@ -45,7 +45,7 @@ class RequestWriter {
     return this.#add(bytes)
   }
 
-  /** The payload; throws `RangeError` where it is more than a frame holds. */
+  /** The payload. Throws `RangeError` if it does not fit into a frame. */
   done(): Buffer {
     if (this.#length > maxPayload) throw new RangeError("it is longer than 1 MiB")
     return Buffer.concat(this.#parts, this.#length)
@@ -58,10 +58,10 @@ class RequestWriter {
   }
 }
 
-/** Puts a request together once it is known how much output may come at first. */
+/** Builds a request from the initial credit for output. */
 export type Request = (credit: number) => Effect.Effect<Uint8Array, InvalidInput>
 
-/** @param subject what the request is, for a person: `command` */
+/** @param subject the kind of request, for people: `command` */
 const request =
   (subject: string, kind: number, fill: (to: RequestWriter, credit: number) => unknown): Request =>
   (credit) =>
@@ -81,17 +81,17 @@ const request =
 /** A program to run. */
 export interface RunRequest {
   readonly argv: ReadonlyArray<string>
-  /** Whether the one argument is a script, for bash or else sh: false by default. */
+  /** Whether the only argument is a script, for bash or else sh. Default: false. */
   readonly script?: boolean
   /** A name, a number, or either with `:group`; root where absent. */
   readonly user?: string | undefined
   /** An absolute path. */
   readonly cwd: string
-  /** `NAME=value` over the environment of the sandbox; `NAME` alone takes it away. */
+  /** Added to the environment of the sandbox: `NAME=value`, or `NAME` alone to remove a variable. */
   readonly env?: ReadonlyArray<string>
-  /** Whether only `env` is its environment: false by default. */
+  /** Whether the environment is only `env`. Default: false. */
   readonly bare?: boolean
-  /** Runs it on a terminal of that size. */
+  /** Runs the program on a terminal of this size. */
   readonly terminal?: { readonly rows: number; readonly columns: number }
 }
 
@@ -100,13 +100,13 @@ const flag = { terminal: 1, kept: 2, bare: 4, noInput: 8, script: 16 }
 /** How a process is kept. */
 export interface Keeping {
   readonly name: string
-  /** What it is, for people; at most 1,024 bytes of it are kept. */
+  /** A description for people; at most 1,024 bytes are kept. */
   readonly description: string
 }
 
 /**
- * @param input whether it has any
- * @param kept of a process that outlives its connection
+ * @param input whether the program has an input
+ * @param kept for a process that outlives its connection
  */
 export const runRequest = (run: RunRequest, input: boolean, kept?: Keeping): Request =>
   request("command", 1, (to, credit) =>
@@ -149,8 +149,8 @@ export const attachRequest = (name: string, position: number): Request =>
 export const processesRequest: Request = request("request", 5, (to, credit) => to.u32(credit))
 
 /**
- * @param keep whether its name and its log stay
- * @param grace milliseconds that it has to end by itself
+ * @param keep whether the process's name and log stay
+ * @param grace milliseconds that the process has to end by itself
  */
 export const forgetRequest = (name: string, keep: boolean, grace: number): Request =>
   request("process", 6, (to) =>

@@ -9,26 +9,26 @@ import { type RunRequest, runRequest } from "./requests.ts"
 /** How a command ended. */
 export interface RunExit {
   readonly _tag: "Exit"
-  /** 128 plus the signal's number where one ended it; 137 where it was killed in any way. */
+  /** The exit code; 128 plus the signal's number if a signal ended it; 137 if it was killed in any way. */
   readonly exitCode: number
   readonly timedOut: boolean
   /** Whether the kernel killed a process of the sandbox for want of memory meanwhile. */
   readonly oomKilled: boolean
-  /** Whether it was told to end and its end was never told: it may still be running. */
+  /** Whether it was told to end and its end was never reported. It may still be running. */
   readonly unanswered: boolean
 }
 
-/** What a running command yields: output in the order it came, then exactly one `Exit`. */
+/** An event of a running command: output in the order it arrived, then exactly one `Exit`. */
 export type RunEvent = OutputEvent | RunExit
 
-/** What running a command may fail with. */
+/** The errors of running a command. */
 export type RunError = ConnectionError | InvalidInput | NotStarted
 
 /** A command to run. */
 export interface Command extends RunRequest {
-  /** Fed to standard input, which is closed then; it is empty where absent. */
+  /** The standard input, closed after it. Default: empty. */
   readonly stdin?: Uint8Array | Stream.Stream<Uint8Array> | undefined
-  /** Milliseconds after which it is killed with all that it started; unlimited where absent. */
+  /** Milliseconds after which the command is killed with all its descendants. Default: unlimited. */
   readonly timeout?: number | undefined
 }
 
@@ -36,17 +36,17 @@ export interface Command extends RunRequest {
 export interface Running {
   /** Waits until it runs. @returns its process ID in the sandbox */
   readonly pid: Effect.Effect<number, RunError>
-  /** What it puts out, then its end; for one consumer. */
+  /** Its output, then its end; for one consumer. */
   readonly events: Stream.Stream<RunEvent, RunError>
-  /** Waits for its end; output that nobody takes delays it. */
+  /** Waits for its end. Output that is not consumed delays the end. */
   readonly exit: Effect.Effect<RunExit, RunError>
-  /** Writes to its input, as fast as it reads; has no effect once it has ended. */
+  /** Writes to its input, as fast as it reads. No effect after its end. */
   readonly write: (bytes: Uint8Array) => Effect.Effect<void>
   /** Closes its input. */
   readonly end: Effect.Effect<void>
   /** Sends a signal to its process group. */
   readonly signal: (number: number) => Effect.Effect<void>
-  /** Kills it with all that it started. */
+  /** Kills it with all its descendants. */
   readonly kill: Effect.Effect<void>
   /** Sets the size of its terminal, in characters. */
   readonly resize: (size: {
@@ -57,7 +57,7 @@ export interface Running {
 
 const killed = 137
 
-/** What the end of a channel means for a command. */
+/** A command's exit, from the end of its channel. */
 export const exitOf = ({ ending, timedOut }: Final): Effect.Effect<RunExit, NotStarted> => {
   const exit = (exitCode: number, oomKilled: boolean): Effect.Effect<RunExit> =>
     Effect.succeed({
@@ -80,7 +80,7 @@ export const outputEvents = (pieces: ReadonlyArray<Piece>): Array<OutputEvent> =
     stream === 2 ? ExecEvent.Stderr({ bytes }) : ExecEvent.Stdout({ bytes }),
   )
 
-/** What comes on a channel: output as `read` has it, then the end as `ended` tells it. */
+/** The events of a channel: output converted by `read`, then the end converted by `ended`. */
 export const eventsOf = <A, X, E>(
   channel: Channel,
   read: (pieces: ReadonlyArray<Piece>) => ReadonlyArray<A>,
@@ -92,7 +92,7 @@ export const eventsOf = <A, X, E>(
     over
       ? Cause.done()
       : Effect.flatMap(channel.next, (next): Events => {
-          // Only a dialled connection has an end of its output.
+          // Only dialled connections report the end of their output separately.
           if (next === "output ended") return pull
           if ("timedOut" in next) {
             over = true
@@ -129,8 +129,8 @@ const begun = (channel: Channel): Running => ({
 })
 
 /**
- * Begins a command whose input, signals and terminal its caller handles; `stdin` is not looked at.
- * The scope's end kills it with all that it started.
+ * Starts a command whose caller handles input, signals and terminal; `stdin` is ignored. The end of
+ * the scope kills it with all its descendants.
  */
 export const start = (
   connection: InitConnection,
@@ -139,15 +139,15 @@ export const start = (
   Effect.map(connection.open(runRequest(command, true), options(command)), begun)
 
 /**
- * Runs a command to its end. Ending the stream early kills it with all that it started, and waits for
- * that no longer than two seconds.
+ * Runs a command to its end. Ending the stream early kills it with all its descendants, and waits
+ * for that at most two seconds.
  */
 export const run = (
   connection: InitConnection,
   command: Command,
 ): Stream.Stream<RunEvent, RunError> => runTo(connection, command, exitOf)
 
-/** As {@link run}, with another last event: what `ended` makes of the end. */
+/** Like {@link run}, but `ended` makes the last event. */
 export const runTo = <X, E>(
   connection: InitConnection,
   command: Command,
