@@ -1,11 +1,11 @@
 /**
- * The parts of a Docker sandbox, for a driver that has its containers placed in another way than by one
- * engine: as tasks of a swarm, say. `docs/drivers.md` shows how they fit together.
+ * The parts of a Docker sandbox, for a driver whose containers are not placed by one engine, but as
+ * tasks of a swarm, for example. `docs/drivers.md` shows how they fit together.
  *
  * @module
  */
 
-// What is done in a container, once it is found.
+// Operations in a container after it was found.
 export {
   type Containers,
   type ContainersOptions,
@@ -18,13 +18,13 @@ export { type Locator, makeLocator, type Whereabouts } from "./container/locator
 export { type ContainerMembers, containerMembers } from "./container/members.ts"
 export { removalSeconds } from "./container/removal.ts"
 export type { Target } from "./container/Target.ts"
-// What all drivers of Docker share: their options, and what they tell of an engine.
+// Shared by all Docker drivers: their options, and their description of an engine.
 export { driverOptions } from "./driverOptions.ts"
 export { defaultPids } from "./engine/capacity.ts"
 export { isEngineError } from "./engine/failures.ts"
 export { checkHostId } from "./hostId.ts"
 export { infoOf, label, labelsAhead, labelsOf, tagFilter } from "./Labels.ts"
-// Which subnet a network has.
+// The choice of a network's subnet.
 export {
   capacityOf,
   freeSubnets,
@@ -38,7 +38,7 @@ export { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
 export { makeImageRights } from "./registry/ImageRights.ts"
 export { type RegistryAuth, registryAuth } from "./registry/registryAuth.ts"
 export type { Abandoned, AbandonedSandbox } from "./sandbox/abandoned.ts"
-// What is made before it is asked for, and what is left when a program dies.
+// Things made ahead, and things that a dead program leaves.
 export { makeBackground } from "./sandbox/background.ts"
 export { containerSpec, identityOf } from "./sandbox/containerSpec.ts"
 export { pullFailure } from "./sandbox/pullFailure.ts"

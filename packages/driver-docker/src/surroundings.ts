@@ -1,7 +1,7 @@
 import { join } from "node:path"
 import { Config, Effect, Option } from "effect"
 
-/** A variable of the environment; undefined where it is absent or empty. */
+/** An environment variable; undefined if it is absent or empty. */
 export const setting = (name: string): Effect.Effect<string | undefined> =>
   Effect.map(
     Effect.orElseSucceed(Config.option(Config.NonEmptyString(name)), () => Option.none<string>()),

@@ -12,7 +12,7 @@ const patience = {
   start: Duration.seconds(60),
   stop: Duration.seconds(30),
 }
-/** The engine itself failed. A proxy in front of the engine would answer otherwise. */
+/** Whether the engine itself failed: a proxy in front of it does not answer with the status 500. */
 const isInternal = (error: HostError): error is EngineError =>
   isEngineError("Failed", "NoSpace")(error) && error.status === 500
 

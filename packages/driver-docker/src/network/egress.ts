@@ -21,13 +21,13 @@ import { formatAddress } from "./subnets.ts"
 
 type Engine = DockerEngine["Service"]
 
-/** The proxies that stand between sandboxes with an allow-list and the world. */
+/** Options of the proxies between sandboxes with an allow-list and the outside. */
 export interface EgressOptions {
-  /** An image with Squid and a user `proxy`: `ubuntu/squid:latest`. */
+  /** An image with Squid and a user `proxy`. Default: `ubuntu/squid:latest`. */
   readonly image?: string
-  /** The engine's network by which a proxy goes out: `bridge`. */
+  /** The engine's network through which a proxy reaches the outside. Default: `bridge`. */
   readonly network?: string
-  /** Addresses of names that the engine's host does not know, by name. */
+  /** Addresses by name, for names that the engine's host can't resolve. */
   readonly hosts?: Readonly<Record<string, string>>
 }
 
@@ -64,7 +64,8 @@ const proxySpec = (
     CapAdd: [],
     SecurityOpt: ["no-new-privileges"],
     IpcMode: "private",
-    // It lives as long as its network; without it the sandbox would have no way out at all.
+    // The proxy lives as long as its network; without it the sandbox could not reach the outside at
+    // all.
     RestartPolicy: { Name: "always" },
     LogConfig: { Type: "json-file", Config: { "max-size": "1m", "max-file": "1" } },
     Ulimits: [{ Name: "core", Soft: 0, Hard: 0 }],
@@ -77,20 +78,23 @@ const Recorded = Schema.fromJsonString(
 const encodeRecord = Schema.encodeSync(Recorded)
 const decodeRecord = Schema.decodeUnknownOption(Recorded)
 
-/** What a sandbox is labelled with for its proxy to be made anew. */
+/** The label of a sandbox from which its proxy can be recreated. */
 export const egressLabel = (network: string, policy: EgressPolicy) => ({
   [label.egress]: encodeRecord({ network, policy }),
 })
 
-/** The allow-list of a sandbox; none where its label came with its image, of another sandbox. */
+/**
+ * The allow-list of a sandbox; none if its label was inherited from its image, a snapshot of
+ * another sandbox.
+ */
 export const policyOf = (container: ContainerInspect) =>
   decodeRecord(container.Config.Labels?.[label.egress]).pipe(
     Option.filter(({ network }) => network === networkOf(container)),
   )
 
 /**
- * The variables by which a container's programs find the proxy of its network, as an image of it is
- * to have them: as the image has them that the container was made from.
+ * The proxy variables for an image of a container: their values in the image that the container was
+ * made from, without the container's own proxy.
  */
 export const withoutProxy = (
   container: ContainerInspect,
@@ -105,7 +109,7 @@ export const withoutProxy = (
 }
 const proxyAddress = new RegExp(`^https?_proxy=http://([\\d.]+):${proxyPort}$`, "i")
 
-/** Proxies by the networks that they are on: one each, removed with its network. */
+/** The proxies: one for each network, removed with its network. */
 export const makeEgress = (engine: Engine, images: Images, options: EgressOptions = {}) => {
   const prepare = (
     onProgress: (progress: PullProgress) => Effect.Effect<void>,
@@ -123,7 +127,7 @@ export const makeEgress = (engine: Engine, images: Images, options: EgressOption
     runtime: string,
     policy: EgressPolicy,
   ) {
-    // The first address is the gateway's, the last but one ours.
+    // The first address belongs to the gateway, the last but one to the proxy.
     const address = formatAddress(subnet, 6)
     const id = yield* engine.containerCreate(
       proxyName(network),
@@ -143,24 +147,24 @@ export const makeEgress = (engine: Engine, images: Images, options: EgressOption
     const [subnet] = networks.flatMap(({ IPAM }) =>
       (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []),
     )
-    // Without its network the sandbox does not start either, and says so.
+    // Without its network the sandbox does not start either, and reports that.
     if (subnet === undefined) return
     yield* prepare(() => Effect.void)
     yield* start(network, subnet, runtime, policy)
   })
 
   return {
-    /** Makes the proxy's image available, before anything is made that would have to be undone. */
+    /** Pulls the proxy's image if needed, before anything else is made. */
     prepare,
 
     /**
-     * Starts the proxy of a network. What it leaves where it fails goes with the network.
+     * Starts the proxy of a network. After a failure, the removal of the network cleans up.
      *
-     * @returns the environment by which the sandbox's programs find it
+     * @returns the environment variables that point the sandbox's programs to it
      */
     start,
 
-    /** Starts the proxy of a sandbox that has none any more, or makes it anew. */
+    /** Starts the proxy of a sandbox again, or recreates it if it is gone. */
     restore: Effect.fn("restoreProxy")(function* (
       container: ContainerInspect,
       runtime: string,
@@ -177,14 +181,14 @@ export const makeEgress = (engine: Engine, images: Images, options: EgressOption
         const connected = proxy.value.NetworkSettings?.Networks?.[network] !== undefined
         if (connected) {
           return yield* engine.containerStart(proxy.value.Id).pipe(
-            // Somebody else was quicker.
+            // Another program was faster.
             Effect.catchReason("EngineError", "NotModified", () => Effect.void),
           )
         }
         yield* removeProxy(engine, network)
       }
       yield* remake(network, policy, runtime).pipe(
-        // Somebody else was quicker.
+        // Another program was faster.
         Effect.catchReason("EngineError", "NameTaken", () => Effect.void),
         Effect.mapError((error) =>
           error._tag === "EngineUnreachable"
@@ -220,7 +224,7 @@ export const makeEgress = (engine: Engine, images: Images, options: EgressOption
           (text, events) =>
             text + events.map(({ bytes }) => Buffer.from(bytes).toString()).join(""),
         ),
-        // No proxy: it may go anywhere, or nowhere.
+        // No proxy: the sandbox may connect to everything, or to nothing.
         Effect.catchReason("EngineError", "NotFound", () => Effect.succeed("")),
       )
       return parseAttempts(log)

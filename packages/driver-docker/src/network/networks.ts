@@ -8,15 +8,18 @@ import { freeSubnets, noSubnetLeft, type Range, subnetsOf } from "./subnets.ts"
 
 type Engine = DockerEngine["Service"]
 
-// Each refusal is another process's network that came between our look and our request.
+// Each refusal means that another process took the subnet between our lookup and our request.
 const mostAttempts = 64
 
-/** Makes a sandbox's own network on a free subnet; the engine's refusal decides every race. */
+/**
+ * Makes a sandbox's own network on a free subnet. If several processes compete for a subnet, the
+ * engine refuses all but one.
+ */
 export const createNetwork = Effect.fnUntraced(function* (
   engine: Engine,
   pool: Range,
   name: string,
-  /** `proxied`: no way out but through a proxy that is on it as well. */
+  /** `proxied`: only the proxy on the same network leads outside. */
   mode: NetworkMode | "proxied",
   labels: Readonly<Record<string, string>>,
 ): Effect.fn.Return<string, HostError | QuotaExceeded> {
@@ -34,10 +37,11 @@ export const createNetwork = Effect.fnUntraced(function* (
         Labels: { ...labels, [label.version]: "1" },
         Options: {
           "com.docker.network.bridge.enable_icc": mode === "proxied" ? "true" : "false",
-          // Podman's networks reach each other unless they say this; Docker's never do.
+          // Podman's networks can reach each other without this option; Docker's never can.
           isolate: "true",
-          // Without a way out there is none to the host either: the bridge gets no address, by
-          // which everything that listens on all of the host's addresses could be reached.
+          // A sandbox without outside access must not reach the host either: so the bridge gets no
+          // address, through which it could reach everything that listens on all of the host's
+          // addresses.
           ...(internal ? { "com.docker.network.bridge.inhibit_ipv4": "true" } : {}),
         },
         IPAM: { Config: [{ Subnet }] },
@@ -53,7 +57,7 @@ export const createNetwork = Effect.fnUntraced(function* (
 
 const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(50)])
 
-/** Removes a network with its proxy; one that is gone is as good. */
+/** Removes a network with its proxy. No effect if it is gone. */
 export const removeNetwork = (engine: Engine, name: string): Effect.Effect<void, HostError> =>
   engine.networkRemove(name).pipe(
     Effect.tapError((error) =>
@@ -61,14 +65,15 @@ export const removeNetwork = (engine: Engine, name: string): Effect.Effect<void,
         ? Effect.ignore(engine.containerRemove(proxyName(name)))
         : Effect.void,
     ),
-    // Just after its container's removal the engine may still count the endpoint.
+    // Just after the removal of its container, the engine may still count the endpoint.
     Effect.retry({ schedule: settling, while: isEngineError("InUse") }),
     Effect.catchReason("EngineError", "NotFound", () => Effect.void),
-    // A proxy that was stopped was in nobody's way. Not before: the network may be in use after all.
+    // A stopped proxy does not block the removal of the network. It is removed last, since the
+    // network may be in use after all.
     Effect.andThen(removeProxy(engine, name)),
   )
 
-/** Removes the proxy of a network; one that is gone is as good. */
+/** Removes the proxy of a network. No effect if it is gone. */
 export const removeProxy = (engine: Engine, network: string): Effect.Effect<void, HostError> =>
   engine
     .containerRemove(proxyName(network))

@@ -1,10 +1,10 @@
-/** The proxy that enforces an allow-list, as texts: its configuration, its start, its log. No I/O. */
+/** The proxy that enforces an allow-list, as text: its configuration, its start script, its log. No I/O. */
 import { type EgressAttempt, type EgressPolicy, parseDestination } from "@cordon/core"
 
 /** The port at which a sandbox finds its proxy. */
 export const proxyPort = 3128
 
-/** Where an allowed name must not lead, whatever its owner says: the host's own surroundings. */
+/** Private ranges around the host. An allowed name must not resolve to them. */
 const privateRanges = [
   "0.0.0.0/8",
   "10.0.0.0/8",
@@ -14,12 +14,13 @@ const privateRanges = [
   "198.18.0.0/15",
   "fc00::/7",
 ]
-// Clouds hand out credentials at link-local addresses; nothing may ever go there.
+// Never allowed: clouds serve credentials at link-local addresses.
 const neverRanges = ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::1", "fe80::/10", "ff00::/8"]
 
 /**
- * The configuration of Squid for one sandbox: a name has to be on the list, and to lead nowhere
- * private. Names are compared before they are looked up, so that a refused one never leaves.
+ * The configuration of Squid for one sandbox. A name must be on the list and must not resolve to a
+ * private address. Names are compared before they are resolved, so that no query for a refused name
+ * leaves the host.
  */
 export const squidConfig = (policy: EgressPolicy, listen: string): string => {
   const rules = policy.allow.flatMap((destination, index) => {
@@ -58,7 +59,7 @@ export const squidConfig = (policy: EgressPolicy, listen: string): string => {
     `acl private dst ${privateRanges.join(" ")}`,
     ...(exempt.length === 0 ? [] : [`acl exempt dst ${exempt.join(" ")}`]),
     "http_access deny CONNECT plain",
-    // Only what is on the list gets to the rules that look a name up.
+    // Only listed names reach the rules that resolve a name.
     ...(names.length === 0
       ? []
       : [
@@ -73,13 +74,13 @@ export const squidConfig = (policy: EgressPolicy, listen: string): string => {
 }
 
 /**
- * Starts Squid as the image's user `proxy`. Its log goes through a pipe to the container's own, which
- * the engine keeps bounded however often a sandbox tries.
+ * Starts Squid as the image's user `proxy`. A pipe passes its log to the container's log, whose
+ * size the engine bounds.
  */
 export const proxyScript =
   'umask 077; mkfifo /tmp/access && { cat /tmp/access & printf "%s\\n" "$CORDON_EGRESS" >/tmp/squid.conf; exec squid -N -f /tmp/squid.conf; }'
 
-/** The environment by which programs find the proxy; both spellings are in use. */
+/** The environment variables that point programs to the proxy, in both spellings that are in use. */
 export const proxyEnvironment = (address: string): Readonly<Record<string, string>> => {
   const proxy = `http://${address}:${proxyPort}`
   const local = "localhost,127.0.0.1,::1"
@@ -93,7 +94,7 @@ export const proxyEnvironment = (address: string): Readonly<Record<string, strin
   }
 }
 
-/** Reads the proxy's log; what is not a line of ours is passed over. */
+/** Parses the proxy's log. Other lines are ignored. */
 export const parseAttempts = (log: string): ReadonlyArray<EgressAttempt> =>
   log.split("\n").flatMap((line) => {
     const match = /^(\d+\.\d{3}) (\w+) (\S+) (\d+|-)$/.exec(line.trim())

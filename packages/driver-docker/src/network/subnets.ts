@@ -19,7 +19,7 @@ const addressOf = (text: string): Option.Option<number> => {
   return Option.some(bytes.reduce((sum, byte) => sum * 256 + byte, 0))
 }
 
-/** Reads `10.213.0.0/16`; none for anything else, IPv6 included. */
+/** Parses an IPv4 subnet such as `10.213.0.0/16`; none for anything else, including IPv6. */
 export const parseSubnet = (cidr: string): Option.Option<Range> => {
   const [text = "", prefix = "", ...rest] = cidr.split("/")
   if (rest.length > 0 || !/^\d{1,2}$/.test(prefix) || Number(prefix) > 32) return Option.none()
@@ -33,18 +33,18 @@ export const parseSubnet = (cidr: string): Option.Option<Range> => {
 export const formatSubnet = (first: number, prefix: number): string =>
   `${[24, 16, 8, 0].map((shift) => (first >>> shift) & 255).join(".")}/${prefix}`
 
-/** The address at a place in a subnet: 6 in `10.213.0.8/29` is `10.213.0.14`. */
+/** The address at an offset in a subnet: 6 in `10.213.0.8/29` is `10.213.0.14`. */
 export const formatAddress = (subnet: string, place: number): string =>
   formatSubnet(
     Option.match(parseSubnet(subnet), { onNone: () => 0, onSome: ({ first }) => first }) + place,
     32,
   ).replace("/32", "")
 
-/** Room for a gateway and four sandboxes' worth of addresses: the smallest that engines take well. */
+/** A /29 has 8 addresses: the smallest subnet that engines handle well. */
 export const sandboxPrefix = 29
 const sandboxSize = 2 ** (32 - sandboxPrefix)
 
-/** Checks the setting that says which addresses are ours to give. */
+/** Validates the setting of the subnet pool. */
 export const parsePool = (cidr: string): Effect.Effect<Range, InvalidInput> =>
   Option.match(
     Option.filter(parseSubnet(cidr), ({ first, last }) => last - first + 1 >= sandboxSize),
@@ -64,7 +64,7 @@ export const parsePool = (cidr: string): Effect.Effect<Range, InvalidInput> =>
 export const capacityOf = (pool: Range): number =>
   Math.floor((pool.last - pool.first + 1) / sandboxSize)
 
-/** The error where no subnet of a pool is free. */
+/** The error if no subnet of a pool is free. */
 export const noSubnetLeft = (pool: Range): QuotaExceeded =>
   new QuotaExceeded({
     resource: "sandbox networks (subnets of the driver's pool)",
@@ -78,10 +78,10 @@ export const subnetsOf = (
   networks.flatMap(({ IPAM }) => (IPAM?.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []))
 
 /**
- * The free subnets of a pool, each once, from a starting place on and around.
+ * The free subnets of a pool, each once, from a starting point and wrapping around.
  *
- * @param used subnets that are taken, in CIDR form; what is not IPv4 can't collide
- * @param start 0 to 1, where in the pool to begin
+ * @param used subnets in use, in CIDR form; others than IPv4 can't collide
+ * @param start the starting point in the pool, from 0 to 1
  */
 export function* freeSubnets(
   pool: Range,

@@ -9,20 +9,20 @@ const repositoryOf = (image: string) =>
   })
 
 /**
- * Which images an engine has because one creation's credentials opened them. To everybody else they are
- * as if the engine did not have them: its registry says who may.
+ * Tracks the images that an engine has only because of one creation's credentials. For every other
+ * creation the registry must grant access again, as if the engine did not have the image.
  */
 export const makeImageRights = () => {
   const opened = new Set<string>()
   return {
-    /** Whether the registry is to be asked for an image that the engine has. */
+    /** Whether the registry must be asked about an image that the engine has. */
     mustAsk: (image: string, access: ImageAccess | undefined): boolean =>
       access?.always === true || opened.has(repositoryOf(image)),
-    /** To be called before a pull of an image that the engine did not have. */
+    /** Call this before the pull of an image that the engine does not have. */
     pulling: (image: string, access: ImageAccess | undefined): void => {
       if (access?.as === "creation") opened.add(repositoryOf(image))
     },
-    /** The registry gave it, or would have. */
+    /** Call this after the registry granted access to the image. */
     had: (image: string, access: ImageAccess | undefined): void => {
       if (access?.as !== "creation") opened.delete(repositoryOf(image))
     },

@@ -1,17 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { Duration, Effect, Option, Redacted, Schema } from "effect"
 
-/** What a helper of Docker's answers to `get`. */
+/** The answer of a Docker credential helper to `get`. */
 const Answer = Schema.fromJsonString(
   Schema.Struct({ Username: Schema.String, Secret: Schema.String }),
 )
 const decodeAnswer = Schema.decodeUnknownOption(Answer)
 
-// A keychain may ask somebody; nobody may be there to answer.
+// A keychain may ask a question, and nobody may be there to answer it.
 const patience = Duration.seconds(15)
 const mostBytes = 256 * 1024
 
-/** Why a helper gave nothing, in words that repeat nothing of its output. */
+/** A helper failed. The reason repeats nothing of its output. */
 export class HelperFailed extends Schema.TaggedError<HelperFailed>()("HelperFailed", {
   helper: Schema.String,
   reason: Schema.String,
@@ -29,7 +29,7 @@ const end = (child: ChildProcess) => {
   child.unref()
 }
 
-/** Runs a helper to its end; its standard error, which may tell secrets, is read by nobody. */
+/** Runs a helper to its end. Its standard error may hold secrets and is not read. */
 const run = (program: string, input: string): Effect.Effect<Ended, string> =>
   Effect.callback<Ended, string>((resume) => {
     const child = spawn(program, ["get"], {
@@ -56,7 +56,7 @@ const run = (program: string, input: string): Effect.Effect<Ended, string> =>
     child.on("close", (code) =>
       resume(Effect.succeed({ code, output: Buffer.concat(pieces).toString() })),
     )
-    // One that ends without reading it.
+    // The helper may end without reading its input.
     child.stdin.on("error", () => {})
     child.stdin.end(input)
     return Effect.sync(() => end(child))
@@ -67,24 +67,24 @@ const run = (program: string, input: string): Effect.Effect<Ended, string> =>
     }),
   )
 
-/** As docker's own library of helpers says it. */
+/** The message of Docker's own helper library. */
 const isMissing = (output: string) => /credentials not found/i.test(output)
 
-/** What a helper has for a registry. */
+/** Credentials from a helper. */
 export interface HelperCredentials {
-  /** `<token>` where the secret is an identity token. */
+  /** `<token>` if the secret is an identity token. */
   readonly username: string
   readonly secret: Redacted.Redacted<string>
 }
 
-/** Asks `docker-credential-NAME` what it has for a registry; none where it has nothing. */
+/** Asks `docker-credential-NAME` for the credentials of a registry; none if it has none. */
 export const askHelper = Effect.fn("askCredentialHelper")(function* (
   name: string,
   registry: string,
 ): Effect.fn.Return<Option.Option<HelperCredentials>, HelperFailed> {
   const helper = `docker-credential-${name}`
   const failed = (reason: string) => new HelperFailed({ helper, reason })
-  // It is run as it is: a name that leads elsewhere is not one.
+  // The name becomes part of a program's name, so a name with a path in it is refused.
   if (!/^[\w][\w.-]*$/.test(name)) {
     return yield* new HelperFailed({
       helper: "docker-credential-...",

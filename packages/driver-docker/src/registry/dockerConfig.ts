@@ -5,7 +5,7 @@ import { Effect, Option, Redacted, Schema } from "effect"
 import { dockerFolder, homeFolder, setting } from "../surroundings.ts"
 import { askHelper, HelperFailed } from "./credentialHelper.ts"
 
-/** One login in the file, as `docker login` writes it where there is no helper. */
+/** One login in the file, as `docker login` writes it without a helper. */
 const Login = Schema.Struct({
   /** `username:password` in base64. */
   auth: Schema.optionalKey(Schema.String),
@@ -30,7 +30,7 @@ const configPath = Effect.gen(function* () {
 
 const unreadable = (reason: string) => new HelperFailed({ helper: "config.json", reason })
 
-/** The file; undefined where there is none. Nothing of what it holds is repeated. */
+/** Reads the file; undefined if there is none. Errors repeat nothing of its content. */
 const readConfig = Effect.gen(function* () {
   const path = yield* configPath
   if (path === undefined) return undefined
@@ -50,11 +50,11 @@ const readConfig = Effect.gen(function* () {
   )
 })
 
-/** What Docker knows a registry by: Docker Hub by an address of its own. */
+/** Docker's key for a registry. Docker Hub has a special key. */
 export const keyOf = (registry: string): string =>
   registry === "docker.io" ? "https://index.docker.io/v1/" : registry
 
-/** Older files have `https://registry.example.com/v1/` for a registry. */
+/** Extracts the host: older files have keys such as `https://registry.example.com/v1/`. */
 const hostOf = (key: string) => key.replace(/^https?:\/\//, "").replace(/\/.*$/s, "")
 
 const loginIn = (auths: Readonly<Record<string, Login>>, key: string): Login | undefined =>
@@ -64,15 +64,15 @@ const credentialsOf = (login: Login): CheckedCredentials | undefined => {
   if (login.identitytoken) return { identityToken: Redacted.make(login.identitytoken) }
   const [, user, secret] =
     /^([^:]*):(.*)$/s.exec(Buffer.from(login.auth ?? "", "base64").toString()) ?? []
-  // Docker cuts what is behind a NUL.
+  // Docker cuts the password at a NUL.
   const username = user || login.username
   const password = secret?.replace(/\0+$/, "") || login.password
   return username && password ? { username, password: Redacted.make(password) } : undefined
 }
 
 /**
- * What this user has for a registry, as the docker client would find it: the registry's own helper, the
- * store of all, then what the file itself holds.
+ * This user's login for a registry, searched as the docker client does: in the registry's own
+ * helper, in the store for all registries, then in the file itself.
  *
  * @param registry `docker.io`, `ghcr.io`, `registry.example.com:5000`
  */

@@ -2,10 +2,10 @@ import { type CheckedCredentials, type ImageAccess, parseImage } from "@cordon/c
 import { Effect, Option, Redacted } from "effect"
 import { keyOf, loginOf } from "./dockerConfig.ts"
 
-/** The header by which an engine takes credentials for a registry. */
+/** The header in which an engine accepts credentials for a registry. */
 export const registryAuthHeader = "X-Registry-Auth"
 
-/** Engines read it with padding only. */
+/** Base64url with padding, which engines require. */
 const base64Url = (text: string) =>
   Buffer.from(text).toString("base64").replaceAll("+", "-").replaceAll("/", "_")
 
@@ -18,15 +18,15 @@ const headerOf = (registry: string, credentials: CheckedCredentials) => {
   return Redacted.make(base64Url(JSON.stringify({ ...login, serveraddress })))
 }
 
-/** With what a registry is asked for an image. */
+/** The credentials for a request to a registry. */
 export interface RegistryAuth {
-  /** The value of `X-Registry-Auth`; absent for what anybody may have. */
+  /** The value of `X-Registry-Auth`; absent for public access. */
   readonly header?: Redacted.Redacted<string>
-  /** What it means where the registry refuses. */
+  /** The meaning of a refusal by the registry. */
   readonly refused: "login" | "credentials" | "helper"
 }
 
-/** With what the very registry that an image names is asked for it. */
+/** The credentials for an image's own registry. */
 export const registryAuth = Effect.fn("registryAuth")(function* (
   image: string,
   access: ImageAccess | undefined,
@@ -41,7 +41,7 @@ export const registryAuth = Effect.fn("registryAuth")(function* (
   }
   const found = yield* Effect.result(loginOf(registry))
   if (found._tag === "Failure") {
-    // As docker does: what anybody may have is had all the same.
+    // Like docker: continue without credentials, since the image may be public.
     const { helper, reason } = found.failure
     yield* Effect.logWarning("The login of a registry could not be read", {
       registry,

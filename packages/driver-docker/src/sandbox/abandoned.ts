@@ -1,25 +1,31 @@
-/** The rules by which something on an engine is abandoned: no I/O. */
+/** The rules that decide whether something on an engine is abandoned. No I/O. */
 import type { SandboxInfo, SnapshotInfo } from "@cordon/core"
 import { Duration, Option } from "effect"
 import { familiar, networkOf } from "../engine/podman.ts"
 import type { ContainerSummary, NetworkSummary } from "../engine/schemas.ts"
 import { aheadSince, networkOfProxy } from "./names.ts"
 
-/** What an engine lists of ours. Networks are listed before containers, or a new one seems to have no container. */
+/**
+ * Cordon's objects on an engine. Networks are listed before containers; otherwise a new network
+ * would seem to have no container.
+ */
 export interface Inventory {
   /** Milliseconds since the epoch by the engine's clock, which dates networks, proxies and snapshots. */
   readonly now: number
-  /** Milliseconds since the epoch by this program's clock: programs date what they make ahead by theirs. */
+  /**
+   * Milliseconds since the epoch by this program's clock. Programs date the things that they make
+   * ahead by their own clocks.
+   */
   readonly ours: number
   readonly networks: ReadonlyArray<NetworkSummary>
   readonly containers: ReadonlyArray<ContainerSummary>
-  /** Those that go with the sandbox that is made from them. */
+  /** Snapshots that are removed with the sandbox made from them. */
   readonly passingSnapshots: ReadonlyArray<SnapshotInfo>
 }
 
-/** Something that no program can have a use for any more. */
+/** Something that no program can use any more. */
 export type Abandoned = {
-  /** The name by which the engine has it. */
+  /** Its name on the engine. */
   readonly name: string
   /** Why it is abandoned, for people: `it has no sandbox`. */
   readonly reason: string
@@ -30,12 +36,12 @@ export type Abandoned = {
   | { readonly kind: "snapshot"; readonly snapshot: SnapshotInfo }
 )
 
-/** A snapshot waits at most this long for the sandbox that is made from it. */
+/** The longest time that a fork's snapshot waits for the sandbox to be made from it. */
 export const forking = Duration.minutes(10)
 
 const nameOf = ({ Names: [name = ""] }: ContainerSummary) => name.replace("/", "")
 
-/** The networks of sandboxes, and of containers that wait to be one. Proxies alone keep no network. */
+/** The networks of sandboxes and of containers in a warm pool. A proxy alone does not keep a network. */
 const networksInUse = (containers: ReadonlyArray<ContainerSummary>) =>
   new Set(
     containers
@@ -46,7 +52,7 @@ const networksInUse = (containers: ReadonlyArray<ContainerSummary>) =>
 const isOld = (since: number, now: number, olderThan: Duration.Duration) =>
   now - since >= Duration.toMillis(olderThan)
 
-/** Networks without a sandbox. A younger one may be waiting for its sandbox. */
+/** Networks without a sandbox. A younger network may still be waiting for its sandbox. */
 export const abandonedNetworks = (
   { now, networks, containers }: Pick<Inventory, "now" | "networks" | "containers">,
   olderThan: Duration.Duration,
@@ -88,7 +94,7 @@ const abandonedAhead = (
       reason: "the program that made it ahead is gone",
     }))
 
-/** Snapshots that go with the sandbox that is made from them, and that none was made from in time. */
+/** Snapshots for a fork from which no sandbox was made in time. */
 export const abandonedSnapshots = (
   { now, containers, passingSnapshots }: Pick<Inventory, "now" | "containers" | "passingSnapshots">,
   olderThan: Duration.Duration,
@@ -106,9 +112,10 @@ export const abandonedSnapshots = (
 }
 
 /**
- * What a driver's `sweep` removes. The engine's refusal decides about what gets into use meanwhile.
+ * The things that a driver's `sweep` removes. The engine refuses to remove anything that comes into
+ * use meanwhile.
  *
- * @param olderThan age from which something is not just being made
+ * @param olderThan the minimum age; younger things may still be in the making
  */
 export const abandonedIn = (
   inventory: Inventory,
@@ -120,20 +127,20 @@ export const abandonedIn = (
   ...abandonedSnapshots(inventory, olderThan),
 ]
 
-/** A sandbox that no program can have a use for any more. */
+/** A sandbox that no program can use any more. */
 export interface AbandonedSandbox {
   readonly sandbox: SandboxInfo
   readonly reason: string
 }
 
 /**
- * Sandboxes that a living program would have removed: stopped for longer than their lease allows, or replaced by
- * another container of the same ID. One that runs is not among them: only the program that uses it knows when it
- * was used last.
+ * Sandboxes that a living program would have removed: stopped for longer than their lease allows,
+ * or replaced by another container of the same ID. Running sandboxes are never included: only the
+ * program that uses a sandbox knows when it was last used.
  *
  * @param sandboxes all of an engine, oldest first
- * @param stoppedAt by `instanceId`, since when stopped sandboxes are stopped, as far as the engine tells:
- * milliseconds since the epoch
+ * @param stoppedAt the time when each stopped sandbox stopped, by `instanceId`, as far as the
+ * engine reports it: milliseconds since the epoch
  * @param now milliseconds since the epoch by the engine's clock
  */
 export const abandonedSandboxes = (

@@ -2,8 +2,8 @@ import { whileItMoves } from "@cordon/core"
 import { Effect, FiberSet } from "effect"
 
 /**
- * Starts work that goes on after the call that began it, and that the scope's end waits for, unless the
- * engine hangs.
+ * Starts work that continues after the call that began it. The end of the scope waits for the work,
+ * unless the engine hangs.
  */
 export const makeBackground = Effect.gen(function* () {
   const fibers = yield* FiberSet.make<void, never>()

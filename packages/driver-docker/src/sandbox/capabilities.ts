@@ -52,7 +52,7 @@ const caveatsOf = (
   ]
 }
 
-/** What sandboxes on an engine can and can't do. */
+/** The capabilities of sandboxes on an engine. */
 export const makeCapabilities = (
   { engine, info, runtimes, hostId }: Host,
   diskLimits: DiskLimits,

@@ -6,24 +6,25 @@ import { cpusetLabel } from "../Labels.ts"
 import type { Ulimits } from "../Ulimits.ts"
 import { cpuEnvironment } from "./cpuSets.ts"
 
-// What package managers and ordinary builds need as root: owning, reading and dropping to other
-// users' files, and signalling what runs as them. Nothing that reaches the kernel or the network.
+// Capabilities that package managers and ordinary builds need as root: changing owners, accessing
+// other users' files, switching users, and signalling their processes. None of them gives access to
+// the kernel or the network.
 const capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID", "KILL"]
 
 /**
- * gVisor's processes are threads of its own to the host, which sees two or so for each and 30
- * besides, and whose refusal ends the whole sandbox. So the limit proper is set by the init in gVisor's
- * own cgroup, which root inside may lift, and the host's is where that no longer helps.
+ * For the host, gVisor's processes are threads: about two for each process, and 30 more. If the
+ * host refuses a thread, the whole sandbox ends. So the init sets the real limit in gVisor's own
+ * cgroup, and this higher limit on the host is the fallback in case root inside lifts it.
  */
 const gvisorThreads = (pids: number) => 128 + 3 * pids
 
-// Where clouds serve metadata and credentials. Who has the address itself sends nothing there, and
-// nothing to any other link-local one beyond its own network.
+// The address at which clouds serve metadata and credentials. A container that itself has this
+// address sends no packets to it, and none to other link-local addresses outside its own network.
 const metadataAddress = "169.254.169.254"
 
 const isRoot = (user: string) => ["", "root", "0"].includes(user.split(":")[0] ?? "")
 
-/** Whom commands run as, and where: what was asked for, else what the image says. */
+/** The user and the working folder of commands: from the request, else from the image. */
 export const identityOf = (spec: Pick<SandboxSpec, "user" | "workdir">, image: ImageInspect) => {
   const user = spec.user ?? image.Config?.User ?? ""
   const workingDir = image.Config?.WorkingDir ?? ""
@@ -31,25 +32,28 @@ export const identityOf = (spec: Pick<SandboxSpec, "user" | "workdir">, image: I
   return {
     user,
     root: isRoot(user),
-    // The engine makes a missing folder as root: one for everybody is where others can work.
+    // The engine makes a missing folder as root. Other users can work in `/tmp`.
     workdir: spec.workdir ?? ofImage ?? (isRoot(user) ? "/workspace" : "/tmp"),
   }
 }
 
-/** A sandbox's container: hardened, limited, and without any way to ask for less of either. */
+/** The specification of a sandbox's container: hardened and limited. No option weakens this. */
 export const containerSpec = (options: {
   readonly spec: Omit<SandboxSpec, "name">
   readonly runtime: string
   readonly workdir: string
   readonly labels: Readonly<Record<string, string>>
-  /** The name of its network, which need not be there yet; none where it has no network. */
+  /** The name of its network, which need not exist yet; undefined without a network. */
   readonly network: string | undefined
-  /** Bytes; not limited where absent. */
+  /** Bytes; unlimited if absent. */
   readonly disk?: number | undefined
   readonly ulimits?: Ulimits
-  /** The CPUs that it runs on; all of the engine's where absent, and variables tell programs how many it may use. */
+  /**
+   * The CPUs that it is pinned to. If absent, all of the engine's, and environment variables tell
+   * programs how many to use.
+   */
   readonly cpuset?: string | undefined
-  /** Whether a way out also leads to link-local addresses. */
+  /** Whether the network `bridge` also reaches link-local addresses. */
   readonly linkLocal?: boolean | undefined
 }): ContainerSpec => {
   const { spec, runtime, workdir, labels, network, disk, ulimits = {}, cpuset } = options
@@ -58,14 +62,14 @@ export const containerSpec = (options: {
   const gvisor = spec.runtime === "gvisor"
   return {
     Image: spec.image,
-    // The same for all: what was made ahead can't be told its name any more.
+    // The same for all, because the hostname of a container made ahead can't be changed.
     Hostname: "sandbox",
     Entrypoint: [initPath],
     Cmd: gvisor ? [`--pids=${pids}`] : [],
-    // The init's own user: it runs each command as the one that the command is to have.
+    // The init runs as root, and runs each command as the command's user.
     User: "0",
     OpenStdin: true,
-    // The end of the connection that was there before the start is the end of its input.
+    // The input ends when the connection from before the start ends.
     StdinOnce: true,
     Env: Object.entries({ ...(cpuset === undefined ? cpuEnvironment(cpus) : {}), ...spec.env }).map(
       ([name, value]) => `${name}=${value}`,
@@ -84,11 +88,12 @@ export const containerSpec = (options: {
     HostConfig: {
       Runtime: runtime,
       NetworkMode: network ?? "none",
-      // Engines before 26 pass the lookups of internal networks on to the host's own resolver, a way
-      // out for whoever encodes data in names (CVE-2024-29018). Nobody answers at this one.
+      // Engines before 26 forward DNS queries from internal networks to the host's resolver, so
+      // code inside could leak data in names (CVE-2024-29018). No name server listens at this
+      // address.
       ...(spec.network === "internal" || spec.egress !== undefined ? { Dns: ["127.0.0.1"] } : {}),
       Memory: memory,
-      // Equal to memory: none of it may be swap.
+      // Equal to the memory limit: no swap.
       MemorySwap: memory,
       NanoCpus: Math.round(cpus * 1e9),
       ...(cpuset === undefined ? {} : { CpusetCpus: cpuset }),
@@ -100,10 +105,10 @@ export const containerSpec = (options: {
       SecurityOpt: ["no-new-privileges"],
       IpcMode: "private",
       RestartPolicy: { Name: "no" },
-      // What the init writes is for who is attached to it.
+      // Only attached programs read the init's output.
       LogConfig: { Type: "none", Config: {} },
       Ulimits: [
-        // Core dumps of crashing processes would only fill the disk.
+        // Core dumps would only fill the disk.
         { Name: "core", Soft: 0, Hard: 0 },
         ...Object.entries(ulimits).map(([Name, Hard]) => ({ Name, Soft: Hard, Hard })),
       ],

@@ -5,13 +5,13 @@ import { isEngineError } from "../engine/failures.ts"
 import type { EngineInfo } from "../engine/schemas.ts"
 import { cpusetLabel } from "../Labels.ts"
 
-/** CPUs that a limit in cores takes up: whole ones, as programs count them. */
+/** The number of CPUs for a limit in cores, rounded up, as programs count CPUs. */
 const wholeCpus = (cores: number) => Math.max(1, Math.ceil(cores))
 
 /**
- * What tells programs how many CPUs a limit allows, where they would else count those of the host: Go before
- * 1.25, OpenMP and `nproc` of GNU, Python from 3.13 on, pytest-xdist, CMake. Java, .NET, Rust and Node read the
- * limit itself.
+ * Environment variables that tell programs how many CPUs a limit allows. Without them, these
+ * programs count the host's CPUs: Go before 1.25, OpenMP and `nproc` of GNU, Python from 3.13 on,
+ * pytest-xdist, CMake. Java, .NET, Rust and Node read the limit itself.
  *
  * @param cores the limit
  */
@@ -26,7 +26,7 @@ export const cpuEnvironment = (cores: number): Readonly<Record<string, string>> 
   }
 }
 
-/** The numbers of the CPUs with the fewest sandboxes, in order; by chance among equals. */
+/** The numbers of the CPUs with the fewest sandboxes, in ascending order. Ties are broken at random. */
 const leastUsed = (sandboxesOn: ReadonlyArray<number>, wanted: number) =>
   sandboxesOn
     .map((sandboxes, cpu) => ({ sandboxes, cpu, chance: Math.random() }))
@@ -35,14 +35,15 @@ const leastUsed = (sandboxesOn: ReadonlyArray<number>, wanted: number) =>
     .map(({ cpu }) => cpu)
     .sort((a, b) => a - b)
 
-// How old the view of the engine's containers may be: many creations at once look once.
+// The maximum age of the cached container list, so that many simultaneous creations list only once.
 const viewAge = "5 seconds"
 
 /**
- * Chooses the CPUs that a sandbox runs on, so that programs inside count as many as its limit allows. Sandboxes
- * are spread evenly over the engine's CPUs, those of other programs counted.
+ * Chooses the CPUs that a sandbox is pinned to, so that programs inside see as many CPUs as the
+ * limit allows. Sandboxes, including those of other programs, are spread evenly over the engine's
+ * CPUs.
  *
- * @param enabled whether the operator wants sandboxes to be held to CPUs
+ * @param enabled whether the operator wants sandboxes to be pinned
  */
 export const makeCpuSets = Effect.fnUntraced(function* (
   engine: Pick<DockerEngine["Service"], "containerList">,
@@ -68,18 +69,24 @@ export const makeCpuSets = Effect.fnUntraced(function* (
   )
 
   return {
-    /** A list of CPUs as the engine takes it; none where the limit allows all, or the engine can't hold to any. */
+    /**
+     * A list of CPUs in the engine's format; undefined if the limit allows all CPUs, or if the
+     * engine can't pin containers.
+     */
     choose: Effect.fnUntraced(function* (cores: number) {
       const { NCPU, CPUSet } = yield* info
       const wanted = wholeCpus(cores)
       if (!enabled || refusedOnce || CPUSet !== true || wanted >= NCPU) return undefined
       const counts = yield* sandboxesOnCpus
       const chosen = leastUsed(counts, wanted)
-      // The next creation may come before the engine lists this one.
+      // The next creation may come before the engine lists this container.
       for (const cpu of chosen) counts[cpu] = (counts[cpu] ?? 0) + 1
       return chosen.join(",")
     }),
-    /** Whether the engine refused a container for its CPUs, some of which may not be its own to give. */
+    /**
+     * Whether the engine refused a container because of its CPUs: the engine may not be allowed to
+     * use all of them.
+     */
     refused: (error: { readonly _tag: string }) => {
       if (refusedOnce || !isEngineError("CpusRefused")(error)) return false
       refusedOnce = true

@@ -33,7 +33,7 @@ const leakyProxies = EngineError.notDone(
   "Podman's networks lead to the host past the proxy of an allow-list of destinations",
 )
 
-/** Creates sandboxes: from a container that was made ahead where one fits, else a new one. */
+/** Creates sandboxes: from a fitting container of the warm pool if there is one, else from a new container. */
 export const makeCreate = (using: {
   readonly host: Host
   readonly images: Images
@@ -46,7 +46,7 @@ export const makeCreate = (using: {
 }): Create => {
   const { host, images, egress, diskLimits, makeContainer, remember, remove } = using
 
-  /** Checks what was asked for, and makes the images available. Only the transfers are interruptible. */
+  /** Validates the request and pulls images if needed. Only the pulls are interruptible. */
   const prepare = Effect.fnUntraced(function* (
     { session, spec, access }: Request,
     onProgress: OnProgress,
@@ -81,7 +81,7 @@ export const makeCreate = (using: {
         networkLabels: { [label.id]: id, [label.session]: session },
       })
     return make(kind).pipe(
-      // Recorded and not enforced, then, as the capabilities say from now on.
+      // Retried without the disk limit: from now on the capabilities say that it is not enforced.
       Effect.catchIf(diskLimits.refused, () => make({ ...kind, disk: undefined })),
       Effect.catchReason("EngineError", "NameTaken", () =>
         Effect.fail(new SandboxNameTaken({ sandbox: spec.name })),
@@ -91,8 +91,8 @@ export const makeCreate = (using: {
 
   const provide = Effect.fnUntraced(function* (request: Request, kind: Kind, restore: Restore) {
     const { id, session, spec, instead } = request
-    // Of two containers of one ID the newer one is the sandbox. One of the pool may be older than the
-    // condemned container that it is to replace, so a new one is made then.
+    // Of two containers with one ID, the newer one is the sandbox. A container of the pool may be
+    // older than the condemned container that it would replace, so a new one is made in that case.
     const pool = isSnapshot(kind.image) || instead !== undefined ? undefined : using.warmPool
     const name = containerName(id, session, instead)
     const claimed = pool ? yield* pool.claim(kind, id, name, spec.name) : Option.none()

@@ -2,8 +2,8 @@ import { isEngineError } from "../engine/failures.ts"
 import type { EngineInfo } from "../engine/schemas.ts"
 
 /**
- * Whether the engine's storage driver can limit what a container writes. On overlay2 over XFS that
- * depends on a mount option that the engine does not tell: there the first limit is the test.
+ * Whether the engine's storage driver supports disk limits. On overlay2 over XFS that depends on a
+ * mount option that the engine does not report, so the first container with a limit is the test.
  */
 const support = ({ Driver, DriverStatus }: EngineInfo): "yes" | "no" | "perhaps" => {
   if (Driver === "btrfs" || Driver === "zfs") return "yes"
@@ -11,21 +11,24 @@ const support = ({ Driver, DriverStatus }: EngineInfo): "yes" | "no" | "perhaps"
   return Driver === "overlay2" && backing === "xfs" ? "perhaps" : "no"
 }
 
-/** What is known about limits of disk space on one engine. */
+/** Tracks whether one engine enforces disk limits. */
 export const makeDiskLimits = () => {
   let tried: boolean | undefined
   return {
-    /** Whether to ask the engine for them. */
+    /** Whether to request disk limits. */
     worthAsking: (info: EngineInfo) => tried !== false && support(info) !== "no",
-    /** Whether they are known to be enforced. */
+    /** Whether disk limits are known to be enforced. */
     enforced: (info: EngineInfo) =>
       tried !== false &&
       (support(info) === "yes" || (support(info) === "perhaps" && tried === true)),
-    /** A container was made with one; what was refused before stays so. */
+    /** Call this after a container was made with a limit. An earlier refusal still counts. */
     worked: () => {
       tried ??= true
     },
-    /** Whether the engine refused a container for its limit, which it then will again. */
+    /**
+     * Whether the engine refused a container because of its disk limit. If so, limits are no longer
+     * requested.
+     */
     refused: (error: { readonly _tag: string }) => {
       if (!isEngineError("DiskLimitRefused")(error)) return false
       tried = false
@@ -33,5 +36,4 @@ export const makeDiskLimits = () => {
     },
   }
 }
-/** What `makeDiskLimits` gives. */
 export type DiskLimits = ReturnType<typeof makeDiskLimits>

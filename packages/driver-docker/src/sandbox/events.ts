@@ -6,20 +6,20 @@ import type { EngineEvent } from "../engine/schemas.ts"
 import { label } from "../Labels.ts"
 import { ownerOf } from "./names.ts"
 
-/** The one subscription to the engine's events that a driver holds, and what is learnt from it. */
+/** A driver's single subscription to the engine's events, and the counts taken from it. */
 export interface EventHub {
-  /** How often a container's memory limit has killed a process since the driver started. */
+  /** How many times a container's memory limit has killed a process since the driver started. */
   readonly oomKills: (instanceId: string) => number
-  /** How often a container has ended since the driver started. */
+  /** How many times a container has ended since the driver started. */
   readonly deaths: (instanceId: string) => number
-  /** Whether a container has ended more often than `before`; the news may take a moment. */
+  /** Whether a container has ended more often than `before`. Waits a moment, since the event may be late. */
   readonly sawDeath: (instanceId: string, before: number) => Effect.Effect<boolean>
   readonly events: Stream.Stream<SandboxEvent, HostError>
 }
 
 const decodeId = Schema.decodeUnknownOption(SandboxId)
 
-/** Whose container it is: by its label or, where it was made ahead, by its name. */
+/** The sandbox ID of a container: from its label or, if it was made ahead, from its name. */
 const idOf = (attributes: Readonly<Record<string, string>>): Option.Option<SandboxId> =>
   Option.orElse(decodeId(attributes[label.id]), () =>
     Option.map(ownerOf(attributes["name"] ?? ""), ({ id }) => id),
@@ -32,7 +32,7 @@ const toSandboxEvents = (event: EngineEvent): ReadonlyArray<SandboxEvent> => {
     case "create":
       return [SandboxEvent.Created({ id })]
     case "rename":
-      // It was made and started ahead, and is somebody's now.
+      // The container was made and started ahead, and now belongs to a sandbox.
       return [SandboxEvent.Created({ id }), SandboxEvent.Started({ id })]
     case "start":
     case "unpause":
@@ -54,14 +54,14 @@ const reconnecting = Schedule.min([
   Schedule.spaced("5 seconds"),
 ])
 
-// Events come within milliseconds; an engine that is short of CPU was seen to need seconds.
+// Events usually arrive within milliseconds, but take seconds on an engine that is short of CPU.
 const awaitingNews = Schedule.max([Schedule.spaced("25 millis"), Schedule.recurs(120)])
 
-/** What is done when something happens to a container. */
+/** Callbacks for events of containers. */
 export interface ContainerListeners {
-  /** It has ended, or was removed. */
+  /** The container has ended or was removed. */
   readonly ended: (instanceId: string) => Effect.Effect<void>
-  /** It has started; its labels are among the attributes. */
+  /** The container has started. Its labels are among the attributes. */
   readonly started?:
     | ((attributes: Readonly<Record<string, string>>) => Effect.Effect<void>)
     | undefined
@@ -78,7 +78,7 @@ const listenerOf: Readonly<Record<string, "ended" | "paused" | "resumed">> = {
   unpause: "resumed",
 }
 
-/** Watches the engine for as long as the scope lives, and reconnects where the connection breaks. */
+/** Watches the engine until the scope ends, and reconnects if the connection breaks. */
 export const makeEventHub = Effect.fnUntraced(function* (
   engine: DockerEngine["Service"],
   listeners?: ContainerListeners,
@@ -106,7 +106,8 @@ export const makeEventHub = Effect.fnUntraced(function* (
     }
   })
 
-  // A connection for events may be silent for long: only other connections show that the network lost it.
+  // A connection for events may be silent for a long time, so only other connections show that the
+  // network has dropped it.
   const cut = Effect.andThen(
     listeners?.silence ?? Effect.never,
     Effect.fail(
@@ -119,7 +120,7 @@ export const makeEventHub = Effect.fnUntraced(function* (
   yield* engine.events({ type: ["container"], label: [`${label.version}=1`] }).pipe(
     Stream.interruptWhen(cut),
     Stream.runForEach(handle),
-    // Who watches must know that events may be missing from here on.
+    // Subscribers must know that events may be missing from here on.
     Effect.tapError((error) => PubSub.publish(published, Effect.fail(error))),
     Effect.catch((error) => Effect.logDebug("Events are interrupted", { error: error.message })),
     Effect.repeat(reconnecting),

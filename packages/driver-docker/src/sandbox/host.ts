@@ -5,7 +5,7 @@ import { isPodman } from "../engine/podman.ts"
 import { checkHostId, makeHostId } from "../hostId.ts"
 import { defaultRuntimeNames, runtimesOf } from "../Runtimes.ts"
 
-/** The engine of a driver, and what it says about itself. */
+/** A driver's engine, and the engine's description of itself. */
 export const makeHost = Effect.fnUntraced(function* (
   engine: DockerEngine["Service"],
   options: {
@@ -23,11 +23,11 @@ export const makeHost = Effect.fnUntraced(function* (
   const own = yield* makeHostId(engine)
   return {
     engine,
-    /** Asked for at most once a minute. */
+    /** Requested at most once a minute. */
     info,
     podman: Effect.map(info, isPodman),
     hostId: options.hostId === undefined ? own : Effect.succeed(options.hostId),
-    /** The runtimes on offer, with the engine's names for them. */
+    /** The available runtimes with the engine's names for them. */
     runtimes: Effect.map(info, (host) => runtimesOf(host, { ...defaultRuntimeNames, ...names })),
   }
 })

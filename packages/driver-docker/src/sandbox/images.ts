@@ -17,13 +17,13 @@ type Engine = DockerEngine["Service"]
 type ImageError = ImageNotFound | ImagePullFailed | HostError
 type OnProgress = (progress: PullProgress) => Effect.Effect<void>
 
-/** Which image, and with whose rights. */
+/** An image, and the credentials for it. */
 export interface Wanted {
   readonly image: string
   readonly access?: ImageAccess | undefined
 }
 
-/** Without a tag the engine would pull every tag there is. */
+/** Without a tag the engine would pull every tag of the repository. */
 const withTag = (image: string) =>
   /[:@]/.test(image.slice(image.lastIndexOf("/") + 1)) ? image : `${image}:latest`
 
@@ -80,9 +80,9 @@ export const makeImages = (engine: Engine): Images => {
         Option.isSome(found) && !rights.mustAsk(image, access)
       const found = yield* find(image)
       if (mayHave(found)) return found.value
-      // Nothing is transferred, so that nobody need wait for anybody.
+      // Nothing is transferred, so this need not wait for other pulls.
       if (Option.isSome(found)) return yield* ask(wanted, onProgress)
-      // One at a time: whoever waited finds the image there.
+      // One pull at a time: a caller that waited finds the image present.
       return yield* pulling(image)(
         Effect.gen(function* () {
           const found = yield* find(image)
@@ -96,11 +96,11 @@ export const makeImages = (engine: Engine): Images => {
   return { provide }
 }
 
-/** The images of one engine, as sandboxes are given them. */
+/** The images of one engine, for use by sandboxes. */
 export interface Images {
   /**
-   * Makes an image available: the host's own where its registry need not be asked, else pulled with
-   * progress.
+   * Makes an image available. Uses the host's image if the registry need not be asked; otherwise
+   * pulls it, with progress.
    */
   readonly provide: (
     wanted: Wanted,

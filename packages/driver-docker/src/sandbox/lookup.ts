@@ -24,7 +24,7 @@ export interface Found {
   readonly target: Target
 }
 
-/** A container as a sandbox; none where its name and labels are not wholly ours. */
+/** A container as a sandbox; none if its name or labels are not complete. */
 export const foundIn = (container: ContainerInspect): Option.Option<Found> =>
   Option.map(
     sandboxOf({
@@ -47,7 +47,7 @@ export const foundIn = (container: ContainerInspect): Option.Option<Found> =>
     }),
   )
 
-/** As `foundIn`, for what the engine's list tells of a container. */
+/** Like `foundIn`, for an entry of the engine's container list. */
 export const listedSandbox = (container: ContainerSummary): Option.Option<SandboxInfo> =>
   sandboxOf({
     name: container.Names[0] ?? "",
@@ -58,20 +58,23 @@ export const listedSandbox = (container: ContainerSummary): Option.Option<Sandbo
     labels: container.Labels,
   })
 
-/** Engines list whole seconds only, and not all of them in order. */
+/** Engines list creation times in whole seconds, and not every engine sorts the list. */
 const oldestFirst = (a: ContainerSummary, b: ContainerSummary) =>
   a.Created - b.Created ||
   ((a.Labels[creationLabel] ?? "") < (b.Labels[creationLabel] ?? "") ? -1 : 1)
 
 /** Finds sandboxes among an engine's containers, by the containers' names and labels. */
 export const makeLookup = (engine: DockerEngine["Service"]) => {
-  /** The containers of an ID, oldest first: one that can't be ended may have another one beside it. */
+  /**
+   * The containers of an ID, oldest first. A container that can't be ended may have a replacement
+   * beside it.
+   */
   const containersOf = (id: SandboxId) =>
     Effect.map(engine.containerList({ name: [nameFilter(id)] }), (found) =>
       [...found].sort(oldestFirst),
     )
 
-  /** The caller's incarnation where it is there, else the newest container of the ID. */
+  /** The caller's incarnation if it exists, else the newest container of the ID. */
   const search = Effect.fnUntraced(function* (id: SandboxId) {
     const wanted = yield* Incarnation
     const containers = yield* containersOf(id)
@@ -80,12 +83,12 @@ export const makeLookup = (engine: DockerEngine["Service"]) => {
     return yield* engine.containerInspect(found.Id)
   })
 
-  /** @param instanceId the container that the ID stood for when it was last looked at */
+  /** @param instanceId the last known container of the ID */
   const find = Effect.fnUntraced(function* (id: SandboxId, instanceId?: string) {
     const missing = new SandboxNotFound({ sandbox: id })
     const known = instanceId === undefined ? search(id) : engine.containerInspect(instanceId)
     const container = yield* known.pipe(
-      // Gone, or condemned and replaced by another one.
+      // The container is gone, or condemned and replaced by another one.
       Effect.catchIf(
         (error) =>
           instanceId !== undefined &&

@@ -28,30 +28,30 @@ import { networkName } from "./names.ts"
 
 type Engine = DockerEngine["Service"]
 
-/** What a sandbox is made of, whether somebody asked for it or not yet. */
+/** The specification of a new container, for a sandbox or for the warm pool. */
 export interface Creation {
   /** The container's name. */
   readonly name: string
-  /** For whom, where it is known. */
+  /** The sandbox's ID, if known. */
   readonly id: SandboxId
   readonly spec: Omit<SandboxSpec, "name">
-  /** What the daemon calls the runtime. */
+  /** The daemon's name of the runtime. */
   readonly runtime: string
   readonly image: ImageInspect
-  /** Bytes that it may write, where the engine is to see to that. */
+  /** The disk limit in bytes, if the engine is to enforce one. */
   readonly disk?: number | undefined
   readonly labels: Readonly<Record<string, string>>
   readonly networkLabels: Readonly<Record<string, string>>
 }
 
-/** Engines differ in whether a container may be made for a network that is not there yet. */
+/** Not every engine can make a container for a network that does not exist yet. */
 const needsNetwork = isEngineError("NetworkNotFound")
 
-/** Tells the container of one request from any other; a later one is greater. */
+/** Identifies the container of one request. A later token is greater. */
 const newToken = (now: number) =>
   `${now.toString(16).padStart(12, "0")}${randomBytes(8).toString("hex")}`
 
-/** Undoes a step; what can't be undone now is for a sweep. */
+/** Undoes a step. If that fails, a later sweep cleans up. */
 export const undo = (what: string, effect: Effect.Effect<void, HostError>): Effect.Effect<void> =>
   effect.pipe(
     Effect.catchReason("EngineError", "NotFound", () => Effect.void),
@@ -60,7 +60,7 @@ export const undo = (what: string, effect: Effect.Effect<void, HostError>): Effe
     ),
   )
 
-/** An engine without CAP_SYS_RESOURCE may refuse its own defaults. */
+/** An engine without CAP_SYS_RESOURCE may refuse its own default ulimits. */
 const adviseOnUlimits = (error: HostError) =>
   isEngineError("UlimitsRefused")(error)
     ? new EngineError({
@@ -69,7 +69,7 @@ const adviseOnUlimits = (error: HostError) =>
       })
     : error
 
-/** What a request made whose answer got lost: the engine may take its time to have made it. */
+/** Finds the container of a request whose answer got lost. The engine may still be making it. */
 const findCreated = (engine: Engine, name: string, token: string, lost: EngineError) =>
   engine.containerInspect(name).pipe(
     Effect.retry({
@@ -84,20 +84,20 @@ const findCreated = (engine: Engine, name: string, token: string, lost: EngineEr
     Effect.map(({ Id }) => Id),
   )
 
-/** Makes and starts a container with its network; what it made is undone where it fails. */
+/** Makes and starts a container with its network. On failure, everything is undone. */
 export const makeCreation = (options: {
   readonly engine: Engine
   readonly connections: Connections
   readonly files: Pick<ContainerFiles, "checkUser" | "ownWorkdir">
   readonly subnets: Range
   readonly egress: Egress
-  /** What the daemon calls the runtime of proxies, where it is not the sandbox's own. */
+  /** The daemon's name of the proxies' runtime, if it is not the sandbox's own. */
   readonly proxyRuntime: Effect.Effect<string | undefined, HostError>
-  /** A network that was made ahead, if there is one. */
+  /** A network that was made ahead, if any. */
   readonly networkAhead: (mode: SandboxSpec["network"]) => string | undefined
   readonly ulimits: Ulimits
   readonly cpuSets: CpuSets
-  /** Whether the engine is one: see `docs/podman.md`. */
+  /** Whether the engine is Podman: see `docs/podman.md`. */
   readonly podman: Effect.Effect<boolean, HostError>
   readonly linkLocal: boolean | undefined
 }) => {
@@ -107,7 +107,7 @@ export const makeCreation = (options: {
   const makeNetwork = (name: string, { spec, networkLabels }: Creation) =>
     createNetwork(engine, subnets, name, spec.network, networkLabels)
 
-  /** The steps, on a network that is there (`ahead`) or that is made meanwhile. */
+  /** The steps of a creation, on a network that exists already (`ahead`) or is made at the same time. */
   const make = (request: Creation, network: string | undefined, ahead: boolean) => {
     const { name, id, spec, runtime, labels, image, disk } = request
     const { workdir, root, user } = identityOf(spec, image)
@@ -166,8 +166,8 @@ export const makeCreation = (options: {
       const [instanceId] = yield* Effect.all([prepare, connect], { concurrency: 2 })
       const inspect = engine.containerInspect(instanceId)
       const looked = spec.runtime === "runc" ? undefined : yield* inspect
-      // Engines that only look like Docker's may take a runtime's name and use their own: weaker
-      // isolation than was asked for is no sandbox at all.
+      // Engines that only imitate Docker may accept a runtime's name and use another runtime.
+      // Weaker isolation than requested is refused.
       if (looked !== undefined && looked.HostConfig?.Runtime !== runtime) {
         return yield* new RuntimeUnavailable({ runtime: spec.runtime, available: ["runc"] })
       }
@@ -190,12 +190,12 @@ export const makeCreation = (options: {
       return { ...created, State }
     }).pipe(
       Effect.onError(() => takeAway),
-      // Once a container was made, "never" no longer holds for the whole creation.
+      // After the container was made, "never delivered" is no longer true for the whole creation.
       Effect.mapError((error) => (made === undefined ? error : withDelivery(error))),
     )
   }
 
-  /** As `make`, with a proxy as the only way out: each step needs what the one before gave. */
+  /** Like `make`, with a proxy as the only way out. Each step needs the result of the previous one. */
   const makeProxied = (request: Creation, policy: EgressPolicy) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
@@ -221,14 +221,14 @@ export const makeCreation = (options: {
       const { network, egress } = request.spec
       if (egress !== undefined) return yield* makeProxied(request, egress)
       if (network === "none") return yield* make(request, undefined, false)
-      // It would have nobody to talk to but the host, to which such a network leads there.
+      // On Podman an internal network leads to the host, and the sandbox could reach nothing else.
       if (network === "internal" && (yield* podman)) {
         return yield* make(request, undefined, false)
       }
       const ahead = networkAhead(network)
       if (ahead === undefined) return yield* make(request, networkName(), false)
       return yield* make(request, ahead, true).pipe(
-        // Swept while this process slept, perhaps: then without it.
+        // The network may have been swept while this process slept. Then a new one is made.
         Effect.catchIf(needsNetwork, () => make(request, networkName(), false)),
       )
     })
@@ -236,7 +236,7 @@ export const makeCreation = (options: {
   return (request: Creation): Effect.Effect<ContainerInspect, CreateError> =>
     Effect.andThen(
       requireUserNumbers(identityOf(request.spec, request.image).user),
-      // After a refusal this sandbox, like each later one, is made on all CPUs.
+      // After a refusal, this sandbox and all later ones are made without pinning.
       Effect.catchIf(makeOnNetwork(request), cpuSets.refused, () => makeOnNetwork(request)),
     )
 }

@@ -1,4 +1,4 @@
-/** The rule for names of containers and networks: whose each one is can be read from its name alone. */
+/** The rules for names of containers and networks. The name alone tells who owns each one. */
 import { randomBytes } from "node:crypto"
 import { SandboxId, SandboxName, SessionKey, sandboxId } from "@cordon/core"
 import { Option, Schema } from "effect"
@@ -35,27 +35,30 @@ export const ownerOf = (name: string) => {
     : Option.none()
 }
 
-/** The ID that messages have for a container that waits in the warm pool. */
+/** The ID in messages about a container that waits in the warm pool. */
 export const nobody = SandboxId.make("cordon-0000000000000000-ahead")
 
 /**
- * The name of a container that waits in the warm pool: it tells since when a program holds it, so that every
- * program can tell what a dead one left.
+ * The name of a container that waits in the warm pool. It holds the time of the program's last
+ * renewal, so that every program can recognise what a dead program left.
  *
  * @param now milliseconds since the epoch
  */
 export const nameAhead = (now: number): string =>
   `cordon-ahead-${now.toString(36)}-${randomBytes(8).toString("hex")}`
 
-/** Since when a container waits, in milliseconds since the epoch; none for every other container. */
+/**
+ * The time in the name of a container of the warm pool, in milliseconds since the epoch; none for
+ * other containers.
+ */
 export const aheadSince = (name: string): Option.Option<number> => {
   const [, time] = /^\/?cordon-ahead-([0-9a-z]{1,10})-[0-9a-f]{16}$/.exec(name) ?? []
   return Option.map(Option.fromUndefinedOr(time), (time) => Number.parseInt(time, 36))
 }
 
 /**
- * A network's name, of its own and never used again: a container is on the network that it names,
- * so that both can be made at once, and one that is being removed is in nobody's way.
+ * A unique network name that is never reused. The container refers to its network by name, so that
+ * both can be made at once, and a network that is being removed blocks nothing.
  */
 export const networkName = (): string => `cordon-net-${randomBytes(12).toString("hex")}`
 

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 const notFound =
   /manifest unknown|not found|does not exist|pull access denied|repository name not known|no such image/i
 
-/** What engines and registries say, the first that fits. */
+/** Messages of engines and registries. The first match decides. */
 const reasons: ReadonlyArray<readonly [PullFailure, RegExp]> = [
   [
     "platform",
@@ -25,9 +25,10 @@ const reasons: ReadonlyArray<readonly [PullFailure, RegExp]> = [
 ]
 
 /**
- * Why a pull failed: told apart by what the engine said, which the program's debug log gets.
+ * The reason why a pull failed, from the engine's message. The message itself goes to the program's
+ * debug log.
  *
- * @param refused what it means where the registry wants a login or refuses one
+ * @param refused the meaning of a registry's demand for a login, or refusal of one
  */
 export const pullFailure = (
   image: string,

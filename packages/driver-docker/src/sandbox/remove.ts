@@ -14,7 +14,7 @@ import type { Snapshots } from "./snapshots.ts"
 import { settled, thaw } from "./states.ts"
 import type { Sweeper } from "./sweep.ts"
 
-/** Removes sandboxes, with their networks and with the passing snapshots that they were made from. */
+/** Removes sandboxes with their networks, and with the snapshot if the sandbox is a fork. */
 export const makeRemove = (using: {
   readonly engine: DockerEngine["Service"]
   readonly connections: Connections
@@ -26,7 +26,7 @@ export const makeRemove = (using: {
 }): SandboxDriver["Service"]["remove"] => {
   const { engine, connections, lookup, snapshots, sweeper, background, forget } = using
 
-  /** While another removal is under way, waits until it is done. */
+  /** Waits until another removal in progress is done. */
   const untilGone = (instanceId: string) =>
     engine.containerInspect(instanceId).pipe(
       Effect.repeat(Schedule.spaced("50 millis")),
@@ -42,7 +42,8 @@ export const makeRemove = (using: {
       Effect.andThen(settled(id)(engine.containerRemove(instanceId))),
       Effect.andThen(snapshots.removeWith(sandbox, container)),
       Effect.catchIf(isEngineError("InProgress", "Conflict"), () => untilGone(instanceId)),
-      // Nobody waits for the network: the next one of the same sandbox has another name.
+      // The caller does not wait for the network's removal: the sandbox's next network has another
+      // name.
       Effect.andThen(
         isNetworkName(network)
           ? background(undo(`network ${network}`, removeNetwork(engine, network)))
@@ -54,12 +55,13 @@ export const makeRemove = (using: {
 
   return Effect.fn("DockerDriver.remove")(function* (id, instanceId) {
     const missing = new SandboxNotFound({ sandbox: id })
-    // By the list alone: it has condemned containers as well, which the engine tells nothing more about.
+    // Uses only the list: it includes condemned containers, which can't be inspected any more.
     const containers = yield* lookup.containersOf(id)
     const container =
       instanceId === undefined ? containers.at(-1) : containers.find(({ Id }) => Id === instanceId)
     if (container === undefined) {
-      // Nobody is making this sandbox now, so what a broken-off creation left can go, whatever its age.
+      // Nobody is creating this sandbox now, so remains of an aborted creation are removed at any
+      // age.
       if (containers.length === 0) yield* sweeper.networksOf(id, Duration.zero)
       return yield* missing
     }

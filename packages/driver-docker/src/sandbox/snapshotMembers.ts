@@ -12,7 +12,7 @@ import type { Target } from "../container/Target.ts"
 import type { Host } from "./host.ts"
 import type { Snapshots } from "./snapshots.ts"
 
-/** The members of the driver that are about snapshots. */
+/** The driver's members for snapshots. */
 export const makeSnapshotMembers = (using: {
   readonly host: Host
   readonly snapshots: Snapshots

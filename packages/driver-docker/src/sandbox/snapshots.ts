@@ -27,7 +27,7 @@ const ofOneEngine = "cordon-snapshot"
 const decodeKey = Schema.decodeUnknownOption(SessionKey)
 const decodeName = Schema.decodeUnknownOption(SandboxName)
 
-/** Wholly says whose it is: labels alone may come with any image that somebody pulled. */
+/** The reference names the full owner. Labels alone prove nothing: every pulled image may have them. */
 const referenceIn = (repository: string) => (session: SessionKey, name: string) =>
   ImageReference.make(`${repository}:${session}-${name}`)
 
@@ -69,7 +69,7 @@ export const isSnapshot = (image: ImageInspect): boolean =>
 /**
  * Snapshots are images that are labelled with their session and found by it.
  *
- * @param repository the part of their names that says that they are some
+ * @param repository the part of an image's name that marks a snapshot
  */
 export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOneEngine) => {
   const referenceOf = referenceIn(repository)
@@ -79,7 +79,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
   const all = (session?: SessionKey) =>
     engine
       .imageList({
-        // Of two Podman finds nothing.
+        // Podman finds nothing with two label filters.
         label: [session === undefined ? snapshotLabel.name : `${label.session}=${session}`],
       })
       .pipe(
@@ -99,7 +99,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
       found.filter(({ passing }) => withPassing || !passing).map(({ info }) => info),
     )
 
-  /** The variables of an image; one that was removed in spite of its use has none to give back. */
+  /** The variables of an image; none if the image was removed although in use. */
   const environmentOf = (image: string) =>
     engine.imageInspect(image).pipe(
       Effect.map(({ Config }) => Config?.Env ?? []),
@@ -135,17 +135,17 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
         }
         const container = yield* found(engine.containerInspect(target.instanceId))
         const environment = withoutProxy(container, yield* environmentOf(container.Image ?? ""))
-        // Broken off, the engine would still finish it.
+        // Uninterruptible: the engine would finish the commit anyway.
         yield* Effect.uninterruptible(
           found(
             engine.containerCommit(target.instanceId, {
               repo: repository,
               tag: image.slice(repository.length + 1),
-              // Values of letters, digits and hyphens: they need no quotes.
-              // One to a line: Podman takes all of a line for one.
+              // The values consist of letters, digits and hyphens, so they need no quotes. One
+              // label per line: Podman reads a whole line as one label.
               changes: [
                 ...Object.entries(labels).map(([key, value]) => `LABEL ${key}=${value}`),
-                // The container's own is the init's.
+                // The container's own user is the init's.
                 `USER ${target.user ?? "0"}`,
                 ...changes,
               ].join("\n"),
@@ -180,7 +180,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
   const removeWith = (sandbox: Pick<SandboxInfo, "session">, container: ContainerSummary) =>
     Effect.suspend(() => {
       const name = decodeName(container.Labels[snapshotLabel.name])
-      // An image may have any labels: its own name says that it is ours.
+      // An image may have any labels. Only its name proves that it is ours.
       return Option.isSome(name) &&
         isPassing(container.Labels) &&
         familiar(container.Image) === referenceOf(sandbox.session, name.value)
@@ -188,7 +188,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
         : Effect.void
     })
 
-  /** The snapshots that go with the sandbox that is made from them. */
+  /** The snapshots that are removed with the sandbox made from them. */
   const passing = Effect.map(
     engine.imageList({ label: [`${snapshotLabel.passing}=1`] }),
     (images) => images.flatMap((image) => Option.toArray(infoOf(image))),
@@ -202,7 +202,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
     )
 
   /**
-   * Removes the passing snapshots that no sandbox was made from.
+   * Removes the snapshots of forks from which no sandbox was made.
    *
    * @param now milliseconds since the epoch
    */
@@ -216,5 +216,4 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
 
   return { list, take, remove, removeWith, passing, removeUnused, sweep }
 }
-/** What `makeSnapshots` gives. */
 export type Snapshots = ReturnType<typeof makeSnapshots>

@@ -16,25 +16,26 @@ import { isEngineError } from "../engine/failures.ts"
 import type { Egress } from "../network/egress.ts"
 import type { Host } from "./host.ts"
 
-/** Why a sandbox is not stopped whose files would not be there after its start. */
+/** The error for stopping a sandbox that would lose its files. */
 export const losesFiles =
   "this host's gVisor loses a sandbox's files when it stops, so that none is stopped; remove it instead, or register runsc with --overlay2=none"
 
-/** Reads the engine's "no such container" as ours, and its "not modified" as done. */
+/** Maps the engine's "no such container" to `SandboxNotFound`, and "not modified" to success. */
 export const settled =
   (id: SandboxId) =>
   (call: Effect.Effect<void, HostError>): Effect.Effect<void, SandboxNotFound | HostError> =>
     call.pipe(
       Effect.catchReason("EngineError", "NotModified", () => Effect.void),
-      // Without its network a container does not start any more.
+      // A container can't start without its network.
       Effect.catchIf(isEngineError("NotFound", "NetworkNotFound"), () =>
         Effect.fail(new SandboxNotFound({ sandbox: id })),
       ),
     )
 
 /**
- * Lets a paused container go on, for it to be ended: Podman stops nothing that is paused, gVisor does not start such
- * a container again, and Engine 20.10 kills it and then takes gVisor's dead process for a zombie.
+ * Resumes a paused container so that it can be ended. Podman can't stop a paused container, gVisor
+ * does not start one again, and Engine 20.10 kills it and then takes gVisor's dead process for a
+ * zombie.
  */
 export const thaw = (
   engine: DockerEngine["Service"],
@@ -65,7 +66,7 @@ export const makeStates = (using: {
     yield* connections.relaunch(instanceId)
   })
 
-  /** Pauses or resumes; a refusal does not matter where the container is as it was wanted. */
+  /** Pauses or resumes. A refusal is ignored if the container already is in the wanted state. */
   const turn = (
     id: SandboxId,
     wanted: "paused" | "running",

@@ -16,7 +16,7 @@ import { makeSnapshots, type Snapshots } from "./snapshots.ts"
 
 type Engine = DockerEngine["Service"]
 
-/** Milliseconds since the epoch by the engine's clock, which may be minutes away from ours. */
+/** Milliseconds since the epoch by the engine's clock, which may differ from ours by minutes. */
 const engineTime = (engine: Engine): Effect.Effect<number, HostError> =>
   Effect.flatMap(engine.info, ({ SystemTime }) =>
     SystemTime ? Effect.succeed(Date.parse(SystemTime)) : Clock.currentTimeMillis,
@@ -29,7 +29,7 @@ const listNetworks = Effect.fnUntraced(function* (engine: Engine, filter: string
   return { networks, containers, now: yield* engineTime(engine) }
 })
 
-/** What an engine has that no program can have a use for any more, but for sandboxes. */
+/** Everything on an engine that no program can use any more, except sandboxes. */
 export const findAbandoned = Effect.fnUntraced(function* (
   engine: Engine,
   olderThan: Duration.Duration,
@@ -41,19 +41,19 @@ export const findAbandoned = Effect.fnUntraced(function* (
   return abandonedIn({ ...listed, passingSnapshots, ours }, olderThan)
 })
 
-/** Since when a container is stopped, as far as the engine tells; milliseconds since the epoch. */
+/** The time when a container stopped, as far as the engine reports it; milliseconds since the epoch. */
 const stoppedSince = (engine: Engine, instanceId: string) =>
   engine.containerInspect(instanceId).pipe(
     Effect.map(({ State: { Running, FinishedAt } }) =>
       Running || FinishedAt == null ? undefined : Date.parse(FinishedAt),
     ),
-    // Just removed by somebody else, or condemned: the engine tells nothing more.
+    // The container was just removed, or is condemned, and can't be inspected.
     Effect.orElseSucceed(() => undefined),
   )
 
 /**
- * Sandboxes that a program that still lived would have removed, among all of an engine, oldest first, as a
- * driver's `list` gives them.
+ * The sandboxes that a living program would have removed. Takes all sandboxes of an engine, oldest
+ * first, as a driver's `list` returns them.
  */
 export const findAbandonedSandboxes = Effect.fnUntraced(function* (
   engine: Engine,
@@ -74,16 +74,16 @@ export const findAbandonedSandboxes = Effect.fnUntraced(function* (
   return abandonedSandboxes(sandboxes, stoppedAt, yield* engineTime(engine))
 })
 
-/** Removes what programs left that ended in the middle of something. */
+/** Removes the remains of programs that died. */
 export const makeSweeper = (engine: Engine, snapshots: Snapshots) => {
-  /** @returns whether it is gone */
+  /** @returns whether the thing is gone */
   const remove = (abandoned: Abandoned): Effect.Effect<boolean, HostError> => {
     switch (abandoned.kind) {
       case "container":
         return Effect.as(removeAhead(engine, abandoned.name, abandoned.network), true)
       case "network":
         return removeNetwork(engine, abandoned.name).pipe(
-          // In use after all, or already gone.
+          // It is in use after all, or already gone.
           Effect.catchIf(isEngineError("InUse", "NotFound", "Rejected"), () => Effect.void),
           Effect.as(true),
         )
@@ -94,12 +94,12 @@ export const makeSweeper = (engine: Engine, snapshots: Snapshots) => {
     }
   }
 
-  /** @returns the names of what was removed */
+  /** @returns the names of the removed things */
   const removeAll = (all: ReadonlyArray<Abandoned>) =>
     Effect.map(Effect.filter(all, remove), (removed) => removed.map(({ name }) => name))
 
   return {
-    /** Removes the networks that broken-off creations of a sandbox left. */
+    /** Removes the networks that aborted creations of a sandbox left. */
     networksOf: Effect.fnUntraced(function* (id: SandboxId, olderThan: Duration.Duration) {
       const listed = yield* listNetworks(engine, `${label.id}=${id}`)
       return yield* removeAll(abandonedNetworks(listed, olderThan))

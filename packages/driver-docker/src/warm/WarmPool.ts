@@ -22,13 +22,13 @@ type Engine = DockerEngine["Service"]
 
 const count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 100 })))
 
-/** What is made before it is asked for. Each part costs the host's memory while it waits. */
+/** Options of the warm pool. Each waiting container costs memory on the host. */
 export interface WarmPoolOptions {
-  /** Started containers that are held ready for each kind of sandbox that was asked for: 2. */
+  /** The number of started containers that are held ready for each requested kind of sandbox. Default: 2. */
   readonly size?: number
-  /** How many kinds are held ready, those asked for last: 4. */
+  /** The number of kinds that are held ready, the most recently requested ones. Default: 4. */
   readonly kinds?: number
-  /** Networks that are held ready for sandboxes that no ready container fits: 2. */
+  /** The number of networks that are held ready, for sandboxes without a fitting container. Default: 2. */
   readonly networks?: number
 }
 
@@ -39,7 +39,7 @@ const WarmPoolSettings = Schema.Struct({
 })
 const isWarmPoolSettings = Schema.decodeUnknownEffect(WarmPoolSettings)
 
-/** What was asked for in a program or its environment; undefined where that is no pool. */
+/** The options from the program, else from the environment; undefined for no pool. */
 export const warmPoolOptions = Effect.fnUntraced(
   function* (option: number | WarmPoolOptions | undefined) {
     const setting = Config.option(Config.Int("CONTAINER_SANDBOX_WARM_POOL"))
@@ -55,26 +55,29 @@ export const warmPoolOptions = Effect.fnUntraced(
   ),
 )
 
-/** All that a sandbox is, but for whose it is. */
+/** All properties of a sandbox except its owner. */
 export interface Kind {
   readonly spec: Omit<SandboxSpec, "name">
-  /** What the daemon calls the runtime. */
+  /** The daemon's name of the runtime. */
   readonly runtime: string
   readonly image: ImageInspect
-  /** Bytes; see `Creation`. */
+  /** The disk limit in bytes; see `Creation`. */
   readonly disk?: number | undefined
 }
 
 interface Ready {
-  /** It tells since when somebody holds it, so that every process can tell what a dead one left. */
+  /**
+   * The name holds the time of its last renewal, so that every process can recognise what a dead
+   * process left.
+   */
   readonly name: string
   /** As it was made. */
   readonly container: ContainerInspect
 }
 
 /**
- * A container's environment and labels can't be changed any more: the environment must be the image's and name
- * no proxy, and there must be no tags, which are labels.
+ * Whether a container can be made ahead. Its environment and labels can't be changed later, so the
+ * environment must be the image's, with no proxy, and there must be no tags, which are labels.
  */
 const fits = ({ spec }: Kind) =>
   Object.keys(spec.env).length === 0 && spec.egress === undefined && spec.tags === undefined
@@ -84,13 +87,13 @@ const keyOf = ({ spec, runtime, image }: Kind) => {
   return JSON.stringify([image.Id, spec.image, runtime, limits, network, lease, workdir, user])
 }
 
-/** Removes a container that waits, with its network; nothing where it is somebody's by now. */
+/** Removes a waiting container with its network. No effect if it belongs to a session by now. */
 export const removeAhead = Effect.fnUntraced(function* (
   engine: Engine,
   name: string,
   network: string | null | undefined,
 ) {
-  // By its name, which it loses when it becomes somebody's.
+  // Removed by name: the container loses this name when a session gets it.
   yield* undo(`container ${name}`, engine.containerRemove(name))
   const gone = yield* Effect.result(engine.containerInspect(name))
   if (gone._tag === "Failure" && isNetworkName(network)) {
@@ -99,10 +102,10 @@ export const removeAhead = Effect.fnUntraced(function* (
 })
 
 /**
- * Holds started containers for the kinds of sandbox that were asked for, until its scope ends.
+ * Holds started containers ready for the requested kinds of sandbox, until its scope ends.
  *
- * A container becomes a session's by one rename, which the engine does wholly or not at all: before
- * it the container is nobody's, after it every process reads the same owner from the name.
+ * One rename, which is atomic, gives a container to a session. Before it the container has no
+ * owner; after it every process reads the same owner from the name.
  */
 export const makeWarmPool = Effect.fnUntraced(function* (
   engine: Engine,
@@ -134,7 +137,10 @@ export const makeWarmPool = Effect.fnUntraced(function* (
     drain: networks.drain,
   })
 
-  /** From now on some of this kind are held ready; the one asked for longest ago gives way. */
+  /**
+   * Holds some of this kind ready from now on. The least recently requested kind is dropped if
+   * there are too many.
+   */
   const want = (kind: Kind) => {
     if (kind.spec.egress === undefined) networks.want(kind.spec.network)
     return pool.want(kind)
@@ -148,18 +154,18 @@ export const makeWarmPool = Effect.fnUntraced(function* (
       const renamed = yield* engine.containerRename(waiting, containerName).pipe(
         Effect.as(true),
         Effect.catchReason("EngineError", "NotFound", () => Effect.succeed(false)),
-        // It keeps its name, and waits on.
+        // On failure the container keeps its name and stays in the pool.
         Effect.tapError(() => keep),
         Effect.catchReason("EngineError", "NameTaken", () =>
           Effect.fail(new SandboxNameTaken({ sandbox: name })),
         ),
       )
       if (!renamed) return Option.none()
-      // The connection shows that it runs: asking the engine would tell nothing new.
+      // The open connection proves that it runs, so the engine need not be asked.
       if (isConnected(made.Id)) return Option.some({ ...made, Name: `/${containerName}` })
       const container = yield* engine.containerInspect(made.Id)
       if (container.State.Running) return Option.some(container)
-      // It died while it waited (an engine that was started anew, perhaps).
+      // The container died while it waited (after a restart of the engine, for example).
       yield* undo(`container ${id}`, engine.containerRemove(container.Id))
       const network = networkOf(container)
       if (isNetworkName(network)) {
@@ -168,11 +174,10 @@ export const makeWarmPool = Effect.fnUntraced(function* (
       return Option.none()
     })
 
-  /** Gives a ready container to a session; none where none is ready. Not to be interrupted. */
+  /** Gives a ready container to a session; none if none is ready. Must not be interrupted. */
   const claim = (kind: Kind, id: SandboxId, containerName: string, name: string) =>
     pool.claim(kind, take(id, containerName, name))
 
   return { claim, want }
 })
-/** What `makeWarmPool` gives. */
 export type WarmPool = Effect.Success<ReturnType<typeof makeWarmPool>>

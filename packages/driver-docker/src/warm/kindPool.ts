@@ -2,28 +2,28 @@ import { type HostError, whileItMoves } from "@cordon/core"
 import { Clock, Duration, Effect, Latch, Option } from "effect"
 import { countClaim, makeReadyCount } from "./poolMetrics.ts"
 
-/** How what is ready is made, kept and given up. */
+/** How ready things are made, renewed and destroyed. */
 export interface Shelf<Kind, Ready> {
-  /** What tells kinds apart; undefined where none can be made ahead. */
+  /** The key of a kind; undefined if this kind can't be made ahead. */
   readonly keyOf: (kind: Kind) => string | undefined
   /** @param now milliseconds since the epoch */
   readonly make: (kind: Kind, now: number) => Effect.Effect<Ready, { readonly message: string }>
-  /** Shows everybody that it is still held. */
+  /** Shows other programs that it is still held. */
   readonly renew: (ready: Ready, now: number) => Effect.Effect<Ready, HostError>
   readonly destroy: (ready: Ready) => Effect.Effect<void>
-  /** How many of a kind are made at a time: 1. */
+  /** How many of a kind are made at the same time. Default: 1. */
   readonly atOnce?: number
 }
 
-/** What else is held ready, and is brought up to its number after what the shelf has. */
+/** Other things that are held ready (networks). They are replenished after the shelf. */
 export interface Beside {
-  /** Tells how much of it is ready; run whenever that may have changed. */
+  /** Updates the metric of ready things; run whenever their number may have changed. */
   readonly count: Effect.Effect<void>
   readonly replenish: Effect.Effect<void>
   readonly drain: (moved: Effect.Effect<void>) => Effect.Effect<void>
 }
 
-/** How many are ready of a kind, and of how many kinds; see `WarmPoolOptions`. */
+/** How many are held ready of a kind, and of how many kinds; see `WarmPoolOptions`. */
 export interface Bounds {
   readonly size?: number
   readonly kinds?: number
@@ -31,7 +31,7 @@ export interface Bounds {
 
 interface Held<Ready> {
   readonly ready: Ready
-  /** Milliseconds since the epoch: when others were last shown that somebody holds it. */
+  /** The time of the last renewal: milliseconds since the epoch. */
   readonly renewedAt: number
 }
 
@@ -40,15 +40,16 @@ interface Stock<Kind, Ready> {
   readonly held: Array<Held<Ready>>
 }
 
-// Who holds something renews it now and then, so that every process can tell what a dead one left.
+// A process renews the things that it holds, so that every process can recognise what a dead
+// process left.
 const renewal = Duration.minutes(4)
-// Who slept longer must take it that others have swept what he held.
+// A process that slept longer must assume that others have swept the things that it held.
 const stale = Duration.toMillis("10 minutes")
 
-// The pool is refilled once nobody has asked for this long. Refilling at once would keep the engine busy
-// while the sandboxes that were just given away run their first commands.
+// The pool is refilled after this long without a request. An immediate refill would keep the engine
+// busy while the new sandboxes run their first commands.
 const quiet = Duration.millis(200)
-// Milliseconds after which the pool is refilled even while others go on asking.
+// Milliseconds after which the pool is refilled even if requests go on.
 const longest = 2000
 
 const nothing: Beside = {
@@ -58,8 +59,8 @@ const nothing: Beside = {
 }
 
 /**
- * Holds things ready for the kinds that were asked for last, until its scope ends. A process hands out only
- * what it made itself, so none is handed out twice.
+ * Holds things ready for the most recently requested kinds, until its scope ends. A process gives
+ * away only things that it made itself, so nothing is given away twice.
  */
 export const makeKindPool = <Kind, Ready>(
   shelf: Shelf<Kind, Ready>,
@@ -77,7 +78,7 @@ export const makeKindPool = <Kind, Ready>(
 
     const renew = Effect.fnUntraced(function* (held: Array<Held<Ready>>) {
       const now = yield* Clock.currentTimeMillis
-      // Taken out meanwhile: nobody may claim it while it is changed.
+      // Taken out during the renewal, so that it can't be claimed meanwhile.
       const due = held.filter(({ renewedAt }) => now - renewedAt >= Duration.toMillis(renewal))
       for (const one of due) {
         const at = held.indexOf(one)
@@ -86,7 +87,8 @@ export const makeKindPool = <Kind, Ready>(
         yield* Effect.uninterruptible(
           shelf.renew(one.ready, now).pipe(
             Effect.tap((ready) => Effect.sync(() => held.push({ ready, renewedAt: now }))),
-            // Swept, or the engine is away: what is left of it is found, and another one is made.
+            // It was swept, or the engine is away. A sweep finds any remains, and a new one is
+            // made.
             Effect.catch((error: HostError) =>
               Effect.logDebug("Lost what was made ahead", { error: error.message }),
             ),
@@ -110,7 +112,7 @@ export const makeKindPool = <Kind, Ready>(
         discard: true,
       })
 
-    /** Brings everything to what is to be held; few things at a time, since others wait for theirs. */
+    /** Replenishes everything, only a few at a time, since callers wait for their own creations. */
     const replenish = Effect.gen(function* () {
       for (const { held } of kinds.values()) yield* renew(held)
       for (const [key, stock] of [...kinds].toReversed()) {
@@ -123,13 +125,13 @@ export const makeKindPool = <Kind, Ready>(
             ),
           )
           if (made._tag === "Success") continue
-          // Until it is asked for again: then who asks learns why.
+          // The kind is dropped until its next request, whose caller then gets the error.
           kinds.delete(key)
           yield* Effect.logWarning("Could not make a sandbox ahead", {
             error: made.failure.message,
           })
         }
-        // Given up meanwhile.
+        // The kind was dropped meanwhile.
         if (kinds.get(key) !== stock) yield* destroyAll(stock.held)
       }
       yield* beside.replenish
@@ -168,7 +170,10 @@ export const makeKindPool = <Kind, Ready>(
       Effect.forkScoped,
     )
 
-    /** From now on some of this kind are held ready; the one asked for longest ago gives way. */
+    /**
+     * Holds some of this kind ready from now on. The least recently requested kind is dropped if
+     * there are too many.
+     */
     const want = Effect.fnUntraced(function* (kind: Kind) {
       const key = shelf.keyOf(kind)
       if (key !== undefined && size > 0) {
@@ -187,9 +192,10 @@ export const makeKindPool = <Kind, Ready>(
     })
 
     /**
-     * Gives a ready one away; none where none is ready. Not to be interrupted.
+     * Gives a ready thing away; none if none is ready. Must not be interrupted.
      *
-     * @param take answers with none where it is of no use; what it keeps waits on
+     * @param take takes the thing, or returns none if it is unusable. If `take` fails and keeps the
+     * thing, it stays in the pool
      */
     const claim = <A, E>(
       kind: Kind,
@@ -216,7 +222,7 @@ export const makeKindPool = <Kind, Ready>(
         Effect.ensuring(countReady),
       )
 
-    /** Gives up all that is ready, for what needs its place more. @returns whether there was any */
+    /** Destroys everything that is ready, to make room. @returns whether there was anything */
     const release = Effect.suspend(() => {
       const all = [...kinds.values()].flatMap(({ held }) => held.splice(0))
       kinds.clear()

@@ -12,10 +12,10 @@ interface Spare {
   readonly madeAt: number
 }
 
-// Well below the age at which a sweep takes a network without a container for a dead process's.
+// Well below the age from which a sweep removes a network without a container.
 const mostAge = 8 * 60_000
 
-/** Networks that wait for their sandbox. They can't be renamed: one that waits too long is replaced. */
+/** Networks that wait for a sandbox. A network can't be renamed, so one that waits too long is replaced. */
 export const makeNetworksAhead = (
   engine: DockerEngine["Service"],
   subnets: Range,
@@ -32,19 +32,19 @@ export const makeNetworksAhead = (
   const destroy = ({ name }: Spare) => undo(`network ${name}`, removeNetwork(engine, name))
 
   return {
-    /** How many are ready. */
+    /** The number of ready networks. */
     ready: (): number => [...spares.values()].reduce((sum, held) => sum + held.length, 0),
 
-    /** A name that the caller now has for itself; none where none is ready. */
+    /** Takes the name of a ready network, which now belongs to the caller; undefined if none is ready. */
     take: (mode: NetworkMode): string | undefined =>
       mode === "none" ? undefined : spares.get(mode)?.shift()?.name,
 
-    /** From now on some of this kind are held ready. */
+    /** Holds some networks of this mode ready from now on. */
     want: (mode: NetworkMode): void => {
       if (mode !== "none" && wanted > 0 && !spares.has(mode)) spares.set(mode, [])
     },
 
-    /** Replaces what is too old, and makes what is missing. */
+    /** Replaces networks that are too old, and makes missing ones. */
     replenish: Effect.suspend(() =>
       Effect.forEach(
         spares,

@@ -8,7 +8,10 @@ const claims = Metric.counter("cordon.pool.claims", {
   incremental: true,
 })
 
-/** Tells how many are ready now. By what changed since, so that the pools of a process add up. */
+/**
+ * Updates the metric of ready things. It adds the change since the last update, so that the pools
+ * of one process add up.
+ */
 export const makeReadyCount = (what: "container" | "network", count: () => number) => {
   let told = 0
   return Effect.suspend(() => {
