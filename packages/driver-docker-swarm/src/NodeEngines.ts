@@ -10,7 +10,7 @@ import { type InPlace, makeInPlace } from "./sandbox/inPlace.ts"
 import { attemptLabel } from "./sandbox/service.ts"
 import { makeStarts, type Starts } from "./sandbox/starts.ts"
 
-/** What endpoint a node's engine has, where its label does not say: Docker's port for TLS. */
+/** The endpoint of a node's engine if the node has no label: Docker's TLS port. */
 export const engineLabel = "dev.cordon.engine"
 const enginePort = 2376
 
@@ -23,7 +23,7 @@ export const endpointOf = (node: Node): string => {
   return node.Spec.Labels?.[engineLabel] ?? `tcp://${host}:${enginePort}`
 }
 
-/** The engine of one node, and what is done in its containers. */
+/** The engine of one node, with the operations in its containers. */
 export interface NodeEngine extends Containers {
   readonly http: EngineClient
   readonly engine: DockerEngine["Service"]

@@ -33,12 +33,12 @@ export interface SwarmDriverOptions {
   readonly subnetPool: string
   readonly runtimeNames: Partial<Record<Runtime, string>>
   readonly hostId: string | undefined
-  /** Whether sandboxes with a way out reach the nodes' own addresses. */
+  /** Whether sandboxes with the network `bridge` reach the nodes' own addresses. */
   readonly nodesReachable: boolean
-  /** Whether they reach link-local addresses. */
+  /** Whether these sandboxes reach link-local addresses. */
   readonly linkLocal: boolean
   readonly warm: WarmPoolOptions | undefined
-  /** Where snapshots are pushed to. */
+  /** The repository to which snapshots are pushed. */
   readonly snapshotRepository: string | undefined
 }
 

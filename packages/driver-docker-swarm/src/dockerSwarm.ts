@@ -13,27 +13,27 @@ import { Effect, Layer, Schema } from "effect"
 import { makeManager } from "./manager/Manager.ts"
 import { makeSwarmDriver } from "./SwarmDriver.ts"
 
-/** Which swarm, how its managers and nodes are reached, and what its networks are cut from. */
+/** Options of a swarm: its managers, the connections to its nodes, and the address range of its networks. */
 export interface DockerSwarmOptions extends Omit<ConnectionOptions, "host"> {
   /** Endpoints of the swarm's managers, `tcp://manager-1:2376` and the like; the first that answers is used. */
   readonly managers: ReadonlyArray<string>
   /** Addresses that sandboxes' overlay networks are cut from: `10.214.0.0/16`, which holds 8,192. */
   readonly subnetPool?: string
-  /** What the nodes' daemons call a runtime, where it is not one of the usual names. */
+  /** The daemons' name of a runtime, if it is not one of the usual names. */
   readonly runtimeNames?: Partial<Record<Runtime, string>>
   /**
-   * By what the swarm is known in a lease store that several hosts share; the swarm's own ID where
-   * absent. A swarm of cloned machines has the ID of the one that it was cloned from.
+   * The swarm's name in a lease store that several hosts share. Default: the swarm's own ID. A
+   * swarm of cloned machines has the same ID as the original, so give it a name of its own.
    */
   readonly hostId?: string
   /**
-   * Whether sandboxes with the network `bridge` reach the nodes' own addresses: false. Name servers
-   * there are reached anyway, and the port of overlay networks never is.
+   * Whether sandboxes with the network `bridge` reach the nodes' own addresses. Default: false.
+   * Name servers there are always reachable, and the port of overlay networks never is.
    */
   readonly nodesReachable?: boolean
   /**
    * Whether sandboxes with the network `bridge` reach link-local addresses (169.254.0.0/16), where
-   * clouds serve metadata and credentials: false. Name servers there are reached anyway.
+   * clouds serve metadata and credentials. Default: false. Name servers there are always reachable.
    */
   readonly linkLocal?: boolean
   /**
@@ -54,10 +54,10 @@ export interface DockerSwarmOptions extends Omit<ConnectionOptions, "host"> {
 export type SwarmPoolOptions = Omit<WarmPoolOptions, "networks">
 
 /**
- * Sandboxes over the nodes of a Docker swarm. The swarm places them, on nodes whose label
- * `dev.cordon.runtime` says which runtime their engine runs; commands and files go straight to the
- * engine of the node, at the endpoint that its label `dev.cordon.engine` says, or else at its
- * address and port 2376, with the same certificates as the managers.
+ * Sandboxes on the nodes of a Docker swarm. The swarm places them on nodes whose label
+ * `dev.cordon.runtime` names the runtime of their engine. Commands and files go directly to the
+ * engine of the node: at the endpoint in its label `dev.cordon.engine`, else at its address and
+ * port 2376, with the same certificates as for the managers.
  */
 export const layer = (
   options: DockerSwarmOptions,

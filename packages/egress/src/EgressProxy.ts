@@ -45,7 +45,7 @@ const nothingAsked = (host: string) =>
 const limits = {
   headersTimeout: headersTake,
   maxHeaderSize: headerBytes,
-  // What two servers read in two ways is refused.
+  // Requests that two servers may read in two ways are refused.
   insecureHTTPParser: false,
   requireHostHeader: true,
 } as const
@@ -113,7 +113,7 @@ export class EgressProxy {
     this.#lookup = this.#lookupOf(policy)
     this.#routes = this.#routesOf()
     this.exchanges.update(policy)
-    // Connections that wait were made by the rules as they were; those under way close with what they carry.
+    // Idle connections were made under the old rules. Busy ones close after their requests.
     for (const agent of [before.http, before.https]) {
       for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy()
     }
@@ -152,7 +152,7 @@ export class EgressProxy {
     else socket.destroy()
   }
 
-  /** A request whose whole address a client tells its proxy, which is not encrypted. */
+  /** An unencrypted request: the client sends its full URL to the proxy. */
   async #plain(request: IncomingMessage, pass: (origin: Origin) => Promise<void>): Promise<void> {
     const url = URL.parse(request.url ?? "")
     if (url === null || url.protocol !== "http:" || url.username !== "" || url.password !== "") {

@@ -36,7 +36,10 @@ export interface Allowed {
   readonly begin: (cut: () => void) => Exchange
 }
 
-/** Decides about attempts by the rules as they are now, counts what they take, and ends what is no longer allowed. */
+/**
+ * Decides about attempts by the current rules, counts their traffic, and ends exchanges that are no
+ * longer allowed.
+ */
 export class Exchanges {
   #policy: Policy
   readonly #options: ExchangesOptions
@@ -95,7 +98,7 @@ export class Exchanges {
     })
   }
 
-  /** Has other rules decide from now on. What they do not allow is ended. */
+  /** Replaces the rules. Exchanges that the new rules do not allow are ended. */
   update(policy: Policy): void {
     this.#policy = policy
     for (const { subject, end } of [...this.#live]) {
@@ -174,7 +177,7 @@ export class Exchanges {
     try {
       this.#options.onAttempt?.(attempt)
     } catch {
-      // Whoever listens must not break what goes on.
+      // An error of a listener must not break the exchange.
     }
   }
 }

@@ -92,7 +92,7 @@ export class Http2Sessions {
     session.on("goaway", forget)
     session.on("close", forget)
     session.setTimeout(silence, () => session.close())
-    // What waits for requests keeps no program alive.
+    // An idle session does not keep the program alive.
     session.unref()
     if (this.#isOver) session.close()
     return session

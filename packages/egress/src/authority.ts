@@ -1,4 +1,4 @@
-// What the next one needs to be loaded at all.
+// The next import needs this one.
 import "reflect-metadata"
 import { webcrypto } from "node:crypto"
 import { createSecureContext, type SecureContext } from "node:tls"
@@ -14,7 +14,7 @@ const most = 256
 export interface Authority {
   /** Its own certificate, as PEM. */
   readonly certificate: string
-  /** What a server of that name shows. */
+  /** The TLS context of a server with that name. */
   readonly contextOf: (host: string) => Promise<SecureContext>
 }
 
@@ -25,7 +25,7 @@ const pemOf = async (key: webcrypto.CryptoKey) => {
 
 const newKeys = () => webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])
 
-/** A new authority, of one sandbox: what it signs is trusted nowhere else. */
+/** A new authority for one sandbox. Nothing else trusts its certificates. */
 export const makeAuthority = async (): Promise<Authority> => {
   x509.cryptoProvider.set(webcrypto)
   const keys = await newKeys()

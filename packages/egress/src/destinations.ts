@@ -24,7 +24,7 @@ export const parseRange = (text: string): Range | undefined => {
 const matches = (address: ipaddr.IPv4 | ipaddr.IPv6, [base, bits]: Range) =>
   address.kind() === base.kind() && address.match(base, bits)
 
-/** IPv4 addresses that an IPv6 one stands for: what it leads to is what counts. */
+/** The IPv4 address inside an IPv6 address that maps or tunnels to it. The rules apply to that address. */
 const meant = (address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 => {
   if (!(address instanceof ipaddr.IPv6)) return address
   if (address.isIPv4MappedAddress()) return address.toIPv4Address()
@@ -37,8 +37,8 @@ const meant = (address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 =>
 }
 
 /**
- * Whether a sandbox may be led to an address: a public one, or a private one within the ranges. Link-local ones, where clouds
- * keep credentials, never.
+ * Whether a sandbox may connect to an address: a public one, or a private one within the ranges.
+ * Never a link-local one, where clouds serve credentials.
  */
 export const isOpen = (
   text: string,
@@ -55,10 +55,10 @@ export const isOpen = (
 }
 
 /**
- * Looks names up, and gives an address only where all that the name leads to are open: the connection is made to what was
- * looked at, whatever the name leads to a moment later.
+ * Resolves a name, and returns an address only if all of the name's addresses are open. The
+ * connection goes to the checked address, even if the name resolves to another one a moment later.
  *
- * @param hosts addresses of names that the resolver does not know
+ * @param hosts addresses by name, for names that the resolver does not know
  */
 export const lookupOpen =
   (

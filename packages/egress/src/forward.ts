@@ -65,7 +65,7 @@ export const parseHost = (
   const [, name, port] =
     /^([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)\.?(?::(\d{1,5}))?$/.exec(text) ?? []
   const number = port === undefined ? otherwise : Number(port)
-  // Addresses are no names: what is on the list is.
+  // Addresses are refused here: the list has names.
   if (name === undefined || /^[\d.]+$|^0x/i.test(name) || number < 1 || number > 65_535)
     return undefined
   return { host: name.toLowerCase(), port: number }
@@ -92,7 +92,7 @@ const targetOf = (
   return { path: pathname, whole: pathname + search }
 }
 
-/** What is asked for, and whether the rules allow it. */
+/** Parses a request and asks the rules about it. */
 const judged = async (request: Request, origin: Origin, { exchanges }: Upstream) => {
   const authority = "authority" in request ? request.authority : request.headers.host
   const named = parseHost(authority ?? "", defaultPort[origin.protocol])
@@ -121,7 +121,7 @@ const judged = async (request: Request, origin: Origin, { exchanges }: Upstream)
   return { allowed, whole }
 }
 
-/** What a model or a program reads that was refused. */
+/** The text of a refusal, for a model or a program. */
 export const refusedBecause = (reason: string) =>
   `Cordon: ${reason}. Whoever runs this sandbox decides where it may go; trying again, or another way, changes nothing.`
 
@@ -182,7 +182,7 @@ const answer = (response: Response, status: number, text: string) => {
   response.end(`${text}\n`)
 }
 
-/** Answers a refusal, and lets go of what it came with. */
+/** Answers a refused request, and discards its content. */
 export const refuse = (response: Response, error: unknown): void => {
   const { status, message } =
     error instanceof Refusal ? error : new Refusal(500, "Cordon: the way out failed.")
@@ -198,7 +198,7 @@ const setHeaders = (response: Response, headers: OutgoingHttpHeaders) => {
   }
 }
 
-/** Passes what a destination answers back to the sandbox. */
+/** Passes a destination's answer back to the sandbox. */
 const passBack = (
   { status, headers, body, isWhole }: Answer,
   response: Response,
@@ -229,7 +229,7 @@ const passBack = (
   else pipeline(body, response, done)
 }
 
-/** Sends what is judged. @returns where its content goes */
+/** Sends an allowed request. @returns the stream for its content */
 const send = async (
   request: Request,
   origin: Origin,
@@ -340,7 +340,7 @@ export const upgrade = async (
     end(status === 403 ? "403 Forbidden" : "502 Bad Gateway", reason)
   })
   sending.on("response", (incoming) => {
-    // Nothing that is left of it may come before another request.
+    // The rest of its content must not precede another request.
     incoming.destroy()
     end(`${incoming.statusCode ?? 502} Not Upgraded`, "the destination did not upgrade")
   })

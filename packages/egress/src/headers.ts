@@ -58,7 +58,8 @@ export const asHttp2 = (
   ":scheme": "https",
   ":authority": host,
   ":path": request.path,
-  // What compression keeps of a secret could be guessed by how well other headers compress.
+  // Excluded from header compression: an attacker could guess a secret from how well other headers
+  // compress.
   ...(secretsOf(rule).length > 0 ? { [sensitiveHeaders]: Object.keys(headers) } : {}),
 })
 

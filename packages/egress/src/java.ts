@@ -1,8 +1,9 @@
 /**
- * Has Java trust an authority: it looks at stores of its own, which only its `keytool` is sure to be able to read. That is part of
- * every Java since 9, and of every JDK. What a store trusted by itself is kept, for the next authority.
+ * Makes Java trust an authority. Java has its own stores, which only its `keytool` can read
+ * reliably. It is part of every Java since 9, and of every JDK. The original content of a store is
+ * saved for the next authority.
  *
- * @param folder where that is kept
+ * @param folder the folder for the saved stores
  * @param authorityFile the authority's certificate
  */
 export const trustInJava = (folder: string, authorityFile: string): string => `

@@ -2,15 +2,18 @@ import type { EgressAttempt, EgressSecret, SandboxId } from "@cordon/core"
 import type { Effect } from "effect"
 import type { Subject } from "./policy.ts"
 
-/** What a program is asked about: what a sandbox wants to do. */
+/** The question to a program: what a sandbox wants to do. */
 export interface EgressRequest extends Subject {
-  /** Whose program asks. */
+  /** The sandbox whose program asks. */
   readonly sandbox: SandboxId
 }
 
-/** How this program is the way out of its sandboxes. */
+/** Options of an egress broker, through which sandboxes reach the outside. */
 export interface EgressBrokerOptions {
-  /** Decides about requests whose rule says `ask`. Whatever fails, throws or rejects is a no; without it all are. */
+  /**
+   * Decides about requests whose rule says `ask`. A failure, an exception or a rejection counts as
+   * no. Without `ask` all such requests are refused.
+   */
   readonly ask?:
     | ((request: EgressRequest) => boolean | Promise<boolean> | Effect.Effect<boolean>)
     | undefined
@@ -21,9 +24,9 @@ export interface EgressBrokerOptions {
     | ((attempt: EgressAttempt & Pick<EgressRequest, "sandbox">) => void)
     | undefined
   /**
-   * What the placeholders of secrets are made of. A program that is started again finds background processes that have
-   * placeholders in their environment, and swaps these too where it has the same seed. At least 16 characters that nobody can
-   * guess; random by default.
+   * The seed of the placeholders for secrets. After a restart with the same seed, the program also
+   * replaces the placeholders that running background processes have in their environment. At least
+   * 16 characters that nobody can guess. Default: random.
    */
   readonly seed?: EgressSecret | undefined
   /** Addresses of names that this machine's resolver does not know, by name. */

@@ -1,4 +1,4 @@
-/** What a way out is made of: loaded with the first one. */
+/** The parts of an egress proxy, loaded with the first one. */
 export { Placeholders } from "./placeholders.ts"
 export { parsePolicy } from "./policy.ts"
 export { makeWayOut } from "./wayOut.ts"

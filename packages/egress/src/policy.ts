@@ -8,12 +8,12 @@ import {
 import { Effect, Redacted, Schema } from "effect"
 import { parseRange, type Range } from "./destinations.ts"
 
-/** What a request, or a connection, is about. */
+/** The subject of a request or a connection. */
 export interface Subject {
   /** A domain name, in lower case. */
   readonly host: string
   readonly port: number
-  /** Of a request; absent of a connection whose content is not looked at. */
+  /** For a request; absent for a connection whose content is not inspected. */
   readonly method?: string | undefined
   /** The path of a request, without its query. */
   readonly path?: string | undefined
@@ -51,7 +51,7 @@ export interface Policy {
 
 const invalid = (issue: string) => Effect.fail(new InvalidInput({ subject: "egress rules", issue }))
 
-// What frames a message, or names its receiver, is ours to write.
+// Headers that frame a message or name its receiver. Only the proxy writes them.
 const reserved =
   /^(?:host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect|proxy-.*|:.*)$/
 const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
@@ -60,7 +60,7 @@ const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/
 const isDestination = Schema.is(Destination)
 const Count = Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))
 
-/** A rule without its secrets: what a schema refuses, it repeats. */
+/** A rule without its secrets, since a schema's errors repeat the refused value. */
 const Shown = Schema.Struct({
   methods: Schema.optional(Schema.Array(Schema.String)),
   paths: Schema.optional(
@@ -221,7 +221,7 @@ export const rulesFor = (
   return best?.rules ?? []
 }
 
-/** Whether what is said to a destination must be seen to decide about it. */
+/** Whether the content of a connection must be inspected to decide about it. */
 export const isInspected = (rules: ReadonlyArray<Rule>): boolean =>
   rules.length > 1 ||
   rules.some(

@@ -21,12 +21,16 @@ export const scrubText = (
   )
 
 /**
- * Takes secrets out of a response that repeats them as they are, as some servers do that tell what they were sent. Its length
- * stays the same. What a server changes first (by an encoding, say) is not found.
+ * Masks secrets in a response that repeats them unchanged, as servers that echo requests do. The
+ * length stays the same. A secret that the server changed first (by an encoding, for example) is
+ * not found.
  */
 export const makeScrubber = (secrets: ReadonlyArray<Redacted.Redacted<string>>): Transform => {
   const needles = needlesOf(secrets).map((needle) => Buffer.from(needle, "latin1"))
-  /** How many bytes at the end may be the beginning of a secret: the rest goes on at once. */
+  /**
+   * The number of bytes at the end that may be the start of a secret. All bytes before them are
+   * passed on at once.
+   */
   const begun = (bytes: Buffer) =>
     Math.max(
       0,

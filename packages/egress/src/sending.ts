@@ -4,12 +4,12 @@ import type { ClientHttp2Session } from "node:http2"
 import { type RequestOptions, request as secure } from "node:https"
 import type { Readable, Writable } from "node:stream"
 
-/** What a destination answers. */
+/** A destination's answer. */
 export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: Readable
-  /** Whether headers are all there is, and say so in HTTP/2. */
+  /** Whether the answer has only headers, marked as complete in HTTP/2. */
   readonly isWhole: boolean
 }
 

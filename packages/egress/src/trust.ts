@@ -1,14 +1,15 @@
 import { javaOptions, trustInJava } from "./java.ts"
 
-/** Where the way out listens inside. */
+/** The port inside the sandbox at which the egress proxy listens. */
 export const port = 3128
 const folder = "/etc/cordon"
 const authorityFile = `${folder}/egress-ca.pem`
 const bundleFile = `${folder}/egress-ca-bundle.pem`
 
 /**
- * Has the programs of an image trust an authority: by the stores that images have, and by a file of all that is trusted, which
- * variables name. What the image trusted by itself is kept, for the next authority.
+ * Makes the programs of an image trust an authority: in the image's own stores, and in a file with
+ * all trusted certificates that environment variables name. The image's original store is saved for
+ * the next authority.
  */
 export const trust = `
 set -e

@@ -1,7 +1,7 @@
 import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 
-/** A request that is not passed on: its status, and what a reader can do. */
+/** A request that is not forwarded: its status, and advice for the reader. */
 export class Refusal extends Error {
   readonly status: number
   constructor(status: number, message: string) {
@@ -20,7 +20,7 @@ const page = ({ status, message }: Refusal) => {
     "content-length": Buffer.byteLength(text),
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
-    // What else came with the request is not read.
+    // The rest of the request is not read.
     connection: "close",
     ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
   }

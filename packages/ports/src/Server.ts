@@ -9,7 +9,7 @@ import type { Clock, Share } from "./Share.ts"
 
 // Connections to the gateway, also such as have shown no token yet.
 const most = 1024
-// Ports that are shared no longer, of which a request is still told so.
+// The number of ended shares for which a request still gets a specific answer.
 const mostEnded = 1000
 // Milliseconds without a byte after which a connection is closed.
 const idle = 600_000

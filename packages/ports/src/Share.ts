@@ -2,11 +2,11 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 import type { Duplex } from "node:stream"
 import { hostOf, originOf, type Site } from "./site.ts"
 
-/** What time it is, and what is done later. */
+/** A clock and its timers. */
 export interface Clock {
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** Runs something once, unless it is called off by what is returned. */
+  /** Runs something once. The returned function cancels it. */
   readonly after: (milliseconds: number, run: () => void) => () => void
 }
 
@@ -23,7 +23,7 @@ const grace = 60_000
 
 const digest = (token: string) => createHash("sha256").update(token).digest()
 
-/** A port of a sandbox that is shared: who may use it, for how long, and what is under way. */
+/** A shared port of a sandbox: who may use it, for how long, and its open connections. */
 export class Share {
   readonly port: number
   readonly host: string
@@ -65,7 +65,7 @@ export class Share {
     return this.#ending
   }
 
-  /** Whether this is the token, in the same time whatever is given. */
+  /** Whether this is the token, compared in constant time. */
   fits(token: string): boolean {
     return timingSafeEqual(digest(token), this.#digest)
   }

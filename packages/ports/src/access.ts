@@ -19,7 +19,7 @@ export const cookieOf = (share: Share, now: number): string => {
   return `${nameOfCookie(share)}=${share.token}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure}`
 }
 
-/** What a program authorizes itself with, which may be meant for the server inside. */
+/** The bearer token of a request. It may be meant for the server inside. */
 export const bearerOf = ({ authorization }: IncomingHttpHeaders): string | undefined =>
   /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1]
 

@@ -57,9 +57,10 @@ const ask = (
   })
 
 /**
- * Connects for as long as what the browser waits on is open; undefined where the browser has left.
+ * Connects for as long as the browser's response or socket is open; undefined if the browser has
+ * left.
  *
- * @param end closes what the browser waits on
+ * @param end closes the browser's response or socket
  */
 const connectFor = async (
   share: Share,
@@ -114,7 +115,7 @@ export const forward = async (
       return
     }
     response.writeHead(status, responseHeaders(incoming.headers))
-    // What comes bit by bit begins before its first bit.
+    // Sends the headers at once: a streamed response may have no data for a while.
     response.flushHeaders()
     pipeline(incoming, response, () => connection.destroy())
   })

@@ -5,7 +5,7 @@ import { GatewayServer } from "./Server.ts"
 import { type Clock, Share } from "./Share.ts"
 import { isLoopback, parseBaseDomain, type Site } from "./site.ts"
 
-/** Where a gateway listens, and where browsers find it. */
+/** The address at which a gateway listens, and its URL for browsers. */
 export interface GatewayOptions {
   /** An address of this machine: `127.0.0.1` by default. One that other machines reach needs `allowRemote`. */
   readonly host?: string
@@ -24,7 +24,7 @@ export interface GatewayOptions {
   readonly publicPort?: number
 }
 
-/** How a port is shared. */
+/** Options of a share. */
 export interface ShareOptions {
   /** After how long it is shared no longer (milliseconds, or such as `"1 hour"`): 1 hour by default, 24 days at most. */
   readonly expires?: Duration.Input
@@ -41,7 +41,7 @@ export interface SharedPort extends AsyncDisposable {
   readonly url: string
   /** The address without the token, for programs that send it as the header `x-cordon-token`. */
   readonly origin: string
-  /** Whoever has it may use the port. */
+  /** The token of the share: everybody who has it may use the port. */
   readonly token: string
   readonly expiresAt: Date
   /** Shares the port no longer, and closes its connections. */

@@ -3,7 +3,7 @@ import { passedOn } from "@cordon/core"
 import { bearerOf, cookieName, tokenHeader } from "./access.ts"
 import type { Share } from "./Share.ts"
 
-// What a proxy says of the one who asks; this one has been told by nobody that it trusts.
+// Headers in which proxies describe the client. No trusted proxy has set them here.
 const ofProxies = /^(?:forwarded|x-forwarded-.*|x-real-ip)$/
 
 const withoutToken = (cookies: string) =>

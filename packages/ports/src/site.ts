@@ -1,6 +1,6 @@
 import { InvalidInput } from "@cordon/core"
 
-/** Where browsers find the shared ports. */
+/** The public URL of the shared ports. */
 export interface Site {
   readonly baseDomain: string
   /** TLS is in front. */
@@ -8,7 +8,7 @@ export interface Site {
   readonly port: number
 }
 
-/** What a request to a shared port has as its `Host`: the port stands there unless it is the scheme's own. */
+/** The `Host` header of a request to a shared port. It has the port unless that is the scheme's default. */
 export const hostOf = ({ baseDomain, secure, port }: Site, label: string): string => {
   const name = `${label}.${baseDomain}`
   return port === (secure ? 443 : 80) ? name : `${name}:${port}`
@@ -38,6 +38,6 @@ export const parseBaseDomain = (given: string): string => {
   return name
 }
 
-/** Whether only this machine reaches what listens there. */
+/** Whether only this machine can connect to that host. */
 export const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host)

@@ -16,7 +16,7 @@ import { nameFor } from "./shared/names.ts"
 import { openPorts } from "./shared/ports.ts"
 import { startProcess } from "./shared/process.ts"
 
-/** What is reachable in a sandbox. */
+/** The reachable ports of a sandbox. */
 export interface HarnessSandboxOptions {
   /**
    * Ports of the sandbox that this machine may connect to, on 127.0.0.1: a coding agent that runs in the
@@ -25,22 +25,22 @@ export interface HarnessSandboxOptions {
   readonly ports?: ReadonlyArray<number>
 }
 
-/** A session for a harness, whose `spawn` takes input as that of a plain session of `ai` does. */
+/** A session for a harness. Its `spawn` accepts input like a plain session of `ai`. */
 export type HarnessSandbox = Experimental_SandboxSession & HarnessV1NetworkSandboxSession
 
-/** How sandboxes are made for the sessions of a harness. */
+/** Options of a provider that makes sandboxes for the sessions of a harness. */
 export interface HarnessProviderOptions extends HarnessSandboxOptions {
   /**
-   * Whose sandboxes they are. To resume in another process, give `createSandboxes` a `sessionId` of your
-   * own and `removeOnClose: false`. Close them when all is done.
+   * The session that owns the sandboxes. To resume in another process, give `createSandboxes` a
+   * `sessionId` of your own and `removeOnClose: false`. Close it when you are done.
    */
   readonly sandboxes: PromiseSandboxes
-  /** What each sandbox is made with: its image, limits, network. Its name is derived from the session. */
+  /** The options of each sandbox: its image, limits, network. Its name is derived from the session. */
   readonly create?: Omit<CreateOptions, "name"> & CreateSecrets
   /**
-   * Whether what a harness installs is kept as a snapshot, which later sandboxes are made from: false by
-   * default. It outlives the sandboxes and this program, under a name that begins with `template-`;
-   * `sandboxes.snapshots.remove` removes it.
+   * Whether the installation of a harness is kept as a snapshot, from which later sandboxes are
+   * made. Default: false. The snapshot outlives the sandboxes and this program. Its name begins
+   * with `template-`; `sandboxes.snapshots.remove` removes it.
    */
   readonly snapshots?: boolean
 }
@@ -48,11 +48,12 @@ export interface HarnessProviderOptions extends HarnessSandboxOptions {
 /**
  * A sandbox for the AI SDK's `HarnessAgent`: `sandboxSession` of its `createSession`.
  *
- * What `spawn` starts goes on when this program ends, so that the session of a harness can be resumed in
- * another. `stop` stops the sandbox and keeps its files; `destroy` removes it. A sandbox that was created
- * with rules for its way out (`egress: { allow: {} }` is enough) takes every `setNetworkPolicy`, and request
- * transformations, whose keys are added outside. The network of any other is chosen when it is created:
- * `setNetworkPolicy` accepts what it has already, and rejects all else.
+ * A process that `spawn` starts continues after this program ends, so that another program can
+ * resume the session of a harness. `stop` stops the sandbox and keeps its files; `destroy` removes
+ * it. A sandbox that was created with egress rules (`egress: { allow: {} }` is enough) accepts
+ * every `setNetworkPolicy`, and request transformations, whose keys are added outside the sandbox.
+ * The network of any other sandbox is fixed at its creation: `setNetworkPolicy` accepts only the
+ * current policy, and rejects every other.
  *
  * @example
  * const sandboxSession = harnessSandbox(await sandboxes.create(), { ports: [4000] })
@@ -124,7 +125,7 @@ const sandboxOf = (sessionId: string) => nameFor("harness", sessionId)
 
 type Request = NonNullable<Parameters<HarnessV1SandboxProvider["createSession"]>[0]>
 
-/** A sandbox with what the harness needs in it: from its snapshot, or set up now. */
+/** A sandbox with the harness's installation: from its snapshot, or set up now. */
 const createFor = async (
   { sandboxes, create = {}, snapshots = false }: HarnessProviderOptions,
   { sessionId, identity, onFirstCreate, abortSignal }: Request,

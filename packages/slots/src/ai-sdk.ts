@@ -5,13 +5,13 @@ import { sessionOver } from "./ai-sdk/session.ts"
 import { startCommand } from "./shared/command.ts"
 
 /**
- * A sandbox for the Vercel AI SDK: `experimental_sandbox` of `generateText`, `streamText` and agents,
- * which hand it to every tool.
+ * A sandbox for the Vercel AI SDK: `experimental_sandbox` of `generateText`, `streamText` and
+ * agents, which pass it to every tool.
  *
- * A command that `run` runs gets the `execTimeout` of the sandbox's settings; one of `spawn` runs until
- * it ends, is killed, or this program ends. What the sandbox did to a command, such as killing it at a
- * limit, stands at the end of its standard error. All else rejects with the errors of
- * {@link PromiseSandbox}.
+ * A command of `run` has the `execTimeout` of the sandbox's settings. A command of `spawn` runs
+ * until it ends, is killed, or this program ends. A note at the end of standard error says if the
+ * sandbox intervened, for example killed the command at a limit. Other failures reject with the
+ * errors of {@link PromiseSandbox}.
  *
  * @example
  * await generateText({ model, tools: { shell }, experimental_sandbox: aiSdkSandbox(sandbox), prompt })

@@ -6,11 +6,11 @@ import { editorTool } from "./anthropic/editor.ts"
 
 export { type AnthropicWorkerOptions, anthropicWorkerTools } from "./anthropic/worker.ts"
 
-/** How Anthropic's tools run in a sandbox. */
+/** Options of Anthropic's tools in a sandbox. */
 export interface AnthropicSandboxOptions {
   /**
-   * Characters that a view shows at most, `max_characters` of the text editor: 100,000 by default. What
-   * commands write is cut at the `outputLimit` of the sandbox's settings.
+   * The most characters that a view shows: `max_characters` of the text editor. Default: 100,000.
+   * The output of commands is cut at the `outputLimit` of the sandbox's settings.
    */
   readonly maxCharacters?: number
 }

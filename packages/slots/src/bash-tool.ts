@@ -3,13 +3,13 @@ import type { PromiseSandbox } from "@cordon/core"
 import type { Sandbox } from "bash-tool"
 import { explainedStderr } from "./shared/outcome.ts"
 
-/** How a sandbox is used by `bash-tool`. */
+/** Options of a sandbox for `bash-tool`. */
 export interface BashToolOptions {
   /** Kills the commands that run: the framework hands none to a sandbox. Give that of the agent's loop. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** What `createBashTool` takes: the sandbox, and the folder that it works in. */
+/** The arguments of `createBashTool`: the sandbox, and its working folder. */
 export interface BashToolSandbox {
   readonly sandbox: Sandbox
   /** The sandbox's working directory. */

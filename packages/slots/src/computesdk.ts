@@ -15,24 +15,24 @@ import { unlessGone } from "./shared/absent.ts"
 export type { ComputesdkSandbox } from "./computesdk/sandbox.ts"
 export type { ComputesdkSnapshot, ComputesdkSnapshots } from "./computesdk/snapshots.ts"
 
-/** How sandboxes are made for ComputeSDK. */
+/** Options of sandboxes for ComputeSDK. */
 export interface ComputesdkOptions {
   /**
-   * Whose sandboxes they are. To find one in another process, give `createSandboxes` a `sessionId` of your
-   * own and `removeOnClose: false`. Close them when all is done.
+   * The session that owns the sandboxes. To find one in another process, give `createSandboxes` a
+   * `sessionId` of your own and `removeOnClose: false`. Close it when you are done.
    */
   readonly sandboxes: PromiseSandboxes
-  /** What each is made with, unless a creation says otherwise: its image, limits, network. */
+  /** The default options of each sandbox: its image, limits, network. A creation may override them. */
   readonly create?: Omit<CreateOptions, "name"> & CreateSecrets
   /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. None by default. */
   readonly ports?: ReadonlyArray<number>
-  /** Whether there are snapshots: false by default. They outlive the sandboxes and this program. */
+  /** Whether snapshots are supported. Default: false. They outlive the sandboxes and this program. */
   readonly snapshots?: boolean
   /** Kills the commands that run: ComputeSDK hands none to a sandbox. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** What `compute` takes: `provider`, or one of its `providers`. */
+/** The `provider` of `compute`, or one of its `providers`. */
 export interface ComputesdkProvider {
   readonly name: "cordon"
   readonly sandbox: {
@@ -49,7 +49,7 @@ export interface ComputesdkProvider {
 
 const mebibyte = 1024 ** 2
 
-/** What ComputeSDK asks of a new sandbox, in our words. What is there in the program's settings, it replaces. */
+/** ComputeSDK's options of a new sandbox, as ours. They replace the program's defaults. */
 const optionsOf = (
   {
     image,

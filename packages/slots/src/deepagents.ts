@@ -17,7 +17,7 @@ import {
 } from "deepagents"
 import { explainedStderr } from "./shared/outcome.ts"
 
-/** How a sandbox is used by a deep agent. */
+/** Options of a sandbox for a deep agent. */
 export interface DeepagentsOptions {
   /**
    * Kills the commands that run: the framework hands its own signal to its model, and not to a backend.
@@ -26,7 +26,7 @@ export interface DeepagentsOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** What the framework calls an error of ours; all others are thrown. */
+/** The framework's code for an error of ours. Other errors are thrown. */
 const codeOf = (error: unknown): FileOperationError => {
   if (error instanceof FileNotFound) return "file_not_found"
   if (error instanceof PermissionDenied) return "permission_denied"
@@ -42,8 +42,9 @@ const codeOf = (error: unknown): FileOperationError => {
 }
 
 /**
- * A sandbox as the backend of a deep agent: `backend` of `createDeepAgent`. What the framework makes of
- * commands (listing, searching, reading by lines) needs `find`, `stat`, `grep` and `awk` in the image.
+ * A sandbox as the backend of a deep agent: `backend` of `createDeepAgent`. The framework lists,
+ * searches and reads lines through commands, which need `find`, `stat`, `grep` and `awk` in the
+ * image.
  *
  * @example
  * const agent = createDeepAgent({ model, backend: new DeepagentsSandbox(sandbox) })

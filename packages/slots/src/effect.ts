@@ -16,19 +16,20 @@ export const effectChildProcessSpawner = (
 export const effectFileSystem = (sandbox: Sandbox): Layer.Layer<FileSystem.FileSystem> =>
   Layer.sync(FileSystem.FileSystem, () => fileSystemOf(sandbox))
 
-/** POSIX paths, of which relative ones start at the sandbox's working directory. */
+/** POSIX paths. Relative paths start at the sandbox's working directory. */
 export const effectPath = (sandbox: Sandbox): Layer.Layer<Path.Path> =>
   Layer.effect(Path.Path, pathOf(sandbox.info.workdir))
 
 /**
- * Makes a sandbox the place of a program's processes, files and paths: provide it where the program has
- * its platform's layer. The caller creates the sandbox and removes it.
+ * Runs a program's processes, files and paths in a sandbox: provide this layer in place of the
+ * platform's layer. The caller creates and removes the sandbox.
  *
- * What a sandbox can't do fails with a `PlatformError` that says so. Nothing of this machine is handed in:
- * a command has the sandbox's environment and its own `env`, also where `extendEnv` is set.
+ * Unsupported operations fail with a `PlatformError` that says so. Nothing from this machine enters
+ * the sandbox: a command has the sandbox's environment and its own `env`, even if `extendEnv` is
+ * set.
  *
- * A command is killed when its scope closes: it is sent its `killSignal` (SIGTERM by default), and whatever
- * is left of it after its `forceKillAfter` (5 seconds by default) is killed.
+ * A command ends when its scope closes: it gets its `killSignal` (default: SIGTERM), and its
+ * remaining processes are killed after its `forceKillAfter` (default: 5 seconds).
  */
 export const effectSandbox = (
   sandbox: Sandbox,

@@ -26,21 +26,21 @@ import { describe } from "./shared/describe.ts"
 import { explainedStderr } from "./shared/outcome.ts"
 import { type OpenPorts, openPorts } from "./shared/ports.ts"
 
-/** How the sandbox of a workspace is made and found. */
+/** Options of the sandbox of a workspace. */
 export interface CordonMastraOptions
   extends Pick<MastraSandboxOptions, "onStart" | "onStop" | "onDestroy" | "env"> {
-  /** Whose sandbox it is. Close them when all is done. */
+  /** The session that owns the sandbox. Close it when you are done. */
   readonly sandboxes: PromiseSandboxes
   /**
    * The sandbox's name: one that is there is used, and made otherwise. A random one by default. To find it
    * in another process, give `createSandboxes` a `sessionId` of your own and `removeOnClose: false`.
    */
   readonly name?: string
-  /** What it is made with: its image, limits, network. */
+  /** The options of the sandbox: its image, limits, network. */
   readonly create?: Omit<CreateOptions, "name"> & CreateSecrets
   /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. None by default. */
   readonly ports?: ReadonlyArray<number>
-  /** Milliseconds that a command may run at most, whatever a model asks for: 600,000 by default. */
+  /** The longest time in milliseconds that a command may run; a model can't exceed it. Default: 600,000. */
   readonly maxTimeout?: number
 }
 

@@ -15,14 +15,14 @@ import { makeShell, SANDBOX_SHELL_DESCRIPTION } from "@strands-agents/sdk/vended
 import { describe } from "./shared/describe.ts"
 import { streamCommand } from "./strands/command.ts"
 
-/** How a sandbox is used by an agent of Strands. */
+/** Options of a sandbox for an agent of Strands. */
 export interface StrandsOptions {
   /**
    * Kills the commands that run: the framework's shell tool hands none to a sandbox. Give the one that
    * `invoke` is given as `cancelSignal`.
    */
   readonly signal?: AbortSignal | undefined
-  /** Seconds that a command may run at most, whatever the model asks for: 600 by default. */
+  /** The longest time in seconds that a command may run; a model can't exceed it. Default: 600. */
   readonly maxTimeout?: number
   /** Bytes kept of each output in a command's result, head and tail: 65,536 by default. Streams have all. */
   readonly outputLimit?: number
@@ -88,7 +88,7 @@ export class StrandsSandbox extends Sandbox {
     return this.#sandbox.files.remove(path, this.#abortable)
   }
 
-  /** Lists a folder. What a symlink leads to is not looked at: its `isDir` is undefined. */
+  /** Lists a folder. The target of a symlink is not checked: its `isDir` is undefined. */
   override async listFiles(path: string): Promise<Array<FileInfo>> {
     try {
       const entries = await this.#sandbox.files.list(path, this.#abortable)

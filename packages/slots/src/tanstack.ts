@@ -16,23 +16,23 @@ import { unlessGone } from "./shared/absent.ts"
 import { nameFor } from "./shared/names.ts"
 import { handleOf } from "./tanstack/handle.ts"
 
-/** How sandboxes are made for TanStack AI. */
+/** Options of sandboxes for TanStack AI. */
 export interface TanstackOptions {
   /**
-   * Whose sandboxes they are. To resume in another process, give `createSandboxes` a `sessionId` of your
-   * own and `removeOnClose: false`. Close them when all is done.
+   * The session that owns the sandboxes. To resume in another process, give `createSandboxes` a
+   * `sessionId` of your own and `removeOnClose: false`. Close it when you are done.
    */
   readonly sandboxes: PromiseSandboxes
   /**
-   * What each is made with: its image, limits, network. Its working directory is `/workspace`, where the
-   * framework has its files.
+   * The options of each sandbox: its image, limits, network. Its working directory is `/workspace`,
+   * where the framework keeps its files.
    */
   readonly create?: Omit<CreateOptions, "name" | "workdir"> & CreateSecrets
   /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. None by default. */
   readonly ports?: ReadonlyArray<number>
   /**
-   * Whether the framework may keep snapshots, as it does after the set-up unless its `lifecycle` says
-   * otherwise: false by default. They outlive the sandboxes and this program.
+   * Whether the framework may keep snapshots. It does so after the set-up, unless its `lifecycle`
+   * says otherwise. Default: false. Snapshots outlive the sandboxes and this program.
    */
   readonly snapshots?: boolean
 }

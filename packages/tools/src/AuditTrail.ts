@@ -1,7 +1,7 @@
 import { SandboxName } from "@cordon/core"
 import { Cause, Clock, Context, Effect, Exit, Layer, Option, PubSub, Schema, Stream } from "effect"
 
-/** One call of a tool: who, what, when, and how it ended. Never what was in it or came of it. */
+/** One call of a tool: who, what, when, and how it ended. Never its input or its result. */
 export interface ToolCall {
   readonly sessionId: string
   readonly tool: string
@@ -14,14 +14,14 @@ export interface ToolCall {
   readonly outcome: string
 }
 
-/** Where calls of tools are written down; a program that provides none has none. */
+/** The audit trail of tool calls. Without this service, calls are not recorded. */
 export class AuditTrail extends Context.Service<
   AuditTrail,
   {
     readonly record: (call: ToolCall) => Effect.Effect<void>
     /**
-     * Every call that ends from now on. Who reads slowly is given the last 10,000: tools never wait
-     * for who watches them.
+     * Every call that ends from now on. A slow reader gets only the last 10,000 calls: tools never
+     * wait for readers.
      */
     readonly calls: Stream.Stream<ToolCall>
   }
@@ -39,7 +39,7 @@ export class AuditTrail extends Context.Service<
 
 const isName = Schema.is(SandboxName)
 
-/** What a call says of the sandbox it is about, if that is a name and nothing else. */
+/** The sandbox name in a call's input, if it is a valid name. */
 const sandboxOf = (input: unknown) => {
   if (typeof input !== "object" || input === null) return {}
   const named = "sandbox" in input ? input.sandbox : "name" in input ? input.name : undefined

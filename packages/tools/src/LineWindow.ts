@@ -17,7 +17,7 @@ export class LineWindow {
   /** Lines that are kept up to their newline. */
   #wholeLines = 0
   #full = false
-  /** Where in the file the window begins. */
+  /** The offset in the file at which the window begins. */
   offset = 0
 
   /** Lines `start` to `end`, both 1-based and included. */
@@ -65,7 +65,7 @@ export class LineWindow {
     return this.#line - (this.#lineHasBytes ? 0 : 1)
   }
 
-  /** What was kept; of lines that did not all fit, the whole ones, or else a part of the first. */
+  /** The kept text. If not all lines fit, the complete ones, or else a part of the first. */
   get result() {
     const bytes = Buffer.concat(this.#kept)
     if (!this.#full) {

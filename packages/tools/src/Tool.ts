@@ -8,7 +8,7 @@ import type { PictureType } from "./picture.ts"
 import { shownFor } from "./shown.ts"
 import { fromStrict, strictSchemaOf } from "./strict.ts"
 
-/** What a framework may want to know before it lets a model call a tool without asking. */
+/** Properties that a framework may check before it lets a model call a tool without approval. */
 export interface ToolAnnotations {
   /** It changes nothing. */
   readonly readOnly: boolean
@@ -24,7 +24,7 @@ export interface ToolAnnotations {
 export interface ToolFailure {
   /** One of the core's error tags, `BinaryFile`, or `InternalError`. */
   readonly tag: string
-  /** What is wrong and what to do next, in one line for a model. */
+  /** The problem and the next step, in one line for a model. */
   readonly message: string
 }
 
@@ -36,17 +36,17 @@ export interface ToolPicture {
   readonly data: string
 }
 
-/** What a call gives back, success or not: `text` is what the model reads. */
+/** The result of a call, successful or not. The model reads `text`. */
 export type ToolResult =
   | {
       readonly ok: true
       /** As the tool's `outputSchema` describes it: for the program, with output as it was written. */
       readonly output: Readonly<Record<string, unknown>>
-      /** The output for a model, where that differs: what the text says, as fields. */
+      /** The output for a model, if it differs: the content of the text as fields. */
       readonly shownOutput?: Readonly<Record<string, unknown>> | undefined
       /** For the model: output is condensed, without colours and what redraws replaced. */
       readonly text: string
-      /** What the model is shown beside the text; there are none but of `sandbox_read_file`. */
+      /** Pictures for the model besides the text. Only `sandbox_read_file` has any. */
       readonly pictures?: ReadonlyArray<ToolPicture> | undefined
     }
   | {
@@ -55,7 +55,7 @@ export type ToolResult =
       readonly text: string
     }
 
-/** What every framework needs to offer a tool to a model. */
+/** The description of a tool that frameworks pass to a model. */
 export interface ToolInfo {
   readonly name: string
   /** For people. */
@@ -65,8 +65,8 @@ export interface ToolInfo {
   /** JSON Schema, draft 2020-12. */
   readonly inputSchema: ObjectSchema
   /**
-   * The same for a strict mode: every field is required, one that may be left out may be null. What a
-   * model sends by either schema the tool takes.
+   * The same schema for a strict mode: every field is required, and an optional field may be null.
+   * The tool accepts input by either schema.
    */
   readonly strictInputSchema: ObjectSchema
   /** JSON Schema, draft 2020-12. */
@@ -74,7 +74,7 @@ export interface ToolInfo {
   readonly annotations: ToolAnnotations
 }
 
-/** What a framework needs to know of a tool, without the tool. */
+/** The description of a tool, without the tool itself. */
 export const infoOf = (tool: ToolInfo): ToolInfo => ({
   name: tool.name,
   title: tool.title,
@@ -96,7 +96,7 @@ export interface Tool extends ToolInfo {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** What defines a tool; everything else is derived from it. */
+/** The definition of a tool. Everything else is derived from it. */
 export interface ToolDefinition<Name extends string, Input extends Fields, Output extends Fields> {
   readonly name: Name
   readonly title: string
@@ -108,7 +108,7 @@ export interface ToolDefinition<Name extends string, Input extends Fields, Outpu
     input: Input,
     session: SandboxSession,
   ) => Effect.Effect<Output, ToolError, SessionFiles>
-  /** What the model reads of an output. */
+  /** Renders an output as the text for the model. */
   readonly render: (output: Output) => string
 }
 
@@ -117,7 +117,7 @@ export interface TypedTool<Name extends string, Input extends Fields, Output ext
   extends ToolDefinition<Name, Input, Output>,
     Pick<Tool, "inputSchema" | "strictInputSchema" | "outputSchema" | "call"> {}
 
-/** Turns every way to fail into what a model can act on; interruption stays what it is. */
+/** Turns every failure into a result that a model can act on. Interruption stays an interruption. */
 export const asFailure = <A, R>(
   tool: string,
   effect: Effect.Effect<A, ToolError, R>,
@@ -125,7 +125,7 @@ export const asFailure = <A, R>(
 ): Effect.Effect<A, ToolFailure, R> =>
   effect.pipe(
     Effect.tapError((error) =>
-      // What the model is not told the program has to hear.
+      // The program's log gets errors whose details the model does not see.
       (message === errorMessage && !isForProgram(error) ? Effect.logDebug : Effect.logWarning)(
         `${tool} failed`,
         error,

@@ -18,13 +18,13 @@ import { type AnyToolName, sandboxTools, type ToolName } from "./tools.ts"
 /** A tool bound to a session. */
 export interface BoundTool<Name extends AnyToolName = AnyToolName> extends ToolInfo {
   readonly name: Name
-  /** Never fails: a failure is a result that says so. Interrupting it ends what it started. */
+  /** Never fails: a failure becomes a result. An interruption ends everything that the call started. */
   readonly handle: (input: unknown) => Effect.Effect<ToolResult>
 }
 
 /** The tools of one session, or those of one sandbox. */
 export interface Toolset<Name extends AnyToolName = ToolName> {
-  /** In the order in which a model should see them. */
+  /** The tools, in the order in which a model should see them. */
   readonly tools: ReadonlyArray<BoundTool<Name>>
   readonly byName: Readonly<Record<Name, BoundTool>>
   /** Ends the shells that its tools keep in sandboxes between calls; later calls begin others. */
@@ -71,9 +71,9 @@ export const toolsWith = <Extra extends ExtraTool = never>(
 })
 
 /**
- * Binds the eight tools, and those beside them that are asked for, to a session, whose ID has 1 to 256
- * characters; other sessions' sandboxes do not exist to them. `session` is one that is open (see
- * `Sandboxes.openSession`); by default it is one that lasts as long as the `Sandboxes`.
+ * Binds the eight tools, and the extra tools if requested, to a session. Its ID has 1 to 256
+ * characters. The tools can't see sandboxes of other sessions. `session` is an open session (see
+ * `Sandboxes.openSession`). Default: a session that lasts as long as the `Sandboxes`.
  */
 export const makeToolset = Effect.fnUntraced(function* <Extra extends ExtraTool = never>(options: {
   readonly sessionId: string
@@ -92,10 +92,10 @@ export const makeToolset = Effect.fnUntraced(function* <Extra extends ExtraTool 
 })
 
 /**
- * Binds the tools that use a sandbox to one that is there. They act on it alone, and neither make nor
- * remove any.
+ * Binds the tools that use a sandbox to one existing sandbox. They act only on it, and neither
+ * create nor remove sandboxes.
  *
- * @param options.sessionId who owns it, for the audit trail
+ * @param options.sessionId the owner of the sandbox, for the audit trail
  */
 export const makeSandboxToolset = <Extra extends ExtraTool = never>(options: {
   readonly sessionId: string

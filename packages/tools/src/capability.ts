@@ -12,15 +12,15 @@ export interface Capability {
   readonly name: string
   /** For people. */
   readonly description: string
-  /** Not yet bound to a session: `makeToolset` or `createTools` does that. */
+  /** The tools, not yet bound to a session: `makeToolset` or `createTools` does that. */
   readonly tools: ReadonlyArray<Tool>
-  /** What it can be configured with, as JSON Schema: see {@link configureContainerSandbox}. */
+  /** The JSON Schema of its configuration: see {@link configureContainerSandbox}. */
   readonly configuration: ObjectSchema
   /** For the system prompt. */
   readonly instructions: string
 }
 
-/** The `container_sandbox` capability itself, whatever the flags say. */
+/** The `container_sandbox` capability itself, independent of the feature flags. */
 export const containerSandbox: Capability = {
   id: "container_sandbox",
   name: "Container sandbox",

@@ -19,7 +19,7 @@ const showAll = (limits: Limits) =>
     showLimit("pids", limits.pids),
   ].join(", ")
 
-/** Where the network `bridge` leads, where that is not anywhere. */
+/** The destinations of the network `bridge`, if they are restricted. */
 const showReach = ({ defaults, egress, networks }: Policy): string => {
   if (egress === undefined || !networks.includes("bridge")) return ""
   const rules = defaults.egress && isEgressRules(defaults.egress) ? defaults.egress : { allow: {} }
@@ -28,7 +28,7 @@ const showReach = ({ defaults, egress, networks }: Policy): string => {
   return ` The network bridge reaches only ${all.join(", ") || "nothing"} here, by HTTP and TLS.`
 }
 
-/** What a model gets where it asks for nothing, and the most that it may ask for. */
+/** The defaults and the ceilings of a model's requests. */
 const showPolicy = (policy: Policy): string => {
   const { defaults, networks, limits } = policy
   const { image, runtime, network } = defaults

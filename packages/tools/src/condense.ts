@@ -1,4 +1,4 @@
-/** Output of commands as a model should read it: what a terminal would show in the end. */
+/** Condenses the output of commands for a model to the text that a terminal would show in the end. */
 import { stripVTControlCharacters } from "node:util"
 
 // Characters of an unfinished line that are held, so that a redraw can still replace them: as much
@@ -33,7 +33,7 @@ const overstruck = (text: string): string => {
 
 const plain = (text: string) => overstruck(stripVTControlCharacters(text).replace(controls, ""))
 
-/** What is left to see of a line (without its newline) once all of it was printed. */
+/** The final visible text of a line (without its newline). */
 const lastState = (line: string): string => {
   const cleared = line.replace(clearsLine, "\r\0\r")
   let shown = ""
@@ -45,15 +45,16 @@ const lastState = (line: string): string => {
 }
 
 /**
- * Condenses output as it comes: of a line that redraws itself only its last state is left, colours and
- * other control sequences go. How the output is cut into pieces changes nothing, but for lines longer
- * than 32,768 characters. It takes linear time, and holds no more than one such line.
+ * Condenses output as it arrives. Of a line that redraws itself only the last state stays; colours
+ * and other control sequences are removed. The result does not depend on how the output is cut into
+ * pieces, except for lines longer than 32,768 characters. Takes linear time, and buffers at most
+ * one such line.
  */
 export class Condenser {
   readonly #decoder = new TextDecoder()
   #held = ""
 
-  /** @returns what is final after this piece */
+  /** @returns the text that is final after this piece */
   push(bytes: Uint8Array): string {
     return this.#take(this.#decoder.decode(bytes, { stream: true }))
   }

@@ -14,8 +14,8 @@ import { jsonSchemaOf } from "./jsonSchema.ts"
 const { optionalKey } = Schema
 
 /**
- * The configuration of the `container_sandbox` capability, as frameworks keep it. What is absent is
- * taken from the environment, else it is the default.
+ * The configuration of the `container_sandbox` capability, as frameworks store it. An absent field
+ * is taken from the environment, else the default applies.
  */
 export const ContainerSandboxConfig = Schema.Struct({
   docker_host: optionalKey(
@@ -42,7 +42,7 @@ export const ContainerSandboxConfig = Schema.Struct({
 })
 export type ContainerSandboxConfig = typeof ContainerSandboxConfig.Type
 
-/** What a configuration comes to: for a driver, and for `createTools` or `Sandboxes.layer`. */
+/** The options from a configuration: for a driver, and for `createTools` or `Sandboxes.layer`. */
 export interface ContainerSandboxOptions {
   /** For `docker` or `dockerRemote`: the engine, where the configuration names one. */
   readonly engine: { readonly host?: string }
@@ -63,7 +63,7 @@ const fieldOf = { memory: "memory_limit", cpus: "cpu_limit", pids: "pids_limit",
 const inItsNames = ({ limit, given, expected }: InvalidLimits) =>
   new InvalidInput({ subject, issue: `${fieldOf[limit]} is ${given}, but must be ${expected}` })
 
-/** JSON and YAML have null for what is not set. */
+/** In JSON and YAML, null means not set. */
 const withoutNulls = (config: unknown) =>
   Predicate.isReadonlyObject(config) ? Record.filter({ ...config }, Predicate.isNotNull) : config
 

@@ -4,8 +4,8 @@ import type { ToolError } from "./errors.ts"
 const named = (sandbox: string) => JSON.stringify(sandbox.replace(/^cordon-[0-9a-f]{16}-/, ""))
 
 /**
- * Whether an error says what is not for a model: where an engine or a database is, what they said. It
- * may hold addresses and paths of the host, or what others told them.
+ * Whether an error has details that a model must not see: addresses and messages of an engine or a
+ * database. They may contain addresses and paths of the host, or text from others.
  */
 export const isForProgram = (error: ToolError): boolean =>
   error._tag === "EngineUnreachable" ||
@@ -18,7 +18,7 @@ export const internalError =
 
 const inLog = "the reason is in the program's log"
 
-/** What a program could not set up (a driver, a store, the session's files) no model can mend. */
+/** The message for a failed set-up (of a driver, a store, the session's files), which no model can fix. */
 export const setupMessage = (error: ToolError): string =>
   error._tag === "Closed" || isForProgram(error)
     ? errorMessage(error)

@@ -12,7 +12,7 @@ export class BinaryFile extends TaggedError<BinaryFile>()("BinaryFile", {
   }
 }
 
-/** A file was to be changed in a part, and was not changed: it does not hold what the change is about. */
+/** An edit was refused and the file is unchanged: it does not contain the text to be edited. */
 export class EditRefused extends TaggedError<EditRefused>()("EditRefused", {
   path: Schema.String,
   reason: Schema.String,

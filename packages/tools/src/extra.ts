@@ -39,7 +39,7 @@ export type ExtraToolName<Extra extends ExtraTool = ExtraTool> = Extra extends E
   ? keyof (typeof extraSandboxTools)[Extra]
   : never
 
-/** What a model is told of each group, for the system prompt. */
+/** The instructions for each group of tools, for the system prompt. */
 const instructions: Readonly<Record<ExtraTool, string>> = {
   edit: "Change a part of a file with sandbox_edit_file rather than by writing it whole or by sed.",
   patch: "Change several places or files at once with sandbox_apply_patch.",
@@ -52,17 +52,17 @@ const instructions: Readonly<Record<ExtraTool, string>> = {
     "Where a folder, variables or an activated environment have to last between commands use sandbox_shell.",
 }
 
-/** What a model is told of some groups, a line for each, to go on after `containerSandbox.instructions`. */
+/** The instructions for some groups, one line for each, to be appended to `containerSandbox.instructions`. */
 export const extraInstructions = (groups: ReadonlyArray<ExtraTool>): string =>
   Record.keys(instructions)
     .filter((group) => groups.includes(group))
     .map((group) => `\n- ${instructions[group]}`)
     .join("")
 
-/** What `extra` of options is checked with. */
+/** The schema of the option `extra`. */
 export const extraShape = Schema.Array(Schema.Literals(Record.keys(extraSandboxTools)))
 
-/** All of them by name, in the order in which a model should see them. */
+/** All extra tools by name, in the order in which a model should see them. */
 export const allExtraTools = {
   ...extraSandboxTools.edit,
   ...extraSandboxTools.patch,

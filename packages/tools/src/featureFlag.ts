@@ -3,9 +3,10 @@ import { Config, Effect, Option } from "effect"
 
 /**
  * Whether container sandboxes are enabled: `FEATURE_CONTAINER_SANDBOX`, or the legacy
- * `FEATURE_DOCKER_CAPABILITY` where that is not set; off where neither is.
+ * `FEATURE_DOCKER_CAPABILITY` if the first is not set. Default: false.
  *
- * Both take true, false, yes, no, on, off, y, n, 1 and 0; anything else is `InvalidInput`.
+ * Both accept true, false, yes, no, on, off, y, n, 1 and 0. Fails with `InvalidInput` for anything
+ * else.
  */
 export const containerSandboxEnabled: Effect.Effect<boolean, InvalidInput> = Effect.gen(
   function* () {

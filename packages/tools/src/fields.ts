@@ -51,7 +51,7 @@ const limitsField = Schema.Struct({
   pids: count("Processes and threads."),
 })
 
-/** How a tool tells of a sandbox. */
+/** The fields in which a tool describes a sandbox. */
 export const sandboxFields = {
   name: text("What the other tools call it."),
   id: text("Its ID, unique on the host."),

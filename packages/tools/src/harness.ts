@@ -13,7 +13,7 @@ export interface Harness {
   readonly capabilities: ReadonlyArray<string>
 }
 
-/** The built-in Coding (Container) harness itself, whatever the flags say. */
+/** The built-in Coding (Container) harness itself, independent of the feature flags. */
 export const codingContainer: Harness = {
   id: "coding_container",
   name: "Coding (Container)",

@@ -29,7 +29,7 @@ const valueAt = (input: unknown, path: ReadonlyArray<PropertyKey>) =>
     input,
   )
 
-/** What was there instead: its type only, since the value may be long or a secret. */
+/** Describes the given value by its type only, since the value may be long or a secret. */
 const given = (value: unknown, message: string) => {
   const wrongType =
     /^Expected (?:object|array|boolean|(?:string|number)(?: \| (?:string|number))?)$/
@@ -44,12 +44,12 @@ const fieldNames = ({ properties, required }: ObjectSchema) =>
 export const invalidToolInput = (tool: string, inputSchema: ObjectSchema, input: unknown) =>
   invalidFields(`input for ${tool}`, inputSchema, input)
 
-/** Says which field is wrong, what was expected there, and which fields there are. */
+/** The error for invalid input: the wrong field, the expected value, and the names of all fields. */
 export const invalidFields =
   (subject: string, schema: ObjectSchema, input: unknown) =>
   (error: Schema.SchemaError): InvalidInput => {
     const problems = format(error.issue).issues.map(({ path = [], message: expected }) => {
-      // That null is a way to leave a field out is no news to who sent something else.
+      // Dropped: the option to send null does not help a model that sent a wrong value.
       const message = expected.replace(/ \| null$/, "")
       const keys = path.map((part) => (typeof part === "object" ? part.key : part))
       const told = `${message}${given(valueAt(input, keys), message)}`

@@ -18,7 +18,7 @@ export type SandboxToolName = Exclude<
   "sandbox_create" | "sandbox_list" | "sandbox_manage"
 >
 
-/** Those tools and some beside them, for one sandbox: what they are called with does not name it. */
+/** These tools and requested extra tools for one sandbox. Their input does not name the sandbox. */
 export const sandboxToolset = <Extra extends ExtraTool = never>(
   sandbox: Sandbox,
   extra: ReadonlyArray<Extra> = [],
@@ -56,7 +56,7 @@ const withoutSandbox = ({ properties, required, ...schema }: ObjectSchema): Obje
   return { ...schema, properties: rest, required: required.filter((name) => name !== "sandbox") }
 }
 
-/** What to do next can't be what only a session's tools could do. */
+/** Messages without advice that needs a session's tools. */
 const messages: Readonly<Record<string, string>> = {
   SandboxNotFound: "Your sandbox is gone with its files. No tool can fix this: tell the user.",
   SandboxNotRunning:
@@ -78,7 +78,7 @@ const bind = (tool: Tool, sandbox: Sandbox): Tool => {
   const inputSchema = withoutSandbox(tool.inputSchema)
   return {
     ...infoOf(tool),
-    // Examples name a sandbox, of which there is but one here.
+    // Examples name a sandbox, but here there is only one.
     description: tool.description.replaceAll('"sandbox": "web-1", ', ""),
     inputSchema,
     strictInputSchema: withoutSandbox(tool.strictInputSchema),

@@ -1,4 +1,4 @@
-/** Pictures that models can look at, recognised by what is in them. */
+/** Pictures that models can see, recognised by their content. */
 
 /** The kinds of pictures that every provider takes. */
 export type PictureType = "image/png" | "image/jpeg" | "image/gif" | "image/webp"
@@ -15,7 +15,7 @@ export const pictureHead = 16
 const text = (bytes: Uint8Array, from: number, to: number) =>
   Buffer.from(bytes.subarray(from, to)).toString("latin1")
 
-/** What kind of picture begins so, if any does. */
+/** The picture format with these first bytes, if any. */
 export const pictureType = (head: Uint8Array): PictureType | undefined => {
   if (text(head, 0, 8) === "\x89PNG\r\n\x1a\n") return "image/png"
   if (text(head, 0, 3) === "\xff\xd8\xff") return "image/jpeg"
@@ -65,7 +65,7 @@ const sizeOf = (mediaType: PictureType, bytes: Buffer) => {
   return sizeOfWebp(bytes)
 }
 
-/** Whether the file ends as one of its kind does: half a picture is refused by every provider. */
+/** Whether the file ends as its format requires: every provider refuses an incomplete picture. */
 const isWhole = (mediaType: PictureType, bytes: Buffer) => {
   if (mediaType === "image/png") return bytes.includes("IEND", bytes.length - 64, "latin1")
   if (mediaType === "image/jpeg") return bytes.lastIndexOf("\xff\xd9", undefined, "latin1") > 2

@@ -1,15 +1,15 @@
 import { Context, type Effect } from "effect"
 import { condense } from "./condense.ts"
 
-/** How a call gets on, for people who wait for it: `Pulling debian:12: Downloading 31 MB of 49 MB`. */
+/** The progress of a call, for people who wait for it: `Pulling debian:12: Downloading 31 MB of 49 MB`. */
 export interface ToolProgress {
   /** One line. */
   readonly message: string
 }
 
 /**
- * Who is told how a call gets on: pulls of an image, and the output of a command line by line. Nobody
- * unless a program provides it around a tool's `handle`.
+ * The listener for a call's progress: pulls of an image, and the output of a command line by line.
+ * Default: none. A program can provide one around a tool's `handle`.
  */
 export const OnToolProgress = Context.Reference<
   ((progress: ToolProgress) => Effect.Effect<void>) | undefined

@@ -1,4 +1,4 @@
-/** Which shell runs a sandbox's scripts, where that matters. */
+/** Notes on the shell that runs a sandbox's scripts. */
 import type { Sandbox } from "@cordon/core"
 import { Effect, Schema } from "effect"
 
@@ -15,7 +15,7 @@ export const shellOf = (sandbox: Sandbox) =>
     Effect.orElseSucceed(() => undefined),
   )
 
-// What sh takes for something else without a word, or refuses with one that does not tell why.
+// Bash syntax that sh silently reads in another way, or refuses with an unclear message.
 const bashOnly: ReadonlyArray<readonly [pattern: RegExp, meaning: string]> = [
   [
     /(?<![<>&\d])&>|>&(?!\s*[\d$-])/,
@@ -30,7 +30,7 @@ const bashOnly: ReadonlyArray<readonly [pattern: RegExp, meaning: string]> = [
   [/\{\w+\.\.\w+\}/, "{1..3} is plain text there; use seq"],
 ]
 
-/** What a model should know that had a script for bash run in a sandbox that has none. */
+/** The note for a model whose bash script ran in a sandbox without bash. */
 export const shellNote = Effect.fnUntraced(function* (sandbox: Sandbox, command: string) {
   const found = bashOnly.filter(([pattern]) => pattern.test(command))
   if (found.length === 0 || (yield* shellOf(sandbox)) !== "sh") return []

@@ -1,6 +1,6 @@
 import type { EgressRule, EgressRules } from "@cordon/core"
 
-// So that a model's context is not filled by a long list.
+// A limit, so that a long list does not fill a model's context.
 const most = 50
 
 /** A list for a model, cut where it is long. */

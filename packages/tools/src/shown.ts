@@ -1,7 +1,7 @@
-/** What a model is shown of an output where that is not the output itself. */
+/** The model's view of an output, if it differs from the output itself. */
 import type { ToolPicture } from "./Tool.ts"
 
-/** How a model is shown an output. */
+/** The model's view of an output. */
 export interface Shown<Output> {
   /** Read by the model in the output's place. */
   readonly instead?: Output | undefined
@@ -9,17 +9,16 @@ export interface Shown<Output> {
   readonly pictures?: ReadonlyArray<ToolPicture> | undefined
 }
 
-// An output is the program's, and has the fields that the tool's schema says. What only the model
-// gets goes along beside it.
+// An output has only the fields of the tool's schema. The model's view is kept beside it.
 const shown = new WeakMap<object, Shown<object>>()
 
-/** Says what a model is shown of an output. @returns the output itself */
+/** Sets the model's view of an output. @returns the output itself */
 export const showing = <Output extends object>(output: Output, how: Shown<Output>): Output => {
   shown.set(output, how)
   return output
 }
 
-/** What a model gets of an output. */
+/** The model's view of an output; the output itself if none was set. */
 export const shownFor = <Output extends object>(
   { render }: { readonly render: (output: Output) => string },
   output: Output,

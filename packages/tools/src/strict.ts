@@ -1,8 +1,8 @@
 /** Schemas for models that are held to them (strict mode), and what those models send. */
 import type { ObjectSchema } from "./jsonSchema.ts"
 
-// What the strict modes of all providers know. Bounds and patterns are told in descriptions as well,
-// and the tool itself checks them.
+// The keywords that the strict modes of all providers support. Descriptions also state bounds and
+// patterns, and the tool itself checks them.
 const kept = ["type", "enum", "description"]
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -66,7 +66,7 @@ export const strictSchemaOf = (schema: ObjectSchema): ObjectSchema => {
   }
 }
 
-/** The same input, in which a field that may be left out may be null: for who checks it before us. */
+/** The same schema, but optional fields may be null: for frameworks that validate before the tool. */
 export const nullableSchemaOf = (schema: ObjectSchema): ObjectSchema => ({
   ...schema,
   properties: Object.fromEntries(

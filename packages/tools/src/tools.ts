@@ -28,8 +28,8 @@ export type AnyToolName = ToolName | ExtraToolName
 
 type AllTools = typeof sandboxTools & typeof allExtraTools
 
-/** What a tool takes, decoded. */
+/** The decoded input of a tool. */
 export type ToolInput<Name extends AnyToolName> = AllTools[Name]["input"]["Type"]
 
-/** What a tool gives back, decoded. */
+/** The decoded output of a tool. */
 export type ToolOutput<Name extends AnyToolName> = AllTools[Name]["output"]["Type"]

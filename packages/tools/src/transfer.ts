@@ -1,4 +1,4 @@
-/** What upload and download tell of a transfer. */
+/** The report of a transfer for upload and download. */
 import type { TransferReport } from "@cordon/core"
 import { Schema } from "effect"
 import { count, number, plural, text } from "./fields.ts"

@@ -2,7 +2,7 @@ const isContinuation = (byte: number | undefined) => byte !== undefined && (byte
 
 const lengthFrom = (lead: number) => (lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1)
 
-/** How many bytes at the start belong to a character that began earlier. */
+/** The number of bytes at the start that belong to an earlier character. */
 export const strayBytes = (bytes: Uint8Array): number => {
   let stray = 0
   while (stray < 3 && isContinuation(bytes[stray])) stray += 1

@@ -3,7 +3,7 @@ import { EngineUnreachable } from "@cordon/core"
 import { Effect } from "effect"
 import type { SshTarget } from "../ssh/ssh.ts"
 
-/** Where an engine is, taken apart. */
+/** The parsed address of an engine. */
 export type Address =
   | { readonly _tag: "Socket"; readonly path: string; readonly shown: string }
   | { readonly _tag: "Ssh"; readonly target: SshTarget; readonly shown: string }
@@ -31,7 +31,7 @@ export const parseAddress = (
 ): Effect.Effect<Address, EngineUnreachable> => {
   const path = /^(?:unix|npipe):\/\/(.+)$/.exec(host)?.[1]
   if (path !== undefined) return Effect.succeed({ _tag: "Socket", path, shown: host })
-  // What could hold a password is not repeated.
+  // The part that could hold a password is not repeated.
   const shown = host.replace(/\/\/[^/]*@/, "//").replace(/[?#].*$/s, "")
   const refuse = (reason: string) => Effect.fail(new EngineUnreachable({ endpoint: shown, reason }))
   if (/^ssh:\/\//.test(host)) {
@@ -66,13 +66,13 @@ export const parseAddress = (
   })
 }
 
-// What ssh, its configuration (%h, %r) and the shell on the far side get to see: nothing that any of
-// them could take for an option or a command of its own.
+// The host and the user are passed to ssh, its configuration (%h, %r) and the remote shell. They
+// must not look like an option or a command.
 const safeHost = /^[A-Za-z0-9_:][\w.:%-]*$/
 const safeUser = /^[A-Za-z0-9_][\w.@\\+-]*$/
 const safePath = /^(?:\/[A-Za-z0-9_.][\w.-]*)+$/
 
-/** Takes `ssh://user@host:port/path/of/the.sock` apart, or says what is wrong with it. */
+/** Parses `ssh://user@host:port/path/of/the.sock`; returns a message if it is wrong. */
 const parseSsh = (host: string): SshTarget | string => {
   const url = URL.parse(host)
   if (url === null || url.hostname === "") return "it must look like ssh://user@host"
@@ -93,7 +93,7 @@ const parseSsh = (host: string): SshTarget | string => {
   return { hostname, port: url.port, username, path }
 }
 
-/** Whether a host name is this machine for sure, so that nobody reads along. */
+/** Whether a host name certainly is this machine, so that nobody can listen to the connection. */
 export const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" ||
   hostname.endsWith(".localhost") ||

@@ -8,7 +8,7 @@ import { Effect, Redacted } from "effect"
 /** A PEM text (it holds `-----BEGIN`), or the path of a file with one. */
 export type Pem = string | Redacted.Redacted<string>
 
-/** How an engine proves itself to us, and we to it. The engine's certificate is always verified. */
+/** TLS certificates of the engine and of this client. The engine's certificate is always verified. */
 export interface TlsOptions {
   /** A folder with `ca.pem`, `cert.pem` and `key.pem`, as the docker client keeps them. */
   readonly directory?: string
@@ -18,13 +18,13 @@ export interface TlsOptions {
   readonly cert?: Pem
   /** The key of our certificate. */
   readonly key?: Pem
-  /** What opens the key, where it is encrypted. */
+  /** The passphrase of the key, if the key is encrypted. */
   readonly passphrase?: Redacted.Redacted<string> | string
   /** The name that the engine's certificate must be for, where it is not the host's. */
   readonly serverName?: string
 }
 
-/** What `tls.connect` takes. */
+/** Options for `tls.connect`. */
 export interface TlsMaterial {
   readonly ca?: string
   readonly cert?: string
@@ -74,7 +74,7 @@ const reasons: Readonly<Record<string, string>> = {
   ERR_OSSL_EVP_BAD_DECRYPT: "the passphrase does not open the key",
 }
 
-/** Whether a PEM text says so itself, as PKCS #8 and as the older form of openssl do. */
+/** Whether a PEM text is encrypted, in PKCS #8 or in openssl's older format. */
 const isEncrypted = (pem: string) =>
   /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem)
 

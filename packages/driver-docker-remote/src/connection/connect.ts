@@ -6,7 +6,7 @@ import { makeHttpClient } from "../http/httpClient.ts"
 import { isLoopback, parseAddress } from "./Address.ts"
 import { loadTls, type TlsOptions } from "./Tls.ts"
 
-/** How an engine is reached. */
+/** Options of a connection to an engine. */
 export interface ConnectionOptions {
   /** `tcp://host:2376`, `https://...`, `http://...`, `ssh://user@host`, or a local socket; found by itself where absent. */
   readonly host?: string
@@ -21,7 +21,7 @@ export interface ConnectionOptions {
   readonly headersTimeout?: Duration.Input
   /** Silence within an answer, pulls included; commands and events may be silent for ever: 1 minute. */
   readonly bodyTimeout?: Duration.Input
-  /** How often a call that may be repeated is sent again after its connection broke: 4. */
+  /** How often a repeatable call is sent again after its connection broke. Default: 4. */
   readonly retries?: number
   /**
    * Connections kept for short calls; commands, pulls and events have their own: 32. Over ssh, where each
@@ -50,12 +50,12 @@ const Checked = Schema.Struct({
   connections: Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0))),
 })
 
-// What is not a duration stays as it is, for the schema to refuse by name.
+// Invalid durations stay unchanged, so that the schema refuses them by name.
 const duration = (input: Duration.Input) => Option.getOrElse(Duration.fromInput(input), () => input)
 
 const warned = new Set<string>()
 
-/** Says once for each engine what it means that anybody may listen and speak. */
+/** Warns once for each engine of the risk of an unencrypted connection. */
 const warnOfPlain = (endpoint: string) =>
   Effect.suspend(() => {
     if (warned.has(endpoint)) return Effect.void

@@ -8,7 +8,7 @@ import { sshConnector } from "../ssh/ssh.ts"
 import { Unanswered } from "./failures.ts"
 import { makePool } from "./pool.ts"
 
-/** How long to wait for what, in milliseconds, and how often to try. */
+/** Timeouts in milliseconds, and the number of attempts. */
 export interface Patience {
   readonly connectTimeout: number
   readonly headersTimeout: number
@@ -27,7 +27,7 @@ export interface Connections {
   readonly streams: () => Dispatcher
   /** A connection of its own, for one call. */
   readonly anew: Effect.Effect<Dispatcher, never, Scope.Scope>
-  /** Notes that the engine has answered: what a broken connection means depends on it. */
+  /** Notes that the engine has answered. The meaning of a broken connection depends on this. */
   readonly answered: () => void
   /** Why a call brought no answer. */
   readonly unanswered: (cause: unknown) => Unanswered
@@ -53,7 +53,7 @@ export const makeConnections = Effect.fnUntraced(function* (
   { connectTimeout, headersTimeout, bodyTimeout, connections, sshConfig }: Patience,
 ): Effect.fn.Return<Connections, never, Scope.Scope> {
   const holds = yield* HoldsProcess
-  // One connector, so that a TLS session is resumed by whatever connects next.
+  // One connector for all connections, so that they can resume a TLS session.
   const connector =
     address._tag === "Ssh"
       ? yield* sshConnector(address.target, { connectTimeout, config: sshConfig, holds })

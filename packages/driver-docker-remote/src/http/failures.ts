@@ -8,7 +8,7 @@ const wantsCertificate =
   "it requires a client certificate; give cert and key (DOCKER_CERT_PATH, or the driver's tls option)"
 const noTls = "it does not speak TLS at that port"
 
-/** What the codes of Node, OpenSSL and undici mean to somebody who wants to reach an engine. */
+/** Explanations of error codes of Node, OpenSSL and undici for somebody who wants to reach an engine. */
 const reasons: Readonly<Record<string, string>> = {
   ...systemReasons,
   ENOTFOUND: "its host name can't be resolved",
@@ -51,7 +51,7 @@ const passing = new Set([
   "UND_ERR_SOCKET",
 ])
 
-// OpenSSL's names of the alerts by which an engine refuses us, whatever the version of TLS.
+// OpenSSL's names of the alerts with which an engine refuses us, without the TLS version.
 const alerts: ReadonlyArray<readonly [suffix: string, why: string]> = [
   ["ALERT_CERTIFICATE_REQUIRED", ""],
   ["ALERT_BAD_CERTIFICATE", ""],
@@ -62,7 +62,7 @@ const alerts: ReadonlyArray<readonly [suffix: string, why: string]> = [
   ["ALERT_CERTIFICATE_REVOKED", ": it was revoked"],
 ]
 
-/** How far a connection had come: what a failure means depends on it. */
+/** The progress of a connection. The meaning of a failure depends on it. */
 export interface Progress {
   /** Whether there was a connection, TLS included. */
   readonly connected: boolean
@@ -72,7 +72,7 @@ export interface Progress {
   readonly certificate: boolean
 }
 
-/** What to tell of a broken connection; nothing that a peer said is repeated. */
+/** Explains a broken connection. Repeats nothing that the peer sent. */
 export const reasonOf = (cause: unknown, progress?: Progress): string => {
   if (cause instanceof SshFailure) return cause.reason
   const code = codeOf(cause)
@@ -86,7 +86,7 @@ export const reasonOf = (cause: unknown, progress?: Progress): string => {
       : wantsCertificate
   }
   const reason = reasons[code] ?? `the connection failed${code === "" ? "" : ` (${code})`}`
-  // Not everybody says so before closing.
+  // Not every server sends an alert before it closes.
   const suspicious = progress?.tls && progress.connected && !progress.answered && passing.has(code)
   if (!suspicious) return reason
   return progress.certificate
@@ -98,9 +98,9 @@ export const reasonOf = (cause: unknown, progress?: Progress): string => {
 export class Unanswered {
   readonly _tag = "Unanswered"
   readonly reason: string
-  /** Whether another try may well succeed. */
+  /** Whether another attempt may succeed. */
   readonly passing: boolean
-  /** Whether the engine may have done what it was asked to. */
+  /** Whether the engine may have carried out the request. */
   readonly sent: boolean
 
   constructor(cause: unknown, progress: Progress) {

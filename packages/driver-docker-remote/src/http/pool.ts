@@ -2,11 +2,11 @@ import { Clock, Effect, type Scope } from "effect"
 import { Pool } from "undici"
 
 /**
- * Connections that are kept for further calls, and closed with the scope; idle ones for `keepAliveTimeout`
- * milliseconds, whatever an engine says.
+ * A pool of connections for further calls, closed with the scope. An idle connection is kept for
+ * `keepAliveTimeout` milliseconds, even if the engine proposes another time.
  *
- * @returns the pool to use now. It is another one after a while without calls: timers stand still while
- * a machine sleeps, so that connections of long ago would still count as fresh.
+ * @returns the pool to use now. After a while without calls it is a new one: timers stop while a
+ * machine sleeps, so old connections would seem fresh.
  */
 export const makePool = (
   origin: string,

@@ -6,7 +6,7 @@ import {
 } from "@cordon/driver-docker/engine"
 import { Redacted } from "effect"
 
-/** An answer of an engine, whatever its status. */
+/** An answer of an engine, with any status. */
 export interface Answer {
   readonly status: number
   readonly headers: Headers

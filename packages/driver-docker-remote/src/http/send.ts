@@ -17,7 +17,7 @@ const isRefused = ({ status }: Answer) => status >= 300
 const reasonOf = ({ operation }: EngineCall, { status, text }: Answer) =>
   refusalIn(operation, status, text)
 
-/** What a call is refused for where it was sent again and had been done before. */
+/** The reason of a refusal if the call is sent again after it was already done. */
 const wasDone = ({ method, wasDone }: EngineCall) =>
   wasDone ?? (method === "DELETE" ? "NotFound" : undefined)
 
@@ -75,7 +75,7 @@ export const makeSend = (
         Effect.mapError((failure) =>
           failure.toHostError(endpoint, call.operation, !isQuestion(call)),
         ),
-        // What it asked for had been done, and the answer got lost.
+        // The first attempt was successful, and its answer got lost.
         Effect.map((answer) =>
           lost && whyDone(call, answer) ? { ...answer, status: 204 } : answer,
         ),

@@ -13,11 +13,11 @@ export const upgrade = (
   call: EngineCall,
 ): Effect.Effect<Duplex, HostError, Scope.Scope> =>
   Effect.gen(function* () {
-    // Whatever comes of it is closed: also a connection that comes after an interruption.
+    // The connection is closed in every case, also if it arrives after an interruption.
     const leaving = yield* abortedAtEnd
     let leave = () => {}
     leaving.addEventListener("abort", () => leave())
-    /** Sets what is to be closed now: the request, then the connection that it became. */
+    /** Sets what the scope's end closes: first the request, then the connection that it became. */
     const close = (by: () => void) => {
       leave = by
       if (leaving.aborted) by()

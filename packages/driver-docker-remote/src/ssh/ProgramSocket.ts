@@ -8,7 +8,7 @@ export type Program = ChildProcessByStdio<Writable, Readable, Readable>
 
 type Done = (error?: Error | null) => void
 
-/** A program as the connection that it is: what is written is its input, what is read its output. */
+/** A socket over a program: writes go to its input, reads come from its output. */
 export class ProgramSocket extends Socket {
   readonly #program: Program
 
@@ -47,7 +47,7 @@ export class ProgramSocket extends Socket {
     this.#program.stdin.end(() => done())
   }
 
-  // Not killed: others may go through it, where its user's configuration shares connections.
+  // The program is not killed: with a shared connection (ControlMaster), others may use it.
   override _destroy(cause: Error | null, done: Done): void {
     const { stdin, stdout, stderr } = this.#program
     for (const stream of [stdin, stdout, stderr]) stream.destroy()
@@ -68,7 +68,7 @@ export class ProgramSocket extends Socket {
   }
 }
 
-/** Says whether a program, and what is read of it, keeps this process alive. */
+/** Sets whether a program and its output keep this process alive. */
 export const hold = (program: Program, holds: boolean): void => {
   const act = holds ? "ref" : "unref"
   program[act]()

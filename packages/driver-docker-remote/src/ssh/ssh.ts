@@ -5,7 +5,7 @@ import type { buildConnector } from "undici"
 import { hold, type Program, ProgramSocket } from "./ProgramSocket.ts"
 import { SshFailure, sshFailure } from "./sshFailures.ts"
 
-/** Where ssh leads to. */
+/** The target of an ssh connection. */
 export interface SshTarget {
   readonly hostname: string
   readonly port: string
@@ -15,8 +15,8 @@ export interface SshTarget {
 }
 
 /**
- * What ssh is called with. It asks no questions, since nobody may be there to answer. Shared connections
- * (ControlMaster), jump hosts and keys are set in ssh's own configuration.
+ * The arguments of ssh. It must not ask questions, since nobody may be there to answer. Shared
+ * connections (ControlMaster), jump hosts and keys are set in ssh's own configuration.
  */
 export const sshArguments = (
   { hostname, port, username, path }: SshTarget,
@@ -134,7 +134,7 @@ const open = async (
   }
 }
 
-/** Connects through the system's ssh; what is still connecting ends with the scope. */
+/** Connects through the system's ssh. The end of the scope aborts connections that are not yet established. */
 export const sshConnector = (
   target: SshTarget,
   {

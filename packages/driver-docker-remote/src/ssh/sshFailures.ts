@@ -2,7 +2,7 @@
 export class SshFailure extends Error {
   override readonly name = "SshFailure"
   readonly reason: string
-  /** Whether another try may well succeed. */
+  /** Whether another attempt may succeed. */
   readonly passing: boolean
 
   constructor(reason: string, passing = false) {
@@ -12,7 +12,7 @@ export class SshFailure extends Error {
   }
 }
 
-/** What OpenSSH, shells and docker say, the first that fits. */
+/** Messages of OpenSSH, shells and docker. The first match decides. */
 const reasons: ReadonlyArray<readonly [RegExp, string]> = [
   [
     /REMOTE HOST IDENTIFICATION HAS CHANGED/,

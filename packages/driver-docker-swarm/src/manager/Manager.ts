@@ -51,7 +51,7 @@ export const makeManager = (managers: readonly [EngineClient, ...ReadonlyArray<E
         const tried = current
         return call(managers[tried] ?? managers[0]).pipe(
           Effect.catchIf(isElsewhere, (error) => {
-            // Whoever comes first moves on for all.
+            // The first caller that fails switches to the next manager for all callers.
             if (current === tried) current = (tried + 1) % managers.length
             return left > 1 ? attempt(left - 1) : Effect.fail(error)
           }),
@@ -89,7 +89,7 @@ export const makeManager = (managers: readonly [EngineClient, ...ReadonlyArray<E
   }
 
   return {
-    /** Where it is, for people. */
+    /** The managers' addresses, for people. */
     endpoint: managers.map(({ endpoint }) => endpoint).join(", "),
     version: ask(
       { operation: "read the engine's version", method: "GET", path: "/version" },

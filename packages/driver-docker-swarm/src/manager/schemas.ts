@@ -1,4 +1,4 @@
-/** What we read of a manager's answers, and nothing more: unknown fields are ignored. */
+/** The parts of a manager's answers that Cordon reads. Unknown fields are ignored. */
 import { Schema } from "effect"
 
 const optional = <S extends Schema.Constraint>(schema: S) =>

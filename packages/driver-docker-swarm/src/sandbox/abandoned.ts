@@ -18,10 +18,12 @@ const claiming = Duration.minutes(1)
 const ageOf = ({ UpdatedAt }: Service, now: number) => now - Date.parse(UpdatedAt)
 
 /**
- * Whether the creation of a service was broken off so long ago that the managers' clocks alone tell.
+ * Whether the creation of a service was aborted so long ago that the managers' clocks alone prove
+ * it.
  *
  * @param now milliseconds since the epoch
- * @param olderThan the age from which it is abandoned; counted as 12 seconds at least, and a minute at most
+ * @param olderThan the age from which it is abandoned; raised to at least 12 seconds, and lowered
+ * to at most a minute
  */
 export const isBrokenOffSince = (
   service: Service,
@@ -60,7 +62,7 @@ export const abandonedServices = (
   olderThan: Duration.Duration,
   only?: SandboxId,
 ) => ({
-  /** Those whose creation was broken off. */
+  /** Services whose creation was aborted. */
   broken: services.filter(
     (service) =>
       (only === undefined || service.Spec.Name === only) &&
@@ -72,13 +74,16 @@ export const abandonedServices = (
   ),
 })
 
-/** Whether a task may still use what was made for it: not where its node is lost. */
+/** Whether a task may still use its network and container: not if its node is lost. */
 export const isLeft = ({ NodeID }: Task, nodes: ReadonlyArray<Node>): boolean =>
   nodes.some(({ ID, Status }) => ID === NodeID && Status.State !== "down")
 
 const attemptOf = (task: Task) => task.Spec?.ContainerSpec?.Labels?.[attemptLabel]
 
-/** What the managers list of ours. Networks are listed before services, or a new one seems to have no service. */
+/**
+ * Cordon's objects in a swarm. Networks are listed before services; otherwise a new network would
+ * seem to have no service.
+ */
 export interface Inventory {
   /** Milliseconds since the epoch. */
   readonly now: number

@@ -6,11 +6,11 @@ import type { Service, WholeService } from "../manager/schemas.ts"
 import { beatLabel, ownerLabel } from "./service.ts"
 
 /**
- * Services that are made before anybody asks for them. A service can't be renamed, so that one of them
- * becomes a sandbox by two writes of the managers: a label of it says whose it is, by which it is nobody
- * else's, and a service without a task is made that has the sandbox's name and leads to it.
+ * Services that are made ahead. A service can't be renamed, so two writes turn one into a sandbox.
+ * First a label on it names the owner, so that no other session can take it. Then a second service
+ * without a task is made, which has the sandbox's name and refers to the first.
  */
-// That of no session: the first 16 digits of a session's key are not all zeros.
+// The prefix of no session: the first 16 digits of a session's key are never all zeros.
 const prefix = "cordon-0000000000000000-"
 
 export const nameAhead = (attempt: string): SandboxId => SandboxId.make(`${prefix}${attempt}`)
@@ -19,10 +19,10 @@ export const isAhead = (id: string): boolean => id.startsWith(prefix)
 const nobody = "nobody"
 
 /**
- * Says whose a service is from now on, if it was nobody's.
+ * Gives a service to an owner, if it has none.
  *
- * @param read as it was when it was last written
- * @returns whether it is
+ * @param read the service, as it was after its last write
+ * @returns whether the owner got it
  */
 export const give = (
   manager: Manager,

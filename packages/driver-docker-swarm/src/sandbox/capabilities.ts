@@ -9,7 +9,7 @@ import type { Nodes } from "./nodes.ts"
 import { runtimesOf } from "./placement.ts"
 import { nodeRuntime } from "./service.ts"
 
-/** Whether gVisor sends by itself, past the rules of the kernel's network that we set. */
+/** Whether gVisor sends packets itself, so that our rules in the kernel's network do not apply. */
 const hasOwnStack = (
   runtimes: schemas.EngineInfo["Runtimes"],
   names: ReadonlyArray<string>,
@@ -19,7 +19,7 @@ const hasOwnStack = (
     return found !== undefined && !found.runtimeArgs?.includes("--network=host")
   })
 
-/** What a swarm can, and what it can't: its nodes are asked. */
+/** The capabilities of a swarm, from its nodes. */
 export const makeCapabilities = (
   manager: Manager,
   nodesOf: Nodes,

@@ -31,7 +31,7 @@ export const makeCreate = (using: {
 }): Create => {
   const { manager, images, creation, removal, snapshots, warm, remember, remove } = using
 
-  /** What a creation has to know before it begins. */
+  /** Collects the information that a creation needs before it begins. */
   const prepare = Effect.fnUntraced(function* ({ id, session, spec, access }: Request) {
     const open = Effect.map(images.open(spec.image, access), (registry) => ({
       image: spec.image,

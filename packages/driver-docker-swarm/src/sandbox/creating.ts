@@ -15,7 +15,7 @@ export const showCreating = (manager: Manager, service: string): Effect.Effect<n
     Effect.andThen(
       Effect.suspend(() => manager.serviceLabel(service, { [beatLabel]: String(++beats) })),
     ),
-    // The managers are away, perhaps; what matters fails by itself.
+    // The managers may be away. Errors that matter also appear elsewhere.
     Effect.ignore,
     Effect.forever,
   )
@@ -37,7 +37,7 @@ export const finishCreating = (
   )
 }
 
-/** Whether the creation of a service was broken off. That it goes on shows within some seconds. */
+/** Whether the creation of a service was aborted. A creation in progress shows activity within some seconds. */
 export const isBrokenOff = Effect.fnUntraced(function* (
   manager: Manager,
   service: Service,
@@ -53,7 +53,7 @@ export const isBrokenOff = Effect.fnUntraced(function* (
       schedule: Schedule.recurs(Duration.toMillis(silence) / Duration.toMillis(look)),
       until: (changed) => changed,
     }),
-    // Undone meanwhile, by whoever made it or by others.
+    // It was undone meanwhile, by its creator or by another program.
     Effect.catchReason("EngineError", "NotFound", () => Effect.succeed(false)),
   )
   return !changed

@@ -16,12 +16,12 @@ const decodeId = Schema.decodeUnknownOption(SandboxId)
 
 const nodesChanged = EngineError.notDone("watch events", "the swarm's nodes changed")
 
-/** Services come and go by the managers' word, what happens in between by that of the nodes. */
+/** Events of sandboxes. Creation and removal come from the managers, everything in between from the nodes. */
 export const makeEvents = (manager: Manager, nodes: Nodes): SandboxDriver["Service"]["events"] =>
   Stream.unwrap(
     Effect.gen(function* () {
       const engines = yield* nodes.reachable(yield* manager.nodes)
-      // Whose what was made ahead is, and whether anybody was told that it is.
+      // The owners of services that were made ahead, by the service's ID.
       const owners = new Map<string, SandboxId>()
       const ownerOf = Effect.fnUntraced(function* (id: string) {
         const known = owners.get(id)
@@ -50,7 +50,7 @@ export const makeEvents = (manager: Manager, nodes: Nodes): SandboxDriver["Servi
             event: schemas.EngineEvent,
           ): Effect.fn.Return<ReadonlyArray<SandboxEvent>, HostError> {
             if (event.Type === "node") {
-              // Another set of nodes to watch: whoever listens begins anew.
+              // The set of nodes has changed, so the subscription restarts.
               const isOther = event.Action === "create" || event.Action === "remove"
               return isOther ? yield* nodesChanged : []
             }

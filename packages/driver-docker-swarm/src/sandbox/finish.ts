@@ -19,7 +19,7 @@ import type { Place } from "./lookup.ts"
 import { nodeRuntime } from "./service.ts"
 
 export interface FinishOptions {
-  /** What daemons call a runtime. */
+  /** The daemons' names of a runtime. */
   readonly namesOf: (runtime: Runtime) => ReadonlyArray<string>
   readonly nodesReachable: boolean
   readonly linkLocal: boolean
@@ -29,17 +29,17 @@ export interface FinishOptions {
 export interface Started {
   readonly place: Place
   readonly spec: Omit<SandboxSpec, "name">
-  /** Whose it is; nobody's yet where absent. */
+  /** The owner; absent for a service in the warm pool. */
   readonly session: SessionKey | undefined
   /** The name of its node. */
   readonly node: string
-  /** Whether its first process is the init already. */
+  /** Whether its first process already is the init. */
   readonly hasInit: boolean
 }
 
-/** What services have no words for, done to a task's container before anybody uses it. */
+/** Sets up a task's container before its first use, with settings that a service can't express. */
 export const makeFinish = (manager: Manager, options: FinishOptions) => {
-  // Whether new privileges are refused, by the endpoint of the node: the engine does not say.
+  // Whether a node refuses new privileges, by endpoint. The engine does not report this.
   const hardened = new Map<string, boolean>()
   const checkHardened = Effect.fnUntraced(function* (node: NodeEngine, place: Place) {
     if (hardened.has(place.host)) return
@@ -181,9 +181,9 @@ export const makeFinish = (manager: Manager, options: FinishOptions) => {
 
     return {
       finish,
-      /** Whether sandboxes with a way out were found to reach the swarm's own ports there. */
+      /** Whether sandboxes on that node were found to reach the swarm's own ports. */
       isOpen: (host: string) => open.has(host),
-      /** Whether programs may gain privileges there, as far as a sandbox has shown. */
+      /** Whether programs on that node may gain privileges, as far as a sandbox has shown. */
       isSoft: (host: string) => hardened.get(host) === false,
     }
   })

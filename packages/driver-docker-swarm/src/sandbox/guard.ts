@@ -6,10 +6,10 @@ import { Effect, Schema } from "effect"
 import type { Node } from "../manager/schemas.ts"
 import { endpointOf, type NodeEngine } from "../NodeEngines.ts"
 
-// Where nodes take packets of overlay networks from each other, unless a swarm was made with another one.
+// The default port for packets of overlay networks between nodes.
 const defaultPort = 4789
 
-// Where clouds serve metadata and credentials.
+// The addresses at which clouds serve metadata and credentials.
 const linkLocalAddresses = "169.254.0.0/16"
 
 const Ended = Schema.Struct({ StatusCode: Schema.Number })
@@ -106,7 +106,7 @@ export const guardNodes = Effect.fn("guardNodes")(function* (
     readonly port: number | undefined
     /** Those that are closed altogether; none where the operator lets sandboxes reach them. */
     readonly nodes: ReadonlyArray<Node>
-    /** Whether it reaches link-local addresses. */
+    /** Whether the sandbox reaches link-local addresses. */
     readonly linkLocal: boolean
   },
 ): Effect.fn.Return<void, HostError> {
@@ -153,7 +153,10 @@ export const guardNodes = Effect.fn("guardNodes")(function* (
   }
 })
 
-/** Removes what a program left that ended in the middle of it, if it was made before that (seconds since the epoch). */
+/**
+ * Removes the remains of programs that died during this, if they were made before that time
+ * (seconds since the epoch).
+ */
 export const sweepGuards = Effect.fnUntraced(function* (
   { engine }: Pick<NodeEngine, "engine">,
   before: number,

@@ -4,8 +4,8 @@ import type { EngineClient } from "@cordon/driver-docker/engine"
 import { type Containers, isEngineError } from "@cordon/driver-docker/sandbox"
 import { Effect, Schedule } from "effect"
 
-// What has the init end all that runs. gVisor can't be sent the first, and code inside can make the
-// second get lost: it is sent again and again.
+// Signals that make the init end everything. The first can't be sent to gVisor. Code inside can
+// make the second get lost, so it is sent repeatedly.
 const endSignals = ["40", "SIGUSR1"] as const
 const perSignal = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(10)])
 const rounds = 7
@@ -13,8 +13,8 @@ const rounds = 7
 const resists = EngineError.notDone("end a sandbox's processes", "they resist; remove the sandbox")
 
 /**
- * A task's container must not stop, or the swarm takes the task for ended. So what stopping means
- * is done to the processes in it: they are ended, and the container is frozen.
+ * Stops a sandbox without stopping its container: if the container stopped, the swarm would count
+ * the task as ended. Instead all processes in it are ended, and the container is paused.
  */
 export const makeInPlace = (
   engine: DockerEngine["Service"],
@@ -82,7 +82,7 @@ export const makeInPlace = (
     /** Ends all processes and freezes what might begin: then commands are refused. */
     stop: Effect.fn("stopProcesses")(function* (container: string) {
       yield* thaw(container)
-      // Frozen is stopped, whatever resisted.
+      // A paused container counts as stopped, even if a process resisted.
       yield* Effect.ignore(end(container))
       yield* freeze(container)
     }),

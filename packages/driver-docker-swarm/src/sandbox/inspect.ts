@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import type { At, Lookup } from "./lookup.ts"
 import { isCreating } from "./service.ts"
 
-/** Tells of a sandbox what the managers know, and who uses it where its node answers. */
+/** Describes a sandbox from the managers' data, and adds its usage if its node answers. */
 export const makeInspect = ({ look }: Lookup, at: At): SandboxDriver["Service"]["inspect"] =>
   Effect.fn("SwarmDriver.inspect")(function* (id) {
     const { sandbox, service, place } = yield* look(id)

@@ -15,7 +15,7 @@ import { endpointOf, type NodeEngine } from "../NodeEngines.ts"
 import { statusOf } from "./placement.ts"
 import { isCreating, madeLabel, runningServiceOf, stateLabel, userLabel } from "./service.ts"
 
-/** Where a sandbox was last found to run. */
+/** The last known place of a sandbox. */
 export interface Place extends Target {
   /** The ID of the service that has the sandbox's name. */
   readonly service: string
@@ -26,7 +26,7 @@ export interface Place extends Target {
 /** Uses the engine of a node for as long as the scope lives. */
 export type At = (host: string) => Effect.Effect<NodeEngine, HostError, Scope.Scope>
 
-/** A service as a sandbox; none where it is not wholly ours, whatever its name. */
+/** A service as a sandbox; none if its labels are not complete, whatever its name. */
 export const toInfo = (
   service: Service,
   task: Task | undefined,
@@ -67,10 +67,10 @@ export const settled =
       Effect.fail(new SandboxNotFound({ sandbox: id })),
     )
 
-/** What locating a sandbox may fail with. */
+/** The errors of locating a sandbox. */
 export type LocateError = SandboxNotFound | SandboxNotRunning | HostError
 
-/** Where the sandboxes of a swarm are, as this program knows. */
+/** The places of a swarm's sandboxes, as far as this program knows. */
 export type SwarmLocator = Locator<Place, NodeEngine, LocateError>
 
 /** Finds sandboxes by asking the managers. */
@@ -111,7 +111,7 @@ export const makeLookup = (manager: Manager) => {
     return { sandbox: sandbox.value, service, task, node, place }
   })
 
-  /** Where a sandbox runs. */
+  /** Finds the place where a sandbox runs. */
   const find = Effect.fnUntraced(function* (id: SandboxId): Effect.fn.Return<Place, LocateError> {
     const { sandbox, place } = yield* look(id)
     const { status } = sandbox
@@ -120,7 +120,7 @@ export const makeLookup = (manager: Manager) => {
     return yield* new SandboxNotRunning({ sandbox: id, status })
   })
 
-  /** Says of a refusal or the silence of a node's engine what the managers know: they know more. */
+  /** Replaces a refusal or silence of a node's engine by a more precise error from the managers. */
   const explain = <E>(id: SandboxId, error: E): Effect.Effect<never, E | LocateError> =>
     Effect.gen(function* () {
       const isUnreachable = error instanceof EngineUnreachable

@@ -33,19 +33,19 @@ import { makeTaskLook } from "./tasks.ts"
 
 export const newAttempt = (): string => randomBytes(8).toString("hex")
 
-/** A service whose task is to run, whether somebody asked for it or not yet. */
+/** The specification of a new service, for a sandbox or for the warm pool. */
 export interface Wanted {
   /** The service's name. */
   readonly id: SandboxId
   readonly spec: Omit<SandboxSpec, "name">
-  /** Whose it is; nobody's yet where absent. */
+  /** The owner; absent for a service in the warm pool. */
   readonly session: SessionKey | undefined
   readonly labels: Readonly<Record<string, string>>
   readonly attempt: string
   readonly registry: RegistryAuth
   /** The ID of the only node that may run it. */
   readonly node?: string | undefined
-  /** Whether its image has our init, as that of a snapshot does. */
+  /** Whether its image has our init, as snapshots do. */
   readonly hasInit: boolean
   /** As the managers listed them a moment ago. */
   readonly nodes: ReadonlyArray<Node>
@@ -53,7 +53,7 @@ export interface Wanted {
   readonly onPreparing: (node: string) => Effect.Effect<void>
 }
 
-/** A service whose task runs, with all done that services have no words for. */
+/** A service whose task runs and whose container is fully set up. */
 export interface Running {
   readonly service: WholeService
   readonly place: Place
@@ -62,9 +62,9 @@ export interface Running {
 
 const removedMeanwhile = EngineError.notDone("create a sandbox", "it was removed")
 
-// Where an engine's word that a container has started is missed, it is looked for. Milliseconds.
+// Milliseconds between lookups of the container, in case the engine's start event was missed.
 const missed = 500
-// What became of a task that failed is known to the managers within that.
+// The managers know the reason of a failed task within this time.
 const verdict = "3 seconds"
 
 /** The steps by which a service gets to run as a sandbox, or as one that is made ahead. */
@@ -174,7 +174,7 @@ export const makeCreation = (options: {
     return Effect.uninterruptible(manager.serviceCreate(service, registry.header))
   }
 
-  /** Decides about a name that a service has. One whose creation was broken off gives way. */
+  /** Decides about a name that is in use. A service whose creation was aborted is removed. */
   const claim = Effect.fnUntraced(function* (
     { id, attempt }: Wanted,
     name: string,
@@ -183,7 +183,7 @@ export const makeCreation = (options: {
     const taken = new SandboxNameTaken({ sandbox: name })
     const found = yield* Effect.option(manager.serviceInspect(id))
     if (Option.isSome(found)) {
-      // Ours, made by a call whose answer got lost.
+      // It is ours: made by a call whose answer got lost.
       if (found.value.Spec.Labels?.[attemptLabel] === attempt) return found.value.ID
       if (!(yield* isBrokenOff(manager, found.value))) return yield* taken
       yield* removal.takeAway(found.value.ID)
@@ -231,7 +231,7 @@ export const makeCreation = (options: {
   }): Effect.fn.Return<{ readonly sandbox: SandboxInfo; readonly place: Place }, CreateError> {
     const { id, session, spec } = request
     const attempt = newAttempt()
-    // What the image says is known on the node only; it is set right there where this is not it.
+    // Only the node knows the image's settings. They are corrected there if this guess is wrong.
     const guess = identityOf(spec, { Id: "" })
     const labels = {
       ...labelsOf(id, session, spec, guess),

@@ -27,12 +27,12 @@ export const networkLabel = "dev.cordon.swarm"
 const mostAttempts = 64
 const allotting = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(600)])
 
-/** Another one for each creation, so that what a removal has still to do keeps no name. */
+/** A new name for each creation, so that an unfinished removal does not block a name. */
 const nameOf = (attempt: string) => `cordon-${attempt}`
 
 /**
- * Makes the sandbox's own overlay network on a free subnet. The managers take every request and
- * allot addresses afterwards, one network after the other: one whose subnet overlaps stays without.
+ * Makes the sandbox's own overlay network on a free subnet. The managers accept every request and
+ * allocate addresses later, one network after the other. A network whose subnet overlaps gets none.
  *
  * @returns the network's name
  */
@@ -62,7 +62,7 @@ export const createNetwork = Effect.fnUntraced(function* (
         IPAM: { Config: [{ Subnet }] },
       }),
     ).pipe(
-      // Ours, made by a call whose answer got lost.
+      // It is ours: made by a call whose answer got lost.
       Effect.catchReason("EngineError", "NameTaken", (_, taken) =>
         Effect.flatMap(manager.networkInspect(name), ({ Id, Labels }) =>
           Labels?.[attemptLabel] === attempt ? Effect.succeed(Id) : Effect.fail(taken),

@@ -15,7 +15,7 @@ import { attemptLabel, nodeRuntime } from "./service.ts"
 
 type Spec = Omit<SandboxSpec, "name">
 
-/** What the swarm wants to go on. */
+/** Whether the swarm wants the task to run. */
 const wanted = (task: Task) => ["running", "ready", "accepted"].includes(task.DesiredState)
 
 const underWay = [
@@ -29,10 +29,10 @@ const underWay = [
   "starting",
 ]
 
-/** Where a task is in its life, in the words of sandboxes. */
+/** The status of a sandbox, from its task. */
 export const statusOf = (task: Task | undefined, node: Node | undefined) => {
   if (task === undefined) return "created"
-  // Not only `down`: just after an election the new leader has not heard of any node.
+  // Only `down` counts: just after an election the new leader has not heard from any node.
   if (!wanted(task) || node?.Status.State === "down") return "stopped"
   if (task.Status.State === "running") return "running"
   return underWay.includes(task.Status.State) ? "created" : "stopped"
@@ -52,7 +52,7 @@ export const isReady = ({ Spec, Status }: Node) =>
 const mayBecomeReady = ({ Spec, Status }: Node) =>
   Spec.Availability === "active" && ["ready", "unknown"].includes(Status.State)
 
-/** A swarm whose nodes that run this have no room for one more. */
+/** The error for a swarm whose suitable nodes have no room for another sandbox. */
 const full = (spec: Spec, nodes: ReadonlyArray<Node>) => {
   const able = nodesFor(nodes, spec.runtime).filter(isReady)
   const sum = (of: (node: Node) => number | null | undefined) =>
@@ -68,8 +68,8 @@ const full = (spec: Spec, nodes: ReadonlyArray<Node>) => {
 const takenBack = "begin a sandbox"
 
 /**
- * Whether a swarm changed its mind about a sandbox of which nothing ran: a leader that was just
- * elected knows of no node for a moment, and takes back what it finds assigned to one.
+ * Whether a swarm withdrew a task that had not run: a newly elected leader knows no node for a
+ * moment, and withdraws tasks that are assigned to one.
  */
 export const isTakenBack = (error: CreateError): boolean =>
   error._tag === "EngineError" && error.operation === takenBack
@@ -110,7 +110,7 @@ const retried = 1500
 const quick = 3000
 const slowPace = 250
 
-/** Whether a sandbox is just leaving a node, whose place it had. */
+/** Whether a sandbox is just leaving a node and makes room there. */
 const makesRoom = Effect.fnUntraced(function* (manager: Manager, nodes: ReadonlyArray<Node>) {
   const ready = new Set(nodes.filter(isReady).map(({ ID }) => ID))
   const tasks = yield* manager.taskList({ label: [attemptLabel] })

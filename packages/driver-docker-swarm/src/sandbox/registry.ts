@@ -11,8 +11,8 @@ import type { Manager } from "../manager/Manager.ts"
 type Refused = ImageNotFound | ImagePullFailed | HostError
 
 /**
- * With what the nodes of a swarm pull images. A node runs what it has where its registry refuses it, and
- * does not say why it has nothing, so that a manager asks the registry in its place.
+ * The registry credentials for a swarm's nodes. A node runs its local image even if the registry
+ * refuses it, and does not report why it has none. So a manager asks the registry instead.
  */
 export const makeRegistry = (manager: Manager) => {
   const rights = makeImageRights()
@@ -23,13 +23,13 @@ export const makeRegistry = (manager: Manager) => {
       .pipe(Effect.catchTag("EngineError", ({ detail }) => pullFailure(image, detail, refused)))
 
   return {
-    /** The credentials for an image, whose registry is asked where it must be. */
+    /** The credentials for an image. Asks its registry first if it must. */
     open: Effect.fn("openImage")(function* (
       image: string,
       access: ImageAccess | undefined,
     ): Effect.fn.Return<RegistryAuth, Refused> {
       const auth = yield* registryAuth(image, access)
-      // Which nodes have the image nobody knows: for each it may be the first time.
+      // Nobody knows which nodes have the image: each node may pull it for the first time.
       rights.pulling(image, access)
       if (rights.mustAsk(image, access)) {
         yield* ask(image, auth)

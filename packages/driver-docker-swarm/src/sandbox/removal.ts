@@ -8,10 +8,10 @@ import { removeNetwork } from "./networks.ts"
 import { isReady } from "./placement.ts"
 import { attemptLabel, runningServiceOf } from "./service.ts"
 
-// How long a caller waits for a container to end, and for a failed creation to be undone.
+// How long a caller waits for the end of a container, and for the undoing of a failed creation.
 const patience = { end: Duration.seconds(5), undo: Duration.seconds(5) }
 
-/** What is left to do is tried until it is done: managers may be away for long. */
+/** Remaining work is retried until it is done: managers may be away for long. */
 const again = Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("5 seconds")])
 
 const containerOf = (task: Task | undefined) =>
@@ -19,9 +19,9 @@ const containerOf = (task: Task | undefined) =>
 const ofAttempt = (attempt: string) => ({ label: [`${attemptLabel}=${attempt}`] })
 
 /**
- * The end of services. A name is free with the service. The container is ended through its node's engine,
- * since the swarm itself gives it seconds; the task and the network go behind the caller's back. What a
- * program did not get to, whoever sweeps finishes.
+ * Removes services. The name is free as soon as the service is gone. The container is ended through
+ * its node's engine, since the swarm itself would give it seconds; task and network are removed in
+ * the background. A sweep finishes the work of a program that died.
  */
 export const makeRemoval = (
   manager: Manager,
@@ -42,7 +42,8 @@ export const makeRemoval = (
         Effect.ensuring(enough),
       ),
     )
-    // By whoever undoes an interrupted call, too: so not a timeout, which interrupts.
+    // This also runs when an interrupted call is undone, so it can't use a timeout, which
+    // interrupts.
     const late = yield* Effect.forkDetach(Effect.andThen(Effect.sleep(patience), enough))
     yield* Effect.ensuring(Deferred.await(done), Fiber.interrupt(late))
   }, Effect.uninterruptible)
@@ -72,7 +73,7 @@ export const makeRemoval = (
       Effect.succeed([]),
     )
 
-  /** Whether a task of a service is left, but for those on nodes that are lost. */
+  /** Whether a service has any task left, except on lost nodes. */
   const remains = Effect.fnUntraced(function* (service: string) {
     const all = yield* manager.taskList({ label: [attemptLabel] })
     const tasks = all.filter(({ ServiceID }) => ServiceID === service)
@@ -140,14 +141,14 @@ export const makeRemoval = (
       Effect.catchReason("EngineError", "NotFound", () => Effect.succeed(undefined)),
     )
 
-  // What failed creations of this program have left, by their IDs.
+  // Failed creations of this program that are being undone, by ID.
   const undoing = new Map<SandboxId, Deferred.Deferred<void>>()
 
   /**
-   * Undoes all that a creation may have made, whatever answers it missed: now, or as soon as a manager
-   * answers.
+   * Undoes everything that a creation may have made, even if its answers got lost: now, or as soon
+   * as a manager answers.
    *
-   * @param ahead the service whose task was to be the sandbox, where that was made ahead
+   * @param ahead the service of the warm pool that was to become the sandbox, if any
    */
   const undo = Effect.fnUntraced(function* (id: SandboxId, attempt: string, ahead?: string) {
     const undone = yield* Deferred.make<void>()
@@ -164,7 +165,7 @@ export const makeRemoval = (
     )
   })
 
-  /** Waits for what a failed creation of the same ID has left, if it is being undone. */
+  /** Waits until a failed creation of the same ID is undone, if that is in progress. */
   const undone = (id: SandboxId): Effect.Effect<void> =>
     Effect.suspend(() => {
       const pending = undoing.get(id)

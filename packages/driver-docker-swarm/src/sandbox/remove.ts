@@ -17,7 +17,8 @@ export const makeRemove = (using: {
   return Effect.fn("SwarmDriver.remove")(function* (id, instanceId) {
     yield* locator.forget(id)
     const { sandbox, service } = yield* lookup.look(id).pipe(
-      // Nobody is making this sandbox now, so what a broken-off creation left can go, whatever its age.
+      // Nobody is creating this sandbox now, so remains of an aborted creation are removed at any
+      // age.
       Effect.tapErrorTag("SandboxNotFound", () => sweeper.of(id, Duration.zero)),
     )
     if (instanceId !== undefined && sandbox.instanceId !== instanceId) {

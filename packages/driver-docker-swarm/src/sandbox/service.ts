@@ -9,21 +9,21 @@ import type { Service } from "../manager/schemas.ts"
 export const stateLabel = "dev.cordon.state"
 export const userLabel = "dev.cordon.user"
 /**
- * Which creation made a service, its task's container and its network: whose answer got lost knows its
- * own again, and what is left of a removal is found.
+ * The creation that made a service, its task's container and its network. A creation whose answer
+ * got lost recognises its own objects by it, and the remains of a removal can be found.
  */
 export const attemptLabel = "dev.cordon.attempt"
 
 /**
- * A sandbox that was made ahead is two services: the one whose task runs, and one without a task that has
- * the sandbox's name, its labels, and the ID of the other one.
+ * A sandbox from the warm pool consists of two services: one whose task runs, and one without a
+ * task that has the sandbox's name, its labels, and (in this label) the ID of the other.
  */
 export const runningLabel = "dev.cordon.service"
 
 /** When the one with the task was made, on the other one: the age of the sandbox. */
 export const madeLabel = "dev.cordon.made"
 
-/** On a service that was made ahead: whose it is, once it is given away. */
+/** On a service of the warm pool: its owner, after it was given away. */
 export const ownerLabel = "dev.cordon.owner"
 
 /**
@@ -36,16 +36,16 @@ export const beatLabel = "dev.cordon.beat"
 export const isCreating = ({ Spec }: Service): boolean =>
   Spec.Labels?.[stateLabel] === creating[stateLabel]
 
-/** The service whose task a sandbox is. */
+/** The service whose task runs the sandbox. */
 export const runningServiceOf = ({ ID, Spec }: Service): string => Spec.Labels?.[runningLabel] ?? ID
 
 /** A label of nodes: which runtime their engine runs containers with; one without takes no sandbox. */
 export const nodeRuntime = label.runtime
 
 /**
- * A sandbox as a service: the container is a Docker sandbox's own, in the words that services have
- * for it. What they have no words for (swap, no network at all) is done to the container once it
- * runs, before anything but the waiting shell runs in it.
+ * The service of a sandbox. Its container has the same specification as that of the Docker driver,
+ * as far as services can express it. The rest (swap, no network at all) is set on the running
+ * container, before anything but the waiting shell runs in it.
  */
 export const serviceSpec = (options: {
   /** Its name. */
@@ -58,9 +58,9 @@ export const serviceSpec = (options: {
   readonly network: string | undefined
   /** The ID of the only node that may run it; any that is labelled for it where absent. */
   readonly node?: string | undefined
-  /** Whether it only has the name: its task is another service's. */
+  /** Whether this service only holds the name, and another service runs the task. */
   readonly isName?: boolean
-  /** Whether its image has our init, as that of a snapshot does. */
+  /** Whether its image has our init, as snapshots do. */
   readonly hasInit?: boolean
 }) => {
   const { id, spec, workdir, labels, attempt, network, node, isName = false } = options
@@ -89,7 +89,8 @@ export const serviceSpec = (options: {
         Dir: container.WorkingDir,
         // The init's own: it runs each command as the one that the command is to have.
         User: container.User,
-        // Not the sandbox's own labels: a driver on the node's engine would take it for one of its.
+        // Not the sandbox's own labels: a Docker driver on the node's engine would take the
+        // container for its own.
         Labels: { [label.id]: id, [label.version]: "1", [attemptLabel]: attempt },
         // A signal that is not this one leaves a frozen container frozen.
         StopSignal: "SIGTERM",
@@ -106,11 +107,11 @@ export const serviceSpec = (options: {
       },
       Resources: {
         Limits: { ...room, Pids: host.PidsLimit },
-        // Equal to the limits: what a node has promised it can keep.
+        // Equal to the limits, so that a node never promises more than it has.
         Reservations: room,
       },
-      // At least one attempt is kept whatever the swarm's history limit says: with a task that is
-      // forgotten its container goes.
+      // Keeps at least one attempt regardless of the swarm's history limit: a forgotten task loses
+      // its container.
       RestartPolicy: { Condition: "none", MaxAttempts: 1 },
       Placement: {
         Constraints: [
@@ -118,7 +119,7 @@ export const serviceSpec = (options: {
           ...(node === undefined ? [] : [`node.id==${node}`]),
         ],
       },
-      // What the init writes is for who is attached to it.
+      // Only attached programs read the init's output.
       LogDriver: { Name: host.LogConfig.Type },
       ...(network === undefined ? {} : { Networks: [{ Target: network }] }),
     },

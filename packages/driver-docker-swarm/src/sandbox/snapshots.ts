@@ -31,18 +31,18 @@ import type { Nodes } from "./nodes.ts"
 type Driver = SandboxDriver["Service"]
 
 /**
- * Where no registry is named: nodes ask the registry of an image whenever they make a container, and
- * nobody is to be asked for these.
+ * The repository if none is configured. Nodes ask an image's registry whenever they make a
+ * container; at this address none answers.
  */
 const ofNodes = "127.0.0.1:1/cordon-snapshot"
 
-/** Where sandboxes of an image may run, and what its nodes are to be told to run. */
+/** The nodes on which sandboxes of an image may run, and the image reference for them. */
 export interface Source {
   readonly image: string
   /** The ID of the only node that has it. */
   readonly node: string | undefined
   readonly registry: RegistryAuth
-  /** Whether it has our init. */
+  /** Whether the image has our init. */
   readonly hasInit: boolean
 }
 
@@ -53,9 +53,9 @@ const access = { as: "operator", always: false } as const
 const quoted = (path: string) => path.replaceAll("\\", "\\\\").replaceAll("$", "\\$")
 
 /**
- * Snapshots are images of the node that their sandbox ran on, and so are sandboxes that are made of them.
- * Where the operator names a repository of a registry, they are pushed there, and every node pulls them by
- * their digests.
+ * Snapshots are images on the node of their sandbox, and sandboxes made from them run on that node.
+ * If the operator configures a repository, snapshots are pushed there, and every node pulls them by
+ * digest.
  */
 export const makeSwarmSnapshots = (options: {
   readonly manager: Manager
@@ -70,7 +70,7 @@ export const makeSwarmSnapshots = (options: {
   const exclusively = makeKeyedLock<string>()
   const imagesOf = ({ engine }: Pick<NodeEngine, "engine">) => makeSnapshots(engine, repository)
 
-  /** On each node that is there, with what it said. */
+  /** Runs something on each available node and collects the results. */
   const onNodes = <A, E>(
     ask: (node: NodeEngine & { readonly node: Node }) => Effect.Effect<A, E>,
   ) =>
@@ -114,8 +114,8 @@ export const makeSwarmSnapshots = (options: {
   })
 
   /**
-   * Runs while a container is frozen, so that nothing inside changes what is done to its files meanwhile;
-   * it goes on afterwards, unless it was frozen before.
+   * Runs something while a container is paused, so that nothing inside changes its files meanwhile.
+   * Resumes the container afterwards, unless it was paused before.
    */
   const whileFrozen = <A, E>(
     { inPlace }: NodeEngine,
@@ -189,7 +189,7 @@ export const makeSwarmSnapshots = (options: {
     )
   }, Effect.scoped)
 
-  /** What a node says of an image, if it has it. */
+  /** A node's description of an image, if it has the image. */
   const lookFor = (image: string) =>
     onNodes(({ engine }) =>
       engine.imageInspect(image).pipe(
@@ -246,7 +246,7 @@ export const makeSwarmSnapshots = (options: {
       yield* remove(session, its.name)
     }).pipe(Effect.ignore)
 
-  /** Removes those that were to go with what is made from them, and that nothing was made from. */
+  /** Removes the snapshots of forks from which no sandbox was made. */
   const sweep = (now: number, olderThan: Duration.Duration) =>
     Effect.map(
       onNodes((node) => imagesOf(node).sweep(now, olderThan)),
@@ -258,7 +258,7 @@ export const makeSwarmSnapshots = (options: {
 
   const isOne = (image: string) => image.startsWith(`${repository}:`)
 
-  /** Where a snapshot can be had. Another session's does not exist to this one. */
+  /** Finds the nodes of a snapshot. For a session, other sessions' snapshots do not exist. */
   const find = Effect.fnUntraced(function* (
     image: string,
     session: SessionKey,

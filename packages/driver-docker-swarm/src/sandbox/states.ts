@@ -31,7 +31,7 @@ export const makeStates = (
   { look }: Lookup,
   { forget }: Pick<SwarmLocator, "forget">,
 ) => {
-  /** Acts on the processes of a sandbox whose task runs, whatever was done to them before. */
+  /** Changes the state of a sandbox whose task runs, from any earlier state. */
   const turn = <E>(
     id: SandboxId,
     act: (

@@ -44,7 +44,7 @@ export const makeSweeper = (using: {
     const now = yield* manager.now
     const { broken, ahead } = abandonedServices(services, now, olderThan, only)
     yield* takeAway(broken)
-    // Not those that are being given away just now.
+    // Skips services that are being given away at the moment.
     const retired = yield* Effect.filter(ahead, (service) => retire(manager, service), {
       concurrency: 4,
     })
@@ -84,7 +84,7 @@ export const makeSweeper = (using: {
 
   return {
     all: sweep,
-    /** What broken-off creations of one sandbox left. */
+    /** Removes the remains of aborted creations of one sandbox. */
     of: (id: SandboxId, olderThan: Duration.Duration) => sweepManagers(olderThan, id),
   }
 }

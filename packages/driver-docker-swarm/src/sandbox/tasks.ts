@@ -3,7 +3,8 @@ import { Deferred, Effect } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Task } from "../manager/schemas.ts"
 
-// The managers tell of no task by themselves. So often they are asked, for all who wait.
+// The managers send no events of tasks. They are polled at this interval, once for all waiting
+// callers.
 const pace = "25 millis"
 
 interface Batch {
@@ -11,7 +12,7 @@ interface Batch {
   readonly answer: Deferred.Deferred<ReadonlyMap<string, Task>, HostError>
 }
 
-/** Looks for the tasks of services, of which many may wait for theirs: they are asked for together. */
+/** Finds the tasks of services. Requests of simultaneous callers are combined. */
 export const makeTaskLook = (manager: Pick<Manager, "taskList">) => {
   let next: Batch | undefined
 
@@ -42,7 +43,7 @@ export const makeTaskLook = (manager: Pick<Manager, "taskList">) => {
       )
       if (next !== undefined) return answer
       next = batch
-      // Not by whoever comes first, who may leave before the others.
+      // Forked, since the first caller may be interrupted before the others.
       return Effect.andThen(Effect.forkDetach(ask(batch)), answer)
     })
 }

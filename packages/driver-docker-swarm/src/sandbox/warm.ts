@@ -25,10 +25,10 @@ import { type Creation, newAttempt, sandboxOf } from "./makeService.ts"
 import type { Removal } from "./removal.ts"
 import { attemptLabel, madeLabel, runningLabel, serviceSpec, userLabel } from "./service.ts"
 
-/** All that a sandbox is, but for whose it is. */
+/** All properties of a sandbox except its owner. */
 export interface Kind {
   readonly spec: Omit<SandboxSpec, "name">
-  /** With what the nodes pull its image. */
+  /** The credentials with which the nodes pull its image. */
   readonly registry: RegistryAuth
   readonly access: ImageAccess | undefined
 }
@@ -45,7 +45,10 @@ interface Made {
   readonly place: Place
 }
 
-/** What a container's environment is can't be changed any more, and a node asks the registry when it makes one. */
+/**
+ * Whether a service can be made ahead. A container's environment can't be changed later, and a node
+ * asks the registry when it makes a container.
+ */
 const fits = ({ spec, access }: Kind) =>
   Object.keys(spec.env).length === 0 && spec.egress === undefined && access?.always !== true
 
@@ -57,7 +60,7 @@ const keyOf = ({ spec }: Kind) => {
 // A swarm makes several in the time of one: most of it is waiting.
 const atOnce = 4
 
-/** Services whose tasks run before anybody asks for them: see `ahead.ts`. */
+/** The warm pool: services whose tasks run before a sandbox is requested. See `ahead.ts`. */
 export const makeSwarmPool = Effect.fnUntraced(function* (
   manager: Manager,
   at: At,
@@ -139,7 +142,8 @@ export const makeSwarmPool = Effect.fnUntraced(function* (
           Effect.result(
             manager.serviceCreate(name).pipe(
               Effect.asSome,
-              // Whose it is, and whether its creation was broken off, is found out without a ready one.
+              // The slow path, without a ready service, finds the owner of the name and whether its
+              // creation was aborted.
               Effect.catchReason("EngineError", "NameTaken", () =>
                 Effect.map(removal.serviceOf(id, attempt), (own) =>
                   Option.map(Option.fromUndefinedOr(own), ({ ID }) => ID),
@@ -171,7 +175,7 @@ export const makeSwarmPool = Effect.fnUntraced(function* (
     })
 
   return {
-    /** Gives a ready service to a session; none where none is ready. Not to be interrupted. */
+    /** Gives a ready service to a session; none if none is ready. Must not be interrupted. */
     claim: (kind: Kind, id: SandboxId, session: SessionKey, spec: SandboxSpec) =>
       pool.claim(kind, take(id, session, spec)),
     want: pool.want,

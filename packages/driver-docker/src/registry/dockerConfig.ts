@@ -64,7 +64,7 @@ const credentialsOf = (login: Login): CheckedCredentials | undefined => {
   if (login.identitytoken) return { identityToken: Redacted.make(login.identitytoken) }
   const [, user, secret] =
     /^([^:]*):(.*)$/s.exec(Buffer.from(login.auth ?? "", "base64").toString()) ?? []
-  // Docker cuts the password at a NUL.
+  // Docker drops NULs at the end of the password.
   const username = user || login.username
   const password = secret?.replace(/\0+$/, "") || login.password
   return username && password ? { username, password: Redacted.make(password) } : undefined

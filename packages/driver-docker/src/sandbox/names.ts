@@ -5,11 +5,11 @@ import { Option, Schema } from "effect"
 
 /**
  * The name of a sandbox's container: the ID, a dot, and the rest of the session's key, of which the
- * ID has only the first 16 digits. So a name says wholly whose a container is, and it is the one
- * thing about a container that can be changed: what was made ahead gets its owner by being renamed.
+ * ID has only the first 16 digits. So the name tells the full owner. A container's name is its only
+ * part that can be changed later: a container of the warm pool gets its owner by a rename.
  *
- * @param instead the container that has the name and can't be ended: the new one's says that it is in
- * its place, so that of two such new ones only one can be made
+ * @param instead the ID of a container that has the name and can't be ended. The new name contains
+ * this ID, so that only one replacement can be made
  */
 export const containerName = (id: SandboxId, session: SessionKey, instead?: string): string => {
   const name = `${id}.${Buffer.from(session.slice(16), "hex").toString("base64url")}`

@@ -194,8 +194,8 @@ export const makeKindPool = <Kind, Ready>(
     /**
      * Gives a ready thing away; none if none is ready. Must not be interrupted.
      *
-     * @param take takes the thing, or returns none if it is unusable. If `take` fails and keeps the
-     * thing, it stays in the pool
+     * @param take returns none if the thing is unusable; then the next one is tried. Its second
+     * argument puts the thing back into the pool
      */
     const claim = <A, E>(
       kind: Kind,

@@ -5,7 +5,7 @@ type Transformation = Parameters<
   NonNullable<HarnessV1NetworkSandboxSession["addRequestTransformations"]>
 >[0][number]
 
-/** What a harness may change of the network of its sandbox. */
+/** The part of a session with which a harness changes the network of its sandbox. */
 export type HarnessNetwork = Pick<
   HarnessV1NetworkSandboxSession,
   "setNetworkPolicy" | "setRequestTransformations" | "addRequestTransformations"
@@ -54,7 +54,7 @@ const ruleOf = ({ match, transform }: Transformation): EgressRule => {
   }
 }
 
-/** Whether a destination of rules leads to a host, and how closely it names it. */
+/** How closely a rule's destination matches a host; 0 if it does not match. */
 const closeness = (destination: string, host: string): number => {
   if (destination === host) return 2
   if (destination.startsWith("*.") && host.endsWith(destination.slice(1))) {
@@ -73,8 +73,8 @@ const rulesAt = ({ allow }: EgressRules, host: string) => {
 }
 
 /**
- * Puts transformations before the rules of the policy. They say what is added, and not where a sandbox may go: a host that
- * the policy does not allow is as closed as before, and one with rules of its own keeps them.
+ * Adds transformations to the rules of the policy. They only add headers and allow no host: a host
+ * that the policy does not allow stays closed, and a host with its own rules keeps them.
  */
 const withTransformations = (
   rules: EgressRules,
@@ -97,8 +97,8 @@ const withTransformations = (
 }
 
 /**
- * What a harness may change of the network of a sandbox: everything where this program is its way out, else nothing. Keys
- * are added outside, and never enter the sandbox.
+ * The network access of a harness's sandbox. It can be changed if this program is the sandbox's
+ * egress, else not. Keys are added outside and never enter the sandbox.
  */
 export const networkOf = (sandbox: PromiseSandbox): HarnessNetwork => {
   const { egress } = sandbox

@@ -12,12 +12,12 @@ type SpawnOptions = Parameters<Session["spawn"]>[0]
 type Spawned = Awaited<ReturnType<Session["spawn"]>>
 type WithStdin = Extract<Spawned, { readonly stdin: unknown }>
 
-/** What starts the commands that `spawn` is asked for. */
+/** Starts the commands of `spawn`. */
 export type Start = (options: SpawnOptions) => Running | Promise<Running>
 
 const withSignal = (signal: AbortSignal | undefined) => ({ signal })
 
-/** A session whose `spawn` starts commands as it is told. */
+/** A session whose `spawn` starts commands with the given function. */
 export const sessionOver = (sandbox: PromiseSandbox, start: Start): Session => {
   const { files } = sandbox
   return {
@@ -34,7 +34,7 @@ export const sessionOver = (sandbox: PromiseSandbox, start: Start): Session => {
     spawn: spawnWith(start),
     readFile: async ({ path, abortSignal }) => {
       const pieces = files.stream(path, withSignal(abortSignal))[Symbol.asyncIterator]()
-      // Whether it is there is known with its first bytes.
+      // The first read shows whether the file exists.
       const first = await orNull(pieces.next())
       return first && streamOf(startingWith(first, pieces))
     },
@@ -107,7 +107,7 @@ interface Abortable {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Deletes what is not a folder. A link to a folder is deleted, and the folder stays. */
+/** Deletes a file, not a folder. If it is a link to a folder, the link is deleted and the folder stays. */
 const deleteFile = async ({ files }: PromiseSandbox, path: string, options: Abortable) => {
   const found = await orNull(files.stat(path, options))
   if (found?.kind === "directory") {

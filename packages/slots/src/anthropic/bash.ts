@@ -11,7 +11,7 @@ const Input = Schema.Struct({
   restart: Schema.optional(Schema.Boolean),
 })
 
-/** Both outputs, and what the model has to know beside them. */
+/** Both outputs, and notes for the model. */
 export const textOf = (result: ShellResult, sandbox: PromiseSandbox): string => {
   const anew = result.anew
     ? ["[The shell was begun anew: its folder, variables and functions are gone.]"]

@@ -26,7 +26,7 @@ const Input = Schema.Union([
     path,
     insert_line: Schema.Int,
     insert_text: optional(Schema.String),
-    // What earlier versions of the tool call it.
+    // The name of the field in earlier versions of the tool.
     new_str: optional(Schema.String),
   }),
 ])
@@ -60,7 +60,7 @@ const write = async ({ files }: PromiseSandbox, path: string, text: string, opti
   }
 }
 
-/** Two levels of a folder, without what is hidden and without packages. */
+/** Two levels of a folder, without hidden files and without packages. */
 const listed = async ({ files }: PromiseSandbox, path: string, options: Abortable) => {
   const folder = await files.resolve(path, options)
   const entries = await files.list(path, { ...options, depth: 2 }).catch((error: unknown) => {
@@ -105,7 +105,7 @@ const view = async (
   return text === "" ? "The file is empty." : numbered(text, range ?? [1, -1])
 }
 
-/** How often a text is found, at places that may overlap: such a replacement is not unique either. */
+/** How often a text occurs. Overlapping places count, since a replacement there is not unique either. */
 export const countOf = (text: string, part: string) => {
   let count = 0
   for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) count++

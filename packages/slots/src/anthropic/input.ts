@@ -1,7 +1,7 @@
 import { invalidInput } from "@cordon/core"
 import { Result, Schema } from "effect"
 
-/** Input as a model wrote it; what the schema does not know is passed over. Throws `InvalidInput`. */
+/** Decodes a model's input. Unknown fields are ignored. Throws `InvalidInput`. */
 export const inputOf = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
   tool: string,
   schema: S,

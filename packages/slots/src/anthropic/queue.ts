@@ -1,4 +1,4 @@
-/** Runs what it is given one after the other. */
+/** Runs tasks one after the other. */
 export const makeQueue = () => {
   let last: Promise<unknown> = Promise.resolve()
   return <A>(run: () => Promise<A>): Promise<A> => {

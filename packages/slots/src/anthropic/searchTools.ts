@@ -9,7 +9,7 @@ const Input = Schema.Struct({
   path: Schema.optional(Schema.NonEmptyString),
 })
 
-// Without IFS the pattern is one word, whose names are those of files.
+// With an empty IFS the pattern stays one word, and expands only to names of files.
 const globScript = `shopt -s globstar nullglob 2>/dev/null
 cd -- "$CORDON_ROOT" || exit
 IFS=

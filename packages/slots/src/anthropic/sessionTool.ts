@@ -5,7 +5,7 @@ import { inputOf } from "./input.ts"
 /** The sandbox of a session, which is made when it is first asked for. */
 export type SessionSandbox = () => Promise<PromiseSandbox>
 
-/** What a call may be cut short by. */
+/** The signal that aborts a call. */
 export interface Abortable {
   readonly signal?: AbortSignal | undefined
 }

@@ -13,14 +13,14 @@ import { fileTools } from "./fileTools.ts"
 import { searchTools } from "./searchTools.ts"
 import { sessionBash } from "./sessionBash.ts"
 
-/** How the sandboxes of managed agents are made. */
+/** Options of the sandboxes of managed agents. */
 export interface AnthropicWorkerOptions {
   /**
-   * Whose sandboxes they are. For workers in several processes, give `createSandboxes` a `sessionId` of
-   * your own and `removeOnClose: false`. Close them when all is done.
+   * The session that owns the sandboxes. For workers in several processes, give `createSandboxes` a
+   * `sessionId` of your own and `removeOnClose: false`. Close it when you are done.
    */
   readonly sandboxes: PromiseSandboxes
-  /** What each is made with: its image, limits, network. */
+  /** The options of each sandbox: its image, limits, network. */
   readonly create?: Omit<CreateOptions, "name"> & CreateSecrets
 }
 

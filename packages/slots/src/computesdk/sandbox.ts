@@ -14,7 +14,7 @@ export interface ComputesdkSandbox extends SandboxInterface {
   readonly getInstance: () => PromiseSandbox
 }
 
-// What ComputeSDK has a command end with that was killed at its time limit.
+// ComputeSDK's exit code of a command that was killed at its time limit.
 const timeoutExitCode = 124
 
 const resultOf = (result: ExecResult, sandbox: PromiseSandbox): CommandResult => ({
@@ -24,7 +24,7 @@ const resultOf = (result: ExecResult, sandbox: PromiseSandbox): CommandResult =>
   durationMs: result.duration,
 })
 
-/** Starts a command that goes on; what it writes is in the logs of the sandbox's process. */
+/** Starts a background command. Its output is in the logs of the sandbox's process. */
 const startIn = async (
   sandbox: PromiseSandbox,
   command: string,
@@ -87,7 +87,7 @@ export const sandboxOver = (
         provider: provider.name,
         status: status === "running" ? "running" : "stopped",
         createdAt,
-        // How long it may go unused until it is stopped.
+        // The idle time after which the sandbox is stopped.
         timeout: lease.idleTimeout,
         ...(tags === undefined ? {} : { metadata: tags }),
       }

@@ -69,7 +69,7 @@ const follow = (
   const exit = Deferred.makeUnsafe<number, Failure>()
   const started = Deferred.makeUnsafe<number, Failure>()
   const greeted = makeGreeting()
-  // That of one whose end nobody tells.
+  // The exit code of a command whose end is not reported.
   let code = 137
 
   const deliver = (event: OutputEvent): Effect.Effect<void, Failure> => {
@@ -112,7 +112,7 @@ const follow = (
 /** Process IDs where there are no processes. */
 let commands = 0
 
-/** Starts a command, whose input may be another one's output. */
+/** Starts a command. Its input may be another command's output. */
 export const startCommand = (
   sandbox: Sandbox,
   isLive: boolean,
@@ -179,7 +179,7 @@ const startedIn = (launch: Launch, started: Deferred.Deferred<number, Failure>) 
     ),
   )
 
-/** What the port has of a command that has begun. */
+/** The port's handle of a started command. */
 const handleOf = (
   { place }: Launch,
   options: ChildProcess.CommandOptions,

@@ -19,9 +19,9 @@ export const flagsOf = (flag: FileSystem.OpenFlag) => ({
   writes: flag !== "r",
   appends: flag.startsWith("a"),
   empties: flag.startsWith("w"),
-  /** Whether nothing may be there. */
+  /** Whether the file must not exist. */
   isNew: flag.includes("x"),
-  /** Whether it has to be there. */
+  /** Whether the file must exist. */
   isThere: flag.startsWith("r"),
 })
 

@@ -18,7 +18,7 @@ const tags: Partial<Record<CordonError["_tag"], Tag>> = {
   Closed: "BadResource",
 }
 
-/** What failed, as the port's errors name it. */
+/** The module, method and path that the port's errors name. */
 export interface Place {
   readonly module: "FileSystem" | "ChildProcess"
   readonly method: string
@@ -41,7 +41,7 @@ export const systemError = (
     cause,
   })
 
-/** What the caller may not ask for, or what a sandbox has not. */
+/** The error for an invalid argument, or for something that a sandbox does not support. */
 export const badArgument = (
   { module, method }: Place,
   description: string,
@@ -64,7 +64,7 @@ export const platformError =
 
 const gone = ["SandboxNotFound", "SandboxNotRunning", "SandboxCondemned", "LeaseLost", "Closed"]
 
-/** Whether the sandbox is no longer there, and nothing in it needs to be cleaned up. */
+/** Whether the sandbox is gone, so that nothing in it needs a clean-up. */
 export const isGone = ({ cause }: PlatformError.PlatformError): boolean =>
   typeof cause === "object" &&
   cause !== null &&

@@ -15,13 +15,13 @@ type Failure = PlatformError.PlatformError
 type Locate = (method: string, path: string) => Target
 type Script = keyof typeof scripts
 
-/** What changes nothing of what a file holds. */
+/** Operations that do not change a file's content. */
 const metadata = (sandbox: Sandbox, at: Locate) => {
   const script = (method: Script, path: string, args: ReadonlyArray<string> = []) => {
     const target = at(method, path)
     return runScript(sandbox, target.place, scripts[method], [target.path], { args })
   }
-  /** Both ways in which images' `touch` takes a time. */
+  /** Both formats of a time that the `touch` commands of images accept. */
   const timesOf = (time: Date | number) => {
     const date = typeof time === "number" ? new Date(time * 1000) : time
     return Number.isNaN(date.getTime())
@@ -61,7 +61,7 @@ const metadata = (sandbox: Sandbox, at: Locate) => {
   } satisfies Partial<Files>
 }
 
-/** What puts files and folders somewhere else. */
+/** Operations that move or copy files and folders. */
 const places = (sandbox: Sandbox, at: Locate) => {
   const { files } = sandbox
   const both = (method: "copy" | "copyFile" | "link", args: ReadonlyArray<string> = []) =>

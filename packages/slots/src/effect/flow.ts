@@ -105,7 +105,7 @@ export const watchOf = (
     }),
   )
 
-/** What a folder holds, at most 100,000 entries. */
+/** The entries of a folder, at most 100,000. */
 export const entriesOf = ({ sandbox, place, path }: Target, recursive: boolean) =>
   sandbox.files
     .list(path, { limit: 100_000, ...(recursive ? { depth: Number.MAX_SAFE_INTEGER } : {}) })

@@ -52,7 +52,7 @@ export const handleOf = (opened: Target, flag: FileSystem.OpenFlag): FileSystem.
         cursor = position
         return Effect.succeed(position)
       }),
-    // What is written has reached the sandbox by then.
+    // Written data has reached the sandbox already.
     sync: Effect.void,
     read: (buffer, options) =>
       Effect.map(readAt("read", buffer.length, options), (bytes) => {

@@ -16,7 +16,7 @@ const kindBits: Readonly<Record<FileKind, number>> = {
   other: 0,
 }
 
-/** What a sandbox tells of a file: its kind, size and mode, and when it was changed. */
+/** The port's file information, from a sandbox's stat: kind, size, mode and time of change. */
 export const infoOf = ({ kind, size, mode, modifiedAt }: FileStat): FileSystem.File.Info => ({
   type: types[kind],
   mtime: Option.fromUndefinedOr(modifiedAt),

@@ -30,21 +30,21 @@ export const inputConfig = (option: ChildProcess.CommandOptions["stdin"]): Confi
 /** Standard input of a command. */
 export interface Input {
   readonly sink: Sink.Sink<void, Uint8Array, never, PlatformError.PlatformError>
-  /** What the command reads, once it is known whether it reads anything. */
+  /** The command's input, once it is known whether there is any. */
   readonly given: Effect.Effect<Stream.Stream<Uint8Array> | undefined>
   /** Says that somebody waits for the command. */
   readonly await: Effect.Effect<void>
-  /** Feeds what the options give. */
+  /** Feeds the input from the options. */
   readonly feed: Effect.Effect<void>
-  /** Fails with what the options' stream failed with. */
+  /** Fails with the error of the options' stream. */
   readonly failure: Deferred.Deferred<never, PlatformError.PlatformError>
 }
 
 /**
- * `isLive`: whether the command reads while it runs. One that does not is begun when its input has been
- * given, or when somebody asks for what it writes or for its end and there is no input.
+ * `isLive`: whether the command reads while it runs. Otherwise it starts when its input is complete
+ * or, if there is no input, when its output or its end is first requested.
  *
- * @param ended completes with the command: what is written then goes nowhere
+ * @param ended completes with the command; later writes are dropped
  */
 export const makeInput = (
   { stream, endOnDone }: Config,
@@ -77,7 +77,7 @@ export const makeInput = (
     return {
       sink,
       given: Effect.map(begun.await, () => (isFed ? Stream.fromQueue(queue) : undefined)),
-      // A turn for those who give the input at the same time.
+      // Yields once, for callers that provide the input at the same time.
       await: Effect.suspend(() =>
         begun.isOpen() ? Effect.void : Effect.andThen(Effect.yieldNow, begun.open),
       ),

@@ -9,7 +9,7 @@ type Failure = PlatformError.PlatformError
 // The command is the first process of its group.
 const signalScript = `kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "$2"`
 
-// What is left of a command that a signal has ended gets a second to end as well.
+// After a signal has ended a command, its remaining processes get a second to end.
 const sweepScript = `left=10
 while [ $left -gt 0 ] && kill -s 0 -- "-$1" 2>/dev/null; do
   left=$((left - 1))
@@ -23,7 +23,7 @@ export const makeKill = (needs: {
   readonly sandbox: Sandbox
   readonly place: Place
   readonly pid: number
-  /** Whether it is a process, which signals can be sent to. */
+  /** Whether the command is a real process that accepts signals. */
   readonly isLive: boolean
   readonly isRunning: Effect.Effect<boolean>
   readonly exit: Deferred.Deferred<number, Failure>

@@ -3,7 +3,7 @@ import { Effect, type PlatformError, Redacted } from "effect"
 import { type ChildProcess, CommandLine } from "effect/process"
 import { badArgument, type Place, platformError, systemError } from "./failure.ts"
 
-/** What a command is run as. */
+/** The arguments with which a command is run. */
 export interface Launch {
   readonly place: Place
   readonly argv: readonly [string, ...ReadonlyArray<string>]
@@ -22,7 +22,7 @@ const isText = (value: Value) => {
   return text.isWellFormed() && !text.includes("\0")
 }
 
-/** What is wrong with a command, without repeating what may be secret. */
+/** The problem with a command. It repeats nothing that may be secret. */
 const problemOf = ({ command, args, options }: ChildProcess.StandardCommand) => {
   const { shell, env = {}, additionalFds = {} } = options
   if (shell !== undefined && shell !== false && args.length > 0) {
@@ -148,7 +148,7 @@ export const lookFor = (sandbox: Sandbox, launch: Launch) => {
     )
 }
 
-/** What running the command failed with: a folder that is not there is one that is not found. */
+/** Converts the error of a start: a missing working folder becomes `NotFound`. */
 export const startError =
   ({ place }: Launch) =>
   (error: Parameters<ReturnType<typeof platformError>>[0]): PlatformError.PlatformError =>

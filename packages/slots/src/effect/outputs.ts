@@ -6,10 +6,10 @@ type Failure = PlatformError.PlatformError
 
 /** Bytes of one output that wait for their reader; with more than this the command waits as well. */
 const mostWaiting = 1024 ** 2
-// So that many small pieces count for what they take.
+// The memory of a piece, including a fixed overhead, so that small pieces are counted fairly.
 const sizeOf = ({ bytes }: OutputEvent) => bytes.length + 64
 
-/** What a command wrote and nobody has read yet. Each piece is for one reader. */
+/** The unread output of a command. Each piece goes to one reader. */
 export class Outputs {
   readonly #pieces: Array<OutputEvent> = []
   readonly #waiting = { Stdout: 0, Stderr: 0 }
@@ -31,7 +31,7 @@ export class Outputs {
     )
   }
 
-  /** The command waits for no reader any more: what is too much is dropped. */
+  /** From now on the command does not wait for readers: excess output is dropped. */
   leave(): void {
     this.#isLeft = true
     this.#wake()
@@ -43,7 +43,7 @@ export class Outputs {
     this.#wake()
   }
 
-  /** One of the outputs, or both in the order in which they came. */
+  /** Reads one of the outputs, or both in the order of arrival. */
   read(...kinds: ReadonlyArray<Kind>): Stream.Stream<Uint8Array, Failure> {
     const find = () => this.#pieces.findIndex(({ _tag }) => kinds.includes(_tag))
     const pull: Pull.Pull<readonly [Uint8Array], Failure> = Effect.suspend(() => {

@@ -26,7 +26,7 @@ const failureOf = (place: Place, exitCode: number, stderr: string): Failure => {
   return fail("Unknown", `the sandbox's shell ended with exit code ${exitCode}`)
 }
 
-/** What a script is given beside its paths. */
+/** Options of a script besides its paths. */
 interface ScriptOptions {
   readonly args?: ReadonlyArray<string>
   /** Given as long as it comes; a script without has the sandbox's time limit. */
@@ -34,10 +34,10 @@ interface ScriptOptions {
 }
 
 /**
- * Does with the sandbox's shell what its file operations have not. Paths are absolute, so that none is
- * taken for an option.
+ * Runs a script in the sandbox's shell for operations that its file API lacks. Paths are absolute,
+ * so that none is taken for an option.
  *
- * @returns what the script writes
+ * @returns the script's output
  */
 export const runScript = (
   sandbox: Sandbox,
@@ -66,7 +66,7 @@ const { missing, exists, wrong } = scriptExit
 const there = `[ -e "$1" ] || [ -L "$1" ] || exit ${missing}`
 const free = `if [ -e "$2" ] || [ -L "$2" ]; then exit ${exists}; fi`
 
-/** Scripts by what they do; `$1` is the path, and `$2` where it is to be. */
+/** Scripts by operation. `$1` is the path, and `$2` the target. */
 export const scripts = {
   access: `[ -e "$1" ] || exit ${missing}
 for right in $2; do [ "$right" "$1" ] || { echo "permission denied" >&2; exit 1; }; done`,
@@ -108,7 +108,7 @@ cp "$1" "$2"`,
   link: `${there}
 ${free}
 ln "$1" "$2"`,
-  /** Writes where a link leads; nothing of what is no link. */
+  /** Prints the target of a link; nothing for others. */
   linkTarget: `${there}
 if [ -L "$1" ]; then readlink "$1"; fi`,
   makeFolder: `if [ -e "$1" ] || [ -L "$1" ]; then exit ${exists}; fi
@@ -125,5 +125,5 @@ for which in a m; do
 done`,
 } as const
 
-/** What a script wrote, without the end of its line. */
+/** The output of a script, without the trailing newline. */
 export const lineOf = (text: string): string => text.replace(/\n$/, "")

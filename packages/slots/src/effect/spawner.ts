@@ -46,7 +46,7 @@ const joined = (handles: ReadonlyArray<Handle>, last: Handle): Handle =>
 /** Runs commands in a sandbox. */
 export const spawnerOf = (sandbox: Sandbox): ChildProcessSpawner.ChildProcessSpawner["Service"] => {
   let known: boolean | undefined
-  /** Whether there are real processes: then commands read and write while they run. */
+  /** Whether the sandbox has real processes, so that commands read and write while they run. */
   const isLive = Effect.suspend(() =>
     known === undefined
       ? sandbox.processes.list.pipe(

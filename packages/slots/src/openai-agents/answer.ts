@@ -12,7 +12,7 @@ export interface Answer extends Output {
 // As the framework counts.
 const bytesPerToken = 4
 
-/** Cuts what is longer than its caller wants, head and tail kept. */
+/** Cuts a text that is longer than its caller wants, and keeps head and tail. */
 export const withinTokens = (text: string, tokens: number | undefined) => {
   const bytes = Buffer.byteLength(text)
   if (tokens === undefined || bytes <= tokens * bytesPerToken) return { text }

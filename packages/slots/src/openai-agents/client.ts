@@ -22,14 +22,14 @@ import {
   sessionOver,
 } from "./session.ts"
 
-/** How sandboxes are made for the runs of agents. */
+/** Options of sandboxes for the runs of agents. */
 export interface OpenaiAgentsClientOptions extends OpenaiAgentsSessionOptions {
   /**
-   * Whose sandboxes they are. To resume in another process, give `createSandboxes` a `sessionId` of your
-   * own and `removeOnClose: false`. Close them when all is done.
+   * The session that owns the sandboxes. To resume in another process, give `createSandboxes` a
+   * `sessionId` of your own and `removeOnClose: false`. Close it when you are done.
    */
   readonly sandboxes: PromiseSandboxes
-  /** What each sandbox is made with: its image, limits, network. Its working directory is the manifest's. */
+  /** The options of each sandbox: its image, limits, network. Its working directory is the manifest's. */
   readonly create?: Omit<CreateOptions, "name" | "workdir"> & CreateSecrets
 }
 
@@ -105,7 +105,7 @@ export const openaiAgentsClient = (options: OpenaiAgentsClientOptions): OpenaiAg
   return client
 }
 
-/** A manifest as the framework keeps it; of what it lists nothing is made again. */
+/** Whether a value is a manifest as the framework stores it. Its entries are not created again. */
 const isManifest = (value: unknown): value is ManifestInit =>
   typeof value === "object" && value !== null && "root" in value
 

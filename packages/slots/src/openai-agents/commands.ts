@@ -31,7 +31,7 @@ export const makeCommands = (
   const numbered = new Map<number, LiveCommand>()
   let last = 0
 
-  /** What came of a command up to now; one that runs on has a number, the one that it had if any. */
+  /** The result of a command so far. A command that still runs has a number; an earlier number is kept. */
   const answerOf = (
     command: LiveCommand,
     { since, tokens, number }: { since: number; tokens: number | undefined; number?: number },

@@ -3,7 +3,7 @@ import type { ToolOutputImage } from "@openai/agents"
 
 const limit = 10 * 1024 ** 2
 
-/** How files of each kind begin; RIFF holds its kind behind its length. */
+/** The first bytes of each file format; RIFF has its format after its length. */
 const formats: ReadonlyArray<readonly [mediaType: string, start: string]> = [
   ["image/png", "\x89PNG\r\n\x1a\n"],
   ["image/jpeg", "\xff\xd8\xff"],
@@ -12,7 +12,7 @@ const formats: ReadonlyArray<readonly [mediaType: string, start: string]> = [
   ["image/webp", "RIFFWEBP"],
 ]
 
-/** A picture of a sandbox for the model. What it rejects with is worded as the framework looks for it. */
+/** A picture from a sandbox for the model. It rejects with the messages that the framework looks for. */
 export const imageOf = async (
   { files }: PromiseSandbox,
   path: string,

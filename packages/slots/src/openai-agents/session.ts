@@ -7,7 +7,7 @@ import { editorOf } from "./editor.ts"
 import { imageOf } from "./image.ts"
 import { applyTo, materialize, merged } from "./manifest.ts"
 
-/** What of a session is kept when a run is serialised. */
+/** The part of a session that is kept when a run is serialised. */
 export interface OpenaiAgentsSessionState extends SandboxSessionState {
   /** The sandbox's name in its Cordon session. */
   sandbox: string
@@ -37,7 +37,7 @@ export type OpenaiAgentsSession = Required<
   >
 >
 
-/** What a session may reach. */
+/** Options of a session: its reachable ports. */
 export interface OpenaiAgentsSessionOptions {
   /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. None by default. */
   readonly ports?: ReadonlyArray<number>
@@ -115,7 +115,7 @@ export const sessionOver = (
     },
     resolveExposedPort: async (port) => {
       const [host = "", local] = (await ports.open(port)).split(":")
-      // Not kept in the state: another process opens its own.
+      // Not stored in the state: another process opens its own connection.
       return { host, port: Number(local), tls: false }
     },
     close: () => {

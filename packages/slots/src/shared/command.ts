@@ -1,11 +1,11 @@
 import type { PromiseSandbox } from "@cordon/core"
 import { piecesOf } from "./streams.ts"
 
-/** How a command is started. */
+/** Options of a command. */
 export interface CommandOptions {
   readonly cwd?: string | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
-  /** Whether its standard input stays open; empty by default. */
+  /** Whether its standard input stays open. Default: the input is empty. */
   readonly stdin?: boolean | undefined
   /** Kills it. */
   readonly signal?: AbortSignal | undefined
@@ -15,7 +15,7 @@ export interface CommandOptions {
 export interface Running {
   readonly stdout: ReadableStream<Uint8Array>
   readonly stderr: ReadableStream<Uint8Array>
-  /** Where it was asked for. */
+  /** Present if it was requested. */
   readonly stdin?: WritableStream<Uint8Array>
   /** Its exit code. Rejects with the reason of the signal that killed it. */
   readonly wait: () => Promise<number>
@@ -65,7 +65,7 @@ const makeOutput = () => {
       }
       if (isTaken) controller?.enqueue(bytes)
     },
-    /** What comes from now on is dropped, so that the command no longer waits for a reader. */
+    /** Later output is dropped, so that the command no longer waits for a reader. */
     leave,
     end: () => {
       if (!isCancelled) controller?.close()
@@ -75,8 +75,8 @@ const makeOutput = () => {
 }
 
 /**
- * Runs a command whose output is read as it comes: all of it, since the command waits for slow readers
- * as it would for a pipe. It ends when this program does.
+ * Runs a command whose output is streamed completely: the command waits for slow readers, as for a
+ * pipe. It ends with this program.
  */
 export const startCommand = (
   sandbox: PromiseSandbox,

@@ -1,13 +1,13 @@
 import { type PromiseSandbox, Unsupported } from "@cordon/core"
 import { type CommandOptions, placeOf } from "./command.ts"
 
-/** A command that takes input, and whose output is asked for from time to time. */
+/** A command that takes input, and whose output is polled. */
 export interface LiveCommand {
   /** Waits until it ends, or as many milliseconds. @returns whether it has ended */
   readonly settle: (milliseconds: number) => Promise<boolean>
   /** Undefined while it runs. Throws what following it failed with. */
   readonly exitCode: () => number | undefined
-  /** What it wrote since it was last asked: at most the last million characters. */
+  /** Its output since the last call: at most the last million characters. */
   readonly take: () => Output
   readonly write: (text: string) => Promise<void>
   /** Sends what control-C sends. */
@@ -15,15 +15,15 @@ export interface LiveCommand {
   readonly kill: () => Promise<void>
 }
 
-/** What a command wrote. */
+/** The output of a command. */
 export interface Output {
-  /** Both outputs in the order in which they came. */
+  /** Both outputs in the order of arrival. */
   readonly both: string
   readonly stdout: string
   readonly stderr: string
 }
 
-/** How a live command is started. */
+/** Options of a live command. */
 export interface LiveOptions extends Omit<CommandOptions, "stdin" | "signal"> {
   readonly user?: string | undefined
   /** Whether it gets a terminal. */
@@ -81,7 +81,7 @@ const asProcess = async (sandbox: PromiseSandbox, command: Command, options: Liv
   return source
 }
 
-/** Where there are no background processes: it takes no input, and ends with this program. */
+/** For sandboxes without background processes: the command takes no input, and ends with this program. */
 const asCommand = (
   sandbox: PromiseSandbox,
   command: Command,

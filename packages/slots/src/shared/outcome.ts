@@ -2,7 +2,10 @@ import { type ExecResult, formatMemory, type PromiseSandbox } from "@cordon/core
 
 type Outcome = Pick<ExecResult, "timedOut" | "oomKilled" | "restarted" | "duration">
 
-/** What a sandbox did to a command, a line each: a framework's result has no fields for that. */
+/**
+ * Notes on how a sandbox intervened in a command, one per line: a framework's result has no fields
+ * for them.
+ */
 const notesOf = (
   { timedOut, oomKilled, restarted, duration }: Outcome,
   { info: { limits } }: PromiseSandbox,
@@ -14,7 +17,7 @@ const notesOf = (
   ...(restarted ? ["The sandbox was restarted; its background processes are gone."] : []),
 ]
 
-/** The standard error of a command, with what the sandbox did to it at the end. */
+/** The standard error of a command, with these notes at the end. */
 export const explainedStderr = (
   result: Outcome & Pick<ExecResult, "stderr">,
   sandbox: PromiseSandbox,

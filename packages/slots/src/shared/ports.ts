@@ -5,7 +5,7 @@ export interface OpenPorts {
   readonly allowed: () => ReadonlyArray<number>
   /** Replaces them; those that are no longer among them are closed. */
   readonly allow: (ports: ReadonlyArray<number>) => Promise<void>
-  /** Where a port is on this machine: `host:port`. */
+  /** Opens a port on this machine. @returns `host:port` */
   readonly open: (port: number) => Promise<string>
   /** Closes those that are open. */
   readonly close: () => Promise<void>

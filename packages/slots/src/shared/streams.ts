@@ -1,4 +1,4 @@
-/** What a web stream yields. Leaving it cancels the stream at once, also where nothing comes. */
+/** The pieces of a web stream. Leaving the loop cancels the stream at once, even if no data comes. */
 export const piecesOf = <A>(stream: ReadableStream<A>): AsyncIterable<A> => ({
   [Symbol.asyncIterator]: () => {
     const reader = stream.getReader()

@@ -145,7 +145,7 @@ const clone = async ({ files, git }: PromiseSandbox, dir: string, input: Clone):
   }
 }
 
-/** What a handle is made with. */
+/** Options of a handle. */
 export interface HandleOptions {
   readonly capabilities: SandboxCapabilities
   readonly ports: ReadonlyArray<number>

@@ -26,14 +26,14 @@ export type AiSdkSandboxTools<Name extends AnyToolName = SandboxToolName> = {
   readonly [Each in Name]: Tool<Omit<ToolInput<Each>, "sandbox">, ToolResult>
 }
 
-/** How the tools are offered to the AI SDK. */
+/** Options of the tools for the AI SDK. */
 export interface AiSdkOptions {
   /**
-   * Whether calls tell how they get on: each then gives preliminary results, whose `text` and
-   * `output.progress` are a line about a pull or of a command's output. Off by default.
+   * Whether calls report progress through preliminary results, whose `text` and `output.progress`
+   * are a line about a pull or a line of a command's output. Default: false.
    */
   readonly progress?: boolean
-  /** Whether the model is held to the schemas (`strict` of the tools). Off by default. */
+  /** Whether the model must follow the schemas (`strict` of the tools). Default: false. */
   readonly strict?: boolean
 }
 
@@ -70,7 +70,7 @@ const aiSdkTool = <Input>(tool: PromiseTool, options: AiSdkOptions): Tool<Input,
     title,
     description,
     ...(options.strict ? { strict: true } : {}),
-    // Not checked here: the tool itself does, and tells the model what to mend.
+    // Not validated here: the tool itself validates, and tells the model what to correct.
     inputSchema: jsonSchema<Input>(schemaOf(tool, options.strict)),
     execute: (input, { abortSignal }) =>
       options.progress
@@ -109,13 +109,14 @@ const modelOutput = (result: ToolResult) => {
   }
 }
 
-/** How the AI SDK is told that a tool's calls need approval: always, or by their input. */
+/** The AI SDK's form of an approval: for all calls of a tool, or by their input. */
 export type AiSdkApproval =
   | "user-approval"
   | ((input: unknown) => Promise<"user-approval" | undefined>)
 
 /**
- * Which calls the user has to approve of: `toolApproval` of `generateText`, `streamText` or an agent.
+ * The calls that need the user's approval: `toolApproval` of `generateText`, `streamText` or an
+ * agent.
  *
  * @example
  * await generateText({ model, tools, toolApproval: aiSdkToolApproval(toolset, "destructive"), prompt })

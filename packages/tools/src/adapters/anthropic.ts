@@ -19,17 +19,17 @@ import {
 
 export type { RunCallsOptions } from "./calls.ts"
 
-/** How the tools are offered to Anthropic's API. */
+/** Options of the tools for Anthropic's API. */
 export interface AnthropicOptions {
-  /** Whether the model is held to the schemas (`strict` of the tools). Off by default. */
+  /** Whether the model must follow the schemas (`strict` of the tools). Default: false. */
   readonly strict?: boolean
 }
 
 const shape = optionNames<AnthropicOptions>({ strict: Schema.Boolean })
 
 /**
- * The tools of a session for Anthropic's Messages API: `tools` of `client.messages.create`.
- * {@link anthropicToolResults} runs what the model calls.
+ * The tools of a session for Anthropic's Messages API: `tools` of `client.messages.create`. {@link
+ * anthropicToolResults} runs the model's calls.
  */
 export const anthropicTools = (
   { tools }: PromiseTools,

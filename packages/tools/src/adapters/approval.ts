@@ -2,9 +2,9 @@ import { Schema } from "effect"
 import type { ToolInfo } from "../Tool.ts"
 
 /**
- * Which calls a person has to approve of before they run: those of every tool that may destroy
- * something (`destructive`), of all tools, or those that you choose by the tool and its input.
- * `sandbox_exec` counts as destructive: what a command does nobody knows before.
+ * The calls that a person must approve before they run: the calls of every tool that may destroy
+ * something (`destructive`), all calls, or calls that you choose by tool and input. `sandbox_exec`
+ * counts as destructive, since the effect of a command is not known in advance.
  */
 export type ToolApproval =
   | "destructive"

@@ -1,4 +1,4 @@
-/** What adapters share: how the frameworks hand on a call. */
+/** Shared by the adapters: decoding and running a framework's calls. */
 import { optionNames } from "@cordon/core"
 import type { ObjectSchema } from "../jsonSchema.ts"
 import type { ToolProgress } from "../progress.ts"
@@ -12,7 +12,10 @@ export const withSignal = (signal: AbortSignal | null | undefined) =>
 export const toolNamed = (toolset: PromiseTools, name: string): PromiseTool | undefined =>
   toolset.tools.find((tool) => tool.name === name)
 
-/** Arguments as a model wrote them; what is not JSON the tool itself refuses, as not an object. */
+/**
+ * Parses a model's arguments. Invalid JSON is passed on; the tool then refuses it, since it is not
+ * an object.
+ */
 export const parseArguments = (json: string): unknown => {
   try {
     return JSON.parse(json)
@@ -27,7 +30,7 @@ export const schemaOf = (
   strict: boolean | undefined,
 ): ObjectSchema => (strict ? strictInputSchema : inputSchema)
 
-/** How the calls of one answer are run. */
+/** Options for running the calls of one answer. */
 export interface RunCallsOptions {
   /** Kills the commands that run; the promise then rejects with its reason. */
   readonly signal?: AbortSignal

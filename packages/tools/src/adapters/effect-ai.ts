@@ -8,7 +8,7 @@ import { shownFor } from "../shown.ts"
 import { asFailure, type TypedTool } from "../Tool.ts"
 import { sandboxTools } from "../tools.ts"
 
-/** A failed call, as a value: what is wrong, and what to do next. */
+/** A failed call as a value: the problem, and the next step. */
 export const SandboxToolFailure = Schema.Struct({ tag: Schema.String, message: Schema.String })
 
 type Fields = Readonly<Record<string, unknown>>
@@ -60,7 +60,7 @@ export const SandboxToolkit = Toolkit.make(
   toTool(sandboxTools.sandbox_manage),
 )
 
-/** How tools run in a session. */
+/** Runs tools in a session. */
 const makeRun = Effect.fnUntraced(function* (sessionId: string) {
   const files = yield* SessionFiles
   const session = yield* (yield* Sandboxes).session(sessionId)
@@ -79,7 +79,7 @@ const makeRun = Effect.fnUntraced(function* (sessionId: string) {
 /**
  * Runs the toolkit in a session.
  *
- * @param options.sessionId who owns the sandboxes: 1 to 256 characters
+ * @param options.sessionId the owner of the sandboxes: 1 to 256 characters
  */
 export const layerSandboxToolkit = (options: { readonly sessionId: string }) => {
   checkInput("options of layerSandboxToolkit", shape, options)
@@ -118,9 +118,9 @@ export const ExtraSandboxToolkit = Toolkit.make(
 )
 
 /**
- * Runs the tools beside the eight in a session. Closing the scope ends the shells that they keep.
+ * Runs the extra tools in a session. Closing the scope ends the shells that they keep.
  *
- * @param options.sessionId who owns the sandboxes: 1 to 256 characters
+ * @param options.sessionId the owner of the sandboxes: 1 to 256 characters
  */
 export const layerExtraSandboxToolkit = (options: { readonly sessionId: string }) => {
   checkInput("options of layerExtraSandboxToolkit", shape, options)

@@ -10,9 +10,9 @@ import { approvalShape } from "./approval.ts"
 import { withSignal } from "./calls.ts"
 import { withProgress } from "./progress.ts"
 
-/** How the tools are offered to LangChain. */
+/** Options of the tools for LangChain. */
 export interface LangChainOptions {
-  /** Whether the schemas are fit for `bindTools(tools, { strict: true })`. Off by default. */
+  /** Whether the schemas fit `bindTools(tools, { strict: true })`. Default: false. */
   readonly strict?: boolean
 }
 
@@ -23,9 +23,8 @@ const shape = optionNames<LangChainOptions>({ strict: Schema.Boolean })
  * `ToolNode`.
  *
  * A failure is a `ToolMessage` with status "error". The whole result is the message's `artifact`; a
- * picture is a block of its content. How a call gets on is told by events of the tool
- * (`handleToolEvent`, the stream mode "tools"). Aborting the config's `signal` kills the command that
- * runs.
+ * picture is a block of its content. Events of the tool report progress (`handleToolEvent`, the
+ * stream mode "tools"). Aborting the config's `signal` kills the running command.
  */
 export const langchainTools = (
   { tools }: PromiseTools,
@@ -41,7 +40,7 @@ const langchainTool = (tool: PromiseTool, { strict }: LangChainOptions) => {
     name,
     description,
     schema: strict ? strictInputSchema : nullableSchemaOf(inputSchema),
-    // LangChain checks the input before the tool can: let the model read what is wrong with it.
+    // LangChain validates the input before the tool does. This shows the problem to the model.
     verboseParsingErrors: true,
     responseFormat: "content_and_artifact",
     func: async function* (
@@ -88,7 +87,8 @@ const contentOf = (result: ToolResult & { readonly ok: true }) =>
       ]
 
 /**
- * Which tools a person has to approve of: `interruptOn` of LangChain's human-in-the-loop middleware.
+ * The tools that need a person's approval: `interruptOn` of LangChain's human-in-the-loop
+ * middleware.
  *
  * @example
  * humanInTheLoopMiddleware({ interruptOn: langchainInterruptOn(toolset, "destructive") })

@@ -11,11 +11,11 @@ import { schemaOf, withSignal } from "./calls.ts"
 
 export type { ToolApproval } from "./approval.ts"
 
-/** How the tools are offered to Mastra. */
+/** Options of the tools for Mastra. */
 export interface MastraOptions {
-  /** Which calls wait until they are approved; none by default. */
+  /** The calls that wait for approval. Default: none. */
   readonly approval?: ToolApproval
-  /** Whether the model is held to the schemas (`strict` of the tools). Off by default. */
+  /** Whether the model must follow the schemas (`strict` of the tools). Default: false. */
   readonly strict?: boolean
 }
 
@@ -24,9 +24,9 @@ const shape = optionNames<MastraOptions>({ approval: approvalShape, strict: Sche
 /**
  * The tools of a session for Mastra: `tools` of an `Agent`, by name.
  *
- * The model reads a result's `text` and looks at its `pictures`. How a call gets on is written to the
- * stream, as `{ type: "sandbox-progress", message }`. Aborting the call's `abortSignal` kills the
- * command that runs.
+ * The model gets a result's `text` and its `pictures`. Progress is written to the stream as `{
+ * type: "sandbox-progress", message }`. Aborting the call's `abortSignal` kills the running
+ * command.
  */
 export const mastraTools = (
   { tools }: PromiseTools,

@@ -8,14 +8,14 @@ import { withSignal } from "./calls.ts"
 
 export type { ToolApproval } from "./approval.ts"
 
-/** How the tools are offered to the OpenAI Agents SDK. */
+/** Options of the tools for the OpenAI Agents SDK. */
 export interface OpenAiAgentsOptions {
   /**
-   * Whether the model is held to the schemas, in which every field is then required and one that may
-   * be left out may be null. On by default.
+   * Whether the model must follow the schemas. Every field is then required, and an optional field
+   * may be null. Default: true.
    */
   readonly strict?: boolean
-  /** Which calls interrupt the run until they are approved; none by default. */
+  /** The calls that interrupt the run until they are approved. Default: none. */
   readonly approval?: ToolApproval
 }
 
@@ -47,7 +47,7 @@ const agentsTool = (each: PromiseTool, { strict = true, approval }: OpenAiAgents
       _: unknown,
       details: { readonly signal?: AbortSignal } | undefined,
     ) => outputOf(await execute(input, withSignal(details?.signal))),
-    // Only an abort rejects: that is no result for a model to read.
+    // Only an abort rejects: it is not a result for the model.
     errorFunction: null,
   }
   return strict
@@ -55,7 +55,8 @@ const agentsTool = (each: PromiseTool, { strict = true, approval }: OpenAiAgents
     : tool({
         ...common,
         strict: false,
-        // Without strict mode it knows no closed objects. The tool itself refuses what it does not know.
+        // Without strict mode the SDK does not support closed objects. The tool itself refuses
+        // unknown fields.
         parameters: { ...inputSchema, additionalProperties: true as const },
       })
 }

@@ -21,11 +21,11 @@ import {
 
 export type { RunCallsOptions } from "./calls.ts"
 
-/** How the tools are offered to OpenAI's API. */
+/** Options of the tools for OpenAI's API. */
 export interface OpenAiOptions {
   /**
-   * Whether the model is held to the schemas, in which every field is then required and one that may
-   * be left out may be null. On by default; other providers' servers of this API may not know it.
+   * Whether the model must follow the schemas. Every field is then required, and an optional field
+   * may be null. Default: true. Other providers' servers of this API may not support it.
    */
   readonly strict?: boolean
 }
@@ -33,8 +33,8 @@ export interface OpenAiOptions {
 const shape = optionNames<OpenAiOptions>({ strict: Schema.Boolean })
 
 /**
- * The tools of a session for OpenAI's Responses API: `tools` of `client.responses.create`.
- * {@link openaiToolOutputs} runs what the model calls.
+ * The tools of a session for OpenAI's Responses API: `tools` of `client.responses.create`. {@link
+ * openaiToolOutputs} runs the model's calls.
  */
 export const openaiTools = (
   { tools }: PromiseTools,
@@ -65,8 +65,8 @@ export const openaiToolOutputs = async (
 }
 
 /**
- * The tools for the OpenAI SDK's own loop over the Responses API:
- * `new ResponsesToolRunner({ functions })`. That runs calls one after the other.
+ * The tools for the OpenAI SDK's own loop over the Responses API: `new ResponsesToolRunner({
+ * functions })`. The runner executes calls one after the other.
  */
 export const openaiRunnerFunctions = (
   { tools }: PromiseTools,
@@ -82,7 +82,8 @@ export const openaiRunnerFunctions = (
 
 /**
  * The tools for the Chat Completions API: `tools` of `client.chat.completions.runTools`, and of
- * whatever speaks that API. A tool's message there can hold no picture: it says which there is.
+ * compatible clients. A tool's message in this API can't hold a picture: a text names the picture
+ * instead.
  */
 export const openaiChatTools = (
   { tools }: PromiseTools,

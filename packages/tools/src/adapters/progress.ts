@@ -6,8 +6,8 @@ import type { ToolResult } from "../Tool.ts"
 const pause = 200
 
 /**
- * Runs a call and tells how it gets on: what it says now and then, and its result last. Leaving the
- * loop early ends the call.
+ * Runs a call and yields its progress messages, and its result last. Leaving the loop early ends
+ * the call.
  */
 export const withProgress = async function* (
   { execute }: PromiseTool,

@@ -15,7 +15,7 @@ const standsAt = (lines: ReadonlyArray<string>, sought: ReadonlyArray<string>, p
   place + sought.length <= lines.length &&
   sought.every((line, nth) => lines[place + nth] === line)
 
-/** Where the headers of a hunk lead to: the line after the last one of them. */
+/** The line after the last header of a hunk. */
 const afterHeaders = (
   lines: ReadonlyArray<string>,
   headers: ReadonlyArray<string>,
@@ -48,7 +48,10 @@ const missing = (lines: ReadonlyArray<string>, before: ReadonlyArray<string>, fr
   )
 }
 
-/** Where a hunk applies; `moved` is how many lines further the ones before it did than they said. */
+/**
+ * The line at which a hunk applies. `moved` is the offset in lines between the stated and the real
+ * place of earlier hunks.
+ */
 const placeOf = (
   lines: ReadonlyArray<string>,
   { line, headers, before, atEnd }: Hunk,

@@ -86,7 +86,7 @@ const makeTree = (files: SandboxFiles) => {
       states.set(key, state)
       return state
     }),
-    /** Says what a file will be. */
+    /** Sets the new state of a file. */
     put: Effect.fnUntraced(function* (
       state: FileState,
       path: string,

@@ -9,14 +9,14 @@ interface TextFile {
   readonly mode?: number | undefined
 }
 
-/** What a file was, and what it is to be; undefined where there is none. */
+/** The old and the new state of a file; undefined if there is no file. */
 export interface FileState {
   readonly path: string
   readonly old: TextFile | undefined
   current: TextFile | undefined
 }
 
-/** Makes a file what it is to be. */
+/** Brings a file to its new state. */
 const put = (
   files: SandboxFiles,
   path: string,
@@ -41,9 +41,9 @@ const changeOf = ({ old, current }: FileState) =>
   current === undefined ? "removed" : old === undefined ? "added" : "updated"
 
 /**
- * Writes what differs from what was. Where that fails or is broken off, what was written is undone.
+ * Writes all changed files. If a write fails or is interrupted, the earlier ones are undone.
  *
- * @returns what became of each file
+ * @returns the change of each file
  */
 export const commit = Effect.fnUntraced(function* (
   files: SandboxFiles,
@@ -53,7 +53,7 @@ export const commit = Effect.fnUntraced(function* (
     ({ old, current }) =>
       old?.text !== current?.text || (old === undefined) !== (current === undefined),
   )
-  // What goes goes last: a file that was moved is there all the time.
+  // Removals come last, so that a moved file exists at every moment.
   const ordered = [...changed].sort(
     (a, b) => Number(a.current === undefined) - Number(b.current === undefined),
   )

@@ -32,7 +32,7 @@ const output = Schema.Struct({
 const mostLines = 10
 const mostCounted = 1000
 
-/** The numbers of the lines in which some places of a text are. */
+/** The line numbers of some places in a text. */
 const linesOf = (whole: string, places: ReadonlyArray<number>) => {
   let line = 1
   let from = 0
@@ -51,7 +51,7 @@ export const showLines = (lines: ReadonlyArray<number>, more: boolean) =>
 
 const trimmed = (whole: string) => whole.split("\n").map((line) => line.trim())
 
-/** Where a text stands but for the blanks at the beginning and end of its lines. */
+/** A hint with the place where the text occurs, ignoring blanks at the start and end of its lines. */
 const blanksHint = (whole: string, sought: string): string => {
   const lines = trimmed(sought)
   const [at] = lines.every((line) => line === "")

@@ -40,7 +40,7 @@ export const fromWorkdir = (workdir: string, path: string) =>
 const refuse = (issue: string) =>
   new InvalidInput({ subject: "input for sandbox_glob", issue: `"pattern": ${issue}` })
 
-/** Where a glob begins to be one, and what it is from there on. */
+/** Splits a glob into its fixed folder and the rest. */
 const rootOf = (glob: string, path: string) => {
   const segments = glob.split("/")
   const plain = segments.findIndex(isPattern)

@@ -45,7 +45,7 @@ export const alternatives = (glob: string): ReadonlyArray<string> | undefined =>
   return done.reverse()
 }
 
-/** Whether a part of a path is more than a name. */
+/** Whether a path segment is a pattern. */
 export const isPattern = (segment: string) => /[*?[{]/.test(segment)
 
 type Fits = (character: string) => boolean
@@ -68,7 +68,7 @@ const setAt = (glob: ReadonlyArray<string>, start: number): readonly [Fits, numb
   return [fits, end + 1]
 }
 
-/** Whether a name fits a part of a glob. It takes no more time than the lengths of both multiplied. */
+/** Whether a name matches a segment of a glob. The time is bounded by the product of both lengths. */
 export const nameMatcher = (segment: string): ((name: string) => boolean) => {
   const glob = [...segment]
   const parts: Array<Fits | "any"> = []
@@ -83,7 +83,7 @@ export const nameMatcher = (segment: string): ((name: string) => boolean) => {
   return (name) => {
     const characters = [...name]
     let [part, at] = [0, 0]
-    // Where the last `*` is, and how far it reaches.
+    // The position of the last `*`, and the end of its match.
     let [star, reach] = [-1, 0]
     while (at < characters.length) {
       const fits = parts[part]
@@ -103,11 +103,11 @@ export const nameMatcher = (segment: string): ((name: string) => boolean) => {
   }
 }
 
-/** How far a path has got in a glob, one name after the other. */
+/** The state of matching a path against a glob, one name after the other. */
 export interface GlobState {
-  /** Whether the path fits. */
+  /** Whether the path so far matches. */
   readonly fits: boolean
-  /** Whether what is below may fit. */
+  /** Whether a path below it may match. */
   readonly mayGoOn: boolean
   readonly next: (name: string) => GlobState
 }
@@ -147,7 +147,10 @@ export const globState = (glob: string): GlobState => {
   return stateAt(spread([0]))
 }
 
-/** Whether a relative path fits one of some globs without braces; one without a slash is for names alone. */
+/**
+ * Whether a relative path matches one of some globs without braces. A glob without a slash matches
+ * names only.
+ */
 export const pathMatcher = (globs: ReadonlyArray<string>): ((path: string) => boolean) => {
   const starts = globs.map((glob) => globState(glob.includes("/") ? glob : `**/${glob}`))
   return (path) =>

@@ -58,7 +58,7 @@ const literally = (name: string) => name.replace(/[[*?\\]/g, "[$&]")
 /** The path without what says nothing, as matches have it; `..` stays, since a link may be before it. */
 const tidy = (path: string) => path.replace(/\/(\.?\/)+/g, "/").replace(/(?<=.)\/\.?$/, "")
 
-/** What core is asked, and which of its matches count. */
+/** The search options for core, and the filter for its matches. */
 const searchOf = Effect.fnUntraced(function* (files: SandboxFiles, given: Input) {
   const { path = ".", include } = given
   const root = tidy(yield* files.resolve(path))

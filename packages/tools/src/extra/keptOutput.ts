@@ -12,7 +12,7 @@ export const keptLimit = 1024 * 1024
 
 const folder = "/tmp/cordon-output"
 
-// Of each sandbox: what is older makes room.
+// The most kept outputs for each sandbox. Older ones are removed.
 const mostKept = 20
 
 /**

@@ -1,4 +1,4 @@
-/** Where a text, or a run of lines, stands in another. */
+/** Finds a text, or a sequence of lines, in another. */
 
 /** For each length of a match, how much of it may still be one after the next part did not fit. */
 const fallbacksOf = <A>(sought: ArrayLike<A>): Int32Array => {
@@ -13,8 +13,9 @@ const fallbacksOf = <A>(sought: ArrayLike<A>): Int32Array => {
 }
 
 /**
- * The places where `sought` (which is not empty) begins, overlapping ones too, at most `limit` of them. It
- * takes linear time (Knuth, Morris and Pratt), whatever both hold: a sandbox and a model chose them.
+ * The places where `sought` (not empty) begins, including overlapping ones, at most `limit` of
+ * them. Takes linear time for every input (Knuth, Morris and Pratt), since a sandbox and a model
+ * choose both texts.
  */
 export const occurrences = <A>(
   all: ArrayLike<A>,

@@ -1,20 +1,20 @@
-/** What a patch says: a unified diff, or the form that begins with `*** Begin Patch`. */
+/** Parses a patch: a unified diff, or the format that begins with `*** Begin Patch`. */
 
 /** Lines of a file that are replaced by others. */
 export interface Hunk {
-  /** Where the first of them was by a unified diff, from 1 on. */
+  /** The line number of the first of them in a unified diff, counted from 1. */
   readonly line?: number | undefined
   /** Lines that come before them in the file, in this order. */
   readonly headers: ReadonlyArray<string>
   readonly before: ReadonlyArray<string>
   readonly after: ReadonlyArray<string>
-  /** Whether they are the last ones of the file. */
+  /** Whether they are the last lines of the file. */
   readonly atEnd: boolean
-  /** Whether the file ends with a line break from then on; as before where it is absent. */
+  /** Whether the new file ends with a line break. If absent, as before. */
   readonly finalNewline?: boolean
 }
 
-/** What becomes of one file. */
+/** The change of one file. */
 export type Change =
   | {
       readonly kind: "add"
@@ -31,7 +31,7 @@ export type Change =
       readonly hunks: ReadonlyArray<Hunk>
     }
 
-/** What is wrong with a patch. */
+/** A problem with a patch. */
 export class PatchProblem {
   readonly issue: string
 
@@ -78,7 +78,7 @@ class HunkLines {
 
   /** @returns whether the line is one of a hunk */
   take(line: string): boolean {
-    // A blank line of the context, whose blank was taken for trailing.
+    // An empty line is a blank line of the context whose leading space was removed.
     const sign = line === "" ? " " : line.slice(0, 1)
     const rest = line.slice(1)
     if (sign === "\\") {

@@ -9,7 +9,7 @@ import { keepOutput, keptLimit, showKept } from "./keptOutput.ts"
 const mostWait = 600
 /** Characters of each output that a model gets to read. */
 const outputLimit = 15_000
-/** How long a process may take to take its input. */
+/** How long a process may take to read its input. */
 const inputTime = "30 seconds"
 
 const processField = text("The name of the process, as sandbox_process_start gave it.")

@@ -57,7 +57,7 @@ const shellOf = Effect.fnUntraced(function* (
   const { shells, opening } = stateOf(session)
   return yield* Effect.gen(function* () {
     const found = shells.get(sandbox.id)
-    // What was made anew under the same name has another.
+    // A recreated sandbox of the same name has another `instanceId`.
     if (found !== undefined && !restart && found.instanceId === sandbox.info.instanceId) {
       return found.shell
     }
@@ -94,7 +94,7 @@ const input = Schema.Struct({
   ),
 })
 
-/** What a model reads of an output, and what is kept of all of it. */
+/** The part of an output that the model reads, and the kept whole. */
 class Collected {
   readonly shown = new Shown()
   readonly whole = new HeadAndTail(keptLimit)

@@ -1,4 +1,4 @@
-/** What the tools of one session remember between calls. */
+/** The state of a session's tools between calls. */
 import { makeKeyedLock, type SandboxId, type SandboxSession, type SandboxShell } from "@cordon/core"
 import type { Scope } from "effect"
 

@@ -10,7 +10,7 @@ import {
   textOf,
 } from "./patch.ts"
 
-// What stands between the names of a file and a hunk of another one.
+// Lines between the hunks of one file and the names of the next.
 const between = /^(?:diff |Index: |={67}$|index [0-9a-f]+\.\.)/
 
 /** The names of a file: two lines, and a hunk after them. A line that goes may look like the first one. */
@@ -19,7 +19,7 @@ const beginsFile = (lines: Lines) =>
   (lines.peek(1) ?? "").startsWith("+++ ") &&
   beginsHunk(lines.peek(2) ?? "")
 
-/** What git's mail ends with: the version of git. */
+/** Whether these lines are the end of a git mail: git's version. */
 const isSignature = (lines: Lines) =>
   lines.peek() === "-- " && (lines.peek(2) ?? "") === "" && lines.peek(3) === undefined
 
@@ -42,7 +42,7 @@ const plain = (old: string | undefined, current: string | undefined) => {
   return prefixed ? { old: old?.slice(2), current: current?.slice(2) } : { old, current }
 }
 
-/** What git says of a file before its names. */
+/** Git's extended header of a file. */
 interface Extended {
   readonly from?: string
   readonly to?: string

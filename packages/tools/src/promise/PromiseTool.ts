@@ -16,8 +16,8 @@ import type { AnyToolName, ToolName } from "../tools.ts"
 export interface PromiseTool<Name extends AnyToolName = AnyToolName> extends ToolInfo {
   readonly name: Name
   /**
-   * Resolves whatever happens: a failure is a result that says so. Only aborting `signal` rejects,
-   * with its reason, after what the call started (a command, a creation) was ended.
+   * Always resolves: a failure becomes a result. Only aborting `signal` rejects, with the signal's
+   * reason, after everything that the call started (a command, a creation) has ended.
    */
   readonly execute: (
     input: unknown,
@@ -31,7 +31,7 @@ export interface PromiseTool<Name extends AnyToolName = AnyToolName> extends Too
 
 /** Tools as an agent framework is given them. */
 export interface PromiseTools {
-  /** In the order in which a model should see them. */
+  /** The tools, in the order in which a model should see them. */
   readonly tools: ReadonlyArray<PromiseTool>
 }
 
@@ -42,7 +42,7 @@ export interface PromiseToolset<Name extends AnyToolName = ToolName>
   readonly sessionId: string
   readonly tools: ReadonlyArray<PromiseTool<Name>>
   readonly byName: Readonly<Record<Name, PromiseTool<Name>>>
-  /** The session of the tools: what an agent makes is there for the program as well. */
+  /** The session of the tools. The program can use the sandboxes that an agent creates. */
   readonly sandboxes: PromiseSandboxes
   /**
    * Removes the sandboxes that the tools made (unless `removeOnClose` is false), and lets go of what
@@ -69,7 +69,7 @@ export interface Audited {
   readonly onToolCall?: ((call: ToolCall) => void) | undefined
 }
 
-/** Which tools a toolset has beside those that it always has. */
+/** The extra tools of a toolset. */
 export interface ExtraTools<Extra extends ExtraTool = ExtraTool> {
   /**
    * Groups of tools: `edit`, `patch`, `glob`, `grep`, `processes`, `ports`, `shell`. None by default: each
@@ -89,9 +89,9 @@ export interface SharedToolsOptions<Extra extends ExtraTool = ExtraTool>
   extends PromiseSessionOptions,
     Audited,
     ExtraTools<Extra> {
-  /** What `createSandboxes` or its `session` returned. */
+  /** The result of `createSandboxes` or of its `session`. */
   readonly sandboxes: PromiseSandboxes
-  /** Who owns what the tools make; the session of `sandboxes` by default. */
+  /** The owner of the tools' sandboxes. Default: the session of `sandboxes`. */
   readonly sessionId?: string | undefined
 }
 

@@ -16,7 +16,7 @@ import { mapNames, type Toolset } from "../Toolset.ts"
 import type { AnyToolName } from "../tools.ts"
 import type { Audited, PromiseTool } from "./PromiseTool.ts"
 
-/** An audit trail that calls back. What the program's function throws is logged, and changes no result. */
+/** An audit trail that calls a function. Exceptions of the function are logged, and change no result. */
 const auditOf = (onToolCall: (call: ToolCall) => void) =>
   AuditTrail.of({
     record: (call) =>
@@ -26,10 +26,10 @@ const auditOf = (onToolCall: (call: ToolCall) => void) =>
     calls: Stream.never,
   })
 
-/** What the tools of a session or a sandbox are made of. */
+/** The source of the tools of a session or a sandbox. */
 export interface Source<Name extends AnyToolName> {
   readonly backing: SessionBacking
-  /** How an error names what was closed: `toolset of session "a"`. */
+  /** The subject of errors after closing: `toolset of session "a"`. */
   readonly subject: string
   readonly infos: Readonly<Record<Name, ToolInfo>>
   readonly make: Effect.Effect<Toolset<Name>, SetupError, Sandboxes | SessionFiles>

@@ -38,7 +38,7 @@ const input = Schema.Struct({
   ),
 })
 
-/** How a command ended, for a program and a model. */
+/** The fields with which a command's end is reported. */
 export const execFields = {
   exit_code: Schema.Int.annotate({
     description: "0 means success; 128 plus the signal's number where a signal killed it.",
@@ -77,7 +77,7 @@ const cut = (name: string, { truncated, total }: HeadAndTail) =>
       ]
     : []
 
-/** What else happened, and what to do about it. */
+/** Notes on other events, with advice. */
 export const notesOf = (
   result: ExecResult,
   timeoutSeconds: number | undefined,
@@ -100,7 +100,7 @@ export const notesOf = (
     : []),
 ]
 
-/** What a model reads of a command's end, but for the notes. */
+/** The model's view of a command's end, without the notes. */
 export const fieldsOf = (result: ExecResult) => ({
   exit_code: result.exitCode,
   stdout: result.stdout,
