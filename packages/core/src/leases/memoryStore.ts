@@ -3,7 +3,7 @@ import { type Insertion, LeaseStore } from "../LeaseStore.ts"
 import { elapsed } from "./elapsed.ts"
 import { HostClock } from "./HostClock.ts"
 import { isDue } from "./idleRule.ts"
-import type { Lease, LeaseKey, NewLease } from "./Lease.ts"
+import type { Lease, LeaseChange, LeaseKey, NewLease } from "./Lease.ts"
 import { findExcess, type Quota } from "./quotas.ts"
 
 const sum = (leases: ReadonlyArray<NewLease>): Required<Quota> => ({
@@ -20,21 +20,37 @@ interface Entry extends NewLease {
   readonly claimedUntil: number
 }
 
+const keyOf = ({ host, id }: LeaseKey) => `${host} ${id}`
+
+const read = ({ lastUsedAt, claimedUntil, ...lease }: Entry, now: number): Lease => ({
+  ...lease,
+  unusedFor: Math.max(0, now - lastUsedAt),
+  claimedFor: Math.max(0, claimedUntil - now),
+})
+
+/** What a change makes of an entry, but for its token; none where the lease was used too recently. */
+const changedBy = (entry: Entry, change: LeaseChange, now: number): Option.Option<Entry> => {
+  const { phase, instanceId, terms, used, claim, unusedFor } = change
+  if (unusedFor !== undefined && now - entry.lastUsedAt < unusedFor) return Option.none()
+  // Nothing that a program did to one incarnation holds for another.
+  const isAnother = instanceId !== undefined && instanceId !== entry.instanceId
+  const usedAt = isAnother ? now : Math.max(entry.lastUsedAt, now)
+  return Option.some({
+    ...entry,
+    ...terms,
+    phase: phase ?? entry.phase,
+    instanceId: instanceId ?? entry.instanceId,
+    lastUsedAt: used ? usedAt : entry.lastUsedAt,
+    claimedUntil: claim === undefined ? entry.claimedUntil : now + claim,
+  })
+}
+
 /** Leases in this process's memory: right for one process, which finds orphans through its driver. */
 export const leaseStoreMemory: Layer.Layer<LeaseStore> = Layer.sync(LeaseStore, () => {
   const entries = new Map<string, Entry>()
   const clocks = new Map<string, HostClock>()
   let lastToken = 0
 
-  const keyOf = ({ host, id }: LeaseKey) => `${host} ${id}`
-  const read = (entry: Entry, now: number): Lease => {
-    const { lastUsedAt, claimedUntil, ...lease } = entry
-    return {
-      ...lease,
-      unusedFor: Math.max(0, now - lastUsedAt),
-      claimedFor: Math.max(0, claimedUntil - now),
-    }
-  }
   const held = (key: LeaseKey, token: number) => {
     const entry = entries.get(keyOf(key))
     return entry?.token === token ? entry : undefined
@@ -85,26 +101,17 @@ export const leaseStoreMemory: Layer.Layer<LeaseStore> = Layer.sync(LeaseStore, 
         entries.set(keyOf(key), { ...entry, lastUsedAt })
         return true
       }),
-    change: (key, token, { phase, instanceId, terms, used, claim, unusedFor }) =>
-      at(key.host, (now) => {
-        const entry = held(key, token)
-        if (entry === undefined) return Option.none()
-        if (unusedFor !== undefined && now - entry.lastUsedAt < unusedFor) return Option.none()
-        // Nothing that a program did to one incarnation holds for another.
-        const isAnother = instanceId !== undefined && instanceId !== entry.instanceId
-        const usedAt = isAnother ? now : Math.max(entry.lastUsedAt, now)
-        const changed: Entry = {
-          ...entry,
-          ...terms,
-          token: ++lastToken,
-          phase: phase ?? entry.phase,
-          instanceId: instanceId ?? entry.instanceId,
-          lastUsedAt: used ? usedAt : entry.lastUsedAt,
-          claimedUntil: claim === undefined ? entry.claimedUntil : now + claim,
-        }
-        entries.set(keyOf(key), changed)
-        return Option.some(read(changed, now))
-      }),
+    change: (key, token, change) =>
+      at(key.host, (now) =>
+        Option.fromUndefinedOr(held(key, token)).pipe(
+          Option.flatMap((entry) => changedBy(entry, change, now)),
+          Option.map((changed) => {
+            const entry = { ...changed, token: ++lastToken }
+            entries.set(keyOf(key), entry)
+            return read(entry, now)
+          }),
+        ),
+      ),
     claimDue: (host, { claim, limit }) =>
       at(host, (now) =>
         all()
