@@ -120,7 +120,7 @@ describe("create on a real engine", () => {
     },
   )
 
-  needing("CORDON_TEST_NOSHELL_IMAGE", "takes an image with one static program", (noShell) =>
+  needing("CORDON_TEST_NOSHELL_IMAGE", "accepts an image with one static program", (noShell) =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ image: noShell })

@@ -110,7 +110,7 @@ describe("an allow-list on a real engine", () => {
 
   needing(
     "CORDON_TEST_PROXY_IMAGE",
-    "can't be got round: no address, no other protocol, no name lookup, no proxy unset",
+    "can't be bypassed by addresses, other protocols, name lookups or unset proxy variables",
     (proxy) =>
       withProxies(proxy, (session) =>
         Effect.gen(function* () {
@@ -179,7 +179,7 @@ describe("an allow-list on a real engine", () => {
 
   needing(
     "CORDON_TEST_PROXY_IMAGE",
-    "leaves no proxy that was stopped or removed, and makes it anew at the next start",
+    "lets nothing out when its proxy was stopped or removed, and makes it again at the next start",
     (proxy) =>
       withProxies(proxy, (session) =>
         Effect.gen(function* () {
@@ -209,7 +209,7 @@ describe("an allow-list on a real engine", () => {
     180_000,
   )
 
-  needing("CORDON_TEST_PROXY_IMAGE", "has its proxies swept whose networks are gone", (proxy) =>
+  needing("CORDON_TEST_PROXY_IMAGE", "has a proxy swept when its network is gone", (proxy) =>
     Effect.gen(function* () {
       const driver = yield* SandboxDriver
       const name = `cordon-net-${randomBytes(12).toString("hex")}.egress`
@@ -233,7 +233,7 @@ describe("an allow-list on a real engine", () => {
 
   needing(
     "CORDON_TEST_PROXY_IMAGE",
-    "is no part of a snapshot",
+    "is not part of a snapshot",
     (proxy) =>
       withProxies(proxy, (session) =>
         Effect.gen(function* () {
@@ -265,7 +265,7 @@ describe("an allow-list on a real engine", () => {
 
   needing(
     "CORDON_TEST_PROXY_IMAGE",
-    "goes with its sandbox, wherever a creation is interrupted",
+    "leaves no proxy when a creation is interrupted at any step",
     (proxy) =>
       withProxies(proxy, (session) =>
         Effect.gen(function* () {

@@ -234,7 +234,7 @@ open("got", "wb").write(got)
     ),
   )
 
-  needing("CORDON_TEST_BUSYBOX_IMAGE", "are reached where the image has busybox", (image) =>
+  needing("CORDON_TEST_BUSYBOX_IMAGE", "are reachable in an image with busybox", (image) =>
     withSession((session) =>
       Effect.gen(function* () {
         const sandbox = yield* session.create({ network: "none", image })

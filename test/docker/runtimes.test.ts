@@ -61,24 +61,27 @@ describe("runtimes that an engine has registered", () => {
       ),
   )
 
-  needing("CORDON_TEST_BUSYBOX_IMAGE", "lose no files by a stop, even where they would", (image) =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        // As `runsc install` registers it: what is written is gone when the sandbox ends.
-        const runtimes = { runsc: runc, "sysbox-runc": runc }
-        const { sandboxes, session, askedFor } = yield* onRuntimes(image, runtimes)
-        const { runtimes: offers, caveats } = yield* sandboxes.capabilities
-        assert.isFalse(offers.find(({ runtime }) => runtime === "gvisor")?.keepsFiles)
-        assert.isTrue(offers.find(({ runtime }) => runtime === "runc")?.keepsFiles)
-        assert.isTrue(caveats.some((caveat) => /--overlay2=none/.test(caveat)))
-        const sandbox = yield* session.create({ runtime: "strongest" })
-        assert.strictEqual(yield* askedFor(sandbox), "runsc")
-        assert.strictEqual(sandbox.info.lease.idleTimeout, sandbox.info.lease.removeTimeout)
-        const error = yield* Effect.flip(sandbox.stop)
-        assert.match(error.message, /loses a sandbox's files .*--overlay2=none/)
-        assert.strictEqual((yield* sandbox.inspect).status, "running")
-        yield* sandbox.remove
-      }),
-    ),
+  needing(
+    "CORDON_TEST_BUSYBOX_IMAGE",
+    "refuse a stop that would lose the sandbox's files",
+    (image) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          // As `runsc install` registers it: what is written is gone when the sandbox ends.
+          const runtimes = { runsc: runc, "sysbox-runc": runc }
+          const { sandboxes, session, askedFor } = yield* onRuntimes(image, runtimes)
+          const { runtimes: offers, caveats } = yield* sandboxes.capabilities
+          assert.isFalse(offers.find(({ runtime }) => runtime === "gvisor")?.keepsFiles)
+          assert.isTrue(offers.find(({ runtime }) => runtime === "runc")?.keepsFiles)
+          assert.isTrue(caveats.some((caveat) => /--overlay2=none/.test(caveat)))
+          const sandbox = yield* session.create({ runtime: "strongest" })
+          assert.strictEqual(yield* askedFor(sandbox), "runsc")
+          assert.strictEqual(sandbox.info.lease.idleTimeout, sandbox.info.lease.removeTimeout)
+          const error = yield* Effect.flip(sandbox.stop)
+          assert.match(error.message, /loses a sandbox's files .*--overlay2=none/)
+          assert.strictEqual((yield* sandbox.inspect).status, "running")
+          yield* sandbox.remove
+        }),
+      ),
   )
 })

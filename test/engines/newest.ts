@@ -36,7 +36,7 @@ export const onNewestEngine = async (
   const options = { layer, image, unavailable: noNewerEngines }
 
   describe(name, () => {
-    const title = "is the engine that these tests are about"
+    const title = "is the engine that these tests require"
     if (noNewerEngines !== undefined) return skipped(title, noNewerEngines)
     it(title, async () => {
       const { client } = engine ?? assert.fail("no engine was started")

@@ -44,17 +44,19 @@ const suite = (name: string) => {
       assert.strictEqual(await end, "enough")
     }))
 
-  inPieces(`${name}: a signal ends execStream with its reason, and kills the command`, () =>
-    opened(name, async (sandbox) => {
-      const command = "echo begun; while true; do echo more >> seen.txt; sleep 0.1; done"
-      for (const abort of [atOnce, whileWaiting]) {
-        const end = await aborted((options) => sandbox.execStream(command, options), abort)
-        assert.strictEqual(end, "enough")
-        const before = await sandbox.run("wc -l < seen.txt || true")
-        await sandbox.run("sleep 0.5")
-        assert.strictEqual((await sandbox.run("wc -l < seen.txt || true")).stdout, before.stdout)
-      }
-    }),
+  inPieces(
+    `${name}: aborting a signal ends execStream with the signal's reason, and kills the command`,
+    () =>
+      opened(name, async (sandbox) => {
+        const command = "echo begun; while true; do echo more >> seen.txt; sleep 0.1; done"
+        for (const abort of [atOnce, whileWaiting]) {
+          const end = await aborted((options) => sandbox.execStream(command, options), abort)
+          assert.strictEqual(end, "enough")
+          const before = await sandbox.run("wc -l < seen.txt || true")
+          await sandbox.run("sleep 0.5")
+          assert.strictEqual((await sandbox.run("wc -l < seen.txt || true")).stdout, before.stdout)
+        }
+      }),
   )
 
   it(`${name}: a signal that was aborted before the call ends each stream with its reason`, () =>
@@ -71,7 +73,7 @@ const suite = (name: string) => {
       }
     }))
 
-  inPieces(`${name}: leaving a stream while a piece is waited for does not wait for it`, () =>
+  inPieces(`${name}: leaving a stream that waits for output returns at once`, () =>
     opened(name, async (sandbox) => {
       const pieces = sandbox.execStream("echo one; sleep 600")[Symbol.asyncIterator]()
       await pieces.next()

@@ -18,7 +18,7 @@ describe("an engine that hangs", () => {
   const own = useDockerd()
 
   own.test(
-    "and recovers after its connections were given up runs each later command exactly once",
+    "and recovers after its connections were dropped runs each later command exactly once",
     async (daemon) => {
       await using stack = new AsyncDisposableStack()
       const boxes = await Promise.all(

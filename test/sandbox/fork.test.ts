@@ -64,7 +64,7 @@ describe("A fork", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("leaves no snapshot where it fails or is interrupted", () =>
+  it.live("leaves no snapshot when it fails or is interrupted", () =>
     Effect.gen(function* () {
       const { session, there, made } = yield* forking()
       const source = yield* session.create({ name: "source" })

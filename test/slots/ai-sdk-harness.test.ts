@@ -6,7 +6,7 @@ import { engineTest, inAnotherProcess } from "./suite.ts"
 
 describe("the AI SDK's HarnessAgent on runc", () => {
   engineTest(
-    "goes on with its agent in another process, and with its files after a stop",
+    "continues its agent in another process, and keeps its files over a stop",
     async (sandboxes) => {
       const agent = harnessAgent(sandboxes)
       const chat = "Chat of Ada: 42"
@@ -35,7 +35,7 @@ describe("the AI SDK's HarnessAgent on runc", () => {
     },
   )
 
-  engineTest("installs once where snapshots are kept", async (sandboxes) => {
+  engineTest("installs the agent once when snapshots are enabled", async (sandboxes) => {
     const agent = harnessAgent(sandboxes, true)
     try {
       for (const chat of ["one", "two"]) {
@@ -52,7 +52,7 @@ describe("the AI SDK's HarnessAgent on runc", () => {
   })
 
   engineTest(
-    "rejects when its turn is aborted, and its agent is gone with the session",
+    "rejects when its turn is aborted, and ends its agent with the session",
     async (sandboxes) => {
       const agent = harnessAgent(sandboxes)
       const session = await sessionOf(agent, "one")
@@ -79,7 +79,7 @@ describe("the AI SDK's HarnessAgent on runc", () => {
   )
 
   engineTest(
-    "spawns processes with streams and input, that end when they are killed or aborted",
+    "spawns processes with streams and input, which end when killed or aborted",
     async (sandboxes) => {
       const sandbox = await sandboxes.create()
       const session = harnessSandbox(sandbox)

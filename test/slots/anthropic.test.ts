@@ -17,8 +17,8 @@ const failing = (call: Call): Call => ({ ...call, fails: true })
 const replace = (old_str: string, text: string) =>
   edit("str_replace", "sum.sh", { old_str, new_str: "+" }, text)
 
-describe("anthropic, its tools on runc", () => {
-  engineTest("are used by the SDK's tool runner as Anthropic documents them", async (sandboxes) => {
+describe("anthropic's tools on runc", () => {
+  engineTest("work in the SDK's tool runner as Anthropic documents them", async (sandboxes) => {
     const sandbox = await sandboxes.create({ workdir: "/workspace" })
     const script = {
       turns: [
@@ -71,43 +71,48 @@ const work = (sandboxes: PromiseSandboxes, script: Script) =>
     })
   })
 
-describe("anthropic, a worker of managed agents on runc", () => {
-  engineTest("has each session's tools in its sandbox, and finds that again", async (sandboxes) => {
-    const file_path = "src/sum.sh"
-    await work(sandboxes, {
-      turns: [
-        [tool("write", { file_path, content: "a - b\na - c\n" }, "wrote 12 bytes to src/sum.sh")],
-        [
-          failing(tool("edit", { file_path, old_string: "-", new_string: "+" }, "appears 2 times")),
-          failing(tool("edit", { file_path, old_string: "*", new_string: "+" }, "not found")),
-          failing(tool("read", { file_path: "none" }, "There is no file")),
+describe("anthropic's worker of managed agents on runc", () => {
+  engineTest(
+    "runs each session's tools in its own sandbox, and finds that sandbox again",
+    async (sandboxes) => {
+      const file_path = "src/sum.sh"
+      await work(sandboxes, {
+        turns: [
+          [tool("write", { file_path, content: "a - b\na - c\n" }, "wrote 12 bytes to src/sum.sh")],
+          [
+            failing(
+              tool("edit", { file_path, old_string: "-", new_string: "+" }, "appears 2 times"),
+            ),
+            failing(tool("edit", { file_path, old_string: "*", new_string: "+" }, "not found")),
+            failing(tool("read", { file_path: "none" }, "There is no file")),
+          ],
+          [
+            tool(
+              "edit",
+              { file_path, old_string: "-", new_string: "+", replace_all: true },
+              "(2 replacement(s))",
+            ),
+          ],
+          [tool("read", { file_path, view_range: [2, -1] }, "a + c")],
+          [
+            tool(
+              "bash",
+              { command: "cd src; export CI=1; mkdir node_modules; touch node_modules/x.sh" },
+              "",
+            ),
+          ],
+          [tool("bash", { command: 'pwd; echo "$CI"' }, "/workspace/src\n1")],
+          [tool("glob", { pattern: "**/*.sh" }, "/workspace/src/sum.sh")],
+          [{ ...tool("glob", { pattern: "*.none" }, ""), reads: /^no matches$/ }],
+          [tool("grep", { pattern: "a [+] c" }, "/workspace/src/sum.sh:2:a + c")],
+          [tool("grep", { pattern: "b$", path: file_path }, "/workspace/src/sum.sh:1:a + b")],
+          [failing(tool("bash", { command: "sleep 600", timeout_ms: 500 }, "time limit"))],
+          [tool("bash", { restart: true, command: "pwd" }, "/workspace")],
         ],
-        [
-          tool(
-            "edit",
-            { file_path, old_string: "-", new_string: "+", replace_all: true },
-            "(2 replacement(s))",
-          ),
-        ],
-        [tool("read", { file_path, view_range: [2, -1] }, "a + c")],
-        [
-          tool(
-            "bash",
-            { command: "cd src; export CI=1; mkdir node_modules; touch node_modules/x.sh" },
-            "",
-          ),
-        ],
-        [tool("bash", { command: 'pwd; echo "$CI"' }, "/workspace/src\n1")],
-        [tool("glob", { pattern: "**/*.sh" }, "/workspace/src/sum.sh")],
-        [{ ...tool("glob", { pattern: "*.none" }, ""), reads: /^no matches$/ }],
-        [tool("grep", { pattern: "a [+] c" }, "/workspace/src/sum.sh:2:a + c")],
-        [tool("grep", { pattern: "b$", path: file_path }, "/workspace/src/sum.sh:1:a + b")],
-        [failing(tool("bash", { command: "sleep 600", timeout_ms: 500 }, "time limit"))],
-        [tool("bash", { restart: true, command: "pwd" }, "/workspace")],
-      ],
-      text: "",
-    })
-    await work(sandboxes, { turns: [[tool("read", { file_path }, "a + b")]], text: "" })
-    assert.lengthOf(await sandboxes.list(), 1)
-  })
+        text: "",
+      })
+      await work(sandboxes, { turns: [[tool("read", { file_path }, "a + b")]], text: "" })
+      assert.lengthOf(await sandboxes.list(), 1)
+    },
+  )
 })

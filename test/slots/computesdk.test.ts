@@ -7,8 +7,8 @@ import { answerOf, engineTest, slotSuite } from "./suite.ts"
 
 slotSuite(slot)
 
-describe("computesdk, its provider on runc", () => {
-  engineTest("has a server in the background at the URL of its port", async (sandboxes) => {
+describe("computesdk's provider on runc", () => {
+  engineTest("serves a background server at the URL of its port", async (sandboxes) => {
     const provider = computesdkProvider({ sandboxes, ports: [8000] })
     const { sandbox } = compute({ provider })
     const box = await sandbox.create({ directory: "/workspace", cpus: 1, memoryMiB: 256 })

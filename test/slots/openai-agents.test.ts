@@ -13,42 +13,37 @@ import { engineTest, inAnotherProcess, slotSuite, until } from "./suite.ts"
 slotSuite(slot)
 
 describe("openai-agents with sandboxes of its own", () => {
-  engineTest(
-    "types into commands and terminals that go on, and reaches ports",
-    async (sandboxes) => {
-      const session = await openaiAgentsClient({ sandboxes, ports: [8000] }).create()
-      const ask = { cmd: "read name; echo hello $name; read more", yieldTimeMs: 50 }
-      for (const tty of [false, true]) {
-        const { sessionId = assert.fail("it has ended") } = await session.exec({ ...ask, tty })
-        const said = { text: await session.writeStdin({ sessionId, chars: "ada\n" }) }
-        while (!said.text.includes("hello ada"))
-          said.text += await session.writeStdin({ sessionId })
-        assert.include(said.text, `Process running with session ID ${sessionId}`)
-        let last = await session.writeStdin({ sessionId, chars: "\x03" })
-        while (!/Process exited with code/.test(last))
-          last = await session.writeStdin({ sessionId })
-      }
-      await session
-        .createEditor()
-        .createFile({ type: "create_file", path: "index.html", diff: "+in" })
-      await session.exec({ cmd: serve, yieldTimeMs: 10 })
-      const { host, port } = await session.resolveExposedPort(8000)
-      let answer = ""
-      await until(async () => {
-        answer = await fetch(`http://${host}:${port}/index.html`).then(
-          (response) => response.text(),
-          () => "",
-        )
-        return answer !== ""
-      })
-      assert.strictEqual(answer.trim(), "in")
-      await session.close()
-      assert.isEmpty(await sandboxes.list())
-    },
-  )
+  engineTest("types into running commands and terminals, and reaches ports", async (sandboxes) => {
+    const session = await openaiAgentsClient({ sandboxes, ports: [8000] }).create()
+    const ask = { cmd: "read name; echo hello $name; read more", yieldTimeMs: 50 }
+    for (const tty of [false, true]) {
+      const { sessionId = assert.fail("it has ended") } = await session.exec({ ...ask, tty })
+      const said = { text: await session.writeStdin({ sessionId, chars: "ada\n" }) }
+      while (!said.text.includes("hello ada")) said.text += await session.writeStdin({ sessionId })
+      assert.include(said.text, `Process running with session ID ${sessionId}`)
+      let last = await session.writeStdin({ sessionId, chars: "\x03" })
+      while (!/Process exited with code/.test(last)) last = await session.writeStdin({ sessionId })
+    }
+    await session
+      .createEditor()
+      .createFile({ type: "create_file", path: "index.html", diff: "+in" })
+    await session.exec({ cmd: serve, yieldTimeMs: 10 })
+    const { host, port } = await session.resolveExposedPort(8000)
+    let answer = ""
+    await until(async () => {
+      answer = await fetch(`http://${host}:${port}/index.html`).then(
+        (response) => response.text(),
+        () => "",
+      )
+      return answer !== ""
+    })
+    assert.strictEqual(answer.trim(), "in")
+    await session.close()
+    assert.isEmpty(await sandboxes.list())
+  })
 
   engineTest(
-    "goes on after an approval in another process, and leaves nothing",
+    "continues in another process after an approval, and leaves nothing behind",
     async (sandboxes) => {
       const kept = await withModel(script, async (model) => {
         const sandbox = { client: clientOf(sandboxes) }
@@ -64,7 +59,7 @@ describe("openai-agents with sandboxes of its own", () => {
   )
 
   engineTest(
-    "clones what its manifest names, and leaves no credentials there",
+    "clones the repositories of its manifest, and leaves no credentials inside",
     (sandboxes) =>
       withForge(async (url, meet) => {
         const sandbox = await sandboxes.create({ image: gitImage, workdir: "/workspace" })

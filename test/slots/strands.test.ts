@@ -15,7 +15,7 @@ const edit = (command: string, input: Readonly<Record<string, unknown>>, text: s
   reads: reading(text),
 })
 
-describe("strands, its tools on runc", () => {
+describe("strands' tools on runc", () => {
   engineTest("are the framework's own shell and file editor", async (sandboxes) => {
     const sandbox = await sandboxes.create({ workdir: "/workspace" })
     const script = {

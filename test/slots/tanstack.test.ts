@@ -16,7 +16,7 @@ const joined = async (pieces: AsyncIterable<string>) => {
 }
 
 describe("tanstack with sandboxes of its own", () => {
-  engineTest("spawns processes that take input, signals and aborts", async (sandboxes) => {
+  engineTest("spawns processes that accept input, signals and aborts", async (sandboxes) => {
     const { process } = await tanstackSandbox({ sandboxes }).create({})
     const echo = await process.spawn(
       "while read line; do echo got $line; done; echo end >&2; exit 4",
@@ -57,30 +57,33 @@ describe("tanstack with sandboxes of its own", () => {
     assert.strictEqual(await answerOf(`${url}/index.html`), "from inside")
   })
 
-  engineTest("goes on from what the framework kept when its sandbox is gone", async (sandboxes) => {
-    const defined = defineSandbox({
-      id: "kept",
-      provider: tanstackSandbox({ sandboxes, snapshots: true }),
-      workspace: { source: { type: "none" }, setup: ["echo $$ > made"] },
-    })
-    const run = { threadId: "1", runId: "1", store: new InMemorySandboxStore() }
-    try {
-      const first = await defined.ensure(run)
-      const made = await first.fs.read("made")
-      await first.destroy()
-      const second = await defined.ensure(run)
-      assert.strictEqual(await second.fs.read("made"), made)
-      assert.notStrictEqual(second.id, first.id)
-    } finally {
-      for (const { name } of await sandboxes.list()) await (await sandboxes.get(name)).remove()
-      for (const { name } of await sandboxes.snapshots.list()) {
-        await sandboxes.snapshots.remove(name)
+  engineTest(
+    "continues from the framework's stored state when its sandbox is gone",
+    async (sandboxes) => {
+      const defined = defineSandbox({
+        id: "kept",
+        provider: tanstackSandbox({ sandboxes, snapshots: true }),
+        workspace: { source: { type: "none" }, setup: ["echo $$ > made"] },
+      })
+      const run = { threadId: "1", runId: "1", store: new InMemorySandboxStore() }
+      try {
+        const first = await defined.ensure(run)
+        const made = await first.fs.read("made")
+        await first.destroy()
+        const second = await defined.ensure(run)
+        assert.strictEqual(await second.fs.read("made"), made)
+        assert.notStrictEqual(second.id, first.id)
+      } finally {
+        for (const { name } of await sandboxes.list()) await (await sandboxes.get(name)).remove()
+        for (const { name } of await sandboxes.snapshots.list()) {
+          await sandboxes.snapshots.remove(name)
+        }
       }
-    }
-  })
+    },
+  )
 
   engineTest(
-    "clones into its folder, and leaves no credentials there",
+    "clones into its folder, and leaves no credentials inside",
     (sandboxes) =>
       withForge(async (url, meet) => {
         const provider = tanstackSandbox({ sandboxes, create: { image: gitImage } })

@@ -66,7 +66,7 @@ describe("a warm pool on a swarm", () => {
 })
 
 describe("an egress proxy for a sandbox on a swarm", () => {
-  const title = "goes by rules, which change while it runs"
+  const title = "applies rules that change while the sandbox runs"
   if (noSwarm === undefined) it(title, () => wayOut({ driver: without, image }), 120_000)
   else skipped(title, noSwarm)
 })

@@ -28,7 +28,7 @@ export const snapshotPlaces = (
   checkRegistry: Check,
   driverWith: (snapshotRepository: string) => Driver,
 ) => {
-  checkRegistry("makes sandboxes on any node of a snapshot that a registry has", (cluster) =>
+  checkRegistry("makes sandboxes on any node from a snapshot in a registry", (cluster) =>
     Effect.gen(function* () {
       const registry = yield* registryOf(cluster)
       const context = yield* Layer.build(driverWith(`${registry}/team/snapshots`))

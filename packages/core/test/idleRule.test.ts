@@ -29,7 +29,7 @@ describe("the rule that an idle sandbox stops", () => {
     })
   }
 
-  it("removes without a stop where the remove timeout is the shorter one", () => {
+  it("removes without a stop when the remove timeout is shorter", () => {
     const of = { idleTimeout: 3000, removeTimeout: 2000 }
     const decisions = [1999, 2000, 3000].map((unusedFor) => decide("active", unusedFor, of))
     assert.deepStrictEqual(decisions, ["keep", "remove", "remove"])

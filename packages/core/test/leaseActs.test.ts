@@ -267,7 +267,7 @@ describe("while another process claims the lease", () => {
     }),
   )
 
-  it.effect("a removal that waited leaves alone a sandbox that was made anew meanwhile", () =>
+  it.effect("a removal that waited keeps a sandbox that was made again meanwhile", () =>
     Effect.gen(function* () {
       const { session, store, lease, calls } = yield* begin()
       const sandbox = yield* session.create()

@@ -53,13 +53,13 @@ describe("a header of an archive", () => {
     }
   })
 
-  it("holds sizes beyond eight gigabytes", async () => {
+  it("stores sizes beyond eight gigabytes", async () => {
     for (const size of [8 ** 11 - 1, 8 ** 11, 2 ** 40 + 5]) {
       assert.strictEqual((await parsed(header("a", size))).size, size)
     }
   })
 
-  it("holds names whose record needs one more digit for its own length", async () => {
+  it("stores names whose record needs one more digit for its own length", async () => {
     for (let length = 75; length < 110; length++) {
       const path = `é${"x".repeat(length)}`
       assert.strictEqual((await parsed(header(path))).name, path)

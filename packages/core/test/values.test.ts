@@ -43,7 +43,7 @@ describe("text that UTF-8 can't carry", () => {
 
   const odd = fc.constantFrom("\ud83d", "\ude00", "\ufffd", "a")
 
-  it("gives every session ID a key of its own", () =>
+  it("never gives two session IDs one key", () =>
     fc.assert(
       fc.property(fc.array(fc.string({ unit: odd, minLength: 1, maxLength: 3 })), (some) => {
         const ids = some.filter((id) => Schema.is(SessionId)(id))
@@ -85,7 +85,7 @@ describe("memory sizes", () => {
 
 describe("users", () => {
   const valid = Schema.is(User)
-  it.each(["root", "1000", "1000:1000", "node:2147483647", "4294967296x"])("takes %s", (user) =>
+  it.each(["root", "1000", "1000:1000", "node:2147483647", "4294967296x"])("accept %s", (user) =>
     assert.isTrue(valid(user)),
   )
   it.each([

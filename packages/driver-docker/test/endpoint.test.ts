@@ -27,7 +27,7 @@ const withContext = (config: string, name: string, host: string) => {
 }
 
 describe("findEndpoint", () => {
-  it.effect("asks in the documented order, and says what won", () =>
+  it.effect("searches in the documented order, and reports the source", () =>
     Effect.gen(function* () {
       const home = yield* temporary
       withContext(join(home, ".docker"), "desk", "unix:///desk.sock")
@@ -65,7 +65,7 @@ describe("findEndpoint", () => {
     }),
   )
 
-  it.effect("finds a socket in its usual place, and passes over a broken context", () =>
+  it.effect("finds a socket in its usual place, and skips a broken context", () =>
     Effect.gen(function* () {
       const home = yield* temporary
       mkdirSync(join(home, ".docker", "run"), { recursive: true })
@@ -84,7 +84,7 @@ describe("findEndpoint", () => {
   )
 
   it.effect(
-    "takes local sockets and points elsewhere for the rest, without repeating a password",
+    "accepts local sockets, and names the other driver for the rest, without repeating a password",
     () =>
       Effect.gen(function* () {
         const path = yield* socketPathOf({ host: "unix:///a b.sock", source: "" })

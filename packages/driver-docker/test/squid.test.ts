@@ -30,13 +30,13 @@ describe("the proxy of an allow-list", () => {
     assert.strictEqual(config.at(-1), "http_access deny all")
   })
 
-  it("allows nothing where the list is empty", () => {
+  it("allows nothing with an empty list", () => {
     const config = squidConfig({ allow: [] }, "10.213.0.6")
     assert.notMatch(config, /http_access allow/)
     assert.match(config, /http_access deny all$/)
   })
 
-  it("exempts private addresses only where the policy says so, and link-local ones never", () => {
+  it("allows private addresses only when the policy does, and link-local ones never", () => {
     const policy = { allow: ["a.example"], allowAddresses: ["10.1.0.0/16"] }
     const config = squidConfig(policy, "10.213.0.6").split("\n")
     assert.include(config, "acl exempt dst 10.1.0.0/16")

@@ -159,7 +159,7 @@ describe("sandbox_apply_patch with a unified diff", () => {
     assert.deepStrictEqual(await read(box, "f"), ["x\na\ny\na\nx\na\n"])
   })
 
-  it("keeps a missing or present final line break", async () => {
+  it("follows the patch on whether a file ends with a line break", async () => {
     await using box = await openBox()
     const no = "\\ No newline at end of file"
     await write(box, { f: "a\nb" })

@@ -77,7 +77,7 @@ describe.each(tools)("the strict schema of $name", (tool) => {
 })
 
 describe("a call by the strict schema", () => {
-  it("passes variables as a list of names and values", async () => {
+  it("accepts variables as a list of names and values", async () => {
     await using toolset = createTools({ driver: memory() })
     const { sandbox_create, sandbox_exec } = toolset.byName
     const created = await sandbox_create.execute({ name: "box", image: null, memory: null })

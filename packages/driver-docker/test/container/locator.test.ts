@@ -85,7 +85,7 @@ describe("a located sandbox", () => {
     }),
   )
 
-  it.effect("takes what is written once only, since its source may be read already", () =>
+  it.effect("does not repeat a write, since its source may have been read already", () =>
     Effect.gen(function* () {
       const locator = makeStage()
       yield* usedBy(locator)

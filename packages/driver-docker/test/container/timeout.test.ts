@@ -7,7 +7,7 @@ const endpoint = "tcp://far:2376"
 const ofSeconds = (seconds: number) => deadlineOf(endpoint, { timeout: Duration.seconds(seconds) })
 
 describe("a command's deadline", () => {
-  it.effect("leaves the command its whole timeout where connecting took up to 8 seconds", () =>
+  it.effect("leaves the command its whole timeout when connecting took up to 8 seconds", () =>
     Effect.gen(function* () {
       const deadline = yield* ofSeconds(5)
       yield* deadline.before(Effect.sleep("8 seconds")).pipe(Effect.forkChild)
@@ -17,7 +17,7 @@ describe("a command's deadline", () => {
     }),
   )
 
-  it.effect("takes what connecting took longer from the command's timeout", () =>
+  it.effect("counts connecting time beyond 8 seconds against the command's timeout", () =>
     Effect.gen(function* () {
       const deadline = yield* ofSeconds(5)
       yield* TestClock.adjust("12 seconds")
@@ -45,7 +45,7 @@ describe("a command's deadline", () => {
     }),
   )
 
-  it.effect("is none where the command has no timeout", () =>
+  it.effect("is absent when the command has no timeout", () =>
     Effect.gen(function* () {
       const deadline = yield* deadlineOf(endpoint, {})
       yield* TestClock.adjust("1 hour")

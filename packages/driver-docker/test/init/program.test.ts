@@ -275,7 +275,7 @@ await onEachProgram("the client of cordon-init", (program) => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("gives an empty folder to a user", () =>
+  it.live("changes the owner of an empty folder", () =>
     Effect.gen(function* () {
       const actor = { connection: yield* connectTo(program) }
       const at = yield* folder
