@@ -28,7 +28,7 @@ const read = ({ lastUsedAt, claimedUntil, ...lease }: Entry, now: number): Lease
   claimedFor: Math.max(0, claimedUntil - now),
 })
 
-/** What a change makes of an entry, but for its token; none where the lease was used too recently. */
+/** The entry after a change, still with its old token; none where the lease was used too recently. */
 const changedBy = (entry: Entry, change: LeaseChange, now: number): Option.Option<Entry> => {
   const { phase, instanceId, terms, used, claim, unusedFor } = change
   if (unusedFor !== undefined && now - entry.lastUsedAt < unusedFor) return Option.none()

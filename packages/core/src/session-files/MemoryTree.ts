@@ -53,7 +53,7 @@ export class MemoryTree {
     this.#limit = limit
   }
 
-  /** Counts bytes, and fails where the limit leaves no place for them. */
+  /** Counts bytes; fails where they would exceed the limit. */
   take(path: string, bytes: number): Effect.Effect<void, StorageFailed> {
     return Effect.suspend(() => {
       if (this.#used + bytes > this.#limit) {
@@ -84,7 +84,7 @@ export class MemoryTree {
     return this.#nodes.get(at)
   }
 
-  /** Sets an entry whose bytes were counted by `take`; what was there is counted no longer. */
+  /** Sets an entry whose bytes `take` has counted, and releases the bytes of the entry before it. */
   replace(at: string, node: Node): void {
     this.release(weight(at, this.#nodes.get(at)))
     this.#nodes.set(at, node)

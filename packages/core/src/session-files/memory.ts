@@ -39,7 +39,7 @@ export const sessionFilesMemoryWith = (
 
 const shape = optionNames<SessionFilesMemoryOptions>({ limit: true })
 
-/** Writes a file. Its bytes are counted as they come, and no longer where it fails. */
+/** Writes a file. Its bytes are counted as they come; a failure takes them back. */
 const write = <E>(
   tree: MemoryTree,
   path: string,
@@ -68,7 +68,7 @@ const write = <E>(
       )
       yield* tree.makeDirectories(parentsOf(at))
       const now = DateTime.toDate(yield* DateTime.now)
-      // One may have been made meanwhile.
+      // Another writer may have made a folder of this name meanwhile.
       yield* refuseFolder
       tree.replace(at, {
         kind: "file",

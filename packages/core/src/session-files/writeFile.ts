@@ -27,7 +27,7 @@ const writeAll = async (handle: fs.FileHandle, chunks: ReadonlyArray<Uint8Array>
 class FileWriter {
   readonly #handle: fs.FileHandle
   #waiting: Array<Uint8Array> = []
-  /** Of what waits. */
+  /** Bytes that wait. */
   #bytes = 0
   #writing = Promise.resolve()
 
@@ -64,7 +64,7 @@ class FileWriter {
   }
 }
 
-/** What a file is to be. */
+/** A file that is to be written. */
 interface NewFile<E> {
   readonly path: string
   readonly content: Stream.Stream<Uint8Array, E>
@@ -72,7 +72,7 @@ interface NewFile<E> {
   readonly modifiedAt: Date | undefined
 }
 
-/** Writes a new file under the name of a part. */
+/** Writes the file under a temporary name. */
 const writePart = <E>(
   folder: Folder,
   part: string,
@@ -92,7 +92,7 @@ const writePart = <E>(
     }
   }).pipe(Effect.scoped)
 
-/** See `SessionFiles.write`. The file is written under another name, and renamed once it is whole. */
+/** See `SessionFiles.write`. The file gets its name once it is whole. */
 export const writeFile = <E>(
   tree: Tree,
   file: NewFile<E>,

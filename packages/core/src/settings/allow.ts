@@ -10,7 +10,7 @@ const checkAllow = (input: unknown) =>
 
 /** Reads and checks what a creation may ask for beyond the settings. */
 export const readAllow = Effect.fnUntraced(function* (input: Allow = {}) {
-  // Checked before it is read too, so that a program's mistake is told as it was made.
+  // Checked once before the environment is read too, so that an error shows what the program gave.
   const { limits = {}, egress, ...lists } = yield* checkAllow(input)
   const given = yield* Effect.all({
     runtimes: setting(lists.runtimes, names, "ALLOW_RUNTIMES", undefined),

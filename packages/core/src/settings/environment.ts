@@ -47,7 +47,9 @@ export const names = (variable: string) =>
 /**
  * A setting that the environment has as JSON. The JSON may hold secrets: no error repeats it.
  *
- * @param check checks what the program or the variable says; its subject names the one that said it
+ * @param subject names the setting in errors, where the program gives it
+ * @param name of the variable, without `CONTAINER_SANDBOX_`
+ * @param check gets `subject` or the variable's name, and the value
  */
 export const json = Effect.fnUntraced(function* <A, E, C>(
   given: unknown,

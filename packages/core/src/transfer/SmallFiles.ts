@@ -1,8 +1,8 @@
 import { Effect, Stream } from "effect"
 import type { SessionFiles, SessionFilesError, SmallFile } from "../SessionFiles.ts"
 
-// Files of this size and less are read and written several at once: each costs the disk's and the
-// thread pool's time to answer, not to carry.
+// Files of this size and less are read and written several at once: waiting for the disk and the thread pool takes
+// longer than copying their bytes.
 export const smallFile = 64 * 1024
 
 // Small files, and their bytes, that are gathered to be written together.

@@ -58,5 +58,5 @@ export const makeMeter = Effect.fnUntraced(function* (
   }
 })
 
-/** What counts a transfer. */
+/** The counters of a transfer. */
 export type Meter = Effect.Success<ReturnType<typeof makeMeter>>
