@@ -110,7 +110,7 @@ describe("wrong input from JavaScript", () => {
     assert.include(await refusal(() => read(sandbox.files.watch(".", js({ sginal: 1 })))), "signal")
   })
 
-  it("is not an option that is absent or undefined", async () => {
+  it("does not include an absent or undefined option", async () => {
     const options = js({ cwd: undefined, onStdout: undefined, signal: undefined })
     assert.strictEqual((await sandbox.run("echo x", options)).stdout, "x\n")
   })

@@ -339,7 +339,7 @@ describe("a network that fails", () => {
       ),
   )
 
-  through("because the engine restarts has the command run once, and keeps its files", () =>
+  through("together with its engine runs no command twice, and loses no file", () =>
     withSandbox((id) =>
       Effect.gen(function* () {
         const driver = yield* SandboxDriver

@@ -48,7 +48,7 @@ describe("Reading a file", () => {
     }).pipe(Effect.scoped),
   )
 
-  it.live("has exists() fail when the driver can't tell", () =>
+  it.live("answers exists(), which fails when the driver can't tell", () =>
     Effect.gen(function* () {
       const session = yield* sessionWith(() => ({
         stat: (_, path) =>

@@ -16,34 +16,39 @@ const joined = async (pieces: AsyncIterable<string>) => {
 }
 
 describe("tanstack with sandboxes of its own", () => {
-  engineTest("spawns processes that accept input, signals and aborts", async (sandboxes) => {
-    const { process } = await tanstackSandbox({ sandboxes }).create({})
-    const echo = await process.spawn(
-      "while read line; do echo got $line; done; echo end >&2; exit 4",
-    )
-    await echo.stdin.write("one\ntwo\n")
-    await echo.stdin.end()
-    const ended = await Promise.all([joined(echo.stdout), joined(echo.stderr), echo.wait()])
-    assert.deepStrictEqual(ended, ["got one\ngot two\n", "end\n", 4])
+  engineTest(
+    "spawns processes that accept input, and end by signals and aborts",
+    async (sandboxes) => {
+      const { process } = await tanstackSandbox({ sandboxes }).create({})
+      const echo = await process.spawn(
+        "while read line; do echo got $line; done; echo end >&2; exit 4",
+      )
+      await echo.stdin.write("one\ntwo\n")
+      await echo.stdin.end()
+      const ended = await Promise.all([joined(echo.stdout), joined(echo.stderr), echo.wait()])
+      assert.deepStrictEqual(ended, ["got one\ngot two\n", "end\n", 4])
 
-    const asked = await process.spawn("trap 'exit 7' INT; echo ready; while :; do sleep 0.1; done")
-    const said = asked.stdout[Symbol.asyncIterator]()
-    assert.strictEqual((await said.next()).value, "ready\n")
-    await asked.kill("SIGINT")
-    assert.strictEqual(await asked.wait(), 7)
-    for (const signal of [undefined, "SIGTERM", "SIGKILL", 9] as const) {
-      const sleeping = await process.spawn("sleep 600")
-      await sleeping.kill(signal)
-      assert.notStrictEqual(await sleeping.wait(), 0)
-    }
+      const asked = await process.spawn(
+        "trap 'exit 7' INT; echo ready; while :; do sleep 0.1; done",
+      )
+      const said = asked.stdout[Symbol.asyncIterator]()
+      assert.strictEqual((await said.next()).value, "ready\n")
+      await asked.kill("SIGINT")
+      assert.strictEqual(await asked.wait(), 7)
+      for (const signal of [undefined, "SIGTERM", "SIGKILL", 9] as const) {
+        const sleeping = await process.spawn("sleep 600")
+        await sleeping.kill(signal)
+        assert.notStrictEqual(await sleeping.wait(), 0)
+      }
 
-    const controller = new AbortController()
-    const { signal } = controller
-    const aborted = await process.spawn("sleep 600", { signal })
-    const reason = new Error("enough")
-    controller.abort(reason)
-    assert.strictEqual(await aborted.wait().catch((error: unknown) => error), reason)
-  })
+      const controller = new AbortController()
+      const { signal } = controller
+      const aborted = await process.spawn("sleep 600", { signal })
+      const reason = new Error("enough")
+      controller.abort(reason)
+      assert.strictEqual(await aborted.wait().catch((error: unknown) => error), reason)
+    },
+  )
 
   engineTest("watches a folder, and reaches the port that it was given", async (sandboxes) => {
     const { fs, process, ports } = await tanstackSandbox({ sandboxes, ports: [8000] }).create({})

@@ -62,12 +62,12 @@ describe("memory sizes", () => {
     ["1.5GB", 1.5e9],
     ["100", 100],
     [" 64k ", 65536],
-  ])("reads %s", (text, bytes) => {
+  ])("read %s", (text, bytes) => {
     assert.deepStrictEqual(parseMemory(text), Option.some(bytes))
   })
 
   it.each(["", "abc", "-1m", "1e9", "1.2.3g", "2 XiB", "99999999999999999999g", "NaN", "٣m"])(
-    "refuses %j",
+    "refuse %j",
     (text) => {
       assert.isTrue(Option.isNone(parseMemory(text)))
     },
@@ -98,7 +98,7 @@ describe("users", () => {
     "4294967296",
     "0:4294967295",
     "9".repeat(60),
-  ])("refuses %j", (user) => assert.isFalse(valid(user)))
+  ])("refuse %j", (user) => assert.isFalse(valid(user)))
 })
 
 describe("limits", () => {
@@ -162,7 +162,7 @@ describe("sandbox names and IDs", () => {
     ))
 
   it.each(["", "-a", "a-", "A", "a_b", "a/b", "..", "a\n", "a".repeat(39), "é", " a"])(
-    "refuses the name %j",
+    "refuse the name %j",
     (text) => {
       assert.isFalse(Schema.is(SandboxName)(text))
     },
@@ -176,12 +176,12 @@ describe("image references", () => {
     "127.0.0.1:5000/cordon/debian:12",
     "ghcr.io/a/b_c/d-e:v1.2.3-rc.1",
     `alpine@sha256:${"a".repeat(64)}`,
-  ])("accepts %s", (image) => {
+  ])("accept %s", (image) => {
     assert.isTrue(Schema.is(ImageReference)(image))
   })
 
   it.each(["", " ", "Ubuntu", "-v", "ubuntu:", "a b", "http://x/y", "x:y:z", "../x", "x\n"])(
-    "refuses %j",
+    "refuse %j",
     (image) => {
       assert.isFalse(Schema.is(ImageReference)(image))
     },
