@@ -1,4 +1,7 @@
-/** What Effect ships beside ours, each pair in turns in one process: medians in ms, and their ratio. */
+/**
+ * Compares Effect's own modules with ours, each pair by turns in one process: medians in ms, and
+ * their ratio.
+ */
 import { type ArchiveEntry, packArchive, unpackArchive } from "@cordon/core"
 import { Effect, Result, Stream } from "effect"
 import { Ndjson, Tar } from "effect/encoding"

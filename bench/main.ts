@@ -15,7 +15,7 @@ const { values, positionals } = parseArgs({
     quick: { type: "boolean", default: false },
     /** Instead of each benchmark's own number. */
     rounds: { type: "string" },
-    /** Only makes docs/performance.md from the results that are there. */
+    /** Only generates docs/performance.md from the existing results. */
     page: { type: "boolean", default: false },
   },
 })
@@ -58,5 +58,5 @@ if (!values.page) {
     )
   }
 }
-// What one try of each says is not worth a page.
+// A quick run has one try of each case, which is not worth a page.
 if (!values.quick) await writePage(cases)

@@ -21,7 +21,7 @@ import { rehearsedModel } from "./rehearsedModel.ts"
 const folder = await mkdtemp(join(tmpdir(), "cordon-agent-"))
 await using toolset = createTools({
   driver: process.env["CORDON_DRIVER"] === "memory" ? memory() : docker(),
-  // Where the agent's downloads go, and its uploads come from.
+  // The folder of the agent's downloads and uploads.
   files: sessionFilesDirectory(folder),
 })
 

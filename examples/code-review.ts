@@ -1,12 +1,12 @@
 /**
- * A code review: clones a repository, has a model look at its last commit and run its tests, and gives
- * you what it wrote.
+ * A code review: clones a repository, lets a model review its last commit and run its tests, and
+ * prints the review.
  *
  *     node --conditions=@cordon/source examples/code-review.ts https://github.com/you/project
  *
- * `GIT_TOKEN` lets it read a private one, `MODEL=anthropic/claude-sonnet-4.5` (with AI_GATEWAY_API_KEY)
- * makes a real model do it. Without a URL it serves a repository of its own, which a model that knows
- * it by heart reviews.
+ * `GIT_TOKEN` gives access to a private repository. `MODEL=anthropic/claude-sonnet-4.5` (with
+ * AI_GATEWAY_API_KEY) uses a real model. Without a URL it serves a sample repository, which a
+ * scripted model reviews.
  */
 import { randomUUID } from "node:crypto"
 import { mkdtemp } from "node:fs/promises"

@@ -22,7 +22,7 @@ await using sandboxes = createSandboxes({
 })
 await using sandbox = await sandboxes.create({ limits: { memory: "256MiB", cpus: 0.5 } })
 
-// What a model would write: here a bar chart in SVG, with nothing but awk.
+// A program that a model could write: a bar chart in SVG, with nothing but awk.
 const plot = `awk -F, '
   NR > 1 { value[NR - 1] = $2; count = NR - 1; if ($2 > most) most = $2; sum += $2 }
   END {

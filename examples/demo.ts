@@ -1,10 +1,10 @@
 /**
- * A short coding session through the eight agent tools, as a model would have it.
+ * A short coding session through the eight agent tools, as a model would run it.
  *
  *     node --conditions=@cordon/source examples/demo.ts
  *
- * It runs on a Docker Engine where one answers that has an image for it or can pull one, otherwise on
- * the in-memory driver, and ends with exit code 1 if any step did not give what it should.
+ * It runs on a Docker Engine if one answers and has or can pull an image, otherwise on the
+ * in-memory driver. It ends with exit code 1 if a step gives an unexpected result.
  */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -37,7 +37,7 @@ const inputs = {
 }
 const report = "fig,3\npear,6.5\nplum,1\n"
 
-/** What a step must give: words that the model has to read, or the tag of an error. */
+/** The expected result of a step: words in the model's text, or the tag of an error. */
 interface Expected {
   readonly text?: string
   readonly error?: string

@@ -1,10 +1,10 @@
-/** What the demo runs on: an engine, with an image that it has or can pull; otherwise memory. */
+/** Chooses the demo's driver: an engine with an image that it has or can pull, otherwise memory. */
 import { type CordonError, createSandboxes, type SandboxDriver } from "@cordon/core"
 import { DockerEngine, docker, findEndpoint, localEngine } from "@cordon/driver-docker"
 import { memory } from "@cordon/driver-memory"
 import { Effect, type Layer } from "effect"
 
-/** What is asked of the machine. */
+/** The questions to the machine. */
 export interface Machine {
   /** The image that the demo would take. */
   readonly wanted: string
@@ -16,7 +16,7 @@ export interface Machine {
   readonly trial: (image: string) => Promise<void>
 }
 
-/** What the demo runs on, and why; in memory where there is no image. */
+/** The demo's driver, and the reason; in memory if there is no image. */
 export interface Choice {
   readonly image: string | undefined
   readonly why: string
@@ -85,7 +85,7 @@ const machine = (wanted: string): Machine => ({
   },
 })
 
-/** What the demo runs on, with the reason in a line. */
+/** Chooses the demo's driver, with the reason in one line. */
 export const chooseDriver = async (
   wanted: string,
 ): Promise<{

@@ -29,7 +29,7 @@ const program = Effect.gen(function* () {
   yield* Console.log(`a failure is a value: exit code ${result.exitCode}`)
 }).pipe(Effect.scoped)
 
-// One line swaps what the sandboxes run on.
+// One line changes the driver of the sandboxes.
 const driver = process.env["CORDON_DRIVER"] === "memory" ? memory.layer() : docker.layer()
 
 await Effect.runPromise(Effect.provide(program, Layer.provide(Sandboxes.layer(), driver)))

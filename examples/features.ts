@@ -1,5 +1,5 @@
-// What a sandbox can do beyond commands and single files. Needs Docker.
-// Run: node --conditions=@cordon/source examples/features.ts
+// Features of a sandbox beyond commands and single files. Needs Docker. Run: node
+// --conditions=@cordon/source examples/features.ts
 import { createSandboxes, type SandboxStats } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 
@@ -28,7 +28,7 @@ for (const { path, kind } of await sandbox.files.list(".", { depth: 2 })) {
 const { matches } = await sandbox.files.search("needle", { include: "*.txt" })
 for (const { path, line, text } of matches) console.log(`${path}:${line}: ${text}`)
 
-// What changes in a folder, as it does. Leaving the loop ends it.
+// Watches a folder. Leaving the loop ends the watch.
 for await (const event of sandbox.files.watch("out", { interval: 200 })) {
   if (event._tag === "Ready") {
     await sandbox.files.write("out/c.txt", "new")
@@ -107,7 +107,7 @@ await sandboxes.snapshots.remove("prepared")
   console.log(await sandbox.files.exists("out"), await attempt.files.exists("out"))
 }
 
-// What it uses, beside its limits, and the cores that it keeps busy between two readings.
+// Its usage beside its limits, and the number of busy cores between two readings.
 const { memory = 0 } = await sandbox.stats()
 console.log(memory < sandbox.info.limits.memory ? "memory is left" : "no memory is left")
 let last: SandboxStats | undefined
@@ -121,7 +121,7 @@ for await (const stats of sandbox.watchStats({ every: 200 })) {
   last = stats
 }
 
-// Paused, it keeps its processes and what they hold in memory, and takes no CPU time.
+// A paused sandbox keeps its processes and their memory, and uses no CPU time.
 await sandbox.pause()
 console.log((await sandbox.inspect()).status)
 await sandbox.resume()

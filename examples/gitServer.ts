@@ -13,7 +13,7 @@ import { pipeline } from "node:stream/promises"
 export interface GitServerOptions {
   /** A folder with bare repositories. */
   readonly root: string
-  /** Who may read what is below `/private/`. */
+  /** The user who may read everything below `/private/`. */
   readonly username: string
   readonly password: string
   /** Speaks TLS with this certificate. */

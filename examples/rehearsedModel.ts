@@ -1,4 +1,4 @@
-/** A model that knows one task by heart: what a real one might do, mistake and all. */
+/** A scripted model for one task. It does what a real one might do, including a mistake. */
 import { MockLanguageModelV4 } from "ai/test"
 
 export type Answer = Awaited<ReturnType<MockLanguageModelV4["doGenerate"]>>

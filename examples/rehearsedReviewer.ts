@@ -1,4 +1,4 @@
-/** A model that reviews the sample repository: what it writes is what the sandbox told it. */
+/** A scripted model that reviews the sample repository. Its text comes from the sandbox's answers. */
 import { MockLanguageModelV4 } from "ai/test"
 import { type Answer, calling, saying } from "./rehearsedModel.ts"
 

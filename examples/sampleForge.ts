@@ -1,4 +1,4 @@
-/** A forge of one repository, for who has none at hand: its last commit is not as good as it says. */
+/** A sample forge with one repository. Its last commit is worse than its message claims. */
 import { execFileSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
@@ -41,7 +41,7 @@ export const startSampleForge = async () => {
   const server = await startGitServer({ root: folder, username: "x-access-token", password: token })
   return {
     token,
-    /** As the sandbox sees it, whose network leads out by way of this machine (on Linux). */
+    /** The URL for the sandbox, whose network goes out through this machine (on Linux). */
     urlFor: async (sandbox: PromiseSandbox) => {
       const { stdout } = await sandbox.run("cat /proc/net/route")
       const gateway = /^\S+\t00000000\t([0-9A-F]{8})\t/m.exec(stdout)?.[1] ?? ""

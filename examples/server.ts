@@ -21,7 +21,7 @@ const toolsOf = (user: string): PromiseToolset => {
   return tools
 }
 
-/** Who asks, by whatever your server knows its users by; never by what they say of themselves. */
+/** The user of a request, from your server's own authentication; never from the user's own claims. */
 const userOf = (authorization = "") => authorization.replace("Bearer token-of-", "")
 
 const server = createServer(async (request, response) => {

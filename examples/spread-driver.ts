@@ -26,7 +26,7 @@ export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDr
         Effect.map(Effect.forEach(drivers, f, { concurrency: "unbounded" }), Arrays.flatten)
 
       return SandboxDriver.of({
-        // What all of them have: nobody knows yet where a sandbox will go.
+        // The capabilities that all hosts share, since the host of a sandbox is not known yet.
         capabilities: Effect.map(
           Effect.forEach(drivers, (driver) => driver.capabilities),
           (all) => ({

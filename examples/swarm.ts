@@ -13,7 +13,7 @@ const managers = process.argv.slice(2)
 const directory = process.env["DOCKER_CERT_PATH"]
 await using sandboxes = createSandboxes({
   driver: dockerSwarm({ managers, ...(directory === undefined ? {} : { tls: { directory } }) }),
-  // What a node promises to a sandbox counts towards where the next one goes.
+  // The limits count as reservations, which decide the node of the next sandbox.
   limits: { memory: "64MiB", cpus: 0.1 },
   network: "none",
 })

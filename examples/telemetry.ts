@@ -10,7 +10,7 @@ import { Effect, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Otlp } from "effect/observability"
 
-// Everything that a name is given to, in whatever depth of a request.
+// All names in a request, at any depth.
 const namesIn = (value: unknown): Array<string> =>
   typeof value !== "object" || value === null
     ? []

@@ -32,7 +32,7 @@ const commands = {
   mutate: ["pnpm", ["exec", "stryker", "run"]],
 }
 
-/** Runs a program to its end; what a quiet one printed is shown only where it failed. */
+/** Runs a program to its end. With `quiet`, its output is shown only if it fails. */
 const run = (program, args, { quiet = false, env = process.env } = {}) => {
   const { status, error, stdout, stderr } = spawnSync(program, args, {
     cwd: root,

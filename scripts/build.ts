@@ -1,6 +1,7 @@
-// Builds what is published: types by tsc; then, for each entry of a package, one file of JavaScript, with
-// what entries share in others. A program that imports a package loads a few files then, and of effect
-// only the modules that are used. The `cordon` command holds all that it needs.
+// Builds the published packages: types by tsc, then one JavaScript file for each entry of a
+// package, with shared code in further files. So a program that imports a package loads only a few
+// files, and only the modules of effect that are used. The `cordon` command contains everything
+// that it needs.
 import { readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { buildPackage } from "./build/package.ts"

@@ -1,6 +1,7 @@
-// Installs the packed tarballs into empty projects, as users do, from a registry of their own: types
-// resolve whatever `moduleResolution` a project has, a program runs on each Node that we support, what
-// `cordon init` writes and what the first page says works word for word, and nothing grows unseen.
+// Installs the packed tarballs from a local registry into empty projects, as users do. Checks that
+// types resolve with every `moduleResolution`, that a program runs on each supported Node, that the
+// files of `cordon init` and the commands of the first page work word for word, and that no package
+// grows unnoticed.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
@@ -61,7 +62,7 @@ const install = async (packages: ReadonlyArray<Packed>, env: NodeJS.ProcessEnv) 
     private: true,
     type: "module",
     dependencies: {
-      // npm asks our registry for what is in our scope only.
+      // npm asks our registry only for packages of our scope.
       ...Object.fromEntries(
         packages.map(({ name, version, file }) => [
           name,
@@ -126,7 +127,7 @@ try {
     NPM_CONFIG_USERCONFIG: registry.npmrc,
     // A reader says yes where npx asks whether it may install.
     npm_config_yes: "true",
-    // What one project has fetched the next one need not ask for again.
+    // Later projects reuse the packages that an earlier one fetched.
     npm_config_prefer_offline: "true",
   }
   const folder = await install(packages, env)
@@ -140,7 +141,7 @@ try {
   )
   await tryStarters({ project: folder, work, env, npmrc: registry.npmrc, noEngine, oldNode })
   if (noEngine === undefined) {
-    // The page speaks of Node 24, whatever Node this is.
+    // The page assumes Node 24, so this does not use the current Node.
     const bin = join(work, "node-24", "node_modules", ".bin")
     const reader = { ...env, PATH: `${bin}${delimiter}${process.env["PATH"]}` }
     await walk("docs/getting-started.md", join(work, "newcomer"), reader)

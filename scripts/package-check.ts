@@ -1,12 +1,13 @@
-// Packs each package as it would be published and checks the tarballs: what they export resolves,
-// has types, and is what package.json says (publint, are-the-types-wrong); its README leads nowhere else.
+// Packs each package as it would be published and checks the tarballs: the exports resolve, have
+// types, and match package.json (publint, are-the-types-wrong), and the README links to no file
+// outside the package.
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { deadLinks } from "./install/links.ts"
 import { packAll, root, run } from "./install/pack.ts"
 
-/** Fails where the packed README has a link to what is not in the package. */
+/** Fails if the packed README links to a file that is not in the package. */
 const checkReadme = async (tarball: string) => {
   const list = await run("tar", ["-tzf", tarball], root)
   const files = new Set(list.split("\n").map((path) => path.replace(/^package\//, "")))

@@ -11,7 +11,7 @@ const until = async (ready: () => Promise<boolean>) => {
   while (!(await ready())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
-/** How many containers and networks of a kind the engine has. */
+/** The number of containers or networks of a kind on the engine. */
 const counted = async (stage: Stage, path: string, label: string) => {
   const filters = encodeURIComponent(JSON.stringify({ label: [label] }))
   const found: ReadonlyArray<{ State?: string }> = JSON.parse(
@@ -20,7 +20,7 @@ const counted = async (stage: Stage, path: string, label: string) => {
   return found.filter(({ State }) => State === undefined || State === "running").length
 }
 
-/** What waits for a sandbox: where the engine lists it, and by which label. */
+/** Things made ahead: the engine's list of them, and their label. */
 type Ahead = readonly [path: string, label: string]
 const container: Ahead = ["/containers/json", "dev.cordon.ahead"]
 const network: Ahead = ["/networks", "dev.cordon.spec"]
@@ -28,7 +28,7 @@ const network: Ahead = ["/networks", "dev.cordon.spec"]
 interface Creation {
   readonly warmPool?: WarmPoolOptions
   readonly ahead?: Ahead
-  /** How many are made at once. */
+  /** How many are made at the same time. */
   readonly count?: number
   readonly runtime?: Runtime
 }

@@ -15,7 +15,7 @@ const commands = 200
 const exit = ExecEvent.Exit({ exitCode: 0, timedOut: false, oomKilled: false, restarted: false })
 const answer = Stream.make(ExecEvent.Stdout({ bytes: new TextEncoder().encode("hello\n") }), exit)
 
-/** A driver whose commands end as they begin: what is left is ours. */
+/** A driver whose commands end at once: the measured time is Cordon's own. */
 const instant = Layer.effect(
   SandboxDriver,
   Effect.map(SandboxDriver, (driver) => SandboxDriver.of({ ...driver, exec: () => answer })),

@@ -1,7 +1,7 @@
 import type { DockerOptions } from "@cordon/driver-docker"
 import type { Case } from "../harness/Case.ts"
 
-// What build tools do: as many jobs at once as the machine seems to have cores.
+// Like a build tool: as many parallel jobs as the machine seems to have cores.
 const build = "seq 16 | xargs -P \"$(nproc)\" -n 1 perl -e '$sum += $_ for 1 .. 2e6'"
 
 export const parallelBuild: Case = {

@@ -9,7 +9,7 @@ import type { Stage } from "../harness/stage.ts"
 
 const small = { network: "none", limits: { memory: "64MiB", cpus: 0.1, pids: 64 } } as const
 
-/** How many sessions the subjects have; the last is ours, and what it is compared with come first. */
+/** The numbers of sessions. The last one is the result, and the others are the comparison. */
 const countsOf = ({ quick }: Stage) => (quick ? [1, 5, 20] : [1, 10, 100, 1000])
 
 const nameOf = (count: number, counts: ReadonlyArray<number>) =>
@@ -42,7 +42,7 @@ const nextSession = async (sandboxes: PromiseSandboxes, { time }: Stopwatch) => 
   await session.close()
 }
 
-/** Sandboxes with so many sessions less one, of which each has used the driver. */
+/** Sandboxes with one session less than this number. Each session has used the driver. */
 const crowd = async (
   sandboxes: PromiseSandboxes,
   count: number,

@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, "../..")
 const node = (args: ReadonlyArray<string>, cwd = root) =>
   promisify(execFile)(process.execPath, args, { cwd })
 
-/** Packages as they are published: built anew, so that what is measured is what the sources say. */
+/** Builds the packages as published, so that the measurement is of the current sources. */
 const build = () => node(["scripts/build.ts"])
 
 const importing = (name: string, module?: string): Subject => ({
@@ -49,7 +49,7 @@ const ps: Case = {
   about: "Processor time, Node's own start included, of the command as it is published.",
   unit: "ms",
   rounds: 20,
-  // The first one compiles, and keeps what it compiled.
+  // The first run compiles and fills the compile cache.
   warmUp: 2,
   targets: [{ value: 250 }],
   subjects: async () => {

@@ -12,7 +12,7 @@ type Options = Pick<CreateSandboxesOptions, "limits"> & {
   readonly warmPool?: number
 }
 
-// What is promised to 40 sandboxes must fit two nodes of two cores.
+// The reservations of 40 sandboxes must fit on two nodes of two cores.
 const small = { limits: { cpus: 0.05, memory: "32MiB", pids: 32 } } as const
 
 /** A swarm of three engines on this machine, and one of these engines by itself, both over mutual TLS. */
@@ -34,7 +34,7 @@ const bothWays =
     return subjectsOf(stage, stack, drivers, way(stage, cluster), options)
   }
 
-/** How many containers wait that were made ahead, on all nodes. */
+/** The number of containers in warm pools on all nodes. */
 const ahead = async ({ nodes }: Cluster) => {
   const all = await Promise.all(nodes.map(({ engine }) => engine.listContainers()))
   return all
@@ -58,7 +58,7 @@ const warm =
     await (await create()).remove()
     return async ({ time }) => {
       while ((await ahead(cluster)) < 2) await setTimeout(50)
-      // What was just made is being connected to.
+      // The pool still connects to its newest containers.
       await setTimeout(1000)
       await (await time(create)).remove()
     }

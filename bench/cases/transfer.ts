@@ -44,7 +44,7 @@ const manyFiles = async (stage: Stage): Promise<string> => {
   return path
 }
 
-/** A sandbox to transfer from and to, and what takes away what a try left in it. */
+/** A sandbox for transfers, and a clean-up after each try. */
 const destination = async (stage: Stage, stack: AsyncDisposableStack) => {
   const sandbox = stack.use(await stage.sandboxes(stack).create({ workdir: "/workspace" }))
   const { instanceId } = sandbox.info

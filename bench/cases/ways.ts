@@ -7,7 +7,7 @@ import {
 import type { Stopwatch, Subject } from "../harness/Case.ts"
 import type { Stage } from "../harness/stage.ts"
 
-/** What is done with the sandboxes of a driver, whichever it is. */
+/** An operation on the sandboxes of any driver. */
 export type Way = (sandboxes: PromiseSandboxes) => Promise<Subject["run"]>
 
 /** The same with each of some drivers. */

@@ -1,15 +1,15 @@
 import type { Runtime } from "@cordon/core"
 import type { Stage } from "./stage.ts"
 
-/** What a try is measured with. */
+/** The stopwatch of a try. */
 export interface Stopwatch {
-  /** Goes around the part that counts: what is before and after it is free. Milliseconds. */
+  /** Measures the wrapped part in milliseconds. The code before and after it does not count. */
   readonly time: <A>(f: () => Promise<A>) => Promise<A>
   /** A sample in the case's unit that is no time. */
   readonly record: (value: number) => void
 }
 
-/** One of those who are compared. */
+/** One of the compared subjects. */
 export interface Subject {
   /** `cordon`, `dockerode`, `docker`, `testcontainers`, `raw`, or one of ours with more behind it. */
   readonly name: string
@@ -17,7 +17,7 @@ export interface Subject {
   readonly run: (stopwatch: Stopwatch) => Promise<void>
 }
 
-/** What is to be reached, of medians. */
+/** The target for medians. */
 export type Target =
   /** The subject's divided by the peer's. */
   | { readonly subject?: string; readonly peer: string; readonly ratio: number }
@@ -31,12 +31,12 @@ export interface Case {
   /** As given on the command line. */
   readonly name: string
   readonly title: string
-  /** What is measured and how to read it, for the page: a paragraph or two of Markdown. */
+  /** What is measured and how to read it: a paragraph or two of Markdown for the page. */
   readonly about: string
   readonly unit: "ms" | "MiB" | "KiB" | "descriptors"
-  /** How much one try does, where a rate says more than a time. */
+  /** The amount of work of one try, if a rate says more than a time. */
   readonly work?: (quick: boolean) => { readonly amount: number; readonly unit: string }
-  /** Which runtime it needs, where not every engine has it. */
+  /** The runtime that the case needs, if not every engine has it. */
   readonly runtime?: Runtime
   /** Why it can't be measured here; undefined where it can. */
   readonly lack?: string | undefined
@@ -44,10 +44,10 @@ export interface Case {
   readonly rounds: number
   /** Tries in a row that make up a turn; one where absent. */
   readonly series?: number
-  /** Milliseconds before each try, for what the last one left to the engine to be done; none where absent. */
+  /** Milliseconds before each try, in which the engine finishes the work of the last one. Default: none. */
   readonly pause?: number
   readonly warmUp: number
   readonly targets?: ReadonlyArray<Target>
-  /** Makes ready; what the stack holds is taken away afterwards. */
+  /** Prepares the subjects. The stack is disposed afterwards. */
   readonly subjects: (stage: Stage, stack: AsyncDisposableStack) => Promise<ReadonlyArray<Subject>>
 }

@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm"
 setFlagsFromString("--expose-gc")
 const collectGarbage: () => void = runInNewContext("gc")
 
-/** Bytes that the program holds, after what is unreachable is gone. */
+/** The bytes that the program holds after garbage collection. */
 export const held = async (): Promise<number> => {
   for (let n = 0; n < 3; n++) {
     collectGarbage()

@@ -36,7 +36,7 @@ const tryOnce = async (subject: Subject): Promise<number> => {
   return sample
 }
 
-/** How a target was met; nothing where its peer is not on this machine. */
+/** Whether a target was met; nothing if its peer is not on this machine. */
 const judge = (
   target: Target,
   summaries: Readonly<Record<string, Summary>>,
@@ -60,8 +60,8 @@ const judge = (
 }
 
 /**
- * Measures the subjects of a case side by side: round by round, each has its turn, so that whatever
- * slows the machine for a while slows all of them. The first rounds only warm up.
+ * Measures the subjects of a case side by side. In each round every subject has its turn, so that a
+ * temporary slowdown of the machine affects all. The first rounds only warm up.
  */
 export const measure = async (benchmark: Case, stage: Stage): Promise<Result> => {
   await using stack = new AsyncDisposableStack()

@@ -1,7 +1,7 @@
 import type { Result } from "./measure.ts"
 import { round } from "./text.ts"
 
-/** What the first page tells, and in whose words. */
+/** The results on the first page, with their titles. */
 const rows: ReadonlyArray<readonly [name: string, title: string]> = [
   ["create-cold", "Create a sandbox and run its first command"],
   ["create-warm", "The same from a warm pool"],

@@ -14,9 +14,9 @@ import { defaultRuntimeNames } from "@cordon/driver-docker/sandbox"
 import { Effect } from "effect"
 import { RawEngine } from "../peers/RawEngine.ts"
 
-/** What every case has at hand. */
+/** The resources of every case. */
 export interface Stage {
-  /** Whether it only has to be shown that the benchmarks run. */
+  /** Whether this run only shows that the benchmarks work. */
   readonly quick: boolean
   /** Rounds that count, where not each benchmark's own number of them. */
   readonly rounds: number | undefined
@@ -24,11 +24,11 @@ export interface Stage {
   readonly socketPath: string
   readonly host: string
   readonly runtimes: ReadonlyArray<Runtime>
-  /** What the engine calls a runtime. */
+  /** The engine's name of a runtime. */
   readonly runtimeName: (runtime: Runtime) => string
-  /** A folder of this run, and session storage for those who transfer. */
+  /** A folder for this run; also the session storage of cases that transfer files. */
   readonly folder: string
-  /** Whether there is a `docker` command to compare with. */
+  /** Whether there is a `docker` command for comparison. */
   readonly hasCli: boolean
   readonly raw: RawEngine
   /** Sandboxes of a session of their own, as a program makes them, until the stack is disposed. */

@@ -1,4 +1,4 @@
-// How others make a container on a network of its own and run `true` in it.
+// Other ways to make a container on its own network and run `true` in it.
 import Docker from "dockerode"
 import type { Stopwatch, Subject } from "../harness/Case.ts"
 import type { Stage } from "../harness/stage.ts"
@@ -99,7 +99,7 @@ const testcontainersCreation = (stage: Stage): Subject => ({
   },
 })
 
-/** Everybody who is on this machine. */
+/** All peers that are installed on this machine. */
 export const creations = (stage: Stage): ReadonlyArray<Subject> => [
   rawCreation(stage),
   dockerodeCreation(stage),

@@ -23,7 +23,7 @@ export const sandboxSpec = (stage: Stage): SandboxSpec => ({
   env: {},
 })
 
-/** What the engine is asked for to get what one sandbox is: a network and a container of ours. */
+/** The plain engine calls for one sandbox: a network and a container like ours. */
 export const rawSandbox = (stage: Stage) => {
   const { raw } = stage
   return {

@@ -1,7 +1,7 @@
 import { Effect, FileSystem, Path } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 
-/** Mends a program until its test passes. It runs on whatever machine its layers are of. */
+/** Fixes a program until its test passes. It runs on the machine of its layers. */
 export const mend = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path

@@ -26,7 +26,7 @@ const entries = readdirSync(join(root, "packages")).flatMap((folder) => {
       : [{ file: join(base, target["@cordon/source"]), name: name + path.slice(1) }],
   )
 })
-/** What TypeDoc calls the module of a source file. */
+/** TypeDoc's name of a source file's module. */
 const moduleOf = (file: string) => relative(root, file).replace(/(?:\/index)?\.ts$/, "")
 const names = new Map(entries.map(({ file, name }) => [moduleOf(file), name]))
 

@@ -23,11 +23,11 @@ const entriesOf = ({ exports, sideEffects }: Manifest) => [
   ...Object.values(exports).flatMap((entry) =>
     typeof entry === "string" ? [] : [entry["@cordon/source"]],
   ),
-  // What does something when it is imported stays a file of its own, which package.json can name.
+  // Modules with side effects stay files of their own, so that package.json can name them.
   ...(sideEffects === false ? [] : sideEffects.filter((path) => path.startsWith("./src/"))),
 ]
 
-/** `import { Effect } from "effect"` loads all of effect; this loads what is named. */
+/** `import { Effect } from "effect"` loads all of effect. This plugin loads only the named modules. */
 const namedModules: Plugin = {
   name: "named-modules-of-effect",
   renderChunk: (code) => ({

@@ -1,8 +1,8 @@
 import { posix } from "node:path"
 
 /**
- * The links of a Markdown page that lead nowhere for somebody who has only these files: paths to other
- * files. Whole addresses are not asked.
+ * The dead links of a Markdown page for somebody who has only these files: paths to other files.
+ * Full URLs are not requested.
  */
 export const deadLinks = (
   page: string,

@@ -5,7 +5,7 @@ import { promisify } from "node:util"
 
 export const root = join(import.meta.dirname, "../..")
 
-/** What a program prints; its failure tells all that it said. */
+/** Runs a program and returns its output. A failure includes the whole output. */
 export const run = async (
   program: string,
   args: ReadonlyArray<string>,

@@ -1,4 +1,4 @@
-/** What npm calls a repository, for the address that git has; undefined for what is no public host. */
+/** npm's form of a repository for git's address; undefined unless it is on a public host. */
 export const repositoryOf = (remote: string): string | undefined => {
   const [, host, path] =
     /^(?:https:\/\/|ssh:\/\/git@|git@)([\w.-]+\.[a-z]+)[:/]([\w./-]+?)(?:\.git)?\/?$/.exec(

@@ -49,7 +49,7 @@ interface Size {
   readonly installed: number
 }
 
-/** What comes along with each package, itself included; effect, which all need, left out. */
+/** The size of each package with its dependencies, without effect, which all need. */
 export const weigh = (packed: ReadonlyArray<Packed>, folder: string): ReadonlyArray<Size> => {
   const { packages } = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8"))
   return packed.map(({ name, file }) => {
@@ -76,14 +76,14 @@ const rowOf = ({ name, packed, brings, installed }: Size) =>
 
 const row = /^\| `(\S+)` \| (\d+) kB \| (\d+) \| ([\d.]+) MB \|$/gm
 
-/** What may come on top of what the page tells, before somebody has to look. */
+/** The allowed growth beyond the sizes on the page, before somebody has to check. */
 const budget = {
   packed: (told: number) => told * 1.25 + 10,
   brings: (told: number) => told * 1.1 + 2,
   installed: (told: number) => told * 1.25 + 0.5,
 } as const
 
-/** The sizes that have outgrown what the page tells by more than the budget. */
+/** The sizes that exceed those on the page by more than the budget. */
 export const outgrown = (sizes: ReadonlyArray<Size>, text: string): ReadonlyArray<string> => {
   const told = new Map<string, Size>(
     [...text.matchAll(row)].map(([, name = "", packed, brings, installed]) => [

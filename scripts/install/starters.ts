@@ -3,7 +3,7 @@ import { copyFileSync } from "node:fs"
 import { join } from "node:path"
 import { run } from "./pack.ts"
 
-/** A program that installs packages and starts what a package says. */
+/** A package manager: installs packages and runs scripts. */
 export interface Manager {
   readonly name: string
   readonly program: string
@@ -15,7 +15,7 @@ const npm: Manager = {
   program: "npm",
   install: ["install", "--no-audit", "--no-fund", "--loglevel=error"],
 }
-// Neither asks for a lockfile that nobody has written yet, as they would in CI.
+// Neither requires an existing lockfile, as they would in CI.
 const pnpm: Manager = {
   name: "pnpm",
   program: "pnpm",
@@ -25,7 +25,7 @@ const bun = (program: string): Manager => ({ name: "bun", program, install: ["in
 
 const primes = /primes: 2 3 5 7 11 13 17 19 23 29\nexit code 1: .*missing\.txt.*\n$/
 
-/** What each starter prints in the end. */
+/** The last output of each starter. */
 const printed = {
   plain: primes,
   effect: primes,
@@ -52,7 +52,7 @@ const mustSay = (said: string, words: string, who: string) => {
   if (!said.includes(words)) throw new Error(`${who} does not say "${words}", but\n${said}`)
 }
 
-/** The one line that somebody gets whose Node is too old. */
+/** The one-line error on a Node that is too old. */
 export const refusesOldNode = async (
   node: string,
   project: string,
@@ -70,11 +70,11 @@ export const refusesOldNode = async (
   console.log(`ok refuses Node ${version} in a line`)
 }
 
-/** Where the starters are tried, and with what. */
+/** Options for trying the starters. */
 export interface StarterOptions {
   /** A project that has the `cordon` command. */
   readonly project: string
-  /** Where the starters go. */
+  /** The folder for the starters. */
   readonly work: string
   readonly env: NodeJS.ProcessEnv
   /** The npmrc that finds our packages. */
@@ -89,7 +89,7 @@ const tryStarter = async (template: Template, manager: Manager, options: Starter
   const title = `cordon init --template ${template} with ${manager.name}`
   const folder = join(work, `${template}-${manager.name}`)
   await run("npx", ["cordon", "init", folder, "--template", template], project)
-  // Not every one of them knows of an npmrc elsewhere.
+  // Not every package manager reads an npmrc from another place.
   copyFileSync(options.npmrc, join(folder, ".npmrc"))
   await run(manager.program, manager.install, folder, env)
   if (noEngine === undefined) {

@@ -4,8 +4,8 @@ import { blocksOf, root } from "../../test/docs/blocks.ts"
 import { run } from "./pack.ts"
 
 /**
- * Does what a page says, word for word, as somebody does who reads it in an empty folder: types its
- * commands into one shell, makes the files that it names, and sees the output that it shows.
+ * Follows a page word for word in an empty folder, as a reader would: types its commands into one
+ * shell, makes the files that it names, and checks the output that it shows.
  */
 export const walk = async (page: string, folder: string, env: NodeJS.ProcessEnv): Promise<void> => {
   mkdirSync(folder)

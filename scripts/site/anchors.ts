@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { join, posix } from "node:path"
 
-/** Links within the site whose page or heading is not there; VitePress looks at pages in Markdown alone. */
+/** Links within the site to a missing page or heading. VitePress itself checks only pages in Markdown. */
 export const deadAnchors = (
   folder: string,
   files: ReadonlyArray<string>,

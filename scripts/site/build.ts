@@ -1,5 +1,5 @@
-// Writes the API reference, and the site of all documentation to .site/dist. Fails on a link that leads nowhere, and
-// on whatever the API reference fails on.
+// Writes the API reference, and the site of all documentation to .site/dist. Fails on a dead link,
+// and on every failure of the API reference.
 import { execFileSync } from "node:child_process"
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -43,7 +43,7 @@ const item = (file: string, text = titleOf(pages.get(file)?.markdown ?? "", file
   text,
   link: `/${file.replace(/index\.md$/, "").replace(/\.md$/, ".html")}`,
 })
-// A page for each module; what is in a module is listed on its page.
+// One page for each module, which lists the module's members.
 const modules = [...pages.keys()]
   .filter((file) => /^docs\/api\/(?!.*\/namespaces\/).+\/index\.md$/.test(file))
   .sort()

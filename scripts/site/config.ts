@@ -14,7 +14,10 @@ const slugify = (heading: string) =>
     .replaceAll(/[^\p{L}\p{N}_\s-]/gu, "")
     .replaceAll(" ", "-")
 
-/** A picture keeps a width at which its words can be read, and scrolls; cells of tables are closer together. */
+/**
+ * On narrow screens a picture keeps a readable width and scrolls, and the cells of tables are
+ * closer together.
+ */
 const narrowScreens = `@media (max-width: 640px) {
   .vp-doc p:has(> img) { overflow-x: auto }
   .vp-doc p > img { max-width: none; width: 640px }

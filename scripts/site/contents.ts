@@ -1,4 +1,4 @@
-// The order in which a reader asks.
+// The parts, in the order of a reader's questions.
 export interface Part {
   readonly title: string
   /** By their names on the site. */

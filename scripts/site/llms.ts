@@ -8,7 +8,7 @@ const aboutOf = (markdown: string): string => {
   return /^.*?[.:](?= |$)/.exec(plain)?.[0].replace(/:$/, ".") ?? plain
 }
 
-/** What `llms.txt` (https://llmstxt.org) has: every page of the contents, by its Markdown. */
+/** The content of `llms.txt` (https://llmstxt.org): links to the Markdown of every page. */
 export const llmsTxt = (
   contents: ReadonlyArray<Part>,
   pages: ReadonlyMap<string, Page>,

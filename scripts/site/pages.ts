@@ -4,9 +4,9 @@ import { join, posix } from "node:path"
 
 export const root = join(import.meta.dirname, "../..")
 
-/** What a path of the repository is on the site. */
+/** The page on the site for a path of the repository. */
 export interface Page {
-  /** Where its Markdown is, below the site's root. */
+  /** The path of its Markdown, below the site's root. */
   readonly file: string
   readonly markdown: string
 }
@@ -49,7 +49,7 @@ const textOf = (path: string): string => {
   return existsSync(join(root, readme)) ? read(readme) : listOf(path)
 }
 
-/** Changes what is no code. */
+/** Changes only the text outside of code. */
 const inProse = (markdown: string, change: (prose: string) => string): string =>
   markdown
     .split(/(^ *(`{3,}).*\n[\s\S]*?^ *\2 *$|``[^`]+``|`(?:[^`\n]|\n(?!\n))+`)/gm)

@@ -4,7 +4,7 @@ import { unsupportedNode } from "@cordon/core/node"
 
 const reason = unsupportedNode()
 if (reason === undefined) {
-  // Compiling takes half of a short command's time: Node keeps what it compiled.
+  // Compiling takes half of a short command's time, so Node caches compiled code.
   module.enableCompileCache()
   const { main } = await import("./main.ts")
   main()

@@ -1,6 +1,6 @@
 import { type Command, Completions } from "effect/cli"
 
-// What follows their first operand belongs to a command in the sandbox, as with docker.
+// Arguments after their first operand belong to a command in the sandbox, as with docker.
 const takesCommand = new Set(["exec", "run"])
 
 // Flags of Effect's own that have a value; descriptors do not tell of them.
@@ -15,7 +15,7 @@ const flagsWithValue = ({ flags }: Completions.CommandDescriptor): ReadonlyMap<s
       .flatMap(({ name, aliases }) => [name, ...aliases].map((alias) => [alias, name] as const)),
   ])
 
-/** Letters after one dash, of which the first that has a value takes what is left: `-itu root`, `-eA=1`. */
+/** Splits letters after one dash. The first letter that has a value takes the rest: `-itu root`, `-eA=1`. */
 const splitLetters = (
   argument: string,
   withValue: ReadonlyMap<string, string>,
@@ -25,7 +25,7 @@ const splitLetters = (
   const at = letters.findIndex((letter) => letter === "=" || withValue.has(letter))
   const long = withValue.get(letters[at] ?? "")
   if (long === undefined) {
-    // Left to the parser, which knows what a value of a switch is: `-i=false`.
+    // Left to the parser, which handles values of switches: `-i=false`.
     return [argument]
   }
   const switches = letters.slice(0, at).map((letter) => `-${letter}`)

@@ -1,4 +1,4 @@
-// Control characters, and those that change the order or the place of what is read.
+// Control characters, and characters that change the order or the place of displayed text.
 const harmful = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
 const escaped = (character: string) =>
@@ -10,5 +10,5 @@ const escaped = (character: string) =>
 /** Text that a sandbox may have had a say in, for a terminal: what could steer it is written as an escape. */
 export const harmless = (text: string): string => text.replace(harmful, escaped)
 
-/** As `harmless`, and lines stay lines. In JSON the escapes mean what they stand for. */
+/** Like `harmless`, but keeps line breaks. In JSON the escapes stand for the original characters. */
 export const harmlessLines = (text: string): string => text.split("\n").map(harmless).join("\n")

@@ -73,7 +73,7 @@ const environmentOf = (given: ReadonlyArray<string>): Record<string, string> =>
     }),
   )
 
-/** How flags say that a command is run. */
+/** The request for a command, from the flags. */
 export const requestOf = ({ env, user, cwd }: InsideFlags, command: ExecRequest["command"]) => ({
   command,
   env: environmentOf(env),
@@ -81,7 +81,7 @@ export const requestOf = ({ env, user, cwd }: InsideFlags, command: ExecRequest[
   ...optionally("cwd", cwd),
 })
 
-/** How a sandbox is reached. */
+/** Access to a sandbox. */
 interface Inside<E, E2, E3> {
   readonly exec: (request: ExecRequest) => Stream.Stream<ExecEvent, E>
   readonly terminal: (request: TerminalRequest) => Effect.Effect<

@@ -33,9 +33,11 @@ const tailOf = (pieces: ReadonlyArray<Output>, lines: number): ReadonlyArray<Out
 }
 
 /**
- * What a process had written, the last lines of it where these are counted, and with `follow` what comes until its end.
+ * The past output of a process (or only its last lines, if a number is given) and, with `follow`,
+ * its further output until its end.
  *
- * @param options.written bytes that it had written when it was asked
+ * @param options.written the number of bytes that the process had written at the time of the
+ * request
  */
 export const lastLines = <E>(
   events: Stream.Stream<ProcessEvent, E>,

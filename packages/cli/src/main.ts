@@ -12,7 +12,8 @@ const run = Command.runWith(cordon, { version: manifest.version })
 
 /** Runs the command of this process, which ends with its exit code. */
 export const main = () => {
-  // Who reads us may leave early (`cordon ps | head -n 1`): the write that fails ends the command.
+  // The reader of a pipe may leave early (`cordon ps | head -n 1`). The failed write then ends the
+  // command.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
 
   Stdio.Stdio.use(({ args }) =>

@@ -10,7 +10,7 @@ const Manifest = Schema.fromJsonString(
   }),
 )
 
-/** Where this package is installed; seen from `src` and from `dist`. */
+/** The folder in which this package is installed; correct from `src` and from `dist`. */
 export const packageFolder = new URL("..", import.meta.url)
 
 /** This package's own `package.json`. */

@@ -16,7 +16,7 @@ export const Orphan = Schema.Struct({
 })
 export type Orphan = typeof Orphan.Type
 
-/** What `cordon gc --json` prints. */
+/** The output of `cordon gc --json`. */
 export const GcReport = Schema.Struct({
   dryRun: Schema.Boolean,
   removed: Schema.Array(Orphan),
@@ -42,15 +42,15 @@ const toOrphan = ({ sandbox, reason }: AbandonedSandbox): Orphan => ({
 })
 
 /**
- * What `removeOrphans` would remove.
+ * Lists the things that `removeOrphans` would remove.
  *
- * @param olderThan the age from which a network is abandoned: 10 minutes where absent
+ * @param olderThan the age from which a network is abandoned. Default: 10 minutes
  */
 export const listOrphans = Effect.fnUntraced(function* (olderThan: Duration.Duration = settledAge) {
   return [...(yield* findSandboxes).map(toOrphan), ...(yield* findOthers(olderThan))]
 })
 
-/** Removes what nobody can have a use for any more. What can't be removed now is left to the next `gc`. */
+/** Removes everything that no program can use any more. If a removal fails, the next `gc` tries again. */
 export const removeOrphans = Effect.fnUntraced(function* (olderThan: Duration.Duration) {
   const driver = yield* SandboxDriver
   const removed = yield* Effect.filter(

@@ -57,13 +57,13 @@ export const age = (milliseconds: number): string => {
   return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`
 }
 
-/** Says in one line on standard error what is wrong. */
+/** Prints a problem in one line on standard error. */
 export const complain = (message: string) => {
   const prefix = styleText(["red", "bold"], "cordon:", { stream: process.stderr })
   process.stderr.write(`${prefix} ${harmlessLines(message)}\n`)
 }
 
-/** The command's end with an exit code other than 0; what there was to say has been said. */
+/** Ends the command with an exit code other than 0. All messages have been printed already. */
 export class Ended extends Error {
   readonly _tag = "Ended"
   readonly code: number
@@ -77,7 +77,7 @@ export class Ended extends Error {
   }
 }
 
-/** What Docker's client ends with when a command line is wrong, and when a command was never run. */
+/** The exit code of Docker's client for a wrong command line, and for a command that was never run. */
 export const notRun = 125
 
 /**

@@ -3,7 +3,10 @@ import { CliOutput } from "effect/cli"
 import { harmless } from "./harmless.ts"
 import { complain } from "./output.ts"
 
-/** What is wrong with a command line in one line, and where the help is; else as Effect presents it. */
+/**
+ * Presents an error in a command line in one line, with the place of the help. Otherwise uses
+ * Effect's presentation.
+ */
 export const presenter: CliOutput.Presenter = {
   present: (event) => {
     if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)

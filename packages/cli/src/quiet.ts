@@ -1,7 +1,7 @@
 import { Effect, Option, References } from "effect"
 import { GlobalFlag } from "effect/cli"
 
-/** Logs what is wrong, and more only where a flag asks for it: users see what is on standard error. */
+/** Logs only warnings and errors unless a flag asks for more, since users see standard error. */
 export const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.flatMap(GlobalFlag.LogLevel, (asked) =>
     Effect.provideService(

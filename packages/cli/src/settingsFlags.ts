@@ -4,7 +4,7 @@ import { Flag } from "effect/cli"
 const optional = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
 
-/** What sandboxes are, and the most that may be asked for: flags for the settings of the environment. */
+/** Flags for the settings that environment variables also set: the defaults and the ceilings of sandboxes. */
 export const settingsFlags = {
   IMAGE: optional("image", "Image of sandboxes: ubuntu:24.04"),
   RUNTIME: optional("runtime", "Runtime of sandboxes, and the weakest that may be asked for: runc"),

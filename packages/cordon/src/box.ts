@@ -9,12 +9,12 @@ import { called } from "./called.ts"
 import type { Hold } from "./hold.ts"
 import type { Sandbox } from "./sandbox.ts"
 
-/** What the end of a block does to a box. */
+/** The effect of the end of a block on a box. */
 export type AtEnd = "remove" | "keep"
 
 const letGo = (hold: Hold) => hold.release().catch(() => {})
 
-/** Makes or finds a sandbox in a session that it then holds; what fails holds nothing. */
+/** Makes or finds a sandbox in a session, and holds the session. A failure holds nothing. */
 export const boxIn = async (
   hold: Hold,
   atEnd: AtEnd,

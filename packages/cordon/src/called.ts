@@ -1,6 +1,9 @@
 import { callSite, withCallSite } from "@cordon/core"
 
-/** Runs what a program called: the stack of an error begins at the program's line, and not at one of ours. */
+/**
+ * Runs the implementation of a call, and makes the stack of an error begin at the program's line
+ * instead of one of ours.
+ */
 export const called = async <A>(call: () => Promise<A>): Promise<A> => {
   const site = callSite(called)
   try {

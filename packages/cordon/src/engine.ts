@@ -4,7 +4,7 @@ import { Effect, Layer } from "effect"
 
 const overNetwork = /^(?:tcp|https?|ssh):\/\//
 
-/** The engine that the `cordon` command finds too. What reaches others than local ones is loaded for those only. */
+/** The same engine that the `cordon` command finds. The code for remote engines is loaded only if needed. */
 export const engine: Layer.Layer<SandboxDriver, EngineUnreachable | InvalidInput> = Layer.unwrap(
   Effect.gen(function* () {
     const { host } = yield* findEndpoint()

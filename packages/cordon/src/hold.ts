@@ -5,7 +5,7 @@ import { Effect, Equal, Exit, RcMap, Scope } from "effect"
 import { engine } from "./engine.ts"
 import type { SandboxPlace, SandboxSettings } from "./options.ts"
 
-/** What sandboxes that share a connection have in common. */
+/** The settings that sandboxes on a shared connection have in common. */
 interface Host extends SandboxSettings {
   readonly driver: NonNullable<SandboxPlace["driver"]>
 }
@@ -13,16 +13,22 @@ interface Host extends SandboxSettings {
 /** A part of a session that one box has, and its share in the host's connection. */
 export interface Hold {
   readonly session: PromiseSandboxes
-  /** Ends what is under way and lets go. The last one to let go of a host closes it. No effect when repeated. */
+  /**
+   * Ends operations in progress and releases the host. The last release closes the host. No effect
+   * when repeated.
+   */
   readonly release: () => Promise<void>
   /** One more in the same session. */
   readonly another: () => Promise<Hold>
 }
 
-/** What it is made of is loaded with the first sandbox that has rules. */
+/** Its parts are loaded with the first sandbox that has egress rules. */
 const broker = egressBroker()
 
-/** What is open, for as long as somebody holds it. Whoever made a sandbox removes it, and not the end of a session. */
+/**
+ * The open hosts, each for as long as somebody holds it. The end of a session removes no sandboxes:
+ * their creators do.
+ */
 const hosts = Effect.runSync(
   Scope.provide(
     RcMap.make({
@@ -38,7 +44,7 @@ const hosts = Effect.runSync(
   ),
 )
 
-/** The session of who names none. It is no other program's, since nobody can guess it. */
+/** The default session. No other program has it, since nobody can guess it. */
 const ownSession = randomUUID()
 
 /** Layers and logs are the same only where they are the very same. */
@@ -72,7 +78,7 @@ const take = async (host: Host, sessionId: string): Promise<Hold> => {
   }
 }
 
-/** Takes part in what a place is on, and opens a session there. */
+/** Shares the host of a place, and opens a session on it. */
 export const hold = async (place: SandboxPlace): Promise<Hold> => {
   place.signal?.throwIfAborted()
   return take(hostOf(place), place.session ?? ownSession)

@@ -18,21 +18,22 @@ import {
 import { type Layer, Schema } from "effect"
 
 /**
- * What the operator of the program sets: all that `createSandboxes` takes (defaults, ceilings, timeouts, quotas,
- * session storage, the lease store, the log), but for what stands beside it here. Each has its default there and
- * a variable of the environment.
+ * The operator's settings: all options of `createSandboxes` (defaults, ceilings, timeouts, quotas,
+ * session storage, the lease store, the log) except those that `SandboxPlace` has itself.
+ * `createSandboxes` documents their defaults and environment variables.
  */
 export type SandboxSettings = Omit<CreateSandboxesOptions, "driver" | "sessionId" | "removeOnClose">
 
-/** Where a sandbox is, and whose it is. */
+/** The engine and the session of a sandbox. */
 export interface SandboxPlace extends Abortable {
   /**
-   * What sandboxes run on: `docker({ ... })`, `memory()` or any other driver. By default the engine that `cordon doctor`
-   * finds: `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the current docker context, then the well-known sockets;
-   * also over `tcp://`, `https://` and `ssh://`.
+   * The driver: `docker({ ... })`, `memory()` or any other. Default: the engine that `cordon
+   * doctor` finds, from `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the current docker context,
+   * then the well-known sockets; also over `tcp://`, `https://` and `ssh://`.
    *
-   * Calls that give the same driver (the same value, not one that was made anew) and equal settings share its connection,
-   * from the first sandbox until the program has let go of the last. With a warm pool use `createSandboxes`, which keeps it.
+   * Calls with the same driver (the same value, not an equal one) and equal settings share its
+   * connection, from the first sandbox until the program has released the last. For a warm pool use
+   * `createSandboxes`, which keeps the pool.
    *
    * @example
    * const driver = docker({ host: "unix:///run/user/1000/docker.sock" })
@@ -40,17 +41,18 @@ export interface SandboxPlace extends Abortable {
    */
   readonly driver?: Layer.Layer<SandboxDriver, CordonError> | undefined
   /**
-   * Whose sandboxes: text of 1 to 256 characters. To every other session they do not exist. By default one of this
-   * process's own, which nobody can guess; give a name to find sandboxes again from another process. Never take it from
-   * somebody who must not reach what is in it.
+   * The session that owns the sandboxes: text of 1 to 256 characters. Other sessions can't see
+   * them. Default: a session of this process that nobody can guess. Give a name to find sandboxes
+   * again from another process. Never take the name from somebody who must not access the
+   * sandboxes.
    *
    * @example
    * const boxes = await Sandbox.list({ session: "nightly-tests" })
    */
   readonly session?: string | undefined
   /**
-   * What holds for this call beyond the environment; image, runtime, network and limits are also the most that
-   * a creation gets, unless `allow` says more.
+   * Settings of this call, which override the environment. Image, runtime, network and limits are
+   * also the ceilings of a creation, unless `allow` permits more.
    *
    * @example
    * const settings = { idleTimeout: "1 hour", removeTimeout: "1 day", allow: { limits: { memory: "8GiB" } } } as const
@@ -59,7 +61,7 @@ export interface SandboxPlace extends Abortable {
   readonly settings?: SandboxSettings | undefined
 }
 
-/** What a sandbox is made as; every part has a default. */
+/** Options of a new sandbox. Every option has a default. */
 export interface CreateOptions extends SandboxPlace {
   /** 1 to 38 lower-case letters, digits and dashes, one per session; random by default. */
   readonly name?: string | undefined
@@ -74,13 +76,18 @@ export interface CreateOptions extends SandboxPlace {
   /** `bridge` (its own network with a way out, the default), `internal` (no way out) or `none`. */
   readonly network?: NetworkMode | undefined
   /**
-   * Where it may go, all else being refused; anywhere by default. A list of destinations, which the engine holds it to, or
-   * rules for each with keys that it never holds: this program is its way out then, for as long as it runs.
+   * The allowed destinations; all others are refused. Default: everything is allowed. Either a list
+   * of destinations, which the engine enforces, or rules for each destination, optionally with keys
+   * that never enter the sandbox. With rules, the sandbox's connections go through this program for
+   * as long as it runs.
    */
   readonly egress?: EgressPolicy | EgressRules | undefined
   /** Environment variables of all its processes; they stand in the container's configuration. None by default. */
   readonly env?: Readonly<Record<string, string>> | undefined
-  /** The absolute path where commands run and relative paths start; the image's by default, else `/workspace` (`/tmp` for a user who is not root). */
+  /**
+   * The absolute path in which commands run and at which relative paths start. Default: the image's
+   * working directory, else `/workspace` (`/tmp` for a user other than root).
+   */
   readonly workdir?: string | undefined
   /** Whom commands run as: `1000`, `node`, `1000:1000`; the image's user by default. */
   readonly user?: string | undefined
@@ -94,7 +101,7 @@ export interface CreateOptions extends SandboxPlace {
   readonly onProgress?: ((progress: PullProgress) => void) | undefined
 }
 
-/** How an existing sandbox is found. */
+/** Options for finding an existing sandbox. */
 export interface ConnectOptions extends SandboxPlace {
   /** Variables that only this program's commands see. The sandbox keeps none: each program gives its own. */
   readonly secrets?: Secrets | undefined
@@ -103,8 +110,8 @@ export interface ConnectOptions extends SandboxPlace {
 }
 
 /**
- * Where a sandbox is found from any process that reaches its engine. The session is what opens it: hand this
- * only to whom may use the session's sandboxes.
+ * The address of a sandbox, for every process that can connect to its engine. The session grants
+ * access: give the address only to those who may use the session's sandboxes.
  */
 export interface SandboxAddress {
   /** The session's ID. */
@@ -135,7 +142,7 @@ const getOrCreate = {
   onProgress: true,
 } as const
 
-/** What the calls take, for programs that no compiler has checked. */
+/** The schemas of the calls' options, for programs without type checks. */
 export const shapes = {
   create: optionNames<CreateOptions>({ ...getOrCreate, name: true }),
   connect: optionNames<ConnectOptions>(connect),

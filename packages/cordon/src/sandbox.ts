@@ -20,16 +20,17 @@ import {
 } from "./options.ts"
 
 /**
- * A sandbox. It has all that a sandbox of `createSandboxes` has (commands, files, processes, ports, terminals,
- * snapshots), and ends as a program expects whose only import this is.
+ * A sandbox. It has all members of a sandbox of `createSandboxes` (commands, files, processes,
+ * ports, terminals, snapshots), and a lifetime for programs that use only this import.
  *
- * The end of an `await using` block removes it if `Sandbox.create` or `fork` made it. One that
- * `Sandbox.connect` or `Sandbox.getOrCreate` gave stays, and the program lets go of it. Either way a sandbox that nobody uses
- * any more ends by its lease: it is stopped after `idleTimeout` (10 minutes) and removed after `removeTimeout` (20).
+ * The end of an `await using` block removes the sandbox if `Sandbox.create` or `fork` made it. A
+ * sandbox from `Sandbox.connect` or `Sandbox.getOrCreate` stays, and the program only releases it.
+ * In both cases the lease ends an unused sandbox: it is stopped after `idleTimeout` (default: 10
+ * minutes) and removed after `removeTimeout` (default: 20 minutes).
  */
 export interface Sandbox extends PromiseSandbox {
   /**
-   * What `Sandbox.connect` takes in any process that reaches the same engine.
+   * The argument of `Sandbox.connect` in any process that can connect to the same engine.
    *
    * @example
    * const box = await Sandbox.create()
@@ -39,8 +40,9 @@ export interface Sandbox extends PromiseSandbox {
    */
   readonly address: SandboxAddress
   /**
-   * Removes it with its files and lets go, whoever made it; no effect where it is gone already. Rejects with `Closed`
-   * where the program has let go before, and with `EngineUnreachable` where no engine answers: its lease removes it then.
+   * Removes the sandbox with its files and releases it, no matter who made it. No effect if it is
+   * gone already. Rejects with `Closed` if the program has released it before, and with
+   * `EngineUnreachable` if no engine answers; the lease then removes the sandbox later.
    *
    * @example
    * const box = await Sandbox.connect({ session: "nightly-tests", name: "web" })
@@ -57,7 +59,7 @@ export interface Sandbox extends PromiseSandbox {
   readonly fork: (options?: ForkOptions & Abortable) => Promise<Sandbox>
 }
 
-/** What is said of the sandbox itself, and not of where it is. */
+/** The options of the sandbox itself, without those of its place. */
 const creationOf = ({ driver: _, session: __, settings: ___, ...creation }: CreateOptions) =>
   creation
 
@@ -75,9 +77,9 @@ export const Sandbox = {
   /**
    * Makes a sandbox and starts it. The end of its `await using` block removes it.
    *
-   * Rejects with `SandboxNameTaken` where its session has one of that name, `NotAllowed` beyond what the settings allow,
-   * `EngineUnreachable` without an engine, `ImagePullFailed` and `ImageNotFound`, `QuotaExceeded`, and `InvalidInput`
-   * for an option that can't be.
+   * Rejects with `SandboxNameTaken` if its session has a sandbox of that name, `NotAllowed` if the
+   * settings do not allow an option, `EngineUnreachable` if there is no engine, `ImagePullFailed`,
+   * `ImageNotFound`, `QuotaExceeded`, and `InvalidInput` for an invalid option.
    *
    * @example
    * await using box = await Sandbox.create({ image: "python:3.13", limits: { memory: "512MiB" } })
@@ -118,10 +120,12 @@ export const Sandbox = {
     }),
 
   /**
-   * Finds the sandbox with this name, as `connect` does, or makes it. Two calls at once give the same one. The end of its
-   * block leaves it as it is: `kill` removes it, or its lease once nobody uses it.
+   * Finds the sandbox with this name, as `connect` does, or makes it. Two simultaneous calls get
+   * the same one. The end of its block leaves it as it is: `kill` removes it, or its lease after
+   * nobody uses it any more.
    *
-   * The options of a creation count where it is made; a sandbox that is found stays what it is. Rejects as `create` does.
+   * The options apply only to a new sandbox; an existing one stays unchanged. Rejects like
+   * `create`.
    *
    * @example
    * await using box = await Sandbox.getOrCreate("web", { session: "nightly-tests", image: "node:24" })

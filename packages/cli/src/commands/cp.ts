@@ -24,7 +24,7 @@ type Place =
   | { readonly _tag: "Archive" }
   | { readonly _tag: "Inside"; readonly sandbox: string; readonly path: string }
 
-/** Reads a side as docker does: what begins with `/` or `.` is a path here whatever colons are in it. */
+/** Parses a side as docker does: a text that begins with `/` or `.` is a local path, even with colons in it. */
 export const placeOf = (text: string): Place => {
   if (text === "-") return { _tag: "Archive" }
   const colon = text.indexOf(":")
@@ -38,7 +38,7 @@ const insidePath = (path: string, workdir: string) =>
     Effect.mapError(invalidInput("path")),
   )
 
-/** A folder here and a name in it, for what is called `name` where the path is a folder. */
+/** A local folder and a name in it. If the path is a folder, the name is `name`. */
 const here = (path: string, name: string) =>
   Effect.sync(() => {
     const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
@@ -47,7 +47,7 @@ const here = (path: string, name: string) =>
       : { folder: dirname(resolve(path)), name: basename(resolve(path)) }
   })
 
-/** The name of what is copied where it goes into a folder; none where its contents do. */
+/** The name under which a copy goes into a folder; none if only the contents are copied. */
 const nameOf = (path: string) =>
   path.endsWith("/.") || path === "." ? "" : posix.basename(posix.resolve("/", path))
 

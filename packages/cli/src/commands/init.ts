@@ -5,7 +5,7 @@ import { type Template, templates } from "../init/starter.ts"
 import { writeStarter } from "../init/write.ts"
 import { ending, print, printJson, styled } from "../output.ts"
 
-/** What `cordon init --json` prints. */
+/** The output of `cordon init --json`. */
 export const InitReport = Schema.Struct({
   folder: Schema.String,
   template: Schema.String,

@@ -45,7 +45,7 @@ export const mcp = Command.make(
       const { parseExtraTools, serveHttp, serveStdio } = yield* Effect.promise(
         () => import("@cordon/mcp"),
       )
-      // Not a flag: what a process was started with others can read.
+      // Not a flag: other users can read a process's arguments.
       const token = yield* Config.option(Config.String("CORDON_MCP_TOKEN"))
       const options = {
         extra: yield* Effect.try({

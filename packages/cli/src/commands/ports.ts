@@ -5,7 +5,7 @@ import { findSandbox, sandboxArgument, sessionFlag } from "../find.ts"
 import { common, connected } from "../flags.ts"
 import { ending, print, printJson } from "../output.ts"
 
-/** What `cordon ports --json` prints. */
+/** The output of `cordon ports --json`. */
 export const PortsReport = Schema.Array(Schema.Int)
 
 // Bytes of a table of sockets. The kernel lists those first that listen.

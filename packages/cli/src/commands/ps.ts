@@ -6,7 +6,7 @@ import { common, connected } from "../flags.ts"
 import { harmless } from "../harmless.ts"
 import { age, ending, print, printJson, styled, table } from "../output.ts"
 
-/** What `cordon ps --json` prints. */
+/** The output of `cordon ps --json`. */
 export const PsReport = Schema.Array(Schema.toCodecJson(SandboxInfo))
 
 const row = (now: number, box: SandboxInfo) => [

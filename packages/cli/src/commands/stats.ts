@@ -8,7 +8,7 @@ import { ending, print, printJson, table, write } from "../output.ts"
 const Pair = <A extends string, B extends string>(first: A, second: B) =>
   Schema.optionalKey(Schema.Record(Schema.Literals([first, second]), Schema.Finite))
 
-/** What `cordon stats --json` prints; what a host does not tell is left out. */
+/** The output of `cordon stats --json`. Values that a host does not report are left out. */
 export const StatsReport = Schema.Array(
   Schema.Struct({
     id: Schema.String,
@@ -31,7 +31,7 @@ type Row = (typeof StatsReport.Type)[number]
 
 type Readings = ReadonlyMap<string, SandboxStats>
 
-/** What each running sandbox uses; one that can't be asked, or has ended since, is left out. */
+/** The usage of each running sandbox. Sandboxes that do not answer, or have ended since, are left out. */
 const readAll = (driver: SandboxDriver["Service"], boxes: ReadonlyArray<SandboxInfo>) =>
   Effect.forEach(
     boxes,

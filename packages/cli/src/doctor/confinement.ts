@@ -14,7 +14,7 @@ true`
 
 const name = "system calls"
 
-/** What a sandbox saw of what confines it. */
+/** Judges a sandbox's own view of its confinement. */
 export const judgeConfinement = (saw: string): Check => {
   const [, filtered] = /^seccomp (\d)/m.exec(saw) ?? []
   const of = (call: string) => new RegExp(`^${call} (open|shut)`, "m").exec(saw)?.[1]

@@ -65,7 +65,7 @@ const checkOrphans = Effect.map(listOrphans(), (orphans) => ({
       }) satisfies Check,
 }))
 
-/** What containers show; the offers without them where there is no image to run. */
+/** Checks that run containers. Without an image to run, only the offered runtimes are listed. */
 const checkInside = Effect.fnUntraced(function* (
   image: string,
   info: schemas.EngineInfo,
@@ -159,7 +159,7 @@ export const examine = Effect.fnUntraced(function* (
     }
     return report({ ...nothing, checks: [check] })
   }
-  // What could hold a password is not repeated.
+  // The part that could hold a password is not repeated.
   const endpoint = {
     host: found.success.host.replace(/\/\/[^/@]*@/, "//"),
     source: found.success.source,

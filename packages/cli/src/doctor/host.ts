@@ -1,4 +1,7 @@
-/** What an engine says of itself and of its host, as checks: pure, so that it can be tried with any answer. */
+/**
+ * Checks on an engine's description of itself and of its host. They are pure, so that tests can use
+ * any answer.
+ */
 import type { DriverCapabilities } from "@cordon/core"
 import { isPodman, type schemas } from "@cordon/driver-docker/engine"
 import type { Check } from "./report.ts"
@@ -10,11 +13,11 @@ const options = ({ SecurityOptions }: EngineInfo): ReadonlyArray<string> => Secu
 const has = (info: EngineInfo, name: string) =>
   options(info).some((option) => option === `name=${name}` || option.startsWith(`name=${name},`))
 
-/** Whether the engine itself runs without root, as one of its users. */
+/** Whether the engine itself runs without root, as an ordinary user. */
 export const isRootless = (info: EngineInfo): boolean =>
   has(info, "rootless") || info.Rootless === true
 
-/** What runs containers where nothing else is asked for. */
+/** The default runtime. */
 export const runtimeOf = (info: EngineInfo) => info.DefaultRuntime || "runc"
 
 /** The image store: the engine's own graph drivers, or a snapshotter of containerd. */
@@ -29,7 +32,7 @@ const engineCheck = (version: EngineVersion, info: EngineInfo): Check => ({
   detail: `${isPodman(info) ? "Podman " : ""}version ${version.Version}, API ${version.ApiVersion}, ${version.Os}/${version.Arch}${isRootless(info) ? ", rootless" : ""}; containers run with ${runtimeOf(info)}`,
 })
 
-/** Which limits the driver counts on. */
+/** The limits that the driver relies on. */
 export type Enforced = Pick<DriverCapabilities["enforced"], "memory" | "cpus" | "pids">
 
 const controllers = { memory: "memory", cpus: "cpu", pids: "pids" } as const
@@ -37,7 +40,7 @@ const limits = ["memory", "cpus", "pids"] as const
 
 const service = (info: EngineInfo) => (isPodman(info) ? "podman.socket" : "docker")
 
-/** What helps where limits are not enforced; it depends on who may hand control groups on. */
+/** Advice if limits are not enforced. It depends on who may delegate control groups. */
 export const limitMend = (info: EngineInfo, enforced: Enforced): string | undefined => {
   const cgroup = info.CgroupVersion ?? "1"
   if (isRootless(info) && cgroup === "1") {

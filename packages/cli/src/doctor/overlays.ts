@@ -2,8 +2,8 @@ import type { schemas } from "@cordon/driver-docker/engine"
 import type { Check } from "./report.ts"
 
 /**
- * Whether sandboxes made on this engine alone can forge packets of a swarm's networks: it is one of the
- * swarm's nodes, and takes such packets from everybody. The swarm's own driver closes that way.
+ * Whether sandboxes made directly on this engine can forge packets of a swarm's networks: a node of
+ * a swarm accepts such packets from everybody. The swarm driver blocks that way.
  */
 export const checkOverlays = ({ Swarm }: schemas.EngineInfo): ReadonlyArray<Check> =>
   Swarm?.LocalNodeState === "active"

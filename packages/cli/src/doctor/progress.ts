@@ -10,11 +10,11 @@ export class TookTooLong extends Schema.TaggedError<TookTooLong>()("TookTooLong"
   }
 }
 
-// Somebody who waits wants to know for what, before it seems to hang.
+// After this long, a waiting user is told what is going on, before it seems to hang.
 const first = Duration.seconds(2)
 const further = Duration.seconds(10)
 
-/** Says what is waited for on standard error, where it takes long, and gives up after a while. */
+/** If something takes long, names it on standard error, and gives up after a while. */
 export const within =
   (what: string, seconds: number) =>
   <A, E, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E | TookTooLong, R> =>

@@ -8,7 +8,7 @@ export const Check = Schema.Struct({
   /** `warning`: sandboxes work, but not as well as they could. `skipped`: it could not be tried. */
   status: Schema.Literals(["ok", "warning", "failed", "skipped"]),
   detail: Schema.String,
-  /** What to do about it; there for all but `ok`. */
+  /** Advice; present for every status except `ok`. */
   mend: Schema.optionalKey(Schema.String),
 })
 export type Check = typeof Check.Type
@@ -17,7 +17,7 @@ export type Check = typeof Check.Type
 const Enforcement = Schema.Literals(["enforced", "ignored", "unknown"])
 export type Enforcement = typeof Enforcement.Type
 
-/** What `cordon doctor --json` prints. */
+/** The output of `cordon doctor --json`. */
 export const DoctorReport = Schema.Struct({
   /** The worst of the checks: `broken` where one failed, `limping` where one warned. */
   verdict: Schema.Literals(["healthy", "limping", "broken"]),
@@ -29,9 +29,9 @@ export const DoctorReport = Schema.Struct({
       platform: Schema.String,
       cgroupVersion: Schema.optionalKey(Schema.String),
       cgroupDriver: Schema.optionalKey(Schema.String),
-      /** What runs containers where nothing else is asked for: `runc`, `crun`. */
+      /** The default runtime: `runc`, `crun`. */
       defaultRuntime: Schema.optionalKey(Schema.String),
-      /** The storage driver, and whose image store it belongs to. */
+      /** The storage driver, and the kind of image store. */
       imageStore: Schema.optionalKey(Schema.String),
       rootless: Schema.optionalKey(Schema.Boolean),
     }),
@@ -41,7 +41,7 @@ export const DoctorReport = Schema.Struct({
       runtime: Runtime,
       isolation: Isolation,
       keepsFiles: Schema.Boolean,
-      /** Whether a sandbox ran with it; absent where none could be tried. */
+      /** Whether a sandbox ran with it; absent if none could be tried. */
       works: Schema.optionalKey(Schema.Boolean),
     }),
   ),

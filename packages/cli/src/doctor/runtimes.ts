@@ -32,7 +32,7 @@ const judge = (offer: RuntimeOffer, saw: string, runs: string): Check => {
 /** Runs a sandbox with each runtime that the engine has registered: some are only registered. */
 export const checkRuntimes = Effect.fnUntraced(function* (image: string, info: schemas.EngineInfo) {
   const { runtimes } = yield* (yield* SandboxDriver).capabilities
-  // Whatever it is asked for.
+  // Podman runs this one for every request.
   const runs = isPodman(info) ? `; Podman runs ${runtimeOf(info)}` : ""
   return yield* Effect.forEach(runtimes, (offer) =>
     probe(image, "dmesg 2>/dev/null | head -n 1; true", {}, offer.runtime).pipe(

@@ -1,7 +1,7 @@
 import { TaggedError } from "@cordon/core"
 import { Schema } from "effect"
 
-/** The folder has files of its own where the starter's would go. Nothing was written. */
+/** The folder already has files with the names of the starter's. Nothing was written. */
 export class StarterFilesExist extends TaggedError<StarterFilesExist>()("StarterFilesExist", {
   folder: Schema.String,
   files: Schema.Array(Schema.String),
@@ -11,7 +11,7 @@ export class StarterFilesExist extends TaggedError<StarterFilesExist>()("Starter
   }
 }
 
-/** The starter could not be written. What had been written is removed again. */
+/** The starter could not be written. Files that were written before are removed again. */
 export class StarterNotWritten extends TaggedError<StarterNotWritten>()("StarterNotWritten", {
   folder: Schema.String,
   reason: Schema.String,

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url"
 import { Effect, FileSystem, Path } from "effect"
 import { manifest, packageFolder } from "../manifest.ts"
 
-/** What a starter can begin with: a folder of `templates`, and what it needs beside the driver. */
+/** The available templates: a folder of `templates` each, and its packages besides the driver. */
 export const templates = {
   plain: ["@cordon/core", "@cordon/driver-docker", "effect"],
   "ai-sdk": ["@cordon/core", "@cordon/driver-docker", "@cordon/tools", "ai", "effect"],
@@ -40,7 +40,7 @@ const packageJson = (name: string, template: Template) => ({
   devDependencies: versions(["@types/node", "typescript"]),
 })
 
-/** All files of a starter: their paths below its folder, and what is in them. */
+/** All files of a starter: their paths below its folder, and their content. */
 export const starterFiles = Effect.fnUntraced(function* (name: string, template: Template) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path

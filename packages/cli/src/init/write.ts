@@ -2,7 +2,7 @@ import { Effect, Exit, FileSystem, Path, type PlatformError, type Scope } from "
 import { StarterFilesExist, StarterNotWritten } from "./errors.ts"
 import { starterFiles, type Template } from "./starter.ts"
 
-/** Whether there is anything at a path, a link that leads nowhere included. */
+/** Whether anything exists at a path, including a dangling link. */
 const taken = Effect.fnUntraced(function* (path: string) {
   const fs = yield* FileSystem.FileSystem
   return yield* fs.lstat(path).pipe(
