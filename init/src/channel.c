@@ -1,4 +1,4 @@
-// Channels: what a connection opened, and the bytes on their way to and from it.
+// Channels: the calls that a connection opened, and their bytes in both directions.
 #define _GNU_SOURCE
 #include "init.h"
 
@@ -154,7 +154,7 @@ static void open_run(struct channel *channel, struct reader payload, struct text
     job->out[0] = ours[1];
     job->out[1] = ours[2];
     channel->kept = process;
-    process->in = channel->in; // shared with whoever attaches
+    process->in = channel->in; // shared with attached channels
   }
   // A program's process ID comes from its supervisor; an operation needs none.
   if (file) send_opened(channel, 0, channel->window);
@@ -239,7 +239,7 @@ static void accept_one(struct channel *listening) {
   if (channel == NULL) return;
   int file = accept4(listening->in, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (file < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)) return;
-  // Whoever waits is told, or nobody would ever stop to try.
+  // The waiting channel also gets an error. Otherwise the accept would be retried forever.
   channel->listener = 0;
   if (file < 0) return close_channel(channel, FAILED, STAGE_CONNECTION, errno);
   send_at_once(file);
@@ -299,7 +299,7 @@ static void tell_usage(struct channel *asking, struct reader payload) {
 }
 
 bool open_channel(struct connection *connection, uint32_t number, struct text payload) {
-  // A number that is in use is a broken rule: the program would not know whose frames come.
+  // A number in use breaks the protocol: the program could not tell the channels' frames apart.
   if (number == 0 || find_channel(connection, number) != NULL) return false;
   struct channel *channel = calloc(1, sizeof *channel);
   if (channel == NULL) return false;
@@ -325,9 +325,9 @@ bool open_channel(struct connection *connection, uint32_t number, struct text pa
   return true;
 }
 
-// Gives back credit for input once a good part of it has gone. Whoever has much to send soon gets more at a time: each
-// grant goes a long way, through the engine. Whoever is attached is told at once that all has gone, and of no more than has:
-// what has not is lost when they leave.
+// Grants credit for input when a good part of it has been written. Senders of much data get more at a time, since each
+// grant takes a long way through the engine. Attached channels are told at once when all has been written, and never more
+// than that: the rest is lost when they detach.
 static void grant(struct channel *channel, uint32_t bytes) {
   bool attached = channel->kept != NULL && channel->job == NULL;
   channel->taken += bytes;
@@ -382,7 +382,7 @@ void end_input(struct channel *channel) {
   if (channel->kept != NULL) {
     close_file(&channel->kept->in);
     channel->in = -1;
-    // Who else is attached has the same descriptor.
+    // Other attached channels have the same descriptor.
     for (struct channel *other = channels; other != NULL; other = other->next)
       if (other->kept == channel->kept) other->in = -1;
   } else if (channel->tty) {
@@ -430,8 +430,8 @@ static void pump_output(struct channel *channel, int stream) {
   else if (channel->left[stream] > 0 && !channel->tty) channel->left[stream] = 0;
 }
 
-// Once the main process has ended: what it wrote is what is there now. A terminal hands its output on by and by, and
-// says when it has ended.
+// Called after the end of the main process: its output is complete in the pipes now. A terminal passes its output on
+// gradually, and reports its end.
 static void measure_rest(struct channel *channel) {
   for (int i = 0; i < 2; i++) {
     int waiting = 0;
@@ -446,14 +446,14 @@ static void pump_job(struct channel *channel) {
   struct job *job = channel->job;
   if (!channel->opened && (job->pid != 0 || (job->over && job->end.how <= SIGNALLED))) send_opened(channel, job->pid, channel->window);
   if (channel->kept != NULL && (channel->opened || job->over)) {
-    // A kept process has begun, or has not: the rest is for those who attach.
+    // The start of a kept process has succeeded or failed. Its output and end go to channels that attach.
     struct ending end = job->over && job->end.how == FAILED ? job->end : (struct ending){EXITED, 0, 0};
     if (end.how == FAILED) free_kept(channel->kept);
     channel->in = -1;
     close_channel(channel, end.how, end.stage, end.value);
     return;
   }
-  // What was below a killed supervisor is part of what ends here.
+  // The processes below a killed supervisor must end as well.
   if (!job->over || (job->torn && has_orphans())) return;
   measure_rest(channel);
   if (channel->tty && channel->drain_ms > 100) channel->left[0] = 0;
@@ -507,7 +507,7 @@ void resize_channel(struct channel *channel, unsigned rows, unsigned columns) {
   if (channel->tty && channel->out[0] >= 0) ioctl(channel->out[0], TIOCSWINSZ, &size);
 }
 
-// The connection has ended, and with it what it opened.
+// Ends all channels of a connection that has ended.
 void abandon_channels(struct connection *connection) {
   for (struct channel *channel = channels; channel != NULL; channel = channel->next) {
     if (channel->connection != connection) continue;
@@ -515,7 +515,7 @@ void abandon_channels(struct connection *connection) {
     channel->connection = NULL;
     if (channel->kept != NULL) channel->in = -1;
     else if (channel->job != NULL && channel->job->file) {
-      // It sees that its input ends too early, and takes back what it began.
+      // The operation sees that its input ends too early, and undoes its work.
       close_input(channel);
       close_all(channel->out, 2);
       channel->doomed_ms = 2000;
@@ -537,7 +537,7 @@ void age_channels(unsigned ms) {
   }
 }
 
-// What children of a command write on is read and let go for as long as they live.
+// Reads and drops the output of a command's children for as long as they live.
 static void leave_outputs(struct channel *channel) {
   struct job *job = channel->job;
   for (int i = 0; i < 2 && job->supervisor != 0; i++)

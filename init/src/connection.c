@@ -34,7 +34,7 @@ struct connection *add_connection(int in, int out, int helper) {
   return connections = connection;
 }
 
-// Non-blocking, and not among what a program inherits.
+// Makes a descriptor non-blocking, and closed on exec.
 static void make_ready(int file) {
   fcntl(file, F_SETFL, fcntl(file, F_GETFL) | O_NONBLOCK);
   fcntl(file, F_SETFD, FD_CLOEXEC);

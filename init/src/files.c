@@ -168,7 +168,7 @@ static int op_move(char **arguments, int count) {
   int error = open_parent(AT_FDCWD, arguments[0], false, &from, source);
   if (error) return error;
   if (fstatat(from, source, &st, AT_SYMLINK_NOFOLLOW) != 0) return errno;
-  // What is wrong from here on is wrong with the second path.
+  // Errors from here on concern the second path.
   if ((error = output("t", 1)) || (error = output_flush())) return error;
   if ((error = open_parent(AT_FDCWD, arguments[1], true, &to, target))) return error;
   if (fstatat(to, target, &other, 0) == 0 && S_ISDIR(other.st_mode)) return EEXIST;
@@ -262,7 +262,7 @@ static int op_gather(char **arguments, int count) {
   return 0;
 }
 
-// What HOME is to a command is the sandbox's own word, where it has one.
+// If the sandbox's environment sets HOME, that is a command's HOME.
 static int op_identify(char **arguments, int count) {
   static struct user user;
   (void)count;
@@ -300,7 +300,7 @@ int file_operation(int count, char **arguments) {
     bool names_path = operations[i].run != op_identify;
     if (names_path && arguments[1][0] != '/') return EINVAL;
     int error = operations[i].run(arguments + 1, given);
-    // What was found before an error is of use.
+    // Results from before an error are still useful.
     int last = output_flush();
     return error ? error : last;
   }

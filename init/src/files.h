@@ -1,4 +1,4 @@
-// What the file operations share. Each runs as a process of its own that does one thing and ends: it frees little.
+// Shared by the file operations. Each runs in its own process, which does one thing and exits, so it frees little memory.
 #ifndef CORDON_FILES_H
 #define CORDON_FILES_H
 
@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-// Of a path below a folder; the kernel's own limit holds for what is given as an argument.
+// The longest path below a folder. The kernel's own limit applies to paths in arguments.
 #define LONGEST_PATH 65535
 #define BLOCK 65536
 
@@ -40,7 +40,7 @@ int temporary_name(char name[32]);
 bool temporary(const char *name);
 char type_of(const struct stat *st);
 
-// walk.c: what is below a folder, each folder before what is in it.
+// walk.c: visits everything below a folder, each folder before its content.
 struct walk {
   int64_t depth;   // folders deep; 0: all of them
   char **skip;     // globs of names to leave out
@@ -53,7 +53,7 @@ struct walk {
   void *data;
   int (*visit)(struct walk *, int folder, const char *name, const struct stat *st);
   int (*enter)(struct walk *, int folder);  // a folder that was visited; may be NULL
-  // A folder whose contents were visited, or could not be for the given reason; may be NULL.
+  // Called after a folder's content was visited, or could not be for the given reason. May be NULL.
   int (*leave)(struct walk *, int folder, const char *name, int reason);
   char path[LONGEST_PATH + 1];
   size_t length;

@@ -1,9 +1,8 @@
-// `init guard PORT [ADDRESS[/BITS]...]`: closes ways out of the network namespace that it runs in, by rules of the kernel's
-// routing. The engine runs it with CAP_NET_ADMIN, which nothing else in a sandbox has, so that nobody there can take the
-// rules away.
-//   UDP to PORT goes nowhere: it is where nodes of a swarm take packets for overlay networks from whoever sends them.
-//   Nothing goes to the ADDRESSES (the nodes' own, or those of a cloud's metadata) and to the gateway, but questions to a
-//   name server there.
+// `init guard PORT [ADDRESS[/BITS]...]`: blocks destinations outside its network namespace by routing rules in the kernel.
+// The engine runs it with CAP_NET_ADMIN. Nothing else in a sandbox has this capability, so code inside can't remove the
+// rules. UDP to PORT goes nowhere: it is where nodes of a swarm take packets for overlay networks from whoever sends them.
+// Nothing goes to the ADDRESSES (the nodes' own, or those of a cloud's metadata) and to the gateway, but questions to a
+// name server there.
 #define _GNU_SOURCE
 #include "init.h"
 

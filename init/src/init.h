@@ -1,4 +1,5 @@
-// What the parts of the init share. docs/init-protocol.md says what it does; docs/decisions/0035-init.md says why.
+// Shared by the parts of the init. docs/init-protocol.md describes its behaviour; docs/decisions/0035-init.md gives the
+// reasons.
 #ifndef CORDON_INIT_H
 #define CORDON_INIT_H
 
@@ -31,7 +32,7 @@ struct ending {
   uint16_t stage;
 };
 
-// bytes.c: reads a payload without trusting it. What lies beyond its end is 0 or empty, and `bad` is set.
+// bytes.c: reads an untrusted payload. A read beyond its end returns 0 or an empty text, and sets `bad`.
 struct text {
   const char *at;
   uint32_t length;
@@ -62,7 +63,7 @@ struct user {
 };
 // Resolves `name`, `number`, either with `:group`; empty is root. Returns 0 or an errno.
 int find_user(const char *wanted, struct user *found);
-// Gives up all rights but the user's. Only system calls: it is used between vfork and exec. Returns 0 or an errno.
+// Drops all rights except the user's. Uses only system calls, since it runs between vfork and exec. Returns 0 or an errno.
 int become(const struct user *user);
 
 // files.c: does an operation of docs/init-protocol.md ("File operations") with the rights of the calling process. Input
@@ -88,7 +89,8 @@ extern struct job *jobs;
 void prepare_spare(void);
 bool wants_spare(void);
 void age_spares(unsigned ms);
-// Begins what the payload asks for. Takes over `descriptors` (input, output, errors). Returns NULL with errno set.
+// Starts the job that the payload describes. Takes over `descriptors` (input, output, errors). On failure returns NULL and
+// sets errno.
 struct job *begin_job(bool file, struct text payload, const int descriptors[3]);
 void hear_supervisor(struct job *job);
 void signal_job(struct job *job, int signal);
@@ -97,13 +99,13 @@ void kill_job(struct job *job);
 void kill_jobs(void);
 // Takes note of the ended.
 void reap(void);
-// Whether a supervisor was killed, and what was below it may live.
+// Whether a supervisor was killed and processes below it may still live.
 bool has_orphans(void);
 // Kills a round of what nobody owns. Returns whether there may be more.
 bool kill_orphans(void);
 bool is_outsider(pid_t pid);
 
-// supervisor.c: what a supervisor does from its fork on.
+// supervisor.c: the life of a supervisor after its fork.
 struct order {
   uint32_t file, length;
   uint8_t payload[MAX_FRAME];
@@ -125,9 +127,9 @@ struct channel {
   struct job *job;
   struct kept *kept; // attached to
   int in, out[2];    // in: of the input; out[0] is `in` where the channel is a connection of the network
-  bool dialling, dialled, opened, shut, in_ended, tty; // dialled: such a connection, whoever began it
+  bool dialling, dialled, opened, shut, in_ended, tty; // dialled: a connection to a port, begun by either side
   bool listening;    // `in` listens
-  uint32_t listener; // the channel whose next connection it waits for; 0: none
+  uint32_t listener; // the listening channel whose next connection it waits for; 0: none
   bool question; // about the sandbox, or a connection that code inside began: no use of it
   int port, family;
   uint8_t *pending; // input that did not fit, of `widest` bytes
@@ -151,7 +153,7 @@ void close_channel(struct channel *channel, enum how how, enum stage stage, int 
 void kill_channel(struct channel *channel);
 void resize_channel(struct channel *channel, unsigned rows, unsigned columns);
 void signal_channel(struct channel *channel, int signal);
-// What is waited for at `in`.
+// The poll events that are awaited at `in`.
 short input_events(const struct channel *channel);
 void pump_channel(struct channel *channel, short input, short output, short errors);
 void abandon_channels(struct connection *connection);
@@ -159,7 +161,7 @@ void age_channels(unsigned ms);
 void sweep_channels(void);
 struct channel *find_channel(struct connection *connection, uint32_t number);
 
-// kept.c: processes that belong to no connection, and the last of what they wrote.
+// kept.c: processes that belong to no connection, and the last part of their output.
 struct kept {
   struct kept *next;
   char name[MAX_NAME + 1];
@@ -183,7 +185,7 @@ struct kept *new_kept(struct text name, struct text description);
 void free_kept(struct kept *kept);
 bool takes_input(const struct kept *kept);
 void log_output(struct kept *kept, int stream, int descriptor);
-// Sends what is in the log and was not sent. Returns whether all was.
+// Sends the unsent part of the log. Returns whether all was sent.
 bool send_log(struct channel *channel);
 // Returns false where the connection has no room for all.
 bool list_kept(struct channel *channel);
@@ -199,7 +201,7 @@ struct connection {
   uint64_t used; // when it last opened or ended a channel that is no question; 0: never
   uint8_t *input, *output;
   uint32_t input_size, input_length, output_start, output_end;
-  uint32_t data_channel, data_left; // of a DATA frame whose bytes are still coming
+  uint32_t data_channel, data_left; // of a DATA frame that has not fully arrived
   int polled[3];
 };
 extern struct connection *connections;
@@ -215,9 +217,9 @@ void age_connections(unsigned ms);
 bool send_frame(struct connection *connection, uint8_t type, uint32_t channel, const void *payload, uint32_t length);
 // Room for a DATA frame's bytes right now, at most BULK_READ.
 uint32_t data_room(struct connection *connection);
-// Whether so much waits to be written that no more output should be read: by small pieces it would cost more.
+// Whether so much waits to be written that no more output should be read: many small pieces would cost more.
 bool is_full(const struct connection *connection);
-// Where such bytes go, then that so many were put there.
+// The place for such bytes, and then a note of how many were put there.
 uint8_t *data_place(struct connection *connection);
 void data_placed(struct connection *connection, uint32_t channel, uint8_t stream, uint32_t length);
 

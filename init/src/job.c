@@ -1,4 +1,4 @@
-// Jobs: the supervised processes, and the end of whatever nobody supervises any more.
+// Jobs: the supervised processes, and the end of processes that nobody supervises any more.
 #define _GNU_SOURCE
 #include "init.h"
 
@@ -179,7 +179,7 @@ void reap(void) {
   int status;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0;) {
     struct job *job = find_job(pid);
-    // What it said last may be that it waits.
+    // Its last message may be that it waits for an order.
     if (job != NULL) hear_supervisor(job);
     struct spare **spare = find_spare(pid);
     if (WIFSTOPPED(status)) {
@@ -223,7 +223,8 @@ static bool is_supervisor(pid_t pid) {
   return find_job(pid) != NULL || *find_spare(pid) != NULL;
 }
 
-// All processes, ours too. The memory is kept: where there is none left, what nobody owns must still be found.
+// Lists all processes, including ours. The memory is kept for reuse: unowned processes must be found even if no memory is
+// left.
 static size_t list_processes(struct process **list) {
   static struct process *found;
   static size_t space;
@@ -245,7 +246,7 @@ static size_t list_processes(struct process **list) {
   return count;
 }
 
-// What nobody owns, and all below it.
+// Marks unowned processes and all processes below them.
 static void doom(struct process *list, size_t count) {
   for (bool more = true; more;) {
     more = false;
@@ -271,7 +272,7 @@ bool kill_orphans(void) {
     running++;
     kill(list[i].pid, SIGSTOP);
   }
-  // Stopped first: what is killed while others fork makes room for more of them.
+  // All are stopped first: killing some while others fork would make room for more of them.
   bool now = running == 0 || ++rounds > PATIENCE;
   for (size_t i = 0; i < count && now; i++)
     if (list[i].doomed) kill(list[i].pid, SIGKILL);

@@ -87,7 +87,7 @@ void free_kept(struct kept *kept) {
     channel->kept = NULL;
     channel->in = -1;
     if (channel->job != NULL || channel->connection == NULL) continue;
-    // Whoever followed it learns that it is gone.
+    // Attached channels learn that it is gone.
     if (channel->forgets) close_channel(channel, EXITED, NO_STAGE, 0);
     else close_channel(channel, SIGNALLED, NO_STAGE, 9);
   }
@@ -116,7 +116,7 @@ static uint32_t record_length(const struct kept *kept, uint64_t record, uint8_t 
   return header[1] | header[2] << 8;
 }
 
-// A piece of what it wrote; at its end the descriptor is closed.
+// Reads a piece of its output into the log. At the end of the output the descriptor is closed.
 void log_output(struct kept *kept, int stream, int descriptor) {
   uint8_t bytes[LARGEST], header[HEADER] = {stream + 1}, ignored;
   ssize_t got = read(descriptor, bytes, sizeof bytes);
@@ -137,7 +137,7 @@ void log_output(struct kept *kept, int stream, int descriptor) {
   kept->byte_count += got;
 }
 
-// Its main process has ended: what it wrote is what is there now.
+// Called after the end of its main process: its output is complete in the pipes now.
 void settle_kept(struct kept *kept) {
   for (int i = 0; i < 2; i++) {
     int waiting = 0;

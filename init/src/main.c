@@ -36,7 +36,7 @@ uint64_t now_ms(void) {
   return (int64_t)(now.tv_sec - boot.tv_sec) * 1000 + (now.tv_nsec - boot.tv_nsec) / 1000000;
 }
 
-// How many processes of the sandbox the kernel has killed for want of memory.
+// The number of processes in the sandbox that the kernel has killed for lack of memory.
 unsigned long count_oom_kills(void) {
   char text[512];
   ssize_t got = oom_counter < 0 ? -1 : pread(oom_counter, text, sizeof text - 1, 0);
@@ -64,8 +64,8 @@ static void accept_helper(int listening) {
   socklen_t size = sizeof peer;
   int file = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (file < 0) return;
-  // Only the engine can start a process whose parent is outside. gVisor says 1, ourselves, of everybody: there it is up to
-  // the credentials that come with the descriptors.
+  // Only the engine can start a process whose parent is outside the namespace. gVisor reports 1 (ourselves) as the parent
+  // of all: there the credentials sent with the descriptors decide.
   bool welcome = getsockopt(file, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.pid == 1 || is_outsider(peer.pid));
   int on = 1;
   if (!welcome || setsockopt(file, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0 || add_connection(-1, -1, file) == NULL)
@@ -110,7 +110,7 @@ static void forget_home(void) {
 // Moves the first connection's descriptors away from those that programs expect to be their own.
 static void set_up(int first[2]) {
   umask(022);
-  // Who has the same three IDs of a process may set its limits (prlimit): root inside would be such a one.
+  // A process with the same three IDs may set our limits (prlimit). Root inside would be such a process.
   syscall(SYS_setresgid, (gid_t)-1, (gid_t)-1, 0xfffe);
   clock_gettime(CLOCK_MONOTONIC, &boot);
   if (getrandom(boot_id, sizeof boot_id, GRND_NONBLOCK) < 0) memcpy(boot_id, &boot, sizeof boot);
@@ -133,8 +133,8 @@ enum { STOP_SIGNAL = 40 };
 
 static int listen_for_signals(void) {
   sigset_t all, wanted;
-  // The kernel lets no signal from inside end process 1; gVisor does, but for those that are blocked. Not by
-  // sigfillset: it leaves out three that the C library would use.
+  // The kernel lets no signal from inside end process 1. gVisor does, unless the signal is blocked. sigfillset would leave
+  // out three signals that the C library uses.
   memset(&all, 0xff, sizeof all);
   sigprocmask(SIG_BLOCK, &all, NULL);
   sigemptyset(&wanted);
@@ -145,7 +145,7 @@ static int listen_for_signals(void) {
   return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-// All that runs but the connections. Where there are orphans already, they are part of it.
+// Ends all processes except the connections. Existing orphans are included.
 static void end_everything(void) {
   kill_jobs();
   for (struct channel *channel = channels; channel != NULL; channel = channel->next)
@@ -157,15 +157,15 @@ static void take_signals(int signals) {
   // No more than that in a turn: code inside may send them without end.
   ssize_t got = read(signals, info, sizeof info);
   for (ssize_t i = 0; i < got / (ssize_t)sizeof *info; i++) {
-    // A signal from outside of the namespace has no sender in it: the engine's. Whoever invents a sender, or has the
-    // kernel signal for them, can't claim that it came by kill.
+    // A signal from outside the namespace, from the engine, has no sender in it. Code inside that forges a sender, or makes
+    // the kernel send a signal, can't claim that it came by kill.
     if (info[i].ssi_signo == SIGCHLD || info[i].ssi_pid != 0 || info[i].ssi_code != SI_USER) continue;
     if (info[i].ssi_signo == SIGTERM) _exit(0);
     end_everything();
   }
 }
 
-// What is waited for: descriptors, and behind each what it belongs to.
+// The polled descriptors, and the owner of each.
 static struct pollfd *wanted;
 static nfds_t wanted_count, wanted_size;
 
@@ -237,7 +237,7 @@ static void take_time(void) {
   kill_orphans();
 }
 
-// Whether somebody waits for a command's end, and would wait for a fork as well.
+// Whether somebody waits for the end of a command, and would also wait for a fork here.
 static bool is_working(void) {
   struct job *job = jobs;
   while (job != NULL && (job->channel == NULL || job->over)) job = job->next;
@@ -250,7 +250,7 @@ static void turn(int signals, int listening) {
   struct job *job;
   bool busy = false;
   wanted_count = 0;
-  // The first is nothing: what is made after the wait has not been waited for.
+  // The first entry is empty: objects made after the poll refer to it.
   want(-1, 0);
   int signalled = want(signals, POLLIN);
   int helpers = want(listening, POLLIN);
@@ -304,7 +304,7 @@ static void turn(int signals, int listening) {
   if (idle || !is_working()) prepare_spare();
 }
 
-// Where gVisor is the kernel: it lets no engine limit its processes, but process 1 may. Nowhere else is this writable.
+// For gVisor: the engine can't limit its processes, but process 1 can. This file is not writable anywhere else.
 static void limit_processes(const char *number) {
   int file = open("/sys/fs/cgroup/pids/pids.max", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (file < 0) return;

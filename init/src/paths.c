@@ -77,7 +77,7 @@ int descend(int from, const char *path, size_t length, bool make, int *folder) {
   return at < 0 ? errno : 0;
 }
 
-// The folder of what a path names, and the name in it: slashes at its end mean nothing.
+// Splits a path into its folder and the name in it. Trailing slashes are ignored.
 int open_parent(int base, const char *path, bool make, int *folder, char name[256]) {
   char above[PATH_MAX];
   size_t length = strlen(path);
@@ -97,7 +97,7 @@ static int regular(const struct stat *st) {
   return S_ISREG(st->st_mode) ? 0 : S_ISDIR(st->st_mode) ? EISDIR : ENXIO;
 }
 
-// Opens a regular file for reading. What is none is not even opened: a FIFO's writer would notice.
+// Opens a regular file for reading. Other files are not even opened: the writer of a FIFO would notice.
 int open_regular(int folder, const char *name, bool follow, int *file, struct stat *st) {
   if (fstatat(folder, name, st, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0) return errno;
   int error = regular(st);

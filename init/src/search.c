@@ -12,7 +12,7 @@
 
 #include "files.h"
 
-// Of a line: what is beyond is not looked at.
+// The longest line. The rest of a longer line is ignored.
 #define LONGEST_LINE (1024 * 1024)
 #define LONGEST_TEXT 4000
 // Of a file that says that it has none, as those of the kernel do.
@@ -38,7 +38,7 @@ static bool matches(const struct searching *search, char *line, size_t length) {
     for (size_t i = 0; i < length; i++) copy[i] = (char)tolower((unsigned char)copy[i]);
     return memmem(copy, length, search->text, search->text_length) != NULL;
   }
-  // What is no UTF-8 would match nothing at all.
+  // Invalid UTF-8 would match nothing at all.
   if (mbstowcs(NULL, copy, 0) == (size_t)-1) {
     for (size_t i = 0; i < length; i++) copy[i] = copy[i] & 0x80 ? '?' : copy[i];
   }
@@ -80,7 +80,7 @@ static int search_file(struct walk *walk, int file, uint64_t left) {
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     left -= (uint64_t)got;
-    // Nothing that a person reads.
+    // A binary file is skipped.
     if (memchr(block + length, '\0', (size_t)got)) return 0;
     char *newline = memrchr(block + length, '\n', (size_t)got);
     length += (size_t)got;
@@ -115,7 +115,7 @@ static int search_visit(struct walk *walk, int folder, const char *name, const s
   return error;
 }
 
-// The plain text as an expression, for letters whose case takes more than ASCII to know.
+// The plain text as a regular expression, for letters beyond ASCII whose case is ignored.
 static char *escaped(const char *text) {
   char *all = malloc(2 * strlen(text) + 1), *to = all;
   while (all && *text) {

@@ -1,6 +1,6 @@
-// A supervisor: the subreaper of one command, so that whatever the command starts stays below it. It waits for an order,
-// carries it out, and waits for the next one once it has no child left. It keeps root's rights and can't be traced; code
-// inside that is root can kill it, whereupon process 1 kills all that was below it.
+// A supervisor: the subreaper of one command, so that all descendants of the command stay below it. It waits for an order,
+// carries it out, and waits for the next one when it has no child left. It keeps root's rights and can't be traced. Code
+// inside that is root can kill it; then process 1 kills everything that was below it.
 #define _GNU_SOURCE
 #include "init.h"
 
@@ -29,7 +29,7 @@ static void tell(struct report report) {
 
 static struct ending failure(enum stage stage, int number) { return (struct ending){FAILED, number, stage}; }
 
-// What process 1 had open when it forked: copies would keep others' pipes from ending.
+// Closes the descriptors inherited from process 1: copies would keep others' pipes open.
 static void close_from(int first) {
   enum { SYS_CLOSE_RANGE = 436 };
   if (syscall(SYS_CLOSE_RANGE, first, ~0U, 0) == 0) return;
@@ -48,7 +48,7 @@ static void default_signals(void) {
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-// Waits for the order, and for input, output and errors of what it is about.
+// Waits for the order, and for the input, output and errors of its command.
 static void take_descriptors(void) {
   for (;;) {
     char byte, space[CMSG_SPACE(3 * sizeof(int))];
@@ -86,7 +86,7 @@ static bool is_set(char **list, const char *name) {
   return false;
 }
 
-// What a program is started with. `language` is where LANG goes, where nobody has chosen a language.
+// The parameters of a program's start. `language` is the place for LANG if no language is chosen.
 struct start {
   struct user user;
   bool tty, script;
@@ -164,7 +164,7 @@ static struct ending become_program(const struct start *start) {
 }
 
 static struct ending spawn(const struct start *start, pid_t *main) {
-  // Closed by the exec; what comes out of it before is why there was none.
+  // The exec closes this pipe. Data in it is the reason of a failed exec.
   int failed[2];
   if (pipe2(failed, O_CLOEXEC) != 0) return failure(STAGE_PROCESS, errno);
   char **own = environ;

@@ -14,9 +14,9 @@
 // Files with several names that are told from others while packing; one more is packed as a file of its own.
 #define MOST_LINKED (64 * 1024)
 #define MOST_LINKED_NAMES (16 * 1024 * 1024)
-// Folders whose attributes are kept until everything is unpacked.
+// The limit of the folders whose attributes are kept until everything is unpacked.
 #define MOST_FOLDERS (32 * 1024 * 1024)
-// An entry's numbers, its path, a link's target, and what a later version adds.
+// The largest entry: its numbers, its path, a link's target, and additions of later versions.
 #define MOST_ENTRY (72 * 1024)
 
 // The input's chunks as a file: whole or not at all.
@@ -100,7 +100,7 @@ static int pack_visit(struct walk *walk, int folder, const char *name, const str
   return error;
 }
 
-// What is in a folder; or one thing of it alone, under another name and with nothing left out.
+// Packs the content of a folder, or a single entry of it under another name and without exclusions.
 int pack(int folder, const char *single, const char *as) {
   static struct walk walk;
   struct packing packing = {.whole = single != NULL};
@@ -141,7 +141,7 @@ struct unpacking {
   size_t last;  // length of the last of them
 };
 
-// What is kept of a folder, with its path after it.
+// The stored attributes of a folder, followed by its path.
 struct kept {
   struct attributes attributes;
   size_t before;  // length of the one before
@@ -241,7 +241,7 @@ static int unpack_link(struct unpacking *to, const char *name, const struct entr
     if (entry->target_length == 0 || entry->target_length >= PATH_MAX) return EBADMSG;
     if (memchr(entry->target, '\0', entry->target_length)) return EBADMSG;
     if (symlinkat(entry->target, to->folder, beside) != 0) return errno;
-    // Best effort: there are file systems whose links have neither.
+    // Best effort: some file systems support neither for links.
     utimensat(to->folder, beside, entry->attributes.times, AT_SYMLINK_NOFOLLOW);
     if (own && fchownat(to->folder, beside, entry->attributes.user, entry->attributes.group,
                         AT_SYMLINK_NOFOLLOW) != 0)

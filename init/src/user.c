@@ -1,5 +1,4 @@
-// Users and groups as /etc/passwd and /etc/group have them, where those are regular files: anything else that stands
-// there could hang whoever opens it.
+// Users and groups from /etc/passwd and /etc/group, if those are regular files: opening anything else could hang.
 #define _GNU_SOURCE
 #include "init.h"
 
@@ -115,14 +114,14 @@ int find_user(const char *wanted, struct user *found) {
     found->uid = number;
     if (number == 0) strcpy(found->home, "/root");
   }
-  // As the engine's exec does: who names a group has that one only.
+  // As in the engine's exec: with an explicit group, the user has only that group.
   if (colon != NULL) return find_group(colon + 1, &found->gid);
   if (known) find_groups(entry, found);
   return 0;
 }
 
 int become(const struct user *user) {
-  // Not the C library's: those would synchronise threads, of which there are none, and touch what a vfork shares.
+  // Not the C library's functions: they synchronise threads, and write to memory that a vfork shares.
   if (syscall(SYS_setgroups, user->group_count, user->groups) != 0) return errno;
   if (syscall(SYS_setresgid, user->gid, user->gid, user->gid) != 0) return errno;
   if (syscall(SYS_setresuid, user->uid, user->uid, user->uid) != 0) return errno;

@@ -16,7 +16,7 @@
 
 #define FOLDER (O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-// What the kernel's getdents64 gives.
+// A record of the kernel's getdents64.
 struct record {
   uint64_t inode;
   int64_t offset;

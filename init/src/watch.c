@@ -13,8 +13,8 @@
 // Folders that are watched, and their paths.
 #define MOST_NODES (16 * 1024 * 1024)
 #define MOST_PATHS (16 * 1024 * 1024)
-// How long many changes of one file are one, how often it is asked whether the folder is still the same, and how often
-// everything is looked at where the kernel gives no more watches.
+// How long many changes of one file are merged into one, how often the folder's identity is checked, and how often
+// everything is scanned if the kernel gives no more watches.
 #define PAUSE 20
 #define LOOK 1000
 #define AGAIN 2000
@@ -60,7 +60,7 @@ static int tell_entry(char event, int folder, const char *name, const struct sta
 // Watches the folder that is given; gives up watching where the kernel has no more watches.
 static int add_node(struct watching *watch, int folder, const char *path) {
   if (watch->notify < 0) return 0;
-  // By standing in it: there is no other way to name what a descriptor stands for without /proc.
+  // Enters the folder: without /proc there is no other way to name the folder of a descriptor.
   int number = fchdir(folder) != 0 ? -1 : inotify_add_watch(watch->notify, ".", MASK);
   if (number < 0 && (errno == ENOSPC || errno == ENOMEM)) {
     close(watch->notify);
@@ -87,7 +87,7 @@ static struct node *node_of(struct watching *watch, int number) {
   return found && found->number == number && !found->gone ? found : NULL;
 }
 
-// Forgets a folder that is elsewhere now, and what is below it.
+// Forgets a folder that was moved away, and everything below it.
 static void forget(struct watching *watch, const char *path) {
   const size_t length = strlen(path);
   for (size_t i = 0; i < node_count(watch); i++) {
@@ -134,7 +134,7 @@ static int look_anew(struct watching *watch) {
   return tell('r', 'd', &none, "", "");
 }
 
-// What an event tells. Sets `anew` where only a look can tell.
+// Handles an event. Sets `anew` if a new scan is needed.
 static int handle(struct watching *watch, const struct inotify_event *event, bool *anew) {
   static char path[LONGEST_PATH + 1];
   struct node *node = event->wd < 0 ? NULL : node_of(watch, event->wd);
@@ -167,7 +167,7 @@ static int handle(struct watching *watch, const struct inotify_event *event, boo
       error = add_node(watch, below, path);
       walk.prefix = path;
       if (!error) error = walk_folder(&walk, below);
-      // What can't be looked into any more is told of by an event that comes.
+      // An event will follow for a folder that can't be read any more.
       if (error == EACCES || error == ENOENT || error == ESTALE) error = 0;
       close(below);
     }
@@ -183,7 +183,7 @@ static int handle_all(struct watching *watch, bool *anew) {
   for (ssize_t at = 0; at < size && !*anew;) {
     const struct inotify_event *event = (const struct inotify_event *)(events + at);
     int error = handle(watch, event, anew);
-    // No room for more folders, some of which may be gone.
+    // No room for more folders, but some known ones may be gone.
     if (error == ENOMEM && watch->nodes.length > 0) *anew = true;
     else if (error) return error;
     at += (ssize_t)(sizeof *event + event->len);
