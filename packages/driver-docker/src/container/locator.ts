@@ -162,6 +162,7 @@ export const makeLocator = <Place extends Target, There, E>(
     commandOn,
   }
 }
+/** Finds the containers of a driver's sandboxes: the result of `makeLocator`. */
 export type Locator<Place extends Target, There, E> = ReturnType<
   typeof makeLocator<Place, There, E>
 >
