@@ -27,9 +27,9 @@ export interface ProxyOptions extends ExchangesOptions {
   readonly policy: Policy
   readonly authority: Authority
   readonly placeholders: Placeholders
-  /** Addresses of names that this machine's resolver does not know. */
+  /** Addresses by name, for names that this machine's resolver does not know. */
   readonly hosts: Readonly<Record<string, string>>
-  /** Authorities that destinations may be signed by, as PEM, beside those that Node knows. */
+  /** Certificate authorities for destinations, as PEM, besides those that Node trusts. */
   readonly ca: ReadonlyArray<string> | undefined
 }
 
@@ -63,7 +63,7 @@ const requireName = (text: string, otherwise: number) => {
   throw new Refusal(403, refusedBecause("addresses are on no list of destinations; use names"))
 }
 
-/** The way out of one sandbox: an HTTP proxy that is handed the connections of its programs. */
+/** The egress proxy of one sandbox: an HTTP proxy that gets the connections of the sandbox's programs. */
 export class EgressProxy {
   readonly exchanges: Exchanges
   readonly #options: ProxyOptions
@@ -107,7 +107,7 @@ export class EgressProxy {
     this.#server.emit("connection", socket)
   }
 
-  /** Has other rules decide from now on. */
+  /** Replaces the rules. */
   update(policy: Policy): void {
     const before = this.#routes
     this.#lookup = this.#lookupOf(policy)
@@ -120,7 +120,7 @@ export class EgressProxy {
     before.http2.drain()
   }
 
-  /** Ends all that is under way. */
+  /** Ends everything in progress. */
   close(): void {
     this.exchanges.close()
     for (const socket of this.#sockets) socket.destroy()
@@ -181,7 +181,7 @@ export class EgressProxy {
     )
     const name = hello && getExtensionData(hello, "server_name")?.serverName
     const exchange = allowed.begin(() => socket.destroy())
-    // A server that has many names would take another one than was judged.
+    // The server may have many names, and would use another one than the checked name.
     if (name?.toLowerCase() !== host) {
       exchange.close("refused", { reason: `TLS must name ${host}, and nothing else may be spoken` })
       socket.destroy()
@@ -204,7 +204,10 @@ export class EgressProxy {
     pipeline(other, socket, done)
   }
 
-  /** Plays the server to a client that trusts this sandbox's authority, and speaks to the real one itself. */
+  /**
+   * Acts as the server for a client that trusts this sandbox's authority, and connects to the real
+   * server itself.
+   */
   async #inspect(socket: Duplex, origin: Origin): Promise<void> {
     const context = await this.#options.authority.contextOf(origin.host)
     const server = createSecureServer({
@@ -227,7 +230,7 @@ export class EgressProxy {
         this.#refuse(other, error),
       )
     })
-    // Some programs say that they distrust a certificate, others just hang up.
+    // Some programs report that they distrust a certificate, others just close the connection.
     let hasAsked = false
     for (const event of ["request", "upgrade"]) server.once(event, () => (hasAsked = true))
     socket.once("close", () => {
@@ -238,7 +241,8 @@ export class EgressProxy {
     for (const event of ["tlsClientError", "sessionError", "clientError"])
       server.on(event, () => socket.destroy())
     socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
-    // HTTP/2 would not notice that a program inside is gone, and keep its streams open.
+    // Otherwise HTTP/2 would not notice that a program inside is gone, and would keep its streams
+    // open.
     socket.allowHalfOpen = false
     server.emit("connection", socket)
   }

@@ -2,19 +2,19 @@ import type { EgressAttempt } from "@cordon/core"
 import { decide, type Policy, type Rule, rulesFor, type Subject } from "./policy.ts"
 import { within } from "./within.ts"
 
-/** One attempt that is under way. */
+/** One attempt in progress. */
 export interface Exchange {
-  /** Counts bytes of content; it is cut where there are too many. */
+  /** Counts bytes of content. The exchange is cut if there are too many. */
   readonly sent: (bytes: number) => void
   readonly received: (bytes: number) => void
-  /** Tells how it went, once. */
+  /** Reports the outcome, once. */
   readonly close: (
     outcome: EgressAttempt["outcome"],
     more?: Pick<EgressAttempt, "reason" | "status">,
   ) => void
 }
 
-/** Decides about a request; a promise of `false`, an error and no answer in time are a no. */
+/** Decides about a request. `false`, an error or no answer in time means no. */
 export type Ask = (subject: Subject) => boolean | Promise<boolean>
 
 export interface ExchangesOptions {
@@ -32,7 +32,7 @@ interface Live {
 /** A request that the rules allow. */
 export interface Allowed {
   readonly rule: Rule
-  /** Begins to count. @param cut ends it, because of rules that changed or a limit */
+  /** Starts counting. @param cut ends the exchange, because of changed rules or a limit */
   readonly begin: (cut: () => void) => Exchange
 }
 
@@ -55,7 +55,7 @@ export class Exchanges {
     return rulesFor(this.#policy, host, port)
   }
 
-  /** Decides. @returns why not, where it is refused */
+  /** Decides about a request. @returns the reason if it is refused */
   async judge(subject: Subject): Promise<Allowed | string> {
     const at = new Date()
     const policy = this.#policy
@@ -79,13 +79,13 @@ export class Exchanges {
       })
       return reason ?? ""
     }
-    // The rules may have changed while somebody was asked.
+    // The rules may have changed while `ask` was running.
     const now = this.#policy === policy ? rule : this.#ruleOf(subject)
     if (now?.id !== rule.id || now.action === "deny") return this.judge(subject)
     return { rule: now, begin: (cut) => this.#begin(now, subject, at, cut) }
   }
 
-  /** Tells of an attempt that broke before anything was asked for. */
+  /** Reports an attempt that failed before its first request. */
   failed(subject: Subject, reason: string): void {
     this.#tell({
       ...subject,
@@ -107,7 +107,7 @@ export class Exchanges {
     }
   }
 
-  /** Ends all that is under way. */
+  /** Ends everything in progress. */
   close(): void {
     for (const { end } of [...this.#live]) end("the way out is closed")
   }

@@ -6,22 +6,22 @@ import { connect as connectTls } from "node:tls"
 export interface Http2Options {
   readonly lookup: LookupFunction
   readonly ca: ReadonlyArray<string> | undefined
-  /** Milliseconds until a destination has shown in TLS which protocol it speaks. */
+  /** Milliseconds for a TLS handshake, which shows the destination's protocol. */
   readonly greeting: number
-  /** Milliseconds without a byte, after which a connection takes no more requests. */
+  /** Milliseconds without a byte after which a connection accepts no more requests. */
   readonly silence: number
-  /** Bytes of a response's headers. */
+  /** The most bytes of a response's headers. */
   readonly headerBytes: number
 }
 
-/** A destination, which is spoken to over TLS. */
+/** A destination of a TLS connection. */
 export interface Place {
   readonly host: string
   readonly port: number
 }
 
 const maxPlaces = 256
-// HTTP/2's own 64 KiB would hold a distant destination to as much in each round trip.
+// HTTP/2's default of 64 KiB would limit a distant destination to that much for each round trip.
 const streamWindow = 256 * 1024
 const sessionWindow = 4 * 1024 * 1024
 
@@ -37,7 +37,7 @@ export class Http2Sessions {
     this.#options = options
   }
 
-  /** @returns undefined where the destination does not speak HTTP/2 */
+  /** @returns undefined if the destination does not speak HTTP/2 */
   async get(place: Place): Promise<ClientHttp2Session | undefined> {
     const name = `${place.host}:${place.port}`
     const found = await this.#found.get(name)?.catch(nothing)
@@ -55,7 +55,7 @@ export class Http2Sessions {
     return opened
   }
 
-  /** Takes no more requests; those under way go on. */
+  /** Accepts no more requests. Requests in progress continue. */
   drain(): void {
     this.#isOver = true
     for (const session of this.#found.values()) drain(session)
@@ -87,7 +87,7 @@ export class Http2Sessions {
       },
     })
     session.on("connect", () => session.setLocalWindowSize(sessionWindow))
-    // Each request is told of it.
+    // Each request gets the error itself.
     session.on("error", nothing)
     session.on("goaway", forget)
     session.on("close", forget)

@@ -6,11 +6,14 @@ import * as x509 from "@peculiar/x509"
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const
 const day = 24 * 60 * 60 * 1000
-// Clocks of sandboxes are those of their hosts, which may be behind ours.
+// A sandbox has its host's clock, which may be behind ours.
 const before = day
 const most = 256
 
-/** Makes certificates that programs trust which trust its own. Its key is in this process's memory only. */
+/**
+ * Makes certificates for programs that trust its own certificate. Its key exists only in this
+ * process's memory.
+ */
 export interface Authority {
   /** Its own certificate, as PEM. */
   readonly certificate: string
@@ -45,7 +48,7 @@ export const makeAuthority = async (): Promise<Authority> => {
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  // One key for all servers that it plays: they are one and the same.
+  // One key for all servers: they are the same proxy.
   const ours = await newKeys()
   const key = await pemOf(ours.privateKey)
   const contexts = new Map<string, Promise<SecureContext>>()
@@ -72,7 +75,7 @@ export const makeAuthority = async (): Promise<Authority> => {
     contextOf: (host) => {
       const found = contexts.get(host)
       if (found !== undefined) return found
-      // A wildcard has any number of names below it.
+      // The cache is bounded, since a wildcard covers any number of names.
       for (const oldest of contexts.keys()) {
         if (contexts.size < most) break
         contexts.delete(oldest)

@@ -3,7 +3,7 @@ import { isIP, type LookupFunction } from "node:net"
 import ipaddr from "ipaddr.js"
 import type { Policy } from "./policy.ts"
 
-/** A name leads to an address that sandboxes may not reach. */
+/** A name resolves to an address that sandboxes may not connect to. */
 export class AddressRefused extends Error {
   override readonly name = "AddressRefused"
   constructor(host: string, address: string) {

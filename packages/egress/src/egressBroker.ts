@@ -20,8 +20,9 @@ const check = Effect.fnUntraced(function* ({ askTimeout = 30_000, seed }: Egress
 })
 
 /**
- * Makes this program the way out of sandboxes that have rules (`egress` of a creation): secrets stay in its memory, rules
- * change at once, and where it ends nothing gets out.
+ * Makes this program the egress proxy of sandboxes that have rules (`egress` of a creation).
+ * Secrets stay in the program's memory, rules change at once, and when the program ends, these
+ * sandboxes reach nothing.
  *
  * @example
  * await using sandboxes = createSandboxes({ driver: docker(), egressBroker: egressBroker() })
@@ -43,7 +44,7 @@ export const egressBroker = (
     EgressBroker,
     Effect.gen(function* () {
       const { askTimeout, source } = yield* check(options)
-      // Certificates and TLS are loaded where a sandbox has rules.
+      // Certificates and TLS are loaded with the first sandbox that has rules.
       const parts = Effect.promise(() => import("./parts.ts"))
       const { ask, onAttempt, hosts, ca } = options
       return EgressBroker.of({
@@ -51,7 +52,7 @@ export const egressBroker = (
           Effect.flatMap(parts, ({ parsePolicy }) => Effect.asVoid(parsePolicy(rules))),
         make: Effect.fn("EgressBroker.make")(function* (rules, sandbox) {
           const { makeWayOut, Placeholders } = yield* parts
-          // A placeholder that is taken from one sandbox is worth nothing in another.
+          // A placeholder of one sandbox is worthless in another.
           const own = createHmac("sha256", source).update(sandbox).digest()
           const placeholders = new Placeholders(own)
           return yield* makeWayOut(rules, sandbox, {

@@ -20,7 +20,7 @@ import { type Answer, type Answering, requestTo, sendHttp1, sendHttp2 } from "./
 export type Request = IncomingMessage | Http2ServerRequest
 export type Response = ServerResponse | Http2ServerResponse
 
-/** A server to which a sandbox speaks, as it believes. */
+/** The server that a sandbox believes to be connected to. */
 export interface Origin {
   readonly protocol: "http" | "https"
   /** In lower case. */
@@ -28,7 +28,7 @@ export interface Origin {
   readonly port: number
 }
 
-/** Connections to destinations, as the rules of their time allow them. */
+/** Connections to destinations under one set of rules. */
 export interface Routes {
   readonly http: HttpAgent
   readonly https: HttpsAgent
@@ -38,11 +38,11 @@ export interface Routes {
 export interface Upstream {
   readonly exchanges: Exchanges
   readonly placeholders: Placeholders
-  /** Those of the rules as they are now. */
+  /** The routes of the current rules. */
   readonly routes: () => Routes
 }
 
-/** A request that can't be passed on, in the words of a status. */
+/** A request that can't be passed on, with its HTTP status. */
 export class Refusal extends Error {
   readonly status: number
   constructor(status: number, message: string) {
@@ -57,7 +57,7 @@ const defaultPort = { http: 80, https: 443 } as const
 const nameOf = ({ protocol, host, port }: Origin) =>
   port === defaultPort[protocol] ? host : `${host}:${port}`
 
-/** Takes a host and its port apart; undefined where it is no name. */
+/** Parses a host and its port; undefined if the host is not a name. */
 export const parseHost = (
   text: string,
   otherwise: number,
@@ -72,8 +72,8 @@ export const parseHost = (
 }
 
 /**
- * The path that a destination gets is the one that is judged: dots and percent signs are resolved before, and what servers
- * are known to read in different ways is refused.
+ * The checked path is the one that the destination gets: dots and percent signs are resolved first,
+ * and paths that servers are known to read in different ways are refused.
  */
 const targetOf = (
   url: string,
@@ -96,7 +96,7 @@ const targetOf = (
 const judged = async (request: Request, origin: Origin, { exchanges }: Upstream) => {
   const authority = "authority" in request ? request.authority : request.headers.host
   const named = parseHost(authority ?? "", defaultPort[origin.protocol])
-  // Another name than the connection was made to would be judged by the rules of this one.
+  // A request for another host would be checked by the rules of this connection's host.
   if (named?.host !== origin.host || named.port !== origin.port) {
     throw new Refusal(
       421,
@@ -125,7 +125,7 @@ const judged = async (request: Request, origin: Origin, { exchanges }: Upstream)
 export const refusedBecause = (reason: string) =>
   `Cordon: ${reason}. Whoever runs this sandbox decides where it may go; trying again, or another way, changes nothing.`
 
-/** HTTP/2 says whether a request has a body by its end, and not by a header. */
+/** In HTTP/2 the end of the stream shows whether a request has a body, and not a header. */
 const framing = (request: Request): OutgoingHttpHeaders =>
   "stream" in request
     ? framingOf(request.headers, !request.stream.endAfterHeaders)
@@ -156,13 +156,16 @@ const optionsOf = (
   }
 }
 
-/** Why a destination could not be reached, in words that tell a sandbox nothing of the operator's network. */
+/**
+ * The reason why a destination could not be reached. It reveals nothing of the operator's network
+ * to the sandbox.
+ */
 const failureOf = (error: unknown) =>
   error instanceof AddressRefused
     ? { status: 403, reason: "its name leads to an address that sandboxes may not reach" }
     : { status: 502, reason: "the destination did not answer as it should" }
 
-/** Ends a response so that nobody takes what came of it for the whole. */
+/** Breaks a response off, so that nobody takes it for complete. */
 const breakOff = (response: Response) => {
   if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   else response.destroy()
@@ -213,11 +216,11 @@ const passBack = (
     exchange.close("done", { status })
     return
   }
-  // In HTTP/2 the sandbox may have to see them before it says more.
+  // In HTTP/2 the sandbox may need the headers before it sends more.
   if ("stream" in response) response.writeHead(status)
   const secrets = secretsOf(rule)
   counted(body, exchange.received)
-  // Before the response is ended by it, which would look as if the sandbox went away.
+  // Registered before the body ends the response, which would look as if the sandbox had left.
   body.on("close", () => {
     if (!body.readableEnded) exchange.close("failed", { status, reason: "it broke off" })
   })
@@ -240,7 +243,7 @@ const send = async (
 ): Promise<Writable> => {
   if ("stream" in request && origin.protocol === "https") {
     const session = await upstream.routes().http2.get(origin)
-    // Meanwhile the rules may have changed.
+    // The rules may have changed meanwhile.
     answering.signal.throwIfAborted()
     if (session !== undefined) {
       const { method, headers, stream } = request
@@ -253,7 +256,10 @@ const send = async (
   return sendHttp1(origin.protocol, options, answering)
 }
 
-/** Passes a request on, by HTTP/2 where it came so and its destination speaks it, and its response back. */
+/**
+ * Passes a request on and its response back. Uses HTTP/2 if the request came by HTTP/2 and the
+ * destination supports it.
+ */
 export const forward = async (
   request: Request,
   response: Response,
@@ -270,7 +276,7 @@ export const forward = async (
       403,
       refusedBecause(`what was under way to ${origin.host} is no longer allowed`),
     )
-    // Of HTTP/1.1, the rest of the request would come on this connection.
+    // In HTTP/1.1 the rest of the request would still come on this connection.
     if (!("stream" in response)) response.destroy()
   })
   const onError = (error: unknown) => {
@@ -296,12 +302,13 @@ export const forward = async (
   if (sending === undefined) return
   stop.signal.addEventListener("abort", () => sending.destroy())
   if (sending.writableEnded) return
-  // Its own end is told by the response, or by an error, which must not end the request before it is answered.
+  // The response or an error reports the end. An error must not end the request before it is
+  // answered.
   request.on("error", () => stop.abort())
   counted(request, exchange.sent).pipe(sending)
 }
 
-/** Passes on a connection that leaves HTTP, as WebSocket does. */
+/** Passes on a connection that leaves HTTP, such as a WebSocket. */
 export const upgrade = async (
   request: IncomingMessage,
   socket: Duplex,
@@ -309,7 +316,7 @@ export const upgrade = async (
   origin: Origin,
   upstream: Upstream,
 ): Promise<void> => {
-  // After any other upgrade, to HTTP/2 for instance, requests could follow that nobody judges.
+  // Other upgrades (to HTTP/2, for example) are refused: unchecked requests could follow them.
   const {
     upgrade: protocol,
     "content-length": length,

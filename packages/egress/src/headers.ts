@@ -6,7 +6,7 @@ import type { Placeholders } from "./placeholders.ts"
 import type { Rule } from "./policy.ts"
 import { scrubText } from "./scrub.ts"
 
-/** The secrets that a request of a rule may have been given. */
+/** The secrets that a rule may add to a request. */
 export const secretsOf = ({ headers, secrets }: Rule): ReadonlyArray<Redacted.Redacted<string>> => [
   ...headers.map(([, value]) => value),
   ...secrets.map(([, value]) => value),
@@ -23,7 +23,7 @@ const changed = (
     ]),
   )
 
-/** A request's headers as its destination gets them. */
+/** A request's headers for its destination. */
 export const requestHeaders = (
   headers: IncomingHttpHeaders,
   host: string,
@@ -31,7 +31,7 @@ export const requestHeaders = (
   placeholders: Placeholders,
 ): OutgoingHttpHeaders => {
   const own = rule.headers.map(([name, value]) => [name, Redacted.value(value)])
-  // Else a response that repeats a secret could not be seen to.
+  // Without compression, secrets in the response can be masked.
   const readable = secretsOf(rule).length > 0 ? { "accept-encoding": "identity" } : {}
   return {
     ...changed(headers, (text) => placeholders.fill(text, rule)),
@@ -41,7 +41,7 @@ export const requestHeaders = (
   }
 }
 
-/** The headers of HTTP/1.1 as HTTP/2 has them. */
+/** Converts headers of HTTP/1.1 to HTTP/2. */
 export const asHttp2 = (
   { host, ...headers }: OutgoingHttpHeaders,
   request: {
@@ -52,7 +52,7 @@ export const asHttp2 = (
   rule: Rule,
 ): OutgoingHttpHeaders => ({
   ...headers,
-  // gRPC asks for trailers by it. It may say nothing else.
+  // gRPC requests trailers with it. HTTP/2 allows no other value.
   ...(request.te === "trailers" ? { te: "trailers" } : {}),
   ":method": request.method,
   ":scheme": "https",
@@ -63,6 +63,6 @@ export const asHttp2 = (
   ...(secretsOf(rule).length > 0 ? { [sensitiveHeaders]: Object.keys(headers) } : {}),
 })
 
-/** A response's headers, or trailers, as the sandbox gets them. */
+/** A response's headers or trailers for the sandbox. */
 export const responseHeaders = (headers: IncomingHttpHeaders, rule: Rule): OutgoingHttpHeaders =>
   changed(headers, (text) => scrubText(text, secretsOf(rule)))

@@ -31,7 +31,7 @@ for home in "\${JAVA_HOME:-}" "\${java%/bin/java}" "\${java%/jre/bin/java}" /usr
 done
 `
 
-/** The variable by which every Java machine goes through a proxy, which says on its standard error that it does. */
+/** The variable that makes every Java VM use a proxy. The VM prints a note about it on standard error. */
 export const javaOptions = (host: string, port: number): string =>
   ["http", "https"]
     .map((protocol) => `-D${protocol}.proxyHost=${host} -D${protocol}.proxyPort=${port}`)

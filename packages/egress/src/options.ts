@@ -17,9 +17,9 @@ export interface EgressBrokerOptions {
   readonly ask?:
     | ((request: EgressRequest) => boolean | Promise<boolean> | Effect.Effect<boolean>)
     | undefined
-  /** Milliseconds that `ask` may take: 30,000 by default. After that the answer is no. */
+  /** Milliseconds that `ask` may take; after that the answer is no. Default: 30,000. */
   readonly askTimeout?: number | undefined
-  /** Is told of each attempt of any sandbox once it is over, never of what was said. */
+  /** Called after each attempt of any sandbox, without the content of the attempt. */
   readonly onAttempt?:
     | ((attempt: EgressAttempt & Pick<EgressRequest, "sandbox">) => void)
     | undefined
@@ -29,8 +29,8 @@ export interface EgressBrokerOptions {
    * 16 characters that nobody can guess. Default: random.
    */
   readonly seed?: EgressSecret | undefined
-  /** Addresses of names that this machine's resolver does not know, by name. */
+  /** Addresses by name, for names that this machine's resolver does not know. */
   readonly hosts?: Readonly<Record<string, string>> | undefined
-  /** Authorities, as PEM, that destinations may be signed by, in place of those that Node knows. */
+  /** Certificate authorities for destinations, as PEM, in place of those that Node trusts. */
   readonly ca?: ReadonlyArray<string> | undefined
 }

@@ -2,11 +2,14 @@ import { createHmac, randomBytes } from "node:crypto"
 import { Redacted } from "effect"
 import type { Policy, Rule } from "./policy.ts"
 
-/** Words that stand for secrets inside, by the names of their variables. They stay the same when rules change. */
+/**
+ * Placeholders for secrets inside the sandbox, by the names of their variables. They stay the same
+ * when the rules change.
+ */
 export class Placeholders {
   readonly #seed: string | Uint8Array
 
-  /** @param seed the same one makes the same words, in any program; one that is nobody else's by default */
+  /** @param seed the same seed makes the same placeholders in every program. Default: random */
   constructor(seed: string | Uint8Array = randomBytes(32)) {
     this.#seed = seed
   }
@@ -23,7 +26,7 @@ export class Placeholders {
     return Object.fromEntries(names.map((name) => [name, this.of(name)]))
   }
 
-  /** A header's value with the secrets of a rule in place of what stands for them; also within Basic credentials. */
+  /** A header's value with the placeholders replaced by the rule's secrets; also within Basic credentials. */
   fill(value: string, { secrets }: Pick<Rule, "secrets">): string {
     const swap = (text: string) =>
       secrets.reduce(

@@ -38,14 +38,14 @@ interface Entry {
   readonly rules: readonly [Rule, ...ReadonlyArray<Rule>]
 }
 
-/** Rules that were checked. */
+/** Validated rules. */
 export interface Policy {
   readonly entries: ReadonlyArray<Entry>
-  /** Of these destinations only those on this list, where there is one. */
+  /** If present, only destinations that are also on this list are allowed. */
   readonly only: ReadonlyArray<string> | undefined
-  /** Private addresses that names may lead to. */
+  /** Private addresses that names may resolve to. */
   readonly ranges: ReadonlyArray<Range>
-  /** Addresses that no name may lead to. */
+  /** Addresses that no name may resolve to. */
   readonly denied: ReadonlyArray<Range>
 }
 
@@ -84,7 +84,7 @@ const fields = new Set([...Object.keys(Shown.fields), "headers", "secrets"])
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The named secrets of a rule; an error has the name alone. */
+/** The named secrets of a rule. Errors contain only the name. */
 const secretsIn = Effect.fnUntraced(function* (
   destination: string,
   what: "header" | "secret",
@@ -108,7 +108,7 @@ const secretsIn = Effect.fnUntraced(function* (
   })
 })
 
-/** `*` is one part of a path, `**` any number of them. */
+/** `*` matches one segment of a path, `**` any number of segments. */
 const patternOf = (path: string): RegExp => {
   const source = path
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")
@@ -184,7 +184,7 @@ const rangeOf = (text: unknown) => {
 
 const parts = new Set(["allow", "only", "allowAddresses", "denyAddresses"])
 
-/** Checks rules. */
+/** Validates rules. */
 export const parsePolicy = Effect.fnUntraced(function* (
   rules: EgressRules,
 ): Effect.fn.Return<Policy, InvalidInput> {
@@ -208,7 +208,7 @@ const covers = ({ domain, below, port: only }: Omit<Entry, "rules">, host: strin
   (below ? domain === "" || host.endsWith(`.${domain}`) : host === domain) &&
   (only === undefined ? port === 80 || port === 443 : port === only)
 
-/** The rules of a destination; none where it is not on the list. */
+/** The rules of a destination; none if it is not on the list. */
 export const rulesFor = (
   { entries, only }: Policy,
   host: string,
@@ -234,7 +234,7 @@ export const isInspected = (rules: ReadonlyArray<Rule>): boolean =>
       action === "ask",
   )
 
-/** The rule that decides; none where nothing allows it. */
+/** The rule that decides; none if no rule allows it. */
 export const decide = (
   rules: ReadonlyArray<Rule>,
   { method = "", path = "" }: Pick<Subject, "method" | "path">,

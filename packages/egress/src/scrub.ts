@@ -1,7 +1,7 @@
 import { Transform, type TransformCallback } from "node:stream"
 import { Redacted } from "effect"
 
-// Shorter ones would hit by chance.
+// Shorter secrets would match by chance.
 const shortest = 8
 
 const needlesOf = (secrets: ReadonlyArray<Redacted.Redacted<string>>) =>
@@ -10,7 +10,7 @@ const needlesOf = (secrets: ReadonlyArray<Redacted.Redacted<string>>) =>
     .flatMap((secret) => Redacted.value(secret).split(/\s+/))
     .filter(({ length }) => length >= shortest)
 
-/** A response's header without secrets that it repeats. */
+/** A response's header with repeated secrets masked. */
 export const scrubText = (
   text: string,
   secrets: ReadonlyArray<Redacted.Redacted<string>>,

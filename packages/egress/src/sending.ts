@@ -14,19 +14,19 @@ export interface Answer {
 }
 
 export interface Answering {
-  /** Is aborted where nobody waits for the answer any more, or it is no longer allowed. */
+  /** Aborted if nobody waits for the answer any more, or if it is no longer allowed. */
   readonly signal: AbortSignal
   readonly onAnswer: (answer: Answer) => void
-  /** Headers that come after the content, before its end. */
+  /** Called with the headers that follow the content. */
   readonly onTrailers: (trailers: IncomingHttpHeaders) => void
-  /** Is told why there is no answer, or why it broke off. */
+  /** Called with the reason why there is no answer, or why it broke off. */
   readonly onError: (error: unknown) => void
 }
 
 export const requestTo = (protocol: "http" | "https", options: RequestOptions): ClientRequest =>
   protocol === "https" ? secure(options) : plain(options)
 
-/** Sends a request by HTTP/1.1. @returns where its content goes */
+/** Sends a request by HTTP/1.1. @returns the stream for its content */
 export const sendHttp1 = (
   protocol: "http" | "https",
   options: RequestOptions,
@@ -42,7 +42,7 @@ export const sendHttp1 = (
 
 const endStream = 1
 
-/** Sends a request by HTTP/2. @returns where its content goes */
+/** Sends a request by HTTP/2. @returns the stream for its content */
 export const sendHttp2 = (
   session: ClientHttp2Session,
   headers: OutgoingHttpHeaders,
@@ -62,7 +62,7 @@ export const sendHttp2 = (
     })
   })
   stream.on("trailers", onTrailers)
-  // After an answer, its content tells of it.
+  // After the answer has begun, its content reports the error.
   const fail = (error: unknown) => {
     if (!isAnswered) onError(error)
   }

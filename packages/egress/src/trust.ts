@@ -31,7 +31,7 @@ for store in \${stores:-$debian}; do cat ${bundleFile} >"$store"; done
 cp ${authorityFile} /usr/local/share/ca-certificates/cordon-egress.crt
 ${trustInJava(folder, authorityFile)}`
 
-/** The variables by which programs inside find the way out and trust its authority. */
+/** The variables with which programs inside find the egress proxy and trust its authority. */
 export const variables = (): Record<string, string> => {
   const proxy = `http://127.0.0.1:${port}`
   const none = "localhost,127.0.0.1,::1"
@@ -50,7 +50,7 @@ export const variables = (): Record<string, string> => {
     ...named,
     ...Object.fromEntries([...upper, ...bundle]),
     NODE_EXTRA_CA_CERTS: authorityFile,
-    // Node asks for no proxy by itself.
+    // Node uses no proxy by default.
     NODE_USE_ENV_PROXY: "1",
     JAVA_TOOL_OPTIONS: javaOptions("127.0.0.1", port),
   }

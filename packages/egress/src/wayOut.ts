@@ -13,10 +13,10 @@ import type { Placeholders } from "./placeholders.ts"
 import { parsePolicy, type Subject } from "./policy.ts"
 import { port, trust, variables } from "./trust.ts"
 
-// Attempts that are kept, and that a slow consumer may be behind.
+// The number of attempts that are kept, and by which a slow consumer may lag.
 const kept = 1000
 
-/** Tells of attempts: of the last ones, and of those that come. */
+/** Reports attempts: the last ones and future ones. */
 const makeAudit = Effect.fnUntraced(function* (onAttempt: (attempt: EgressAttempt) => void) {
   const audit = yield* Effect.acquireRelease(PubSub.sliding<EgressAttempt>(kept), PubSub.shutdown)
   const last: Array<EgressAttempt> = []
@@ -32,7 +32,7 @@ const makeAudit = Effect.fnUntraced(function* (onAttempt: (attempt: EgressAttemp
   }
 })
 
-/** Makes the way out of one sandbox: a proxy in this program, which the scope closes. */
+/** Makes the egress proxy of one sandbox in this program. The end of the scope closes it. */
 export const makeWayOut = Effect.fnUntraced(function* (
   rules: EgressRules,
   sandbox: SandboxId,

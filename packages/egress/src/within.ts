@@ -1,4 +1,4 @@
-/** Waits for a promise, no longer than so many milliseconds: undefined where it takes longer. */
+/** Waits for a promise at most so many milliseconds; undefined if it takes longer. */
 export const within = <A>(millis: number, what: Promise<A>): Promise<A | undefined> => {
   let late: NodeJS.Timeout | undefined
   const none = new Promise<undefined>((resolve) => {

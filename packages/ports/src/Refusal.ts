@@ -27,7 +27,7 @@ const page = ({ status, message }: Refusal) => {
   return { status, text, headers }
 }
 
-/** The head of a response on a connection that has left the hands of Node's server. */
+/** The head of a response on a connection that Node's server no longer handles. */
 export const headOf = (status: number, headers: OutgoingHttpHeaders): string => {
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     [value ?? []].flat().map((one) => `${name}: ${one}\r\n`),
@@ -35,7 +35,7 @@ export const headOf = (status: number, headers: OutgoingHttpHeaders): string => 
   return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n`
 }
 
-/** Answers a refusal; a response that has begun is broken off. */
+/** Answers a refusal. A response that has begun is broken off. */
 export const refuse = (response: ServerResponse, error: unknown): void => {
   if (response.headersSent) {
     response.destroy()
@@ -45,7 +45,7 @@ export const refuse = (response: ServerResponse, error: unknown): void => {
   response.writeHead(status, headers).end(text)
 }
 
-/** As `refuse`, for a request to leave HTTP. */
+/** Like `refuse`, for a request to upgrade. */
 export const refuseUpgrade = (socket: Duplex, error: unknown): void => {
   const { status, text, headers } = page(refusalOf(error))
   socket.end(headOf(status, headers) + text)

@@ -7,7 +7,7 @@ import { forward, forwardUpgrade } from "./forward.ts"
 import { Refusal, refuse, refuseUpgrade } from "./Refusal.ts"
 import type { Clock, Share } from "./Share.ts"
 
-// Connections to the gateway, also such as have shown no token yet.
+// The most connections to the gateway, including those without a token yet.
 const most = 1024
 // The number of ended shares for which a request still gets a specific answer.
 const mostEnded = 1000
@@ -22,8 +22,9 @@ const escaped = (text: string) =>
   text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 
 /**
- * Has a browser go on without the token in its address. A redirect would not do: after a click on another site's link, browsers
- * send no strict cookie to where that redirects to. A page of this origin that goes on by itself is no other site.
+ * Makes a browser continue without the token in its address. A redirect would not work: after a
+ * click on another site's link, browsers send no strict cookie to the target of the redirect. A
+ * page of this origin that navigates by itself is the same site.
  */
 const enter = (response: ServerResponse, { share, path }: Admitted, now: number) => {
   const url = escaped(share.origin + path)
@@ -39,12 +40,12 @@ const enter = (response: ServerResponse, { share, path }: Admitted, now: number)
   )
 }
 
-/** The one listening port behind which all shared ports are. */
+/** The single listening port for all shared ports. */
 export class GatewayServer {
   readonly #shares = new Map<string, Share>()
   readonly #clock: Clock
   readonly #server: Server
-  /** Connections that have left HTTP, which Node's server knows no longer. */
+  /** Upgraded connections, which Node's server no longer tracks. */
   readonly #upgraded = new Set<Duplex>()
 
   constructor(clock: Clock) {
@@ -54,7 +55,7 @@ export class GatewayServer {
         insecureHTTPParser: false,
         maxHeaderSize: 16 * 1024,
         headersTimeout: 20_000,
-        // A large upload may take its time; one that stands still is idle.
+        // A large upload may take long. A stalled one is ended as idle.
         requestTimeout: 0,
         keepAliveTimeout: 5000,
         connectionsCheckingInterval: 5000,
@@ -94,7 +95,7 @@ export class GatewayServer {
     this.#shares.set(share.host, share)
   }
 
-  /** Ends everything that goes on. */
+  /** Ends everything in progress. */
   async close(): Promise<void> {
     for (const share of this.#shares.values()) share.end("revoked")
     for (const socket of this.#upgraded) socket.destroy()

@@ -10,15 +10,16 @@ export interface Clock {
   readonly after: (milliseconds: number, run: () => void) => () => void
 }
 
-/** Why a shared port is shared no longer. */
+/** The reason why a port is no longer shared. */
 export type Ending = "expired" | "revoked" | "gone"
 
 type Kind = "request" | "websocket"
 
-// Connections at the same time: a sandbox has channels for some hundreds, and commands need theirs.
+// The most simultaneous connections. A sandbox has some hundred channels, and commands need some of
+// them.
 const most = 64
 
-/** Milliseconds that a request under way has once its token has expired. */
+/** Milliseconds that a request in progress has after its token has expired. */
 const grace = 60_000
 
 const digest = (token: string) => createHash("sha256").update(token).digest()
@@ -46,7 +47,7 @@ export class Share {
     lasting: number,
     connect: (signal: AbortSignal) => Promise<Duplex>,
   ) {
-    // Nobody can guess it, so that other pages can't address it either.
+    // A random label, so that other pages can't address the share.
     const label = `p-${randomBytes(12).toString("hex")}`
     this.port = port
     this.host = hostOf(site, label)
@@ -58,9 +59,9 @@ export class Share {
     this.#callOff = clock.after(lasting, () => this.end("expired"))
   }
 
-  /** Undefined as long as the port is shared. */
+  /** The reason of the end; undefined as long as the port is shared. */
   ending(): Ending | undefined {
-    // A timer may be late: after a sleep of the machine, for instance.
+    // A timer may be late, for example after a sleep of the machine.
     if (this.#ending === undefined && this.#clock.now() >= this.expiresAt) this.end("expired")
     return this.#ending
   }
@@ -71,9 +72,10 @@ export class Share {
   }
 
   /**
-   * Begins a request or a WebSocket, and returns what ends it; undefined where too many are under way.
+   * Begins a request or a WebSocket. Returns the function to call at its end; undefined if too many
+   * are in progress.
    *
-   * @param close ends it before its time
+   * @param close ends it early
    */
   begin(kind: Kind, close: () => void): (() => void) | undefined {
     if (this.#open.size >= most) return undefined
@@ -81,7 +83,7 @@ export class Share {
     return () => void this.#open.delete(close)
   }
 
-  /** Shares the port no longer. A request under way may end after an expiry; all else is closed. */
+  /** Ends the share. After an expiry, requests in progress may finish; everything else is closed. */
   end(ending: Ending): void {
     if (this.#ending !== undefined && this.#ending !== "expired") return
     const isExpired = ending === "expired"

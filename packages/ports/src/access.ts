@@ -2,17 +2,17 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import { Refusal } from "./Refusal.ts"
 import type { Ending, Share } from "./Share.ts"
 
-/** In the query of the first visit, where nothing else can be said. */
+/** In the query of a browser's first visit, which can't send it in another way. */
 export const tokenParameter = "cordon_token"
-/** For programs. */
+/** The header in which programs send the token. */
 export const tokenHeader = "x-cordon-token"
-/** The part that both names of the cookie have. */
+/** The common part of both names of the cookie. */
 export const cookieName = "cordon_token"
 
-/** Browsers let no other host, and no page without TLS, set a cookie with this prefix. */
+/** Browsers do not let other hosts, or pages without TLS, set a cookie with this prefix. */
 const nameOfCookie = ({ secure }: Share) => (secure ? `__Host-${cookieName}` : cookieName)
 
-/** The cookie that a browser has the token in from then on. */
+/** The cookie in which a browser keeps the token. */
 export const cookieOf = (share: Share, now: number): string => {
   const seconds = Math.max(0, Math.floor((share.expiresAt - now) / 1000))
   const secure = share.secure ? "; Secure" : ""
@@ -28,7 +28,7 @@ export interface Admitted {
   readonly share: Share
   /** The path and query, without the token. */
   readonly path: string
-  /** A browser that has shown its token in the address, and is to go on with a cookie. */
+  /** Whether a browser sent its token in the address, and continues with a cookie. */
   readonly isEntering: boolean
 }
 
@@ -38,9 +38,9 @@ const endings: Record<Ending, string> = {
   gone: "The sandbox of this address is gone. Ask for a new one where you got it.",
 }
 
-/** Takes the token out of a request's path; all else stays as it was written. */
+/** Removes the token from a request's path. The rest stays unchanged. */
 const targetOf = (url: string) => {
-  // Another form of a request names a host a second time.
+  // Other forms of a request target name a host a second time.
   if (!url.startsWith("/") || url.includes("#")) {
     throw new Refusal(400, "The request must have a path, which begins with a slash.")
   }
@@ -67,7 +67,7 @@ const cookiesOf = ({ cookie = "" }: IncomingHttpHeaders, share: Share) => {
 
 const isSafe = ({ method }: IncomingMessage) => method === "GET" || method === "HEAD"
 
-/** A page that a browser opens, in place of something that a page or a program asks for. */
+/** Whether a browser opens a page, as opposed to a request from a page or a program. */
 const isNavigation = (request: IncomingMessage) => {
   const { "sec-fetch-mode": mode, accept = "" } = request.headers
   return (
@@ -75,7 +75,10 @@ const isNavigation = (request: IncomingMessage) => {
   )
 }
 
-/** The one shared port that a request names. Another name leads here where somebody else's name server says so. */
+/**
+ * The shared port that a request names. Other names are refused: a foreign name server may let any
+ * name point here.
+ */
 const shareOf = (request: IncomingMessage, shares: ReadonlyMap<string, Share>): Share => {
   const names = request.rawHeaders.filter((text, at) => at % 2 === 0 && /^host$/i.test(text))
   const share = shares.get((request.headers.host ?? "").toLowerCase())
@@ -86,9 +89,9 @@ const shareOf = (request: IncomingMessage, shares: ReadonlyMap<string, Share>): 
 }
 
 /**
- * Judges a request by its host, where it comes from and its token, in this order.
+ * Checks a request's host, its origin and its token, in this order.
  *
- * @returns what may be passed on; it throws a `Refusal` where nothing may
+ * @returns the admitted request. Throws a `Refusal` otherwise
  */
 export const admit = (
   request: IncomingMessage,
@@ -118,7 +121,7 @@ export const admit = (
       `This address needs its token. Open the whole address that you got, with ${tokenParameter} in it; programs may send the token as the header ${tokenHeader}.`,
     )
   }
-  // A cookie goes along with what any page below the same domain asks for.
+  // Browsers send the cookie with requests of every page below the same domain.
   const site = headers["sec-fetch-site"] ?? "same-origin"
   if (site !== "same-origin" && site !== "none" && !isNavigation(request)) {
     throw new Refusal(403, "The page of another origin may not do this.")

@@ -15,7 +15,7 @@ import type { Share } from "./Share.ts"
 const tooMany = () =>
   new Refusal(503, "Too many connections to this address are open. Close some, or try again later.")
 
-/** Why a port could not be connected to. A sandbox that is gone is shared no longer. */
+/** The refusal after a failed connection to a port. If the sandbox is gone, the share ends. */
 const connectionFailed = (share: Share, error: unknown) => {
   if ([SandboxNotFound, LeaseLost, Closed].some((kind) => error instanceof kind)) {
     share.end("gone")
@@ -39,7 +39,7 @@ const broken = ({ port }: Share) =>
     `What listens on port ${port} of the sandbox did not answer as a web server does.`,
   )
 
-/** Makes a request on a connection of its own, so that nothing of another request can be in its answer. */
+/** Makes a request on its own connection, so that its answer can't contain anything of another request. */
 const ask = (
   request: IncomingMessage,
   { share, path }: Admitted,
@@ -83,7 +83,7 @@ const connectFor = async (
   try {
     connection = await share.connect(leaving.signal)
   } catch (error) {
-    // The end of the share must not take the answer away.
+    // The end of the share must not cut this answer off.
     done()
     throw connectionFailed(share, error)
   }
@@ -93,7 +93,10 @@ const connectFor = async (
   return undefined
 }
 
-/** Undefined for one that no response ends with: to servers in front of this one, a connection leaves HTTP with 101. */
+/**
+ * The status of a final response; undefined for others. For servers in front of this one, a
+ * connection leaves HTTP with 101.
+ */
 const statusOf = ({ statusCode = 0 }: IncomingMessage) =>
   statusCode < 200 ? undefined : statusCode
 
@@ -119,11 +122,11 @@ export const forward = async (
     response.flushHeaders()
     pipeline(incoming, response, () => connection.destroy())
   })
-  // Its own end is told by the response, or by an error.
+  // The response or an error reports its end.
   pipeline(request, sending, () => {})
 }
 
-/** Leads both ways, until either is closed. */
+/** Joins two connections in both directions, until either is closed. */
 const join = (one: Duplex, other: Duplex) => {
   pipeline(one, other, () => {})
   pipeline(other, one, () => {})

@@ -7,35 +7,41 @@ import { isLoopback, parseBaseDomain, type Site } from "./site.ts"
 
 /** The address at which a gateway listens, and its URL for browsers. */
 export interface GatewayOptions {
-  /** An address of this machine: `127.0.0.1` by default. One that other machines reach needs `allowRemote`. */
+  /**
+   * The address of this machine to listen on. Default: `127.0.0.1`. An address that other machines
+   * can connect to needs `allowRemote`.
+   */
   readonly host?: string
-  /** The port to listen on; any free one by default. */
+  /** The port to listen on. Default: any free port. */
   readonly port?: number
-  /** Lets `host` be an address that other machines reach. */
+  /** Allows a `host` that other machines can connect to. Default: false. */
   readonly allowRemote?: boolean
   /**
-   * The name below which each shared port has a name of its own: `localhost` by default, which browsers look for on their own
-   * machine. For another one all names below it must lead here.
+   * The domain below which each shared port has its own name. Default: `localhost`, which browsers
+   * resolve to their own machine. All names below another domain must resolve to this gateway.
    */
   readonly baseDomain?: string
-  /** Says that a server in front speaks TLS with browsers: addresses begin with `https`. */
+  /** Set this if a server in front terminates TLS: addresses then begin with `https`. Default: false. */
   readonly secure?: boolean
-  /** The port in addresses, where another one is in front: 443 by default where `secure`, else the one that is listened on. */
+  /**
+   * The port in addresses, if a server in front has another one. Default: 443 if `secure`, else the
+   * listening port.
+   */
   readonly publicPort?: number
 }
 
 /** Options of a share. */
 export interface ShareOptions {
-  /** After how long it is shared no longer (milliseconds, or such as `"1 hour"`): 1 hour by default, 24 days at most. */
+  /** The duration of the share (milliseconds, or text such as `"1 hour"`). Default: 1 hour. At most 24 days. */
   readonly expires?: Duration.Input
 }
 
-/** A sandbox, or what else connects to ports in its way. */
+/** A sandbox, or anything else that connects to ports in the same way. */
 export interface Sharing {
   readonly ports: Pick<PromisePorts, "connect">
 }
 
-/** A port that is shared. `await using` withdraws it. */
+/** A shared port. `await using` ends the share. */
 export interface SharedPort extends AsyncDisposable {
   /** The whole address, with the token, for a browser. */
   readonly url: string
@@ -44,24 +50,25 @@ export interface SharedPort extends AsyncDisposable {
   /** The token of the share: everybody who has it may use the port. */
   readonly token: string
   readonly expiresAt: Date
-  /** Shares the port no longer, and closes its connections. */
+  /** Ends the share and closes its connections. */
   readonly revoke: () => Promise<void>
 }
 
 /** Addresses for ports of any number of sandboxes, behind one listening port. `await using` closes it. */
 export interface Gateway extends AsyncDisposable {
-  /** The one that is listened on. */
+  /** The listening port. */
   readonly port: number
   /**
-   * Gives a port of a sandbox an address, whether something listens there already or not. Each address is an origin of its
-   * own. Rejects with `InvalidInput` for a port or a duration that there can't be, and where the gateway is closed.
+   * Gives a port of a sandbox an address, even if nothing listens on the port yet. Each address is
+   * its own origin. Rejects with `InvalidInput` for an invalid port or duration, and after the
+   * gateway was closed.
    */
   readonly share: (sandbox: Sharing, port: number, options?: ShareOptions) => Promise<SharedPort>
-  /** Withdraws all addresses, closes their connections and listens no longer. */
+  /** Ends all shares, closes their connections and stops listening. */
   readonly close: () => Promise<void>
 }
 
-// The longest time of a timer is a little more.
+// The longest timer in Node is a little longer.
 const longest = Duration.toMillis("24 days")
 
 const lastingOf = (given: Duration.Input): number => {
@@ -87,7 +94,7 @@ const systemClock: Clock = {
   },
 }
 
-/** As `openGateway`, by another clock. */
+/** Like `openGateway`, with another clock. */
 export const openGatewayBy = async (clock: Clock, options: GatewayOptions): Promise<Gateway> => {
   const { host = "127.0.0.1", port = 0, allowRemote = false, secure = false } = options
   checkPort("port", port, 0)
