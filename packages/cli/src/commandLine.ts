@@ -3,7 +3,7 @@ import { type Command, Completions } from "effect/cli"
 // Arguments after their first operand belong to a command in the sandbox, as with docker.
 const takesCommand = new Set(["exec", "run"])
 
-// Flags of Effect's own that have a value; descriptors do not tell of them.
+// Effect's own flags with a value. Descriptors do not list them.
 const globalFlags = ["log-level", "completions"]
 
 /** The long name of each flag that has a value, by that name and by its aliases. */
@@ -34,7 +34,7 @@ const splitLetters = (
   return [...switches, value === undefined ? `-${letters[at]}` : `--${long}=${value}`]
 }
 
-/** Parts the flags before the first operand, their values joined to them, from what follows. */
+/** Splits a command line into the flags before the first operand (with their values joined) and the rest. */
 const splitFlags = (args: ReadonlyArray<string>, withValue: ReadonlyMap<string, string>) => {
   const flags: Array<string> = []
   let position = 0
@@ -53,8 +53,8 @@ const splitFlags = (args: ReadonlyArray<string>, withValue: ReadonlyMap<string, 
 }
 
 /**
- * Puts a `--` where the flags of `exec` and `run` end, which is before their first operand: a parser that looks for
- * flags everywhere then leaves the command alone. A `--` that stands there, or before the command, is dropped.
+ * Inserts a `--` before the first operand of `exec` and `run`, so that the parser does not look for
+ * flags in the command. A `--` that is already there, or before the command, is dropped.
  */
 export const separateCommand = (
   args: ReadonlyArray<string>,

@@ -19,8 +19,8 @@ const base = Command.make("cordon").pipe(
   Command.withDescription("Looks after sandboxes and the engine that runs them"),
 )
 
-// The script that `completion` prints has to know of `completion` itself.
+// The script of `completion` must include `completion` itself.
 const shells = completion((): Command.Command.Any => cordon)
 
-/** The whole command. A subcommand is a file of its own in `commands`, and one name here. */
+/** The whole command. Each subcommand is a file in `commands`, and one name here. */
 export const cordon = base.pipe(Command.withSubcommands([...commands, shells]))

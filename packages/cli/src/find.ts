@@ -26,7 +26,7 @@ export const sandboxArgument = Argument.String(sandboxName).pipe(
 
 export const sandboxArguments = sandboxArgument.pipe(Argument.atLeast(1))
 
-/** The key of a session that was named, if any was. */
+/** The key of the named session, if any. */
 export const sessionOf = (session: Option.Option<string>) =>
   Option.isNone(session)
     ? Effect.succeed<SessionKey | undefined>(undefined)
@@ -34,14 +34,14 @@ export const sessionOf = (session: Option.Option<string>) =>
         Effect.mapBoth({ onSuccess: sessionKey, onFailure: invalidInput("session ID") }),
       )
 
-/** The one sandbox that an ID or a name stands for, in one session or on the whole host. */
+/** Finds the only sandbox with an ID or a name, in one session or on the whole host. */
 export const findSandbox = Effect.fnUntraced(function* (
   reference: string,
   session: Option.Option<string>,
 ) {
   const driver = yield* SandboxDriver
   const all = yield* driver.list(yield* sessionOf(session))
-  // The newest of an ID: those before it could not be ended.
+  // The newest container of an ID: older ones could not be ended.
   const found = [...new Map(all.map((info) => [info.id, info])).values()].filter(
     ({ id, name }) => id === reference || name === reference,
   )
@@ -56,7 +56,7 @@ export const findSandbox = Effect.fnUntraced(function* (
   return first
 })
 
-/** Does the same with each sandbox that was named; a failure of one is a line, and the others go on. */
+/** Runs an operation on each named sandbox. A failure prints one line, and the others continue. */
 export const forEachSandbox = Effect.fnUntraced(function* <
   E extends { readonly message: string },
   R,

@@ -24,7 +24,7 @@ export const common = {
   ),
 }
 
-/** Addresses that the drivers cut sandboxes' networks from, where a program sets nothing else. */
+/** The drivers' default address range of sandboxes' networks. */
 export const defaultSubnetPool = "10.213.0.0/16"
 
 /** The engine at a host, and the driver over it. */
@@ -35,6 +35,6 @@ export const connected = (
     Layer.provideMerge(layerEngine(Option.isSome(host) ? { host: host.value } : {})),
   )
 
-/** Sandboxes at a host. This program is the way out of those with rules. */
+/** Sandboxes on a host. This program is the egress proxy of those with rules. */
 export const sandboxesAt = (host: Option.Option<string>) =>
   Sandboxes.layer().pipe(Layer.provide(egressBroker()), Layer.provideMerge(connected(host)))

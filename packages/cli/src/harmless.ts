@@ -7,7 +7,7 @@ const escaped = (character: string) =>
     (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, "0")}`,
   ).join("")
 
-/** Text that a sandbox may have had a say in, for a terminal: what could steer it is written as an escape. */
+/** Text that may come from a sandbox, made safe for a terminal: control characters are written as escapes. */
 export const harmless = (text: string): string => text.replace(harmful, escaped)
 
 /** Like `harmless`, but keeps line breaks. In JSON the escapes stand for the original characters. */

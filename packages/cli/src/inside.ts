@@ -58,11 +58,11 @@ const optionally = <K extends string, A>(key: K, value: Option.Option<A>) =>
     onSome: (some) => ({ [key]: some }) as { readonly [key in K]: A },
   })
 
-/** One part is a script, several are a program and its arguments. */
+/** One word is a script; several words are a program and its arguments. */
 export const commandOf = ([first = "", ...rest]: ReadonlyArray<string>): ExecRequest["command"] =>
   rest.length === 0 ? first : [first, ...rest]
 
-/** Variables as docker reads them. */
+/** Parses variables as docker does. */
 const environmentOf = (given: ReadonlyArray<string>): Record<string, string> =>
   Object.fromEntries(
     given.flatMap((text): ReadonlyArray<readonly [string, string]> => {
@@ -99,13 +99,13 @@ interface Inside<E, E2, E3> {
 const cells = (count: number | undefined, otherwise: number) =>
   count === undefined || count < 1 ? otherwise : Math.min(count, 9999)
 
-/** The size of this process's terminal, and of a usual one where it has none. */
+/** The size of this process's terminal, or of a usual one if it has none. */
 const sizeHere = (): TerminalSize => ({
   columns: cells(process.stdout.columns, 80),
   rows: cells(process.stdout.rows, 24),
 })
 
-/** Has keys come as they are typed; the terminal is given back as it was, however this ends. */
+/** Reads keys as they are typed (raw mode). The terminal's mode is always restored at the end. */
 const rawInput = Effect.acquireRelease(
   Effect.sync(() => {
     const give = () => process.stdin.isRaw && process.stdin.setRawMode(false)
@@ -120,7 +120,7 @@ const rawInput = Effect.acquireRelease(
     }),
 )
 
-/** Tells of each new size of this process's terminal. */
+/** Emits each new size of this process's terminal. */
 const resizing = <E>(resize: (size: TerminalSize) => Effect.Effect<void, E>) =>
   Effect.gen(function* () {
     const run = Effect.runForkWith(yield* Effect.context<never>())
@@ -158,7 +158,10 @@ const onTerminal = <E, E2, E3>(
     }),
   )
 
-/** Runs a command with the outputs of this process, and its input and terminal where flags say so. @returns its exit code */
+/**
+ * Runs a command with this process's outputs and, if flags ask for them, its input and terminal.
+ * @returns the command's exit code
+ */
 export const runInside = <E, E2, E3>(
   inside: Inside<E, E2, E3>,
   flags: InsideFlags,
@@ -181,7 +184,7 @@ export const runInside = <E, E2, E3>(
     return exitCode
   })
   const running = flags.tty ? onTerminal(inside, request, flags.interactive) : piped
-  // Input that nobody reads any more would keep this process alive.
+  // Unread input would keep this process alive.
   return Effect.ensuring(
     running,
     Effect.sync(() => flags.interactive && process.stdin.destroy()),

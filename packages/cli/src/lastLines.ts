@@ -3,13 +3,13 @@ import { Stream } from "effect"
 
 type Output = Extract<ProcessEvent, { readonly _tag: "Stdout" | "Stderr" }>
 
-/** Bytes of output that an event stands for. */
+/** The number of output bytes in an event. */
 const sizeOf = (event: ProcessEvent): number => {
   if (event._tag === "Exit") return 0
   return event._tag === "Lost" ? event.bytes : event.bytes.length
 }
 
-/** The last lines of outputs in the order they came. */
+/** The last lines of both outputs in the order of arrival. */
 const tailOf = (pieces: ReadonlyArray<Output>, lines: number): ReadonlyArray<Output> => {
   if (lines === 0) return []
   const kept: Array<Output> = []
@@ -17,7 +17,7 @@ const tailOf = (pieces: ReadonlyArray<Output>, lines: number): ReadonlyArray<Out
   let isEnd = true
   for (const piece of pieces.toReversed()) {
     let at = piece.bytes.length
-    // The last byte of all ends a line, and begins none.
+    // A newline as the very last byte ends a line and begins no new one.
     if (isEnd && at > 0 && piece.bytes[at - 1] === 10) at -= 1
     if (piece.bytes.length > 0) isEnd = false
     while (left > 0) {
@@ -49,7 +49,8 @@ export const lastLines = <E>(
 ): Stream.Stream<Output, E> =>
   Stream.suspend(() => {
     const { written, lines, follow } = options
-    // Each stage counts for itself: a stage sees many events before the next one sees the first of them.
+    // Each stage counts separately: a stage sees many events before the next stage sees the first
+    // of them.
     let arrived = 0
     let shown = 0
     let held: Array<Output> = []

@@ -23,7 +23,7 @@ export const main = () => {
       Effect.fail(error.errors.length === 0 ? error : new Ended(notRun)),
     ),
     Effect.provideService(CliOutput.Presenter, presenter),
-    // Standard output is for what was asked for.
+    // Standard output is only for the requested result.
     Effect.provide(Layer.merge(NodeServices.layer, Layer.succeed(Logger.LogToStderr, true))),
     NodeRuntime.runMain({ disableErrorReporting: true }),
   )

@@ -7,7 +7,7 @@ import {
 } from "@cordon/driver-docker/sandbox"
 import { Duration, Effect, Schema } from "effect"
 
-/** Something of ours on the engine that nobody can have a use for any more. */
+/** Something of ours on the engine that no program can use any more. */
 export const Orphan = Schema.Struct({
   /** `container`: one that a warm pool held ready. */
   kind: Schema.Literals(["sandbox", "container", "network", "proxy", "snapshot"]),
@@ -22,7 +22,7 @@ export const GcReport = Schema.Struct({
   removed: Schema.Array(Orphan),
 })
 
-// A network without a container may be one that a process holds ready, for eight minutes at most.
+// A process may hold a network without a container ready, for at most eight minutes.
 export const settledAge = Duration.minutes(10)
 
 const findSandboxes = Effect.gen(function* () {

@@ -8,7 +8,7 @@ type Style = Parameters<typeof styleText>[0]
 export const styled = (style: Style, text: string): string =>
   styleText(style, text, { stream: process.stdout })
 
-/** A reader that went away. */
+/** Whether the reader of the output has gone. */
 export class OutputClosed extends Data.TaggedError("OutputClosed")<{ readonly message: string }> {}
 
 /** Writes, and waits until it is written. */

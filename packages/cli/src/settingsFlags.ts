@@ -27,7 +27,7 @@ export const settingsFlags = {
 
 type Given = { readonly [Name in keyof typeof settingsFlags]?: Option.Option<string> }
 
-/** Reads settings from flags, and where one is not given from the environment. */
+/** Reads settings from flags; a missing one is taken from the environment. */
 export const withSettings = (given: Given) => {
   const flags = Object.entries(given).flatMap(([name, value]) =>
     Option.isSome(value) ? [[`CONTAINER_SANDBOX_${name}`, value.value] as const] : [],

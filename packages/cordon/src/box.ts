@@ -28,7 +28,10 @@ export const boxIn = async (
   }
 }
 
-/** Makes the face of core one of ours: it stays the same object, which tools and slots of frameworks know. */
+/**
+ * Extends core's sandbox object to a box. It stays the same object, which tools and slots of
+ * frameworks recognise.
+ */
 const boxOf = (face: PromiseSandbox, hold: Hold, atEnd: AtEnd): Sandbox => {
   const { fork, remove, [Symbol.asyncDispose]: removeIfThere } = face
   const { session, release } = hold

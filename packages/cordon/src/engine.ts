@@ -10,7 +10,7 @@ export const engine: Layer.Layer<SandboxDriver, EngineUnreachable | InvalidInput
     const { host } = yield* findEndpoint()
     if (!overNetwork.test(host)) return docker({ host })
     const { dockerRemote } = yield* Effect.promise(() => import("@cordon/driver-docker-remote"))
-    // It looks again, for the certificates that belong to the host.
+    // This searches again, for the host's certificates.
     return dockerRemote()
   }),
 )

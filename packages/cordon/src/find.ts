@@ -8,7 +8,7 @@ import {
 } from "@cordon/core"
 import type { ConnectOptions } from "./options.ts"
 
-/** Milliseconds that a sandbox gets which somebody else is making, and between two looks at it. */
+/** Milliseconds to wait for a sandbox that another program is making, and between two lookups. */
 const patience = 120_000
 const look = 100
 
@@ -16,7 +16,7 @@ const isBeingMade = (error: unknown) =>
   error instanceof SandboxNameTaken ||
   (error instanceof SandboxNotRunning && error.status === "created")
 
-/** Tries again as long as somebody else is making the sandbox, and no longer than it is worth to wait. */
+/** Retries while another program is making the sandbox, up to this time. */
 const onceMade = async <A>(attempt: () => Promise<A>, signal?: AbortSignal): Promise<A> => {
   const end = performance.now() + patience
   for (;;) {
@@ -30,14 +30,14 @@ const onceMade = async <A>(attempt: () => Promise<A>, signal?: AbortSignal): Pro
   }
 }
 
-/** Finds a sandbox and has it run: connecting is a use of it. */
+/** Finds a sandbox and starts or resumes it if needed: connecting counts as a use. */
 const findOnce = async (
   session: PromiseSandboxes,
   reference: string,
   { secrets, egress, signal }: ConnectOptions,
 ): Promise<PromiseSandbox> => {
   const found = await session.get(reference, { secrets, egress, signal })
-  // Its maker starts it.
+  // Its creator starts it.
   if (found.info.status === "created") {
     throw new SandboxNotRunning({ sandbox: found.id, status: "created" })
   }
@@ -45,14 +45,14 @@ const findOnce = async (
   return found
 }
 
-/** Finds a sandbox that runs, or is made to: one that was stopped or paused. */
+/** Finds a sandbox. Starts it if it was stopped, and resumes it if it was paused. */
 export const find = (
   session: PromiseSandboxes,
   reference: string,
   options: ConnectOptions,
 ): Promise<PromiseSandbox> => onceMade(() => findOnce(session, reference, options), options.signal)
 
-/** As `find`, or makes it where there is none. */
+/** Like `find`, but makes the sandbox if there is none. */
 export const findOr = (
   session: PromiseSandboxes,
   reference: string,

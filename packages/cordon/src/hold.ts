@@ -10,7 +10,7 @@ interface Host extends SandboxSettings {
   readonly driver: NonNullable<SandboxPlace["driver"]>
 }
 
-/** A part of a session that one box has, and its share in the host's connection. */
+/** A box's hold on a session and on the host's connection. */
 export interface Hold {
   readonly session: PromiseSandboxes
   /**
@@ -18,7 +18,7 @@ export interface Hold {
    * when repeated.
    */
   readonly release: () => Promise<void>
-  /** One more in the same session. */
+  /** Makes another hold on the same session. */
   readonly another: () => Promise<Hold>
 }
 
@@ -47,7 +47,7 @@ const hosts = Effect.runSync(
 /** The default session. No other program has it, since nobody can guess it. */
 const ownSession = randomUUID()
 
-/** Layers and logs are the same only where they are the very same. */
+/** Layers and logs are compared by identity. */
 const hostOf = ({ driver = engine, settings = {} }: SandboxPlace): Host => {
   for (const value of [
     driver,

@@ -63,9 +63,9 @@ export interface SandboxPlace extends Abortable {
 
 /** Options of a new sandbox. Every option has a default. */
 export interface CreateOptions extends SandboxPlace {
-  /** 1 to 38 lower-case letters, digits and dashes, one per session; random by default. */
+  /** The name: 1 to 38 lower-case letters, digits and dashes, unique in its session. Default: random. */
   readonly name?: string | undefined
-  /** An OCI image: `python:3.13`, `ghcr.io/acme/box@sha256:...`; `ubuntu:24.04` by default. It needs `sh`. */
+  /** An OCI image with `sh`: `python:3.13`, `ghcr.io/acme/box@sha256:...`. Default: `ubuntu:24.04`. */
   readonly image?: string | undefined
   /** The name of a snapshot of the same session, in place of an image. */
   readonly snapshot?: string | undefined
@@ -73,7 +73,7 @@ export interface CreateOptions extends SandboxPlace {
   readonly runtime?: RuntimeChoice | undefined
   /** `memory` (bytes, or `"512MiB"`; 2 GiB by default), `cpus` (1 core), `pids` (256), `disk` (not limited). */
   readonly limits?: LimitsInput | undefined
-  /** `bridge` (its own network with a way out, the default), `internal` (no way out) or `none`. */
+  /** `bridge` (the default: its own network with outside access), `internal` (no outside access) or `none`. */
   readonly network?: NetworkMode | undefined
   /**
    * The allowed destinations; all others are refused. Default: everything is allowed. Either a list
@@ -82,30 +82,45 @@ export interface CreateOptions extends SandboxPlace {
    * as long as it runs.
    */
   readonly egress?: EgressPolicy | EgressRules | undefined
-  /** Environment variables of all its processes; they stand in the container's configuration. None by default. */
+  /**
+   * Environment variables of all its processes. They are part of the container's configuration.
+   * Default: none.
+   */
   readonly env?: Readonly<Record<string, string>> | undefined
   /**
    * The absolute path in which commands run and at which relative paths start. Default: the image's
    * working directory, else `/workspace` (`/tmp` for a user other than root).
    */
   readonly workdir?: string | undefined
-  /** Whom commands run as: `1000`, `node`, `1000:1000`; the image's user by default. */
+  /** The user of commands: `1000`, `node`, `1000:1000`. Default: the image's user. */
   readonly user?: string | undefined
-  /** Labels of your own, up to 32; `list` tells them. None by default. */
+  /** Labels of your own, up to 32, which `list` returns. Default: none. */
   readonly tags?: Readonly<Record<string, string>> | undefined
-  /** Variables that only this program's commands see; no engine, log or snapshot has them. None by default. */
+  /**
+   * Variables that only this program's commands get. No engine, log or snapshot contains them.
+   * Default: none.
+   */
   readonly secrets?: Secrets | undefined
-  /** Credentials by registry for the image of this one sandbox; by default those of the settings, then Docker's. */
+  /**
+   * Registry credentials for the image of this sandbox, by registry. Default: those of the
+   * settings, then Docker's.
+   */
   readonly registryCredentials?: RegistryCredentialsInput | undefined
-  /** Told of the image's download; sizes are in bytes. */
+  /** Called with the progress of the image's download; sizes are in bytes. */
   readonly onProgress?: ((progress: PullProgress) => void) | undefined
 }
 
 /** Options for finding an existing sandbox. */
 export interface ConnectOptions extends SandboxPlace {
-  /** Variables that only this program's commands see. The sandbox keeps none: each program gives its own. */
+  /**
+   * Variables that only this program's commands get. The sandbox does not store them: each program
+   * passes its own.
+   */
   readonly secrets?: Secrets | undefined
-  /** The rules of its way out, which this program is from now on. A program that ended is no way out any more. */
+  /**
+   * The sandbox's egress rules. From now on its connections go through this program, and end when
+   * this program ends.
+   */
   readonly egress?: EgressRules | undefined
 }
 
@@ -122,7 +137,7 @@ export interface SandboxAddress {
 
 const { driver, sessionId: session, removeOnClose: _, ...settings } = createSandboxesFields
 
-/** Looked at by the call of core that it is handed on to. */
+/** Validated by the call of core that gets it. */
 const place = { signal: true, driver, session, settings: optionsOf(settings) } as const
 
 const connect = { ...place, secrets: true, egress: true } as const

@@ -50,8 +50,9 @@ export interface Sandbox extends PromiseSandbox {
    */
   readonly kill: (options?: Abortable) => Promise<void>
   /**
-   * Makes another sandbox of the session with the same files, environment, limits, runtime, network, allow-list and
-   * secrets. The end of its block removes it. Rejects with `Unsupported` where the driver has no `snapshots`.
+   * Makes another sandbox of the session with the same files, environment, limits, runtime,
+   * network, allow-list and secrets. The end of its block removes it. Rejects with `Unsupported` if
+   * the driver has no `snapshots`.
    *
    * @example
    * await using attempt = await box.fork({ name: "attempt-1" })
@@ -64,8 +65,8 @@ const creationOf = ({ driver: _, session: __, settings: ___, ...creation }: Crea
   creation
 
 /**
- * Container sandboxes from one import. A server that has many users opens a session for each with `createSandboxes`
- * instead, which it can close by itself.
+ * Container sandboxes from one import. A server with many users should use `createSandboxes`
+ * instead, and open a session for each user, which it can close separately.
  *
  * @example
  * import { Sandbox } from "cordon"
@@ -92,13 +93,15 @@ export const Sandbox = {
     }),
 
   /**
-   * Finds a sandbox by the address that `box.address` told, or by its name or ID within the session that the options name.
-   * One that is stopped is started, and one that is paused goes on. The end of its block leaves it as it is.
+   * Finds a sandbox by its address (`box.address`), or by its name or ID within the session in the
+   * options. A stopped sandbox is started, and a paused one is resumed. The end of its block leaves
+   * it as it is.
    *
-   * An ID holds a part of the hash of its session, and does not open it: without the session it is found in the process
-   * that made it, and nowhere else.
+   * An ID contains only a part of its session's hash, and gives no access to the session: without
+   * the session, only the process that made the sandbox finds it.
    *
-   * Rejects with `SandboxNotFound` where the session has no such sandbox, and as `create` without an engine.
+   * Rejects with `SandboxNotFound` if the session has no such sandbox, and like `create` without an
+   * engine.
    *
    * @example
    * await using box = await Sandbox.connect({ session: "nightly-tests", name: "web" })
@@ -136,7 +139,8 @@ export const Sandbox = {
       checkInput("name of Sandbox.getOrCreate", shapes.name, name)
       checkInput("options of Sandbox.getOrCreate", shapes.getOrCreate, options)
       const { egress, ...others } = options
-      // The engine has the list of one that is found; rules this program has to say again.
+      // For an existing sandbox the engine has the list of destinations, but this program must set
+      // rules again.
       const found = egress && isEgressRules(egress) ? { ...others, egress } : others
       return boxIn(await hold(options), "keep", (session) =>
         findOr(session, name, found, () => session.create({ ...creationOf(options), name })),
@@ -144,8 +148,8 @@ export const Sandbox = {
     }),
 
   /**
-   * The sandboxes of a session as they are now, oldest first: of this process, unless the options name another session.
-   * Rejects with `EngineUnreachable` without an engine.
+   * The current sandboxes of a session, oldest first. Default: this process's session. Rejects with
+   * `EngineUnreachable` if there is no engine.
    *
    * @example
    * for (const { name, status } of await Sandbox.list({ session: "nightly-tests" })) console.log(name, status)

@@ -3,12 +3,13 @@ import { Argument, Command, Completions } from "effect/cli"
 import { sandboxName } from "../find.ts"
 import { ending, print } from "../output.ts"
 
-// Effect's scripts hold fixed words only. This word stands in them where `cordon ps` is to be asked.
+// Effect's scripts only support fixed words. This word marks the place where the script calls
+// `cordon ps`.
 const placeholder = "__cordon_names__"
 
 const ask = "cordon ps --names 2>/dev/null"
 
-/** The arguments of `cp`: paths of this machine, among others. */
+/** The arguments of `cp`, which may be local paths. */
 const copyPlaces = ["from", "to"]
 
 const asked = {
@@ -31,7 +32,7 @@ const withNames = (command: Completions.CommandDescriptor): Completions.CommandD
   subcommands: command.subcommands.map(withNames),
 })
 
-/** The script by which a shell completes a command: Effect's own, which asks for the names of sandboxes. */
+/** The completion script of a shell: Effect's own, extended with the names of sandboxes. */
 export const completionScript = (shell: Shell, command: Command.Command.Any): string => {
   const [from, to] = asked[shell]
   const script = Completions.generate(

@@ -18,7 +18,7 @@ import { findSandbox, sessionFlag } from "../find.ts"
 import { common, connected } from "../flags.ts"
 import { complain, ending, write } from "../output.ts"
 
-/** A side of a copy: a path here, `-` for an archive, or a path in a sandbox. */
+/** A side of a copy: a local path, `-` for an archive, or a path in a sandbox. */
 type Place =
   | { readonly _tag: "Here"; readonly path: string }
   | { readonly _tag: "Archive" }

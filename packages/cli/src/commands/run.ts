@@ -19,7 +19,10 @@ const commandFrom = (given: ReadonlyArray<string>, { tty, detach }: InsideFlags)
     : new InvalidInput({ subject: "command", issue: "give one, -it for a shell, or -d for none" })
 }
 
-/** Refuses a name that is taken on the engine, as docker does: within a session a second one is impossible anyway. */
+/**
+ * Refuses a name that is in use on the engine, as docker does. Within a session a duplicate is
+ * impossible anyway.
+ */
 const freeName = Effect.fnUntraced(function* (name: Option.Option<string>) {
   if (Option.isNone(name)) return `run-${randomBytes(4).toString("hex")}`
   const driver = yield* SandboxDriver

@@ -13,7 +13,7 @@ export const StatsReport = Schema.Array(
   Schema.Struct({
     id: Schema.String,
     name: Schema.String,
-    /** Of one core, between two readings a second apart: 150 is one and a half. */
+    /** Percent of one core, between two readings a second apart: 150 is one and a half cores. */
     cpuPercent: Schema.optionalKey(Schema.Finite),
     /** Bytes. */
     memory: Schema.optionalKey(Schema.Finite),
@@ -81,7 +81,7 @@ const cellsOf = (row: Row) => [
   row.id,
 ]
 
-// Home, and what was below it goes: the next table stands where the last one stood.
+// Moves the cursor home and clears the screen, so that the next table replaces the last one.
 const clear = "\u001b[H\u001b[2J"
 
 export const stats = Command.make(

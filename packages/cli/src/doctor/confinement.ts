@@ -55,7 +55,7 @@ export const judgeConfinement = (saw: string): Check => {
   }
 }
 
-/** Tries in a sandbox what its system calls can do. gVisor's and Kata's go to a kernel of their own. */
+/** Tests in a sandbox which system calls work. System calls in gVisor and Kata go to a separate kernel. */
 export const checkConfinement = (image: string) =>
   probe(image, script).pipe(
     within("trying system calls in a sandbox", 90),

@@ -138,7 +138,7 @@ const examineEngine = Effect.fnUntraced(function* (image: string) {
   }
 })
 
-/** Looks at everything that sandboxes need, and never fails: what went wrong is in the report. */
+/** Checks everything that sandboxes need. Never fails: failures are part of the report. */
 export const examine = Effect.fnUntraced(function* (
   host: Option.Option<string>,
   image: string,

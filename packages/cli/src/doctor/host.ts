@@ -126,7 +126,7 @@ const hardeningCheck = (info: EngineInfo): Check => ({
     .join("; "),
 })
 
-/** All that an engine's own words tell. */
+/** All checks on the engine's own description. */
 export const hostChecks = (
   version: EngineVersion,
   info: EngineInfo,

@@ -7,7 +7,7 @@ import type { Check, Enforcement } from "./report.ts"
 interface Trial {
   readonly limit: "memory" | "cpus" | "pids"
   readonly limits: Partial<Limits>
-  /** Goes past the limit. */
+  /** A script that exceeds the limit. */
   readonly script: string
   readonly held: (result: ExecResult) => boolean
   readonly enforced: string
@@ -43,9 +43,9 @@ const trials: ReadonlyArray<Trial> = [
 ]
 
 /**
- * Tries each limit in a sandbox that goes past it: that an engine accepts one proves nothing.
+ * Tests each limit in a sandbox that exceeds it: an accepted limit may still not be enforced.
  *
- * @param hostMend what helps on this host, where more is known of it
+ * @param hostMend advice for this host, if known
  */
 export const checkLimits = (image: string, hostMend: string | undefined) =>
   Effect.forEach(trials, ({ limit, limits, script, held, enforced, mend }) =>

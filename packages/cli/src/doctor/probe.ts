@@ -12,7 +12,7 @@ import {
 } from "@cordon/core"
 import { Duration, Effect } from "effect"
 
-/** Runs a script in a sandbox of its own, which is gone afterwards. */
+/** Runs a script in a new sandbox, and removes the sandbox afterwards. */
 export const probe = Effect.fnUntraced(function* (
   image: string,
   script: string,

@@ -2,7 +2,7 @@ import { Isolation, Runtime } from "@cordon/core"
 import { Schema } from "effect"
 import { Orphan } from "../orphans.ts"
 
-/** One thing that was looked at. */
+/** One check. */
 export const Check = Schema.Struct({
   name: Schema.String,
   /** `warning`: sandboxes work, but not as well as they could. `skipped`: it could not be tried. */
@@ -13,13 +13,13 @@ export const Check = Schema.Struct({
 })
 export type Check = typeof Check.Type
 
-/** `unknown` where no container could be run to see. */
+/** `unknown` if no container could be run for the check. */
 const Enforcement = Schema.Literals(["enforced", "ignored", "unknown"])
 export type Enforcement = typeof Enforcement.Type
 
 /** The output of `cordon doctor --json`. */
 export const DoctorReport = Schema.Struct({
-  /** The worst of the checks: `broken` where one failed, `limping` where one warned. */
+  /** The worst status of all checks: `broken` if one failed, `limping` if one warned. */
   verdict: Schema.Literals(["healthy", "limping", "broken"]),
   endpoint: Schema.optionalKey(Schema.Struct({ host: Schema.String, source: Schema.String })),
   engine: Schema.optionalKey(
@@ -46,7 +46,7 @@ export const DoctorReport = Schema.Struct({
     }),
   ),
   limits: Schema.Struct({ memory: Enforcement, cpus: Enforcement, pids: Enforcement }),
-  /** Subnets for sandboxes' networks. */
+  /** The number of subnets for sandboxes' networks. */
   addresses: Schema.optionalKey(
     Schema.Struct({ pool: Schema.String, total: Schema.Int, free: Schema.Int }),
   ),

@@ -10,7 +10,7 @@ export const templates = {
 } as const
 export type Template = keyof typeof templates
 
-/** The range of versions that this version of the command goes with. */
+/** The range of compatible versions for this version of the command. */
 const versionOf = (name: string): string => {
   if (name.startsWith("@cordon/")) return `^${manifest.version}`
   const version = manifest.peerDependencies[name] ?? manifest.devDependencies[name]
@@ -21,7 +21,7 @@ const versionOf = (name: string): string => {
 const versions = (names: ReadonlyArray<string>) =>
   Object.fromEntries(names.map((name) => [name, versionOf(name)]))
 
-/** A folder's name as npm lets packages be called. */
+/** A valid npm package name, from a folder's name. */
 export const packageName = (folder: string): string =>
   folder
     .toLowerCase()

@@ -14,7 +14,7 @@ const taken = Effect.fnUntraced(function* (path: string) {
   )
 })
 
-/** Makes a folder and those around it that are missing, until the scope fails. */
+/** Makes a folder and its missing parents. If the scope fails, they are removed again. */
 const makeFolder: (
   folder: string,
 ) => Effect.Effect<
