@@ -5,7 +5,10 @@ import { explainedStderr } from "./shared/outcome.ts"
 
 /** Options of a sandbox for `bash-tool`. */
 export interface BashToolOptions {
-  /** Kills the commands that run: the framework hands none to a sandbox. Give that of the agent's loop. */
+  /**
+   * Kills the running commands. The framework passes no signal to a sandbox: pass the agent loop's
+   * signal here.
+   */
   readonly signal?: AbortSignal | undefined
 }
 

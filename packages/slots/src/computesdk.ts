@@ -24,11 +24,11 @@ export interface ComputesdkOptions {
   readonly sandboxes: PromiseSandboxes
   /** The default options of each sandbox: its image, limits, network. A creation may override them. */
   readonly create?: Omit<CreateOptions, "name"> & CreateSecrets
-  /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. None by default. */
+  /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. Default: none. */
   readonly ports?: ReadonlyArray<number>
   /** Whether snapshots are supported. Default: false. They outlive the sandboxes and this program. */
   readonly snapshots?: boolean
-  /** Kills the commands that run: ComputeSDK hands none to a sandbox. */
+  /** Kills the running commands. ComputeSDK passes no signal to a sandbox. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -38,7 +38,7 @@ export interface CordonMastraOptions
   readonly name?: string
   /** The options of the sandbox: its image, limits, network. */
   readonly create?: Omit<CreateOptions, "name"> & CreateSecrets
-  /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. None by default. */
+  /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. Default: none. */
   readonly ports?: ReadonlyArray<number>
   /** The longest time in milliseconds that a command may run; a model can't exceed it. Default: 600,000. */
   readonly maxTimeout?: number

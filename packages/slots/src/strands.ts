@@ -24,7 +24,10 @@ export interface StrandsOptions {
   readonly signal?: AbortSignal | undefined
   /** The longest time in seconds that a command may run; a model can't exceed it. Default: 600. */
   readonly maxTimeout?: number
-  /** Bytes kept of each output in a command's result, head and tail: 65,536 by default. Streams have all. */
+  /**
+   * The number of bytes, head and tail, that a command's result keeps of each output. Default:
+   * 65,536. Streams have all.
+   */
   readonly outputLimit?: number
 }
 

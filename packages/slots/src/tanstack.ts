@@ -28,7 +28,7 @@ export interface TanstackOptions {
    * where the framework keeps its files.
    */
   readonly create?: Omit<CreateOptions, "name" | "workdir"> & CreateSecrets
-  /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. None by default. */
+  /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. Default: none. */
   readonly ports?: ReadonlyArray<number>
   /**
    * Whether the framework may keep snapshots. It does so after the set-up, unless its `lifecycle`

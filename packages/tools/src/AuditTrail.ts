@@ -5,12 +5,12 @@ import { Cause, Clock, Context, Effect, Exit, Layer, Option, PubSub, Schema, Str
 export interface ToolCall {
   readonly sessionId: string
   readonly tool: string
-  /** The name of the sandbox that it was about, where it named one. */
+  /** The name of the sandbox in the call, if it named one. */
   readonly sandbox?: string
   readonly startedAt: Date
   /** Milliseconds. */
   readonly duration: number
-  /** `ok`, `interrupted`, or the tag of the failure that the model was told. */
+  /** `ok`, `interrupted`, or the tag of the failure in the model's result. */
   readonly outcome: string
 }
 

@@ -87,7 +87,7 @@ export const infoOf = (tool: ToolInfo): ToolInfo => ({
 
 /** A tool without its types, as a list of tools holds it. */
 export interface Tool extends ToolInfo {
-  /** Checks the input and runs the tool. It never fails: a failure is a result that says so. */
+  /** Validates the input and runs the tool. Never fails: a failure becomes a result. */
   readonly call: (
     session: SandboxSession,
     input: unknown,

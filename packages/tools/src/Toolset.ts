@@ -78,7 +78,7 @@ export const toolsWith = <Extra extends ExtraTool = never>(
 export const makeToolset = Effect.fnUntraced(function* <Extra extends ExtraTool = never>(options: {
   readonly sessionId: string
   readonly session?: SandboxSession
-  /** Groups of tools beside those; none by default. */
+  /** Further groups of tools. Default: none. */
   readonly extra?: ReadonlyArray<Extra>
 }): Effect.fn.Return<
   Toolset<ToolName | ExtraToolName<Extra>>,
@@ -100,7 +100,7 @@ export const makeToolset = Effect.fnUntraced(function* <Extra extends ExtraTool 
 export const makeSandboxToolset = <Extra extends ExtraTool = never>(options: {
   readonly sessionId: string
   readonly sandbox: Sandbox
-  /** Groups of tools beside those; none by default. */
+  /** Further groups of tools. Default: none. */
   readonly extra?: ReadonlyArray<Extra>
 }): Effect.Effect<Toolset<SandboxToolName | ExtraToolName<Extra>>, never, SessionFiles> => {
   const { sandbox, sessionId, extra } = options

@@ -37,7 +37,7 @@ export const containerSandbox: Capability = {
 - An error message says what to do next. Do that; do not repeat a call that failed unchanged.`,
 }
 
-/** The capability where a feature flag enables it; see {@link containerSandboxEnabled}. */
+/** The capability if a feature flag enables it; see {@link containerSandboxEnabled}. */
 export const containerSandboxCapability: Effect.Effect<
   Option.Option<Capability>,
   InvalidInput

@@ -39,7 +39,10 @@ const showPolicy = (policy: Policy): string => {
 
 const policies = new WeakMap<SettingsInput, { readonly policy: Policy | undefined }>()
 
-/** The policy of settings, before anything runs; undefined where they can't work, as calls say. */
+/**
+ * The policy of settings, before anything runs; undefined if the settings are invalid, which the
+ * calls report.
+ */
 export const policyOf = (settings: SettingsInput): Policy | undefined => {
   // Sessions of the same sandboxes have the very same settings.
   const known = policies.get(settings) ?? { policy: readPolicy(settings) }
@@ -53,7 +56,7 @@ const readPolicy = (settings: SettingsInput) => {
   return Exit.isSuccess(exit) ? exit.value : undefined
 }
 
-/** A tool as a model is told of it, with what may be asked for where that is known. */
+/** A tool's description for a model, with the ceilings if they are known. */
 export const withCeilings = (info: ToolInfo, policy: Policy | undefined): ToolInfo =>
   info.name === "sandbox_create" && policy !== undefined
     ? { ...info, description: `${info.description}\n${showPolicy(policy)}` }

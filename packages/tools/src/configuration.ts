@@ -44,7 +44,7 @@ export type ContainerSandboxConfig = typeof ContainerSandboxConfig.Type
 
 /** The options from a configuration: for a driver, and for `createTools` or `Sandboxes.layer`. */
 export interface ContainerSandboxOptions {
-  /** For `docker` or `dockerRemote`: the engine, where the configuration names one. */
+  /** For `docker` or `dockerRemote`: the engine, if the configuration names one. */
   readonly engine: { readonly host?: string }
   /** Complete: with the environment's values, or the defaults, for what was absent. */
   readonly settings: {

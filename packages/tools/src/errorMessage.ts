@@ -24,7 +24,7 @@ export const setupMessage = (error: ToolError): string =>
     ? errorMessage(error)
     : `The sandboxes could not be set up (${error._tag}). No tool can fix this: tell the user that ${inLog}.`
 
-/** The error in one line for a model, with the tool to call next where one helps. */
+/** The error in one line for a model, with the tool to call next if one helps. */
 export const errorMessage = (error: ToolError): string => {
   switch (error._tag) {
     case "SandboxNotFound":

@@ -47,7 +47,7 @@ export class PictureUnfit extends TaggedError<PictureUnfit>()("PictureUnfit", {
   }
 }
 
-/** Everything that a tool's handler may fail with. */
+/** The errors of a tool's handler. */
 export type ToolError =
   | CordonError
   | TransferError

@@ -12,7 +12,7 @@ export const count = (description: string) =>
  * out by null.
  */
 export const optional = <A, E>(field: Schema.Codec<A, E>, description?: string) =>
-  // Described here where the field ends with a check that JSON Schema can't express.
+  // The description is set here if the field ends with a check that JSON Schema can't express.
   Schema.optionalKey(Schema.NullOr(field).annotate({ description })).pipe(
     Schema.decodeTo(
       Schema.optionalKey(Schema.toType(field)),
@@ -87,7 +87,7 @@ export const number = (value: number) => value.toLocaleString("en-US")
 export const plural = (value: number, one: string, many = `${one}s`) =>
   `${number(value)} ${value === 1 ? one : many}`
 
-/** Seconds as people say them: `45 s`, `3 min`, `2 h`. */
+/** Formats seconds for people: `45 s`, `3 min`, `2 h`. */
 export const showSeconds = (seconds: number) =>
   seconds < 120
     ? `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`

@@ -31,7 +31,7 @@ How you work:
   capabilities: [containerSandbox.id],
 }
 
-/** The harness where a feature flag enables it; see {@link containerSandboxEnabled}. */
+/** The harness if a feature flag enables it; see {@link containerSandboxEnabled}. */
 export const codingContainerHarness: Effect.Effect<
   Option.Option<Harness>,
   InvalidInput

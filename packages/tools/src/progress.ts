@@ -17,7 +17,7 @@ export const OnToolProgress = Context.Reference<
 
 const longestMessage = 200
 
-/** The last line of some text that says anything, fit to be shown. */
+/** The last non-empty line of a text, made safe for display. */
 const lastLineOf = (text: string): string | undefined =>
   condense(text)
     .split("\n")

@@ -3,7 +3,7 @@ import type { EgressRule, EgressRules } from "@cordon/core"
 // A limit, so that a long list does not fill a model's context.
 const most = 50
 
-/** A list for a model, cut where it is long. */
+/** A list for a model, cut if it is long. */
 export const cutShort = (all: ReadonlyArray<string>): ReadonlyArray<string> =>
   all.length > most ? [...all.slice(0, most), `and ${all.length - most} more`] : all
 

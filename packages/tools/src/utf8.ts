@@ -19,7 +19,7 @@ export const wholeLength = (bytes: Uint8Array): number => {
   return bytes.length
 }
 
-/** The text, or undefined where the bytes are not UTF-8 text. */
+/** The text, or undefined if the bytes are not UTF-8 text. */
 export const decodeText = (bytes: Uint8Array): string | undefined => {
   if (bytes.includes(0)) return undefined
   try {

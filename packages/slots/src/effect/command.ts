@@ -109,7 +109,7 @@ const follow = (
   return { outputs, exit, started, run }
 }
 
-/** Process IDs where there are no processes. */
+/** Process IDs for sandboxes without real processes. */
 let commands = 0
 
 /** Starts a command. Its input may be another command's output. */

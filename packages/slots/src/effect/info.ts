@@ -8,7 +8,7 @@ export const types: Readonly<Record<FileKind, FileSystem.File.Type>> = {
   other: "Unknown",
 }
 
-// The bits of `mode` that Linux tells a file's kind by.
+// The bits of `mode` that hold a file's kind in Linux.
 const kindBits: Readonly<Record<FileKind, number>> = {
   file: 0o100000,
   directory: 0o040000,

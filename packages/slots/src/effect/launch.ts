@@ -73,7 +73,8 @@ export const launchOf = (
   })
 }
 
-// In a subshell: a variable of the script's would be one of the command's where that has one of its name.
+// In a subshell, so that the script's variables do not replace the command's variables of the same
+// name.
 const greet = `(
   case $1 in
     */*)
@@ -103,14 +104,17 @@ const wrapped = ({ argv, unset }: Launch, before: string): Launch["argv"] => [
   ...argv,
 ]
 
-/** The command's arguments, where it first says on standard error what came of its start, in a line. */
+/**
+ * The arguments of a wrapper that first reports the result of the command's start in a line on
+ * standard error.
+ */
 export const greeting = (launch: Launch) => wrapped(launch, greet)
 
 /** The command's arguments as they are. */
 export const plain = (launch: Launch) =>
   launch.unset.length === 0 ? launch.argv : wrapped(launch, "")
 
-/** The process ID that the first line tells, or why there is none. */
+/** The process ID from the first line, or the reason why there is none. */
 export const readGreeting = (
   { place }: Launch,
   line: string,
@@ -129,7 +133,7 @@ export const readGreeting = (
     : Effect.fail(systemError(place, "Unknown", "the sandbox's /bin/sh did not start the program"))
 }
 
-/** Looks for the program where nothing tells of its start. */
+/** Looks for the program if nothing reports its start. */
 export const lookFor = (sandbox: Sandbox, launch: Launch) => {
   const { place, env, cwd } = launch
   const script = `case $1 in */*) [ -e "$1" ] ;; *) command -v "$1" ;; esac`

@@ -13,7 +13,7 @@ export const pathOf = (workdir: string): Effect.Effect<Path.Path> =>
       ...posix,
       resolve,
       relative: (from, to) => posix.relative(resolve(from), resolve(to)),
-      // A slash at the end is kept, as it says that a folder is meant.
+      // A trailing slash is kept, since it means a folder.
       toFileUrl: (path) => posix.toFileUrl(absolute(workdir, path)),
     })
   }).pipe(Effect.provide(Path.layer))

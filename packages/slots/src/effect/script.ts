@@ -4,7 +4,7 @@ import { type Place, platformError, systemError } from "./failure.ts"
 
 type Failure = PlatformError.PlatformError
 
-/** Exit codes by which scripts say what was wrong. */
+/** Exit codes with which scripts report a failure. */
 export const scriptExit = { missing: 91, exists: 92, wrong: 93 } as const
 
 const failureOf = (place: Place, exitCode: number, stderr: string): Failure => {

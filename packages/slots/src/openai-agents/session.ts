@@ -39,7 +39,7 @@ export type OpenaiAgentsSession = Required<
 
 /** Options of a session: its reachable ports. */
 export interface OpenaiAgentsSessionOptions {
-  /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. None by default. */
+  /** Ports of the sandbox that this machine may connect to, on 127.0.0.1. Default: none. */
   readonly ports?: ReadonlyArray<number>
 }
 

@@ -7,7 +7,7 @@ export const orNull = <A>(found: Promise<A>): Promise<A | null> =>
     throw error
   })
 
-/** Resolves as well where the sandbox is no longer there. */
+/** Also resolves if the sandbox is gone. */
 export const unlessGone = async (done: Promise<void>): Promise<void> => {
   try {
     await done

@@ -2,7 +2,7 @@
 export interface LineRange {
   /** The first line, from 1. */
   readonly startLine?: number | undefined
-  /** The last line; the last one of the text where it has fewer. */
+  /** The last line, or the text's last line if it has fewer lines. */
   readonly endLine?: number | undefined
 }
 

@@ -50,7 +50,7 @@ export interface RunningProcess extends Running {
   readonly send: (signal: Signal) => Promise<void>
 }
 
-/** A background process with web streams. It goes on when this program ends. */
+/** A background process with web streams. It continues after this program ends. */
 const runningOf = (
   process: PromiseProcess,
   { stdin, signal }: Pick<CommandOptions, "stdin" | "signal">,
@@ -59,7 +59,7 @@ const runningOf = (
   const killNow = () => process.kill({ grace: 0 })
   const abort = () => {
     killed = killNow()
-    // `wait` tells of a failure.
+    // `wait` reports a failure.
     killed.catch(() => {})
   }
   signal?.addEventListener("abort", abort, { once: true })
@@ -80,7 +80,7 @@ const runningOf = (
   }
 }
 
-/** Starts a command that goes on when this program ends, until it is killed or its sandbox stops. */
+/** Starts a command that continues after this program ends, until it is killed or its sandbox stops. */
 export const startProcess = async (
   sandbox: PromiseSandbox,
   command: string,

@@ -12,7 +12,7 @@ interface Command {
 
 const streams = { Stdout: "stdout", Stderr: "stderr" } as const
 
-/** Seconds that a command may run; undefined where the sandbox's settings say it. */
+/** Seconds that a command may run; undefined for the sandbox's own setting. */
 const secondsOf = ({ timeout }: ExecuteOptions, { maxTimeout = 600 }: StrandsOptions) => {
   if (timeout === undefined) return undefined
   if (!(timeout > 0)) {

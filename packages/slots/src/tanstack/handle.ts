@@ -21,7 +21,7 @@ const watchOf = ({ files }: PromiseSandbox): NonNullable<SandboxFs["watch"]> => 
   const types = { Created: "create", Changed: "change", Removed: "delete" } as const
   return async (path, onEvent) => {
     const events = files.watch(path)[Symbol.asyncIterator]()
-    // The first one says that it watches.
+    // The first event confirms the watch.
     await events.next()
     const tell = async () => {
       while (true) {

@@ -67,7 +67,7 @@ export const anthropicRunnableTools = (
   checkInput("options of anthropicRunnableTools", shape, options)
   return tools.map((tool) => ({
     ...definition(tool, options),
-    // The tool itself checks its input, and tells the model what to mend.
+    // The tool itself validates its input, and tells the model what to correct.
     parse: (input) => input,
     run: async (input, context) => {
       const result = await tool.execute(input, withSignal(context?.signal))
@@ -85,7 +85,7 @@ const definition = (tool: PromiseTool, { strict }: AnthropicOptions) => ({
   ...(strict ? { strict: true } : {}),
 })
 
-/** Text, and pictures to look at where there are some. */
+/** Text, and pictures if there are any. */
 const contentOf = (result: ToolResult) =>
   result.ok && result.pictures !== undefined
     ? [

@@ -4,7 +4,7 @@ import type { ObjectSchema } from "../jsonSchema.ts"
 import type { ToolProgress } from "../progress.ts"
 import type { PromiseTool, PromiseTools } from "../promise/PromiseTool.ts"
 
-/** The options of a call; frameworks hand on no signal as undefined or null. */
+/** The options of a call. Frameworks pass a missing signal as undefined or null. */
 export const withSignal = (signal: AbortSignal | null | undefined) =>
   signal === undefined || signal === null ? {} : { signal }
 

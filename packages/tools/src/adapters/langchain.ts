@@ -71,7 +71,7 @@ const answer = (name: string, result: ToolResult, id: string | undefined) => {
   return [new ToolMessage(message), result]
 }
 
-/** Text, and pictures to look at where there are some. */
+/** Text, and pictures if there are any. */
 const contentOf = (result: ToolResult & { readonly ok: true }) =>
   result.pictures === undefined
     ? result.text

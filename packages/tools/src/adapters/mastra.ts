@@ -49,7 +49,7 @@ const mastraTool = (tool: PromiseTool, { approval, strict }: MastraOptions) => {
     execute: (input, { abortSignal, writer }) =>
       execute(input, {
         ...withSignal(abortSignal),
-        // A reader that is gone is told nothing.
+        // No message is written if the reader is gone.
         ...(writer === undefined
           ? {}
           : {
@@ -73,7 +73,7 @@ const modelOutput = (result: ToolResult) => {
   return { type: "content", value: [{ type: "text", text }, ...pictures] }
 }
 
-/** For the model to see. The tool itself checks its input, and tells the model what to mend. */
+/** Only for the model. The tool itself validates its input, and tells the model what to correct. */
 const unchecked = (schema: ObjectSchema): StandardSchemaWithJSON<unknown> => ({
   "~standard": {
     version: 1,

@@ -61,7 +61,7 @@ const agentsTool = (each: PromiseTool, { strict = true, approval }: OpenAiAgents
       })
 }
 
-/** Text, and pictures to look at where there are some. */
+/** Text, and pictures if there are any. */
 const outputOf = (result: ToolResult) =>
   result.ok && result.pictures !== undefined
     ? [

@@ -112,7 +112,7 @@ const definition = (tool: PromiseTool, options: OpenAiOptions): FunctionTool => 
   ...functionOf(tool, options),
 })
 
-/** Text, and pictures to look at where there are some. */
+/** Text, and pictures if there are any. */
 const outputOf = (result: ToolResult) =>
   result.ok && result.pictures !== undefined
     ? [

@@ -2,7 +2,7 @@ import type { ToolProgress } from "../progress.ts"
 import type { PromiseTool } from "../promise/PromiseTool.ts"
 import type { ToolResult } from "../Tool.ts"
 
-// Nobody reads as fast as a command may write: only the latest is told.
+// A command may write faster than anybody reads, so only the latest line is reported.
 const pause = 200
 
 /**

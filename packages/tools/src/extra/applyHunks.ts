@@ -75,7 +75,7 @@ const placeOf = (
   const found = occurrences(lines, before, { from, limit: mostLines + 1 })
   const [first] = found
   if (first === undefined) return missing(lines, before, from)
-  // A line after @@ says from where on: the next place is meant.
+  // A line after @@ gives the starting point: the next match after it counts.
   if (found.length === 1 || headers.length > 0) return first
   const numbers = found.slice(0, mostLines).map((place) => place + 1)
   return new PatchProblem(

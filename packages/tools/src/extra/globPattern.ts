@@ -28,7 +28,7 @@ const partsOf = (list: string): ReadonlyArray<string> => {
   return [...parts, list.slice(start)]
 }
 
-/** A glob without braces for each of their alternatives; undefined where there are too many. */
+/** Expands braces to one glob for each alternative; undefined if there are too many. */
 export const alternatives = (glob: string): ReadonlyArray<string> | undefined => {
   const done: Array<string> = []
   const open = [glob]
@@ -50,7 +50,7 @@ export const isPattern = (segment: string) => /[*?[{]/.test(segment)
 
 type Fits = (character: string) => boolean
 
-/** A set of characters and the place after it; undefined where the bracket stands for itself. */
+/** A set of characters and the position after it; undefined if the bracket is literal. */
 const setAt = (glob: ReadonlyArray<string>, start: number): readonly [Fits, number] | undefined => {
   const negated = glob[start] === "!" || glob[start] === "^"
   const first = negated ? start + 1 : start

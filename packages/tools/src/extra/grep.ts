@@ -55,7 +55,7 @@ type Match = (typeof output)["Type"]["matches"][number]
 /** A name as a glob that fits nothing else. */
 const literally = (name: string) => name.replace(/[[*?\\]/g, "[$&]")
 
-/** The path without what says nothing, as matches have it; `..` stays, since a link may be before it. */
+/** The normalised path, as in matches. `..` stays, since a link may precede it. */
 const tidy = (path: string) => path.replace(/\/(\.?\/)+/g, "/").replace(/(?<=.)\/\.?$/, "")
 
 /** The search options for core, and the filter for its matches. */

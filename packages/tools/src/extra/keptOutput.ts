@@ -19,7 +19,7 @@ const mostKept = 20
  * Keeps an output as a file of the sandbox that only its user can read. The file is the sandbox's: it counts
  * there as any other does, and programs of the same user may change it.
  *
- * @returns its path; undefined where the sandbox takes none
+ * @returns its path; undefined if the sandbox accepts no file
  */
 export const keepOutput = Effect.fnUntraced(function* (
   session: SandboxSession,
@@ -38,7 +38,7 @@ export const keepOutput = Effect.fnUntraced(function* (
   return path
 })
 
-/** Says where the whole of an output is, or that it is nowhere. */
+/** Notes the place of the complete output, or that it was not kept. */
 export const showKept = (path: string | undefined) =>
   path === undefined
     ? "The rest could not be kept in a file of the sandbox"

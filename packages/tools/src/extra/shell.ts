@@ -106,7 +106,7 @@ const wholeOf = (stdout: Collected, stderr: Collected) =>
     ? stdout.whole.text
     : `[stdout]\n${stdout.whole.text}\n[stderr]\n${stderr.whole.text}`
 
-/** Runs a script in the shell, and keeps the whole output where a part is shown. */
+/** Runs a script in the shell, and keeps the complete output if only a part is shown. */
 const run = Effect.fnUntraced(function* (
   session: SandboxSession,
   sandbox: Sandbox,

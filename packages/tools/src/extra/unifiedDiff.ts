@@ -28,7 +28,7 @@ const endsHunks = (lines: Lines) => {
   return line === undefined || between.test(line) || beginsFile(lines) || isSignature(lines)
 }
 
-/** A name without the time that `diff` puts after it; undefined where there is no such file. */
+/** A name without the time that `diff` appends; undefined if there is no such file. */
 const nameOf = (line: string) => {
   const [name = ""] = line.slice(4).split("\t")
   return name === "/dev/null" ? undefined : name

@@ -46,7 +46,7 @@ export const promised = <Name extends AnyToolName>(
   const refuse = Effect.suspend(() => Effect.fail(new Closed({ subject })))
   let made: Toolset<Name> | undefined
   const closed = Effect.andThen(Deferred.await(closing), refuse)
-  // The first call makes it; where that failed, the next call tries again.
+  // The first call makes it. After a failure, the next call tries again.
   const toolset = Effect.runSync(
     Effect.cachedWithTTL(
       Effect.uninterruptible(

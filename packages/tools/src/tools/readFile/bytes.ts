@@ -18,7 +18,7 @@ export const readBytes = Effect.fnUntraced(function* (
   const most = encoding === "utf8" ? readLimit : base64Bytes
   // At least one character, which has 4 bytes at most, so that each call gets further.
   const wanted = Math.max(Math.min(length, most), encoding === "utf8" ? 4 : 1)
-  // One byte more than wanted tells whether the file goes on.
+  // Reads one extra byte to see whether the file goes on.
   const read = Buffer.concat(
     yield* Stream.runCollect(files.stream(path, { offset, length: wanted + 1 })),
   )

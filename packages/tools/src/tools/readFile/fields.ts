@@ -62,5 +62,5 @@ export const problemOf = ({ encoding, start_line, end_line, offset, length }: In
   return undefined
 }
 
-/** Either lines or bytes of a file, with what there is to say about them. */
+/** Either lines or bytes of a file, with notes. */
 export type Part = Omit<Output, "path" | "size" | "encoding">

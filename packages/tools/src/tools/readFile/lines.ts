@@ -54,7 +54,7 @@ const restOfLine = (line: number, next_offset: number) => ({
   note: `Line ${line} is longer than ${number(readLimit)} bytes: only its beginning is shown. Read on with offset ${next_offset}, or go to the next line with start_line ${line + 1}.`,
 })
 
-/** How to read on, where there are further lines. */
+/** Advice for reading on, if there are further lines. */
 const restOfFile = (read: {
   readonly start: number
   readonly last: number
