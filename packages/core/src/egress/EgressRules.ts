@@ -52,29 +52,26 @@ export interface EgressRules {
   readonly denyAddresses?: ReadonlyArray<string> | undefined
 }
 
-/** Whether it is rules, and not a list of destinations. */
-export const isEgressRules = (egress: EgressPolicy | EgressRules): egress is EgressRules =>
-  typeof egress.allow === "object" && egress.allow !== null && !Array.isArray(egress.allow)
+/** Tells rules from a list of destinations, and from anything else. */
+export const isEgressRules = (egress: unknown): egress is EgressRules =>
+  typeof egress === "object" &&
+  egress !== null &&
+  "allow" in egress &&
+  typeof egress.allow === "object" &&
+  egress.allow !== null &&
+  !Array.isArray(egress.allow)
 
 const decodeList = Schema.decodeUnknownEffect(EgressPolicy)
 
-const hasRules = (given: unknown): given is EgressRules =>
-  typeof given === "object" &&
-  given !== null &&
-  "allow" in given &&
-  typeof given.allow === "object" &&
-  given.allow !== null &&
-  !Array.isArray(given.allow)
-
 /**
- * Tells a list of destinations from rules, and checks a list. What rules hold is the broker's to check. A schema would repeat
- * what it refuses, and a key may stand where none belongs.
+ * Checks a list of destinations, and passes rules on: the broker checks those. A schema's error repeats the refused value, so
+ * it must not see a value that may contain a key.
  */
 export const checkEgress = (
   subject: string,
   given: unknown,
 ): Effect.Effect<EgressPolicy | EgressRules, InvalidInput> => {
-  if (hasRules(given)) return Effect.succeed(given)
+  if (isEgressRules(given)) return Effect.succeed(given)
   const isList =
     typeof given === "object" &&
     given !== null &&

@@ -22,9 +22,8 @@ export interface SandboxEgress {
    */
   readonly rules: EgressRules | undefined
   /**
-   * Has other rules decide from now on: new connections at once, and what is under way and not allowed any more is ended.
-   * Opens a way out where a sandbox had none. The settings' ceiling holds (`NotAllowed`); a sandbox with a network of its own
-   * that leads out can't have rules (`InvalidInput`).
+   * Replaces the rules at once. Connections that the new rules do not allow are ended. A sandbox without a way out gets one.
+   * Fails with `NotAllowed` beyond the settings' ceiling, and with `InvalidInput` if the sandbox has the network `bridge`.
    */
   readonly update: (rules: EgressRules) => Effect.Effect<void, NotAllowed | SetError>
   /** Where it tried to go, oldest first: with rules the last 1,000 attempts of this program's time. */
@@ -44,10 +43,10 @@ const noRules = new InvalidInput({
 const ownNetwork = new InvalidInput({
   subject: "egress",
   issue:
-    'its network leads out by itself, which no rules hold back; create the sandbox with rules, or with the network "none"',
+    'its own network already reaches other hosts, so that rules could not restrict it; create the sandbox with rules, or with the network "none"',
 })
 
-/** A sandbox that may have no network by the operator's word may have no way out either. */
+/** The operator's settings that allow no outside network allow no way out either. */
 const checkNetwork = ({ networks }: Policy) =>
   networks.includes("bridge")
     ? Effect.void
