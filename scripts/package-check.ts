@@ -16,6 +16,18 @@ const checkReadme = async (tarball: string) => {
   if (dead.length > 0) throw new Error(`README.md has dead links: ${dead.join(", ")}`)
 }
 
+/**
+ * Fails if the package brings an `effect` of its own: services and errors of one copy are unknown to
+ * another.
+ */
+const checkEffect = async (tarball: string) => {
+  const text = await run("tar", ["-xzOf", tarball, "package/package.json"], root)
+  const { dependencies = {}, peerDependencies = {} } = JSON.parse(text)
+  if ("effect" in dependencies || !("effect" in peerDependencies)) {
+    throw new Error("effect must be a peer dependency, and no other dependency")
+  }
+}
+
 const destination = mkdtempSync(join(tmpdir(), "cordon-pack-"))
 
 try {
@@ -25,6 +37,7 @@ try {
       // We are ESM only: that CommonJS on old Node can't load us is not a fault.
       await run("pnpm", ["exec", "attw", file, "--profile", "esm-only"], root)
       await checkReadme(file)
+      await checkEffect(file)
       console.log(`ok ${name}`)
     } catch (error) {
       process.exitCode = 1

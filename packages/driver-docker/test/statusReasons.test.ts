@@ -75,6 +75,13 @@ const answers: ReadonlyArray<Answer> = [
   ],
   ["Docker 20", "prepare a command", 409, "Container 7db8 is not running", "NotRunning"],
   [
+    "Docker 20, of a container that ended after the command was prepared",
+    "start a command",
+    500,
+    "Container 8393 is not running: Exited (0) Less than a second ago",
+    "NotRunning",
+  ],
+  [
     "Docker 28",
     "kill a container",
     409,

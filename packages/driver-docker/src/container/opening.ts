@@ -4,12 +4,13 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
 import { engineStream } from "../init/engineStream.ts"
-import type { ConnectionError } from "../init/errors.ts"
+import { type ConnectionError, InitLost } from "../init/errors.ts"
 import { InitConnection } from "../init/InitConnection.ts"
 import { initPath, makeInitArchives } from "./initArchive.ts"
 import { brokenConnection } from "./refusals.ts"
 
-// A retry is safe: a helper whose answer got lost ends with its connection.
+// A retry is safe: a helper whose answer got lost ends with its connection, and without a greeting
+// nothing was begun.
 const reconnecting = { schedule: Schedule.spaced("200 millis"), times: 2 }
 
 // A second connection takes 100 to 250 ms, and several seconds on a machine that is short of CPU.
@@ -17,6 +18,16 @@ const connecting = "10 seconds"
 
 // An engine that hangs on the container is detected before that.
 const patience = "40 seconds"
+
+/**
+ * Whether a helper may be started again. If its container has just ended, an engine may still say
+ * that it runs, begin the helper, and send the refusal of its runtime in place of the helper's
+ * output; asked again, it says that the container has ended.
+ */
+const isWorthAnotherTry = (error: ConnectionError): boolean =>
+  error instanceof InitLost
+    ? error.why === "ended" || error.why === "fault"
+    : isEngineError("OutcomeUnknown")(error)
 
 /** The steps that put the init into a container and connect to it. */
 export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Service"]) {
@@ -70,22 +81,26 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
     reason: "a sandbox on it does not answer; stop or remove the sandbox",
   })
 
-  /** Waits for the first frame of a container's init. */
-  const requireHello = (init: InitConnection): Effect.Effect<void, HostError> =>
+  const greeting = (init: InitConnection) =>
     init.hello.pipe(
       Effect.timeoutOrElse({ duration: connecting, orElse: () => Effect.fail(silent) }),
-      Effect.mapError((error: ConnectionError) =>
-        brokenConnection(engine, error, " before anything was begun"),
-      ),
     )
+
+  const broken = (error: ConnectionError) =>
+    brokenConnection(engine, error, " before anything was begun")
+
+  /** Waits for the first frame of a container's init. */
+  const requireHello = (init: InitConnection): Effect.Effect<void, HostError> =>
+    Effect.mapError(greeting(init), broken)
 
   /** A connection through a helper that the engine starts in a running container. */
   const byHelper = Effect.fnUntraced(function* (instanceId: string, removal?: number) {
     yield* requireTables(instanceId)
     return yield* throughHelper(instanceId, removal).pipe(
-      Effect.retry({ ...reconnecting, while: isEngineError("OutcomeUnknown") }),
+      Effect.tap(greeting),
+      Effect.retry({ ...reconnecting, while: isWorthAnotherTry }),
       Effect.catchReason("EngineError", "OutcomeUnknown", () => Effect.fail(unconnected)),
-      Effect.tap(requireHello),
+      Effect.mapError(broken),
       Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(silent) }),
     )
   })

@@ -146,6 +146,9 @@ const rows: ReadonlyArray<Row> = [
   { status: 409, to: needRunning, reason: "NotRunning" },
   { status: 409, reason: "Conflict" },
 
+  // Docker, of a container that ended after the command was prepared.
+  { status: 500, to: needRunning, says: /is not running/, reason: "NotRunning" },
+
   // Podman answers 500 to many errors for which Docker has a specific status.
   { status: 500, says: /that name is already in use/, reason: "NameTaken" },
   { status: 500, says: /no such container/, reason: "NotFound" },

@@ -42,6 +42,12 @@ const mostAbandoned = 1000
 // order.
 const lastGrace = 2000
 
+/** A piece that is a line of text, such as an engine's refusal in place of the init's output. */
+const quoted = (piece: Uint8Array): string | undefined => {
+  const text = new TextDecoder().decode(piece.subarray(0, 500)).trim()
+  return /^[ -~]+$/.test(text) ? JSON.stringify(text) : undefined
+}
+
 /**
  * A connection to the init of a sandbox. Its input is not trusted: a breach of the protocol drops
  * the connection, and fails all calls in progress with `InitLost`.
@@ -248,7 +254,9 @@ export class InitConnection {
       this.#parser.push(piece)
     } catch (cause) {
       if (!(cause instanceof ProtocolFault)) throw cause
-      this.#lose(new InitLost({ why: "fault", detail: `it sent ${cause.message}` }))
+      const isGreeted = Deferred.isDoneUnsafe(this.#hello)
+      const said = (isGreeted ? undefined : quoted(piece)) ?? cause.message
+      this.#lose(new InitLost({ why: "fault", detail: `it sent ${said}` }))
     }
     for (const channel of this.#touched) channel.flush()
     this.#touched.clear()

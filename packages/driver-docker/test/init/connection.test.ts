@@ -123,6 +123,17 @@ describe("InitConnection", () => {
     )
   }
 
+  it.effect("quotes a line of text that comes in place of a greeting", () =>
+    Effect.gen(function* () {
+      const { init, connection } = yield* connect
+      init.sayBytes(Buffer.from("OCI runtime exec failed: no processes left\r\n"))
+      assert.deepInclude(yield* Effect.flip(connection.hello), {
+        why: "fault",
+        detail: 'it sent "OCI runtime exec failed: no processes left"',
+      })
+    }).pipe(Effect.scoped),
+  )
+
   it.effect("refuses an init of another version", () =>
     Effect.gen(function* () {
       const { init, connection } = yield* connect
