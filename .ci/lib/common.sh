@@ -19,10 +19,16 @@ step() (
   # shellcheck disable=SC2034 # read by the trap
   title=$1 started=$SECONDS
   shift
-  trap 'printf -- "-- %s: %d s\n" "$title" "$((SECONDS - started))"' EXIT
+  trap 'tell_time "$title" "$((SECONDS - started))"' EXIT
   printf '\n== %s\n' "$title"
   "$@"
 )
+
+# tell_time TITLE SECONDS: prints it, and keeps it for the end of `run`.
+tell_time() {
+  printf -- '-- %s: %d s\n' "$@"
+  [[ ! -e ${CORDON_CI_TIMES:-} ]] || printf '%s: %d s\n' "$@" >>"$CORDON_CI_TIMES"
+}
 
 # wait_for SECONDS COMMAND...: polls, bounded.
 wait_for() {

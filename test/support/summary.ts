@@ -7,13 +7,18 @@ export interface Summary {
   readonly failedTests: ReadonlyArray<string>
   readonly secondTries: ReadonlyArray<string>
   readonly skippedTests: ReadonlyArray<SkippedTest>
+  /** The ten files that took longest. */
+  readonly slowestFiles: ReadonlyArray<{ readonly file: string; readonly seconds: number }>
 }
 
 const list = (title: string, lines: ReadonlyArray<string>) =>
   lines.length === 0 ? [] : ["", title, ...lines.map((line) => `- ${line}`)]
 
 /** The end of a run: failures come last, and the counts after them. */
-export const linesOf = (summary: Summary, file: string): ReadonlyArray<string> => {
+export const linesOf = (
+  summary: Omit<Summary, "slowestFiles">,
+  file: string,
+): ReadonlyArray<string> => {
   const { passed, failedTests, secondTries, skippedTests } = summary
   const reasons = byReason(skippedTests).map(([reason, count]) => `${count}: ${reason}`)
   return [

@@ -34,6 +34,15 @@ const faultsOf = (skipped: ReadonlyArray<SkippedTest>): ReadonlyArray<string> =>
   ]
 }
 
+const slowestOf = (modules: ReadonlyArray<TestModule>): Summary["slowestFiles"] =>
+  modules
+    .map((module) => ({
+      file: module.relativeModuleId,
+      seconds: Math.round(module.diagnostic().duration / 1000),
+    }))
+    .sort((a, b) => b.seconds - a.seconds)
+    .slice(0, 10)
+
 /**
  * Ends a run with what was not tested, by reason, with what failed, and with one line of counts. A test
  * that was skipped without a reason fails the run: a hole must say why it is there.
@@ -47,15 +56,12 @@ export class SummaryReporter implements Reporter {
 
   onTestRunEnd(modules: ReadonlyArray<TestModule>, errors: ReadonlyArray<unknown>): void {
     const summary = this.#summaryOf(modules, errors)
-    const { passed, failedTests, secondTries, skippedTests } = summary
+    const { passed, failedTests, ...others } = summary
     if (failedTests.length > 0) process.exitCode = 1
     const place = file()
     mkdirSync(dirname(place), { recursive: true })
-    const counts = { passed, failed: failedTests.length, skipped: skippedTests.length }
-    writeFileSync(
-      place,
-      `${JSON.stringify({ ...counts, failedTests, secondTries, skippedTests }, null, 2)}\n`,
-    )
+    const counts = { passed, failed: failedTests.length, skipped: summary.skippedTests.length }
+    writeFileSync(place, `${JSON.stringify({ ...counts, failedTests, ...others }, null, 2)}\n`)
     const shown = relative(process.cwd(), place)
     console.log(linesOf(summary, shown.startsWith("..") ? place : shown).join("\n"))
   }
@@ -89,6 +95,6 @@ export class SummaryReporter implements Reporter {
       failedTests.push(`${secondTries.length} tests passed on a second try only`)
     }
     failedTests.push(...faultsOf(skippedTests))
-    return { passed, failedTests, secondTries, skippedTests }
+    return { passed, failedTests, secondTries, skippedTests, slowestFiles: slowestOf(modules) }
   }
 }
