@@ -1,11 +1,74 @@
 import { Effect } from "effect"
 import { SessionFiles } from "../SessionFiles.ts"
-import type { SandboxFiles } from "../sandbox/files/SandboxFiles.ts"
+import type {
+  ListOptions,
+  RemoveOptions,
+  SearchOptions,
+  SearchResult,
+} from "../sandbox/files/folders.ts"
+import type { ReadOptions, SandboxFiles, WriteOptions } from "../sandbox/files/SandboxFiles.ts"
+import type { WatchOptions } from "../sandbox/files/watch.ts"
+import type { TransferReport } from "../transfer/progress.ts"
+import type { FileEntry, FileEvent, FileStat } from "../values/Files.ts"
 import type { SessionBacking } from "./backing.ts"
 import { call, callStream } from "./call.ts"
 import { contentStream, onStep } from "./convert.ts"
-import type { PromiseSandboxFiles } from "./PromiseSandbox.ts"
+import type { Abortable, Content, TransferOptions } from "./options.ts"
 import type { PromiseRuntime } from "./runtime.ts"
+
+/**
+ * The files of a sandbox. Relative paths start at its working directory; `~` and `~/x` are in the home
+ * folder of its user, as they are to its shell, and `./~` is a file that is called `~`.
+ */
+export interface PromiseSandboxFiles {
+  /** The absolute path that a path stands for, whether something is there or not. */
+  readonly resolve: (path: string, options?: Abortable) => Promise<string>
+  /** Reads a file whole, or a part of it; rejects with `FileTooLarge` beyond the `fileLimit`. */
+  readonly read: (path: string, options?: ReadOptions & Abortable) => Promise<Uint8Array>
+  /**
+   * As `read`, decoded as UTF-8: all of it, a byte order mark too, so that what is read and written
+   * back is the same file. What is not UTF-8 rejects with `NotText`.
+   */
+  readonly readText: (path: string, options?: Abortable) => Promise<string>
+  /** A file of any size, in pieces. */
+  readonly stream: (path: string, options?: ReadOptions & Abortable) => AsyncIterable<Uint8Array>
+  /** Writes a file whole or not at all; parent folders are made. Text is written as UTF-8. */
+  readonly write: (
+    path: string,
+    content: Content,
+    options?: WriteOptions & Abortable,
+  ) => Promise<void>
+  readonly stat: (path: string, options?: Abortable) => Promise<FileStat>
+  readonly exists: (path: string, options?: Abortable) => Promise<boolean>
+  /** The entries of a folder (the working directory by default), ordered by path. */
+  readonly list: (
+    path?: string,
+    options?: ListOptions & Abortable,
+  ) => Promise<ReadonlyArray<FileEntry>>
+  /** Makes a folder and those above it; no effect where it is there. */
+  readonly makeDirectory: (path: string, options?: Abortable) => Promise<void>
+  /** Renames a file or folder; a file in its new place is replaced, a folder is not. */
+  readonly move: (from: string, to: string, options?: Abortable) => Promise<void>
+  /** Removes a file, a symlink (not what it leads to) or a folder. */
+  readonly remove: (path: string, options?: RemoveOptions & Abortable) => Promise<void>
+  /** Finds lines that hold the pattern in text files; symlinks are not followed. */
+  readonly search: (pattern: string, options?: SearchOptions & Abortable) => Promise<SearchResult>
+  /**
+   * What is created, changed and removed in a folder (the working directory by default), once
+   * `Ready` has come. What comes and goes within an interval (100 milliseconds by default) is not told.
+   * It ends when the sandbox is stopped or removed, or the loop is left; the signal rejects it. It is
+   * a use of the sandbox for as long as it runs, as any command is.
+   */
+  readonly watch: (path?: string, options?: WatchOptions & Abortable) => AsyncIterable<FileEvent>
+  /** Copies a file or folder from session storage into the sandbox. */
+  readonly upload: (from: string, to: string, options?: TransferOptions) => Promise<TransferReport>
+  /** Copies a file or folder from the sandbox into session storage. */
+  readonly download: (
+    from: string,
+    to: string,
+    options?: TransferOptions,
+  ) => Promise<TransferReport>
+}
 
 /** Files of a sandbox. */
 export const filesOf = (

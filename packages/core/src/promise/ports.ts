@@ -1,9 +1,77 @@
+import type { Duplex } from "node:stream"
 import { Effect, Fiber } from "effect"
 import { duplexOf } from "../sandbox/ports/duplex.ts"
+import type { ExposedPort, ExposeOptions, WaitOptions } from "../sandbox/ports/Ports.ts"
+import type { ReverseOptions } from "../sandbox/ports/reversePorts.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
 import { call, callScoped } from "./call.ts"
-import type { PromisePorts } from "./PromiseSandbox.ts"
+import type { Abortable } from "./options.ts"
 import type { PromiseRuntime } from "./runtime.ts"
+
+/** A port of a sandbox that this machine can connect to. `await using` closes it. */
+export interface PromiseExposedPort extends ExposedPort, AsyncDisposable {
+  /** Ends its connections and listens no longer. */
+  readonly close: () => Promise<void>
+}
+
+/** A port inside that leads to a program outside. `await using` closes it at the end of the block. */
+export interface PromiseReversedPort extends AsyncDisposable {
+  /** Listens no longer, and ends the connections. */
+  readonly close: () => Promise<void>
+}
+
+/** The TCP ports of a sandbox, whatever its network: also with none. */
+export interface PromisePorts {
+  /** Those that something listens on, in order. */
+  readonly list: (options?: Abortable) => Promise<ReadonlyArray<number>>
+  /** Waits until something listens on the port. */
+  readonly wait: (port: number, options?: WaitOptions & Abortable) => Promise<void>
+  /**
+   * Listens on 127.0.0.1 and passes each connection's bytes on to the loopback interface of the
+   * sandbox: HTTP, WebSocket, whatever is spoken there. Every program of this machine can connect.
+   */
+  readonly expose: (
+    port: number,
+    options?: ExposeOptions & Abortable,
+  ) => Promise<PromiseExposedPort>
+  /**
+   * Connects to a port of the sandbox's loopback interface. The stream is as `net` gives one: each side ends by itself, and
+   * `destroy` lets go. It is a use of the sandbox until it is closed, however silent it is; the signal ends the connecting only. Rejects with
+   * `PortUnreachable` where nothing listens.
+   *
+   * @example
+   * const stream = await sandbox.ports.connect(5432)
+   * stream.write("hello\n")
+   */
+  readonly connect: (port: number, options?: Abortable) => Promise<Duplex>
+  /**
+   * The other way round: listens on 127.0.0.1 inside and passes each connection's bytes on to a program that this
+   * machine reaches (`host`, by default this machine's own 127.0.0.1), whatever the network of the sandbox. What connects is
+   * no use of the sandbox: its lease runs on. It goes on when the sandbox is started again after a stop. Rejects with
+   * `PortUnavailable` where the port is taken inside.
+   *
+   * @example
+   * // Programs inside reach this machine's PostgreSQL, and nothing else.
+   * await using database = await sandbox.ports.reverse(5432, { localPort: 5432 })
+   */
+  readonly reverse: (
+    port: number,
+    options: ReverseOptions & Abortable,
+  ) => Promise<PromiseReversedPort>
+  /**
+   * As `reverse`, with each connection handed to this program as a stream, for a server of Node's own:
+   * `http.Server` takes it by `server.emit("connection", stream)`. Up to 64 are open at a time.
+   *
+   * @example
+   * const server = http.createServer((_, response) => response.end("hello"))
+   * await using port = await sandbox.ports.serve(8080, (stream) => void server.emit("connection", stream))
+   */
+  readonly serve: (
+    port: number,
+    handle: (stream: Duplex) => void,
+    options?: Abortable,
+  ) => Promise<PromiseReversedPort>
+}
 
 /** A connection to a port as a stream, which the end of the scope destroys. */
 const connectTo = Effect.fnUntraced(function* ({ connect }: Sandbox["ports"], port: number) {

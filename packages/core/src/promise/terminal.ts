@@ -1,8 +1,23 @@
 import type { Sandbox } from "../sandbox/Sandbox.ts"
+import type { TerminalSize } from "../values/Exec.ts"
 import { call, callScoped } from "./call.ts"
 import { iterable } from "./iterable.ts"
+import type { Abortable } from "./options.ts"
 import type { PromiseSandbox } from "./PromiseSandbox.ts"
 import type { PromiseRuntime } from "./runtime.ts"
+
+/** A command on a terminal of its own. `await using` ends it at the end of the block. */
+export interface PromiseTerminal extends AsyncDisposable {
+  /** What the terminal shows, control sequences and all; ends with the command. */
+  readonly output: AsyncIterable<Uint8Array>
+  /** Types: `"ls\n"`, or `"\x03"` for control-C. */
+  readonly write: (data: string | Uint8Array) => Promise<void>
+  readonly resize: (size: TerminalSize) => Promise<void>
+  /** Waits for the command's end. @returns its exit code */
+  readonly wait: (options?: Abortable) => Promise<number>
+  /** Kills the command and all that it started. */
+  readonly close: () => Promise<void>
+}
 
 /** Opens terminals of a sandbox. */
 export const terminalOf =
