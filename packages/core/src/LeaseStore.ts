@@ -5,9 +5,17 @@ import type { Excess, Quotas } from "./leases/quotas.ts"
 
 /** What became of a new lease: it is there, the name is taken, or a quota is exceeded. */
 export type Insertion =
-  | { readonly _tag: "Inserted"; readonly lease: Lease }
+  | {
+      readonly _tag: "Inserted"
+      /** The new lease. */
+      readonly lease: Lease
+    }
   | { readonly _tag: "Exists" }
-  | { readonly _tag: "QuotaExceeded"; readonly excess: Excess }
+  | {
+      readonly _tag: "QuotaExceeded"
+      /** The quota that has no room for it. */
+      readonly excess: Excess
+    }
 
 /** How a process lets time pass for the leases of a host. */
 export interface Beat {
@@ -46,6 +54,7 @@ export class LeaseStore extends Context.Service<
     readonly beat: (host: string, beat: Beat) => Effect.Effect<boolean, LeaseStoreFailed>
     /** By which a shared store is known from others that are used on the same host. */
     readonly id: string | undefined
+    /** The lease of a sandbox; none where it has none. */
     readonly get: (key: LeaseKey) => Effect.Effect<Option.Option<Lease>, LeaseStoreFailed>
     /** All leases on a host. */
     readonly list: (host: string) => Effect.Effect<ReadonlyArray<Lease>, LeaseStoreFailed>
@@ -79,6 +88,7 @@ export class LeaseStore extends Context.Service<
       options: {
         /** Milliseconds until others may claim them. */
         readonly claim: number
+        /** How many leases to claim at most. */
         readonly limit: number
       },
     ) => Effect.Effect<ReadonlyArray<Lease>, LeaseStoreFailed>

@@ -117,6 +117,7 @@ export class Leases extends Context.Service<
     readonly reap: Effect.Effect<void, HostError | LeaseStoreFailed>
   }
 >()("@cordon/core/Leases") {
+  /** The leases of the driver's host, with a reaper that runs for as long as the layer. */
   static readonly layer: Layer.Layer<Leases, never, SandboxDriver | LeaseStore | Settings> =
     Layer.effect(
       Leases,

@@ -61,23 +61,33 @@ export const publicRegistries: ReadonlyArray<string> = [
 
 /** What the settings say of a sandbox, where a creation says nothing. */
 export interface Defaults {
+  /** The image of a sandbox. */
   readonly image: string
+  /** The runtime of a sandbox; `strongest` takes the strongest that the host offers. */
   readonly runtime: RuntimeChoice
+  /** The network of a sandbox. */
   readonly network: NetworkMode
+  /** Where a `bridge` network leads; anywhere where absent. Other networks lead nowhere. */
   readonly egress?: EgressPolicy | EgressRules | undefined
+  /** What a sandbox may use at most. */
   readonly limits: Limits
 }
 
 /** The most that a creation may ask for. */
 export interface Policy {
+  /** What a creation gets of what it does not ask for. */
   readonly defaults: Defaults
   /** Absent where they are those that are at least as strong as the default. */
   readonly runtimes: ReadonlyArray<Runtime> | undefined
+  /** The networks that may be asked for. */
   readonly networks: ReadonlyArray<NetworkMode>
+  /** The most of each limit. */
   readonly limits: Limits
   /** Limits without which no sandbox is made, where the host does not enforce them. */
   readonly required: ReadonlyArray<keyof Limits>
+  /** Images that may be asked for beside the default and those of `registries`; `*` stands for any. */
   readonly images: ReadonlyArray<string>
+  /** Registries of which any image may be asked for. */
   readonly registries: ReadonlyArray<string>
   /** Destinations; absent where a sandbox may go anywhere. */
   readonly egress: EgressPolicy | undefined
@@ -244,11 +254,9 @@ export const decideEgress = (
 }
 
 /** What a sandbox gets of what is decided here. */
-export interface Decision {
+export interface Decision extends Pick<Defaults, "network" | "limits" | "egress"> {
+  /** The runtime to create it with. */
   readonly runtime: Runtime
-  readonly network: NetworkMode
-  readonly limits: Limits
-  readonly egress: EgressPolicy | EgressRules | undefined
 }
 
 /**

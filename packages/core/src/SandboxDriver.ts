@@ -27,6 +27,7 @@ export class SandboxDriver extends Context.Service<
     DriverProcesses &
     DriverPorts &
     DriverFiles & {
+      /** What the host offers. */
       readonly capabilities: Effect.Effect<DriverCapabilities, HostError>
 
       /**

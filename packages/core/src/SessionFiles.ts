@@ -30,7 +30,9 @@ export interface SessionFilesEntry extends FileStat {
 
 /** A file to be written of which all content is at hand. */
 export interface SmallFile {
+  /** Where the file goes, relative to the storage's root. */
   readonly path: string
+  /** All of its bytes. */
   readonly content: Uint8Array
   /** Permission bits. */
   readonly mode: number

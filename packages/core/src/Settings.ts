@@ -28,12 +28,17 @@ const readCredentials = (input: SettingsInput["registryCredentials"]) =>
 export class Settings extends Context.Service<
   Settings,
   (typeof CheckedSettings)["Type"] & {
+    /** What a sandbox may use at most, where its creation says nothing. */
     readonly limits: Limits
+    /** What the sandboxes of a session, and all sandboxes of a host, may have together. */
     readonly quotas: Required<Quotas>
+    /** What a creation gets by default, and the most that it may ask for. */
     readonly policy: Policy
+    /** Credentials by registry, for images that the settings name. */
     readonly registryLogins: RegistryLogins
   }
 >()("@cordon/core/Settings") {
+  /** The settings of a program, with environment variables and defaults for what it leaves out. */
   static readonly layer = (
     input: SettingsInput = {},
   ): Layer.Layer<Settings, InvalidInput | InvalidLimits> =>

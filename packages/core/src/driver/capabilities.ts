@@ -18,7 +18,9 @@ export type Feature =
 
 /** A runtime on offer, as the host has it registered. */
 export interface RuntimeOffer {
+  /** The runtime's name in a creation. */
   readonly runtime: Runtime
+  /** What the runtime puts between a sandbox and the host's kernel. */
   readonly isolation: Isolation
   /**
    * Whether files outlive a stop. Where they don't, the driver refuses to stop a running sandbox,
@@ -47,7 +49,9 @@ export interface DriverCapabilities {
   readonly runtimes: ReadonlyArray<RuntimeOffer>
   /** Which limits are enforced rather than merely recorded. */
   readonly enforced: { readonly [limit in keyof Limits]-?: boolean }
+  /** The most that the host can give one sandbox. */
   readonly capacity: HostCapacity
+  /** The features that this driver has. */
   readonly features: ReadonlyArray<Feature>
   /** What users of this driver must not rely on, one sentence each. */
   readonly caveats: ReadonlyArray<string>

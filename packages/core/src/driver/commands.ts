@@ -33,6 +33,7 @@ export interface DriverCommands {
           request: ExecRequest,
           forgets: ReadonlyArray<string>,
         ) => Stream.Stream<ExecEvent, ExecError>
+        /** Forgets a shell; no effect where there is none. */
         readonly end: (id: SandboxId, name: string) => Effect.Effect<void>
       }
     | undefined

@@ -17,6 +17,7 @@ export interface FileRange {
 
 /** A file on its way into a sandbox. */
 export interface FileContent<E> {
+  /** The file's content. */
   readonly bytes: Stream.Stream<Uint8Array, E>
   /** Bytes. If the size is given and the stream is shorter or longer, the whole file is refused. */
   readonly size?: number | undefined
@@ -28,6 +29,7 @@ export interface FileContent<E> {
 
 /** How a driver reads, writes and watches files of a sandbox. */
 export interface DriverFiles {
+  /** The size, kind and mode of what a path leads to. */
   readonly stat: (id: SandboxId, path: FilePath) => Effect.Effect<FileStat, FileError>
 
   /**

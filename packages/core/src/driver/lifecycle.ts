@@ -14,20 +14,29 @@ import type { Tags } from "../values/Tags.ts"
 
 /** A step of making an image available. */
 export interface PullProgress {
+  /** The image that is made available. */
   readonly image: string
+  /** What the engine does now, in its words: `Downloading`. */
   readonly status: string
+  /** The engine's ID of the layer that it is about; absent where it is about the whole image. */
   readonly layer?: string
   /** Bytes. */
   readonly current?: number
+  /** Bytes in all; absent where that is not known. */
   readonly total?: number
 }
 
 /** Something that happened to a sandbox on the host, of whatever session and process. */
 export type SandboxEvent = Data.TaggedEnum<{
+  /** A sandbox was made. */
   Created: { readonly id: SandboxId }
+  /** It runs: after its creation, a stop or a pause. */
   Started: { readonly id: SandboxId }
+  /** It no longer runs: it has ended, or is paused. */
   Stopped: { readonly id: SandboxId }
+  /** The host has it no longer. */
   Removed: { readonly id: SandboxId }
+  /** Its memory limit killed one of its processes. */
   OutOfMemory: { readonly id: SandboxId }
 }>
 export const SandboxEvent = Data.taggedEnum<SandboxEvent>()
@@ -40,8 +49,11 @@ export interface DriverLifecycle {
   /** Makes and starts a sandbox; it answers `exec` as soon as this succeeds. */
   readonly create: (
     request: {
+      /** The sandbox's ID, which follows from `session` and the name in `spec`. */
       readonly id: SandboxId
+      /** The session that it belongs to. */
       readonly session: SessionKey
+      /** What the sandbox is made of. */
       readonly spec: SandboxSpec
       /**
        * The condemned incarnation of this ID, where the host still has it: the new one is
@@ -92,6 +104,7 @@ export interface DriverLifecycle {
     instanceId?: string,
   ) => Effect.Effect<void, SandboxNotFound | HostError>
 
+  /** The sandbox of an ID, as its host has it now. */
   readonly inspect: (id: SandboxId) => Effect.Effect<SandboxInfo, SandboxNotFound | HostError>
 
   /** The sandboxes on the host, oldest first: all of them, or those of one session, or those that have all of some tags. */

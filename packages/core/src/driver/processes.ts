@@ -55,6 +55,7 @@ export interface DriverProcesses {
     id: SandboxId,
     name: string,
     options: {
+      /** How long the process has after SIGTERM. */
       readonly grace: Duration.Duration
       /** Whether the process's name, output and exit code are kept. */
       readonly keepLog: boolean

@@ -44,6 +44,7 @@ export interface DriverSnapshots {
     passing?: boolean,
   ) => Effect.Effect<ReadonlyArray<SnapshotInfo>, Unsupported | HostError>
 
+  /** Removes a snapshot with its image; `SnapshotInUse` while a sandbox that was made from it exists. */
   readonly removeSnapshot: (
     session: SessionKey,
     name: SandboxName,

@@ -3,8 +3,11 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** A command that had to succeed ended with another exit code than 0. */
 export class CommandFailed extends TaggedError<CommandFailed>()("CommandFailed", {
+  /** 0 to 255; 128 plus the signal's number for a command that a signal killed. */
   exitCode: Schema.Number,
+  /** What it wrote to its standard output, cut to the output limit. */
   stdout: Schema.String,
+  /** What it wrote to its standard error, cut to the output limit. */
   stderr: Schema.String,
 }) {
   override get message() {
@@ -16,7 +19,9 @@ export class CommandFailed extends TaggedError<CommandFailed>()("CommandFailed",
 export class ExecTimedOut extends TaggedError<ExecTimedOut>()("ExecTimedOut", {
   /** Milliseconds. */
   timeout: Schema.Number,
+  /** What it had written to its standard output, cut to the output limit. */
   stdout: Schema.String,
+  /** What it had written to its standard error, cut to the output limit. */
   stderr: Schema.String,
 }) {
   override get message() {
@@ -26,6 +31,7 @@ export class ExecTimedOut extends TaggedError<ExecTimedOut>()("ExecTimedOut", {
 
 /** A lasting shell could not begin, or not go on. */
 export class ShellUnavailable extends TaggedError<ShellUnavailable>()("ShellUnavailable", {
+  /** Why, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {

@@ -4,7 +4,9 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** The way out of a sandbox could not be opened. Nothing gets out of it. */
 export class EgressUnavailable extends TaggedError<EgressUnavailable>()("EgressUnavailable", {
+  /** The sandbox's name within its session. */
   sandbox: Schema.String,
+  /** Why, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {

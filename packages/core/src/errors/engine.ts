@@ -4,7 +4,9 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** Nothing that speaks the engine's protocol answered at the endpoint. */
 export class EngineUnreachable extends TaggedError<EngineUnreachable>()("EngineUnreachable", {
+  /** The engine's address, or the Docker context that was to lead to it. */
   endpoint: Schema.String,
+  /** Why, in words that follow a colon. */
   reason: Schema.String,
   /**
    * Whether what was asked arrived, where that is known:
@@ -77,10 +79,13 @@ export type EngineReason = typeof EngineReason.Type
  * )
  */
 export class EngineError extends TaggedError<EngineError>()("EngineError", {
+  /** What was to be done, as a verb and its object: `start the sandbox`. */
   operation: Schema.String,
+  /** The kind of failure, which says whether another try can help. */
   reason: EngineReason,
   /** HTTP status of the engine's answer; absent where there was none. */
   status: Schema.optionalKey(Schema.Number),
+  /** What went wrong: in the engine's words, unless {@link EngineError.isInOwnWords}. */
   detail: Schema.String,
 }) {
   override get message() {
@@ -105,7 +110,9 @@ export class EngineError extends TaggedError<EngineError>()("EngineError", {
 
 /** The host does not offer the runtime that was asked for. */
 export class RuntimeUnavailable extends TaggedError<RuntimeUnavailable>()("RuntimeUnavailable", {
+  /** The runtime that was asked for. */
   runtime: Schema.String,
+  /** The runtimes that the host offers. */
   available: Schema.Array(Schema.String),
 }) {
   override get message() {
@@ -117,6 +124,7 @@ export class RuntimeUnavailable extends TaggedError<RuntimeUnavailable>()("Runti
 export class Unsupported extends TaggedError<Unsupported>()("Unsupported", {
   /** As a driver's capabilities name it. */
   feature: Schema.String,
+  /** The driver's name, such as `docker-swarm`. */
   driver: Schema.String,
 }) {
   override get message() {

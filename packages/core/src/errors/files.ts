@@ -4,7 +4,9 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** A path that no file in a sandbox can have, or that leaves where it has to stay. */
 export class InvalidPath extends TaggedError<InvalidPath>()("InvalidPath", {
+  /** The path as it was given. */
   path: Schema.String,
+  /** What is wrong with it, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {
@@ -14,6 +16,7 @@ export class InvalidPath extends TaggedError<InvalidPath>()("InvalidPath", {
 
 /** There is no such file or folder in the sandbox. */
 export class FileNotFound extends TaggedError<FileNotFound>()("FileNotFound", {
+  /** The path at which nothing is. */
   path: Schema.String,
 }) {
   override get message() {
@@ -23,7 +26,9 @@ export class FileNotFound extends TaggedError<FileNotFound>()("FileNotFound", {
 
 /** Something else stands where a regular file (or a directory) is needed. */
 export class NotAFile extends TaggedError<NotAFile>()("NotAFile", {
+  /** The path of what is no regular file. */
   path: Schema.String,
+  /** What is there: `directory`, `symlink` or `other`. */
   kind: Schema.String,
 }) {
   override get message() {
@@ -33,6 +38,7 @@ export class NotAFile extends TaggedError<NotAFile>()("NotAFile", {
 
 /** A folder is needed where the path, or a part of it, is something else. */
 export class NotADirectory extends TaggedError<NotADirectory>()("NotADirectory", {
+  /** The path that is no folder, or leads through something that is none. */
   path: Schema.String,
 }) {
   override get message() {
@@ -42,6 +48,7 @@ export class NotADirectory extends TaggedError<NotADirectory>()("NotADirectory",
 
 /** A file is bigger than may be read at once (`fileLimit`); read a part of it, or stream it. */
 export class FileTooLarge extends TaggedError<FileTooLarge>()("FileTooLarge", {
+  /** The file's path. */
   path: Schema.String,
   /** Bytes. */
   size: Schema.Number,
@@ -54,7 +61,10 @@ export class FileTooLarge extends TaggedError<FileTooLarge>()("FileTooLarge", {
 }
 
 /** A file that is read as text is not UTF-8: decoded and written back, it would be another file. */
-export class NotText extends TaggedError<NotText>()("NotText", { path: Schema.String }) {
+export class NotText extends TaggedError<NotText>()("NotText", {
+  /** The file's path. */
+  path: Schema.String,
+}) {
   override get message() {
     return `${quote(this.path)} is not UTF-8 text. Read its bytes with read, and decode them as what they are.`
   }
@@ -62,6 +72,7 @@ export class NotText extends TaggedError<NotText>()("NotText", { path: Schema.St
 
 /** The sandbox's user may not do that with this file. */
 export class PermissionDenied extends TaggedError<PermissionDenied>()("PermissionDenied", {
+  /** The path that was refused. */
   path: Schema.String,
 }) {
   override get message() {
@@ -71,6 +82,7 @@ export class PermissionDenied extends TaggedError<PermissionDenied>()("Permissio
 
 /** Something is already where something new was to be. */
 export class AlreadyExists extends TaggedError<AlreadyExists>()("AlreadyExists", {
+  /** The path that is taken. */
   path: Schema.String,
 }) {
   override get message() {
@@ -80,6 +92,7 @@ export class AlreadyExists extends TaggedError<AlreadyExists>()("AlreadyExists",
 
 /** A folder that was to be removed has something in it; removing it all takes `recursive: true`. */
 export class DirectoryNotEmpty extends TaggedError<DirectoryNotEmpty>()("DirectoryNotEmpty", {
+  /** The folder's path. */
   path: Schema.String,
 }) {
   override get message() {
@@ -89,7 +102,9 @@ export class DirectoryNotEmpty extends TaggedError<DirectoryNotEmpty>()("Directo
 
 /** A folder holds more files than are listed at once. */
 export class TooManyFiles extends TaggedError<TooManyFiles>()("TooManyFiles", {
+  /** The folder's path. */
   path: Schema.String,
+  /** The most files that are listed at once. */
   limit: Schema.Number,
 }) {
   override get message() {
@@ -99,7 +114,9 @@ export class TooManyFiles extends TaggedError<TooManyFiles>()("TooManyFiles", {
 
 /** The disk (of the sandbox, or of session storage) refused: full, read-only, or broken. */
 export class StorageFailed extends TaggedError<StorageFailed>()("StorageFailed", {
+  /** The path of the operation. */
   path: Schema.String,
+  /** What the disk answered, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {
@@ -109,6 +126,7 @@ export class StorageFailed extends TaggedError<StorageFailed>()("StorageFailed",
 
 /** An archive that is cut short, malformed, or holds what must not be unpacked. */
 export class InvalidArchive extends TaggedError<InvalidArchive>()("InvalidArchive", {
+  /** What is wrong with it, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {

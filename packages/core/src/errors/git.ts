@@ -4,6 +4,7 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** The image has no `git`; nothing can be cloned in it. */
 export class GitMissing extends TaggedError<GitMissing>()("GitMissing", {
+  /** The sandbox's image. */
   image: Schema.String,
 }) {
   override get message() {
@@ -13,6 +14,7 @@ export class GitMissing extends TaggedError<GitMissing>()("GitMissing", {
 
 /** The server of a repository wants credentials, or others. */
 export class GitAuthFailed extends TaggedError<GitAuthFailed>()("GitAuthFailed", {
+  /** The repository's URL, without credentials. */
   url: Schema.String,
   /** Whether credentials were given. */
   given: Schema.Boolean,
@@ -26,6 +28,7 @@ export class GitAuthFailed extends TaggedError<GitAuthFailed>()("GitAuthFailed",
 
 /** There is no such repository, or the credentials may not see it. */
 export class RepositoryNotFound extends TaggedError<RepositoryNotFound>()("RepositoryNotFound", {
+  /** The repository's URL, without credentials. */
   url: Schema.String,
 }) {
   override get message() {
@@ -35,7 +38,9 @@ export class RepositoryNotFound extends TaggedError<RepositoryNotFound>()("Repos
 
 /** The repository is there, the branch or tag is not. */
 export class BranchNotFound extends TaggedError<BranchNotFound>()("BranchNotFound", {
+  /** The repository's URL, without credentials. */
   url: Schema.String,
+  /** The branch or tag that was asked for. */
   branch: Schema.String,
 }) {
   override get message() {
@@ -45,7 +50,9 @@ export class BranchNotFound extends TaggedError<BranchNotFound>()("BranchNotFoun
 
 /** Git failed in a way that has no class of its own: no way to the server, a broken repository. */
 export class CloneFailed extends TaggedError<CloneFailed>()("CloneFailed", {
+  /** The repository's URL, without credentials. */
   url: Schema.String,
+  /** What git said of it, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {

@@ -4,6 +4,7 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** Neither the host nor the registry has an image of that name. */
 export class ImageNotFound extends TaggedError<ImageNotFound>()("ImageNotFound", {
+  /** The image that was asked for. */
   image: Schema.String,
 }) {
   override get message() {
@@ -52,7 +53,9 @@ const otherwise =
 
 /** The registry or the way to it failed; the image may well exist. */
 export class ImagePullFailed extends TaggedError<ImagePullFailed>()("ImagePullFailed", {
+  /** The image that was to be pulled. */
   image: Schema.String,
+  /** Why it could not be pulled. */
   reason: PullFailure,
 }) {
   override get message() {
@@ -62,7 +65,9 @@ export class ImagePullFailed extends TaggedError<ImagePullFailed>()("ImagePullFa
 
 /** The image exists but can't carry a sandbox. */
 export class ImageUnusable extends TaggedError<ImageUnusable>()("ImageUnusable", {
+  /** The image that was asked for. */
   image: Schema.String,
+  /** What it lacks, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {

@@ -4,6 +4,7 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** Another holder took the sandbox over, or its lease ran out and it was removed. */
 export class LeaseLost extends TaggedError<LeaseLost>()("LeaseLost", {
+  /** The sandbox's ID. */
   sandbox: Schema.String,
 }) {
   override get message() {
@@ -13,7 +14,9 @@ export class LeaseLost extends TaggedError<LeaseLost>()("LeaseLost", {
 
 /** The store that keeps the leases failed; the sandboxes themselves may be well. */
 export class LeaseStoreFailed extends TaggedError<LeaseStoreFailed>()("LeaseStoreFailed", {
+  /** What was to be done, as a verb and its object. */
   operation: Schema.String,
+  /** Why, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {

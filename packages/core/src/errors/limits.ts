@@ -4,8 +4,11 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** A limit is not a positive amount, or is more than the host has. */
 export class InvalidLimits extends TaggedError<InvalidLimits>()("InvalidLimits", {
+  /** The limit that is wrong. */
   limit: Schema.Literals(["memory", "cpus", "pids", "disk"]),
+  /** What was asked for, as text. */
   given: Schema.String,
+  /** What it must be, in words: `at least 16 MiB`. */
   expected: Schema.String,
 }) {
   override get message() {
@@ -15,6 +18,7 @@ export class InvalidLimits extends TaggedError<InvalidLimits>()("InvalidLimits",
 
 /** The host does not enforce a limit that the settings require it to (`requireLimits`). */
 export class LimitsNotEnforced extends TaggedError<LimitsNotEnforced>()("LimitsNotEnforced", {
+  /** The limits that are required and not enforced. */
   limits: Schema.Array(Schema.Literals(["memory", "cpus", "pids", "disk"])),
 }) {
   override get message() {
@@ -35,6 +39,7 @@ export class NotAllowed extends TaggedError<NotAllowed>()("NotAllowed", {
     "image",
     "egress",
   ]),
+  /** What was asked for, as text. */
   asked: Schema.String,
   /** What may be asked for instead, in words. */
   allowed: Schema.String,
@@ -58,7 +63,9 @@ const inWords = {
 
 /** Something countable is used up: what a session or a host may have, subnets of the pool. */
 export class QuotaExceeded extends TaggedError<QuotaExceeded>()("QuotaExceeded", {
+  /** What there may be no more of, in the plural: `sandboxes of a session`. */
   resource: Schema.String,
+  /** How many there may be. */
   limit: Schema.Number,
 }) {
   override get message() {

@@ -3,7 +3,9 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** Nothing in the sandbox listens on the port, or nothing in its image can pass on what comes. */
 export class PortUnreachable extends TaggedError<PortUnreachable>()("PortUnreachable", {
+  /** The port's number in the sandbox. */
   port: Schema.Number,
+  /** Why, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {
@@ -13,7 +15,9 @@ export class PortUnreachable extends TaggedError<PortUnreachable>()("PortUnreach
 
 /** A program of the sandbox listens on the port already, or nobody may listen on it. */
 export class PortUnavailable extends TaggedError<PortUnavailable>()("PortUnavailable", {
+  /** The port's number in the sandbox. */
   port: Schema.Number,
+  /** Why, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {

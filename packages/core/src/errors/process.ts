@@ -4,6 +4,7 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** No background process of that name in the sandbox. */
 export class ProcessNotFound extends TaggedError<ProcessNotFound>()("ProcessNotFound", {
+  /** The name that was asked for. */
   process: Schema.String,
 }) {
   override get message() {
@@ -13,6 +14,7 @@ export class ProcessNotFound extends TaggedError<ProcessNotFound>()("ProcessNotF
 
 /** A background process of that name is in the sandbox already. */
 export class ProcessNameTaken extends TaggedError<ProcessNameTaken>()("ProcessNameTaken", {
+  /** The name that is taken. */
   process: Schema.String,
 }) {
   override get message() {
@@ -22,6 +24,7 @@ export class ProcessNameTaken extends TaggedError<ProcessNameTaken>()("ProcessNa
 
 /** A background process did not begin: nothing of it is left. */
 export class ProcessNotStarted extends TaggedError<ProcessNotStarted>()("ProcessNotStarted", {
+  /** The name that it was to have. */
   process: Schema.String,
   /**
    * - `notFound`: the sandbox has no such program.
@@ -29,6 +32,7 @@ export class ProcessNotStarted extends TaggedError<ProcessNotStarted>()("Process
    * - `cannotFork`: the sandbox has no process slot or memory left, or no room for one more background process.
    */
   why: Schema.Literals(["notFound", "notExecutable", "cannotFork"]),
+  /** Why, in words that follow a colon. */
   reason: Schema.String,
 }) {
   override get message() {
@@ -43,6 +47,7 @@ export class ProcessNotStarted extends TaggedError<ProcessNotStarted>()("Process
 
 /** A background process takes no input. */
 export class ProcessInputClosed extends TaggedError<ProcessInputClosed>()("ProcessInputClosed", {
+  /** The process's name. */
   process: Schema.String,
 }) {
   override get message() {

@@ -4,6 +4,7 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** No sandbox of that name or ID in this session (another session's sandboxes do not exist to it). */
 export class SandboxNotFound extends TaggedError<SandboxNotFound>()("SandboxNotFound", {
+  /** The name or the ID that was asked for. */
   sandbox: Schema.String,
 }) {
   override get message() {
@@ -13,7 +14,9 @@ export class SandboxNotFound extends TaggedError<SandboxNotFound>()("SandboxNotF
 
 /** The sandbox is stopped, paused or being removed: only a running one can do that. */
 export class SandboxNotRunning extends TaggedError<SandboxNotRunning>()("SandboxNotRunning", {
+  /** The sandbox's name or its ID. */
   sandbox: Schema.String,
+  /** What it is instead: `created`, `paused`, `stopped` or `removing`. */
   status: Schema.String,
 }) {
   override get message() {
@@ -23,6 +26,7 @@ export class SandboxNotRunning extends TaggedError<SandboxNotRunning>()("Sandbox
 
 /** The session has a sandbox of that name already. */
 export class SandboxNameTaken extends TaggedError<SandboxNameTaken>()("SandboxNameTaken", {
+  /** The name that is taken. */
   sandbox: Schema.String,
 }) {
   override get message() {
@@ -35,6 +39,7 @@ export class SandboxNameTaken extends TaggedError<SandboxNameTaken>()("SandboxNa
  * on and gone from its session, its name is free, and it is removed as soon as its host can do that.
  */
 export class SandboxCondemned extends TaggedError<SandboxCondemned>()("SandboxCondemned", {
+  /** The sandbox's ID. */
   sandbox: Schema.String,
   /** What happened, in words. */
   reason: Schema.String,
@@ -46,6 +51,7 @@ export class SandboxCondemned extends TaggedError<SandboxCondemned>()("SandboxCo
 
 /** The sandbox's memory limit killed a process (or, with some runtimes, the sandbox). */
 export class OutOfMemory extends TaggedError<OutOfMemory>()("OutOfMemory", {
+  /** The sandbox's name or its ID. */
   sandbox: Schema.String,
 }) {
   override get message() {

@@ -4,6 +4,7 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** The session has no snapshot of that name. */
 export class SnapshotNotFound extends TaggedError<SnapshotNotFound>()("SnapshotNotFound", {
+  /** The name that was asked for. */
   snapshot: Schema.String,
 }) {
   override get message() {
@@ -13,6 +14,7 @@ export class SnapshotNotFound extends TaggedError<SnapshotNotFound>()("SnapshotN
 
 /** The session has a snapshot of that name already. */
 export class SnapshotNameTaken extends TaggedError<SnapshotNameTaken>()("SnapshotNameTaken", {
+  /** The name that is taken. */
   snapshot: Schema.String,
 }) {
   override get message() {
@@ -22,6 +24,7 @@ export class SnapshotNameTaken extends TaggedError<SnapshotNameTaken>()("Snapsho
 
 /** A snapshot that a sandbox was made from. */
 export class SnapshotInUse extends TaggedError<SnapshotInUse>()("SnapshotInUse", {
+  /** The snapshot's name. */
   snapshot: Schema.String,
 }) {
   override get message() {

@@ -3,6 +3,7 @@ import { TaggedError } from "./TaggedError.ts"
 
 /** Something failed in a way that nothing here foresees; `cause` is what did. */
 export class Unexpected extends TaggedError<Unexpected>()("Unexpected", {
+  /** The message of what was thrown. */
   reason: Schema.String,
 }) {
   override get message() {

@@ -32,6 +32,7 @@ export interface PromiseSandboxes extends AsyncDisposable {
     options?: CreateOptions &
       CreateSecrets &
       Abortable & {
+        /** Called for each step of a pull; not called where the host has the image. */
         readonly onProgress?: ((progress: PullProgress) => void) | undefined
       },
   ) => Promise<PromiseSandbox>

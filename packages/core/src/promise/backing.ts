@@ -11,10 +11,13 @@ import type { PromiseRuntime } from "./runtime.ts"
 
 /** What a session of the Promise facade stands on, for other faces over the same session. */
 export interface SessionBacking {
+  /** The session's ID, as the program gave it. */
   readonly sessionId: string
+  /** What the session's calls run on. */
   readonly runtime: PromiseRuntime
   /** What the program set; the same object for all sessions of one `createSandboxes`. */
   readonly settings: SettingsInput
+  /** The session of the Effect API; fails where the settings or the driver do. */
   readonly session: Effect.Effect<SandboxSession, InvalidInput | CordonError, Sandboxes>
   /** Session storage, made when it is first asked for. */
   readonly storage: Effect.Effect<SessionFiles["Service"], CordonError>
@@ -24,7 +27,9 @@ export interface SessionBacking {
 
 /** What a sandbox of the Promise facade stands on. */
 export interface SandboxBacking {
+  /** The session that the sandbox belongs to. */
   readonly session: SessionBacking
+  /** The sandbox of the Effect API. */
   readonly sandbox: Sandbox
 }
 

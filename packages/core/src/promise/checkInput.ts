@@ -4,7 +4,10 @@ import { InvalidInput } from "../errors.ts"
 import { callSite } from "./callSite.ts"
 
 /** A schema that input can be held against. */
-export type InputSchema = Schema.Constraint & { readonly DecodingServices: never }
+export type InputSchema = Schema.Constraint & {
+  /** The services that decoding takes: none, so that input can be checked at once. */
+  readonly DecodingServices: never
+}
 
 const unknownOption = "no such option"
 

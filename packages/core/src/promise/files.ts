@@ -38,7 +38,9 @@ export interface PromiseSandboxFiles {
     content: Content,
     options?: WriteOptions & Abortable,
   ) => Promise<void>
+  /** The size, kind and mode of what a path leads to. Rejects with `FileNotFound` where there is nothing. */
   readonly stat: (path: string, options?: Abortable) => Promise<FileStat>
+  /** Whether a path leads to something. */
   readonly exists: (path: string, options?: Abortable) => Promise<boolean>
   /** The entries of a folder (the working directory by default), ordered by path. */
   readonly list: (

@@ -5,10 +5,13 @@ export type LogLevel = "debug" | "info" | "warn" | "error" | "none"
 
 /** One entry of the log. It tells of no contents: no commands, outputs, files or secrets. */
 export interface LogEntry {
+  /** How grave it is. */
   readonly level: Exclude<LogLevel, "none">
+  /** What happened, in English. */
   readonly message: string
   /** What it is about: a sandbox's ID and the like. */
   readonly fields: Readonly<Record<string, unknown>>
+  /** When it was logged. */
   readonly time: Date
 }
 

@@ -9,6 +9,7 @@ export type Content = string | Uint8Array | AsyncIterable<Uint8Array>
  * being undone where that takes longer than some seconds, as with an engine that hangs.
  */
 export interface Abortable {
+  /** Aborting it ends the call; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
 

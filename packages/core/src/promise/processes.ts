@@ -16,7 +16,9 @@ import type { PromiseRuntime } from "./runtime.ts"
 
 /** A process that outlives the command that started it, with all that it starts. */
 export interface PromiseProcess {
+  /** Its name within the sandbox. */
   readonly name: string
+  /** The process as the sandbox knows it now. */
   readonly inspect: (options?: Abortable) => Promise<ProcessInfo>
   /** The ends of what it wrote so far. Of both outputs together the last 1 MiB is kept. */
   readonly logs: (options?: LogOptions & Abortable) => Promise<ProcessLogs>
@@ -60,6 +62,7 @@ export interface PromiseProcesses {
     command: ExecRequest["command"],
     options?: StartOptions & Abortable,
   ) => Promise<PromiseProcess>
+  /** Finds a process by its name, whether it runs or has ended. Rejects with `ProcessNotFound`. */
   readonly get: (name: string, options?: Abortable) => Promise<PromiseProcess>
   /** Oldest first, the ended ones too. */
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<ProcessInfo>>

@@ -14,6 +14,7 @@ export type SetupError = CordonError | InvalidInput | InvalidLimits
 export interface PromiseRuntime<R = Sandboxes> {
   /** What is closed when this is, as an error names it. */
   readonly subject: string
+  /** What runs effects; builds its services with the first call. */
   readonly managed: CallRuntime<R, SetupError>
   /** Where the program has its log, for what is run while there is nothing to run on. */
   readonly logging: Layer.Layer<never>
@@ -21,6 +22,7 @@ export interface PromiseRuntime<R = Sandboxes> {
   readonly scope: Scope.Scope
   /** Ends what is under way, and lets go of all. */
   readonly close: () => Promise<void>
+  /** Whether `close` was called. */
   readonly closed: () => boolean
 }
 

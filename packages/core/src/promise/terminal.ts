@@ -12,6 +12,7 @@ export interface PromiseTerminal extends AsyncDisposable {
   readonly output: AsyncIterable<Uint8Array>
   /** Types: `"ls\n"`, or `"\x03"` for control-C. */
   readonly write: (data: string | Uint8Array) => Promise<void>
+  /** Tells the command (by SIGWINCH) of another size. */
   readonly resize: (size: TerminalSize) => Promise<void>
   /** Waits for the command's end. @returns its exit code */
   readonly wait: (options?: Abortable) => Promise<number>

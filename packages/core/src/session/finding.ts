@@ -34,6 +34,7 @@ export interface SandboxFilter {
 
 /** Some of the sandboxes that were looked for, oldest first. */
 export interface SandboxPage {
+  /** At most as many as the page's limit. */
   readonly sandboxes: ReadonlyArray<SandboxInfo>
   /** Where the next page begins; absent with the last one. Sandboxes that go meanwhile change nothing. */
   readonly next?: string

@@ -36,19 +36,33 @@ const FiniteDuration = PositiveDuration.pipe(
 
 /** The settings that one schema checks; limits, quotas, the policy and credentials have checks of their own. */
 export const CheckedSettings = Schema.Struct({
+  /** The image of a sandbox whose creation names none. */
   image: ImageReference,
+  /** The runtime of a sandbox whose creation names none. */
   runtime: RuntimeChoice,
+  /** The network of a sandbox whose creation names none. */
   network: NetworkMode,
+  /** A sandbox that nobody used for this long is stopped. */
   idleTimeout: PositiveDuration,
+  /** A sandbox that nobody used for this long is removed. */
   removeTimeout: PositiveDuration,
+  /** The most by which `extend` puts off a sandbox's timeouts, from the time of the call. */
   extensionLimit: FiniteDuration,
+  /** Time that a command gets unless it asks for another. */
   execTimeout: PositiveDuration,
+  /** Bytes kept of each output of a command. */
   outputLimit: PositiveInt,
+  /** Bytes of a file that can be read at once. */
   fileLimit: PositiveInt,
+  /** Bytes that one download may bring. */
   transferLimit: PositiveInt,
+  /** Sandboxes that a session may have at once. */
   maxSandboxes: PositiveInt,
+  /** Limits that a host must enforce for a sandbox to be made on it. */
   requireLimits: Schema.Array(Schema.Literals(["memory", "cpus", "pids", "disk"])),
+  /** Whether closing removes the sandboxes that were created through it. */
   removeOnClose: Schema.Boolean,
+  /** When a registry is asked for an image. */
   pull: PullPolicy,
 }).pipe(
   Schema.check(

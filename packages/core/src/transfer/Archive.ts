@@ -7,6 +7,7 @@ import { archiveEnd, padding, tarHeader } from "./tarHeader.ts"
 export interface ArchiveEntry<E = never> {
   /** Relative and `/`-separated in archives of ours; anything at all in archives of others. */
   readonly path: string
+  /** What it is; `other` stands for devices, FIFOs and what this version does not know. */
   readonly kind: "file" | "directory" | "symlink" | "hardlink" | "other"
   /** Bytes; 0 unless a file. */
   readonly size: number

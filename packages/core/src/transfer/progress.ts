@@ -4,7 +4,9 @@ import type { SessionFilesError } from "../SessionFiles.ts"
 
 /** What a transfer brought. */
 export interface TransferReport {
+  /** Files that were brought. */
   readonly files: number
+  /** Folders that were brought. */
   readonly directories: number
   /** Of file contents. */
   readonly bytes: number

@@ -44,6 +44,7 @@ const AddressRange = Schema.String.pipe(
  * the usual environment variables (`HTTPS_PROXY` and its like) name.
  */
 export const EgressPolicy = Schema.Struct({
+  /** Where the sandbox may go; nowhere if it is empty. */
   allow: Schema.Array(Destination),
   /**
    * Private addresses that an allowed name may lead to; none by default, so that no name leads into
@@ -59,7 +60,14 @@ export type EgressPolicy = typeof EgressPolicy.Type
  */
 export const parseDestination = (
   text: string,
-): { readonly domain: string; readonly below: boolean; readonly port: number | undefined } => {
+): {
+  /** The name or address, without `*.`; empty for `*`. */
+  readonly domain: string
+  /** Whether it stands for all names below `domain`, and not for `domain` itself. */
+  readonly below: boolean
+  /** Undefined where the destination names none. */
+  readonly port: number | undefined
+} => {
   const [name = "", port] = text.split(":")
   return {
     domain: name.replace(/^\*(?:\.|$)/, ""),
@@ -110,6 +118,7 @@ export interface EgressAttempt {
   readonly at: Date
   /** A name or an address, as the sandbox gave it. */
   readonly host: string
+  /** The port that it asked for. */
   readonly port: number
   /** Of a request that was looked at; absent where only the destination was. */
   readonly method?: string | undefined

@@ -13,7 +13,9 @@ export interface ExecRequest {
   readonly command: string | readonly [string, ...ReadonlyArray<string>]
   /** An absolute path; the sandbox's working directory where absent. */
   readonly cwd?: string | undefined
+  /** Added to the sandbox's own variables, which it overrides; none where absent. */
   readonly env?: Environment | undefined
+  /** A name or number, optionally with a group (`1000:1000`); the sandbox's user where absent. */
   readonly user?: string | undefined
   /** Fed to standard input, then closed. Absent: standard input is empty. */
   readonly stdin?: Stream.Stream<Uint8Array> | undefined
@@ -31,12 +33,19 @@ export interface ExecRequest {
  *   stop; other processes are gone.
  */
 export type ExecEvent = Data.TaggedEnum<{
+  /** A piece of its standard output. */
   Stdout: { readonly bytes: Uint8Array }
+  /** A piece of its standard error. */
   Stderr: { readonly bytes: Uint8Array }
+  /** How it ended. */
   Exit: {
+    /** 0 to 255; 128 plus the signal's number for a command that a signal killed. */
     readonly exitCode: number
+    /** Whether the timeout struck and its processes were killed. */
     readonly timedOut: boolean
+    /** Whether the sandbox's memory limit killed one of its processes. */
     readonly oomKilled: boolean
+    /** Whether the whole sandbox was started anew. */
     readonly restarted: boolean
   }
 }>
@@ -49,6 +58,7 @@ export type OutputEvent = Extract<ExecEvent, { readonly _tag: "Stdout" | "Stderr
 export interface ExecResult {
   /** UTF-8; head and tail with a note between them where it was cut. */
   readonly stdout: string
+  /** UTF-8; head and tail with a note between them where it was cut. */
   readonly stderr: string
   /** 0 to 255; 128 plus the signal's number for a command that a signal killed. */
   readonly exitCode: number
@@ -58,20 +68,27 @@ export interface ExecResult {
   readonly truncated: boolean
   /** Bytes that the command wrote, whether kept or cut. */
   readonly stdoutBytes: number
+  /** Bytes that the command wrote, whether kept or cut. */
   readonly stderrBytes: number
+  /** Whether the timeout struck and the command's processes were killed. */
   readonly timedOut: boolean
+  /** Whether the sandbox's memory limit killed one of its processes. */
   readonly oomKilled: boolean
+  /** Whether the whole sandbox was started anew; see {@link ExecEvent}. */
   readonly restarted: boolean
 }
 
 /** The size of a terminal in characters. */
 export interface TerminalSize {
+  /** Characters in a line. */
   readonly columns: number
+  /** Lines. */
   readonly rows: number
 }
 
 /** A command to run on a terminal, as a driver takes it. */
 export interface TerminalRequest extends Pick<ExecRequest, "command" | "cwd" | "env" | "user"> {
+  /** The terminal's size when the command starts. */
   readonly size: TerminalSize
 }
 

@@ -3,6 +3,7 @@ import type { FileEntry } from "./Files.ts"
 
 /** What is searched for in the text files of a folder and of all folders below. */
 export interface FolderSearch {
+  /** The text, or the regular expression, that a line must contain. */
   readonly pattern: string
   /** Whether the pattern is a POSIX extended regular expression; it is plain text where not. */
   readonly regex: boolean
@@ -32,9 +33,13 @@ export interface FolderWatch {
  * - `Anew`: what was told so far counts no more, and a look follows.
  */
 export type FolderChange = Data.TaggedEnum<{
+  /** The entry, whose path is below the folder. */
   Found: { readonly entry: FileEntry }
+  /** Its path below the folder. */
   Gone: { readonly path: string }
+  /** No more than its tag: all that is there has been found. */
   Complete: Record<never, never>
+  /** No more than its tag: what was found so far may be gone. */
   Anew: Record<never, never>
 }>
 export const FolderChange = Data.taggedEnum<FolderChange>()

@@ -19,13 +19,20 @@ export const defaultLimits: Limits = { memory: 2 * 1024 ** 3, cpus: 1, pids: 256
 
 /** Limits as people write them; every part is optional. */
 export const LimitsInput = Schema.Struct({
+  /** Memory in bytes, swap included, or a size such as `512MiB`; the settings' where absent. */
   memory: Schema.optional(
     Schema.Union([Schema.Number, Schema.String]).annotate({
       description: 'memory: bytes, or a size such as "512MiB", "2GiB", "512m", "2g"',
     }),
   ),
+  /** CPU time in cores; 0.5 is half of one core's time. The settings' where absent. */
   cpus: Schema.optional(Schema.Number.annotate({ description: "CPU cores, such as 0.5 or 2" })),
+  /** Processes and threads; the settings' where absent. */
   pids: Schema.optional(Schema.Number.annotate({ description: "processes and threads" })),
+  /**
+   * Disk space for what the sandbox writes beside its image, in bytes or as a size; the settings' where
+   * absent.
+   */
   disk: Schema.optional(
     Schema.Union([Schema.Number, Schema.String]).annotate({
       description: 'disk space: bytes, or a size such as "2GiB"; enforced where the host can',

@@ -3,6 +3,7 @@ import type { ExecRequest } from "./Exec.ts"
 
 /** A background process to start, as a driver takes it. */
 export interface ProcessRequest extends Pick<ExecRequest, "command" | "cwd" | "env" | "user"> {
+  /** Its name, which no other running process of the sandbox has. */
   readonly name: string
   /** What `ProcessInfo.command` says: at most 1,000 bytes of UTF-8, without NUL. */
   readonly description: string
@@ -12,6 +13,7 @@ export interface ProcessRequest extends Pick<ExecRequest, "command" | "cwd" | "e
 
 /** A background process as the sandbox knows it. */
 export interface ProcessInfo {
+  /** Its name within the sandbox. */
   readonly name: string
   /** As it was started, at most 1,000 bytes of it. */
   readonly command: string
@@ -31,10 +33,13 @@ export interface ProcessInfo {
  * that what came before is gone for those who begin to follow later, or read too slowly.
  */
 export type ProcessEvent = Data.TaggedEnum<{
+  /** A piece of its standard output. */
   Stdout: { readonly bytes: Uint8Array }
+  /** A piece of its standard error. */
   Stderr: { readonly bytes: Uint8Array }
   /** How many bytes are missing here, of both outputs together. */
   Lost: { readonly bytes: number }
+  /** How it ended: 0 to 255; 128 plus the signal's number for a process that a signal ended. */
   Exit: { readonly exitCode: number }
 }>
 export const ProcessEvent = Data.taggedEnum<ProcessEvent>()

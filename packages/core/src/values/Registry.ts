@@ -8,18 +8,31 @@ import { parseImage, RegistryHost } from "./ImageName.ts"
  */
 export type RegistryCredentials =
   | {
+      /** The name to log in with. */
       readonly username: string
+      /** The password, or an access token in its place. */
       readonly password: string | Redacted.Redacted<string>
     }
-  | { readonly identityToken: string | Redacted.Redacted<string> }
+  | {
+      /** The token that a registry gave at a login. */
+      readonly identityToken: string | Redacted.Redacted<string>
+    }
 
 /** Credentials by the registry that they are for: `ghcr.io`, `registry.example.com:5000`, `docker.io`. */
 export type RegistryCredentialsInput = Readonly<Record<string, RegistryCredentials>>
 
 /** Credentials that were looked at; what is secret of them is redacted. */
 export type CheckedCredentials =
-  | { readonly username: string; readonly password: Redacted.Redacted<string> }
-  | { readonly identityToken: Redacted.Redacted<string> }
+  | {
+      /** The name to log in with. */
+      readonly username: string
+      /** The password, or an access token in its place. */
+      readonly password: Redacted.Redacted<string>
+    }
+  | {
+      /** The token that a registry gave at a login. */
+      readonly identityToken: Redacted.Redacted<string>
+    }
 
 /** Checked credentials by registry. */
 export type RegistryLogins = ReadonlyMap<string, CheckedCredentials>

@@ -109,13 +109,19 @@ export type LeaseTerms = typeof LeaseTerms.Type
 
 /** Everything a driver needs to make a sandbox; defaults are filled in, limits are normalised. */
 export const SandboxSpec = Schema.Struct({
+  /** Its name within its session. */
   name: SandboxName,
+  /** The image that its files come from. */
   image: ImageReference,
+  /** The runtime that isolates it. */
   runtime: Runtime,
+  /** What it may use at most. */
   limits: Limits,
+  /** What its network leads to. */
   network: NetworkMode,
   /** Where a `bridge` network's way out leads; anywhere where absent. */
   egress: Schema.optional(EgressPolicy),
+  /** How long it may go unused. */
   lease: LeaseTerms,
   /** Set for every process in the sandbox. */
   env: Environment,
@@ -130,12 +136,15 @@ export type SandboxSpec = typeof SandboxSpec.Type
 
 /** The files of a sandbox, kept as an image of its session. */
 export const SnapshotInfo = Schema.Struct({
+  /** Its name within its session. */
   name: SandboxName,
+  /** The session that it belongs to. */
   session: SessionKey,
   /** What sandboxes are made from. */
   image: ImageReference,
   /** The name of the sandbox that it was taken of. */
   sandbox: SandboxName,
+  /** When it was taken, by the host's clock. */
   createdAt: Schema.Date,
   /** Bytes, with all that it shares with the image that its sandbox was made from. */
   size: Schema.Number,
@@ -144,15 +153,23 @@ export type SnapshotInfo = typeof SnapshotInfo.Type
 
 /** What a caller may say about a sandbox to create; every part has a default. */
 export const CreateOptions = Schema.Struct({
+  /** Its name within its session; a name is made up where absent. */
   name: Schema.optional(SandboxName),
+  /** The image that its files come from; the settings' where absent. */
   image: Schema.optional(ImageReference),
   /** The name of a snapshot of this session, in place of an image. */
   snapshot: Schema.optional(SandboxName),
+  /** The runtime that isolates it; the settings' where absent. */
   runtime: Schema.optional(RuntimeChoice),
+  /** What it may use at most; the settings' for each part that is absent. */
   limits: Schema.optional(LimitsInput),
+  /** What its network leads to; the settings' where absent. */
   network: Schema.optional(NetworkMode),
+  /** Set for every process in the sandbox; none where absent. */
   env: Schema.optional(Environment),
+  /** Where commands run and relative paths start; the driver chooses where absent. */
   workdir: Schema.optional(AbsolutePath),
+  /** Whom commands run as; the image's own user where absent. */
   user: Schema.optional(User),
   /** Labels of one's own, by which `find` finds it. They can't be changed. */
   tags: Schema.optional(Tags),
@@ -169,19 +186,29 @@ export interface CreateOptions extends Decoded {
 
 /** A sandbox as its host reports it. */
 export const SandboxInfo = Schema.Struct({
+  /** Its ID, which no other sandbox of the host has. It follows from the session and the name. */
   id: SandboxId,
+  /** Its name within its session. */
   name: SandboxName,
+  /** The session that it belongs to. */
   session: SessionKey,
   /** The host's own ID of this incarnation; a new one after remove and create under the same name. */
   instanceId: Schema.String,
+  /** What it does now. */
   status: SandboxStatus,
+  /** The image that it was made from. */
   image: Schema.String,
+  /** The runtime that isolates it. */
   runtime: Runtime,
+  /** What it may use at most. */
   limits: Limits,
+  /** What its network leads to. */
   network: NetworkMode,
+  /** How long it may go unused. */
   lease: LeaseTerms,
   /** Where commands run and relative paths start. */
   workdir: Schema.String,
+  /** When it was created, by the host's clock. */
   createdAt: Schema.Date,
   /** What it was given when it was created; absent where that was nothing. */
   tags: Schema.optionalKey(Tags),

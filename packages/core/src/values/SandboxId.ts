@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
 import { Schema } from "effect"
+import type { SandboxInfo } from "./Sandbox.ts"
 import { SandboxName } from "./SandboxName.ts"
 import type { SessionKey } from "./Session.ts"
 
@@ -34,10 +35,7 @@ export const resolveSandboxId = (session: SessionKey, reference: string): Sandbo
  * By what a lease store knows a sandbox that is condemned: one incarnation, so that its ID can have
  * another one.
  */
-export const condemnedId = (sandbox: {
-  readonly id: SandboxId
-  readonly instanceId: string
-}): SandboxId =>
+export const condemnedId = (sandbox: Pick<SandboxInfo, "id" | "instanceId">): SandboxId =>
   SandboxId.make(
     sandbox.id.slice(0, "cordon-0123456789abcdef-".length) +
       createHash("sha256").update(sandbox.instanceId).digest("hex").slice(0, 38),

@@ -1,6 +1,8 @@
 /** A user of a sandbox, as the sandbox's own tables have it. */
 export interface SandboxUser {
+  /** The user's number. */
   readonly uid: number
+  /** The number of the user's own group. */
   readonly gid: number
   /** Further groups. */
   readonly groups: ReadonlyArray<number>

@@ -50,6 +50,7 @@ export interface SearchOptions {
 
 /** Lines that match, and whether there are more. */
 export interface SearchResult {
+  /** The lines that match, file by file. */
   readonly matches: ReadonlyArray<FileMatch>
   /** Whether there were more matches than the limit. */
   readonly truncated: boolean

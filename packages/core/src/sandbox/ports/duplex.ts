@@ -15,7 +15,12 @@ type Taken = (error?: Error | null) => void
  */
 export const duplexOf = <E extends Error>(
   connection: PortConnection<E>,
-): { readonly stream: Duplex; readonly closed: Effect.Effect<void> } => {
+): {
+  /** The connection. Nothing is read from it before `closed` runs. */
+  readonly stream: Duplex
+  /** Carries the bytes, and ends when the stream is closed. Interrupting it closes the stream. */
+  readonly closed: Effect.Effect<void>
+} => {
   let moves = 0
   let isWanted = false
   let wake: () => void = () => {}

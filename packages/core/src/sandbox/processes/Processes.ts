@@ -17,6 +17,7 @@ export interface StartOptions {
   readonly name?: string | undefined
   /** Relative to the sandbox's working directory, which is also the default. */
   readonly cwd?: string | undefined
+  /** Added to the sandbox's own variables, which it overrides; none by default. */
   readonly env?: Readonly<Record<string, string>> | undefined
   /** A name or number, optionally with a group (`1000:1000`); the sandbox's user by default. */
   readonly user?: string | undefined
@@ -36,6 +37,7 @@ export interface LogOptions {
 export interface ProcessLogs {
   /** UTF-8. */
   readonly stdout: string
+  /** UTF-8. */
   readonly stderr: string
   /** Whether the process wrote more than this: an output was longer, or its beginning is no longer kept. */
   readonly truncated: boolean
@@ -61,7 +63,9 @@ export type ProcessError = AttachError | LeaseError | InvalidInput
 
 /** A process that outlives the command that started it, with all that it starts. */
 export interface BackgroundProcess {
+  /** Its name within the sandbox. */
   readonly name: string
+  /** The process as the sandbox knows it now. */
   readonly inspect: Effect.Effect<ProcessInfo, ProcessError>
   /** The last part of its output so far. The sandbox keeps the last 1 MiB of both outputs together. */
   readonly logs: (options?: LogOptions) => Effect.Effect<ProcessLogs, ProcessError>
@@ -110,6 +114,7 @@ export interface Processes {
     BackgroundProcess,
     ProcessError | ExecError | ProcessNameTaken | ProcessNotStarted
   >
+  /** Finds a process by its name, whether it runs or has ended. Fails with `ProcessNotFound`. */
   readonly get: (name: string) => Effect.Effect<BackgroundProcess, ProcessError>
   /** Oldest first, the ended ones too. */
   readonly list: Effect.Effect<ReadonlyArray<ProcessInfo>, ProcessError>
