@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import type { ExecOptions } from "../sandbox/exec/ExecOptions.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
-import { call, callStream } from "./call.ts"
 import { contentStream, textOutput } from "./convert.ts"
+import { methodsOn } from "./methods.ts"
 import type { PromiseExecOptions, PromiseExecStreamOptions } from "./options.ts"
 import type { PromiseSandbox } from "./PromiseSandbox.ts"
 import type { PromiseRuntime } from "./runtime.ts"
@@ -29,17 +29,17 @@ export const withOutput = <A, E>(
 export const commandsOf = (
   runtime: PromiseRuntime,
   sandbox: Sandbox,
-): Pick<PromiseSandbox, "exec" | "run" | "execStream"> => ({
-  exec: (command, options) =>
-    call(runtime, "exec", { command, options }, () =>
+): Pick<PromiseSandbox, "exec" | "run" | "execStream"> => {
+  const { promise, iterable } = methodsOn(runtime)
+  return {
+    exec: promise("exec", (command, options) =>
       withOutput(options, (to) => sandbox.exec(command, to)),
     ),
-  run: (command, options) =>
-    call(runtime, ["exec", "run"], { command, options }, () =>
+    run: promise(["exec", "run"], (command, options) =>
       withOutput(options, (to) => sandbox.run(command, to)),
     ),
-  execStream: (command, options) =>
-    callStream(runtime, "execStream", { command, options }, () =>
+    execStream: iterable("execStream", (command, options) =>
       sandbox.execStream(command, execOptions(options)),
     ),
-})
+  }
+}

@@ -1,7 +1,7 @@
 import type { EgressRules } from "../egress/EgressRules.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
-import { call, callStream } from "./call.ts"
+import { methodsOn } from "./methods.ts"
 import type { Abortable } from "./options.ts"
 import type { PromiseRuntime } from "./runtime.ts"
 
@@ -34,14 +34,14 @@ export interface PromiseEgress {
 }
 
 /** The way out of a sandbox. */
-export const egressOf = (runtime: PromiseRuntime, { egress }: Sandbox): PromiseEgress => ({
-  get rules() {
-    return egress.rules
-  },
-  update: (rules, options) =>
-    call(runtime, ["rules", "egress.update"], { rules, options }, () => egress.update(rules)),
-  attempts: (options) =>
-    call(runtime, ["nothing", "egress.attempts"], { options }, () => egress.attempts),
-  watch: (options) =>
-    callStream(runtime, ["nothing", "egress.watch"], { options }, () => egress.watch),
-})
+export const egressOf = (runtime: PromiseRuntime, { egress }: Sandbox): PromiseEgress => {
+  const { promise, iterable } = methodsOn(runtime)
+  return {
+    get rules() {
+      return egress.rules
+    },
+    update: promise(["rules", "egress.update"], egress.update),
+    attempts: promise(["nothing", "egress.attempts"], () => egress.attempts),
+    watch: iterable(["nothing", "egress.watch"], () => egress.watch),
+  }
+}

@@ -11,8 +11,8 @@ import type { WatchOptions } from "../sandbox/files/watch.ts"
 import type { TransferReport } from "../transfer/progress.ts"
 import type { FileEntry, FileEvent, FileStat } from "../values/Files.ts"
 import type { SessionBacking } from "./backing.ts"
-import { call, callStream } from "./call.ts"
 import { contentStream, onStep } from "./convert.ts"
+import { methodsOn } from "./methods.ts"
 import type { Abortable, Content, TransferOptions } from "./options.ts"
 import type { PromiseRuntime } from "./runtime.ts"
 
@@ -77,57 +77,30 @@ export const filesOf = (
   runtime: PromiseRuntime,
   files: SandboxFiles,
   storage: SessionBacking["storage"],
-): PromiseSandboxFiles => ({
-  read: (path, options) =>
-    call(runtime, ["read", "files.read"], { path, options }, () => files.read(path, options)),
-  resolve: (path, options) =>
-    call(runtime, ["path", "files.resolve"], { path, options }, () => files.resolve(path)),
-  readText: (path, options) =>
-    call(runtime, ["path", "files.readText"], { path, options }, () => files.readText(path)),
-  stream: (path, options) =>
-    callStream(runtime, ["read", "files.stream"], { path, options }, () =>
-      files.stream(path, options),
-    ),
-  write: (path, content, options) =>
-    call(runtime, ["write", "files.write"], { path, content, options }, () =>
+): PromiseSandboxFiles => {
+  const { promise, iterable } = methodsOn(runtime)
+  const stored = Effect.provideServiceEffect(SessionFiles, storage)
+  return {
+    resolve: promise(["path", "files.resolve"], files.resolve),
+    read: promise(["read", "files.read"], files.read),
+    readText: promise(["path", "files.readText"], files.readText),
+    stream: iterable(["read", "files.stream"], files.stream),
+    write: promise(["write", "files.write"], (path, content, options) =>
       files.write(path, contentStream(content), options),
     ),
-  stat: (path, options) =>
-    call(runtime, ["path", "files.stat"], { path, options }, () => files.stat(path)),
-  exists: (path, options) =>
-    call(runtime, ["path", "files.exists"], { path, options }, () => files.exists(path)),
-  list: (path, options) =>
-    call(runtime, ["list", "files.list"], { path, options }, () => files.list(path, options)),
-  makeDirectory: (path, options) =>
-    call(runtime, ["path", "files.makeDirectory"], { path, options }, () =>
-      files.makeDirectory(path),
+    stat: promise(["path", "files.stat"], files.stat),
+    exists: promise(["path", "files.exists"], files.exists),
+    list: promise(["list", "files.list"], files.list),
+    makeDirectory: promise(["path", "files.makeDirectory"], files.makeDirectory),
+    move: promise(["move", "files.move"], files.move),
+    remove: promise(["remove", "files.remove"], files.remove),
+    search: promise(["search", "files.search"], files.search),
+    watch: iterable(["watch", "files.watch"], files.watch),
+    upload: promise(["transfer", "files.upload"], (from, to, options) =>
+      stored(files.upload(from, to, onStep(options?.onProgress))),
     ),
-  move: (from, to, options) =>
-    call(runtime, ["move", "files.move"], { from, to, options }, () => files.move(from, to)),
-  remove: (path, options) =>
-    call(runtime, ["remove", "files.remove"], { path, options }, () => files.remove(path, options)),
-  search: (pattern, options) =>
-    call(runtime, ["search", "files.search"], { pattern, options }, () =>
-      files.search(pattern, options),
+    download: promise(["transfer", "files.download"], (from, to, options) =>
+      stored(files.download(from, to, onStep(options?.onProgress))),
     ),
-  watch: (path, options) =>
-    callStream(runtime, ["watch", "files.watch"], { path, options }, () =>
-      files.watch(path, options),
-    ),
-  upload: (from, to, options) =>
-    call(runtime, ["transfer", "files.upload"], { from, to, options }, () =>
-      Effect.provideServiceEffect(
-        files.upload(from, to, onStep(options?.onProgress)),
-        SessionFiles,
-        storage,
-      ),
-    ),
-  download: (from, to, options) =>
-    call(runtime, ["transfer", "files.download"], { from, to, options }, () =>
-      Effect.provideServiceEffect(
-        files.download(from, to, onStep(options?.onProgress)),
-        SessionFiles,
-        storage,
-      ),
-    ),
-})
+  }
+}

@@ -1,10 +1,12 @@
 import type { Duplex } from "node:stream"
 import { Effect, Fiber } from "effect"
+import type { DialError } from "../driver/ports.ts"
 import { duplexOf } from "../sandbox/ports/duplex.ts"
 import type { ExposedPort, ExposeOptions, WaitOptions } from "../sandbox/ports/Ports.ts"
 import type { ReverseOptions } from "../sandbox/ports/reversePorts.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
-import { call, callScoped } from "./call.ts"
+import type { PortConnection } from "../values/PortConnection.ts"
+import { methodsOn } from "./methods.ts"
 import type { Abortable } from "./options.ts"
 import type { PromiseRuntime } from "./runtime.ts"
 
@@ -80,39 +82,44 @@ const connectTo = Effect.fnUntraced(function* ({ connect }: Sandbox["ports"], po
   return { stream, ended: Fiber.await(living) }
 })
 
+/** Hands a connection to the program as a stream, and lasts until both have ended. */
+const handTo = (handle: (stream: Duplex) => void) => (connection: PortConnection<DialError>) =>
+  Effect.suspend(() => {
+    const { stream, closed } = duplexOf(connection)
+    try {
+      handle(stream)
+    } catch (error) {
+      stream.destroy()
+      throw error
+    }
+    return closed
+  })
+
+const closedBy = (close: () => Promise<void>) => ({ close, [Symbol.asyncDispose]: close })
+
 /** The ports of a sandbox, with streams of Node for connections. */
-export const portsOf = (runtime: PromiseRuntime, { ports }: Sandbox): PromisePorts => ({
-  list: (options) => call(runtime, ["nothing", "ports.list"], { options }, () => ports.list),
-  wait: (port, options) =>
-    call(runtime, ["wait", "ports.wait"], { port, options }, () => ports.wait(port, options)),
-  expose: (port, options) =>
-    callScoped(runtime, ["expose", "ports.expose"], { port, options }, () =>
-      ports.expose(port, options),
-    ).then(({ value, close }) => ({ ...value, close, [Symbol.asyncDispose]: close })),
-  connect: (port, options) =>
-    callScoped(runtime, ["connect", "ports.connect"], { port, options }, () =>
-      connectTo(ports, port),
-    ).then(({ value: { stream, ended }, close }) => {
-      void Effect.runPromise(ended).then(close)
-      return stream
-    }),
-  reverse: (port, options) =>
-    callScoped(runtime, ["reverse", "ports.reverse"], { port, options }, () =>
-      ports.reverse(port, options),
-    ).then(({ close }) => ({ close, [Symbol.asyncDispose]: close })),
-  serve: (port, handle, options) =>
-    callScoped(runtime, ["serve", "ports.serve"], { port, handle, options }, () =>
-      ports.serve(port, (connection) =>
-        Effect.suspend(() => {
-          const { stream, closed } = duplexOf(connection)
-          try {
-            handle(stream)
-          } catch (error) {
-            stream.destroy()
-            throw error
-          }
-          return closed
-        }),
-      ),
-    ).then(({ close }) => ({ close, [Symbol.asyncDispose]: close })),
-})
+export const portsOf = (runtime: PromiseRuntime, { ports }: Sandbox): PromisePorts => {
+  const { promise, closable } = methodsOn(runtime)
+  return {
+    list: promise(["nothing", "ports.list"], () => ports.list),
+    wait: promise(["wait", "ports.wait"], ports.wait),
+    expose: closable(["expose", "ports.expose"], ports.expose, (port, close) => ({
+      ...port,
+      ...closedBy(close),
+    })),
+    connect: closable(
+      ["connect", "ports.connect"],
+      (port: number) => connectTo(ports, port),
+      ({ stream, ended }, close) => {
+        void Effect.runPromise(ended).then(close)
+        return stream
+      },
+    ),
+    reverse: closable(["reverse", "ports.reverse"], ports.reverse, (_, close) => closedBy(close)),
+    serve: closable(
+      ["serve", "ports.serve"],
+      (port: number, handle: (stream: Duplex) => void) => ports.serve(port, handTo(handle)),
+      (_, close) => closedBy(close),
+    ),
+  }
+}

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, flow } from "effect"
 import type {
   BackgroundProcess,
   FollowOptions,
@@ -10,7 +10,7 @@ import type {
 } from "../sandbox/processes/Processes.ts"
 import type { ExecRequest } from "../values/Exec.ts"
 import type { ProcessEvent, ProcessInfo, Signal } from "../values/Process.ts"
-import { call, callStream } from "./call.ts"
+import { methodsOn } from "./methods.ts"
 import type { Abortable } from "./options.ts"
 import type { PromiseRuntime } from "./runtime.ts"
 
@@ -68,37 +68,29 @@ export interface PromiseProcesses {
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<ProcessInfo>>
 }
 
-const processOf = (runtime: PromiseRuntime, process: BackgroundProcess): PromiseProcess => ({
-  name: process.name,
-  inspect: (options) =>
-    call(runtime, ["nothing", "process.inspect"], { options }, () => process.inspect),
-  logs: (options) =>
-    call(runtime, ["logs", "process.logs"], { options }, () => process.logs(options)),
-  follow: (options) =>
-    callStream(runtime, ["follow", "process.follow"], { options }, () => process.follow(options)),
-  wait: (options) => call(runtime, ["nothing", "process.wait"], { options }, () => process.wait),
-  write: (data, options) =>
-    call(runtime, ["input", "process.write"], { data, options }, () => process.write(data)),
-  closeStdin: (options) =>
-    call(runtime, ["nothing", "process.closeStdin"], { options }, () => process.closeStdin),
-  signal: (signal, options) =>
-    call(runtime, ["signal", "process.signal"], { signal, options }, () => process.signal(signal)),
-  kill: (options) =>
-    call(runtime, ["kill", "process.kill"], { options }, () => process.kill(options)),
-  remove: (options) =>
-    call(runtime, ["nothing", "process.remove"], { options }, () => process.remove),
-})
+const processOf = (runtime: PromiseRuntime, process: BackgroundProcess): PromiseProcess => {
+  const { promise, iterable } = methodsOn(runtime)
+  return {
+    name: process.name,
+    inspect: promise(["nothing", "process.inspect"], () => process.inspect),
+    logs: promise(["logs", "process.logs"], process.logs),
+    follow: iterable(["follow", "process.follow"], process.follow),
+    wait: promise(["nothing", "process.wait"], () => process.wait),
+    write: promise(["input", "process.write"], process.write),
+    closeStdin: promise(["nothing", "process.closeStdin"], () => process.closeStdin),
+    signal: promise(["signal", "process.signal"], process.signal),
+    kill: promise(["kill", "process.kill"], process.kill),
+    remove: promise(["nothing", "process.remove"], () => process.remove),
+  }
+}
 
 /** Background processes of a sandbox. */
-export const processesOf = (runtime: PromiseRuntime, processes: Processes): PromiseProcesses => ({
-  start: (command, options) =>
-    call(runtime, ["start", "processes.start"], { command, options }, () =>
-      Effect.map(processes.start(command, options), (process) => processOf(runtime, process)),
-    ),
-  get: (name, options) =>
-    call(runtime, ["named", "processes.get"], { name, options }, () =>
-      Effect.map(processes.get(name), (process) => processOf(runtime, process)),
-    ),
-  list: (options) =>
-    call(runtime, ["nothing", "processes.list"], { options }, () => processes.list),
-})
+export const processesOf = (runtime: PromiseRuntime, processes: Processes): PromiseProcesses => {
+  const { promise } = methodsOn(runtime)
+  const toPromises = Effect.map((process: BackgroundProcess) => processOf(runtime, process))
+  return {
+    start: promise(["start", "processes.start"], flow(processes.start, toPromises)),
+    get: promise(["named", "processes.get"], flow(processes.get, toPromises)),
+    list: promise(["nothing", "processes.list"], () => processes.list),
+  }
+}

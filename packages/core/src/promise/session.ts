@@ -1,12 +1,13 @@
 import { Effect, Scope } from "effect"
 import { Sandboxes } from "../Sandboxes.ts"
+import type { Sandbox } from "../sandbox/Sandbox.ts"
 import type { SandboxSession } from "../session/SandboxSession.ts"
 import type { SettingsInput } from "../settings/SettingsInput.ts"
 import { backSession, type SessionBacking } from "./backing.ts"
-import { call } from "./call.ts"
 import { checkInput } from "./checkInput.ts"
 import { onStep } from "./convert.ts"
 import { handleOf } from "./handle.ts"
+import { methodsOn } from "./methods.ts"
 import type { PromiseSandboxes, PromiseSessionOptions } from "./PromiseSandboxes.ts"
 import { deriveRuntime, type PromiseRuntime } from "./runtime.ts"
 import { sessionShapes } from "./shapes.ts"
@@ -57,66 +58,31 @@ const derivedSession = (
 const faceOf = (root: Root, backing: SessionBacking): PromiseSandboxes => {
   const { sessionId, runtime, session } = backing
   const { close } = runtime
-  const within =
-    <A, E>(use: (session: SandboxSession) => Effect.Effect<A, E, Sandboxes>) =>
-    () =>
-      Effect.flatMap(session, use)
+  const { promise } = methodsOn(runtime)
+  const within = <A, E>(use: (session: SandboxSession) => Effect.Effect<A, E>) =>
+    Effect.flatMap(session, use)
+  const toPromises = Effect.map((sandbox: Sandbox) => handleOf(backing, sandbox))
   const face: PromiseSandboxes = {
     sessionId,
-    create: (given) =>
-      call(
-        runtime,
-        "create",
-        { options: given },
-        within((session) => {
-          const { signal: _, onProgress, ...options } = given ?? {}
-          return session.create(options, onStep(onProgress))
-        }),
-      ).then((sandbox) => handleOf(backing, sandbox)),
-    get: (reference, options) =>
-      call(
-        runtime,
-        "get",
-        { reference, options },
-        within((session) => {
-          const { signal: _, ...own } = options ?? {}
-          return session.get(reference, own)
-        }),
-      ).then((sandbox) => handleOf(backing, sandbox)),
-    list: (options) =>
-      call(
-        runtime,
-        ["nothing", "list"],
-        { options },
-        within((session) => session.list),
-      ),
-    find: (filter, options) =>
-      call(
-        runtime,
-        "find",
-        { filter, options },
-        within((session) => session.find(filter)),
-      ),
+    create: promise("create", ({ signal: _, onProgress, ...options } = {}) =>
+      toPromises(within((session) => session.create(options, onStep(onProgress)))),
+    ),
+    get: promise("get", (reference, { signal: _, ...options } = {}) =>
+      toPromises(within((session) => session.get(reference, options))),
+    ),
+    list: promise(["nothing", "list"], () => within((session) => session.list)),
+    find: promise("find", (filter) => within((session) => session.find(filter))),
     snapshots: {
-      list: (options) =>
-        call(
-          runtime,
-          ["nothing", "snapshots.list"],
-          { options },
-          within((session) => session.snapshots.list),
-        ),
-      remove: (name, options) =>
-        call(
-          runtime,
-          ["named", "snapshots.remove"],
-          { name, options },
-          within((session) => session.snapshots.remove(name)),
-        ),
-    },
-    capabilities: (options) =>
-      call(runtime, ["nothing", "capabilities"], { options }, () =>
-        Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.capabilities),
+      list: promise(["nothing", "snapshots.list"], () =>
+        within((session) => session.snapshots.list),
       ),
+      remove: promise(["named", "snapshots.remove"], (name) =>
+        within((session) => session.snapshots.remove(name)),
+      ),
+    },
+    capabilities: promise(["nothing", "capabilities"], () =>
+      Effect.flatMap(Sandboxes, (sandboxes) => sandboxes.capabilities),
+    ),
     session: (other, options) => {
       checkInput("ID of a session", sessionShapes.id, other)
       checkInput("options of session", sessionShapes.options, options)

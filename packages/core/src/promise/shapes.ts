@@ -236,7 +236,7 @@ export const createSandboxesFields = {
   logLevel: Schema.Literals(["debug", "info", "warn", "error", "none"]),
 } satisfies Fields<CreateSandboxesOptions>
 
-/** The arguments of the calls, by their names. */
+/** The arguments of each call, in their order. */
 export const shapes = {
   nothing: { options: options(abortable) },
   create: { options: options(create) },

@@ -1,7 +1,7 @@
 import type { Sandbox } from "../sandbox/Sandbox.ts"
 import type { ShellResult } from "../sandbox/shell/SandboxShell.ts"
-import { call, callScoped } from "./call.ts"
 import { withOutput } from "./commands.ts"
+import { methodsOn } from "./methods.ts"
 import type { PromiseShellExecOptions } from "./options.ts"
 import type { PromiseSandbox } from "./PromiseSandbox.ts"
 import type { PromiseRuntime } from "./runtime.ts"
@@ -28,16 +28,13 @@ export interface PromiseShell extends AsyncDisposable {
 }
 
 /** Opens lasting shells of a sandbox. */
-export const shellOf =
-  (runtime: PromiseRuntime, sandbox: Sandbox): PromiseSandbox["shell"] =>
-  (options) =>
-    callScoped(runtime, "shell", { options }, () => sandbox.shell(options)).then(
-      ({ value, close }) => ({
-        exec: (script, options) =>
-          call(runtime, ["shellExec", "shell.exec"], { script, options }, () =>
-            withOutput(options, (to) => value.exec(script, to)),
-          ),
-        close,
-        [Symbol.asyncDispose]: close,
-      }),
-    )
+export const shellOf = (runtime: PromiseRuntime, sandbox: Sandbox): PromiseSandbox["shell"] => {
+  const { promise, closable } = methodsOn(runtime)
+  return closable("shell", sandbox.shell, (shell, close) => ({
+    exec: promise(["shellExec", "shell.exec"], (script, options) =>
+      withOutput(options, (to) => shell.exec(script, to)),
+    ),
+    close,
+    [Symbol.asyncDispose]: close,
+  }))
+}

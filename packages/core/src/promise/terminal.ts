@@ -1,7 +1,8 @@
 import type { Sandbox } from "../sandbox/Sandbox.ts"
+import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { TerminalSize } from "../values/Exec.ts"
-import { call, callScoped } from "./call.ts"
 import { iterable } from "./iterable.ts"
+import { methodsOn } from "./methods.ts"
 import type { Abortable } from "./options.ts"
 import type { PromiseSandbox } from "./PromiseSandbox.ts"
 import type { PromiseRuntime } from "./runtime.ts"
@@ -21,23 +22,24 @@ export interface PromiseTerminal extends AsyncDisposable {
 }
 
 /** Opens terminals of a sandbox. */
-export const terminalOf =
-  (runtime: PromiseRuntime, sandbox: Sandbox): PromiseSandbox["terminal"] =>
-  (options) =>
-    callScoped(runtime, "terminal", { options }, () => sandbox.terminal(options)).then(
-      ({ value, close }) => {
-        const { signal } = options ?? {}
-        signal?.addEventListener("abort", () => void close(), { once: true })
-        return {
-          output: iterable(runtime, value.output, signal === undefined ? {} : { signal }),
-          write: (data) =>
-            call(runtime, ["type", "terminal.write"], { data }, () => value.write(data)),
-          resize: (size) =>
-            call(runtime, ["resize", "terminal.resize"], { size }, () => value.resize(size)),
-          wait: (options) =>
-            call(runtime, ["nothing", "terminal.wait"], { options }, () => value.exit),
-          close,
-          [Symbol.asyncDispose]: close,
-        }
-      },
-    )
+export const terminalOf = (
+  runtime: PromiseRuntime,
+  sandbox: Sandbox,
+): PromiseSandbox["terminal"] => {
+  const { promise, closable } = methodsOn(runtime)
+  return closable(
+    "terminal",
+    (options?: TerminalOptions & Abortable) => sandbox.terminal(options),
+    (terminal, close, { signal } = {}) => {
+      signal?.addEventListener("abort", () => void close(), { once: true })
+      return {
+        output: iterable(runtime, terminal.output, signal === undefined ? {} : { signal }),
+        write: promise(["type", "terminal.write"], terminal.write),
+        resize: promise(["resize", "terminal.resize"], terminal.resize),
+        wait: promise(["nothing", "terminal.wait"], () => terminal.exit),
+        close,
+        [Symbol.asyncDispose]: close,
+      }
+    },
+  )
+}
