@@ -67,7 +67,7 @@ describe("cordon init", { timeout: 300_000 }, () => {
     const { code, stdout, stderr } = await run(["init", folder, "-t", "effect"])
     assert.strictEqual(code, 1)
     assert.strictEqual(stdout, "")
-    assert.match(stderr, /^cordon: .*taken has README\.md, src\/main\.ts already.*Name another/)
+    assert.match(stderr, /^cordon: .*taken already has README\.md, src\/main\.ts.*Name another/)
     assert.deepStrictEqual(await listed(folder), before)
     assert.strictEqual(await readFile(join(folder, "README.md"), "utf8"), "mine")
     assert.notInclude(await readdir(root), "outside")

@@ -62,7 +62,7 @@ describe("cordon run", () => {
         const id = made.stdout.trim()
         const again = yield* cordon("run", ...detached, image)
         assert.strictEqual(again.code, 125)
-        assert.match(again.stderr, /there is a sandbox "web-\d+" already/)
+        assert.match(again.stderr, /a sandbox named "web-\d+" already exists/)
         // It writes when it likes: the last line says that it has.
         const written = cordon("logs", ...of, id).pipe(
           Effect.repeat({ until: ({ stderr }) => stderr.includes("err") }),

@@ -161,12 +161,12 @@ describe("connections to a sandbox", () => {
         yield* elsewhere(id, (other) =>
           Effect.gen(function* () {
             const error = yield* Effect.flip((yield* other.get("box")).exec("true"))
-            assert.include(error.message, "/etc/group is no regular file")
+            assert.include(error.message, "/etc/group is no longer a regular file")
           }),
         )
         yield* sandbox.stop
         const error = yield* Effect.flip(sandbox.start)
-        assert.include(error.message, "/etc/group is no regular file")
+        assert.include(error.message, "/etc/group is no longer a regular file")
         yield* sandbox.remove
       }),
     ),

@@ -421,7 +421,7 @@ const transfer: ReadonlyArray<WrongInput> = [
     "sandbox_download",
     copy("folder", "stored.txt"),
     "NotADirectory",
-    /stored\.txt", or what is above it, is no folder/,
+    /stored\.txt", or a parent of it, is not a folder/,
   ],
   ["sandbox_download", copy("folder", "../x"), "InvalidPath", /would leave session storage/],
 ]

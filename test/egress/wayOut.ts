@@ -55,7 +55,7 @@ export const wayOut = async (
   assert.strictEqual(sandbox.info.network, "none")
   const at = (path: string) => heard(last, `http://good.test:${port}${path}`)
   assert.match(await at("/open/a"), new RegExp(`200 OK.*GET /open/a for good.test:${port}$`, "s"))
-  assert.match(await at("/closed"), /^HTTP\/1.1 403 .*Whoever runs this sandbox decides/s)
+  assert.match(await at("/closed"), /^HTTP\/1.1 403 .*The operator of this sandbox decides/s)
   await sandbox.egress.update({ allow: { [`good.test:${port}`]: {} }, allowAddresses })
   assert.match(await at("/closed"), /200 OK/)
   await sandbox.egress.update({ allow: {} })

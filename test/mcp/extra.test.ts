@@ -34,7 +34,7 @@ const useAll = async (connection: Connection) => {
   const edit = { path: "a.sh", old_string: "one", new_string: "two" }
   assert.match(await ok(connection, "sandbox_edit_file", edit), /^Replaced 1 place/)
   const again = await connection.call("sandbox_edit_file", { sandbox: "box", ...edit })
-  assert.match(again.text, /^Error: "a.sh" was not changed: old_string does not stand in it/)
+  assert.match(again.text, /^Error: "a.sh" was not changed: old_string is not in the file/)
   const patch = "*** Begin Patch\n*** Update File: a.sh\n@@\n echo two\n+echo three\n*** End Patch"
   await ok(connection, "sandbox_apply_patch", { patch })
   const run = await ok(connection, "sandbox_exec", { command: "stat -c %a a.sh; ./a.sh" })

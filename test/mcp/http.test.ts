@@ -367,7 +367,10 @@ describe("an MCP server over HTTP", () => {
     assert.match(await refusal({ token: "short" }), /at least 16 characters/)
     await serving({}, async (url) => {
       const message = await refusal({ port: Number(url.port) })
-      assert.match(message, /127\.0\.0\.1, port \d+ can't be served .*EADDRINUSE.*choose others/)
+      assert.match(
+        message,
+        /the server can't listen on 127\.0\.0\.1, port \d+ .*EADDRINUSE.*choose others/,
+      )
     })
   })
 })

@@ -154,7 +154,7 @@ describe("standard output of an MCP server", () => {
       )
       const unknown = await ask({ id: 3, method: "tools/call", params: { name: "rm" } })
       assert.strictEqual(unknown.error.code, -32602)
-      assert.match(unknown.error.message, /There is no tool "rm"; there are: sandbox_create, /)
+      assert.match(unknown.error.message, /There is no tool "rm"\. The tools are: sandbox_create, /)
       child.stdin.end()
       assert.deepStrictEqual(await exited, [0, null])
       assert.isTrue((await lines.next()).done)

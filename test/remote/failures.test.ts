@@ -195,14 +195,14 @@ const cases: ReadonlyArray<Case> = [
   ],
   [
     "not a Docker Engine, but a web server",
-    /not a Docker Engine \(a ping gave status 404/,
+    /not a Docker Engine \(its answer to a ping has status 404/,
     http((_request, response) => void response.writeHead(404).end("nothing here")).pipe(
       ofPort("tcp://127.0.0.1"),
     ),
   ],
   [
     "not a Docker Engine, though it says OK",
-    /not a Docker Engine \(a ping gave status 200 without an Api-Version/,
+    /not a Docker Engine \(its answer to a ping has status 200 without an Api-Version/,
     http((_request, response) => void response.end("OK")).pipe(ofPort("tcp://127.0.0.1")),
   ],
   [

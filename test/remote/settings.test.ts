@@ -21,8 +21,12 @@ const endpointOf = (options: ConnectionOptions, env: Record<string, string> = {}
 
 const wrong: ReadonlyArray<readonly [name: string, options: ConnectionOptions, issue: RegExp]> = [
   ["a host without a scheme", { host: "docker.example.com" }, /must look like tcp:/],
-  ["a host with a password", { host: "https://me:s3cret@far:1" }, /no user name, password/],
-  ["plain HTTP with certificates", { host: "http://far", tls: client }, /http:\/\/ is without TLS/],
+  [
+    "a host with a password",
+    { host: "https://me:s3cret@far:1" },
+    /must not have a user name, password/,
+  ],
+  ["plain HTTP with certificates", { host: "http://far", tls: client }, /http:\/\/ means no TLS/],
   ["a certificate without its key", { host, tls: { cert: client.cert } }, /key is missing/],
   [
     "a key that is not the certificate's",

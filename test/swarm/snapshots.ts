@@ -98,7 +98,7 @@ export const snapshotPlaces = (
       const name = SandboxName.make("held")
       const error = yield* Effect.flip(driver.snapshot(id, name))
       assert.strictEqual(error._tag, "EngineError")
-      assert.match(error.message, /\/etc\/passwd is no regular file/)
+      assert.match(error.message, /\/etc\/passwd is no longer a regular file/)
       assert.deepStrictEqual(yield* driver.snapshots(session, true), [])
     }),
   )

@@ -348,7 +348,7 @@ describe("a swarm of three engines", () => {
           return info.status === "stopped" && refused
         }),
       )
-      assert.match((yield* Effect.flip(driver.start(a))).message, /create it anew/)
+      assert.match((yield* Effect.flip(driver.start(a))).message, /create another one/)
       assert.strictEqual(yield* out(b, "echo on"), "on")
       const next = yield* create()
       assert.notStrictEqual(yield* Effect.promise(() => nodeOf(cluster, next)), host)

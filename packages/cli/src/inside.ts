@@ -141,7 +141,7 @@ const onTerminal = <E, E2, E3>(
       if (interactive && !process.stdin.isTTY) {
         return yield* new InvalidInput({
           subject: "input",
-          issue: "it is not a terminal; leave -t out",
+          issue: "it is not a terminal; run the command without -t",
         })
       }
       const env = { TERM: "xterm-256color", ...request.env }

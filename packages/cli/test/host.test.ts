@@ -128,8 +128,8 @@ describe("the confinement that the doctor sees inside a sandbox", () => {
     ["seccomp 2\nyama 1\nvsock shut\nuring shut\n", "ok", /are refused; Yama's ptrace_scope is 1$/],
     ["seccomp 2\nvsock open\nuring shut\n", "warning", /lets sandboxes use AF_VSOCK$/],
     ["seccomp 2\nvsock open\nuring open\n", "warning", /AF_VSOCK and io_uring$/],
-    ["seccomp 2\nlsm docker-default (enforce)\n", "ok", /for lack of perl.*docker-default/],
-    ["seccomp 0\nvsock open\nuring open\n", "failed", /no seccomp filter/],
+    ["seccomp 2\nlsm docker-default (enforce)\n", "ok", /the image has no perl.*docker-default/],
+    ["seccomp 0\nvsock open\nuring open\n", "failed", /without a seccomp filter/],
   ]
   for (const [saw, status, detail] of cases) {
     it(`is judged correctly: ${JSON.stringify(saw)}`, () => {

@@ -115,7 +115,8 @@ export const Sandbox = {
       if ("session" in given && (options.session ?? given.session) !== given.session) {
         throw new InvalidInput({
           subject: "options of Sandbox.connect",
-          issue: "the address names another session than they do; leave one of the two out",
+          issue:
+            "the address and the option session name different sessions; leave one of them out",
         })
       }
       const place = { ...options, ...given }

@@ -132,7 +132,8 @@ export const makePolicy = Effect.fnUntraced(function* (
   if (allow.egress !== undefined && egress === undefined) {
     return yield* new InvalidInput({
       subject: "settings (allow.egress)",
-      issue: "by default a sandbox may go anywhere, so that this allows nothing more; set egress",
+      issue:
+        "it has no effect without egress: by default a sandbox may reach any destination; set egress too",
     })
   }
   const own = egress && destinationsOf(egress)

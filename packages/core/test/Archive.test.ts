@@ -203,7 +203,7 @@ describe("Archive", () => {
       const error = yield* Effect.flip(Stream.runDrain(packArchive(Stream.make(endless))))
       assert.match(
         error.message,
-        /"x" changed while it was read: 2 bytes announced, 3 or more found/,
+        /"x" changed while it was read: it was 2 bytes, and is now 3 or more/,
       )
     }),
   )

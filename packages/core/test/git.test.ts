@@ -91,7 +91,7 @@ describe("an error message of git", () => {
     const { message } = error("Cloning into 'x'...\nfatal: you are s3cret\x1b[31m\x07")
     assert.strictEqual(
       message,
-      'The repository "https://example.com/project" could not be cloned: fatal: you are ***[31m. Check the URL and that the sandbox\'s network leads there.',
+      'The repository "https://example.com/project" could not be cloned: fatal: you are ***[31m. Check the URL, and that the sandbox\'s network can reach it.',
     )
   })
 })

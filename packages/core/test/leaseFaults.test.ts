@@ -299,7 +299,7 @@ describe("two hosts that report the same ID", () => {
       const second = yield* start("second")
       const refusal = yield* Effect.flip(second.session.create())
       assert.strictEqual(refusal._tag, "EngineError")
-      assert.match(refusal.message, /give each a hostId of its own/)
+      assert.match(refusal.message, /give each one its own hostId/)
       yield* pass(2)
       yield* sandbox.run("true")
       assert.strictEqual((yield* Effect.flip(second.session.create()))._tag, "EngineError")

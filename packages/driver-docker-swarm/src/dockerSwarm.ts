@@ -105,7 +105,7 @@ const layerOf = (
       if (first === undefined) {
         return yield* new InvalidInput({
           subject: "managers of the swarm",
-          issue: "none is given; name at least one, such as tcp://manager-1:2376",
+          issue: "the list is empty; name at least one, such as tcp://manager-1:2376",
         })
       }
       // With others to ask, one that is gone is left soon.

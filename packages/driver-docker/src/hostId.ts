@@ -9,7 +9,7 @@ export const checkHostId = (hostId: string | undefined): Effect.Effect<void, Inv
     : Effect.fail(
         new InvalidInput({
           subject: "hostId",
-          issue: "it is empty; give a text that no other host has, or leave it out",
+          issue: "it is empty; give text that is unique to this host, or leave it out",
         }),
       )
 

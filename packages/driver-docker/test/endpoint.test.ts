@@ -58,7 +58,7 @@ describe("findEndpoint", () => {
       assert.strictEqual((yield* find({ ...least, DOCKER_CONTEXT: "by-ssh" })).host, "ssh://me@far")
       // Never another engine than the one that was chosen.
       const lost = yield* Effect.flip(find({ ...least, DOCKER_CONTEXT: "lost" }))
-      assert.match(lost.message, /docker context "lost".* no such context/)
+      assert.match(lost.message, /docker context "lost".* no such docker context/)
       // A well-known socket, where there is one.
       const byDefault = yield* Effect.option(find({ ...least, DOCKER_CONTEXT: "default" }))
       assert.notStrictEqual(Option.getOrUndefined(byDefault)?.host, "unix:///desk.sock")

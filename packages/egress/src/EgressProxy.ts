@@ -183,7 +183,9 @@ export class EgressProxy {
     const exchange = allowed.begin(() => socket.destroy())
     // The server may have many names, and would use another one than the checked name.
     if (name?.toLowerCase() !== host) {
-      exchange.close("refused", { reason: `TLS must name ${host}, and nothing else may be spoken` })
+      exchange.close("refused", {
+        reason: `the connection must be TLS and name the host ${host} (SNI)`,
+      })
       socket.destroy()
       return
     }

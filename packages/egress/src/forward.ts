@@ -123,7 +123,7 @@ const judged = async (request: Request, origin: Origin, { exchanges }: Upstream)
 
 /** The text of a refusal, for a model or a program. */
 export const refusedBecause = (reason: string) =>
-  `Cordon: ${reason}. Whoever runs this sandbox decides where it may go; trying again, or another way, changes nothing.`
+  `Cordon: ${reason}. The operator of this sandbox decides which destinations it can reach; neither a retry nor another route changes that.`
 
 /** In HTTP/2 the end of the stream shows whether a request has a body, and not a header. */
 const framing = (request: Request): OutgoingHttpHeaders =>
@@ -162,8 +162,8 @@ const optionsOf = (
  */
 const failureOf = (error: unknown) =>
   error instanceof AddressRefused
-    ? { status: 403, reason: "its name leads to an address that sandboxes may not reach" }
-    : { status: 502, reason: "the destination did not answer as it should" }
+    ? { status: 403, reason: "its name resolves to an address that sandboxes may not reach" }
+    : { status: 502, reason: "the destination failed, or its answer was not valid" }
 
 /** Breaks a response off, so that nobody takes it for complete. */
 const breakOff = (response: Response) => {
@@ -222,7 +222,8 @@ const passBack = (
   counted(body, exchange.received)
   // Registered before the body ends the response, which would look as if the sandbox had left.
   body.on("close", () => {
-    if (!body.readableEnded) exchange.close("failed", { status, reason: "it broke off" })
+    if (!body.readableEnded)
+      exchange.close("failed", { status, reason: "the response ended early" })
   })
   const done = (error?: NodeJS.ErrnoException | null) => {
     if (error) breakOff(response)
@@ -288,7 +289,7 @@ export const forward = async (
   response.on("close", () => {
     if (isFinished(response)) return
     stop.abort()
-    exchange.close("failed", { reason: "the sandbox went away" })
+    exchange.close("failed", { reason: "the sandbox closed the connection" })
   })
   const answering: Answering = {
     signal: stop.signal,

@@ -92,7 +92,7 @@ const secretsIn = Effect.fnUntraced(function* (
   isName: (name: string) => boolean,
 ) {
   if (given !== undefined && !isObject(given)) {
-    return yield* invalid(`the ${what}s of ${destination} must be values by their names`)
+    return yield* invalid(`the ${what}s of ${destination} must be an object of names and values`)
   }
   return yield* Effect.forEach(Object.entries(given ?? {}), ([name, value]) => {
     const text: unknown = Redacted.isRedacted(value) ? Redacted.value(value) : value
@@ -101,7 +101,7 @@ const secretsIn = Effect.fnUntraced(function* (
     }
     if (typeof text !== "string" || !/^[\t\x20-\x7e\x80-\xff]+$/.test(text)) {
       return invalid(
-        `the value of the ${what} ${JSON.stringify(name)} of ${destination} must be text, not empty, of characters that a header can have`,
+        `the value of the ${what} ${JSON.stringify(name)} of ${destination} must be non-empty text of characters that a header can have`,
       )
     }
     return Effect.succeed([name, Redacted.make(text)] as const)
@@ -126,7 +126,7 @@ const ruleOf = Effect.fnUntraced(function* (
   const unknown = Object.keys(rule).find((name) => !fields.has(name))
   if (unknown !== undefined) {
     return yield* invalid(
-      `${destination} has ${unknown}, which no rule has; there are ${[...fields].join(", ")}`,
+      `the rule of ${destination} has the unknown field ${unknown}; a rule can have ${[...fields].join(", ")}`,
     )
   }
   const { headers, secrets, ...shown } = rule
@@ -164,7 +164,7 @@ const entryOf = Effect.fnUntraced(function* (given: string, rules: unknown) {
   const [first, ...others] = yield* Effect.forEach(all, (rule, index) =>
     ruleOf(destination, rule, index),
   )
-  if (first === undefined) return yield* invalid(`${destination} has no rule`)
+  if (first === undefined) return yield* invalid(`${destination} must have at least one rule`)
   const entry: Entry = { ...parseDestination(destination), rules: [first, ...others] }
   return entry
 })
@@ -178,7 +178,7 @@ const listOf = (
 const rangeOf = (text: unknown) => {
   const range = typeof text === "string" ? parseRange(text) : undefined
   return range === undefined
-    ? invalid(`${JSON.stringify(text)} is no range of addresses such as 10.20.0.0/16`)
+    ? invalid(`${JSON.stringify(text)} must be a range of addresses, such as 10.20.0.0/16`)
     : Effect.succeed(range)
 }
 
@@ -189,9 +189,15 @@ export const parsePolicy = Effect.fnUntraced(function* (
   rules: EgressRules,
 ): Effect.fn.Return<Policy, InvalidInput> {
   const unknown = Object.keys(rules).find((name) => !parts.has(name))
-  if (unknown !== undefined) return yield* invalid(`${unknown} is no part of them`)
+  if (unknown !== undefined)
+    return yield* invalid(
+      `${unknown} is unknown; rules can have allow, only, allowAddresses and denyAddresses`,
+    )
   const { allow, only, allowAddresses = [], denyAddresses = [] } = rules
-  if (!isObject(allow)) return yield* invalid("allow must have rules by their destinations")
+  if (!isObject(allow))
+    return yield* invalid(
+      'allow must be an object with a rule for each destination, such as { "pypi.org": {} }',
+    )
   return {
     entries: yield* Effect.forEach(Object.entries(allow), ([to, rule]) => entryOf(to, rule)),
     only:

@@ -353,7 +353,7 @@ describe("a connection through the egress proxy", () => {
     assert.lengthOf(got, 0)
     assert.deepInclude(proxy.attempts[0], {
       outcome: "refused",
-      reason: "its name leads to an address that sandboxes may not reach",
+      reason: "its name resolves to an address that sandboxes may not reach",
     })
     const { socket } = await tunnelTo(proxy, at("other.test"))
     await secured(socket, { servername: "other.test", ca: destination.ca }).then(

@@ -79,7 +79,7 @@ describe("egress rules", () => {
   it.each([
     [{ "10.0.0.1": {} }, /domain name/],
     [{ "Example.com": {} }, /domain name/],
-    [{ "a.test": [] }, /has no rule/],
+    [{ "a.test": [] }, /must have at least one rule/],
     [{ "a.test": { paths: ["v1"] } }, /begins with \//],
     [{ "a.test": 5 }, /must be an object/],
     [{ "a.test": { headers: { "content-length": "1" } } }, /can't be set/],
@@ -87,7 +87,7 @@ describe("egress rules", () => {
     [{ "a.test": { headers: { a: "b\r\nc: d" } } }, /characters/],
     [{ "a.test": { secrets: { "A B": "c" } } }, /can't be set/],
     [{ "a.test": { maxBytes: -1 } }, /maxBytes/],
-    [{ "a.test": { method: ["GET"] } }, /which no rule has/],
+    [{ "a.test": { method: ["GET"] } }, /unknown field method; a rule can have methods/],
   ])("that are invalid are refused: %j", (allow, words) => {
     assert.match(refusal(allow as EgressRules["allow"]), words)
   })

@@ -44,7 +44,7 @@ export const makeServer = (
     const tool = tools.find(({ name }) => name === params.name)
     if (tool === undefined) {
       const known = tools.map(({ name }) => name).join(", ")
-      const message = `There is no tool ${JSON.stringify(params.name)}; there are: ${known}`
+      const message = `There is no tool ${JSON.stringify(params.name)}. The tools are: ${known}`
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, message)
     }
     const { signal, notify, _meta } = mcpReq

@@ -77,7 +77,8 @@ const lastingOf = (given: Duration.Input): number => {
   if (lasting >= 1000 && lasting <= longest) return lasting
   throw new InvalidInput({
     subject: "expires",
-    issue: "it must be a duration of 1 second to 24 days, in milliseconds or such as '1 hour'",
+    issue:
+      "it must be a duration from 1 second to 24 days: a number of milliseconds, or text such as '1 hour'",
   })
 }
 
@@ -104,7 +105,7 @@ export const openGatewayBy = async (clock: Clock, options: GatewayOptions): Prom
     throw new InvalidInput({
       subject: "host",
       issue:
-        "other machines may reach it: set allowRemote where they are to, behind a server with TLS",
+        "other machines can reach this address; if that is intended, set allowRemote, and put a server with TLS in front",
     })
   }
   const server = new GatewayServer(clock)
@@ -123,7 +124,7 @@ export const openGatewayBy = async (clock: Clock, options: GatewayOptions): Prom
     port: listening,
     share: async (sandbox, port, { expires = "1 hour" } = {}) => {
       if (isClosed) {
-        throw new InvalidInput({ subject: "gateway", issue: "it is closed: open another one" })
+        throw new InvalidInput({ subject: "gateway", issue: "it is closed; open another one" })
       }
       checkPort("port", port, 1)
       const share = new Share(site, clock, port, lastingOf(expires), (signal) =>

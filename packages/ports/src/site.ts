@@ -32,7 +32,8 @@ export const parseBaseDomain = (given: string): string => {
   if (/^[\d.]+$/.test(name)) {
     throw new InvalidInput({
       subject: "baseDomain",
-      issue: "it must be a name, since each shared port has a name below it",
+      issue:
+        "it must be a domain name and not an address, because each shared port gets a subdomain of it",
     })
   }
   return name

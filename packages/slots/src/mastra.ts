@@ -79,7 +79,10 @@ export class CordonMastraSandbox extends MastraSandbox<PromiseSandbox> {
   /** Cordon's own sandbox, for all that it can do beside. It has to be started. */
   get sandbox(): PromiseSandbox {
     if (this.#sandbox !== undefined) return this.#sandbox
-    throw new InvalidInput({ subject: "sandbox of a workspace", issue: "it has not been started" })
+    throw new InvalidInput({
+      subject: "sandbox of a workspace",
+      issue: "it has not been started; call start first",
+    })
   }
 
   protected override async find(): Promise<PromiseSandbox | undefined> {

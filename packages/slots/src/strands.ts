@@ -70,7 +70,10 @@ export class StrandsSandbox extends Sandbox {
     options: ExecuteOptions = {},
   ) {
     if (!LANGUAGE_PATTERN.test(language)) {
-      throw new InvalidInput({ subject: "language", issue: "it is no name of an interpreter" })
+      throw new InvalidInput({
+        subject: "language",
+        issue: "it must be the name of an interpreter, such as python3",
+      })
     }
     const interpreter = { command: language, stdin: code }
     yield* streamCommand(this.#sandbox, interpreter, options, this.#options)

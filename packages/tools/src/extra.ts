@@ -81,7 +81,7 @@ export const parseExtraTools = (names: string): ReadonlyArray<ExtraTool> => {
   if (unknown === undefined) return known.filter((group) => given.includes(group))
   throw new InvalidInput({
     subject: "extra tools",
-    issue: `there is no group ${JSON.stringify(unknown)}; there are: ${known.join(", ")}.`,
+    issue: `there is no group ${JSON.stringify(unknown)}; the groups are: ${known.join(", ")}.`,
   })
 }
 

@@ -34,7 +34,12 @@ export const sandboxToolset = <Extra extends ExtraTool = never>(
 /** All of a session that tools get to see. */
 export const sandboxSession = (sandbox: Sandbox): SandboxSession => ({
   create: () =>
-    Effect.fail(new InvalidInput({ subject: "sandbox", issue: "there is one, and no other" })),
+    Effect.fail(
+      new InvalidInput({
+        subject: "sandbox",
+        issue: "there is only one sandbox, and it can't be named",
+      }),
+    ),
   get: (reference) =>
     reference === sandbox.name || reference === sandbox.id
       ? Effect.succeed(sandbox)
@@ -44,7 +49,12 @@ export const sandboxSession = (sandbox: Sandbox): SandboxSession => ({
     Effect.catchTag("SandboxNotFound", () => Effect.succeed([])),
   ),
   find: () =>
-    Effect.fail(new InvalidInput({ subject: "sandbox", issue: "there is one, and no other" })),
+    Effect.fail(
+      new InvalidInput({
+        subject: "sandbox",
+        issue: "there is only one sandbox, and it can't be named",
+      }),
+    ),
   snapshots: {
     list: Effect.succeed([]),
     remove: (snapshot) => Effect.fail(new SnapshotNotFound({ snapshot })),

@@ -206,10 +206,10 @@ describe("sandbox_apply_patch", () => {
       "+x",
     ]
     for (const [lines, message] of [
-      [update("g", "three"), /"g" was not changed: 1 line of a hunk .*"three" do not stand/],
+      [update("g", "three"), /"g" was not changed: 1 line of a hunk .*"three" do not occur/],
       [update("g", "two"), /"g" was not changed: .*more than once \(lines 1, 2\)/],
       [update("h", "two"), /"h" was not changed: there is no such file/],
-      [["*** Add File: g", "+x"], /there already/],
+      [["*** Add File: g", "+x"], /already exists/],
       [["*** Delete File: h"], /no such file/],
       [["*** Update File: g", "*** Move to: f"], /can't be moved there/],
       [["*** Update File: g", "@@ nowhere", "+x"], /"nowhere" after @@ is not in it/],

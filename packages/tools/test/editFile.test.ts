@@ -54,7 +54,7 @@ describe("sandbox_edit_file", () => {
     const other = { path: "f", old_string: "if (x) {\n  y()", new_string: "z" }
     await box.failed(edit, other, "EditRefused", /other blanks it stands at line 2/)
     const absent = { path: "f", old_string: "nothing", new_string: "z" }
-    await box.failed(edit, absent, "EditRefused", /does not stand in it\. Read the file/)
+    await box.failed(edit, absent, "EditRefused", /is not in the file\. Read the file/)
   })
 
   it("refuses an edit that changes nothing", async () => {
@@ -110,6 +110,6 @@ describe("sandbox_edit_file", () => {
     await box.sandbox.files.write("f", "a".repeat(4 * 1024 * 1024))
     // Compared at each place anew this would take hours.
     const input = { path: "f", old_string: `b${"a".repeat(60_000)}`, new_string: "c" }
-    await box.failed(edit, input, "EditRefused", /does not stand in it/)
+    await box.failed(edit, input, "EditRefused", /is not in the file/)
   })
 })

@@ -62,7 +62,7 @@ describe("sandbox_shell", () => {
 describe("tools for a feature that the driver lacks", () => {
   it("fail with an error that says so", async () => {
     await using box = await openBox()
-    await box.failed("sandbox_ports", {}, "Unsupported", /no ports/)
-    await box.failed("sandbox_process_logs", {}, "Unsupported", /no processes/)
+    await box.failed("sandbox_ports", {}, "Unsupported", /does not support ports/)
+    await box.failed("sandbox_process_logs", {}, "Unsupported", /does not support processes/)
   })
 })

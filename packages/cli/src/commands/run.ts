@@ -16,7 +16,10 @@ const commandFrom = (given: ReadonlyArray<string>, { tty, detach }: InsideFlags)
   if (detach) return Effect.succeed(undefined)
   return tty
     ? Effect.succeed(shell)
-    : new InvalidInput({ subject: "command", issue: "give one, -it for a shell, or -d for none" })
+    : new InvalidInput({
+        subject: "command",
+        issue: "it is missing; give a command, -it for a shell, or -d to start only the sandbox",
+      })
 }
 
 /**
@@ -30,7 +33,7 @@ const freeName = Effect.fnUntraced(function* (name: Option.Option<string>) {
   return taken
     ? yield* new InvalidInput({
         subject: "name",
-        issue: `there is a sandbox ${JSON.stringify(name.value)} already (cordon ps); remove it or choose another name`,
+        issue: `a sandbox named ${JSON.stringify(name.value)} already exists (cordon ps); remove it or choose another name`,
       })
     : name.value
 })
@@ -80,7 +83,7 @@ export const run = Command.make(
         return yield* new InvalidInput({
           subject: "flags",
           issue:
-            "--rm and -d exclude each other: what runs in the background goes with its lease, or by cordon rm",
+            "--rm and -d exclude each other; a sandbox in the background is removed when its lease expires, or by cordon rm",
         })
       }
       const sandboxes = yield* Sandboxes

@@ -32,8 +32,8 @@ export const judgeConfinement = (saw: string): Check => {
     return {
       name,
       status: "failed",
-      detail: `no seccomp filter holds in a sandbox${more}`,
-      mend: 'Take "seccomp-profile" out of the engine\'s daemon.json.',
+      detail: `sandboxes run without a seccomp filter${more}`,
+      mend: 'Remove "seccomp-profile" from the engine\'s daemon.json.',
     }
   }
   const open = calls.filter(([, is]) => is === "open").map(([call]) => call)
@@ -51,7 +51,7 @@ export const judgeConfinement = (saw: string): Check => {
     status: "ok",
     detail: tried
       ? `AF_VSOCK and io_uring are refused${more}`
-      : `a seccomp filter holds; AF_VSOCK and io_uring were not tried, for lack of perl in the image${more}`,
+      : `a seccomp filter is in force; AF_VSOCK and io_uring were not tried, because the image has no perl${more}`,
   }
 }
 
@@ -64,8 +64,8 @@ export const checkConfinement = (image: string) =>
       Effect.succeed<Check>({
         name,
         status: "skipped",
-        detail: `they could not be tried: ${error.message}`,
-        mend: "See what the engine says above, and try another image with --image.",
+        detail: `they could not be checked: ${error.message}`,
+        mend: "Read the engine's message above, and try another image with --image.",
       }),
     ),
   )

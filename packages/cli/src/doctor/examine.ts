@@ -90,7 +90,7 @@ const checkInside = Effect.fnUntraced(function* (
   const check: Check = {
     name: "limits and runtimes",
     status: "skipped",
-    detail: `the engine does not have the image ${image} to try them with`,
+    detail: `the engine does not have the image ${image}, which this check runs`,
     mend: `Pull it (docker pull ${image}), or name one that the engine has with --image.`,
   }
   return { runtimes: offers, limits: nothing.limits, checks: [check] }

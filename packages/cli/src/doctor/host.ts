@@ -79,7 +79,7 @@ const cgroupCheck = (info: EngineInfo, enforced: Enforced): Check => {
     detail: `${detail}: limits of ${without.join(", ")} are not enforced, since ${cause}`,
     mend:
       limitMend(info, enforced) ??
-      "Mount the controllers, or boot with cgroup_enable=memory swapaccount=1; see what the engine's log says of cgroups.",
+      "Mount the controllers, or boot with cgroup_enable=memory swapaccount=1; look for cgroups in the engine's log.",
   }
 }
 
@@ -88,7 +88,7 @@ const storeCheck = (info: EngineInfo): Check =>
     ? {
         name: "image store",
         status: "warning",
-        detail: `${storeOf(info)}: each sandbox is a whole copy of its image`,
+        detail: `${storeOf(info)}: each sandbox is a full copy of its image`,
         mend: "Use overlay2 (overlay with fuse-overlayfs where the engine is rootless on an older kernel).",
       }
     : { name: "image store", status: "ok", detail: storeOf(info) }
@@ -102,7 +102,7 @@ const seccompCheck = (info: EngineInfo): Check => {
       name,
       status: "failed",
       detail: "sandboxes may make any system call",
-      mend: 'Take "seccomp-profile" out of the engine\'s daemon.json, or enable CONFIG_SECCOMP_FILTER in its kernel.',
+      mend: 'Remove "seccomp-profile" from the engine\'s daemon.json, or enable CONFIG_SECCOMP_FILTER in its kernel.',
     }
   }
   return { name, status: "ok", detail: `profile ${profile ?? "default"}` }

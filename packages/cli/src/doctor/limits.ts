@@ -64,7 +64,7 @@ export const checkLimits = (image: string, hostMend: string | undefined) =>
               check: {
                 name: `limit of ${limit}`,
                 status: "failed",
-                detail: `what went past it was not held back (exit code ${result.exitCode})`,
+                detail: `the probe went past the limit and was not stopped (exit code ${result.exitCode})`,
                 mend: hostMend ?? mend,
               },
             },
@@ -77,7 +77,7 @@ export const checkLimits = (image: string, hostMend: string | undefined) =>
             name: `limit of ${limit}`,
             status: "failed" as const,
             detail: `the probe did not run: ${error.message}`,
-            mend: "See what the engine says above, and try another image with --image.",
+            mend: "Read the engine's message above, and try another image with --image.",
           },
         }),
       ),

@@ -15,14 +15,14 @@ const judge = (offer: RuntimeOffer, saw: string, runs: string): Check => {
       name,
       status: "failed",
       detail: "a sandbox ran with it, but not on gVisor's kernel",
-      mend: "Point the runtime of that name at runsc in the engine's daemon.json.",
+      mend: "Let the runtime of that name run runsc in the engine's daemon.json.",
     }
   }
   if (!offer.keepsFiles) {
     return {
       name,
       status: "warning",
-      detail: `a sandbox ran with it (${offer.isolation}); its files are lost by a stop, so that none is stopped`,
+      detail: `a sandbox ran with it (${offer.isolation}); a stop would lose a sandbox's files, so idle sandboxes are not stopped`,
       mend: 'Register runsc with "runtimeArgs": ["--overlay2=none"] in the engine\'s daemon.json.',
     }
   }
@@ -43,7 +43,7 @@ export const checkRuntimes = Effect.fnUntraced(function* (image: string, info: s
           name: `runtime ${offer.runtime}`,
           status: "failed",
           detail: `registered, but no sandbox runs with it: ${error.message}`,
-          mend: "Install the runtime, or take it out of the engine's daemon.json.",
+          mend: "Install the runtime, or remove it from the engine's daemon.json.",
         }),
       ),
       Effect.map((check) => ({ offer, check })),

@@ -7,7 +7,7 @@ export class StarterFilesExist extends TaggedError<StarterFilesExist>()("Starter
   files: Schema.Array(Schema.String),
 }) {
   override get message() {
-    return `${this.folder} has ${this.files.join(", ")} already, and nothing is overwritten. Name another folder, or move them away.`
+    return `${this.folder} already has ${this.files.join(", ")}, and no file is overwritten. Name another folder, or move these files.`
   }
 }
 
@@ -17,6 +17,6 @@ export class StarterNotWritten extends TaggedError<StarterNotWritten>()("Starter
   reason: Schema.String,
 }) {
   override get message() {
-    return `No starter could be written to ${this.folder}: ${this.reason}. Check the path and who may write there.`
+    return `No starter could be written to ${this.folder}: ${this.reason}. Check the path, and that you may write there.`
   }
 }

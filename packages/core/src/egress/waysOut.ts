@@ -20,7 +20,7 @@ const close = ({ scope }: Kept) => Scope.close(scope, Exit.void)
 const missing = new InvalidInput({
   subject: "egress",
   issue:
-    "rules need a program that is the way out; give createSandboxes `egressBroker: egressBroker()` of @cordon/egress, or provide its layer",
+    "rules need a broker, which forwards the sandbox's requests; give createSandboxes `egressBroker: egressBroker()` of @cordon/egress, or provide its layer",
 })
 
 /** What giving a sandbox rules may fail with. */

@@ -35,6 +35,6 @@ export class ShellUnavailable extends TaggedError<ShellUnavailable>()("ShellUnav
   reason: Schema.String,
 }) {
   override get message() {
-    return `The shell can't be used: ${this.reason}. Try again, or run the command with exec, which needs no shell that lasts.`
+    return `The shell can't be used: ${this.reason}. Try again, or run the command with exec, which does not use this shell.`
   }
 }

@@ -10,6 +10,6 @@ export class EgressUnavailable extends TaggedError<EgressUnavailable>()("EgressU
   reason: Schema.String,
 }) {
   override get message() {
-    return `The way out of sandbox ${quote(this.sandbox)} can't be opened: ${this.reason}. Its image needs a shell and root for that, and port 3128 of the sandbox must be free.`
+    return `Egress rules can't be applied to sandbox ${quote(this.sandbox)}: ${this.reason}. They need a shell and the user root in its image, and a free port 3128 in the sandbox.`
   }
 }

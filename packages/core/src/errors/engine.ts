@@ -17,7 +17,7 @@ export class EngineUnreachable extends TaggedError<EngineUnreachable>()("EngineU
   delivered: Schema.optionalKey(Schema.Literals(["never", "perhaps", "yes"])),
 }) {
   override get message() {
-    return `The container engine at ${this.endpoint} does not answer: ${this.reason}. Check that it runs and that this program may use it; npx @cordon/cli doctor tells what is wrong.`
+    return `The container engine at ${this.endpoint} does not answer: ${this.reason}. Check that it runs and that this program may use it; npx @cordon/cli doctor shows what is wrong.`
   }
 }
 
@@ -128,6 +128,6 @@ export class Unsupported extends TaggedError<Unsupported>()("Unsupported", {
   driver: Schema.String,
 }) {
   override get message() {
-    return `The ${this.driver} driver has no ${this.feature}. Do without, or use a driver whose capabilities list them.`
+    return `The ${this.driver} driver does not support ${this.feature}. Do without, or use a driver whose capabilities list ${this.feature}.`
   }
 }

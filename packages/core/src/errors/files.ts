@@ -42,7 +42,7 @@ export class NotADirectory extends TaggedError<NotADirectory>()("NotADirectory",
   path: Schema.String,
 }) {
   override get message() {
-    return `${quote(this.path)}, or what is above it, is no folder. Give the path of a folder, or of something in one.`
+    return `${quote(this.path)}, or a parent of it, is not a folder. Give the path of a folder, or of a file in one.`
   }
 }
 
@@ -56,7 +56,7 @@ export class FileTooLarge extends TaggedError<FileTooLarge>()("FileTooLarge", {
   limit: Schema.Number,
 }) {
   override get message() {
-    return `${quote(this.path)} is ${this.size} bytes, more than the ${this.limit} that can be read at once. Read a part of it, or download it.`
+    return `${quote(this.path)} is ${this.size} bytes, more than the ${this.limit} bytes that can be read at once. Read a part of it, or download it.`
   }
 }
 
@@ -66,7 +66,7 @@ export class NotText extends TaggedError<NotText>()("NotText", {
   path: Schema.String,
 }) {
   override get message() {
-    return `${quote(this.path)} is not UTF-8 text. Read its bytes with read, and decode them as what they are.`
+    return `${quote(this.path)} is not UTF-8 text. Read its bytes with read, and decode them in their own encoding.`
   }
 }
 
@@ -76,7 +76,7 @@ export class PermissionDenied extends TaggedError<PermissionDenied>()("Permissio
   path: Schema.String,
 }) {
   override get message() {
-    return `The sandbox's user may not do that at ${quote(this.path)}. Choose a path it owns, or change the permissions.`
+    return `The sandbox's user has no permission to do that at ${quote(this.path)}. Choose a path that it owns, or change the permissions.`
   }
 }
 
@@ -96,7 +96,7 @@ export class DirectoryNotEmpty extends TaggedError<DirectoryNotEmpty>()("Directo
   path: Schema.String,
 }) {
   override get message() {
-    return `The folder ${quote(this.path)} is not empty. Remove it with recursive: true to remove all that is in it.`
+    return `The folder ${quote(this.path)} is not empty. Remove it with recursive: true, which removes everything in it.`
   }
 }
 
@@ -108,7 +108,7 @@ export class TooManyFiles extends TaggedError<TooManyFiles>()("TooManyFiles", {
   limit: Schema.Number,
 }) {
   override get message() {
-    return `There are more than ${this.limit} files at ${quote(this.path)}. Give a folder further down, less depth, or a higher limit.`
+    return `There are more than ${this.limit} files at ${quote(this.path)}. Give a deeper folder, a smaller depth, or a higher limit.`
   }
 }
 

@@ -21,7 +21,7 @@ export class GitAuthFailed extends TaggedError<GitAuthFailed>()("GitAuthFailed",
 }) {
   override get message() {
     return this.given
-      ? `The credentials may not read the repository ${quote(this.url)}. Check that they are valid, and for this repository.`
+      ? `The credentials do not give access to the repository ${quote(this.url)}. Check that they are valid and that they are for this repository.`
       : `The repository ${quote(this.url)} can't be read without credentials, or does not exist. Check the URL, or give credentials.`
   }
 }
@@ -32,7 +32,7 @@ export class RepositoryNotFound extends TaggedError<RepositoryNotFound>()("Repos
   url: Schema.String,
 }) {
   override get message() {
-    return `There is no repository at ${quote(this.url)}, or none that these credentials may see. Check the URL.`
+    return `There is no repository at ${quote(this.url)}, or the credentials do not give access to it. Check the URL and the credentials.`
   }
 }
 
@@ -56,6 +56,6 @@ export class CloneFailed extends TaggedError<CloneFailed>()("CloneFailed", {
   reason: Schema.String,
 }) {
   override get message() {
-    return `The repository ${quote(this.url)} could not be cloned: ${this.reason}. Check the URL and that the sandbox's network leads there.`
+    return `The repository ${quote(this.url)} could not be cloned: ${this.reason}. Check the URL, and that the sandbox's network can reach it.`
   }
 }

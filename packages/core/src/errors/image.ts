@@ -8,7 +8,7 @@ export class ImageNotFound extends TaggedError<ImageNotFound>()("ImageNotFound",
   image: Schema.String,
 }) {
   override get message() {
-    return `Image ${quote(this.image)} is neither on the host nor in its registry. Check the name and the tag. A registry may also say so of a private image when credentials for it are missing or wrong.`
+    return `Image ${quote(this.image)} is neither on the host nor in its registry. Check the name and the tag. A registry may give the same answer for a private image when credentials are missing or wrong.`
   }
 }
 
@@ -32,18 +32,18 @@ export type PullFailure = typeof PullFailure.Type
 
 const pullFailures: Readonly<Record<PullFailure, string>> = {
   login:
-    "its registry wants a login, and got none; give registryCredentials for it or run docker login, and name the image in the settings (image, allow.images)",
+    "its registry requires a login; give registryCredentials for it or run docker login, and name the image in the settings (image, allow.images)",
   credentials:
-    "its registry refuses the credentials that it was given; see that they are right, not expired, and may read this image",
+    "its registry refuses the credentials; check that they are correct, not expired, and give access to this image",
   helper:
     "the credentials for its registry could not be read from Docker's configuration on this machine; the program's log has the reason",
-  busy: "its registry has had too many requests for now",
+  busy: "its registry has too many requests now",
   certificate: "its registry has no certificate that the host trusts, or does not speak TLS",
   timeout: "its registry did not answer in time",
   unreachable: "its registry can't be reached from the host",
   space: "the host has no disk space left for it",
-  platform: "it is not there for the host's architecture",
-  other: "its registry or the engine failed; what they said is in the program's debug log",
+  platform: "the image does not exist for the host's architecture",
+  other: "its registry or the engine failed; the program's debug log has their message",
 }
 
 /** The reasons that say themselves what to do. */

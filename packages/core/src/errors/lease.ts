@@ -8,7 +8,7 @@ export class LeaseLost extends TaggedError<LeaseLost>()("LeaseLost", {
   sandbox: Schema.String,
 }) {
   override get message() {
-    return `The lease on sandbox ${quote(this.sandbox)} ran out or was taken over. Get the sandbox again if it still exists, or create a new one.`
+    return `The lease on sandbox ${quote(this.sandbox)} expired, or another program took it over. Get the sandbox again if it still exists, or create a new one.`
   }
 }
 

@@ -22,7 +22,7 @@ export class LimitsNotEnforced extends TaggedError<LimitsNotEnforced>()("LimitsN
   limits: Schema.Array(Schema.Literals(["memory", "cpus", "pids", "disk"])),
 }) {
   override get message() {
-    return `This host does not enforce the limits of ${this.limits.join(", ")}, which the program's settings require (requireLimits). Use another host; cordon doctor says what this one lacks.`
+    return `This host does not enforce the limits of ${this.limits.join(", ")}, which the program's settings require (requireLimits). Use another host; cordon doctor shows what this one lacks.`
   }
 }
 

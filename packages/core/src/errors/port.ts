@@ -9,7 +9,7 @@ export class PortUnreachable extends TaggedError<PortUnreachable>()("PortUnreach
   reason: Schema.String,
 }) {
   override get message() {
-    return `Port ${this.port} of the sandbox can't be reached: ${this.reason}. Check that the program there runs and what port it listens on.`
+    return `Port ${this.port} of the sandbox can't be reached: ${this.reason}. Check that the program runs and listens on this port.`
   }
 }
 
@@ -21,6 +21,6 @@ export class PortUnavailable extends TaggedError<PortUnavailable>()("PortUnavail
   reason: Schema.String,
 }) {
   override get message() {
-    return `Port ${this.port} of the sandbox can't be listened on: ${this.reason}. Choose another one, or end the program that listens there.`
+    return `Port ${this.port} of the sandbox can't be listened on: ${this.reason}. Choose another port, or end the program that listens on it.`
   }
 }

@@ -39,7 +39,8 @@ export class ProcessNotStarted extends TaggedError<ProcessNotStarted>()("Process
     const help = {
       notFound: "Check the program's name, or use an image that has it.",
       notExecutable: "Check the program's permissions and format.",
-      cannotFork: "End what is no longer needed, or create a sandbox with higher limits.",
+      cannotFork:
+        "End processes that are no longer needed, or create a sandbox with higher limits.",
     }
     return `The background process ${quote(this.process)} did not start: ${this.reason}. ${help[this.why]}`
   }
@@ -51,6 +52,6 @@ export class ProcessInputClosed extends TaggedError<ProcessInputClosed>()("Proce
   process: Schema.String,
 }) {
   override get message() {
-    return `The background process ${quote(this.process)} takes no input: it has ended, its input was closed, or it was started without "stdin: true".`
+    return `The background process ${quote(this.process)} takes no input: it has ended, its input was closed, or it was started without "stdin: true". Start it again with "stdin: true".`
   }
 }

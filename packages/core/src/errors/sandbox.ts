@@ -45,7 +45,7 @@ export class SandboxCondemned extends TaggedError<SandboxCondemned>()("SandboxCo
   reason: Schema.String,
 }) {
   override get message() {
-    return `Sandbox ${quote(this.sandbox)} can't be used any more, and is removed as soon as its host can: ${this.reason}. Create another one; the name is free.`
+    return `Sandbox ${quote(this.sandbox)} can't be used any more: ${this.reason}. It will be removed as soon as its host allows. Create another one; the name is free.`
   }
 }
 

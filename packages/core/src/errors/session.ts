@@ -7,6 +7,6 @@ export class Closed extends TaggedError<Closed>()("Closed", {
   subject: Schema.String,
 }) {
   override get message() {
-    return `The ${this.subject} was closed. Open another one, and close it only when all is done.`
+    return `The ${this.subject} was closed. Open another one, and close it only when all work is done.`
   }
 }

@@ -7,7 +7,7 @@ export class Unexpected extends TaggedError<Unexpected>()("Unexpected", {
   reason: Schema.String,
 }) {
   override get message() {
-    return `Something failed that should not: ${this.reason}. This is a fault of Cordon, or of a driver. Please report it with its cause.`
+    return `Cordon failed unexpectedly: ${this.reason}. This is a bug in Cordon or in a driver. Please report it with its cause.`
   }
 
   /** Of anything that was thrown. */

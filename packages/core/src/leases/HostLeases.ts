@@ -71,7 +71,7 @@ const doubleHost = (hostId: string, mark: string) =>
   new EngineError({
     operation: "be told from another one",
     reason: { _tag: "Failed" },
-    detail: `the lease store knows another host with the ID ${hostId}, and this one (${mark}) would take its leases for its own. Clones of a machine share that ID: give each a hostId of its own (an option of the driver). Where this host was only renamed, it is let in some minutes later`,
+    detail: `the lease store knows another host with the ID ${hostId}, so this host (${mark}) would treat that host's leases as its own. Clones of a machine have the same ID: give each one its own hostId (an option of the driver). If this host was only renamed, wait some minutes and try again`,
   })
 
 /** Who this host is, and how its time passes. */

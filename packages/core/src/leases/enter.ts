@@ -17,7 +17,7 @@ import type { Held } from "./uses.ts"
 export const late = new EngineUnreachable({
   endpoint: "the sandbox's host",
   reason:
-    "it did not make the sandbox ready before a command's time was up; the command was not begun",
+    "it did not make the sandbox ready before the command's timeout; the command was not started",
 })
 
 const renewed = ({ store }: HostLeases, lease: Lease) =>

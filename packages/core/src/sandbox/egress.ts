@@ -37,13 +37,13 @@ export interface SandboxEgress {
 
 const noRules = new InvalidInput({
   subject: "egress",
-  issue: "this program is not the way out of the sandbox; give it rules when it is created",
+  issue: "the sandbox has no egress rules in this program; give it rules when you create it",
 })
 
 const ownNetwork = new InvalidInput({
   subject: "egress",
   issue:
-    'its own network already reaches other hosts, so that rules could not restrict it; create the sandbox with rules, or with the network "none"',
+    'the sandbox has a network of its own, which rules could not restrict; create the sandbox with rules, or with the network "none"',
 })
 
 /** The operator's settings that allow no outside network allow no way out either. */

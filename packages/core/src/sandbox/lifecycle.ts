@@ -39,7 +39,7 @@ const checkExtension = (
     : Effect.fail(
         new InvalidInput({
           subject: "extension",
-          issue: `it must be a duration of more than zero and of at most ${Duration.format(limit)} (extensionLimit of the settings)`,
+          issue: `it must be a duration above zero and of at most ${Duration.format(limit)} (extensionLimit of the settings)`,
         }),
       )
 }

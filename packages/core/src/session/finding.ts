@@ -13,7 +13,7 @@ const Filter = Schema.Struct({
     Schema.String.pipe(
       Schema.check(
         Schema.isPattern(/^\d{1,15}\.cordon-[0-9a-f]{16}-[a-z0-9-]{1,38}$/, {
-          expected: "what the page before says is next",
+          expected: "the value of next in the page before",
         }),
       ),
     ),

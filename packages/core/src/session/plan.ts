@@ -95,7 +95,7 @@ const checkDisk = (
         new InvalidLimits({
           limit: "disk",
           given: "missing",
-          expected: "a size, since there is a quota of disk space",
+          expected: "a size, because a quota of disk space is set",
         }),
       )
     : Effect.void
@@ -111,7 +111,7 @@ const checkEgress = (
     return Effect.fail(
       new InvalidInput({
         subject: "egress",
-        issue: `a sandbox with the network "${network}" has no way out that egress could allow; leave one of the two out`,
+        issue: `it needs the network "bridge", but the network is "${network}"; leave one of the two out`,
       }),
     )
   }

@@ -25,13 +25,13 @@ export const PositiveInt = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0))
 const PositiveDuration = Schema.Duration.pipe(
   Schema.check(
     Schema.makeFilter((duration) => Duration.toMillis(duration) > 0, {
-      expected: "a duration of more than zero",
+      expected: "a duration above zero",
     }),
   ),
 )
 
 const FiniteDuration = PositiveDuration.pipe(
-  Schema.check(Schema.makeFilter(Duration.isFinite, { expected: "a duration that ends" })),
+  Schema.check(Schema.makeFilter(Duration.isFinite, { expected: "a finite duration" })),
 )
 
 /** The settings that one schema checks; limits, quotas, the policy and credentials have checks of their own. */

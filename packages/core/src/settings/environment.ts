@@ -66,7 +66,7 @@ export const json = Effect.fnUntraced(function* <A, E, C>(
   if (Option.isNone(text)) return fallback
   const parsed = yield* Effect.try({
     try: (): unknown => JSON.parse(Redacted.value(text.value)),
-    catch: () => new InvalidInput({ subject: variable, issue: "it is not JSON" }),
+    catch: () => new InvalidInput({ subject: variable, issue: "it is not valid JSON" }),
   })
   return yield* check(variable, parsed)
 })

@@ -13,7 +13,7 @@ const bytesOf = (size: number | string) =>
 const PositiveSize = Schema.Union([Schema.Number, Schema.String]).pipe(
   Schema.check(
     Schema.makeFilter((size) => bytesOf(size) > 0, {
-      expected: "bytes of more than zero, or a size such as 64GiB",
+      expected: "a number of bytes above zero, or a size such as 64GiB",
     }),
   ),
 )

@@ -69,7 +69,7 @@ const write = (sink: Writable, chunk: Uint8Array): Effect.Effect<void> =>
 
 const changed = (entry: { readonly path: string; readonly size: number }, found: number) =>
   new InvalidArchive({
-    reason: `${JSON.stringify(entry.path)} changed while it was read: ${entry.size} bytes announced, ${found} or more found`,
+    reason: `${JSON.stringify(entry.path)} changed while it was read: it was ${entry.size} bytes, and is now ${found} or more`,
   })
 
 /** A file's content, which has to be as long as it was said to be. */

@@ -80,7 +80,10 @@ export const checkCredentials = Effect.fnUntraced(function* (
   input: unknown,
 ): Effect.fn.Return<RegistryLogins, InvalidInput> {
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
-    return yield* new InvalidInput({ subject, issue: "it must be credentials by registry" })
+    return yield* new InvalidInput({
+      subject,
+      issue: "it must be an object with credentials for each registry",
+    })
   }
   const logins = new Map<string, CheckedCredentials>()
   for (const [registry, entry] of Object.entries(input)) {
@@ -96,7 +99,7 @@ export const checkCredentials = Effect.fnUntraced(function* (
       return yield* new InvalidInput({
         subject: `${subject} (${registry})`,
         issue:
-          "it must be { username, password } or { identityToken }, of text that is not empty, or of Redacted ones",
+          "it must be { username, password } or { identityToken }, each a non-empty string or a Redacted string",
       })
     }
     logins.set(registry === "index.docker.io" ? "docker.io" : registry, credentials)

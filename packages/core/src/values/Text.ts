@@ -9,7 +9,7 @@ export const textProblem = (text: string): string | undefined =>
 
 /** Refuses text that UTF-8 can't carry. */
 export const wellFormed = Schema.makeFilter((text: string) => text.isWellFormed(), {
-  expected: "well-formed Unicode: no half of a character (a surrogate without its pair)",
+  expected: "well-formed Unicode, without a lone surrogate (half of a character)",
 })
 
 /** Text as UTF-8, where that is the same text. */
@@ -20,7 +20,9 @@ export const encodeText = (
   const issue = textProblem(text)
   return issue === undefined
     ? Effect.succeed(new TextEncoder().encode(text))
-    : Effect.fail(new InvalidInput({ subject, issue: `${issue}; give bytes to write just those` }))
+    : Effect.fail(
+        new InvalidInput({ subject, issue: `${issue}; to write exact bytes, give bytes` }),
+      )
 }
 
 /** The text that encodes to just these bytes, a byte order mark included. */

@@ -44,13 +44,15 @@ export const parseAddress = (
   // A scheme that URL knows would lose its default port.
   const url = match === null ? null : URL.parse(host.replace(/^\w+/, "tcp"))
   if (match === null || url === null || url.hostname === "") {
-    return refuse("it must look like tcp://host:2376, https://host:2376 or ssh://user@host")
+    return refuse(
+      "the address must look like tcp://host:2376, https://host:2376 or ssh://user@host",
+    )
   }
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
-    return refuse("it must have no user name, password, query or fragment")
+    return refuse("the address must not have a user name, password, query or fragment")
   }
   if (match[1] === "http" && tls) {
-    return refuse("http:// is without TLS, but TLS settings are given; use https:// or tcp://")
+    return refuse("http:// means no TLS, but TLS settings are given; use https:// or tcp://")
   }
   const encrypted = match[1] === "https" || tls
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1")
@@ -75,20 +77,21 @@ const safePath = /^(?:\/[A-Za-z0-9_.][\w.-]*)+$/
 /** Parses `ssh://user@host:port/path/of/the.sock`; returns a message if it is wrong. */
 const parseSsh = (host: string): SshTarget | string => {
   const url = URL.parse(host)
-  if (url === null || url.hostname === "") return "it must look like ssh://user@host"
+  if (url === null || url.hostname === "") return "the address must look like ssh://user@host"
   if (url.password !== "") {
-    return "it must have no password: ssh is given keys by its agent or its configuration"
+    return "the address must not have a password; ssh takes keys from its agent or its configuration"
   }
-  if (url.search !== "" || url.hash !== "") return "it must have no query or fragment"
+  if (url.search !== "" || url.hash !== "") return "the address must not have a query or fragment"
   const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1")
   const path = url.pathname.replace(/\/+$/, "")
   const username = /%[^2-7]|%.[^0-9a-f]/i.test(url.username) ? "" : decodeURIComponent(url.username)
-  if (!safeHost.test(hostname)) return "its host name has characters that no host name has"
+  if (!safeHost.test(hostname))
+    return "the host name must have only letters, digits, dots, hyphens and underscores"
   if (url.username !== "" && !safeUser.test(username)) {
-    return "its user name has characters that no user name has"
+    return "the user name must have only letters, digits and . _ @ \\ + -"
   }
   if (path !== "" && !safePath.test(path)) {
-    return "its path must be that of a socket, of letters, digits, dots and hyphens"
+    return "the path must be the path of a socket, and have only letters, digits, dots, hyphens and underscores"
   }
   return { hostname, port: url.port, username, path }
 }

@@ -99,7 +99,7 @@ export const loadTls = Effect.fn("loadTls")(function* (
   const passphrase = options.passphrase === undefined ? undefined : plain(options.passphrase)
   // Node tries an empty one, which fails in more than one way.
   if (passphrase === undefined && key !== undefined && isEncrypted(key))
-    return yield* invalid("the key is encrypted and no passphrase is given")
+    return yield* invalid("the key is encrypted; give its passphrase")
   const loaded: TlsMaterial = {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),

@@ -37,7 +37,7 @@ const Timeout = Schema.Duration.pipe(
     Schema.makeFilter(
       (duration) => Duration.toMillis(duration) > 0 && Duration.isFinite(duration),
       {
-        expected: "a duration of more than zero, and not infinite",
+        expected: "a finite duration above zero",
       },
     ),
   ),

@@ -26,7 +26,7 @@ export const negotiate = Effect.fnUntraced(function* (
   }
   if (status !== 200 || offered === undefined) {
     return yield* refuse(
-      `what answers there is not a Docker Engine (a ping gave status ${status}${offered === undefined ? " without an Api-Version" : ""})`,
+      `the server there is not a Docker Engine (its answer to a ping has status ${status}${offered === undefined ? " without an Api-Version" : ""})`,
     )
   }
   if (isBefore(offered, oldest)) {

@@ -117,7 +117,7 @@ export class Unanswered {
       ? new EngineError({
           operation,
           reason: { _tag: "OutcomeUnknown" },
-          detail: `${this.reason} before it answered, so this may or may not have been done`,
+          detail: `${this.reason} before the engine answered, so this may or may not have been done`,
         })
       : new EngineUnreachable({
           endpoint,

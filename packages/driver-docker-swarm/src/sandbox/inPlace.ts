@@ -10,7 +10,10 @@ const endSignals = ["40", "SIGUSR1"] as const
 const perSignal = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(10)])
 const rounds = 7
 
-const resists = EngineError.notDone("end a sandbox's processes", "they resist; remove the sandbox")
+const resists = EngineError.notDone(
+  "end a sandbox's processes",
+  "they did not end; remove the sandbox",
+)
 
 /**
  * Stops a sandbox without stopping its container: if the container stopped, the swarm would count

@@ -85,7 +85,7 @@ export const createNetwork = Effect.fnUntraced(function* (
     if (allotted === undefined) {
       return yield* EngineError.notDone(
         "create a network",
-        "the managers allotted no addresses to it within 30 s",
+        "the managers gave it no addresses within 30 s",
       )
     }
   }

@@ -78,7 +78,7 @@ const notNow = (spec: Spec, detail: string) =>
   new EngineError({
     operation: "place a sandbox",
     reason: { _tag: "Failed" },
-    detail: `the swarm has no node for ${spec.runtime} that takes one now: ${detail}`,
+    detail: `no node of the swarm that offers ${spec.runtime} accepts a sandbox now: ${detail}`,
   })
 
 const refused = (spec: Spec, task: Task): Effect.Effect<never, CreateError> => {

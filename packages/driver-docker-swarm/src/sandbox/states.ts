@@ -21,7 +21,7 @@ const ended = (name: string | undefined, task: Task | undefined) =>
   new EngineError({
     operation: "start a sandbox",
     reason: { _tag: "Failed" },
-    detail: `its task on node ${name ?? "unknown"} has ended (${task?.Status.Err || task?.Status.Message || "its node was drained or lost"}), and a swarm starts no task again; remove the sandbox and create it anew`,
+    detail: `its task on node ${name ?? "unknown"} has ended (${task?.Status.Err || task?.Status.Message || "its node was drained or lost"}), and a swarm does not restart a task; remove the sandbox and create another one`,
   })
 
 /** Stopping, pausing and going on, in place: a task's container must not end. */

@@ -33,7 +33,7 @@ export const makeCommands = (options: RunOptions) => {
     new EngineUnreachable({
       endpoint: engine.endpoint,
       reason:
-        "nothing comes from a sandbox since a command's time was up; the command may still be running",
+        "the sandbox has not answered since the command's timeout; the command may still be running",
     }),
   )
 

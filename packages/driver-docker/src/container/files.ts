@@ -86,7 +86,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
               Effect.fail(
                 new StorageFailed({
                   path,
-                  reason: restarted ? `${reason} and was started anew` : reason,
+                  reason: restarted ? `${reason} and was restarted` : reason,
                 }),
               ),
             ),

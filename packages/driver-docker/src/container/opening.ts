@@ -59,7 +59,7 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
       if (Option.exists(end, ({ kind }) => kind !== "file")) {
         return yield* EngineError.notDone(
           "use a sandbox",
-          `its ${path} is no regular file any more, for which the engine would wait for ever; remove the sandbox`,
+          `its ${path} is no longer a regular file, and an engine could wait for ever to read it; remove the sandbox`,
         )
       }
     }
@@ -73,7 +73,7 @@ export const makeOpening = Effect.fnUntraced(function* (engine: DockerEngine["Se
 
   const unconnected = new EngineUnreachable({
     endpoint: engine.endpoint,
-    reason: "its answer got lost while a sandbox was being connected to, and nothing was begun",
+    reason: "its answer got lost while connecting to the sandbox; nothing was started",
   })
 
   const silent = new EngineUnreachable({

@@ -51,7 +51,7 @@ export const makeContainerProcesses = (options: RunOptions) => {
         Effect.fail(
           new EngineUnreachable({
             endpoint: engine.endpoint,
-            reason: `the sandbox did not do it in time${restarted ? ", and was started anew" : ""}`,
+            reason: `the sandbox did not do it in time${restarted ? ", and was restarted" : ""}`,
           }),
         ),
       ),

@@ -42,7 +42,7 @@ export const deadlineOf = (
       Math.max(0, timeout + millis - Number(clock.monotonicTimeNanosUnsafe() - began) / 1e6)
     const late = new EngineUnreachable({
       endpoint,
-      reason: "it did not answer before a command's time was up; the command was not begun",
+      reason: "it did not answer before the command's timeout; the command was not started",
       delivered: "never",
     })
     return Effect.succeed({

@@ -11,7 +11,7 @@ const greatestId = 2 ** 31 - 1
 export const unknownUser = (user: string | undefined) =>
   new InvalidInput({
     subject: "user",
-    issue: `the sandbox has no ${user === undefined ? "such user as its image names" : `user or group ${JSON.stringify(user)}`}; use one of its /etc/passwd, or a number up to ${greatestId}`,
+    issue: `the sandbox does not have ${user === undefined ? "the user that its image names" : `the user or group ${JSON.stringify(user)}`}; use one of its /etc/passwd, or a number up to ${greatestId}`,
   })
 
 /** Refuses a user or group number that Linux does not have. */

@@ -45,7 +45,7 @@ export const findEndpoint = Effect.fn("findEndpoint")(function* (
   }
   return yield* new EngineUnreachable({
     endpoint: "any of the places it is looked for",
-    reason: `none of these gave an engine: ${tried.join(", ")}; set CONTAINER_SANDBOX_DOCKER_HOST`,
+    reason: `none of these led to an engine: ${tried.join(", ")}; set CONTAINER_SANDBOX_DOCKER_HOST`,
   })
 })
 

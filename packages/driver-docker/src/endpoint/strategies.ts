@@ -86,7 +86,7 @@ const currentContext: EndpointStrategy = {
       // To use another engine than the chosen one would be worse than an error.
       return yield* new EngineUnreachable({
         endpoint: `the docker context ${JSON.stringify(name)}`,
-        reason: `there is no such context in ${folder}, or it names no engine; see docker context ls`,
+        reason: `${folder} has no such docker context, or the context names no engine; see docker context ls`,
       })
     }
     const certificates = join(folder, "contexts", "tls", digest, "docker")

@@ -48,7 +48,7 @@ export const bounded = (engine: Engine): Engine => {
 
   const unreachable = {
     endpoint: engine.endpoint,
-    reason: "it answers nothing any more; if that goes on, restart it",
+    reason: "it has stopped answering; if that continues, restart it",
   }
   const silent = Effect.fail(new EngineUnreachable({ ...unreachable, delivered: "perhaps" }))
 

@@ -72,20 +72,21 @@ export class ChannelOutput {
   }
 
   onData(stream: number, bytes: Uint8Array): void {
-    if (this.#ended) throw new ProtocolFault("output after its end")
+    if (this.#ended) throw new ProtocolFault("output after the end of output")
     if (bytes.length === 0) return
     if (stream === 0) {
       this.#onPosition(bytes)
       return
     }
-    if (bytes.length > this.#granted) throw new ProtocolFault("output beyond its credit")
+    if (bytes.length > this.#granted) throw new ProtocolFault("more output than its credit allows")
     this.#granted -= bytes.length
     this.#position += bytes.length
     if (!this.#isLeft) this.#backlog.push(stream, bytes)
   }
 
   onEnd(): void {
-    if (this.#kind !== "socket" || this.#ended) throw new ProtocolFault("an end of an output")
+    if (this.#kind !== "socket" || this.#ended)
+      throw new ProtocolFault("an unexpected end of output")
     this.#ended = true
   }
 
@@ -115,7 +116,7 @@ export class ChannelOutput {
   #onPosition(bytes: Uint8Array): void {
     const backlog = this.#backlog
     if (!(backlog instanceof Backlog) || this.#kind !== "log") {
-      throw new ProtocolFault("a position where none can be")
+      throw new ProtocolFault("a log position in output that is not a log")
     }
     for (const byte of bytes) {
       this.#positionBytes[this.#positionLength++] = byte
@@ -131,7 +132,7 @@ export class ChannelOutput {
     const lost = position - this.#position
     // A log may end before the first wanted position.
     if (!Number.isSafeInteger(position) || (lost < 0 && this.#isPlaced)) {
-      throw new ProtocolFault("a position before one that it had told")
+      throw new ProtocolFault("a log position that is lower than the one before")
     }
     this.#isPlaced = true
     this.#position = position

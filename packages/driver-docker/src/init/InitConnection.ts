@@ -123,7 +123,7 @@ export class InitConnection {
     )
     const { end } = stream.receive((piece) => connection.#receive(piece))
     const reading = end.pipe(
-      Effect.andThen(Effect.fail(new InitLost({ why: "ended", detail: "it was closed inside" }))),
+      Effect.andThen(Effect.fail(new InitLost({ why: "ended", detail: "the sandbox closed it" }))),
       Effect.catch((error) => Effect.sync(() => connection.#lose(error))),
     )
     yield* Effect.forkScoped(reading)
@@ -275,7 +275,7 @@ export class InitConnection {
 
   #onPong(count: number): void {
     if (count !== this.#answered + 1 || count > this.#pings) {
-      throw new ProtocolFault("an answer to no ping")
+      throw new ProtocolFault("an answer to a ping that was not sent")
     }
     this.#answered = count
     if (count === this.#proof?.ping) this.#prove(true)
@@ -289,7 +289,8 @@ export class InitConnection {
 
   /** The channel of a frame; none for a late frame of a channel that was given up. */
   #of(number: number): Channel | undefined {
-    if (!Deferred.isDoneUnsafe(this.#hello)) throw new ProtocolFault("no greeting")
+    if (!Deferred.isDoneUnsafe(this.#hello))
+      throw new ProtocolFault("another frame before its greeting")
     const channel = this.#channels.get(number)
     if (channel === undefined && !this.#abandoned.has(number)) {
       throw new ProtocolFault(`a frame for channel ${number}, which is not open`)
@@ -323,7 +324,7 @@ export class InitConnection {
     this.#outbox.push(frames.ping(this.#pings))
     this.#settled.closeUnsafe()
     if (this.#abandoned.size <= mostAbandoned) return
-    this.#lose(new InitLost({ why: "silent", detail: "it ends no call that it is told to end" }))
+    this.#lose(new InitLost({ why: "silent", detail: "it does not end calls when told to" }))
   }
 
   #beat(): void {

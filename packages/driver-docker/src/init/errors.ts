@@ -45,7 +45,7 @@ export class NotStarted extends TaggedError<NotStarted>()("NotStarted", {
   refused: Schema.Boolean,
 }) {
   override get message() {
-    return `The sandbox's init could not begin it (${this.stage}, error ${this.errno}).`
+    return `The sandbox's init could not start the call (${this.stage}, error ${this.errno}).`
   }
 }
 

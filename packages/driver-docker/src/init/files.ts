@@ -61,7 +61,9 @@ export const stat = (
     Effect.flatMap(([found, ...others]) =>
       found !== undefined && others.length === 0
         ? Effect.succeed(found)
-        : Effect.fail(new StorageFailed({ path, reason: "the sandbox did not say what it is" })),
+        : Effect.fail(
+            new StorageFailed({ path, reason: "the sandbox's answer has no kind of file" }),
+          ),
     ),
   )
 
@@ -91,7 +93,9 @@ export const readWithEntry = (
       Stream.mapArrayEffect((parts) => {
         for (const part of parts) if ("content" in part) left -= part.content.length
         return left < 0
-          ? Effect.fail(new StorageFailed({ path, reason: "the sandbox sent more of it" }))
+          ? Effect.fail(
+              new StorageFailed({ path, reason: "the sandbox sent more bytes than the file has" }),
+            )
           : Effect.succeed(parts)
       }),
     )
@@ -117,7 +121,7 @@ const send = Effect.fnUntraced(function* <E>(
   let left = size ?? Number.POSITIVE_INFINITY
   const wrongSize = new StorageFailed({
     path,
-    reason: "the content has not the size that was announced",
+    reason: "the content does not have the announced size",
   })
   yield* Stream.runForEach(bytes, (piece) => {
     left -= piece.length
@@ -200,7 +204,7 @@ export const move = (
     const { ending } = final
     if (Array.isArray(said) && ending?.how === "exited" && ending.value === errno.EINVAL) {
       if (!isNamed(target)) return yield* new AlreadyExists({ path: target })
-      const reason = "it is inside of what is to be moved"
+      const reason = "it is inside the folder that is to be moved"
       return yield* new InvalidPath({ path: target, reason })
     }
     yield* requireDone(Array.isArray(said) ? target : source, final)

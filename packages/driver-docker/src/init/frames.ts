@@ -237,7 +237,8 @@ export class FrameParser {
 }
 
 const readHello = (payload: Buffer): Hello => {
-  if (payload.readUInt32LE() !== magic) throw new ProtocolFault("a greeting that is no init's")
+  if (payload.readUInt32LE() !== magic)
+    throw new ProtocolFault("a greeting that is not that of an init")
   return {
     version: payload.readUInt16LE(4),
     build: payload.readUInt16LE(6),
@@ -250,7 +251,7 @@ const readHello = (payload: Buffer): Hello => {
 const readEnding = (payload: Buffer): Ending => {
   const [how, value = 0] = [hows[payload[0] ?? 255], payload[1]]
   const stage = stages[payload.readUInt16LE(2)]
-  if (how === undefined || stage === undefined) throw new ProtocolFault("an end of no known kind")
+  if (how === undefined || stage === undefined) throw new ProtocolFault("an end of an unknown kind")
   if (how === "signalled" && (value === 0 || value > 64)) {
     throw new ProtocolFault(`an end by signal ${value}`)
   }

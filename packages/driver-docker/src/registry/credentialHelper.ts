@@ -42,7 +42,7 @@ const run = (program: string, input: string): Effect.Effect<Ended, string> =>
       size += piece.length
       if (size <= mostBytes) return void pieces.push(piece)
       end(child)
-      resume(Effect.fail("it writes without an end"))
+      resume(Effect.fail("it wrote more than 256 KiB"))
     })
     child.on("error", (cause) =>
       resume(
@@ -88,7 +88,8 @@ export const askHelper = Effect.fn("askCredentialHelper")(function* (
   if (!/^[\w][\w.-]*$/.test(name)) {
     return yield* new HelperFailed({
       helper: "docker-credential-...",
-      reason: "its name in config.json is not a name",
+      reason:
+        "its name in config.json must have only letters, digits, dots, hyphens and underscores",
     })
   }
   const { code, output } = yield* Effect.mapError(run(helper, registry), failed)
@@ -98,7 +99,7 @@ export const askHelper = Effect.fn("askCredentialHelper")(function* (
       : yield* failed(`it ended with ${code === null ? "a signal" : `exit code ${code}`}`)
   }
   const answer = decodeAnswer(output)
-  if (Option.isNone(answer)) return yield* failed("its answer is not what helpers answer")
+  if (Option.isNone(answer)) return yield* failed("its answer is not JSON with Username and Secret")
   const { Username, Secret } = answer.value
   return Secret === ""
     ? Option.none()

@@ -91,7 +91,7 @@ const abandonedAhead = (
       kind: "container",
       name: nameOf(container),
       network: networkOf(container),
-      reason: "the program that made it ahead is gone",
+      reason: "the program of its warm pool is gone",
     }))
 
 /** Snapshots for a fork from which no sandbox was made in time. */
@@ -165,7 +165,7 @@ export const abandonedSandboxes = (
       .filter((sandbox) => !isNewest(sandbox))
       .map((sandbox) => ({
         sandbox,
-        reason: "it could not be ended, and another one has been made in its place",
+        reason: "it could not be ended, and another sandbox has replaced it",
       })),
   ]
 }

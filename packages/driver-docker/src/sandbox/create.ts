@@ -30,7 +30,7 @@ type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, 
 
 const leakyProxies = EngineError.notDone(
   "create a sandbox",
-  "Podman's networks lead to the host past the proxy of an allow-list of destinations",
+  "Podman's networks reach the host without the proxy of an egress list; use egress rules or another engine",
 )
 
 /** Creates sandboxes: from a fitting container of the warm pool if there is one, else from a new container. */

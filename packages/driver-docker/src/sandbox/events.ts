@@ -113,7 +113,7 @@ export const makeEventHub = Effect.fnUntraced(function* (
     Effect.fail(
       new EngineUnreachable({
         endpoint: engine.endpoint,
-        reason: "other connections to it were cut without a word, so this one may be, too",
+        reason: "other connections to it were lost without notice, so this one may be lost too",
       }),
     ),
   )

@@ -65,7 +65,7 @@ const adviseOnUlimits = (error: HostError) =>
   isEngineError("UlimitsRefused")(error)
     ? new EngineError({
         ...error,
-        detail: `${error.detail}. The engine may not raise its own limits that far: set the driver's option ulimits, or CONTAINER_SANDBOX_ULIMITS, to what /proc/PID/limits says of its process, such as nofile=1024,nproc=4096`,
+        detail: `${error.detail}. The engine's own limits are lower than these ulimits: set the driver's option ulimits, or CONTAINER_SANDBOX_ULIMITS, to the values in /proc/PID/limits of the engine's process, such as nofile=1024,nproc=4096`,
       })
     : error
 

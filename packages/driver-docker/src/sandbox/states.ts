@@ -18,7 +18,7 @@ import type { Host } from "./host.ts"
 
 /** The error for stopping a sandbox that would lose its files. */
 export const losesFiles =
-  "this host's gVisor loses a sandbox's files when it stops, so that none is stopped; remove it instead, or register runsc with --overlay2=none"
+  "this host's gVisor loses a sandbox's files at a stop, so sandboxes are not stopped; remove it instead, or register runsc with --overlay2=none"
 
 /** Maps the engine's "no such container" to `SandboxNotFound`, and "not modified" to success. */
 export const settled =

@@ -122,7 +122,7 @@ describe("the output of a log", () => {
           )
           if (steps.length === 0) return
           const back = () => output.onData(0, number(position - 1))
-          assert.throws(back, /a position before one that it had told/)
+          assert.throws(back, /a log position that is lower than the one before/)
         },
       ),
     ))

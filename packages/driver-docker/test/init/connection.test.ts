@@ -88,7 +88,7 @@ describe("InitConnection", () => {
     ["the end of an output that has none", (init) => init.say(hello(), end(1))],
     ["a position of no log", (init) => init.say(hello(), data(1, 0, "12345678"))],
     [
-      "output beyond its credit",
+      "more output than its credit allows",
       (init) => {
         init.say(hello())
         for (let n = 0; n < 5; n++) init.say(data(1, 1, new Uint8Array(65_000)))

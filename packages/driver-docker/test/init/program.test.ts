@@ -259,7 +259,7 @@ await onEachProgram("the client of cordon-init", (program) => {
       assert.deepInclude(inside, {
         _tag: "InvalidPath",
         path: join(at, "a/b/c"),
-        reason: "it is inside of what is to be moved",
+        reason: "it is inside the folder that is to be moved",
       })
       for (const path of [`${at}/a/.`, `${at}/a/b/..`, "/"]) {
         for (const act of [

@@ -94,7 +94,7 @@ export const putArchive = Effect.fnUntraced(function* <E>(
     const parent = target.slice(0, target.lastIndexOf("/"))
     const real = yield* tree.resolve(parent)
     if (root !== "/" && real !== root && !real.startsWith(`${root}/`)) {
-      return yield* new InvalidArchive({ reason: `${JSON.stringify(name)} is behind a link` })
+      return yield* new InvalidArchive({ reason: `${JSON.stringify(name)} has a link in its path` })
     }
     return { target, parent: parent || "/" }
   })

@@ -106,7 +106,10 @@ export const moveFile = Effect.fnUntraced(function* (tree: FileTree, from: strin
     return yield* new AlreadyExists({ path: to })
   }
   if (target.startsWith(`${source}/`) && stat.isDirectory) {
-    return yield* new InvalidPath({ path: to, reason: "it is inside of what is to be moved" })
+    return yield* new InvalidPath({
+      path: to,
+      reason: "it is inside the folder that is to be moved",
+    })
   }
   if (target === source) return
   yield* tree.makeDirectory(posix.dirname(target))

@@ -44,7 +44,7 @@ export const fileMembers = ({ findRunning, requireStillRunning }: MemorySandboxe
       if (size !== undefined && size !== content.length) {
         return yield* new StorageFailed({
           path,
-          reason: "the content has not the size that was announced",
+          reason: "the content does not have the announced size",
         })
       }
       const bits = mode === undefined ? undefined : mode & 0o777

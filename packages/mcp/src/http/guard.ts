@@ -50,13 +50,17 @@ export const makeGuard = ({
     const named = request.headers.host ?? ""
     // A URL would accept more as its host, such as `user@localhost` or `localhost:99999`.
     if (!hostPattern.test(named) || !URL.canParse(`http://${named}`)) {
-      return refuse(response, 400, "The Host header is no name or address with a port")
+      return refuse(response, 400, "The Host header must be a name or an address with a port")
     }
     const valid = allowedHosts === undefined || validateHostHeader(named, [...allowedHosts]).ok
     if (!valid) return refuse(response, 403, `Host ${named.slice(0, 100)} is not allowed`)
     if (!methods.includes(request.method ?? "")) {
       response.setHeader("Allow", methods.join(", "))
-      return refuse(response, 405, `MCP has no ${request.method} requests`)
+      return refuse(
+        response,
+        405,
+        `MCP does not use ${request.method} requests; use POST, GET or DELETE`,
+      )
     }
     const { origin } = request.headers
     if (origin !== undefined) {

@@ -19,7 +19,7 @@ const begin = (server: Server, host: string, port: number) =>
         Effect.fail(
           new InvalidInput({
             subject: "host and port",
-            issue: `${host}, port ${port} can't be served (${error.message}); choose others.`,
+            issue: `the server can't listen on ${host}, port ${port} (${error.message}); choose others.`,
           }),
         ),
       ),

@@ -59,7 +59,7 @@ export const anthropicWorkerTools =
     if (session === undefined) throw refused("its context has no session")
     if (allowedRoots.length > 0) {
       throw refused(
-        "it has memory stores, which are folders of this machine; give the worker memorySyncIntervalMs: null",
+        "it has memory stores, which would be folders of this machine; give the worker memorySyncIntervalMs: null",
       )
     }
     let making: Promise<PromiseSandbox> | undefined

@@ -33,7 +33,7 @@ const startIn = async (
   if (onStdout !== undefined || onStderr !== undefined) {
     throw new InvalidInput({
       subject: "options of runCommand",
-      issue: "a command in the background has no onStdout and no onStderr",
+      issue: "a background command can't have onStdout or onStderr; leave them out",
     })
   }
   await sandbox.processes.start(command, placeOf(options))

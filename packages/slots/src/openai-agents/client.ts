@@ -113,7 +113,7 @@ const stateOf = (sandbox: unknown, manifest: unknown): OpenaiAgentsSessionState 
   if (typeof sandbox !== "string" || !isManifest(manifest)) {
     throw new InvalidInput({
       subject: "state of a sandbox session",
-      issue: "it must name the sandbox, and hold its manifest",
+      issue: "it must have the sandbox's name and its manifest",
     })
   }
   return { sandbox, manifest: new Manifest(manifest), workspaceReady: true }

@@ -47,7 +47,8 @@ const asOwner = (runAs: string | undefined): void => {
   if (runAs === undefined) return
   throw new InvalidInput({
     subject: "runAs",
-    issue: "files are used as the sandbox's own user; create the sandbox with that user",
+    issue:
+      "file operations run as the sandbox's own user; create the sandbox with the user that you need",
   })
 }
 

@@ -38,7 +38,7 @@ export const openPorts = (sandbox: PromiseSandbox, ports: ReadonlyArray<number>)
       if (!allowed.includes(port)) {
         throw new InvalidInput({
           subject: "port",
-          issue: `${port} is none of this sandbox's ports (${allowed.join(", ") || "it has none"})`,
+          issue: `${port} is not a port of this sandbox; its ports: ${allowed.join(", ") || "none"}`,
         })
       }
       const known = opened.get(port)

@@ -31,7 +31,7 @@ const outputOf = (process: PromiseProcess, wanted: "Stdout" | "Stderr") => {
 
 const lost = ({ name }: PromiseProcess, { bytes }: Extract<ProcessEvent, { _tag: "Lost" }>) =>
   new Unexpected({
-    reason: `process ${name} wrote ${bytes} bytes that nobody read in time: of its outputs 1 MiB is kept`,
+    reason: `the process ${name} lost ${bytes} bytes of output: only the newest 1 MiB is kept until it is read`,
   })
 
 /** Standard input of a process as a web stream; closing it closes the input. */

@@ -16,7 +16,10 @@ const streams = { Stdout: "stdout", Stderr: "stderr" } as const
 const secondsOf = ({ timeout }: ExecuteOptions, { maxTimeout = 600 }: StrandsOptions) => {
   if (timeout === undefined) return undefined
   if (!(timeout > 0)) {
-    throw new InvalidInput({ subject: "timeout", issue: "it is no positive number of seconds" })
+    throw new InvalidInput({
+      subject: "timeout",
+      issue: "it must be a number of seconds above zero",
+    })
   }
   return Math.min(timeout, maxTimeout)
 }

@@ -44,7 +44,7 @@ const missing = (lines: ReadonlyArray<string>, before: ReadonlyArray<string>, fr
         ? `with other blanks they stand at line ${similar + 1}: read that with sandbox_read_file, and copy it exactly`
         : "read the file with sandbox_read_file, and copy the lines exactly"
   return new PatchProblem(
-    `${plural(before.length, "line")} of a hunk that begins with ${quoted(before[0] ?? "")} do not stand in it one after the other; ${where}`,
+    `${plural(before.length, "line")} of a hunk that begins with ${quoted(before[0] ?? "")} do not occur in it one after the other; ${where}`,
   )
 }
 

@@ -69,7 +69,7 @@ const makeTree = (files: SandboxFiles) => {
       total += bytes
       return total <= mostBytes
         ? Effect.void
-        : Effect.fail(refused(`its files have more than ${number(mostBytes)} bytes together`))
+        : Effect.fail(refused(`its files have more than ${number(mostBytes)} bytes in total`))
     })
   return {
     states,
@@ -107,7 +107,7 @@ const apply = Effect.fnUntraced(function* (tree: Tree, change: Change) {
   const { current } = state
   if (change.kind === "add") {
     if (current !== undefined) {
-      return yield* refuse("the patch adds it, but it is there already. Update it instead")
+      return yield* refuse("the patch adds this file, but it already exists. Update it instead")
     }
     const { text, mode } = change
     yield* tree.put(state, path, { text, mode })
@@ -120,7 +120,9 @@ const apply = Effect.fnUntraced(function* (tree: Tree, change: Change) {
   if (text instanceof PatchProblem) return yield* refuse(text.issue)
   if (change.kind === "delete") {
     if (change.hunks.length > 0 && text !== "") {
-      return yield* refuse("the patch removes it, but it holds other lines than those that go")
+      return yield* refuse(
+        "the patch removes this file, but its content differs from the lines in the patch. Read it again",
+      )
     }
     state.current = undefined
     return
@@ -132,7 +134,7 @@ const apply = Effect.fnUntraced(function* (tree: Tree, change: Change) {
   const target = yield* tree.at(change.moveTo)
   if (target.current !== undefined) {
     return yield* refuse(
-      `${JSON.stringify(path)} can't be moved there, where a file is`,
+      `${JSON.stringify(path)} can't be moved there, because a file is there already`,
       change.moveTo,
     )
   }

@@ -89,14 +89,14 @@ const edited = Effect.fnUntraced(function* (whole: string, given: (typeof input)
   const limit = replace_all ? Number.POSITIVE_INFINITY : mostCounted + 1
   const found = occurrences(whole, sought, { limit })
   if (found.length === 0) {
-    return yield* refuse(path, `old_string does not stand in it. ${blanksHint(whole, sought)}`)
+    return yield* refuse(path, `old_string is not in the file. ${blanksHint(whole, sought)}`)
   }
   if (found.length > 1 && !replace_all) {
     const times = found.length > mostCounted ? `more than ${number(mostCounted)}` : found.length
     const where = showLines(linesOf(whole, found), found.length > mostLines)
     return yield* refuse(
       path,
-      `old_string stands in it ${times} times (${where}). Take lines around the one that you mean along, or give "replace_all": true`,
+      `old_string is in the file ${times} times (${where}). Include more of the surrounding lines in it, or give "replace_all": true`,
     )
   }
   const places = apart(found, sought.length)

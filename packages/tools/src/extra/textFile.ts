@@ -11,7 +11,7 @@ export const editLimit = 8 * 1024 * 1024
 export const tooLarge = (path: string, size: number) =>
   new EditRefused({
     path,
-    reason: `it has ${number(size)} bytes, and a file of at most ${number(editLimit)} can be changed so. Use sandbox_exec (sed, a script)`,
+    reason: `it has ${number(size)} bytes, and this tool changes files of at most ${number(editLimit)} bytes. Use sandbox_exec (sed, a script)`,
   })
 
 /** All of a text file, byte order mark included, and its permissions. */

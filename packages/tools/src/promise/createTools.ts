@@ -91,7 +91,7 @@ const backed = <A>(backing: A | undefined, option: string, origin: string): A =>
   if (backing !== undefined) return backing
   throw new InvalidInput({
     subject: option,
-    issue: `it is not what ${origin} returned: give that very object, of the same version of @cordon/core`,
+    issue: `it is not an object that ${origin} returned; give that object itself, made by the same version of @cordon/core`,
   })
 }
 
@@ -101,7 +101,7 @@ const refuseSharedStorage = (backing: SessionBacking | undefined) => {
   throw new InvalidInput({
     subject: "files",
     issue:
-      "all sessions of these sandboxes share one storage: give createSandboxes a function, (sessionId) => layer, or give this session files of its own",
+      "all sessions of these sandboxes share one file storage; give createSandboxes a function, (sessionId) => layer, or give this session its own files",
   })
 }
 

@@ -66,7 +66,8 @@ export const makeCommands = (context: SandboxContext): Commands => {
     if (timeout._tag === "Some" && Duration.toMillis(timeout.value) > 0) return timeout.value
     return yield* new InvalidInput({
       subject: "timeout",
-      issue: "it must be a duration of more than zero, in milliseconds or such as '30 seconds'",
+      issue:
+        "it must be a duration above zero: a number of milliseconds, or text such as '30 seconds'",
     })
   })
   return {

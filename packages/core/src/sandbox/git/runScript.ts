@@ -26,7 +26,7 @@ const asFileError = (path: string) => (error: ExecError | LeaseError) =>
   error._tag === "InvalidInput" ? new StorageFailed({ path, reason: error.issue }) : error
 
 const overdue = (path: string) =>
-  new StorageFailed({ path, reason: "it took longer than a command may" })
+  new StorageFailed({ path, reason: "it took longer than the time limit of a command" })
 
 /** The error for a helper that did not end well; undefined where it did. */
 export type Judge<E> = (exitCode: number, stdout: string, stderr: string) => E | undefined

@@ -49,13 +49,13 @@ export const makeShells = (context: SandboxContext, commands: Commands) =>
       if (stdin !== undefined && typeof stdin !== "string" && !(stdin instanceof Uint8Array)) {
         return yield* new ShellUnavailable({
           reason:
-            "the files with its state were gone, so that it was begun anew; the command was not run, since its input can't be read again",
+            "the files with its state were gone, so it was started again; the command was not run, because its input can't be read twice",
         })
       }
       const again = { ...options, timeout: yield* rest }
       const second = yield* running.run(script, status, again, rest)
       if (second !== "lost") return { ...second, anew: true }
-      return yield* new ShellUnavailable({ reason: "the files with its state do not stay" })
+      return yield* new ShellUnavailable({ reason: "the files with its state disappear each time" })
     })
 
     return {
