@@ -20,7 +20,7 @@ export class SandboxNotRunning extends TaggedError<SandboxNotRunning>()("Sandbox
   status: Schema.String,
 }) {
   override get message() {
-    return `Sandbox ${quote(this.sandbox)} is ${this.status}, not running. Start it first.`
+    return `Sandbox ${quote(this.sandbox)} is ${this.status}, not running. ${this.status === "paused" ? "Resume" : "Start"} it first.`
   }
 }
 
