@@ -11,6 +11,13 @@ const top = 40
 const rowHeight = 34
 const plotWidth = width - labelWidth - valueWidth
 
+// The colours of a dark page. A browser that shows the plot in one replaces the colours below by these.
+const dark = `<style>@media (prefers-color-scheme: dark) {
+text { fill: #e2e8f0 } [fill="#ffffff"] { fill: #1b1b1f } [fill="#475569"] { fill: #a8b5c7 }
+[fill="#0f172a"] { fill: #f1f5f9 } [fill="#2563eb"] { fill: #60a5fa }
+[stroke="#475569"] { stroke: #a8b5c7 } [stroke="#e2e8f0"] { stroke: #334155 } [stroke="#0f172a"] { stroke: #f1f5f9 }
+}</style>`
+
 /** The ticks of a linear axis that has zero and all values on it: four to nine round numbers. */
 export const ticksOf = (values: ReadonlyArray<number>): ReadonlyArray<number> => {
   const least = Math.min(0, ...values)
@@ -65,6 +72,7 @@ export const plot = ({ subjects, title, unit }: Result): string => {
   const height = bottom + 48
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="13">
 <title>${escaped(title.replaceAll("`", ""))}</title>
+${dark}
 <rect width="${width}" height="${height}" fill="#ffffff"/>
 <text x="${labelWidth}" y="24" font-weight="600">${escaped(title.replaceAll("`", ""))}</text>
 ${[...axis, ...rows].join("\n")}
