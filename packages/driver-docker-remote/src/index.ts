@@ -1,4 +1,4 @@
-// It says so on a Node that is too old.
+// Imported for its check, which reports a Node that is too old.
 import "@cordon/core"
 
 export type { ConnectionOptions } from "./connection/connect.ts"

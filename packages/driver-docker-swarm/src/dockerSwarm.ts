@@ -108,7 +108,7 @@ const layerOf = (
           issue: "the list is empty; name at least one, such as tcp://manager-1:2376",
         })
       }
-      // With others to ask, one that is gone is left soon.
+      // With several managers, an unreachable one is given up soon.
       const retries = rest.length > 0 ? 1 : undefined
       const settings = { ...(retries === undefined ? {} : { retries }), ...connection }
       const reach = (host: string) => connect({ ...settings, host })

@@ -81,7 +81,7 @@ export const tanstackSandbox = (options: TanstackOptions): SandboxProvider => {
         return handle(await sandboxes.create({ ...made, name: nameOf(id) }))
       } catch (error) {
         if (!(error instanceof SandboxNameTaken)) throw error
-        // One that the framework no longer knows of: its lease ends it.
+        // The framework no longer knows it: its lease ends it.
         return handle(await sandboxes.create(made))
       }
     },

@@ -45,7 +45,7 @@ export class LineWindow {
 
   #keep(piece: Uint8Array, ended: boolean) {
     const taken = piece.subarray(0, this.#limit - this.#keptBytes)
-    // Copied, so that the chunk it is a view of can go.
+    // Copied, so that the memory of the whole chunk can be freed.
     this.#kept.push(taken.slice())
     this.#keptBytes += taken.length
     if (taken.length < piece.length) this.#full = true

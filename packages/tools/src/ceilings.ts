@@ -44,7 +44,7 @@ const policies = new WeakMap<SettingsInput, { readonly policy: Policy | undefine
  * calls report.
  */
 export const policyOf = (settings: SettingsInput): Policy | undefined => {
-  // Sessions of the same sandboxes have the very same settings.
+  // Sessions of the same sandboxes share the same settings object.
   const known = policies.get(settings) ?? { policy: readPolicy(settings) }
   policies.set(settings, known)
   return known.policy

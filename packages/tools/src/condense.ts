@@ -2,17 +2,17 @@
 import { stripVTControlCharacters } from "node:util"
 
 // Characters of an unfinished line that are held, so that a redraw can still replace them: as much
-// as a model gets to read. Of a longer line what comes first is given away.
+// as a model gets to read. The start of a longer line is passed on.
 const longestHeld = 32 * 1024
 
 // An escape sequence that may not be whole yet is held back up to this length.
 const longestSequence = 256
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for these characters
 const clearsLine = /(?:\r|\u001b\[[01]?G)+\u001b\[[02]?K|\u001b\[2K/g
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for these characters
 const toLineStart = /\r|\u001b\[[01]?G/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it removes these characters
 const controls = /[\u0000-\u0007\u000b-\u001f\u007f-\u009f]/g
 
 /** Each backspace lets the next character replace the one before it. */
@@ -79,7 +79,7 @@ export class Condenser {
     const state = lastState(this.#held)
     const { length } = this.#held
     const sequence = this.#held.lastIndexOf("\u001b")
-    // A return to the line's start at the very end is still to take effect, or a newline's part.
+    // A carriage return at the very end may still take effect, or be part of a newline.
     const settled = Math.min(sequence === -1 ? length : sequence, this.#held.trimEnd().length)
     const open = this.#held.slice(Math.max(settled, length - longestSequence))
     const kept = lastState(this.#held.slice(0, length - open.length))

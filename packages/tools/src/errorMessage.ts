@@ -54,7 +54,7 @@ export const errorMessage = (error: ToolError): string => {
     case "Unexpected":
       return internalError
     default:
-      // A schema's refusal spreads over lines.
+      // A schema's error has several lines.
       return error.message.replace(/\s*\n\s*/g, " ")
   }
 }

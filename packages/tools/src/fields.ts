@@ -28,7 +28,7 @@ export const sandboxField = text('Name or ID of a sandbox of this session, such 
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 export const envField = (description: string) =>
-  // Annotated first: what follows a check that JSON Schema can't express would be lost with it.
+  // Annotated first: an annotation after a check that JSON Schema can't express would be lost.
   Schema.Record(Schema.String, Schema.String)
     .annotate({ description })
     .pipe(

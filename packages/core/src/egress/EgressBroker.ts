@@ -15,7 +15,7 @@ import type { Environment } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import type { EgressRules } from "./EgressRules.ts"
 
-/** What a broker may fail with when it opens a way out. */
+/** The errors with which a broker may fail to open a sandbox's egress proxy. */
 export type OpenError =
   | ExecError
   | LeaseError
@@ -25,34 +25,34 @@ export type OpenError =
   | PortError
   | PortUnavailable
 
-/** The way out of one sandbox. */
+/** The egress proxy of one sandbox: all requests of the sandbox pass through it. */
 export interface WayOut {
-  /** The rules that hold now. */
+  /** The current rules. */
   readonly rules: () => EgressRules
-  /** The variables by which programs inside find it: the proxy, its authority, and the placeholders of secrets. */
+  /** Environment variables for programs inside: the proxy's address, its certificate authority, and the placeholders of secrets. */
   readonly env: () => Environment
-  /** Opens it, until the scope ends; also again, once the sandbox was stopped and started. */
+  /** Opens the proxy until the scope ends. Opens it again after each stop and start of the sandbox. */
   readonly open: (
     sandbox: Pick<Sandbox, "run" | "ports">,
   ) => Effect.Effect<void, OpenError, Scope.Scope>
-  /** Has other rules decide from now on, and ends what they do not allow. */
+  /** Replaces the rules, and ends connections that the new rules do not allow. */
   readonly update: (rules: EgressRules) => Effect.Effect<void, InvalidInput>
-  /** What was tried of late, oldest first. */
+  /** The latest attempts, oldest first. */
   readonly attempts: Effect.Effect<ReadonlyArray<EgressAttempt>>
-  /** What is tried from now on. A consumer that is slow misses some. */
+  /** Attempts from now on. A slow consumer misses some. */
   readonly watch: Stream.Stream<EgressAttempt>
 }
 
 /**
- * Makes ways out of sandboxes: a port, as a driver is one. `egressBroker` of `@cordon/egress` is its implementation;
- * without one, rules for the way out are refused.
+ * Makes egress proxies for sandboxes. This is an interface, like `SandboxDriver`; `egressBroker` of `@cordon/egress` implements it.
+ * Without a broker, egress rules are refused.
  */
 export class EgressBroker extends Context.Service<
   EgressBroker,
   {
-    /** Fails where rules can't be; nothing else is done. */
+    /** Fails if the rules are invalid, and does nothing else. */
     readonly check: (rules: EgressRules) => Effect.Effect<void, InvalidInput>
-    /** Makes the way out of a sandbox, which is not yet open. The scope's end closes it. */
+    /** Makes the proxy of a sandbox, not yet open. The end of the scope closes it. */
     readonly make: (
       rules: EgressRules,
       sandbox: SandboxId,

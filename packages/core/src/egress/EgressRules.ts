@@ -2,33 +2,33 @@ import { Effect, type Redacted, Schema } from "effect"
 import { InvalidInput, invalidInput } from "../errors.ts"
 import { EgressPolicy } from "../values/Egress.ts"
 
-/** A secret; wrapped in `Redacted` it is shown in no log. */
+/** A secret. In `Redacted`, no log shows it. */
 export type EgressSecret = string | Redacted.Redacted<string>
 
-/** What may be done at a destination, and what is added to it. The first rule of a destination that fits decides. */
+/** The allowed requests to a destination, and the headers and secrets to add. The first matching rule of a destination decides. */
 export interface EgressRule {
   /** HTTP methods: any by default. */
   readonly methods?: ReadonlyArray<string> | undefined
   /** Paths: `/v1/models`, `/repos/*` (one part), `/repos/**` (all below); any by default. */
   readonly paths?: ReadonlyArray<string> | undefined
-  /** `allow` by default. `ask` has the program decide about each request. */
+  /** `ask` lets the program decide about each request. Default: `allow`. */
   readonly action?: "allow" | "deny" | "ask" | undefined
-  /** Headers that each request gets, in place of its own of that name. The values never enter the sandbox. */
+  /** Headers that are set on each request, replacing its own of the same name. The values never enter the sandbox. */
   readonly headers?: Readonly<Record<string, EgressSecret>> | undefined
   /**
-   * Secrets by the names of environment variables. A program inside finds a placeholder there, which is worth nothing
-   * anywhere else; in headers of its requests to this destination the secret takes its place.
+   * Secrets by the names of environment variables. In the sandbox each variable holds a placeholder. In the headers of requests
+   * to this destination the proxy replaces the placeholder by the secret; anywhere else the placeholder is useless.
    */
   readonly secrets?: Readonly<Record<string, EgressSecret>> | undefined
-  /** Requests in all; unlimited by default. */
+  /** The maximum number of requests. Default: unlimited. */
   readonly maxRequests?: number | undefined
-  /** Bytes in all, of requests and responses together; unlimited by default. */
+  /** The maximum number of bytes, of requests and responses together. Default: unlimited. */
   readonly maxBytes?: number | undefined
 }
 
 /**
- * Where a sandbox may go and what it may do there, all else being refused. This program is its way out: it looks at each
- * request, and adds the keys that the sandbox never holds.
+ * The destinations that a sandbox can reach, and the requests that it can make there. Everything else is refused. This program forwards
+ * the sandbox's requests, checks each of them, and adds keys that the sandbox never holds.
  *
  * @example
  * const egress: EgressRules = {
@@ -41,18 +41,18 @@ export interface EgressRule {
 export interface EgressRules {
   /**
    * Rules by destination: `pypi.org`, `*.example.com` (every name below it), `registry.example.com:5000`, `*` (every name);
-   * ports 80 and 443 where none is named. The longest name decides where several fit.
+   * ports 80 and 443 if none is named. If several match, the longest name decides.
    */
   readonly allow: Readonly<Record<string, EgressRule | ReadonlyArray<EgressRule>>>
-  /** Of all these destinations only those on this list. All of them by default. */
+  /** Restricts `allow` to the destinations on this list. Default: all of them. */
   readonly only?: ReadonlyArray<string> | undefined
-  /** Ranges of private addresses that allowed names may lead to: `10.20.0.0/16`. None by default, link-local ones never. */
+  /** Ranges of private addresses that allowed names may resolve to, such as `10.20.0.0/16`. Default: none. Link-local addresses are never allowed. */
   readonly allowAddresses?: ReadonlyArray<string> | undefined
-  /** Ranges of addresses that no name may lead to, whatever allows them: `203.0.113.0/24`. None by default. */
+  /** Ranges of addresses that no name may resolve to, such as `203.0.113.0/24`. They take precedence over all that is allowed. Default: none. */
   readonly denyAddresses?: ReadonlyArray<string> | undefined
 }
 
-/** Tells rules from a list of destinations, and from anything else. */
+/** Whether a value is egress rules, not a list of destinations or another value. */
 export const isEgressRules = (egress: unknown): egress is EgressRules =>
   typeof egress === "object" &&
   egress !== null &&
@@ -64,8 +64,8 @@ export const isEgressRules = (egress: unknown): egress is EgressRules =>
 const decodeList = Schema.decodeUnknownEffect(EgressPolicy)
 
 /**
- * Checks a list of destinations, and passes rules on: the broker checks those. A schema's error repeats the refused value, so
- * it must not see a value that may contain a key.
+ * Checks a list of destinations. Accepts all rules, which the broker checks: a schema's error repeats the refused value, and
+ * rules may contain keys.
  */
 export const checkEgress = (
   subject: string,

@@ -1,13 +1,13 @@
 import { beyondEgress, type EgressPolicy, leadsTo } from "../values/Egress.ts"
 import { type EgressRules, isEgressRules } from "./EgressRules.ts"
 
-/** The destinations and addresses of rules, without what may be done there. */
+/** The destinations and addresses of rules, without methods, paths and headers. */
 export const destinationsOf = (egress: EgressPolicy | EgressRules): EgressPolicy => ({
   allow: isEgressRules(egress) ? Object.keys(egress.allow) : egress.allow,
   ...(egress.allowAddresses && { allowAddresses: egress.allowAddresses }),
 })
 
-/** The operator's rules for the destinations of a list alone. A destination that the operator allows beside them has no rule. */
+/** The operator's rules, restricted to the destinations of a list. A destination that only the ceiling allows has no rule. */
 const narrow = (rules: EgressRules, list: EgressPolicy): EgressRules => {
   const known = Object.keys(rules.allow)
   const beside = list.allow.filter((to) => !known.some((wide) => leadsTo(wide, to)))
@@ -19,15 +19,15 @@ const narrow = (rules: EgressRules, list: EgressPolicy): EgressRules => {
   }
 }
 
-/** What is asked for and goes beyond a ceiling, with the ceiling. */
+/** The requested destinations that the ceiling does not allow, and the ceiling. */
 export interface Beyond {
   readonly asked: ReadonlyArray<string>
   readonly allowed: ReadonlyArray<string>
 }
 
 /**
- * Holds a way out that is asked for against the operator's own and a ceiling of destinations. Where the operator has rules, a
- * list chooses among their destinations. Rules take their place: a program writes them, and no model can.
+ * Compares requested egress with the operator's own and with a ceiling of destinations. If the operator has rules, a requested list
+ * selects some of their destinations. Requested rules replace the operator's, because only a program can write rules, never a model.
  */
 export const withinCeiling = (
   asked: EgressPolicy | EgressRules,

@@ -7,11 +7,11 @@ import type { SandboxId } from "../values/SandboxId.ts"
 import { EgressBroker, type OpenError, type WayOut } from "./EgressBroker.ts"
 import type { EgressRules } from "./EgressRules.ts"
 
-/** A way out with what keeps it. */
+/** An egress proxy with the scope that keeps it open. */
 interface Kept {
   readonly way: WayOut
   readonly scope: Scope.Closeable
-  /** Variables that the sandbox was created with: they stay what they are. */
+  /** Variables that the sandbox was created with. The proxy's variables do not replace them. */
   readonly own: Environment
 }
 
@@ -23,7 +23,7 @@ const missing = new InvalidInput({
     "rules need a broker, which forwards the sandbox's requests; give createSandboxes `egressBroker: egressBroker()` of @cordon/egress, or provide its layer",
 })
 
-/** What giving a sandbox rules may fail with. */
+/** The errors of giving a sandbox rules. */
 export type SetError = InvalidInput | EgressUnavailable | LeaseError
 
 const leaseErrors: Readonly<Record<LeaseError["_tag"], true>> = {
@@ -42,8 +42,8 @@ const isLeaseError = (error: OpenError): error is LeaseError =>
 type Incarnation = Pick<SandboxInfo, "instanceId">
 
 /**
- * The ways out of the sandboxes that this program made or found, by incarnation: a sandbox that is made anew under the same
- * name has none of them. The end of the scope closes all.
+ * The egress proxies of the sandboxes that this program made or found. They are kept by incarnation, so a new sandbox with the same
+ * name does not get the proxy of the old one. The end of the scope closes all.
  */
 export const makeWaysOut = Effect.gen(function* () {
   const broker = Option.getOrUndefined(yield* Effect.serviceOption(EgressBroker))
@@ -66,7 +66,7 @@ export const makeWaysOut = Effect.gen(function* () {
     )
   }, Effect.uninterruptible)
 
-  /** Opens a way out, and keeps it for as long as the sandbox is there. A failure closes it. */
+  /** Opens a proxy, and keeps it until the sandbox is removed. A failure closes it. */
   const open = (made: Kept, sandbox: Pick<Sandbox, "info" | "run" | "ports">) =>
     Effect.uninterruptibleMask((restore) => {
       kept.set(sandbox.info.instanceId, made)
@@ -93,8 +93,7 @@ export const makeWaysOut = Effect.gen(function* () {
     })
 
   /**
-   * Makes a sandbox with its way out, which is open when the sandbox is ready. A failure closes the way out and removes the
-   * sandbox.
+   * Makes a sandbox with its proxy, which is open when the sandbox is ready. A failure closes the proxy and removes the sandbox.
    */
   const around = <E, R>(
     rules: EgressRules,
@@ -114,12 +113,12 @@ export const makeWaysOut = Effect.gen(function* () {
       ),
     )
 
-  /** Has rules decide about a sandbox that may have a way out already. */
+  /** Gives a sandbox rules: a new proxy, or new rules for the proxy that it has. */
   const set = (
     rules: EgressRules,
     sandbox: Pick<Sandbox, "id" | "info" | "run" | "ports">,
   ): Effect.Effect<void, SetError> =>
-    // Two at the same time would both want the port inside.
+    // Two calls at the same time would both need the same port in the sandbox.
     lock(sandbox.info.instanceId)(
       Effect.suspend(() => {
         const known = kept.get(sandbox.info.instanceId)
@@ -130,15 +129,15 @@ export const makeWaysOut = Effect.gen(function* () {
     )
 
   return {
-    /** Fails where rules can't be, or where nobody is there to be the way out. */
+    /** Fails if the rules are invalid, or if there is no broker. */
     check: (rules: EgressRules) => Effect.flatMap(required, ({ check }) => check(rules)),
     around,
     set,
     drop,
     of: ({ instanceId }: Incarnation): WayOut | undefined => kept.get(instanceId)?.way,
     /**
-     * The variables by which a sandbox's commands find its way out. Each command gets them: in the configuration of the
-     * sandbox they would go into its snapshots, and lead sandboxes of these nowhere.
+     * The variables by which commands find the sandbox's proxy. Each command gets them separately. In the configuration of the
+     * sandbox they would become part of its snapshots, whose sandboxes do not have this proxy.
      */
     env: ({ instanceId }: Incarnation): Environment => {
       const known = kept.get(instanceId)
@@ -149,5 +148,5 @@ export const makeWaysOut = Effect.gen(function* () {
   }
 })
 
-/** The ways out of a program's sandboxes. */
+/** The egress proxies of a program's sandboxes. */
 export type WaysOut = Effect.Success<typeof makeWaysOut>

@@ -14,24 +14,24 @@ import type { Owner } from "../session/Owner.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
 import type { Sandbox } from "./Sandbox.ts"
 
-/** The way out of a sandbox. */
+/** The egress of a sandbox: its rules, and its attempts to reach destinations. */
 export interface SandboxEgress {
   /**
-   * The rules that hold now; absent where this program is not the way out: the sandbox has none, or one that leads anywhere,
-   * or a list of destinations.
+   * The current rules. `undefined` if this program does not forward the sandbox's requests: the sandbox has no network, an unrestricted
+   * one, or a list of destinations.
    */
   readonly rules: EgressRules | undefined
   /**
-   * Replaces the rules at once. Connections that the new rules do not allow are ended. A sandbox without a way out gets one.
-   * Fails with `NotAllowed` beyond the settings' ceiling, and with `InvalidInput` if the sandbox has the network `bridge`.
+   * Replaces the rules at once. Connections that the new rules do not allow are ended. A sandbox with the network `none` or `internal` gets egress by rules.
+   * Fails with `NotAllowed` if the settings do not allow the rules, and with `InvalidInput` if the sandbox has the network `bridge`.
    */
   readonly update: (rules: EgressRules) => Effect.Effect<void, NotAllowed | SetError>
-  /** Where it tried to go, oldest first: with rules the last 1,000 attempts of this program's time. */
+  /** The sandbox's attempts to reach destinations, oldest first. With rules: the last 1,000 since this program started. */
   readonly attempts: Effect.Effect<
     ReadonlyArray<EgressAttempt>,
     SandboxNotFound | HostError | Unsupported | Closed
   >
-  /** Where it tries to go from now on, under rules. A consumer that is 1,000 attempts behind misses some. */
+  /** Attempts from now on, under rules. A consumer that is 1,000 attempts behind misses some. */
   readonly watch: Stream.Stream<EgressAttempt, InvalidInput | Closed>
 }
 
@@ -46,7 +46,7 @@ const ownNetwork = new InvalidInput({
     'the sandbox has a network of its own, which rules could not restrict; create the sandbox with rules, or with the network "none"',
 })
 
-/** The operator's settings that allow no outside network allow no way out either. */
+/** If the operator's settings do not allow the network `bridge`, they do not allow egress rules either. */
 const checkNetwork = ({ networks }: Policy) =>
   networks.includes("bridge")
     ? Effect.void
@@ -58,7 +58,7 @@ export const makeEgress = (needs: {
   readonly waysOut: WaysOut
   readonly policy: Policy
   readonly owner: Pick<Owner, "whileOpen" | "streamWhileOpen">
-  /** What the driver tells of a list. */
+  /** The attempts that the driver reports for a list of destinations. */
   readonly listed: SandboxEgress["attempts"]
   readonly sandbox: () => Pick<Sandbox, "id" | "info" | "run" | "ports">
 }): SandboxEgress => {

@@ -41,7 +41,7 @@ export const parseAddress = (
       : Effect.succeed({ _tag: "Ssh", target: parsed, shown })
   }
   const match = /^(tcp|https?):\/\/(?=[^/])/.exec(host)
-  // A scheme that URL knows would lose its default port.
+  // With a scheme that `URL` knows, `URL` would drop that scheme's default port.
   const url = match === null ? null : URL.parse(host.replace(/^\w+/, "tcp"))
   if (match === null || url === null || url.hostname === "") {
     return refuse(

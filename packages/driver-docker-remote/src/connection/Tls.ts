@@ -97,7 +97,7 @@ export const loadTls = Effect.fn("loadTls")(function* (
     )
   }
   const passphrase = options.passphrase === undefined ? undefined : plain(options.passphrase)
-  // Node tries an empty one, which fails in more than one way.
+  // Without a passphrase Node tries an empty one, with different errors for different keys.
   if (passphrase === undefined && key !== undefined && isEncrypted(key))
     return yield* invalid("the key is encrypted; give its passphrase")
   const loaded: TlsMaterial = {

@@ -60,9 +60,9 @@ export const makeConnections = Effect.fnUntraced(function* (
       : buildConnector({
           ...tls,
           timeout: connectTimeout,
-          // Commands take over their connection, which HTTP/2 has no way for.
+          // A command takes over its connection, which HTTP/2 does not support.
           allowH2: false,
-          // A connection that a firewall forgot is found out, in half a minute.
+          // Finds out within half a minute that a firewall has dropped the connection.
           keepAliveInitialDelay: 15_000,
           ...(address._tag === "Socket" ? { socketPath: address.path } : {}),
         })
@@ -81,7 +81,7 @@ export const makeConnections = Effect.fnUntraced(function* (
   const settings = {
     connect,
     headersTimeout,
-    // A middlebox forgets sooner. Over ssh each connection is a program, which sees to that itself.
+    // Shorter than the time after which firewalls drop idle connections. Over ssh the ssh program takes care of that.
     keepAliveTimeout: address._tag === "Ssh" ? 300_000 : 4000,
   }
   let answered = false

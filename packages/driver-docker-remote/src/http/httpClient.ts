@@ -71,7 +71,7 @@ export const makeHttpClient = Effect.fnUntraced(function* (
                 connections.streams().request({
                   ...requestOf(prefix, call),
                   signal,
-                  // The engine sends its headers with the first thing it has to say.
+                  // The engine sends its headers with the first part of its answer.
                   headersTimeout: 0,
                   bodyTimeout: silence === "bounded" ? patience.bodyTimeout : 0,
                 }),

@@ -6,10 +6,10 @@ import { beside } from "./beside.ts"
 import type { Connections } from "./connections.ts"
 import { type Answer, isIdempotent, isQuestion, requestOf } from "./request.ts"
 
-// Milliseconds that an answer takes before its connection may be one that was cut: a call that may be
-// sent again is then sent over a new one as well. A busy engine takes longer to do than to tell.
+// Milliseconds without an answer after which the connection may be broken. A call that may be sent
+// twice is then also sent over a new connection.
 const doubt = { question: 3000, change: 6000 }
-// Between two such tries, where the engine is at it already.
+// Milliseconds between two such attempts if the engine already works on the call.
 const waiting = Schedule.spaced("1 second")
 
 const isRefused = ({ status }: Answer) => status >= 300

@@ -30,7 +30,7 @@ export const upgrade = (
         {
           onRequestStart: (controller) => close(() => controller.abort(new Error("left"))),
           onRequestUpgrade: (_controller, _status, _headers, socket) => {
-            // An error that nobody listens for would end the process.
+            // An error event without a listener would end the process.
             socket.on("error", () => {})
             close(() => socket.destroy())
             resume(Effect.succeed(socket))

@@ -22,7 +22,7 @@ export class ProgramSocket extends Socket {
     stdout.on("end", () => this.push(null))
     for (const stream of [stdin, stdout]) stream.on("error", (cause) => this.destroy(cause))
     stderr.on("error", () => {})
-    // Once the connection works, its messages are thrown away.
+    // Once the connection works, the program's messages are dropped.
     stderr.resume()
     program.on("error", (cause) => this.destroy(cause))
   }
@@ -53,7 +53,7 @@ export class ProgramSocket extends Socket {
     for (const stream of [stdin, stdout, stderr]) stream.destroy()
     this.#program.unref()
     done(cause)
-    // A socket says so itself once its handle is closed, and this one has none.
+    // A socket emits this when its handle is closed, but this one has no handle.
     process.nextTick(() => this.emit("close", cause !== null))
   }
 

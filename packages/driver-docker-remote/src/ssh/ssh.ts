@@ -23,15 +23,15 @@ export const sshArguments = (
   { seconds, config }: { readonly seconds: number; readonly config: string | undefined },
 ): ReadonlyArray<string> => [
   ...(config === undefined ? [] : ["-F", config]),
-  // No terminal, no X11, no agent of ours there.
+  // No terminal, no X11 and no agent forwarding.
   ...["-T", "-x", "-a"],
   ...[
     "BatchMode=yes",
     `ConnectTimeout=${seconds}`,
-    // A connection that a firewall forgot is found out.
+    // Finds out that a firewall has dropped the connection.
     "ServerAliveInterval=15",
     "ServerAliveCountMax=3",
-    // Each connection would try to have the ports that a configuration forwards.
+    // Otherwise each connection would try to open the ports that a configuration forwards.
     "ClearAllForwardings=yes",
     "RemoteCommand=none",
     // Failures are told apart by these messages.
@@ -46,7 +46,7 @@ export const sshArguments = (
   ...["system", "dial-stdio"],
 ]
 
-// sshd drops some of more than ten that have not logged in yet (MaxStartups).
+// sshd drops some connections if more than ten have not logged in yet (MaxStartups).
 const atOnce = 4
 const mostHead = 16 * 1024
 const mostSaid = 8 * 1024
@@ -82,7 +82,7 @@ const engineAnswers = (program: Program, milliseconds: number): Promise<void> =>
   stderr.on("data", (piece: Buffer) => {
     if (said.length < mostSaid) said += piece.toString()
   })
-  // A program that ends before it has read all its input.
+  // The program may end before it has read all its input.
   stdin.on("error", () => {})
   program.on("error", (cause) =>
     reject(
@@ -116,7 +116,7 @@ const open = async (
 ): Promise<ProgramSocket> => {
   const program = spawn("ssh", args, {
     stdio: ["pipe", "pipe", "pipe"],
-    // A Ctrl-C in the terminal is for this program, which may still have to clean up through it.
+    // Ctrl-C in the terminal must not end ssh: this program may still have to clean up through it.
     detached: process.platform !== "win32",
     windowsHide: true,
   })

@@ -12,7 +12,7 @@ export const silence = Duration.seconds(12)
 // The managers' clocks are not quite the same.
 const surely = Duration.minutes(1)
 
-// Giving away what was made ahead takes two writes: the managers may elect a leader between them.
+// Claiming a service of the warm pool takes two writes; the managers may elect a leader between them.
 const claiming = Duration.minutes(1)
 
 const ageOf = ({ UpdatedAt }: Service, now: number) => now - Date.parse(UpdatedAt)

@@ -34,7 +34,7 @@ export const give = (
   const again = Effect.gen(function* () {
     const now = yield* manager.serviceRead(read.ID)
     const its = labelsOf(now)[ownerLabel]
-    // The answer of a first try got lost, perhaps.
+    // Perhaps the answer of a first attempt got lost.
     return its === undefined ? yield* write(now) : its === owner
   }).pipe(Effect.retry({ times: 10, while: isOutdated }))
   return write(read).pipe(
@@ -51,7 +51,7 @@ export const retire = (
   Effect.gen(function* () {
     if (Spec.Labels?.[ownerLabel] !== undefined) return true
     const read = yield* manager.serviceRead(ID)
-    // Renewed or given away since it was found to be left.
+    // It was renewed or claimed since it was found abandoned.
     if (read.Version.Index !== Version.Index) return false
     yield* manager.serviceWrite(read, { [ownerLabel]: nobody })
     return true

@@ -59,7 +59,7 @@ export const makeEvents = (manager: Manager, nodes: Nodes): SandboxDriver["Servi
             if (isAhead(id)) {
               if (event.Action === "remove") owners.delete(id)
               if (event.Action !== "update" || owners.has(id)) return []
-              // It ran before it was anybody's.
+              // It ran in the warm pool before it was a sandbox.
               return Option.toArray(yield* ownerOf(id)).map((id) => SandboxEvent.Started({ id }))
             }
             if (event.Action === "create") return [SandboxEvent.Created({ id })]

@@ -47,7 +47,7 @@ export const makeFinish = (manager: Manager, options: FinishOptions) => {
     const status = yield* node.files
       .readFile(root, FilePath.make("/proc/1/status"))
       .pipe(Stream.decodeText, Stream.mkString)
-    // gVisor does not say, and gives no privileges of the host to anybody.
+    // gVisor does not report it, and gives no privileges of the host.
     const is = !/^NoNewPrivs:\s*0$/m.test(status)
     hardened.set(place.host, is)
     if (!is) {
@@ -57,14 +57,14 @@ export const makeFinish = (manager: Manager, options: FinishOptions) => {
     }
   })
 
-  // Asked once: it can't be changed.
+  // Asked once, because it can't change.
   const overlayPort = Effect.cachedWithTTL(
     Effect.map(manager.swarm, ({ DataPathPort }) => DataPathPort ?? undefined),
     (exit) => (Exit.isSuccess(exit) ? Duration.infinity : 0),
   )
 
   return Effect.map(overlayPort, (overlayPort) => {
-    // Nodes on which a way out leads to the swarm itself, by their endpoints.
+    // Nodes on which the bridge network reaches the swarm's own network, by their endpoints.
     const open = new Set<string>()
 
     /** Closes the way from a sandbox to the swarm that runs it. */
@@ -127,7 +127,7 @@ export const makeFinish = (manager: Manager, options: FinishOptions) => {
       yield* hasInit ? greet(place.instanceId, removal) : awaken(place.instanceId, image, removal)
       yield* Effect.ignore(checkHardened(engine, place))
       const { root, user, workdir } = identityOf(spec, image)
-      // The init runs as root, so that nothing has looked for the user yet.
+      // The init runs as root, so nothing has looked up the user yet.
       if (root) return
       yield* engine.files.checkUser({ ...place, user })
       if (spec.workdir !== undefined) {
@@ -159,15 +159,15 @@ export const makeFinish = (manager: Manager, options: FinishOptions) => {
         return yield* new RuntimeUnavailable({ runtime: spec.runtime, available: [] })
       }
       const image = yield* engine.images(container.Image)
-      // Another session's snapshot on that node does not exist to this one.
+      // This session must not see another session's snapshot on that node.
       if (session === undefined ? isSnapshot(image) : isForeign(image, session)) {
         return yield* new ImageNotFound({ image: spec.image })
       }
-      // Each takes the engine some milliseconds, and none needs what another one gives.
+      // Each call takes the engine some milliseconds, and they are independent.
       yield* Effect.all(
         [
           awaken(engine, started, image),
-          // gVisor can't change a limit of a container that runs, which capabilities tell.
+          // gVisor can't change a limit of a running container; the capabilities say so.
           spec.runtime === "gvisor" ? Effect.void : limitSwap(engine, started),
           spec.network === "none"
             ? leaveNetworks(engine, place.instanceId, container)

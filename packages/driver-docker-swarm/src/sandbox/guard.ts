@@ -80,7 +80,7 @@ const helper = (options: {
   Labels: { [guardLabel]: "1" },
   Healthcheck: { Test: ["NONE"] },
   HostConfig: {
-    // A node's default may be gVisor, which has no such rules of its own.
+    // The node's default may be gVisor, which ignores such rules.
     Runtime: "runc",
     NetworkMode: `container:${options.container}`,
     CapDrop: ["ALL"],
@@ -137,7 +137,7 @@ export const guardNodes = Effect.fn("guardNodes")(function* (
       connections.putInit(Id, image).pipe(
         Effect.andThen(engine.containerStart(Id)),
         Effect.andThen(
-          // At once where it has ended already.
+          // Returns at once if it has already ended.
           http.ask(
             { operation, method: "POST", path: `/containers/${encodeURIComponent(Id)}/wait` },
             Ended,

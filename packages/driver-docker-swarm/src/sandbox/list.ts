@@ -13,7 +13,7 @@ export const makeList = (manager: Manager): SandboxDriver["Service"]["list"] =>
     const [services, tasks, nodes] = yield* Effect.all(
       [
         manager.serviceList({ label: [filter, ...(tag === undefined ? [] : [tag])] }),
-        // By a label that tasks of services made ahead have as well: those have no sandbox's ID.
+        // Tasks of the warm pool have this label too, but they have no sandbox ID.
         manager.taskList({ label: [attemptLabel] }),
         manager.nodes,
       ],

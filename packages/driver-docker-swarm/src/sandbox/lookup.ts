@@ -33,7 +33,7 @@ export const toInfo = (
   node: Node | undefined,
 ): Option.Option<SandboxInfo> => {
   const labels = service.Spec.Labels ?? {}
-  // One that was made ahead had a task: where there is none any more, it is gone.
+  // A service of the warm pool had a task. If the task is gone, the sandbox is gone.
   const isGone = task === undefined && runningServiceOf(service) !== service.ID
   const status = isGone ? "stopped" : statusOf(task, node)
   const state = labels[stateLabel]

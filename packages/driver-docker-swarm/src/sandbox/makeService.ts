@@ -145,7 +145,7 @@ export const makeCreation = (options: {
           concurrency: 2,
         }),
       ),
-      // A container that ended is the reason of what its node says, and the managers know why it did.
+      // The node's error is a consequence of the container's end, and the managers know why it ended.
       Effect.catch((error) =>
         Effect.andThen(Effect.timeoutOption(Deferred.await(ran), verdict), Effect.fail(error)),
       ),
@@ -170,7 +170,7 @@ export const makeCreation = (options: {
       node,
       hasInit,
     })
-    // Broken off, it could come after what undoes it.
+    // If interrupted, the request could arrive after the request that undoes it.
     return Effect.uninterruptible(manager.serviceCreate(service, registry.header))
   }
 

@@ -23,7 +23,7 @@ import { attemptLabel } from "./service.ts"
  */
 export const networkLabel = "dev.cordon.swarm"
 
-// Each loss is another process's network that came between our look and our request.
+// Each failure means that another process made a network between our check and our request.
 const mostAttempts = 64
 const allotting = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(600)])
 
@@ -50,7 +50,7 @@ export const createNetwork = Effect.fnUntraced(function* (
   let attempts = 0
   for (const Subnet of freeSubnets(pool, yield* used, yield* Random.next)) {
     if (++attempts > mostAttempts) break
-    // Broken off, it could come after what undoes it.
+    // If interrupted, the request could arrive after the request that undoes it.
     const id = yield* Effect.uninterruptible(
       manager.networkCreate({
         Name: name,
@@ -73,7 +73,7 @@ export const createNetwork = Effect.fnUntraced(function* (
       Effect.flatMap(({ Driver }) =>
         Driver !== ""
           ? Effect.succeed(true)
-          : // Lost, if another has the addresses; else the managers have not come to it yet.
+          : // Failed if another network has the addresses; otherwise the managers are not that far yet.
             Effect.map(used, (others) =>
               [...freeSubnets(pool, others, 0)].includes(Subnet) ? undefined : false,
             ),
@@ -97,7 +97,7 @@ const settling = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(10
 /** Removes a network; one that is gone is as good. */
 export const removeNetwork = (manager: Manager, id: string): Effect.Effect<void, HostError> =>
   manager.networkRemove(id).pipe(
-    // Just after its service's removal a task may still count.
+    // Just after the removal of its service, a task may still use the network.
     Effect.retry({
       schedule: settling,
       while: isEngineError("InUse"),

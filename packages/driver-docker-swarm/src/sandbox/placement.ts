@@ -101,12 +101,12 @@ const refused = (spec: Spec, task: Task): Effect.Effect<never, CreateError> => {
 // A new leader has not heard of its nodes for some seconds ("unknown"), then they are back or "down".
 const patience = 20_000
 
-// A sandbox that is being removed gives its place away within that, unless its node is in trouble.
+// A sandbox that is being removed frees its place within this time, unless its node has problems.
 const leaving = 15_000
-// When it has gone, the swarm tries again to place what found no room.
+// Then the swarm tries again to place waiting tasks.
 const retried = 1500
 
-// Most tasks run within that; then looks are less frequent. Milliseconds.
+// Most tasks run within this time, in milliseconds. After it, checks are less frequent.
 const quick = 3000
 const slowPace = 250
 
@@ -149,7 +149,7 @@ export const awaitTask = Effect.fn("awaitTask")(function* (
     const now = yield* Clock.currentTimeMillis
     homeless ??= now
     const waited = now - homeless
-    // Each node that could take it was asked, or there was time enough for it to be.
+    // Each node that could take it was asked, or had enough time to be asked.
     const asked = !/not available/i.test(Err ?? "") || able.length < 1 || waited > patience
     if (lacksRoom && (asked || waited > 2000)) {
       if (waited < leaving && (yield* makesRoom(manager, nodes))) roomAt = now
@@ -159,7 +159,7 @@ export const awaitTask = Effect.fn("awaitTask")(function* (
     if (asked && waited > 1000) return yield* notNow(spec, Err ?? "")
     return undefined
   })
-  // An image that is pulled takes its time.
+  // Pulling an image may take long.
   const rest = Effect.flatMap(Clock.currentTimeMillis, (now) =>
     Effect.sleep(now - begun < quick ? 0 : slowPace),
   )

@@ -79,29 +79,29 @@ export const serviceSpec = (options: {
       ContainerSpec: {
         Image: container.Image,
         Hostname: container.Hostname,
-        // Nothing can be put into a container before the swarm starts it. The shell waits for input,
-        // since gVisor does not show a program a file that is put in once the program looked for it.
+        // No file can be put into a container before the swarm starts it. The shell waits for input, because
+        // on gVisor a program never sees a file that was added after the program had looked for it.
         Command: options.hasInit
           ? [...container.Entrypoint, ...container.Cmd]
           : ["/bin/sh", "-c", becomesInit, "sh", ...container.Cmd],
         OpenStdin: true,
         Env: container.Env,
         Dir: container.WorkingDir,
-        // The init's own: it runs each command as the one that the command is to have.
+        // The user of the init. It runs each command as the command's own user.
         User: container.User,
         // Not the sandbox's own labels: a Docker driver on the node's engine would take the
         // container for its own.
         Labels: { [label.id]: id, [label.version]: "1", [attemptLabel]: attempt },
-        // A signal that is not this one leaves a frozen container frozen.
+        // With any other signal a frozen container stays frozen.
         StopSignal: "SIGTERM",
         StopGracePeriod: container.StopTimeout * 1e9,
         Healthcheck: container.Healthcheck,
-        // The init must be process 1, also where an engine has one of its own by default.
+        // Cordon's init must be process 1, even if the engine adds its own by default.
         Init: false,
         CapabilityDrop: host.CapDrop,
         CapabilityAdd: host.CapAdd.map((capability) => `CAP_${capability}`),
         Ulimits: host.Ulimits,
-        // Engines before 25 (API 1.44) pass over it: there it is a setting of the node's daemon.
+        // Engines before 25 (API 1.44) ignore it: there it is a setting of the node's daemon.
         Privileges: { NoNewPrivileges: true },
         ...(host.Dns === undefined ? {} : { DNSConfig: { Nameservers: host.Dns } }),
       },

@@ -87,7 +87,7 @@ export const makeSwarmSnapshots = (options: {
     function* (session, passing) {
       const found = yield* onNodes((node) => imagesOf(node).list(session, passing))
       const all = yield* Effect.forEach(found, ({ said }) => Effect.fromResult(said))
-      // Nodes that made sandboxes of one that was pushed have it as well.
+      // Nodes that made sandboxes from a pushed snapshot have its image too.
       const byImage = new Map(all.flat().map((snapshot) => [snapshot.image, snapshot]))
       return [...byImage.values()].sort((a, b) => a.createdAt.getTime() - b.createdAt.getTime())
     },
@@ -171,9 +171,9 @@ export const makeSwarmSnapshots = (options: {
           place,
           isFrozen,
           Effect.gen(function* () {
-            // Nobody looks at a sandbox that is made of it before its node starts it.
+            // No call inspects a sandbox made from it before its node starts it.
             yield* connections.requireTables(place.instanceId)
-            // It has the init as its first process from the start: it must be ours.
+            // The init is its first process from the start, so it must be ours.
             yield* connections.putInit(place.instanceId, image)
             const workdir = `WORKDIR ${quoted(place.cwd ?? "/")}`
             return yield* imagesOf(node).take(place, sandbox, name, passing, [workdir])

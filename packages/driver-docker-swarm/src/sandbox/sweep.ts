@@ -12,7 +12,7 @@ import type { Removal } from "./removal.ts"
 import { attemptLabel } from "./service.ts"
 import type { Snapshots } from "./snapshots.ts"
 
-// Milliseconds after which a container that closes the way to the nodes was left by a dead program.
+// Milliseconds after which a guard container counts as abandoned by a dead program.
 const guarding = 60_000
 
 /** Removes what programs left that ended in the middle of something. */
@@ -44,7 +44,7 @@ export const makeSweeper = (using: {
     const now = yield* manager.now
     const { broken, ahead } = abandonedServices(services, now, olderThan, only)
     yield* takeAway(broken)
-    // Skips services that are being given away at the moment.
+    // Skips services that are being claimed now.
     const retired = yield* Effect.filter(ahead, (service) => retire(manager, service), {
       concurrency: 4,
     })

@@ -38,7 +38,7 @@ export const makeTaskLook = (manager: Pick<Manager, "taskList">) => {
       batch.services.add(service)
       const answer = Deferred.await(batch.answer).pipe(
         Effect.map((tasks) => tasks.get(service)),
-        // One of them is gone, and nobody is told of the others.
+        // One of them is gone, and there is no news of the others.
         Effect.catchReason("EngineError", "NotFound", () => alone(service)),
       )
       if (next !== undefined) return answer

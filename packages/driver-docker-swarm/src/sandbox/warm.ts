@@ -57,7 +57,7 @@ const keyOf = ({ spec }: Kind) => {
   return JSON.stringify([image, runtime, limits, network, lease, workdir, user])
 }
 
-// A swarm makes several in the time of one: most of it is waiting.
+// Making several takes as long as making one: most of it is waiting.
 const atOnce = 4
 
 /** The warm pool: services whose tasks run before a sandbox is requested. See `ahead.ts`. */
@@ -112,9 +112,9 @@ export const makeSwarmPool = Effect.fnUntraced(function* (
       ready: Ready,
     ): Effect.fn.Return<Option.Option<Made>, CreateError | HostError> {
       const { service, attempt, identity } = ready
-      // When its container ran, as for any other that was made ahead.
+      // The time when its container ran, as for all others in the pool.
       const madeAt = service.CreatedAt
-      // Lost with its node, perhaps.
+      // Perhaps it was lost with its node.
       if (!(yield* isConnected(ready.place))) {
         yield* Effect.forkDetach(shelf.destroy(ready))
         return Option.none()

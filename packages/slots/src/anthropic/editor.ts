@@ -141,7 +141,7 @@ export const editorTool = (
   maxCharacters: number,
 ): BetaRunnableTool<unknown> => {
   const name = "str_replace_based_edit_tool"
-  // The calls of one answer run at the same time: of two edits of a file none may be lost.
+  // The calls of one answer run at the same time. Of two edits of a file, neither may be lost.
   const inTurn = makeQueue()
   const edit = (path: string, change: (text: string) => string, options: Abortable) =>
     inTurn(async () => {

@@ -25,7 +25,7 @@ const text = { type: "string" }
 /** The tools `read`, `write` and `edit`. Of two edits that are made at once none is lost. */
 export const fileTools = (
   sandbox: SessionSandbox,
-  // As the SDK has it.
+  // The same value as in the SDK.
   maxFileBytes: number | null = 256 * 1024,
 ): Array<BetaRunnableTool<unknown>> => {
   const inTurn = makeQueue()

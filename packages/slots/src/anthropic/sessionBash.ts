@@ -11,7 +11,7 @@ const Input = Schema.Struct({
   timeout_ms: Schema.optional(Schema.Int.check(Schema.isGreaterThan(0))),
 })
 
-// The SDK aborts a call after as long.
+// The SDK aborts a call after the same time.
 const longest = 120_000
 
 export const sessionBash = (sandbox: SessionSandbox): BetaRunnableTool<unknown> => {

@@ -11,7 +11,7 @@ export const lazyShell = (sandbox: () => Promise<PromiseSandbox>) => {
         const shell = await own
         return await shell.exec(script, options)
       } catch (error) {
-        // One that could not be opened is opened anew with the next command.
+        // If it could not be opened, the next command tries again.
         await own.catch(() => {
           if (opening === own) opening = undefined
         })

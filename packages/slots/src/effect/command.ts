@@ -143,7 +143,7 @@ export const startCommand = (
             env,
             cwd,
             stdin,
-            // As long as its scope.
+            // It lives as long as its scope.
             timeout: Duration.infinity,
           })
           .pipe(Stream.mapError(startError(launch))),
@@ -152,7 +152,7 @@ export const startCommand = (
     const { outputs, exit, started, run } = follow(launch, options, events, isLive)
     const fiber = yield* Effect.forkScoped(
       Effect.ensuring(run, Deferred.succeed(ended, undefined)),
-      // One that is interrupted before it starts would tell nobody.
+      // If interrupted before its start, it would not report its end.
       { startImmediately: true },
     )
     yield* Effect.forkScoped(input.feed)

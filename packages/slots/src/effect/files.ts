@@ -182,7 +182,7 @@ export const fileSystemOf = (sandbox: Sandbox): Files => {
   })
   return {
     ...base,
-    // In fewer calls than by opening the file.
+    // Needs fewer calls than opening the file.
     stream: (path, options) => streamOf(at("stream", path), options),
     sink: (path, { flag = "w", mode } = {}): Sink.Sink<void, Uint8Array, never, Failure> =>
       flag === "w" || flag === "wx" || flag === "a" || flag === "ax"

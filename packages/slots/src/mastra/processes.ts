@@ -32,7 +32,7 @@ class CordonProcess extends ProcessHandle {
     this.#process = process
     this.#startedAt = startedAt
     this.#ended = this.#follow()
-    // Told by wait.
+    // `wait` reports it.
     this.#ended.catch(() => {})
     this.#bound(options)
   }

@@ -9,7 +9,7 @@ export interface Answer extends Output {
   readonly originalTokenCount?: number
 }
 
-// As the framework counts.
+// The same estimate as in the framework.
 const bytesPerToken = 4
 
 /** Cuts a text that is longer than its caller wants, and keeps head and tail. */

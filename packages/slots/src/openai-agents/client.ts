@@ -83,7 +83,7 @@ export const openaiAgentsClient = (options: OpenaiAgentsClientOptions): OpenaiAg
         throw error
       }
     },
-    // It is gone with its run, unless the run waits for an approval.
+    // It is removed with its run, unless the run waits for an approval.
     canPersistOwnedSessionState: () => false,
     // The framework keeps the manifest itself; variables are those of the program that resumes.
     serializeSessionState: async ({ sandbox }) => ({ sandbox }),

@@ -3,7 +3,7 @@ import type { ExecCommandArgs, WriteStdinArgs } from "@openai/agents/sandbox"
 import { type LiveCommand, startLive } from "../shared/live.ts"
 import { type Answer, withinTokens, worded } from "./answer.ts"
 
-// As the framework's own clients wait, in milliseconds.
+// Milliseconds, the same as in the framework's own clients.
 const waitForCommand = 10_000
 const waitForInput = 250
 

@@ -98,7 +98,7 @@ export const startCommand = (
     const events = sandbox.execStream(command, {
       ...placeOf(options),
       stdin: input === undefined ? undefined : piecesOf(input.readable),
-      // As long as its caller wants it.
+      // It runs as long as its caller wants.
       timeout: Number.POSITIVE_INFINITY,
       signal: until,
     })
@@ -133,7 +133,7 @@ export const startCommand = (
   return {
     stdout: outputs.Stdout.stream,
     stderr: outputs.Stderr.stream,
-    // A framework looks whether there is one.
+    // Frameworks check whether this member exists.
     ...(input === undefined ? {} : { stdin: input.writable }),
     wait: () => exit,
     kill: () => {

@@ -19,7 +19,7 @@ export const openPorts = (sandbox: PromiseSandbox, ports: ReadonlyArray<number>)
     const closing = all.map(async (port) => {
       const exposed = opened.get(port)
       opened.delete(port)
-      // One that could not be opened need not be closed.
+      // A port that could not be opened need not be closed.
       await exposed?.then(
         (open) => open.close(),
         () => {},

@@ -67,7 +67,7 @@ const filesOf = (sandbox: PromiseSandbox): SandboxFs => {
 /** Signals that need not end a process. */
 const mild = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const satisfies Array<Signal>
 
-// The port's are numbers; a sandbox's processes have names.
+// TanStack identifies processes by numbers; a sandbox's processes have names.
 let processes = 0
 
 const processOf = (
@@ -169,7 +169,7 @@ export const handleOf = (sandbox: PromiseSandbox, options: HandleOptions): Sandb
     capabilities,
     fs: filesOf(sandbox),
     process,
-    // Cordon's own keeps credentials out of the sandbox's files, and brings all or nothing.
+    // Cordon's own clone keeps credentials out of the sandbox's files, and leaves nothing after a failure.
     git: {
       ...git,
       clone: ({ dir = sandbox.info.workdir, ...input }) => clone(sandbox, dir, input),

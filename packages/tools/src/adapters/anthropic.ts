@@ -72,7 +72,7 @@ export const anthropicRunnableTools = (
     run: async (input, context) => {
       const result = await tool.execute(input, withSignal(context?.signal))
       if (result.ok) return contentOf(result)
-      // The runner makes of it a result with is_error: "Error: " and the message, which is our text.
+      // The runner turns it into a result with is_error: "Error: " and the message, which is our text.
       throw new Error(result.error.message)
     },
   }))

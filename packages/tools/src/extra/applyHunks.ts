@@ -5,7 +5,7 @@ import { occurrences } from "./occurrences.ts"
 import { type Hunk, PatchProblem, quoted, textOf } from "./patch.ts"
 import { hasCrlf, toCrlf, toLf } from "./textFile.ts"
 
-// Each hunk may be looked for in all of a file: lines that are compared in the end.
+// A limit on compared lines: each hunk may be searched in the whole file.
 const mostCompared = 20_000_000
 
 const mostLines = 10

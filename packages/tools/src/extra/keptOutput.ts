@@ -27,7 +27,7 @@ export const keepOutput = Effect.fnUntraced(function* (
   name: string,
   content: string | Uint8Array,
 ) {
-  // Nobody can put something else there before.
+  // No other process can put another file there before.
   const path = `${folder}/${name}-${randomBytes(6).toString("hex")}.txt`
   const written = yield* Effect.option(files.write(path, content, { mode: 0o600 }))
   if (written._tag === "None") return undefined

@@ -97,7 +97,7 @@ const shownEnd = (output: string) => {
   const condensed = condense(output)
   if (condensed.length <= outputLimit) return condensed
   const end = condensed.slice(-outputLimit)
-  // From a whole line on, where lines are not longer than that.
+  // Starts at the beginning of a line, if no line is longer than that.
   return end.slice(end.slice(0, outputLimit / 2).indexOf("\n") + 1)
 }
 
@@ -193,7 +193,7 @@ Example: {"sandbox": "web-1", "process": "repl", "text": "print(1 + 1)\\n"}`,
     const sandbox = yield* session.get(given.sandbox)
     const process = yield* sandbox.processes.get(given.process)
     const { text = "", close = false } = given
-    // One that does not read must not hold the call.
+    // A process that does not read its input must not block the call.
     const written = yield* Effect.timeoutOption(process.write(text), inputTime)
     const taken = Option.isSome(written)
     if (close && taken) yield* process.closeStdin

@@ -17,7 +17,7 @@ import {
 import { keepOutput, keptLimit, showKept } from "./keptOutput.ts"
 import { type OpenShell, stateOf } from "./state.ts"
 
-// Of a session; the one that was opened first makes room.
+// The maximum for a session. For one more, the oldest is closed.
 const mostShells = 64
 
 const closeShell = ({ scope }: OpenShell) => Scope.close(scope, Exit.void)

@@ -59,7 +59,7 @@ const changeOf = (
     if (old === undefined) return new PatchProblem("a file is named /dev/null before and after")
     return { kind: "delete", path: old, hunks }
   }
-  // Of other names than git's, the first is often a copy's: app.js.orig.
+  // If git did not write the names, the first one often is that of a backup: app.js.orig.
   if (old !== undefined) return { kind: "update", path: current, hunks }
   const [hunk] = hunks
   if (hunk === undefined || hunks.length > 1 || hunk.before.length > 0) {

@@ -39,7 +39,7 @@ const decodeBase64 = Schema.decodeEffect(Schema.Uint8ArrayFromBase64)
 
 const bytesOf = (content: string, encoding: Encoding | undefined) =>
   encoding === "base64"
-    ? // Encoders like to break lines.
+    ? // Encoders often break lines.
       Effect.mapError(
         decodeBase64(content.replace(/\s/g, "")),
         () =>
