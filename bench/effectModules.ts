@@ -1,5 +1,5 @@
 /**
- * Compares Effect's own modules with ours, each pair by turns in one process: medians in ms, and
+ * Compares Effect's own modules with ours, alternating in one process. Prints medians in ms, and
  * their ratio.
  */
 import { type ArchiveEntry, packArchive, unpackArchive } from "@cordon/core"
@@ -56,7 +56,7 @@ for (const [name, { count, size }] of Object.entries(sets)) {
     mode: 0o644,
     modifiedAt: new Date(0),
     content: Stream.succeed(bytes),
-    // Small files are at hand, large ones come in pieces, as in a transfer.
+    // Small files come whole and large ones in chunks, as in a transfer.
     ...(size > 65_536 ? {} : { whole: bytes }),
   }))
   const files = paths.map((path) => Tar.file(path, bytes))

@@ -11,9 +11,9 @@ import { printTable } from "./harness/table.ts"
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    /** One try of everything: shows that the benchmarks run, and measures nothing. */
+    /** One try of each benchmark: shows that they run. The numbers mean nothing. */
     quick: { type: "boolean", default: false },
-    /** Instead of each benchmark's own number. */
+    /** The number of rounds, instead of each benchmark's own. */
     rounds: { type: "string" },
     /** Only generates docs/performance.md from the existing results. */
     page: { type: "boolean", default: false },

@@ -3,8 +3,8 @@
  *
  *     node --conditions=@cordon/source examples/agent.ts "Write fizzbuzz for the shell, and test it."
  *
- * `MODEL=anthropic/claude-sonnet-4.5` (with AI_GATEWAY_API_KEY) makes a real model do it. Without, one
- * that knows a single task by heart plays it, so that you see the loop without a key. No engine at
+ * `MODEL=anthropic/claude-sonnet-4.5` (with AI_GATEWAY_API_KEY) uses a real model. Without it, a
+ * scripted model plays this one task, so that you see the loop without a key. No engine at
  * hand? `CORDON_DRIVER=memory` runs it without one.
  */
 import { mkdtemp } from "node:fs/promises"
@@ -38,7 +38,7 @@ const { text, steps } = await generateText({
   abortSignal: interrupted.signal,
   onStepFinish: ({ toolResults }) => {
     for (const result of toolResults) {
-      // Dynamic are tools that the program does not know.
+      // Dynamic tools are tools that the program does not know.
       if (result.dynamic) continue
       console.log(`${result.toolName} ${JSON.stringify(result.input).slice(0, 100)}`)
       console.log(result.output.text.replace(/^/gm, "    "))

@@ -25,7 +25,7 @@ const sessionId = randomUUID()
 await using sandboxes = createSandboxes({ driver: docker(), sessionId })
 await using sandbox = await sandboxes.create({
   name: "review",
-  // One with git.
+  // An image with git.
   image: process.env["CONTAINER_SANDBOX_IMAGE"] ?? "buildpack-deps:scm",
 })
 

@@ -14,7 +14,7 @@ import { sessionFilesDirectory } from "@cordon/core"
 import { createTools, type PromiseToolset, type ToolName } from "@cordon/tools"
 import { chooseDriver } from "./demoDriver.ts"
 
-// `styleText` leaves the colours out where this is no terminal, and where NO_COLOR is set.
+// `styleText` omits colours if the output is not a terminal, and if NO_COLOR is set.
 const style = (format: Parameters<typeof styleText>[0], text: string) => styleText(format, text)
 const indent = (text: string) => text.replace(/\n$/, "").replace(/^/gm, "    ")
 const shorten = (text: string) => (text.length > 150 ? `${text.slice(0, 150)}...` : text)

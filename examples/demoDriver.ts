@@ -4,15 +4,15 @@ import { DockerEngine, docker, findEndpoint, localEngine } from "@cordon/driver-
 import { memory } from "@cordon/driver-memory"
 import { Effect, type Layer } from "effect"
 
-/** The questions to the machine. */
+/** What the choice needs to know about the machine. */
 export interface Machine {
-  /** The image that the demo would take. */
+  /** The preferred image. */
   readonly wanted: string
-  /** Names the engine that answers; rejects where none does. */
+  /** Returns the name of the engine that answers; rejects if none does. */
   readonly engine: () => Promise<string>
   /** The images that the engine has. */
   readonly images: () => Promise<ReadonlyArray<string>>
-  /** Rejects where the demo's commands can't run in a sandbox of this image. */
+  /** Rejects if the demo's commands can't run in a sandbox of this image. */
   readonly trial: (image: string) => Promise<void>
 }
 
@@ -32,7 +32,7 @@ const reasonOf = (error: unknown) => {
   return line.replace(/\.$/, "")
 }
 
-/** The likely ones first, and no more than somebody waits for. */
+/** The most likely images first, and few enough to try quickly. */
 const candidates = (images: ReadonlyArray<string>, wanted: string) => {
   const known = /(?:^|\/)(?:ubuntu|debian|node|python|alpine|busybox)(?::|$)/
   const others = images.filter((image) => image !== wanted && !image.includes("<none>"))
@@ -40,7 +40,7 @@ const candidates = (images: ReadonlyArray<string>, wanted: string) => {
   return others.sort((one, other) => rank(one) - rank(other)).slice(0, 8)
 }
 
-/** An engine that answers is used where it has an image for the demo, or can pull it. */
+/** Uses an engine that answers, if it has an image for the demo or can pull it. */
 export const choose = async ({ wanted, engine, images, trial }: Machine): Promise<Choice> => {
   let host: string
   try {

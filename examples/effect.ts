@@ -1,4 +1,4 @@
-// The same services as layers. Run: node --conditions=@cordon/source examples/effect.ts
+// Cordon's services as Effect layers. Run: node --conditions=@cordon/source examples/effect.ts
 import { Sandboxes } from "@cordon/core"
 import * as docker from "@cordon/driver-docker"
 import * as memory from "@cordon/driver-memory"

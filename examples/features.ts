@@ -5,7 +5,7 @@ import { docker } from "@cordon/driver-docker"
 
 await using sandboxes = createSandboxes({ driver: docker() })
 
-// A token that commands need and nobody else shall see.
+// A secret: commands see it, and descriptions of the sandbox do not.
 await using sandbox = await sandboxes.create({
   network: "none",
   secrets: { API_TOKEN: process.env["API_TOKEN"] ?? "made-up" },
@@ -13,7 +13,7 @@ await using sandbox = await sandboxes.create({
 const { stdout } = await sandbox.run("printf %s $API_TOKEN | wc -c")
 console.log(`a token of ${stdout.trim()} characters`)
 
-// Output as it comes.
+// Streamed output.
 await sandbox.run("for n in 1 2 3; do echo step $n; done", {
   onStdout: (text) => process.stdout.write(text),
 })
@@ -38,7 +38,7 @@ for await (const event of sandbox.files.watch("out", { interval: 200 })) {
   }
 }
 
-// A server in the background, and the way to it.
+// A server in the background, and a local port that leads to it.
 await sandbox.files.write(
   "server.pl",
   `use IO::Socket::INET;
@@ -59,7 +59,7 @@ console.log((await sandbox.processes.list()).map(({ name, status }) => `${name} 
 await server.kill()
 console.log("the server ended with", await server.wait())
 
-// A process that is given its work bit by bit.
+// A process that gets its input in parts.
 const worker = await sandbox.processes.start('while read -r job; do echo "did $job"; done', {
   stdin: true,
 })
@@ -70,7 +70,7 @@ for await (const event of worker.follow()) {
   if (event._tag === "Lost") console.log(`(${event.bytes} bytes are no longer kept)`)
 }
 
-// A shell that goes on where it was.
+// A lasting shell: it keeps its folder and variables.
 {
   await using shell = await sandbox.shell()
   await shell.exec("mkdir -p project && cd project && export NAME=world")
@@ -90,7 +90,7 @@ for await (const event of worker.follow()) {
   console.log("the terminal has", /43 132/.exec(shown)?.[0])
 }
 
-// A snapshot, and two sandboxes that go on from it.
+// A snapshot, and two sandboxes made from it.
 await sandbox.snapshot("prepared")
 {
   await using left = await sandboxes.create({ snapshot: "prepared", network: "none" })
@@ -100,7 +100,7 @@ await sandbox.snapshot("prepared")
 }
 await sandboxes.snapshots.remove("prepared")
 
-// The same in one call, where one sandbox is to become two.
+// The same in one call: a copy of a sandbox.
 {
   await using attempt = await sandbox.fork()
   await attempt.files.remove("out", { recursive: true })

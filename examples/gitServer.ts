@@ -1,4 +1,4 @@
-/** Repositories over HTTP as a forge has them: git's own server program behind Basic authentication. */
+/** Serves repositories over HTTP like a forge: git's own server program behind Basic authentication. */
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import {
@@ -18,7 +18,7 @@ export interface GitServerOptions {
   readonly password: string
   /** Speaks TLS with this certificate. */
   readonly tls?: { readonly cert: string; readonly key: string }
-  /** Sees each request first, and answers it where it returns true. */
+  /** Gets each request first. If it returns true, it has answered the request. */
   readonly before?: (request: IncomingMessage, response: ServerResponse) => boolean
 }
 
@@ -68,7 +68,7 @@ const serve = async (root: string, request: IncomingMessage, response: ServerRes
   await pipeline(child.stdout, response)
 }
 
-/** Listens on all addresses: sandboxes come from networks of their own. */
+/** Listens on all addresses, because sandboxes connect from their own networks. */
 export const startGitServer = async (options: GitServerOptions) => {
   const allowed = `Basic ${Buffer.from(`${options.username}:${options.password}`).toString("base64")}`
   const handle = (request: IncomingMessage, response: ServerResponse) => {

@@ -41,5 +41,5 @@ await call("sandbox_create", { name: "demo", memory: "256MiB" })
 await call("sandbox_exec", { sandbox: "demo", command: "echo Hello from MCP > greeting" })
 await call("sandbox_read_file", { sandbox: "demo", path: "greeting" })
 
-// The server goes with its client, and the sandbox with the server.
+// The server ends with its client, and removes its sandboxes.
 await client.close()

@@ -41,7 +41,7 @@ export const startSampleForge = async () => {
   const server = await startGitServer({ root: folder, username: "x-access-token", password: token })
   return {
     token,
-    /** The URL for the sandbox, whose network goes out through this machine (on Linux). */
+    /** The URL for the sandbox, which reaches this machine by its network's gateway (on Linux). */
     urlFor: async (sandbox: PromiseSandbox) => {
       const { stdout } = await sandbox.run("cat /proc/net/route")
       const gateway = /^\S+\t00000000\t([0-9A-F]{8})\t/m.exec(stdout)?.[1] ?? ""

@@ -1,6 +1,6 @@
 /**
- * A driver of your own: several hosts as one, each sandbox on the host that its session falls to.
- * Because IDs begin with the session's key, every process finds it again with no shared state.
+ * A driver of your own: several hosts as one. The session decides the host of a sandbox.
+ * IDs begin with the session's key, so every process finds the host without shared state.
  *
  *     node --conditions=@cordon/source examples/spread-driver.ts
  */
@@ -11,7 +11,7 @@ import { Array as Arrays, Context, Effect, Layer, Stream } from "effect"
 type Driver = SandboxDriver["Service"]
 type AnyDriver<E> = Layer.Layer<SandboxDriver, E>
 
-/** The hosts' number in the order given must stay as it is for as long as there are sandboxes. */
+/** The number and the order of hosts must not change as long as there are sandboxes. */
 export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDriver<E>>]) =>
   Layer.effect(
     SandboxDriver,
@@ -20,7 +20,7 @@ export const spread = <E>(layers: readonly [AnyDriver<E>, ...ReadonlyArray<AnyDr
       const drivers = Arrays.map(built, (context): Driver => Context.get(context, SandboxDriver))
       const ofSession = (key: string): Driver =>
         drivers[Number.parseInt(key.slice(0, 8), 16) % drivers.length] ?? drivers[0]
-      /** By the part of the ID that is its session's: `cordon-<session>-<name>`. */
+      /** Chooses by the session's part of the ID: `cordon-<session>-<name>`. */
       const of = (id: SandboxId): Driver => ofSession(id.split("-")[1] ?? "")
       const onAll = <A, E2>(f: (driver: Driver) => Effect.Effect<ReadonlyArray<A>, E2>) =>
         Effect.map(Effect.forEach(drivers, f, { concurrency: "unbounded" }), Arrays.flatten)

@@ -1,5 +1,5 @@
 /**
- * One job over many machines: each share in a sandbox of its own, which a Docker swarm places.
+ * One job on many machines: each part runs in its own sandbox, which a Docker swarm places.
  *
  *     node --conditions=@cordon/source examples/swarm.ts tcp://manager-1:2376 [another manager ...]
  *

@@ -1,6 +1,6 @@
 // node --conditions=@cordon/source examples/telemetry.ts
-// Sends traces, metrics and logs of Cordon to an OpenTelemetry collector, by adding one layer; here
-// to a stand-in for one, which prints what has arrived.
+// Sends traces, metrics and logs of Cordon to an OpenTelemetry collector, by adding one layer. Here
+// the collector is a simple server, which prints what it receives.
 import { once } from "node:events"
 import { createServer } from "node:http"
 import { Sandboxes } from "@cordon/core"
@@ -35,7 +35,7 @@ await once(collector, "listening")
 const address = collector.address()
 const port = typeof address === "object" && address !== null ? address.port : 0
 
-// This is all that a program adds: its own collector's address, and its own name.
+// A program adds only this: the address of its collector, and its own name.
 const telemetry = Otlp.layerJson({
   baseUrl: `http://127.0.0.1:${port}`,
   resource: { serviceName: "my-agent" },

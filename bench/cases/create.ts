@@ -20,7 +20,7 @@ const counted = async (stage: Stage, path: string, label: string) => {
   return found.filter(({ State }) => State === undefined || State === "running").length
 }
 
-/** Things made ahead: the engine's list of them, and their label. */
+/** The containers or networks of a warm pool: the engine's list of them, and their label. */
 type Ahead = readonly [path: string, label: string]
 const container: Ahead = ["/containers/json", "dev.cordon.ahead"]
 const network: Ahead = ["/networks", "dev.cordon.spec"]
@@ -40,7 +40,7 @@ const creation = async (
   { warmPool, ahead, count = 1, runtime = "runc" }: Creation = {},
 ): Promise<Subject> => {
   const ready = async () => (ahead === undefined ? 0 : await counted(stage, ...ahead))
-  // Somebody else's may be there.
+  // The engine may have others.
   const waiting = (await ready()) + (ahead === undefined ? 0 : count)
   const driver: DockerOptions = warmPool === undefined ? {} : { warmPool }
   const sandboxes = stage.sandboxes(stack, { runtime }, driver)

@@ -23,7 +23,7 @@ const piece = Buffer.alloc(1024 * 1024)
 /** A server of this machine that sandboxes reach by the engine's bridge: a few bytes, or as many MiB as its path says. */
 const startServer = async (stage: Stage, stack: AsyncDisposableStack) => {
   const network = await new Docker({ socketPath: stage.socketPath }).getNetwork("bridge").inspect()
-  // An engine that was started again tells the subnet alone.
+  // An engine that was restarted reports the subnet only.
   const { Gateway, Subnet = "" } = network.IPAM?.Config?.[0] ?? {}
   const gateway = Gateway ?? Subnet.replace(/\d+\/\d+$/, "1")
   const server = createServer(async (request, response) => {
@@ -42,7 +42,7 @@ const startServer = async (stage: Stage, stack: AsyncDisposableStack) => {
   return { gateway, port: portOf(server) }
 }
 
-/** Asks `requests` times over one connection, as a program of the sandbox does, and reads all that comes. */
+/** Sends requests over one connection, as a program of the sandbox does, and reads all answers. */
 const client = (address: string, url: string, host: string, requests: number) => `
 use IO::Socket::INET;
 my $socket = IO::Socket::INET->new(PeerAddr => "${address}") or die "no connection";

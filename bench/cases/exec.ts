@@ -6,7 +6,7 @@ import { dockerCli } from "../peers/cli.ts"
 import { dockerodeExec } from "../peers/dockerode.ts"
 import { startTestcontainer } from "../peers/testcontainers.ts"
 
-/** Everybody runs the same command in the same container; testcontainers in one of its own. */
+/** All subjects run the same command in the same container; testcontainers uses its own. */
 const subjects =
   (command: readonly [string, ...Array<string>], runtime: Runtime = "runc") =>
   async (stage: Stage, stack: AsyncDisposableStack): Promise<ReadonlyArray<Subject>> => {

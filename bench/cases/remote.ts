@@ -7,7 +7,7 @@ import type { Case, Subject } from "../harness/Case.ts"
 import type { Stage } from "../harness/stage.ts"
 import { creating, removing, subjectsOf, type Way, within } from "./ways.ts"
 
-/** One engine in a container, by mutual TLS and by its local socket: everything else is the same. */
+/** One engine in a container, reached over mutual TLS and over its local socket. Everything else is the same. */
 const bothWays =
   (way: (stage: Stage) => Way) =>
   async (stage: Stage, stack: AsyncDisposableStack): Promise<ReadonlyArray<Subject>> => {

@@ -39,7 +39,7 @@ const imports: Case = {
   },
 }
 
-/** Tells on standard error, at its end, how much processor time the program took. */
+/** Prints the program's processor time to standard error when it ends. */
 const told =
   "data:text/javascript,process.on('exit',()=>console.error(JSON.stringify(process.cpuUsage())))"
 

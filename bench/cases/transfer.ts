@@ -16,7 +16,7 @@ const chunk = 256 * 1024
 const sizeOf = (quick: boolean) => (quick ? 1 : 256)
 const countOf = (quick: boolean) => (quick ? 50 : 5000)
 
-/** A file of pseudo-random bytes: no layer can shorten it. */
+/** A file of pseudo-random bytes, which no layer can compress. */
 export const bigFile = async (stage: Stage): Promise<{ path: string; size: number }> => {
   const path = join(stage.folder, "big")
   const block = Buffer.allocUnsafe(1024 ** 2)
@@ -33,7 +33,7 @@ export const bigFile = async (stage: Stage): Promise<{ path: string; size: numbe
   return { path, size: sizeOf(stage.quick) * block.length }
 }
 
-/** A folder of small files, a hundred in each of its own. */
+/** A folder of small files, a hundred in each subfolder. */
 const manyFiles = async (stage: Stage): Promise<string> => {
   const path = join(stage.folder, "many")
   for (let n = 0; n < countOf(stage.quick); n++) {
@@ -51,7 +51,7 @@ const destination = async (stage: Stage, stack: AsyncDisposableStack) => {
   return { sandbox, instanceId, clear: () => sandbox.run("rm -rf /workspace/*") }
 }
 
-/** As the command line copies from and to containers, where it is there. */
+/** Copies like `docker cp`, if there is a `docker` command. */
 const copied = (
   stage: Stage,
   from: string,
@@ -200,8 +200,8 @@ const program = fileURLToPath(new URL("../programs/transfer.mjs", import.meta.ur
 const rawProgram = fileURLToPath(new URL("../programs/rawDownload.mjs", import.meta.url))
 
 /**
- * Runs a program that does nothing else, and says how much memory it was resident with at most. As
- * programs do, it takes the packages as they were built: reading TypeScript would take some itself.
+ * Runs a program that only makes the transfer, and returns its peak resident memory. The program uses the built packages,
+ * because loading TypeScript would take memory itself.
  */
 const transferMemory = async (
   stage: Stage,

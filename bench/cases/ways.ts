@@ -35,7 +35,7 @@ export const subjectsOf = async (
   return subjects
 }
 
-/** In a sandbox of its own, over and over. */
+/** Repeats the operation in its own sandbox. */
 export const within =
   (use: (sandbox: PromiseSandbox) => Promise<unknown>): Way =>
   async (sandboxes) => {

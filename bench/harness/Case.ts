@@ -5,13 +5,13 @@ import type { Stage } from "./stage.ts"
 export interface Stopwatch {
   /** Measures the wrapped part in milliseconds. The code before and after it does not count. */
   readonly time: <A>(f: () => Promise<A>) => Promise<A>
-  /** A sample in the case's unit that is no time. */
+  /** Adds a sample that is not a time, in the case's unit. */
   readonly record: (value: number) => void
 }
 
 /** One of the compared subjects. */
 export interface Subject {
-  /** `cordon`, `dockerode`, `docker`, `testcontainers`, `raw`, or one of ours with more behind it. */
+  /** `cordon`, `dockerode`, `docker`, `testcontainers`, `raw`, or `cordon` with an addition. */
   readonly name: string
   /** One try. */
   readonly run: (stopwatch: Stopwatch) => Promise<void>
@@ -19,30 +19,30 @@ export interface Subject {
 
 /** The target for medians. */
 export type Target =
-  /** The subject's divided by the peer's. */
+  /** The subject's median divided by the peer's. */
   | { readonly subject?: string; readonly peer: string; readonly ratio: number }
-  /** The subject's less the peer's, in the case's unit. */
+  /** The subject's median minus the peer's, in the case's unit. */
   | { readonly subject?: string; readonly peer: string; readonly more: number }
-  /** The subject's own, in the case's unit. */
+  /** The subject's median, in the case's unit. */
   | { readonly subject?: string; readonly value: number }
 
-/** Something that is measured: each file of `cases/` has one, or a few that belong together. */
+/** A benchmark. Each file of `cases/` has one, or a few that belong together. */
 export interface Case {
-  /** As given on the command line. */
+  /** The name on the command line. */
   readonly name: string
   readonly title: string
-  /** What is measured and how to read it: a paragraph or two of Markdown for the page. */
+  /** Says what is measured and how to read it: a paragraph or two of Markdown for the page. */
   readonly about: string
   readonly unit: "ms" | "MiB" | "KiB" | "descriptors"
   /** The amount of work of one try, if a rate says more than a time. */
   readonly work?: (quick: boolean) => { readonly amount: number; readonly unit: string }
   /** The runtime that the case needs, if not every engine has it. */
   readonly runtime?: Runtime
-  /** Why it can't be measured here; undefined where it can. */
+  /** The reason if it can't be measured here; otherwise undefined. */
   readonly lack?: string | undefined
   /** Rounds that count, after the warm-up. In each, every subject has its turn. */
   readonly rounds: number
-  /** Tries in a row that make up a turn; one where absent. */
+  /** Tries in a row in each turn. Default: 1. */
   readonly series?: number
   /** Milliseconds before each try, in which the engine finishes the work of the last one. Default: none. */
   readonly pause?: number

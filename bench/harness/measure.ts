@@ -12,7 +12,7 @@ export interface Result {
   readonly unit: Case["unit"]
   readonly work?: { readonly amount: number; readonly unit: string }
   readonly subjects: Readonly<Record<string, Summary>>
-  /** In words, and whether each was reached. */
+  /** The targets in words, and whether each was met. */
   readonly targets: ReadonlyArray<string>
   /** The machine and the engine, in words. */
   readonly host: string

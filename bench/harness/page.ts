@@ -42,7 +42,7 @@ const section = ({ name, title, about, ...result }: Result): string => {
   ].join("\n\n")
 }
 
-/** Writes docs/performance.md with its plots, and the table of the first page, from the results that are there. */
+/** Writes docs/performance.md with its plots, and the table of the README, from the existing results. */
 export const writePage = async (cases: ReadonlyArray<Case>): Promise<void> => {
   await mkdir(plotsFolder, { recursive: true })
   const results: Array<Result> = []

@@ -27,15 +27,15 @@ export const ticksOf = (values: ReadonlyArray<number>): ReadonlyArray<number> =>
   const step = magnitude * ([1, 2, 5].find((factor) => factor * magnitude >= rough) ?? 10)
   const first = Math.floor(least / step)
   const last = Math.max(Math.ceil(most / step), first + 1)
-  // Multiplied and rounded, since 0.1 + 0.2 is no round number.
+  // Multiplied and rounded, because 0.1 + 0.2 is 0.30000000000000004.
   return Array.from({ length: last - first + 1 }, (_, index) =>
     Number(((first + index) * step).toPrecision(12)),
   )
 }
 
 /**
- * A row for each subject: a bar from zero to the median, a dot for every try, an upright line at p95. The axis is
- * linear, so that twice the length is twice the value.
+ * A row for each subject: a bar from zero to the median, a dot for every try, a vertical line at p95. The axis is
+ * linear: twice the length is twice the value.
  */
 export const plot = ({ subjects, title, unit }: Result): string => {
   const entries = Object.entries(subjects)

@@ -1,7 +1,7 @@
 import type { Result } from "./measure.ts"
 import { round } from "./text.ts"
 
-/** The results on the first page, with their titles. */
+/** The results in the README, with their titles. */
 const rows: ReadonlyArray<readonly [name: string, title: string]> = [
   ["create-cold", "Create a sandbox and run its first command"],
   ["create-warm", "The same from a warm pool"],
@@ -18,7 +18,7 @@ const rows: ReadonlyArray<readonly [name: string, title: string]> = [
 
 const place = /(?<=<!-- made by npm run bench -->\n\n)\|[\s\S]*?(?=\n\n)/
 
-/** The first page with the medians of now. */
+/** The README with the current medians. */
 export const withSpeed = (page: string, results: ReadonlyArray<Result>): string => {
   const table = rows.flatMap(([name, title]) => {
     const found = results.find((result) => result.name === name)

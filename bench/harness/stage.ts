@@ -18,7 +18,7 @@ import { RawEngine } from "../peers/RawEngine.ts"
 export interface Stage {
   /** Whether this run only shows that the benchmarks work. */
   readonly quick: boolean
-  /** Rounds that count, where not each benchmark's own number of them. */
+  /** Rounds that count, if given; otherwise each benchmark has its own number. */
   readonly rounds: number | undefined
   readonly image: string
   readonly socketPath: string
@@ -31,7 +31,7 @@ export interface Stage {
   /** Whether there is a `docker` command for comparison. */
   readonly hasCli: boolean
   readonly raw: RawEngine
-  /** Sandboxes of a session of their own, as a program makes them, until the stack is disposed. */
+  /** The sandboxes of a new session, as a program gets them, until the stack is disposed. */
   readonly sandboxes: (
     stack: AsyncDisposableStack,
     options?: Partial<CreateSandboxesOptions>,

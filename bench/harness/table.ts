@@ -1,7 +1,7 @@
 import type { Result } from "./measure.ts"
 import { ratioText, round } from "./text.ts"
 
-/** The rows of a result: every subject, and our median divided by its. */
+/** The rows of a result: every subject, and our median divided by the subject's median. */
 export const rowsOf = (result: Result): ReadonlyArray<ReadonlyArray<string>> => {
   const { subjects, unit, work } = result
   const ours = subjects["cordon"]

@@ -3,7 +3,7 @@ import { Agent, type IncomingMessage, request } from "node:http"
 import { type Duplex, Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 
-/** The floor: calls of the Engine API with nothing around them but a kept connection. */
+/** The lower bound: plain calls of the Engine API over one kept connection. */
 export class RawEngine {
   readonly #agent: Agent
   readonly #socketPath: string
@@ -13,7 +13,7 @@ export class RawEngine {
     this.#agent = new Agent({ keepAlive: true, keepAliveMsecs: 60_000 })
   }
 
-  /** Sends a request; its answer's body is the caller's to read. */
+  /** Sends a request. The caller reads the body of the answer. */
   async send(
     method: string,
     path: string,
@@ -63,7 +63,7 @@ export class RawEngine {
     await this.#ended(id)
   }
 
-  /** Runs a command that reads its standard input to the end, over the connection that becomes it. */
+  /** Runs a command that reads its standard input to the end. The connection becomes that input. */
   async feed(container: string, command: ReadonlyArray<string>, content: Readable): Promise<void> {
     const id = await this.#prepare(container, command, { AttachStdin: true })
     const body = JSON.stringify({ Detach: false, Tty: false })
@@ -106,7 +106,7 @@ export class RawEngine {
 const textOf = async (response: IncomingMessage): Promise<string> =>
   Buffer.concat(await response.toArray()).toString()
 
-/** Reads and throws away. */
+/** Reads all and drops it. */
 export const drain = async (stream: Readable): Promise<number> => {
   let bytes = 0
   stream.on("data", (chunk: Buffer) => {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { drain } from "./RawEngine.ts"
 
-/** Runs the `docker` command to its end and throws its output away. */
+/** Runs the `docker` command to its end and drops its output. */
 export const dockerCli = async (...args: ReadonlyArray<string>): Promise<void> => {
   const child = spawn("docker", args, { stdio: ["ignore", "pipe", "pipe"] })
   const closed = once(child, "close")

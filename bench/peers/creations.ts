@@ -47,7 +47,7 @@ export const dockerodeCreation = (stage: Stage, count = 1, runtime?: string): Su
   }
 }
 
-/** The same network and the same limits as a sandbox has, with the engine's calls and nothing else. */
+/** The same network and limits as a sandbox, with plain engine calls. */
 export const rawCreation = (stage: Stage): Subject => {
   const raw = rawSandbox(stage)
   return {

@@ -1,10 +1,10 @@
 import type { GenericContainer as Container, StartedTestContainer } from "testcontainers"
 import type { Stage } from "../harness/stage.ts"
 
-/** A container as testcontainers describes it; loaded late, since it looks for an engine at once. */
+/** A container as in testcontainers' documentation. Loaded late, because the import looks for an engine. */
 export const genericContainer = async (stage: Stage): Promise<Container> => {
   process.env["DOCKER_HOST"] = `unix://${stage.socketPath}`
-  // Its own cleaner is an image that would have to be pulled; the stage cleans up.
+  // Its own cleaner is an image that would have to be pulled. The stage cleans up instead.
   process.env["TESTCONTAINERS_RYUK_DISABLED"] = "true"
   const { GenericContainer } = await import("testcontainers")
   return new GenericContainer(stage.image).withCommand(["sleep", "infinity"])

@@ -1,5 +1,5 @@
-// The floor: gets a file as the engine's archive call gives it, with nothing but Node and a parser of
-// archives, and prints how many MiB this process was resident with at most.
+// The lower bound: downloads a file with the engine's archive call, with only Node and a tar parser, and
+// prints this process's peak resident memory in MiB.
 import { createWriteStream } from "node:fs"
 import { get } from "node:http"
 import { pipeline } from "node:stream/promises"

@@ -1,4 +1,4 @@
-// Transfers a file, or nothing, and prints how many MiB this process was resident with at most.
+// Transfers a file, or nothing, and prints this process's peak resident memory in MiB.
 import { createSandboxes, sessionFilesDirectory } from "@cordon/core"
 import { docker } from "@cordon/driver-docker"
 

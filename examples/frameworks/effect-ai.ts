@@ -10,7 +10,7 @@ export const agent = Effect.fn("agent")(function* (task: string) {
   while (true) {
     const { text, toolCalls } = yield* chat.generateText({ prompt, toolkit: SandboxToolkit })
     if (toolCalls.length === 0) return text
-    // The results of the tools are in the chat already.
+    // The results of the tools are already in the chat.
     prompt = []
   }
 })

@@ -1,7 +1,7 @@
 import { Effect, FileSystem, Path } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 
-/** Fixes a program until its test passes. It runs on the machine of its layers. */
+/** Changes a program until its test passes. The layers decide where it runs: on this machine or in a sandbox. */
 export const mend = Effect.gen(function* () {
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
