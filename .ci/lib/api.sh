@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The Engine API through curl and jq: the same interface the product uses, no client in between.
+# The Engine API through curl and jq: the same interface that Cordon uses, without a client.
 set -euo pipefail
 
 DOCKER_SOCKET=/var/run/docker.sock
@@ -11,7 +11,7 @@ api() {
   curl -sS --fail-with-body --max-time 300 --unix-socket "$DOCKER_SOCKET" -X "$method" "$@" "http://engine$path"
 }
 
-# api_stream: for endpoints that answer 200 and tell of failure later, as an `error` in a stream of JSON.
+# api_stream: for endpoints that answer 200 and report a failure later, as an `error` in a stream of JSON.
 api_stream() {
   local answer
   answer=$(api "$@") || {
@@ -31,14 +31,14 @@ engine_answers() { [[ $(api GET /_ping --max-time 5 2>/dev/null) == OK ]]; }
 engine_has_runtime() { api GET /info | jq -e --arg r "$1" '.Runtimes | has($r)' >/dev/null; }
 
 # run_container JSON: runs it to its end and gives {"exit":n,"oom":bool,"output":"..."}.
-# It must have a terminal: then its log is plain text, where it would be framed otherwise.
+# It must have a terminal: then its log is plain text. Otherwise the log is framed.
 run_container() (
   id=$(api POST /containers/create -H 'Content-Type: application/json' -d "$1" | jq -er .Id)
   trap 'api DELETE "/containers/$id?force=1&v=1" >/dev/null || true' EXIT
   api POST "/containers/$id/start" >/dev/null
   api POST "/containers/$id/wait" --max-time 60 >/dev/null
   output=$(api GET "/containers/$id/logs?stdout=1&stderr=1")
-  # The news that the kernel killed it for want of memory may come after its end.
+  # The report that the kernel killed it for lack of memory may come after its end.
   for _ in 1 2 3 4 5; do
     state=$(api GET "/containers/$id/json" | jq -c .State)
     jq -e '.ExitCode != 137 or .OOMKilled' <<<"$state" >/dev/null && break

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What every CI script shares: where state lives, how progress and failure are told.
+# Shared by all CI scripts: the folders for state, and the reports of progress and failure.
 set -euo pipefail
 
-# What is expensive to make and safe to keep between runs.
+# Results that are expensive to make and safe to keep between runs.
 CORDON_CI_STATE=${CORDON_CI_STATE:-/var/cache/cordon-ci}
-# What belongs to one start: pid files, logs, engine data. `run` gives each of its runs a folder of its own,
-# so that stopping "what is in the folder" never stops an engine that a developer started.
+# The files of one start: pid files, logs, engine data. Each run of `run` has its own folder,
+# so stopping everything in the folder never stops an engine that a developer started.
 CORDON_CI_RUN=${CORDON_CI_RUN:-$CORDON_CI_STATE}
 export CORDON_CI_STATE CORDON_CI_RUN
 
@@ -14,7 +14,7 @@ die() {
   exit 1
 }
 
-# step TITLE COMMAND...: runs it under a header and tells how long it took, also when it failed.
+# step TITLE COMMAND...: runs it under a header and prints how long it took, also if it failed.
 step() (
   # shellcheck disable=SC2034 # read by the trap
   title=$1 started=$SECONDS
@@ -30,7 +30,7 @@ tell_time() {
   [[ ! -e ${CORDON_CI_TIMES:-} ]] || printf '%s: %d s\n' "$@" >>"$CORDON_CI_TIMES"
 }
 
-# wait_for SECONDS COMMAND...: polls, bounded.
+# wait_for SECONDS COMMAND...: repeats the command until it succeeds, at most that long.
 wait_for() {
   local deadline=$((SECONDS + $1))
   shift
@@ -40,7 +40,7 @@ wait_for() {
   done
 }
 
-# The pid in FILE, if a process named NAME still has it: a pid may have been given to another since.
+# The pid in FILE, if the process of that pid is named NAME: another process may have the pid by now.
 live_pid() {
   local file=$1 name=$2 pid
   [[ -s $file ]] || return 1
@@ -49,7 +49,7 @@ live_pid() {
   printf '%s\n' "$pid"
 }
 
-# stop_pid FILE NAME SECONDS: asks the process to end, insists when the time is over.
+# stop_pid FILE NAME SECONDS: asks the process to end, and kills it after that time.
 stop_pid() {
   local file=$1 name=$2 patience=$3 pid
   if pid=$(live_pid "$file" "$name"); then
@@ -62,7 +62,7 @@ stop_pid() {
   rm -f "$file"
 }
 
-# unmount_below FOLDER: lets go of what is mounted in it, the innermost first.
+# unmount_below FOLDER: unmounts everything in it, the innermost first.
 unmount_below() {
   local mount
   while read -r mount; do umount --lazy "$mount" || true; done \
@@ -70,6 +70,6 @@ unmount_below() {
 }
 
 process_gone() {
-  # A zombie has ended too; only its parent has not looked yet.
+  # A zombie has ended too; its parent has only not collected it yet.
   [[ ! -e /proc/$1 ]] || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A Docker Engine with gVisor registered, on the well-known socket. One that is there already is used as it is.
+# A Docker Engine with gVisor registered, on the well-known socket. A running engine is used as it is.
 set -euo pipefail
 
 DOCKERD_PID=$CORDON_CI_RUN/dockerd.pid
@@ -21,7 +21,7 @@ start_engine() {
   local config=$CORDON_CI_RUN/daemon.json
   # A pid file of a dead engine would keep the next one from starting.
   live_pid "$DOCKERD_PID" dockerd >/dev/null || rm -f "$DOCKERD_PID"
-  # The storage driver is left to the engine: it takes overlay2 where that works, and falls back.
+  # The engine chooses the storage driver: overlay2 if that works.
   # No live-restore: containers must end with the engine that runs them.
   jq -n --arg socket "unix://$DOCKER_SOCKET" --arg data "$CORDON_CI_RUN/docker" --arg pid "$DOCKERD_PID" --arg runsc "$RUNSC" '{
     hosts: [$socket],
@@ -30,7 +30,7 @@ start_engine() {
     "live-restore": false,
     runtimes: {runsc: {path: $runsc, runtimeArgs: ["--platform=systrap", "--network=host", "--overlay2=none"]}}
   }' >"$config"
-  # In a session of its own: it outlives the shell that started it.
+  # In its own session, so that it outlives the shell that started it.
   setsid nohup dockerd --config-file "$config" </dev/null >"$DOCKERD_LOG" 2>&1 &
   if ! wait_for 60 engine_answers; then
     tail -n 60 "$DOCKERD_LOG" >&2
@@ -46,7 +46,7 @@ stop_engine() {
   stop_pid "$DOCKERD_PID" dockerd 60
   if [[ -n $containerd ]] && ! wait_for 10 process_gone "$containerd"; then
     kill -KILL "$containerd" 2>/dev/null || true
-    # The next engine would take it for alive as long as nobody has reaped it.
+    # The next engine would treat it as alive until its parent has collected it.
     rm -f "$spawned"
   fi
 }

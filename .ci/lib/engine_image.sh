@@ -7,7 +7,7 @@ ENGINE_TAR=$CORDON_CI_STATE/debian-12-engine.tar
 
 make_engine_tar() { make_layer "$ENGINE_TAR" link_iptables "${ENGINE_PACKAGES[@]}"; }
 
-# What update-alternatives would have chosen.
+# The links that update-alternatives would make.
 link_iptables() {
   local command
   for command in ip{,6}tables{,-save,-restore}; do
@@ -35,8 +35,8 @@ build_engine_image() (
   printf '%s: built\n' "$image"
 )
 
-# Makes a container fit for an engine and runs one; one that dies comes back, as under a service manager. The container needs nearly all capabilities, no seccomp, no
-# AppArmor and all devices: see test/support/engineContainer.ts.
+# Prepares a container for an engine and runs the engine. If the engine dies, it is started again, as by a service manager. The container needs
+# nearly all capabilities, no seccomp, no AppArmor and all devices: see test/support/engineContainer.ts.
 engine_script() {
   cat <<'END'
 #!/bin/sh
@@ -45,7 +45,7 @@ mount -o remount,bind,rw /proc/sys
 mount -o remount,bind,rw /sys
 mount -o remount,bind,rw /sys/fs/cgroup
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-  # A group with processes of its own may not hand controllers down.
+  # A group that has processes itself can't enable controllers for its subgroups.
   mkdir -p /sys/fs/cgroup/init
   while read -r pid; do echo "$pid"; done </sys/fs/cgroup/cgroup.procs |
     while read -r pid; do echo "$pid" >/sys/fs/cgroup/init/cgroup.procs || :; done
@@ -57,7 +57,7 @@ else
 fi
 trap 'kill "$engine"; wait "$engine"; exit' TERM INT
 while :; do
-  # What an engine that was killed left behind would keep the next one from starting.
+  # The remains of a killed engine would keep the next one from starting.
   rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
   dockerd -H unix:///var/run/docker.sock "$@" &
   engine=$!

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# A machine with cgroup v2: User-Mode Linux, which is a kernel that runs as an ordinary process and so needs no hypervisor.
-# It has one processor and no iptables. In it are Docker Engine, Podman with crun and a rootless Docker without systemd,
-# each with the images of the tests. Its one cable ends in a network namespace, out of which only sockets lead.
+# A machine with cgroup v2: User-Mode Linux, a kernel that runs as an ordinary process and needs no hypervisor.
+# It has one processor and no iptables. It runs Docker Engine, Podman with crun and a rootless Docker without systemd,
+# each with the images of the tests. Its network ends in a network namespace, which only sockets leave.
 set -euo pipefail
 
 GUEST=$CORDON_CI_RUN/guest
@@ -9,7 +9,7 @@ GUEST_PID=$GUEST/linux.pid
 GUEST_INIT=$(dirname "${BASH_SOURCE[0]}")/../guest/init
 GUEST_NAMESPACE=cordon-guest-$(cksum <<<"$CORDON_CI_RUN" | cut -d ' ' -f 1)
 GUEST_IMAGES=(cordon-test/debian:12 cordon-test/git:1 cordon-test/noshell:1)
-# As the guest's init serves them.
+# The ports on which the guest's init serves them.
 declare -A GUEST_PORTS=([docker]=2375 [podman]=2376 [rootless]=2377)
 
 ensure_guest() {
@@ -58,13 +58,13 @@ firewall_driver = "none"
 END
 }
 
-# The images are unpacked by the guest's own engines before there is a guest, in which it would take a minute.
+# The guest's engines unpack the images before the guest starts. Inside the guest it would take a minute.
 preload_guest() (
   root=$1
   query=$(printf '&names=%s' "${GUEST_IMAGES[@]}")
   api GET "/images/get?${query#&}" >"$root/vm/images.tar"
   trap 'rm -f "$root"/vm/{images.tar,preload.sock}' EXIT
-  # In mounts of its own, which end with it. The engine unpacks only where the root is a mount.
+  # In its own mount namespace, which ends with it. The engine unpacks only if the root is a mount.
   # shellcheck disable=SC2016 # expanded by the inner shell
   unshare --mount --net --pid --fork --kill-child sh -ec '
     mount --bind "$1" "$1"
@@ -79,7 +79,7 @@ preload_guest() (
     exec chroot . sh -ec "$script" sh "$@"
   ' sh "$root" '
     podman load --quiet --input /vm/images.tar
-    # As Docker reads names without a registry.
+    # Names without a registry, as Docker resolves them.
     for image; do
       podman tag "localhost/$image" "docker.io/$image"
       podman untag "localhost/$image" "localhost/$image"
@@ -113,14 +113,14 @@ start_guest() {
   ip netns exec "$GUEST_NAMESPACE" ip tuntap add tap0 mode tap
   ip -n "$GUEST_NAMESPACE" addr add 10.0.2.2/24 dev tap0
   ip -n "$GUEST_NAMESPACE" link set tap0 up
-  # The kernel's program needs the libraries of its own release: it runs in the tree that the disk was made of.
+  # The kernel's program needs the libraries of its own release, so it runs in the file tree of the disk.
   ln "$GUEST/disk" "$root/vm/disk"
   mount -t proc proc "$root/proc"
   mount --bind /dev "$root/dev"
   boot_guest "$root"
   grep GUEST: "$GUEST/console.log"
   for name in "${!GUEST_PORTS[@]}"; do
-    # Without a longer -t it cuts streams that one side has ended.
+    # Without a longer -t it cuts streams of which one side has ended.
     setsid nohup ip netns exec "$GUEST_NAMESPACE" socat -t86400 \
       "UNIX-LISTEN:$GUEST/$name.sock,fork,backlog=128" "TCP:10.0.2.15:${GUEST_PORTS[$name]}" \
       </dev/null >"$GUEST/$name.log" 2>&1 &
@@ -129,7 +129,7 @@ start_guest() {
   for name in "${!GUEST_PORTS[@]}"; do wait_for 10 test -S "$GUEST/$name.sock"; done
 }
 
-# Seldom the kernel hangs before it says a word. Then it has changed nothing on the disk, and is started anew.
+# Rarely the kernel hangs before its first output. Then it has changed nothing on the disk, and is started again.
 boot_guest() {
   local attempt
   for attempt in 1 2 3; do
@@ -151,7 +151,7 @@ boot_guest() {
 
 guest_has_booted() { grep -q 'as init process' "$GUEST/console.log"; }
 
-# Its processes have no other parent, and end with it only where it ends by itself.
+# Its processes have no other parent, and end with it only if it ends by itself.
 stop_guest_kernel() {
   stop_pid "$GUEST_PID" linux.uml 5
   ip netns pids "$GUEST_NAMESPACE" | xargs -r kill -KILL 2>/dev/null || true

@@ -22,7 +22,7 @@ unpack_runsc() (
   cd "$work"
   "${apt[@]}" download runsc
   dpkg -x ./runsc_*.deb "$work/package"
-  # Renamed into place, so that an interrupted copy is never taken for the cached one.
+  # Renamed into place, so that an interrupted copy is never used as the cached one.
   install -m 755 "$work/package/usr/bin/runsc" "$RUNSC.new"
   mv "$RUNSC.new" "$RUNSC"
 )

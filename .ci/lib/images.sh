@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The images the tests run in. Everything is made here, so that a machine which reaches no image registry can test.
+# The images of the tests. All are built here, so that a machine without access to an image registry can run the tests.
 set -euo pipefail
 
 DEBIAN_PACKAGES=procps,iproute2,python3-minimal
@@ -12,7 +12,7 @@ make_images() {
   make_busybox_images
 }
 
-# Debian with what an agent's shell commands expect: ps, ip, setsid, perl, python3.
+# Debian with the programs that an agent's shell commands expect: ps, ip, setsid, perl, python3.
 make_debian_tar() {
   if [[ -s $DEBIAN_TAR ]]; then
     echo 'cached'
@@ -35,7 +35,7 @@ debootstrap_tar() (
   mv "$DEBIAN_TAR.new" "$DEBIAN_TAR"
 )
 
-# import_image NAME TAG TAR [CHANGE...]: skipped if the engine has it from the same source already.
+# import_image NAME TAG TAR [CHANGE...]: skipped if the engine already has it from the same source.
 import_image() {
   local name=$1 tag=$2 tar=$3 source query change
   shift 3
@@ -51,7 +51,7 @@ import_image() {
   printf '%s:%s: imported\n' "$name" "$tag"
 }
 
-# An image whose default user is not root, at home in a folder of its own.
+# An image whose default user is not root and has a home folder.
 make_user_image() (
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
@@ -84,7 +84,7 @@ make_busybox_images() (
   steady_tar "$root" "$work/busybox.tar"
   import_image cordon-test/busybox 1 "$work/busybox.tar" 'CMD ["sh"]'
 
-  # The same with one file more, for the registry.
+  # The same with one more file, for the registry.
   echo 'served by a registry' >"$root/etc/origin"
   steady_tar "$root" "$REGISTRY_BUSYBOX_TAR"
 
@@ -95,12 +95,12 @@ make_busybox_images() (
   import_image cordon-test/noshell 1 "$work/noshell.tar" 'CMD ["/bin/sleep","2147483647"]'
 )
 
-# The same content gives the same bytes, so an unchanged image is known as such.
+# The same content gives the same bytes, so an unchanged image is recognized.
 steady_tar() {
   tar -C "$1" --sort=name --mtime=@0 --numeric-owner --owner=0 --group=0 -cf "$2" .
 }
 
-# The image most users have, where the network gives it; bounded, since many networks do not.
+# The image that most users have, if the network can provide it. With a time limit, because many networks can't.
 pull_ubuntu() {
   if api GET /images/ubuntu:24.04/json >/dev/null 2>&1; then
     echo 'there already'

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the init is compiled against, for each architecture: musl, the kernel's headers and the compiler's own library.
-# Single packages of Debian 12, so that both architectures come the same way.
+# The files that the init is compiled with, for each architecture: musl, the kernel's headers and the compiler's own library.
+# They are single packages of Debian 12, the same for both architectures.
 set -euo pipefail
 
 INIT_ARCHITECTURES=(amd64 arm64)
@@ -28,6 +28,6 @@ unpack_init_sysroot() (
     # shellcheck disable=SC2016 # the placeholders are its own
     dpkg-deb --showformat '${Package} ${Version}\n' --show "$package"
   done >root/packages
-  # Renamed into place, so that an interrupted one is never taken for the cached one.
+  # Renamed into place, so that an interrupted copy is never used as the cached one.
   mv -T root "$INIT_SYSROOTS/$architecture"
 )

@@ -6,7 +6,7 @@ LANGUAGES_TAR=$CORDON_CI_STATE/debian-12-languages.tar
 
 make_languages_tar() { make_layer "$LANGUAGES_TAR" true npm openjdk-17-jre-headless python3-pip; }
 
-# What the packages' own scripts would do: a link to Java, and what it trusts, which is one authority here.
+# Replaces the packages' own scripts: a link to Java, and its trust store, which has one authority here.
 make_languages_image() (
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Debian packages as a layer over the test image, for images that hold one thing more.
+# Debian packages as a layer over the test image, for images with additional programs.
 set -euo pipefail
 
-# make_layer TAR FINISH PACKAGE...: the packages and what they need beyond the test image, which apt works out from the
+# make_layer TAR FINISH PACKAGE...: the packages and their dependencies that the test image lacks, which apt computes from the
 # image's own list of packages. FINISH is called with the layer's root.
 make_layer() {
   if [[ -s $1 ]]; then
@@ -21,7 +21,7 @@ unpack_layer() (
   tar -C "$work" -xf "$DEBIAN_TAR" ./var/lib/dpkg/status
   download_packages "$@"
   for package in "$work"/archives/*.deb; do dpkg -x "$package" "$work/root"; done
-  # These are links into /usr in the image, which a folder of that name would replace.
+  # In the image these are links into /usr. A folder of the same name would replace the link.
   for folder in bin sbin lib lib64; do
     [[ ! -d $work/root/$folder ]] || cp -a "$work/root/$folder" "$work/root/usr/"
     rm -rf "${work:?}/root/$folder"

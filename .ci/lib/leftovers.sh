@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Whatever carries this label was made by Cordon, and must be gone when its programs have ended.
+# Everything with this label was made by Cordon, and must be gone when its programs have ended.
 set -euo pipefail
 
 OWN_LABEL=dev.cordon.spec
 
-# What the engine's lists are filtered by.
+# The filter for the engine's lists.
 own_filter() { jq -rn --arg name "$OWN_LABEL" '{label: [$name]} | @json | @uri'; }
 
-# Lists what is left on the engine, one to a line; fails if there is anything.
+# Lists what is left on the engine, one per line; fails if there is anything.
 no_leftovers() {
   local filter found
   filter=$(own_filter)
@@ -24,7 +24,7 @@ no_leftovers() {
   echo 'nothing left on the engine'
 }
 
-# Takes away what processes left that had to be killed, and their networks.
+# Removes the containers and networks of processes that had to be killed.
 remove_leftovers() {
   local filter id
   filter=$(own_filter)

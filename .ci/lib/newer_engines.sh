@@ -15,7 +15,7 @@ NEWER_ENGINES_PACKAGES=(
   rootlesskit slirp4netns uidmap
   user-mode-linux
 )
-# What packages ask for and none of this uses.
+# Dependencies of the packages that nothing here uses.
 NEWER_ENGINES_UNUSED='^(debconf|dirmngr|docker-cli|gcc-16-base|gnupg|gnupg-l10n|gpg|gpg-agent|gpgconf|gpgsm|libsystemd-shared|pinentry-curses|systemd)$'
 
 make_newer_engines_tar() {
@@ -30,7 +30,7 @@ unpack_newer_engines() (
   work=$(mktemp -d "$CORDON_CI_STATE/sid.XXXXXX")
   trap 'rm -rf --one-file-system "$work" "$NEWER_ENGINES_TAR.new"' EXIT
   mkdir "$work/root" "$work/kernel"
-  # The unstable release of a mirror may be older than it says that it may be.
+  # The unstable release of a mirror may be older than its own validity date allows.
   release_apt "$work" sid -o Acquire::Check-Valid-Until=false
   "${apt[@]}" install -y -d --no-install-recommends "${NEWER_ENGINES_PACKAGES[@]}" </dev/null >"$work/log" 2>&1 || {
     tail -n 20 "$work/log" >&2
@@ -52,7 +52,7 @@ unpack_newer_engines() (
   mv "$NEWER_ENGINES_TAR.new" "$NEWER_ENGINES_TAR"
 )
 
-# What the packages' own scripts would have done.
+# Replaces the packages' own scripts.
 finish_newer_engines() {
   local root=$1 file command
   for file in passwd group; do cp "$root/usr/share/base-passwd/$file.master" "$root/etc/$file"; done

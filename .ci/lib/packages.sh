@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Debian packages, without starting the services that some of them bring.
+# Installs Debian packages without starting their services.
 set -euo pipefail
 
 SYSTEM_PACKAGES=(
@@ -10,7 +10,7 @@ SYSTEM_PACKAGES=(
 
 install_system_packages() {
   local package wanted=("${SYSTEM_PACKAGES[@]}") missing=()
-  # An engine from elsewhere (docker-ce) is as good, and conflicts with Debian's.
+  # An engine from another source (docker-ce) works too, and conflicts with Debian's.
   command -v dockerd >/dev/null || wanted+=(docker.io)
   for package in "${wanted[@]}"; do
     [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == 'install ok installed' ]] || missing+=("$package")
@@ -19,11 +19,11 @@ install_system_packages() {
     echo 'all installed'
     return
   fi
-  # The newest keyring goes along: it knows the release that gVisor comes from.
+  # Also installs the newest keyring, which has the keys of the release that gVisor comes from.
   without_services apt_install "${missing[@]}" debian-archive-keyring
 }
 
-# Tries the package lists that are there first; fetches new ones only if that does not work.
+# Tries the existing package lists first, and fetches new ones only if that fails.
 apt_install() {
   local attempt
   for attempt in 1 2 3; do
@@ -37,7 +37,7 @@ apt_install() {
   die "could not install: $*"
 }
 
-# Runs a command while maintainer scripts are told not to start any service (exit 101 is "forbidden by policy").
+# Runs a command during which maintainer scripts do not start services (exit code 101 means "forbidden by policy").
 without_services() (
   policy=/usr/sbin/policy-rc.d
   saved=$(mktemp -d)

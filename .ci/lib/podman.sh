@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Podman's service with the test image: another engine that speaks the Engine API. It is in a network namespace of
-# its own, and all that it keeps is in one folder, so that it is in nobody's way.
+# Podman's service with the test image: another engine that speaks the Engine API. It has its own network namespace, and
+# all its files are in one folder, so it does not interfere with other engines.
 set -euo pipefail
 
 PODMAN_ROOT=$CORDON_CI_RUN/podman
@@ -64,13 +64,13 @@ runroot = "$PODMAN_ROOT/run"
 END
 }
 
-# podman_here COMMAND...: on its files; podman_there: through the service, and so in its network namespace.
+# podman_here COMMAND...: runs on its files; podman_there: runs through the service, in the service's network namespace.
 podman_here() { "${PODMAN_ENVIRONMENT[@]}" podman "$@"; }
 podman_there() { podman --url "unix://$PODMAN_SOCKET" "$@"; }
 
 podman_answers() { curl -sf --max-time 5 -o /dev/null --unix-socket "$PODMAN_SOCKET" http://podman/_ping; }
 
-# What its service may give to each process, which is what it may have itself: Podman 4.3 asks for more.
+# The limits of the service's own processes. It can't give more to a container, but Podman 4.3 asks for more.
 podman_ulimits() {
   local limits
   limits=/proc/$(live_pid "$PODMAN_PID" podman)/limits
@@ -82,7 +82,7 @@ stop_podman() {
   [[ -d $PODMAN_ROOT ]] || return 0
   podman_there rm --all --force --time 0 >/dev/null 2>&1 || podman_here rm --all --force --time 0 >/dev/null 2>&1 || true
   stop_pid "$PODMAN_PID" podman 20
-  # One for each command of the last minutes waits to clean up after it, in files that are then gone.
+  # A process for each command of the last minutes waits to clean up, in files that are then gone.
   kill_conmons
   unmount_below "$PODMAN_ROOT"
   rm -rf --one-file-system "$PODMAN_ROOT"

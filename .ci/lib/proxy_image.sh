@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# An image with Squid in it, as builders have it: the proxy that enforces a sandbox's allow-list.
+# An image with Squid, the proxy that enforces a sandbox's allow-list.
 set -euo pipefail
 
 PROXY_TAR=$CORDON_CI_STATE/debian-12-squid.tar

@@ -6,7 +6,7 @@ REGISTRY_PID=$CORDON_CI_RUN/registry.pid
 REGISTRY_PORT=$CORDON_CI_RUN/registry.port
 
 ensure_registry() {
-  # The image published last tells that all are.
+  # The last published image shows that all are published.
   if live_pid "$REGISTRY_PID" docker-registry >/dev/null && registry_answers /v2/cordon/busybox/manifests/1; then
     echo 'running already'
   else
@@ -19,7 +19,7 @@ ensure_registry() {
 
 publish_images() {
   publish cordon-test/debian:12 cordon/debian 12
-  # A layer that no local image shares: a pull of this one really transfers something.
+  # A layer that no local image shares, so that a pull really transfers data.
   import_image cordon-test/registry-busybox 1 "$REGISTRY_BUSYBOX_TAR" 'CMD ["sh"]'
   publish cordon-test/registry-busybox:1 cordon/busybox 1
   api DELETE /images/cordon-test/registry-busybox:1 >/dev/null

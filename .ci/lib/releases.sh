@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Packages of any Debian release, through an apt configuration of its own: the system's sources, lists and packages
-# stay as they are.
+# Packages of any Debian release, with a separate apt configuration: the system's sources, lists and packages
+# do not change.
 set -euo pipefail
 
 # Set by the function below.
@@ -12,7 +12,7 @@ release_apt() {
   shift 2
   mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
   printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$(debian_mirror)" "$suite" >"$work/sources.list"
-  # apt downloads as its own user, who must reach the folder.
+  # apt downloads as its own user, which must be able to enter the folder.
   chmod -R a+rX "$work"
   apt=(apt-get -q
     -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Shows that the engine does what the tests are about to rely on: a limit that is accepted may still not be enforced.
+# Checks what the tests rely on: an engine may accept a limit and not enforce it.
 set -euo pipefail
 
 verify_engine() {
