@@ -181,7 +181,7 @@ for (const { name, missing, driver, client, address } of hosts) {
     }, async (box) => {
       const error = await failureOf(box.create({ image }))
       assert.deepInclude(error, { _tag: "ImagePullFailed", reason: "credentials" })
-      assert.match(error.message, /refuses the credentials .* check that they are correct/)
+      assert.match(error.message, /refuses the credentials; check that they are correct/)
     })
 
     test('is requested from the registry each time with pull: "always"', {
