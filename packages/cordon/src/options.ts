@@ -36,6 +36,8 @@ export interface SandboxPlace extends Abortable {
    * `createSandboxes`, which keeps the pool.
    *
    * @example
+   * import { docker, Sandbox } from "cordon"
+   *
    * const driver = docker({ host: "unix:///run/user/1000/docker.sock" })
    * await using box = await Sandbox.create({ driver })
    */

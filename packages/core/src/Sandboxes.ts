@@ -28,7 +28,10 @@ import { SessionId, sessionKey } from "./values/Session.ts"
  * What a program uses: sandboxes by session.
  *
  * @example
- * ```ts
+ * import { Sandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ * import { Console, Effect, Layer } from "effect"
+ *
  * const program = Effect.gen(function* () {
  *   const sandboxes = yield* Sandboxes
  *   const session = yield* sandboxes.openSession("user-1")
@@ -36,7 +39,8 @@ import { SessionId, sessionKey } from "./values/Session.ts"
  *   const { stdout } = yield* sandbox.exec("uname -s")
  *   yield* Console.log(stdout)
  * }).pipe(Effect.scoped)
- * ```
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.provide(Sandboxes.layer(), docker())))
  */
 export class Sandboxes extends Context.Service<
   Sandboxes,

@@ -4,7 +4,12 @@
  * refusalIn} turns a refusal into an error; the other exports read the answers of engines.
  *
  * @example
- * const layerEngine = Layer.succeed(DockerEngine, dockerEngine(engineClient(transport)))
+ * import { DockerEngine } from "@cordon/driver-docker"
+ * import { dockerEngine, type EngineTransport, engineClient } from "@cordon/driver-docker/engine"
+ * import { Layer } from "effect"
+ *
+ * const layerEngine = (transport: EngineTransport) =>
+ *   Layer.succeed(DockerEngine, dockerEngine(engineClient(transport)))
  *
  * @module
  */

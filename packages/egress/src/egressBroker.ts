@@ -25,17 +25,21 @@ const check = Effect.fnUntraced(function* ({ askTimeout = 30_000, seed }: Egress
  * sandboxes reach nothing.
  *
  * @example
+ * import { createSandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ * import { egressBroker } from "@cordon/egress"
+ *
  * await using sandboxes = createSandboxes({ driver: docker(), egressBroker: egressBroker() })
+ * const authorization = `Bearer ${process.env["EXAMPLE_KEY"]}`
  * await using sandbox = await sandboxes.create({
  *   egress: {
  *     allow: {
  *       "pypi.org": {},
  *       "*.pythonhosted.org": {},
- *       "api.example.com": { paths: ["/v1/**"], headers: { authorization: `Bearer ${key}` } },
+ *       "api.example.com": { paths: ["/v1/**"], headers: { authorization } },
  *     },
  *   },
  * })
- * await sandbox.run("curl -sS https://api.example.com/v1/models")
  */
 export const egressBroker = (
   options: EgressBrokerOptions = {},

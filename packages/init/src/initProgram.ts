@@ -36,7 +36,9 @@ const names: ReadonlyMap<string, Architecture> = new Map([
  * any name that an engine has for it: `amd64`, `x86_64`, `arm64` or `aarch64`.
  *
  * @example
- * const program = yield* initProgram(info.Architecture)
+ * import { initProgram } from "@cordon/init"
+ *
+ * const program = yield* initProgram("amd64")
  */
 export const initProgram = Effect.fn("initProgram")(function* (architecture: string) {
   const known = names.get(architecture)

@@ -46,11 +46,24 @@ export interface McpServer extends AsyncDisposable {
   /**
    * Serves one client over standard input and output; resolves when it has gone, or on `close`. All
    * logs go to standard error.
+   *
+   * @example
+   * await server.stdio({ sessionId: "my-editor", keep: true })
    */
   readonly stdio: (options?: StdioOptions) => Promise<void>
-  /** Serves any number of clients over streamable HTTP, until `close`. */
+  /**
+   * Serves any number of clients over streamable HTTP, until `close`.
+   *
+   * @example
+   * const { url } = await server.http({ port: 3000, token: "a-long-random-secret" })
+   */
   readonly http: (options?: HttpOptions) => Promise<HttpEndpoint>
-  /** Ends all sessions (commands are killed, sandboxes removed) and lets go. */
+  /**
+   * Ends all sessions (commands are killed, sandboxes removed) and lets go.
+   *
+   * @example
+   * process.once("SIGTERM", () => void server.close())
+   */
   readonly close: () => Promise<void>
 }
 
@@ -58,6 +71,9 @@ export interface McpServer extends AsyncDisposable {
  * Cordon's tools as an MCP server.
  *
  * @example
+ * import { docker } from "@cordon/driver-docker"
+ * import { createMcpServer } from "@cordon/mcp"
+ *
  * await using server = createMcpServer({ driver: docker() })
  * const { url } = await server.http({ port: 3000 })
  */

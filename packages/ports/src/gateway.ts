@@ -50,7 +50,13 @@ export interface SharedPort extends AsyncDisposable {
   /** The token of the share: everybody who has it may use the port. */
   readonly token: string
   readonly expiresAt: Date
-  /** Ends the share and closes its connections. */
+  /**
+   * Ends the share and closes its connections.
+   *
+   * @example
+   * const shared = await gateway.share(sandbox, 3000)
+   * await shared.revoke()
+   */
   readonly revoke: () => Promise<void>
 }
 
@@ -62,9 +68,18 @@ export interface Gateway extends AsyncDisposable {
    * Gives a port of a sandbox an address, even if nothing listens on the port yet. Each address is
    * its own origin. Rejects with `InvalidInput` for an invalid port or duration, and after the
    * gateway was closed.
+   *
+   * @example
+   * await using shared = await gateway.share(sandbox, 3000, { expires: "10 minutes" })
+   * console.log(shared.url)
    */
   readonly share: (sandbox: Sharing, port: number, options?: ShareOptions) => Promise<SharedPort>
-  /** Ends all shares, closes their connections and stops listening. */
+  /**
+   * Ends all shares, closes their connections and stops listening.
+   *
+   * @example
+   * process.once("SIGTERM", () => void gateway.close())
+   */
   readonly close: () => Promise<void>
 }
 
@@ -151,6 +166,8 @@ export const openGatewayBy = async (clock: Clock, options: GatewayOptions): Prom
  * WebSocket are passed on; each request is a use of its sandbox. Rejects with `InvalidInput` where it can't listen.
  *
  * @example
+ * import { openGateway } from "@cordon/ports"
+ *
  * await using gateway = await openGateway()
  * const { url } = await gateway.share(sandbox, 3000, { expires: "1 hour" })
  */

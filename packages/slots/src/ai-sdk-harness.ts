@@ -56,8 +56,13 @@ export interface HarnessProviderOptions extends HarnessSandboxOptions {
  * current policy, and rejects every other.
  *
  * @example
- * const sandboxSession = harnessSandbox(await sandboxes.create(), { ports: [4000] })
- * const session = await agent.createSession({ sandboxSession })
+ * import type { HarnessAgent } from "@ai-sdk/harness/agent"
+ * import { harnessSandbox } from "@cordon/slots/ai-sdk-harness"
+ *
+ * const openSession = async (agent: HarnessAgent) => {
+ *   const sandboxSession = harnessSandbox(await sandboxes.create(), { ports: [4000] })
+ *   return agent.createSession({ sandboxSession })
+ * }
  */
 export const harnessSandbox = (
   sandbox: PromiseSandbox,
@@ -98,10 +103,12 @@ export const harnessSandbox = (
  * own, and `resumeFrom` finds it again, in another process too.
  *
  * @example
- * const agent = new HarnessAgent({
- *   harness: claudeCode,
- *   sandbox: harnessSandboxProvider({ sandboxes, create: { image: "node:24" }, ports: [4000] }),
- * })
+ * import { HarnessAgent, type HarnessAgentAdapter } from "@ai-sdk/harness/agent"
+ * import { harnessSandboxProvider } from "@cordon/slots/ai-sdk-harness"
+ *
+ * const sandbox = harnessSandboxProvider({ sandboxes, create: { image: "node:24" }, ports: [4000] })
+ * // A harness is, for example, `claudeCode` of "@ai-sdk/harness-claude-code".
+ * const agentOf = (harness: HarnessAgentAdapter) => new HarnessAgent({ harness, sandbox })
  */
 export const harnessSandboxProvider = (
   options: HarnessProviderOptions,

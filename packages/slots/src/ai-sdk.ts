@@ -14,7 +14,20 @@ import { startCommand } from "./shared/command.ts"
  * errors of {@link PromiseSandbox}.
  *
  * @example
- * await generateText({ model, tools: { shell }, experimental_sandbox: aiSdkSandbox(sandbox), prompt })
+ * import { aiSdkSandbox } from "@cordon/slots/ai-sdk"
+ * import { generateText, tool } from "ai"
+ * import { z } from "zod"
+ *
+ * const shell = tool({
+ *   inputSchema: z.object({ command: z.string() }),
+ *   execute: ({ command }, { experimental_sandbox }) => experimental_sandbox?.run({ command }),
+ * })
+ * await generateText({
+ *   model: "anthropic/claude-sonnet-4.5",
+ *   tools: { shell },
+ *   experimental_sandbox: aiSdkSandbox(sandbox),
+ *   prompt: "Which version of Node is installed?",
+ * })
  */
 export const aiSdkSandbox = (sandbox: PromiseSandbox): Experimental_SandboxSession =>
   sessionOver(sandbox, ({ command, workingDirectory, env, abortSignal, stdin }) =>

@@ -24,7 +24,15 @@ export interface AnthropicSandboxOptions {
  * ends its shell; with any other loop the shell ends with the sandbox.
  *
  * @example
- * await client.beta.messages.toolRunner({ model, max_tokens: 16_000, messages, tools: anthropicSandbox(sandbox) })
+ * import Anthropic from "@anthropic-ai/sdk"
+ * import { anthropicSandbox } from "@cordon/slots/anthropic"
+ *
+ * const message = await new Anthropic().beta.messages.toolRunner({
+ *   model: "claude-sonnet-4-5",
+ *   max_tokens: 16_000,
+ *   tools: anthropicSandbox(sandbox),
+ *   messages: [{ role: "user", content: "Fix the syntax error in primes.py." }],
+ * })
  */
 export const anthropicSandbox = (
   sandbox: PromiseSandbox,

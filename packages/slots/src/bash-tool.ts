@@ -23,7 +23,13 @@ export interface BashToolSandbox {
  * A sandbox for `bash-tool`: options of `createBashTool`.
  *
  * @example
- * const { tools } = await createBashTool({ ...bashToolSandbox(sandbox), files })
+ * import { bashToolSandbox } from "@cordon/slots/bash-tool"
+ * import { createBashTool } from "bash-tool"
+ *
+ * const { tools } = await createBashTool({
+ *   ...bashToolSandbox(sandbox),
+ *   files: { "src/index.ts": "export const hello = 'world'" },
+ * })
  */
 export const bashToolSandbox = (
   sandbox: PromiseSandbox,

@@ -100,8 +100,12 @@ const tagsOf = (metadata: Readonly<Record<string, unknown>>) =>
  * configuration and snapshots.
  *
  * @example
+ * import { computesdkProvider } from "@cordon/slots/computesdk"
+ * import { compute } from "computesdk"
+ *
  * compute.setConfig({ provider: computesdkProvider({ sandboxes }) })
  * const sandbox = await compute.sandbox.create()
+ * const { stdout } = await sandbox.runCommand("uname -s")
  */
 export const computesdkProvider = (options: ComputesdkOptions): ComputesdkProvider => {
   const { sandboxes, create = {}, snapshots = false } = options

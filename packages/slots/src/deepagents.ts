@@ -47,7 +47,13 @@ const codeOf = (error: unknown): FileOperationError => {
  * image.
  *
  * @example
- * const agent = createDeepAgent({ model, backend: new DeepagentsSandbox(sandbox) })
+ * import { DeepagentsSandbox } from "@cordon/slots/deepagents"
+ * import { createDeepAgent } from "deepagents"
+ *
+ * const agent = createDeepAgent({
+ *   model: "anthropic:claude-sonnet-4-5",
+ *   backend: new DeepagentsSandbox(sandbox),
+ * })
  */
 export class DeepagentsSandbox extends BaseSandbox {
   readonly id: string

@@ -48,6 +48,9 @@ export interface CordonMastraOptions
  * A sandbox for a workspace of Mastra: its `sandbox`. It is made, or found by its name, with the first use.
  *
  * @example
+ * import { CordonMastraSandbox } from "@cordon/slots/mastra"
+ * import { Workspace } from "@mastra/core/workspace"
+ *
  * const workspace = new Workspace({ sandbox: new CordonMastraSandbox({ sandboxes }) })
  */
 export class CordonMastraSandbox extends MastraSandbox<PromiseSandbox> {

@@ -36,7 +36,10 @@ export interface StrandsOptions {
  * file editor, as its Docker sandbox does.
  *
  * @example
- * const agent = new Agent({ model, sandbox: new StrandsSandbox(sandbox) })
+ * import { StrandsSandbox } from "@cordon/slots/strands"
+ * import { Agent } from "@strands-agents/sdk"
+ *
+ * const agent = new Agent({ sandbox: new StrandsSandbox(sandbox) })
  */
 export class StrandsSandbox extends Sandbox {
   readonly #sandbox: PromiseSandbox

@@ -47,6 +47,9 @@ const nameOf = (id: string) => (/^tanstack-[0-9a-f]{28}$/.test(id) ? id : nameFo
  * snapshots.
  *
  * @example
+ * import { tanstackSandbox } from "@cordon/slots/tanstack"
+ * import { defineSandbox } from "@tanstack/ai-sandbox"
+ *
  * const sandbox = defineSandbox({ id: "repo-agent", provider: tanstackSandbox({ sandboxes }) })
  */
 export const tanstackSandbox = (options: TanstackOptions): SandboxProvider => {

@@ -31,6 +31,8 @@ export interface EgressRule {
  * the sandbox's requests, checks each of them, and adds keys that the sandbox never holds.
  *
  * @example
+ * import type { EgressRules } from "@cordon/core"
+ *
  * const egress: EgressRules = {
  *   allow: {
  *     "pypi.org": {},

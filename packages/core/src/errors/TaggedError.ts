@@ -31,6 +31,9 @@ const withFace = <Class>(error: Class): Class => {
  * the stack and the fields, and JSON has the message beside the fields, without what a command wrote.
  *
  * @example
+ * import { TaggedError } from "@cordon/core"
+ * import { Schema } from "effect"
+ *
  * class OutOfPaper extends TaggedError<OutOfPaper>()("OutOfPaper", { tray: Schema.Number }) {
  *   override get message() {
  *     return `Tray ${this.tray} is empty. Fill it.`

@@ -74,7 +74,7 @@ export type EngineReason = typeof EngineReason.Type
  * The engine answered with an error that has no class of its own. `Effect.catchReason` tells its reasons apart.
  *
  * @example
- * sandboxes.remove(name).pipe(
+ * yield* session.create({ name: "web" }).pipe(
  *   Effect.catchReason("EngineError", "NoSpace", () => Effect.logError("The host's disk is full")),
  * )
  */

@@ -17,9 +17,19 @@ import type { PromiseSandbox } from "./PromiseSandbox.ts"
 
 /** The snapshots of one session. */
 export interface PromiseSnapshots {
-  /** Oldest first. */
+  /**
+   * Oldest first.
+   *
+   * @example
+   * for (const { name, createdAt } of await sandboxes.snapshots.list()) console.log(name, createdAt)
+   */
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<SnapshotInfo>>
-  /** Rejects with `SnapshotInUse` while there are sandboxes that were made from it. */
+  /**
+   * Rejects with `SnapshotInUse` while there are sandboxes that were made from it.
+   *
+   * @example
+   * await sandboxes.snapshots.remove("installed")
+   */
   readonly remove: (name: string, options?: Abortable) => Promise<void>
 }
 
@@ -27,7 +37,16 @@ export interface PromiseSnapshots {
 export interface PromiseSandboxes extends AsyncDisposable {
   /** Whose sandboxes these are. */
   readonly sessionId: string
-  /** Makes a sandbox and starts it. Nothing is left of one that fails or is aborted. */
+  /**
+   * Makes a sandbox and starts it. Nothing is left of one that fails or is aborted.
+   *
+   * @example
+   * await using sandbox = await sandboxes.create({
+   *   image: "python:3.13",
+   *   limits: { memory: "1GiB", cpus: 2 },
+   *   network: "none",
+   * })
+   */
   readonly create: (
     options?: CreateOptions &
       CreateSecrets &
@@ -36,9 +55,19 @@ export interface PromiseSandboxes extends AsyncDisposable {
         readonly onProgress?: ((progress: PullProgress) => void) | undefined
       },
   ) => Promise<PromiseSandbox>
-  /** Finds a sandbox by its name or ID. */
+  /**
+   * Finds a sandbox by its name or ID.
+   *
+   * @example
+   * const sandbox = await sandboxes.get("web")
+   */
   readonly get: (reference: string, options?: GetOptions & Abortable) => Promise<PromiseSandbox>
-  /** Oldest first. */
+  /**
+   * Oldest first.
+   *
+   * @example
+   * for (const { name, status } of await sandboxes.list()) console.log(name, status)
+   */
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<SandboxInfo>>
   /**
    * Those that have some tags or are in some state, oldest first, a page at a time.
@@ -50,18 +79,32 @@ export interface PromiseSandboxes extends AsyncDisposable {
   readonly find: (filter?: SandboxFilter, options?: Abortable) => Promise<SandboxPage>
   /** Lists and removes the session's snapshots. */
   readonly snapshots: PromiseSnapshots
-  /** What the driver and its host can do, with what they lack. */
+  /**
+   * What the driver and its host can do, with what they lack.
+   *
+   * @example
+   * const { runtimes, features } = await sandboxes.capabilities()
+   * const hasGvisor = runtimes.some(({ runtime }) => runtime === "gvisor")
+   */
   readonly capabilities: (options?: Abortable) => Promise<DriverCapabilities>
   /**
    * Opens another session on the same driver, engine connection and reaper; any number of them cost
    * next to nothing. Each that is opened owns what is created through it, also where the same ID is
    * opened twice.
+   *
+   * @example
+   * await using session = sandboxes.session("user-42")
+   * const sandbox = await session.create()
    */
   readonly session: (sessionId: string, options?: PromiseSessionOptions) => PromiseSandboxes
   /**
    * Ends what is under way, and removes the sandboxes that were created here, unless `removeOnClose`
    * is false. What `session` returned closes itself alone; what `createSandboxes` returned closes all
    * sessions, and lets go of the driver.
+   *
+   * @example
+   * const session = sandboxes.session("user-42", { removeOnClose: false })
+   * await session.close()
    */
   readonly close: () => Promise<void>
 }

@@ -125,6 +125,9 @@ export const optionsOf = (
  * The names of options, all of those that the type has: what they hold is looked at where it is used.
  *
  * @example
+ * import { optionNames } from "@cordon/core"
+ * import type { MemoryOptions } from "@cordon/driver-memory"
+ *
  * const shape = optionNames<MemoryOptions>({ images: true, maxFileBytes: true })
  */
 export const optionNames = <Options extends object>(

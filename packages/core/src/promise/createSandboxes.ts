@@ -20,6 +20,9 @@ import { storageOf } from "./storage.ts"
  * that does not exist, or a setting that can't be, throws here. The first call looks for the engine.
  *
  * @example
+ * import { createSandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ *
  * await using sandboxes = createSandboxes({ driver: docker() })
  * await using sandbox = await sandboxes.create()
  * const { stdout } = await sandbox.run("echo hello")

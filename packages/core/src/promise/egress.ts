@@ -21,7 +21,12 @@ export interface PromiseEgress {
    * await sandbox.egress.update({ allow: { "api.example.com": { methods: ["GET"] } } })
    */
   readonly update: (rules: EgressRules, options?: Abortable) => Promise<void>
-  /** Where it tried to go, oldest first: with rules the last 1,000 attempts of this program's time. */
+  /**
+   * Where it tried to go, oldest first: with rules the last 1,000 attempts of this program's time.
+   *
+   * @example
+   * for (const { host, outcome } of await sandbox.egress.attempts()) console.log(host, outcome)
+   */
   readonly attempts: (options?: Abortable) => Promise<ReadonlyArray<EgressAttempt>>
   /**
    * Where it tries to go from now on, under rules, until the loop is left. A consumer that is 1,000 attempts behind misses

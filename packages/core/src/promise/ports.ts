@@ -12,25 +12,52 @@ import type { PromiseRuntime } from "./runtime.ts"
 
 /** A port of a sandbox that this machine can connect to. `await using` closes it. */
 export interface PromiseExposedPort extends ExposedPort, AsyncDisposable {
-  /** Ends its connections and listens no longer. */
+  /**
+   * Ends its connections and listens no longer.
+   *
+   * @example
+   * const port = await sandbox.ports.expose(3000)
+   * await port.close()
+   */
   readonly close: () => Promise<void>
 }
 
 /** A port inside that leads to a program outside. `await using` closes it at the end of the block. */
 export interface PromiseReversedPort extends AsyncDisposable {
-  /** Listens no longer, and ends the connections. */
+  /**
+   * Listens no longer, and ends the connections.
+   *
+   * @example
+   * const database = await sandbox.ports.reverse(5432, { localPort: 5432 })
+   * await database.close()
+   */
   readonly close: () => Promise<void>
 }
 
 /** The TCP ports of a sandbox, whatever its network: also with none. */
 export interface PromisePorts {
-  /** Those that something listens on, in order. */
+  /**
+   * Those that something listens on, in order.
+   *
+   * @example
+   * const ports = await sandbox.ports.list() // [3000, 5432]
+   */
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<number>>
-  /** Waits until something listens on the port. */
+  /**
+   * Waits until something listens on the port.
+   *
+   * @example
+   * await sandbox.processes.start("npm run dev")
+   * await sandbox.ports.wait(3000, { timeout: "1 minute" })
+   */
   readonly wait: (port: number, options?: WaitOptions & Abortable) => Promise<void>
   /**
    * Listens on 127.0.0.1 and passes each connection's bytes on to the loopback interface of the
    * sandbox: HTTP, WebSocket, whatever is spoken there. Every program of this machine can connect.
+   *
+   * @example
+   * await using port = await sandbox.ports.expose(3000)
+   * const response = await fetch(port.url)
    */
   readonly expose: (
     port: number,
@@ -65,7 +92,9 @@ export interface PromisePorts {
    * `http.Server` takes it by `server.emit("connection", stream)`. Up to 64 are open at a time.
    *
    * @example
-   * const server = http.createServer((_, response) => response.end("hello"))
+   * import { createServer } from "node:http"
+   *
+   * const server = createServer((_, response) => response.end("hello"))
    * await using port = await sandbox.ports.serve(8080, (stream) => void server.emit("connection", stream))
    */
   readonly serve: (

@@ -18,32 +18,84 @@ import type { PromiseRuntime } from "./runtime.ts"
 export interface PromiseProcess {
   /** Its name within the sandbox. */
   readonly name: string
-  /** The process as the sandbox knows it now. */
+  /**
+   * The process as the sandbox knows it now.
+   *
+   * @example
+   * const server = await sandbox.processes.get("server")
+   * const { status, exitCode } = await server.inspect()
+   */
   readonly inspect: (options?: Abortable) => Promise<ProcessInfo>
-  /** The ends of what it wrote so far. Of both outputs together the last 1 MiB is kept. */
+  /**
+   * The ends of what it wrote so far. Of both outputs together the last 1 MiB is kept.
+   *
+   * @example
+   * const server = await sandbox.processes.get("server")
+   * const { stderr } = await server.logs({ tail: 10_000 })
+   */
   readonly logs: (options?: LogOptions & Abortable) => Promise<ProcessLogs>
   /**
    * What it writes as it comes, then its exit. Output that is no longer kept when it is read is counted
    * by `Lost`. Leaving the loop leaves the process alone.
+   *
+   * @example
+   * const server = await sandbox.processes.get("server")
+   * for await (const event of server.follow({ from: "now" })) {
+   *   if (event._tag === "Stdout") process.stdout.write(event.bytes)
+   * }
    */
   readonly follow: (options?: FollowOptions & Abortable) => AsyncIterable<ProcessEvent>
-  /** Waits for its end. @returns its exit code */
+  /**
+   * Waits for its end.
+   *
+   * @returns its exit code
+   * @example
+   * const build = await sandbox.processes.start("npm run build")
+   * const exitCode = await build.wait({ signal: AbortSignal.timeout(60_000) })
+   */
   readonly wait: (options?: Abortable) => Promise<number>
   /**
    * Writes to its standard input; resolves once the process, or the pipe to it, has taken all. Text is
    * written as UTF-8. Rejects with `ProcessInputClosed` where it takes none.
+   *
+   * @example
+   * const python = await sandbox.processes.start(["python3", "-i"], { stdin: true })
+   * await python.write("print(6 * 7)\n")
    */
   readonly write: (data: string | Uint8Array, options?: Abortable) => Promise<void>
-  /** Closes its standard input; no effect where it is closed. */
+  /**
+   * Closes its standard input; no effect where it is closed.
+   *
+   * @example
+   * const sort = await sandbox.processes.start("sort", { stdin: true })
+   * await sort.write("b\na\n")
+   * await sort.closeStdin()
+   */
   readonly closeStdin: (options?: Abortable) => Promise<void>
-  /** Sends a signal to it and to those of its children that stayed in its process group. */
+  /**
+   * Sends a signal to it and to those of its children that stayed in its process group.
+   *
+   * @example
+   * const nginx = await sandbox.processes.get("nginx")
+   * await nginx.signal("SIGHUP")
+   */
   readonly signal: (signal: Signal, options?: Abortable) => Promise<void>
   /**
    * Ends it and all that it started, and resolves once nothing of it is left: SIGTERM to its process
    * group, and SIGKILL for what is left after the grace. Its logs and its exit code stay.
+   *
+   * @example
+   * const server = await sandbox.processes.get("server")
+   * await server.kill({ grace: "10 seconds" })
    */
   readonly kill: (options?: KillOptions & Abortable) => Promise<void>
-  /** Kills it and removes its logs. */
+  /**
+   * Kills it and removes its logs.
+   *
+   * @example
+   * const server = await sandbox.processes.get("server")
+   * await server.remove()
+   */
   readonly remove: (options?: Abortable) => Promise<void>
 }
 
@@ -57,14 +109,28 @@ export interface PromiseProcesses {
    * Starts a command that goes on when this program ends. The name of one that has ended is free again:
    * its logs make room for the new one, and what it left running is killed. A sandbox keeps 128; where
    * more are started, the oldest that has ended is forgotten.
+   *
+   * @example
+   * const server = await sandbox.processes.start("npm run dev", { name: "server", env: { PORT: "3000" } })
+   * await sandbox.ports.wait(3000)
    */
   readonly start: (
     command: ExecRequest["command"],
     options?: StartOptions & Abortable,
   ) => Promise<PromiseProcess>
-  /** Finds a process by its name, whether it runs or has ended. Rejects with `ProcessNotFound`. */
+  /**
+   * Finds a process by its name, whether it runs or has ended. Rejects with `ProcessNotFound`.
+   *
+   * @example
+   * const server = await sandbox.processes.get("server")
+   */
   readonly get: (name: string, options?: Abortable) => Promise<PromiseProcess>
-  /** Oldest first, the ended ones too. */
+  /**
+   * Oldest first, the ended ones too.
+   *
+   * @example
+   * for (const { name, status } of await sandbox.processes.list()) console.log(name, status)
+   */
   readonly list: (options?: Abortable) => Promise<ReadonlyArray<ProcessInfo>>
 }
 

@@ -23,7 +23,13 @@ export interface PromiseShell extends AsyncDisposable {
    * const { stdout } = await shell.exec('echo "$PWD $CI"') // /workspace/packages/core 1
    */
   readonly exec: (script: string, options?: PromiseShellExecOptions) => Promise<ShellResult>
-  /** Kills the command that runs, and removes the files with the shell's state. */
+  /**
+   * Kills the command that runs, and removes the files with the shell's state.
+   *
+   * @example
+   * const shell = await sandbox.shell({ cwd: "app" })
+   * await shell.close()
+   */
   readonly close: () => Promise<void>
 }
 

@@ -11,13 +11,39 @@ import type { PromiseRuntime } from "./runtime.ts"
 export interface PromiseTerminal extends AsyncDisposable {
   /** What the terminal shows, control sequences and all; ends with the command. */
   readonly output: AsyncIterable<Uint8Array>
-  /** Types: `"ls\n"`, or `"\x03"` for control-C. */
+  /**
+   * Types: `"ls\n"`, or `"\x03"` for control-C.
+   *
+   * @example
+   * await using terminal = await sandbox.terminal()
+   * await terminal.write("top\n")
+   * await terminal.write("\x03")
+   */
   readonly write: (data: string | Uint8Array) => Promise<void>
-  /** Tells the command (by SIGWINCH) of another size. */
+  /**
+   * Tells the command (by SIGWINCH) of another size.
+   *
+   * @example
+   * await using terminal = await sandbox.terminal()
+   * await terminal.resize({ columns: 120, rows: 40 })
+   */
   readonly resize: (size: TerminalSize) => Promise<void>
-  /** Waits for the command's end. @returns its exit code */
+  /**
+   * Waits for the command's end.
+   *
+   * @returns its exit code
+   * @example
+   * await using terminal = await sandbox.terminal({ command: ["npm", "init"] })
+   * const exitCode = await terminal.wait()
+   */
   readonly wait: (options?: Abortable) => Promise<number>
-  /** Kills the command and all that it started. */
+  /**
+   * Kills the command and all that it started.
+   *
+   * @example
+   * const terminal = await sandbox.terminal()
+   * await terminal.close()
+   */
   readonly close: () => Promise<void>
 }
 

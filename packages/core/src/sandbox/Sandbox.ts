@@ -42,7 +42,12 @@ export interface Sandbox {
   readonly name: SandboxName
   /** The sandbox as it was when this handle was made; `inspect` asks again. */
   readonly info: SandboxInfo
-  /** Asks the host for the sandbox's state. It is no use of the sandbox. */
+  /**
+   * Asks the host for the sandbox's state. It is no use of the sandbox.
+   *
+   * @example
+   * const { status, limits } = yield* sandbox.inspect
+   */
   readonly inspect: Effect.Effect<SandboxInfo, SandboxNotFound | HostError | Closed>
   /**
    * Runs a command to its end, and succeeds whatever its exit code. A string is a script for bash, or for
@@ -77,6 +82,13 @@ export interface Sandbox {
   /**
    * Streams a command's output as it comes, uncut, and then its exit. Ending the stream early kills the
    * command.
+   *
+   * @example
+   * yield* sandbox.execStream("npm run build").pipe(
+   *   Stream.runForEach((event) =>
+   *     event._tag === "Exit" ? Console.log(event.exitCode) : Effect.sync(() => process.stdout.write(event.bytes)),
+   *   ),
+   * )
    */
   readonly execStream: (
     command: ExecRequest["command"],
@@ -108,6 +120,11 @@ export interface Sandbox {
   /**
    * Opens a terminal that runs a shell or another command, until the scope closes. It is a use of the
    * sandbox for as long as its output is read. Fails with `Unsupported` where the driver has no terminals.
+   *
+   * @example
+   * const terminal = yield* sandbox.terminal({ size: { columns: 120, rows: 40 } })
+   * yield* terminal.write("vim notes.txt\n")
+   * yield* Stream.runForEach(terminal.output, (bytes) => Effect.sync(() => process.stdout.write(bytes)))
    */
   readonly terminal: (
     options?: TerminalOptions,
@@ -142,7 +159,13 @@ export interface Sandbox {
     Sandbox,
     CreateError | InvalidInput | LeaseError | SnapshotNameTaken | SnapshotNotFound | SetError
   >
-  /** Freezes all processes with their memory. The lease runs on. */
+  /**
+   * Freezes all processes with their memory. The lease runs on.
+   *
+   * @example
+   * yield* sandbox.pause
+   * yield* sandbox.resume
+   */
   readonly pause: Effect.Effect<void, LeaseError | Unsupported>
   /** Lets a paused sandbox go on. */
   readonly resume: Effect.Effect<void, LeaseError | Unsupported>
@@ -151,11 +174,20 @@ export interface Sandbox {
   /**
    * Reads what the sandbox uses now: CPU time, memory, processes, disks and network. The sandbox has to
    * run. Reading is no use of it.
+   *
+   * @example
+   * const { memory = 0, pids = 0 } = yield* sandbox.stats
+   * yield* Console.log(`${Math.round(memory / 2 ** 20)} MiB, ${pids} processes`)
    */
   readonly stats: Effect.Effect<SandboxStats, StatsError>
   /**
    * Reads `stats` again and again, each second by default. The stream ends when the sandbox is stopped,
    * paused or removed.
+   *
+   * @example
+   * yield* sandbox
+   *   .watchStats({ every: "5 seconds" })
+   *   .pipe(Stream.runForEach(({ memory }) => Console.log(memory)))
    */
   readonly watchStats: (
     options?: WatchStatsOptions,
@@ -165,12 +197,27 @@ export interface Sandbox {
    * `removeTimeout` begin after that. Of several calls the latest end holds. All programs with one lease
    * store keep to it; a store in memory keeps it for its own program. A stopped sandbox is not started.
    * Fails with `InvalidInput` beyond `Settings.extensionLimit`, 1 hour by default.
+   *
+   * @example
+   * yield* sandbox.extend("30 minutes")
    */
   readonly extend: (duration: Duration.Input) => Effect.Effect<void, LeaseError | InvalidInput>
   /** Starts a sandbox that `stop` stopped. No effect on a running one. */
   readonly start: Effect.Effect<void, LeaseError>
-  /** Stops the sandbox and keeps its files; only `start` starts it again. */
+  /**
+   * Stops the sandbox and keeps its files; only `start` starts it again.
+   *
+   * @example
+   * yield* sandbox.stop
+   * yield* sandbox.start
+   */
   readonly stop: Effect.Effect<void, LeaseError>
-  /** Removes the sandbox with its files and its network. */
+  /**
+   * Removes the sandbox with its files and its network.
+   *
+   * @example
+   * const sandbox = yield* session.get("web")
+   * yield* sandbox.remove
+   */
   readonly remove: Effect.Effect<void, LeaseError>
 }

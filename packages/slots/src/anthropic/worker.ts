@@ -48,8 +48,16 @@ const sandboxNamed = async (
  * Memory stores are folders of the worker's machine: give the worker `memorySyncIntervalMs: null`.
  *
  * @example
- * const tools = anthropicWorkerTools({ sandboxes })
- * await client.beta.environments.work.worker({ environmentId, environmentKey, tools }).run()
+ * import Anthropic from "@anthropic-ai/sdk"
+ * import { anthropicWorkerTools } from "@cordon/slots/anthropic"
+ *
+ * const worker = new Anthropic().beta.environments.work.worker({
+ *   environmentId: "env_123",
+ *   environmentKey: "key_123",
+ *   tools: anthropicWorkerTools({ sandboxes }),
+ *   memorySyncIntervalMs: null,
+ * })
+ * await worker.run()
  */
 export const anthropicWorkerTools =
   (options: AnthropicWorkerOptions) =>

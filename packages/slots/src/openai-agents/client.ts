@@ -56,8 +56,13 @@ export type OpenaiAgentsClient = Required<
  * goes on in it in another process too.
  *
  * @example
+ * import { openaiAgentsClient } from "@cordon/slots/openai-agents"
+ * import { run } from "@openai/agents"
+ * import { SandboxAgent } from "@openai/agents/sandbox"
+ *
+ * const agent = new SandboxAgent({ name: "Coder", model: "gpt-5" })
  * const client = openaiAgentsClient({ sandboxes, create: { image: "node:24" } })
- * await run(agent, prompt, { sandbox: { client } })
+ * await run(agent, "Write a program that sums numbers.", { sandbox: { client } })
  */
 export const openaiAgentsClient = (options: OpenaiAgentsClientOptions): OpenaiAgentsClient => {
   const { sandboxes, create = {}, ports = [] } = options

@@ -131,8 +131,13 @@ export const sessionOver = (
  * in its working directory. `close` ends the commands that its tools started; the sandbox stays.
  *
  * @example
- * const session = openaiAgentsSession(await sandboxes.create())
- * await run(new SandboxAgent({ name: "Coder", model }), prompt, { sandbox: { session } })
+ * import { openaiAgentsSession } from "@cordon/slots/openai-agents"
+ * import { run } from "@openai/agents"
+ * import { SandboxAgent } from "@openai/agents/sandbox"
+ *
+ * const agent = new SandboxAgent({ name: "Coder", model: "gpt-5" })
+ * const session = openaiAgentsSession(sandbox)
+ * await run(agent, "Write a program that sums numbers.", { sandbox: { session } })
  */
 export const openaiAgentsSession = (
   sandbox: PromiseSandbox,

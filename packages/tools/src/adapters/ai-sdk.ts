@@ -46,7 +46,15 @@ const shape = optionNames<AiSdkOptions>({ progress: Schema.Boolean, strict: Sche
  * the program and its UI. Aborting the call's `abortSignal` kills the command that runs.
  *
  * @example
- * await generateText({ model, tools: aiSdkTools(toolset), stopWhen: isStepCount(20), prompt })
+ * import { aiSdkTools } from "@cordon/tools/ai-sdk"
+ * import { generateText, isStepCount } from "ai"
+ *
+ * const { text } = await generateText({
+ *   model: "anthropic/claude-sonnet-4.5",
+ *   tools: aiSdkTools(toolset),
+ *   stopWhen: isStepCount(20),
+ *   prompt: "Write a program that sums numbers, and test it.",
+ * })
  */
 export function aiSdkTools<Name extends AnyToolName>(
   toolset: Pick<PromiseToolset<Name | ToolName>, "byName">,
@@ -119,7 +127,15 @@ export type AiSdkApproval =
  * agent.
  *
  * @example
- * await generateText({ model, tools, toolApproval: aiSdkToolApproval(toolset, "destructive"), prompt })
+ * import { aiSdkToolApproval, aiSdkTools } from "@cordon/tools/ai-sdk"
+ * import { generateText } from "ai"
+ *
+ * const { content } = await generateText({
+ *   model: "anthropic/claude-sonnet-4.5",
+ *   tools: aiSdkTools(toolset),
+ *   toolApproval: aiSdkToolApproval(toolset, "destructive"),
+ *   prompt: "Remove the sandbox web.",
+ * })
  */
 export const aiSdkToolApproval = (
   { tools }: PromiseTools,

@@ -91,7 +91,10 @@ const contentOf = (result: ToolResult & { readonly ok: true }) =>
  * middleware.
  *
  * @example
- * humanInTheLoopMiddleware({ interruptOn: langchainInterruptOn(toolset, "destructive") })
+ * import { langchainInterruptOn } from "@cordon/tools/langchain"
+ *
+ * // Of the middleware: humanInTheLoopMiddleware({ interruptOn })
+ * const interruptOn = langchainInterruptOn(toolset, "destructive")
  */
 export const langchainInterruptOn = (
   { tools }: PromiseTools,

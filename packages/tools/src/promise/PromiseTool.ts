@@ -18,6 +18,13 @@ export interface PromiseTool<Name extends AnyToolName = AnyToolName> extends Too
   /**
    * Always resolves: a failure becomes a result. Only aborting `signal` rejects, with the signal's
    * reason, after everything that the call started (a command, a creation) has ended.
+   *
+   * @example
+   * const result = await toolset.byName.sandbox_create.execute(
+   *   { name: "web" },
+   *   { signal: AbortSignal.timeout(60_000) },
+   * )
+   * console.log(result.ok, result.text)
    */
   readonly execute: (
     input: unknown,
@@ -47,6 +54,13 @@ export interface PromiseToolset<Name extends AnyToolName = ToolName>
   /**
    * Removes the sandboxes that the tools made (unless `removeOnClose` is false), and lets go of what
    * was not given: calls that are under way end, later ones say that it is closed.
+   *
+   * @example
+   * import { docker } from "@cordon/driver-docker"
+   * import { createTools } from "@cordon/tools"
+   *
+   * const toolset = createTools({ driver: docker() })
+   * await toolset.close()
    */
   readonly close: () => Promise<void>
 }
@@ -59,7 +73,15 @@ export interface PromiseSandboxToolset<Name extends AnyToolName = SandboxToolNam
   readonly tools: ReadonlyArray<PromiseTool<Name>>
   readonly byName: Readonly<Record<Name, PromiseTool<Name>>>
   readonly sandbox: PromiseSandbox
-  /** Ends calls that are under way, and refuses later ones. The sandbox stays. */
+  /**
+   * Ends calls that are under way, and refuses later ones. The sandbox stays.
+   *
+   * @example
+   * import { createTools } from "@cordon/tools"
+   *
+   * const toolset = createTools({ sandbox })
+   * await toolset.close()
+   */
   readonly close: () => Promise<void>
 }
 

@@ -111,6 +111,10 @@ const refuseSharedStorage = (backing: SessionBacking | undefined) => {
  * five that act on it alone.
  *
  * @example
+ * import { createSandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ * import { createTools } from "@cordon/tools"
+ *
  * await using sandboxes = createSandboxes({ driver: docker() })
  * await using toolset = createTools({ sandboxes, sessionId: "user-42" })
  * const result = await toolset.byName.sandbox_create.execute({ name: "web-1" })
