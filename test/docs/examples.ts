@@ -14,6 +14,7 @@ const promiseNames: Names = {
 /** For examples with `yield*`. */
 const effectNames: Names = {
   Console: 'typeof import("effect").Console',
+  Sandboxes: 'typeof import("@cordon/core").Sandboxes',
   Effect: 'typeof import("effect").Effect',
   Stream: 'typeof import("effect").Stream',
   sandbox: 'import("@cordon/core").Sandbox',

@@ -35,6 +35,13 @@ export const hostSilence = 5 * 60_000
  * The store's clock itself is not trusted. Each host has a time of its own, which passes with the
  * store's clock but by no more than a step between two beats. So neither a jump of the clock nor
  * an outage of the store makes a lease run out that its holder had no chance to renew.
+ *
+ * @example
+ * import { leaseStoreMemory, LeaseStore } from "@cordon/core"
+ *
+ * const leases = yield* Effect.flatMap(LeaseStore, (store) => store.list("host-1")).pipe(
+ *   Effect.provide(leaseStoreMemory),
+ * )
  */
 export class LeaseStore extends Context.Service<
   LeaseStore,

@@ -43,6 +43,13 @@ import type { Tags } from "./values/Tags.ts"
  * A use holds the lease of one incarnation by its fencing token. When a process was away for so long that
  * another one took the lease, its use fails with `LeaseLost`, and none of its calls reaches the next
  * incarnation.
+ *
+ * @example
+ * import { Leases } from "@cordon/core"
+ *
+ * // One pass of the reaper at once, for a program that ends soon.
+ * const leases = yield* Leases
+ * yield* leases.reap
  */
 export class Leases extends Context.Service<
   Leases,

@@ -18,6 +18,14 @@ import type { SandboxStats } from "./values/Stats.ts"
  * that a failed or interrupted `create` leaves nothing behind, that an interrupted `exec` leaves no process
  * behind, and that files are read and written with the rights of the sandbox's user. If the caller holds a
  * lease on an incarnation, the driver acts on no other one: see `requireIncarnation`.
+ *
+ * @example
+ * import { SandboxDriver } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ *
+ * const { host, features } = yield* Effect.flatMap(SandboxDriver, (driver) => driver.capabilities).pipe(
+ *   Effect.provide(docker()),
+ * )
  */
 export class SandboxDriver extends Context.Service<
   SandboxDriver,

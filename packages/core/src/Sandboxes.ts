@@ -48,24 +48,50 @@ export class Sandboxes extends Context.Service<
     /**
      * Gives the sandboxes of a session. What is created through it is removed when these `Sandboxes`
      * close, unless `Settings.removeOnClose` is false.
+     *
+     * @example
+     * const sandboxes = yield* Sandboxes
+     * const session = yield* sandboxes.session("user-1")
      */
     readonly session: (id: string) => Effect.Effect<SandboxSession, InvalidInput>
     /**
      * As `session`, until the scope closes. Closing breaks off the session's calls, removes what was
      * created through it and nothing else, and refuses later calls with `Closed`. The same ID may be
      * opened several times, also at once: each removes only what was created through itself.
+     *
+     * @example
+     * const sandboxes = yield* Sandboxes
+     * const session = yield* sandboxes.openSession("user-1", { removeOnClose: false })
      */
     readonly openSession: (
       id: string,
       options?: SessionOptions,
     ) => Effect.Effect<SandboxSession, InvalidInput, Scope.Scope>
-    /** What the host offers. The answer may be a minute old. */
+    /**
+     * What the host offers. The answer may be a minute old.
+     *
+     * @example
+     * const sandboxes = yield* Sandboxes
+     * const { runtimes, features } = yield* sandboxes.capabilities
+     */
     readonly capabilities: Effect.Effect<DriverCapabilities, HostError | Closed>
     /** The most that a creation may ask for. */
     readonly policy: Policy
   }
 >()("@cordon/core/Sandboxes") {
-  /** With leases and a lease store of the program's own. */
+  /**
+   * With leases and a lease store of the program's own.
+   *
+   * @example
+   * import { Leases, leaseStoreMemory, Sandboxes, Settings } from "@cordon/core"
+   * import { docker } from "@cordon/driver-docker"
+   * import { Layer } from "effect"
+   *
+   * const layer = Sandboxes.layerLeases.pipe(
+   *   Layer.provideMerge(Leases.layer),
+   *   Layer.provide([Settings.layer(), docker(), leaseStoreMemory]),
+   * )
+   */
   static readonly layerLeases: Layer.Layer<
     Sandboxes,
     InvalidInput,
@@ -75,19 +101,45 @@ export class Sandboxes extends Context.Service<
     Effect.suspend(() => make),
   )
 
-  /** With a lease store of the program's own. */
+  /**
+   * With a lease store of the program's own.
+   *
+   * @example
+   * import { Sandboxes } from "@cordon/core"
+   * import { docker } from "@cordon/driver-docker"
+   * import { postgres } from "@cordon/lease-store-postgres"
+   * import { Layer } from "effect"
+   *
+   * const leases = postgres({ url: "postgres://cordon@localhost/cordon" })
+   * const layer = Layer.provide(Sandboxes.layerStore(), [docker(), leases])
+   */
   static readonly layerStore = (
     settings: SettingsInput = {},
   ): Layer.Layer<Sandboxes, InvalidInput | InvalidLimits, SandboxDriver | LeaseStore> =>
     Sandboxes.layerLeases.pipe(Layer.provide(Leases.layer), Layer.provide(Settings.layer(settings)))
 
-  /** With leases in memory: all that a single process needs beside a driver. */
+  /**
+   * With leases in memory: all that a single process needs beside a driver.
+   *
+   * @example
+   * import { Sandboxes } from "@cordon/core"
+   * import { docker } from "@cordon/driver-docker"
+   * import { Layer } from "effect"
+   *
+   * const layer = Layer.provide(Sandboxes.layer({ limits: { memory: "1GiB" } }), docker())
+   */
   static readonly layer = (
     settings: SettingsInput = {},
   ): Layer.Layer<Sandboxes, InvalidInput | InvalidLimits, SandboxDriver> =>
     Layer.provide(Sandboxes.layerStore(settings), leaseStoreMemory)
 
-  /** Creates a sandbox that is removed with the scope. */
+  /**
+   * Creates a sandbox that is removed with the scope.
+   *
+   * @example
+   * const sandbox = yield* Sandboxes.scoped(session, { image: "python:3.13" })
+   * yield* sandbox.run("python3 --version")
+   */
   static readonly scoped = (
     session: SandboxSession,
     options?: Parameters<SandboxSession["create"]>[0],

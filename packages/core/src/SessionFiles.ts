@@ -43,6 +43,12 @@ export interface SmallFile {
 /**
  * The session's own files, outside every sandbox: where uploads come from and downloads go to.
  * Paths are relative and never leave the storage, whatever links lie in it.
+ *
+ * @example
+ * import { SessionFiles } from "@cordon/core"
+ *
+ * const files = yield* SessionFiles
+ * yield* files.write("notes.txt", Stream.succeed(new TextEncoder().encode("hello\n")))
  */
 export class SessionFiles extends Context.Service<
   SessionFiles,

@@ -38,7 +38,14 @@ export class Settings extends Context.Service<
     readonly registryLogins: RegistryLogins
   }
 >()("@cordon/core/Settings") {
-  /** The settings of a program, with environment variables and defaults for what it leaves out. */
+  /**
+   * The settings of a program, with environment variables and defaults for what it leaves out.
+   *
+   * @example
+   * import { Settings } from "@cordon/core"
+   *
+   * const layer = Settings.layer({ idleTimeout: "1 hour", limits: { memory: "1GiB" } })
+   */
   static readonly layer = (
     input: SettingsInput = {},
   ): Layer.Layer<Settings, InvalidInput | InvalidLimits> =>

@@ -58,6 +58,14 @@ export type SwarmPoolOptions = Omit<WarmPoolOptions, "networks">
  * `dev.cordon.runtime` names the runtime of their engine. Commands and files go directly to the
  * engine of the node: at the endpoint in its label `dev.cordon.engine`, else at its address and
  * port 2376, with the same certificates as for the managers.
+ *
+ * @example
+ * import { Sandboxes } from "@cordon/core"
+ * import { layer } from "@cordon/driver-docker-swarm"
+ * import { Layer } from "effect"
+ *
+ * const driver = layer({ managers: ["tcp://manager-1:2376", "tcp://manager-2:2376"] })
+ * const layerLive = Layer.provide(Sandboxes.layer(), driver)
  */
 export const layer = (
   options: DockerSwarmOptions,
@@ -126,5 +134,14 @@ const layerOf = (
     }),
   )
 
-/** The driver for `createSandboxes({ driver: dockerSwarm({ managers }) })`; the same as {@link layer}. */
+/**
+ * The driver for `createSandboxes({ driver: dockerSwarm({ managers }) })`; the same as {@link layer}.
+ *
+ * @example
+ * import { createSandboxes } from "@cordon/core"
+ * import { dockerSwarm } from "@cordon/driver-docker-swarm"
+ *
+ * const driver = dockerSwarm({ managers: ["tcp://manager-1:2376"] })
+ * await using sandboxes = createSandboxes({ driver })
+ */
 export const dockerSwarm = layer

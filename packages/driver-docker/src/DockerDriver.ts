@@ -76,6 +76,12 @@ export interface DockerDriverOptions {
  * The driver for Docker, over any connection to an engine. A sandbox is one container and one
  * network. The driver finds both by their labels, and uses the sandbox through commands that run
  * inside it.
+ *
+ * @example
+ * import { layerDriver, localEngine } from "@cordon/driver-docker"
+ * import { Layer } from "effect"
+ *
+ * const driver = Layer.provide(layerDriver(), localEngine("/var/run/docker.sock"))
  */
 export const layerDriver = (
   options: DockerDriverOptions = {},

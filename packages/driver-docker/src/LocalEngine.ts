@@ -8,6 +8,10 @@ import { engineClient } from "./engine/EngineClient.ts"
  * Reaches an engine through a local socket, with dockerode.
  *
  * @param patience milliseconds that it has to answer a call
+ * @example
+ * import { DockerEngine, localEngine } from "@cordon/driver-docker"
+ *
+ * const engine = yield* DockerEngine.pipe(Effect.provide(localEngine("/var/run/docker.sock")))
  */
 export const localEngine = (socketPath: string, patience = 120_000): Layer.Layer<DockerEngine> =>
   Layer.effect(

@@ -26,6 +26,13 @@ const shape = optionNames<DockerOptions>({ ...driverOptions, host: true })
  *
  * The engine is found in this order: `host`, `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the
  * current docker context, the well-known sockets.
+ *
+ * @example
+ * import { Sandboxes } from "@cordon/core"
+ * import { layer } from "@cordon/driver-docker"
+ * import { Layer } from "effect"
+ *
+ * const layerLive = Layer.provide(Sandboxes.layer(), layer({ warmPool: 2 }))
  */
 export const layer = (
   options: DockerOptions = {},
@@ -40,5 +47,13 @@ export const layer = (
   return layerDriver(options).pipe(Layer.provide(engine))
 }
 
-/** The driver for `createSandboxes({ driver: docker() })`; the same as {@link layer}. */
+/**
+ * The driver for `createSandboxes({ driver: docker() })`; the same as {@link layer}.
+ *
+ * @example
+ * import { createSandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ *
+ * await using sandboxes = createSandboxes({ driver: docker({ warmPool: 2 }) })
+ */
 export const docker = layer

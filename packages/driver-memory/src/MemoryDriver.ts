@@ -12,6 +12,13 @@ const shape = optionNames<MemoryOptions>({ images: true, maxFileBytes: true })
 /**
  * Sandboxes in this process's memory: scripts really run, on a virtual file system, in a maintained
  * bash interpreter. For development without an engine, and for tests; see its `caveats`.
+ *
+ * @example
+ * import { Sandboxes } from "@cordon/core"
+ * import { layer } from "@cordon/driver-memory"
+ * import { Layer } from "effect"
+ *
+ * const layerTest = Layer.provide(Sandboxes.layer(), layer())
  */
 export const layer = (options: MemoryOptions = {}): Layer.Layer<SandboxDriver> => {
   checkInput("options of memory()", shape, options)
@@ -49,5 +56,13 @@ const makeDriver = Effect.fnUntraced(function* (options: MemoryOptions) {
   })
 })
 
-/** The driver for `createSandboxes({ driver: memory() })`; the same as {@link layer}. */
+/**
+ * The driver for `createSandboxes({ driver: memory() })`; the same as {@link layer}.
+ *
+ * @example
+ * import { createSandboxes } from "@cordon/core"
+ * import { memory } from "@cordon/driver-memory"
+ *
+ * await using sandboxes = createSandboxes({ driver: memory() })
+ */
 export const memory = layer

@@ -35,11 +35,31 @@ const dialect = (sql: SqlClient.SqlClient): Dialect => ({
 const redacted = <A>(value: string | A) =>
   typeof value === "string" ? Redacted.make(value) : value
 
-/** The store over the program's own SQL client for PostgreSQL. */
+/**
+ * The store over the program's own SQL client for PostgreSQL.
+ *
+ * @example
+ * import { layerClient } from "@cordon/lease-store-postgres"
+ * import { PgClient } from "@effect/sql-pg"
+ * import { Layer } from "effect"
+ *
+ * const leases = Layer.provide(layerClient, PgClient.layer({ database: "cordon" }))
+ */
 export const layerClient: Layer.Layer<LeaseStore, LeaseStoreFailed, SqlClient.SqlClient> =
   layerSqlStore(dialect)
 
-/** Leases in PostgreSQL: for any number of workers and hosts. The database's clock decides. */
+/**
+ * Leases in PostgreSQL: for any number of workers and hosts. The database's clock decides.
+ *
+ * @example
+ * import { Sandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ * import { layer } from "@cordon/lease-store-postgres"
+ * import { Layer } from "effect"
+ *
+ * const leases = layer({ url: "postgres://cordon@localhost/cordon" })
+ * const layerLive = Layer.provide(Sandboxes.layerStore(), [docker(), leases])
+ */
 export const layer = (given: PostgresOptions): Layer.Layer<LeaseStore, LeaseStoreFailed> => {
   checkInput("options of postgres()", shape, given)
   const { url, password, ...options } = given
@@ -80,11 +100,29 @@ const shape = optionNames<PostgresOptions>({
   connectionTTL: true,
 })
 
-/** As `layer`, from a program's configuration. */
+/**
+ * As `layer`, from a program's configuration.
+ *
+ * @example
+ * import { layerConfig } from "@cordon/lease-store-postgres"
+ * import { Config } from "effect"
+ *
+ * const leases = layerConfig({ url: Config.Redacted("DATABASE_URL") })
+ */
 export const layerConfig = (
   options: Config.Wrap<PostgresOptions>,
 ): Layer.Layer<LeaseStore, LeaseStoreFailed | Config.ConfigError> =>
   Layer.unwrap(Effect.map(Config.unwrap(options), layer))
 
-/** The store for `createSandboxes({ leaseStore: postgres({ url }) })`; the same as {@link layer}. */
+/**
+ * The store for `createSandboxes({ leaseStore: postgres({ url }) })`; the same as {@link layer}.
+ *
+ * @example
+ * import { createSandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ * import { postgres } from "@cordon/lease-store-postgres"
+ *
+ * const leaseStore = postgres({ url: "postgres://cordon@localhost/cordon" })
+ * await using sandboxes = createSandboxes({ driver: docker(), leaseStore })
+ */
 export const postgres = layer

@@ -41,6 +41,12 @@ const path = "/mcp"
 /**
  * Serves MCP over streamable HTTP until the scope closes. Each MCP session has sandboxes of its own;
  * ending it (a DELETE, or the timeout) kills its commands and removes them, unless `keep` is set.
+ *
+ * @example
+ * import { serveHttp } from "@cordon/mcp"
+ *
+ * const { url } = yield* serveHttp({ port: 3000 })
+ * yield* Console.log(`MCP clients connect to ${url}`)
  */
 export const serveHttp = Effect.fnUntraced(function* (
   options: HttpOptions = {},

@@ -15,6 +15,17 @@ export interface StdioOptions extends McpOptions {
 /**
  * Serves one client over standard input and output, until it closes standard input. Standard output
  * is the protocol's alone: log to standard error (`Logger.LogToStderr`).
+ *
+ * @example
+ * import { Sandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ * import { serveStdio } from "@cordon/mcp"
+ * import { Effect, Layer, Logger } from "effect"
+ *
+ * const program = serveStdio().pipe(
+ *   Effect.provide(Layer.provide(Sandboxes.layer(), docker())),
+ *   Effect.provideService(Logger.LogToStderr, true),
+ * )
  */
 export const serveStdio: (
   options?: StdioOptions,

@@ -14,7 +14,15 @@ export interface ToolCall {
   readonly outcome: string
 }
 
-/** The audit trail of tool calls. Without this service, calls are not recorded. */
+/**
+ * The audit trail of tool calls. Without this service, calls are not recorded.
+ *
+ * @example
+ * import { AuditTrail } from "@cordon/tools"
+ *
+ * const { calls } = yield* AuditTrail
+ * yield* calls.pipe(Stream.runForEach(({ tool, outcome }) => Console.log(tool, outcome)))
+ */
 export class AuditTrail extends Context.Service<
   AuditTrail,
   {

@@ -74,6 +74,12 @@ export const toolsWith = <Extra extends ExtraTool = never>(
  * Binds the eight tools, and the extra tools if requested, to a session. Its ID has 1 to 256
  * characters. The tools can't see sandboxes of other sessions. `session` is an open session (see
  * `Sandboxes.openSession`). Default: a session that lasts as long as the `Sandboxes`.
+ *
+ * @example
+ * import { makeToolset } from "@cordon/tools"
+ *
+ * const { byName } = yield* makeToolset({ sessionId: "user-42", extra: ["edit"] })
+ * const result = yield* byName.sandbox_create.handle({ name: "web" })
  */
 export const makeToolset = Effect.fnUntraced(function* <Extra extends ExtraTool = never>(options: {
   readonly sessionId: string
@@ -96,6 +102,10 @@ export const makeToolset = Effect.fnUntraced(function* <Extra extends ExtraTool 
  * create nor remove sandboxes.
  *
  * @param options.sessionId the owner of the sandbox, for the audit trail
+ * @example
+ * import { makeSandboxToolset } from "@cordon/tools"
+ *
+ * const { tools } = yield* makeSandboxToolset({ sessionId: "user-42", sandbox })
  */
 export const makeSandboxToolset = <Extra extends ExtraTool = never>(options: {
   readonly sessionId: string

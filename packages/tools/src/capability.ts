@@ -37,7 +37,16 @@ export const containerSandbox: Capability = {
 - An error message says what to do next. Do that; do not repeat a call that failed unchanged.`,
 }
 
-/** The capability if a feature flag enables it; see {@link containerSandboxEnabled}. */
+/**
+ * The capability if a feature flag enables it; see {@link containerSandboxEnabled}.
+ *
+ * @example
+ * import { containerSandboxCapability } from "@cordon/tools"
+ * import { Option } from "effect"
+ *
+ * const capability = yield* containerSandboxCapability
+ * if (Option.isSome(capability)) yield* Console.log(capability.value.instructions)
+ */
 export const containerSandboxCapability: Effect.Effect<
   Option.Option<Capability>,
   InvalidInput

@@ -67,7 +67,15 @@ const inItsNames = ({ limit, given, expected }: InvalidLimits) =>
 const withoutNulls = (config: unknown) =>
   Predicate.isReadonlyObject(config) ? Record.filter({ ...config }, Predicate.isNotNull) : config
 
-/** Decodes a configuration; names that it does not have are refused. */
+/**
+ * Decodes a configuration; names that it does not have are refused.
+ *
+ * @example
+ * import { configureContainerSandbox } from "@cordon/tools"
+ *
+ * const config = { image: "python:3.13", memory_limit: "1GiB", cpu_limit: 2 }
+ * const { engine, settings } = yield* configureContainerSandbox(config)
+ */
 export const configureContainerSandbox = Effect.fnUntraced(function* (
   config: unknown = {},
 ): Effect.fn.Return<ContainerSandboxOptions, InvalidInput> {
@@ -99,6 +107,16 @@ export const configureContainerSandbox = Effect.fnUntraced(function* (
   }
 })
 
-/** As {@link configureContainerSandbox}, for programs that do not use Effect. */
+/**
+ * As {@link configureContainerSandbox}, for programs that do not use Effect.
+ *
+ * @example
+ * import { createSandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ * import { containerSandboxOptions } from "@cordon/tools"
+ *
+ * const { engine, settings } = await containerSandboxOptions({ image: "python:3.13", cpu_limit: 2 })
+ * await using sandboxes = createSandboxes({ driver: docker(engine), ...settings })
+ */
 export const containerSandboxOptions = (config?: unknown): Promise<ContainerSandboxOptions> =>
   Effect.runPromise(configureContainerSandbox(config))

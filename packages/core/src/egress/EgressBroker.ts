@@ -46,6 +46,14 @@ export interface WayOut {
 /**
  * Makes egress proxies for sandboxes. This is an interface, like `SandboxDriver`; `egressBroker` of `@cordon/egress` implements it.
  * Without a broker, egress rules are refused.
+ *
+ * @example
+ * import { Sandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ * import { egressBroker } from "@cordon/egress"
+ * import { Layer } from "effect"
+ *
+ * const layer = Layer.provide(Sandboxes.layer(), [docker(), egressBroker()])
  */
 export class EgressBroker extends Context.Service<
   EgressBroker,

@@ -45,7 +45,16 @@ const changedBy = (entry: Entry, change: LeaseChange, now: number): Option.Optio
   })
 }
 
-/** Leases in this process's memory: right for one process, which finds orphans through its driver. */
+/**
+ * Leases in this process's memory: right for one process, which finds orphans through its driver.
+ *
+ * @example
+ * import { leaseStoreMemory, Sandboxes } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ * import { Layer } from "effect"
+ *
+ * const layer = Layer.provide(Sandboxes.layerStore(), [docker(), leaseStoreMemory])
+ */
 export const leaseStoreMemory: Layer.Layer<LeaseStore> = Layer.sync(LeaseStore, () => {
   const entries = new Map<string, Entry>()
   const clocks = new Map<string, HostClock>()

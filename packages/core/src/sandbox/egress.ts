@@ -24,14 +24,27 @@ export interface SandboxEgress {
   /**
    * Replaces the rules at once. Connections that the new rules do not allow are ended. A sandbox with the network `none` or `internal` gets egress by rules.
    * Fails with `NotAllowed` if the settings do not allow the rules, and with `InvalidInput` if the sandbox has the network `bridge`.
+   *
+   * @example
+   * yield* sandbox.egress.update({ allow: { "api.example.com": { methods: ["GET"] } } })
    */
   readonly update: (rules: EgressRules) => Effect.Effect<void, NotAllowed | SetError>
-  /** The sandbox's attempts to reach destinations, oldest first. With rules: the last 1,000 since this program started. */
+  /**
+   * The sandbox's attempts to reach destinations, oldest first. With rules: the last 1,000 since this program started.
+   *
+   * @example
+   * for (const { host, outcome } of yield* sandbox.egress.attempts) yield* Console.log(host, outcome)
+   */
   readonly attempts: Effect.Effect<
     ReadonlyArray<EgressAttempt>,
     SandboxNotFound | HostError | Unsupported | Closed
   >
-  /** Attempts from now on, under rules. A consumer that is 1,000 attempts behind misses some. */
+  /**
+   * Attempts from now on, under rules. A consumer that is 1,000 attempts behind misses some.
+   *
+   * @example
+   * yield* sandbox.egress.watch.pipe(Stream.runForEach(({ host, outcome }) => Console.log(host, outcome)))
+   */
   readonly watch: Stream.Stream<EgressAttempt, InvalidInput | Closed>
 }
 

@@ -30,9 +30,22 @@ export interface TerminalOptions {
 export interface SandboxTerminal {
   /** What the terminal shows, with its control sequences. The stream ends with the command. */
   readonly output: Stream.Stream<Uint8Array, HostError | LeaseError>
-  /** Types text or bytes: `"ls\n"`, or `"\x03"` for control-C. */
+  /**
+   * Types text or bytes: `"ls\n"`, or `"\x03"` for control-C.
+   *
+   * @example
+   * const terminal = yield* sandbox.terminal()
+   * yield* terminal.write("top\n")
+   * yield* terminal.write("\x03")
+   */
   readonly write: (data: string | Uint8Array) => Effect.Effect<void, InvalidInput>
-  /** Changes the size of the terminal: 1 to 9,999 columns and rows. */
+  /**
+   * Changes the size of the terminal: 1 to 9,999 columns and rows.
+   *
+   * @example
+   * const terminal = yield* sandbox.terminal()
+   * yield* terminal.resize({ columns: 120, rows: 40 })
+   */
   readonly resize: (size: TerminalSize) => Effect.Effect<void, HostError | InvalidInput>
   /** Waits for the command's end and gives its exit code. */
   readonly exit: Effect.Effect<number, HostError>

@@ -20,6 +20,11 @@ import { partName, writeFile } from "./writeFile.ts"
  * which leaves such a process a moment.
  *
  * @param directory the folder, absolute or relative to the process's working directory
+ * @example
+ * import { createSandboxes, sessionFilesDirectory } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ *
+ * await using sandboxes = createSandboxes({ driver: docker(), files: sessionFilesDirectory("./files") })
  */
 export const sessionFilesDirectory = (
   directory: string,

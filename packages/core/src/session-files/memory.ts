@@ -18,7 +18,16 @@ export const sessionFilesMemory: Layer.Layer<SessionFiles> = Layer.sync(SessionF
   make(defaultLimit),
 )
 
-/** As {@link sessionFilesMemory}, with a limit of the program's own. */
+/**
+ * As {@link sessionFilesMemory}, with a limit of the program's own.
+ *
+ * @example
+ * import { createSandboxes, sessionFilesMemoryWith } from "@cordon/core"
+ * import { docker } from "@cordon/driver-docker"
+ *
+ * const files = sessionFilesMemoryWith({ limit: 64 * 1024 ** 2 })
+ * await using sandboxes = createSandboxes({ driver: docker(), files: () => files })
+ */
 export const sessionFilesMemoryWith = (
   options: SessionFilesMemoryOptions = {},
 ): Layer.Layer<SessionFiles, InvalidInput> => {

@@ -21,9 +21,19 @@ import type { CreateSecrets, GetOptions } from "./Secrets.ts"
 
 /** The snapshots of one session. Those of other sessions do not exist for it. */
 export interface Snapshots {
-  /** All snapshots of the session, oldest first. */
+  /**
+   * All snapshots of the session, oldest first.
+   *
+   * @example
+   * for (const { name, createdAt } of yield* session.snapshots.list) yield* Console.log(name, createdAt)
+   */
   readonly list: Effect.Effect<ReadonlyArray<SnapshotInfo>, Unsupported | HostError | Closed>
-  /** Removes a snapshot. Fails with `SnapshotInUse` while a sandbox that was made from it exists. */
+  /**
+   * Removes a snapshot. Fails with `SnapshotInUse` while a sandbox that was made from it exists.
+   *
+   * @example
+   * yield* session.snapshots.remove("installed")
+   */
   readonly remove: (
     name: string,
   ) => Effect.Effect<
@@ -60,7 +70,12 @@ export interface SandboxSession {
     Sandbox,
     CreateError | InvalidInput | SnapshotNotFound | LeaseLost | LeaseStoreFailed | Closed | SetError
   >
-  /** Finds a sandbox by its name or ID. Fails with `SandboxNotFound` where the session has none. */
+  /**
+   * Finds a sandbox by its name or ID. Fails with `SandboxNotFound` where the session has none.
+   *
+   * @example
+   * const sandbox = yield* session.get("web")
+   */
   readonly get: (
     reference: string,
     options?: GetOptions,
@@ -68,7 +83,12 @@ export interface SandboxSession {
     Sandbox,
     SandboxNotFound | InvalidInput | NotAllowed | HostError | Closed | SetError
   >
-  /** All sandboxes of the session, oldest first. */
+  /**
+   * All sandboxes of the session, oldest first.
+   *
+   * @example
+   * for (const { name, status } of yield* session.list) yield* Console.log(name, status)
+   */
   readonly list: Effect.Effect<ReadonlyArray<SandboxInfo>, HostError | Closed>
   /**
    * Finds sandboxes by tags and status, oldest first, a page at a time (100 by default).

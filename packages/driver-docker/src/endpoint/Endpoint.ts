@@ -17,6 +17,12 @@ export interface Endpoint {
  * Finds the engine. Order: the option, `CONTAINER_SANDBOX_DOCKER_HOST`, `DOCKER_HOST`, the current
  * docker context, then the first of the well-known sockets that answers. An explicitly named engine
  * is used even if it does not answer. A named context that does not exist is an error.
+ *
+ * @example
+ * import { findEndpoint } from "@cordon/driver-docker"
+ *
+ * const { host, source } = yield* findEndpoint()
+ * yield* Console.log(`${host}, since ${source}`)
  */
 export const findEndpoint = Effect.fn("findEndpoint")(function* (
   host?: string,

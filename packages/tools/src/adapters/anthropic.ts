@@ -30,6 +30,17 @@ const shape = optionNames<AnthropicOptions>({ strict: Schema.Boolean })
 /**
  * The tools of a session for Anthropic's Messages API: `tools` of `client.messages.create`. {@link
  * anthropicToolResults} runs the model's calls.
+ *
+ * @example
+ * import Anthropic from "@anthropic-ai/sdk"
+ * import { anthropicTools } from "@cordon/tools/anthropic"
+ *
+ * const message = await new Anthropic().messages.create({
+ *   model: "claude-sonnet-4-5",
+ *   max_tokens: 16_000,
+ *   tools: anthropicTools(toolset),
+ *   messages: [{ role: "user", content: "Write a program that sums numbers, and test it." }],
+ * })
  */
 export const anthropicTools = (
   { tools }: PromiseTools,
@@ -42,6 +53,15 @@ export const anthropicTools = (
 /**
  * Runs the sandbox tools that a message uses, all at once, and gives back the content of the user's
  * next message; nothing where it uses none. Uses of other tools are left to you.
+ *
+ * @example
+ * import type { Message } from "@anthropic-ai/sdk/resources/messages/messages"
+ * import { anthropicToolResults } from "@cordon/tools/anthropic"
+ *
+ * const answer = async (message: Message) => ({
+ *   role: "user",
+ *   content: await anthropicToolResults(toolset, message.content),
+ * })
  */
 export const anthropicToolResults = async (
   toolset: PromiseTools,
@@ -59,7 +79,20 @@ export const anthropicToolResults = async (
   return (await Promise.all(results)).flat()
 }
 
-/** The tools for the Anthropic SDK's own loop: `tools` of `client.beta.messages.toolRunner`. */
+/**
+ * The tools for the Anthropic SDK's own loop: `tools` of `client.beta.messages.toolRunner`.
+ *
+ * @example
+ * import Anthropic from "@anthropic-ai/sdk"
+ * import { anthropicRunnableTools } from "@cordon/tools/anthropic"
+ *
+ * const message = await new Anthropic().beta.messages.toolRunner({
+ *   model: "claude-sonnet-4-5",
+ *   max_tokens: 16_000,
+ *   tools: anthropicRunnableTools(toolset),
+ *   messages: [{ role: "user", content: "Write a program that sums numbers, and test it." }],
+ * })
+ */
 export const anthropicRunnableTools = (
   { tools }: PromiseTools,
   options: AnthropicOptions = {},

@@ -48,6 +48,15 @@ const toTool = <const Name extends string, Input extends Fields, Output extends 
  *
  * The model reads a result as text; a failed call is a result that says so. Interrupting the
  * generation kills the command that runs.
+ *
+ * @example
+ * import { SandboxToolkit } from "@cordon/tools/effect-ai"
+ * import { LanguageModel } from "effect/ai"
+ *
+ * const answer = yield* LanguageModel.generateText({
+ *   prompt: "Write a program that sums numbers, and test it.",
+ *   toolkit: SandboxToolkit,
+ * })
  */
 export const SandboxToolkit = Toolkit.make(
   toTool(sandboxTools.sandbox_create),
@@ -80,6 +89,15 @@ const makeRun = Effect.fnUntraced(function* (sessionId: string) {
  * Runs the toolkit in a session.
  *
  * @param options.sessionId the owner of the sandboxes: 1 to 256 characters
+ * @example
+ * import { layerSandboxToolkit, SandboxToolkit } from "@cordon/tools/effect-ai"
+ * import { Effect } from "effect"
+ * import { LanguageModel } from "effect/ai"
+ *
+ * const program = LanguageModel.generateText({
+ *   prompt: "Write a program that sums numbers, and test it.",
+ *   toolkit: SandboxToolkit,
+ * }).pipe(Effect.provide(layerSandboxToolkit({ sessionId: "user-42" })))
  */
 export const layerSandboxToolkit = (options: { readonly sessionId: string }) => {
   checkInput("options of layerSandboxToolkit", shape, options)
@@ -103,6 +121,13 @@ export const layerSandboxToolkit = (options: { readonly sessionId: string }) => 
 /**
  * The tools beside the eight, to choose from: `Toolkit.merge(SandboxToolkit,
  * Toolkit.make(ExtraSandboxToolkit.tools.sandbox_edit_file))`. {@link layerExtraSandboxToolkit} runs them.
+ *
+ * @example
+ * import { ExtraSandboxToolkit, SandboxToolkit } from "@cordon/tools/effect-ai"
+ * import { Toolkit } from "effect/ai"
+ *
+ * const { sandbox_edit_file } = ExtraSandboxToolkit.tools
+ * const toolkit = Toolkit.merge(SandboxToolkit, Toolkit.make(sandbox_edit_file))
  */
 export const ExtraSandboxToolkit = Toolkit.make(
   toTool(allExtraTools.sandbox_edit_file),
@@ -121,6 +146,12 @@ export const ExtraSandboxToolkit = Toolkit.make(
  * Runs the extra tools in a session. Closing the scope ends the shells that they keep.
  *
  * @param options.sessionId the owner of the sandboxes: 1 to 256 characters
+ * @example
+ * import { layerExtraSandboxToolkit, layerSandboxToolkit } from "@cordon/tools/effect-ai"
+ * import { Layer } from "effect"
+ *
+ * const session = { sessionId: "user-42" }
+ * const layer = Layer.merge(layerSandboxToolkit(session), layerExtraSandboxToolkit(session))
  */
 export const layerExtraSandboxToolkit = (options: { readonly sessionId: string }) => {
   checkInput("options of layerExtraSandboxToolkit", shape, options)

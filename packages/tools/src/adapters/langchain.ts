@@ -25,6 +25,12 @@ const shape = optionNames<LangChainOptions>({ strict: Schema.Boolean })
  * A failure is a `ToolMessage` with status "error". The whole result is the message's `artifact`; a
  * picture is a block of its content. Events of the tool report progress (`handleToolEvent`, the
  * stream mode "tools"). Aborting the config's `signal` kills the running command.
+ *
+ * @example
+ * import { langchainTools } from "@cordon/tools/langchain"
+ * import { createAgent } from "langchain"
+ *
+ * const agent = createAgent({ model: "anthropic:claude-sonnet-4-5", tools: langchainTools(toolset) })
  */
 export const langchainTools = (
   { tools }: PromiseTools,

@@ -27,6 +27,18 @@ const shape = optionNames<MastraOptions>({ approval: approvalShape, strict: Sche
  * The model gets a result's `text` and its `pictures`. Progress is written to the stream as `{
  * type: "sandbox-progress", message }`. Aborting the call's `abortSignal` kills the running
  * command.
+ *
+ * @example
+ * import { mastraTools } from "@cordon/tools/mastra"
+ * import { Agent } from "@mastra/core/agent"
+ *
+ * const agent = new Agent({
+ *   id: "coder",
+ *   name: "Coder",
+ *   instructions: "You are a careful programmer.",
+ *   model: "anthropic/claude-sonnet-4-5",
+ *   tools: mastraTools(toolset, { approval: "destructive" }),
+ * })
  */
 export const mastraTools = (
   { tools }: PromiseTools,

@@ -25,6 +25,13 @@ const shape = optionNames<OpenAiAgentsOptions>({ approval: approvalShape, strict
  * The tools of a session for the OpenAI Agents SDK: `tools` of an `Agent`.
  *
  * Aborting the run's `signal` kills the command that runs.
+ *
+ * @example
+ * import { openaiAgentsTools } from "@cordon/tools/openai-agents"
+ * import { Agent, run } from "@openai/agents"
+ *
+ * const agent = new Agent({ name: "Coder", model: "gpt-5", tools: openaiAgentsTools(toolset) })
+ * await run(agent, "Write a program that sums numbers, and test it.")
  */
 export const openaiAgentsTools = (
   { tools }: PromiseTools,

@@ -35,6 +35,16 @@ const shape = optionNames<OpenAiOptions>({ strict: Schema.Boolean })
 /**
  * The tools of a session for OpenAI's Responses API: `tools` of `client.responses.create`. {@link
  * openaiToolOutputs} runs the model's calls.
+ *
+ * @example
+ * import { openaiTools } from "@cordon/tools/openai"
+ * import OpenAI from "openai"
+ *
+ * const response = await new OpenAI().responses.create({
+ *   model: "gpt-5",
+ *   input: "Write a program that sums numbers, and test it.",
+ *   tools: openaiTools(toolset),
+ * })
  */
 export const openaiTools = (
   { tools }: PromiseTools,
@@ -47,6 +57,12 @@ export const openaiTools = (
 /**
  * Runs the sandbox tools that a response calls, all at once, and gives back what to send as `input`
  * of the next request; nothing where it calls none. Calls of other tools are left to you.
+ *
+ * @example
+ * import { openaiToolOutputs } from "@cordon/tools/openai"
+ * import type { Response } from "openai/resources/responses/responses"
+ *
+ * const answer = ({ output }: Response) => openaiToolOutputs(toolset, output)
  */
 export const openaiToolOutputs = async (
   toolset: PromiseTools,
@@ -67,6 +83,12 @@ export const openaiToolOutputs = async (
 /**
  * The tools for the OpenAI SDK's own loop over the Responses API: `new ResponsesToolRunner({
  * functions })`. The runner executes calls one after the other.
+ *
+ * @example
+ * import { openaiRunnerFunctions } from "@cordon/tools/openai"
+ *
+ * // Of the SDK's own loop: new ResponsesToolRunner({ functions })
+ * const functions = openaiRunnerFunctions(toolset)
  */
 export const openaiRunnerFunctions = (
   { tools }: PromiseTools,
@@ -84,6 +106,16 @@ export const openaiRunnerFunctions = (
  * The tools for the Chat Completions API: `tools` of `client.chat.completions.runTools`, and of
  * compatible clients. A tool's message in this API can't hold a picture: a text names the picture
  * instead.
+ *
+ * @example
+ * import { openaiChatTools } from "@cordon/tools/openai"
+ * import OpenAI from "openai"
+ *
+ * const runner = new OpenAI().chat.completions.runTools({
+ *   model: "gpt-5",
+ *   messages: [{ role: "user", content: "Write a program that sums numbers, and test it." }],
+ *   tools: openaiChatTools(toolset),
+ * })
  */
 export const openaiChatTools = (
   { tools }: PromiseTools,

@@ -38,11 +38,20 @@ export interface WriteOptions {
  * folder of its user, as they are to its shell; `./~` is a file that is called `~`.
  */
 export interface SandboxFiles {
-  /** Makes a path absolute. Nothing needs to be there. */
+  /**
+   * Makes a path absolute. Nothing needs to be there.
+   *
+   * @example
+   * const path = yield* sandbox.files.resolve("~/.npmrc") // "/root/.npmrc"
+   */
   readonly resolve: (path: string) => Effect.Effect<FilePath, PathError>
   /**
    * Reads a file, or a part of it, into memory. Fails with `FileTooLarge` beyond `Settings.fileLimit`
    * (16 MiB by default) and with `FileNotFound`.
+   *
+   * @example
+   * const picture = yield* sandbox.files.read("chart.png")
+   * const head = yield* sandbox.files.read("build.log", { length: 1024 })
    */
   readonly read: (
     path: string,
@@ -61,34 +70,67 @@ export interface SandboxFiles {
   readonly readText: (
     path: string,
   ) => Effect.Effect<string, FileError | FileTooLarge | NotText | LeaseError>
-  /** Streams a file of any size, or a part of it. */
+  /**
+   * Streams a file of any size, or a part of it.
+   *
+   * @example
+   * const size = yield* sandbox.files.stream("dump.sql").pipe(
+   *   Stream.runFold(() => 0, (sum, bytes) => sum + bytes.length),
+   * )
+   */
   readonly stream: (
     path: string,
     options?: ReadOptions,
   ) => Stream.Stream<Uint8Array, FileError | LeaseError>
-  /** Writes a file whole or not at all. Missing parent folders are made; text is written as UTF-8. */
+  /**
+   * Writes a file whole or not at all. Missing parent folders are made; text is written as UTF-8.
+   *
+   * @example
+   * yield* sandbox.files.write("run.sh", "#!/bin/sh\nexec python3 main.py\n", { mode: 0o755 })
+   */
   readonly write: <E = never>(
     path: string,
     content: string | Uint8Array | Stream.Stream<Uint8Array, E>,
     options?: WriteOptions,
   ) => Effect.Effect<void, E | FileError | InvalidInput | LeaseError>
-  /** Describes a file or folder. Fails with `FileNotFound` where there is none. */
+  /**
+   * Describes a file or folder. Fails with `FileNotFound` where there is none.
+   *
+   * @example
+   * const { kind, size } = yield* sandbox.files.stat("dist/app.js")
+   */
   readonly stat: (path: string) => Effect.Effect<FileStat, FileError | LeaseError>
-  /** Tells whether something is at a path. */
+  /**
+   * Tells whether something is at a path.
+   *
+   * @example
+   * if (!(yield* sandbox.files.exists("node_modules"))) yield* sandbox.run("npm ci")
+   */
   readonly exists: (path: string) => Effect.Effect<boolean, FileError | LeaseError>
   /**
    * Lists a folder (default: the working directory), ordered by path. Fails with `TooManyFiles` beyond the
    * limit of the options, 10,000 entries by default.
+   *
+   * @example
+   * const entries = yield* sandbox.files.list("src", { depth: 2 })
    */
   readonly list: (
     path?: string,
     options?: ListOptions,
   ) => Effect.Effect<ReadonlyArray<FileEntry>, FileError | LeaseError | TooManyFiles | InvalidInput>
-  /** Makes a folder and its missing parents. No effect where it exists. */
+  /**
+   * Makes a folder and its missing parents. No effect where it exists.
+   *
+   * @example
+   * yield* sandbox.files.makeDirectory("reports/2025")
+   */
   readonly makeDirectory: (path: string) => Effect.Effect<void, FileError | LeaseError>
   /**
    * Renames a file or folder. A file in the new place is replaced; fails with `AlreadyExists` where a folder
    * is there.
+   *
+   * @example
+   * yield* sandbox.files.move("report.tmp", "report.md")
    */
   readonly move: (
     from: string,
@@ -97,6 +139,9 @@ export interface SandboxFiles {
   /**
    * Removes a file, a symbolic link (not its target) or a folder. Fails with `DirectoryNotEmpty` for a
    * folder with entries, unless `recursive` is set.
+   *
+   * @example
+   * yield* sandbox.files.remove("node_modules", { recursive: true })
    */
   readonly remove: (
     path: string,
@@ -120,9 +165,19 @@ export interface SandboxFiles {
    * (100 milliseconds by default) is not. A folder that is away counts as empty.
    *
    * Watching is a use of the sandbox, as a command is. The stream ends when the sandbox is stopped or removed.
+   *
+   * @example
+   * yield* sandbox.files
+   *   .watch("src", { recursive: true })
+   *   .pipe(Stream.runForEach((event) => Console.log(event._tag)))
    */
   readonly watch: (path?: string, options?: WatchOptions) => Stream.Stream<FileEvent, WatchError>
-  /** Copies a file or folder from session storage into the sandbox. */
+  /**
+   * Copies a file or folder from session storage into the sandbox.
+   *
+   * @example
+   * const { files, skipped } = yield* sandbox.files.upload("project", "/workspace/project")
+   */
   readonly upload: (
     from: string,
     to: string,
@@ -131,6 +186,9 @@ export interface SandboxFiles {
   /**
    * Copies a file or folder from the sandbox into session storage: at most `Settings.transferLimit` bytes,
    * 8 GiB by default.
+   *
+   * @example
+   * const { bytes } = yield* sandbox.files.download("dist", "results/dist")
    */
   readonly download: (
     from: string,

@@ -40,13 +40,23 @@ export type PortError = ScriptError | InvalidInput | PortUnreachable | Unsupport
 export interface Ports {
   /** The ports that something listens on, in order. */
   readonly list: Effect.Effect<ReadonlyArray<number>, ScriptError | Unsupported>
-  /** Waits until something listens on the port. */
+  /**
+   * Waits until something listens on the port.
+   *
+   * @example
+   * yield* sandbox.processes.start("npm run dev")
+   * yield* sandbox.ports.wait(3000, { timeout: "1 minute" })
+   */
   readonly wait: (port: number, options?: WaitOptions) => Effect.Effect<void, PortError>
   /**
    * Listens on 127.0.0.1 of this machine until the scope closes, and passes the bytes of each connection
    * on to the loopback interface of the sandbox. Any protocol over TCP works, such as HTTP or WebSocket.
    * Every program on this machine can connect. A connection ends after 10 minutes without a byte; once
    * one side has ended, after 1 to 2 minutes.
+   *
+   * @example
+   * const { url } = yield* sandbox.ports.expose(3000)
+   * const response = yield* Effect.promise(() => fetch(url))
    */
   readonly expose: (
     port: number,
@@ -56,6 +66,9 @@ export interface Ports {
    * Connects to a port, as `expose` does for each connection, and hands the connection to this program
    * alone. Until the scope closes, the connection is a use of the sandbox, even without a byte. Fails with
    * `PortUnreachable` where nothing listens.
+   *
+   * @example
+   * const { output } = yield* sandbox.ports.connect(5432)
    */
   readonly connect: (
     port: number,
@@ -69,6 +82,10 @@ export interface Ports {
    * each connection on to one program that this machine reaches, by default on its loopback interface. It
    * works with every network of the sandbox. Connections end as those of `expose` do. They are no use of the
    * sandbox: its lease runs on. Listening goes on when the sandbox is started again after a stop.
+   *
+   * @example
+   * // Programs inside reach this machine's PostgreSQL, and nothing else.
+   * yield* sandbox.ports.reverse(5432, { localPort: 5432 })
    */
   readonly reverse: (
     port: number,
@@ -77,6 +94,9 @@ export interface Ports {
   /**
    * As `reverse`, but hands each connection to this program. The connection is closed when the handler's
    * effect ends. Up to 64 connections are handled at a time.
+   *
+   * @example
+   * yield* sandbox.ports.serve(7, ({ output, write }) => Effect.ignore(Stream.runForEach(output, write)))
    */
   readonly serve: (
     port: number,

@@ -67,11 +67,21 @@ export interface BackgroundProcess {
   readonly name: string
   /** The process as the sandbox knows it now. */
   readonly inspect: Effect.Effect<ProcessInfo, ProcessError>
-  /** The last part of its output so far. The sandbox keeps the last 1 MiB of both outputs together. */
+  /**
+   * The last part of its output so far. The sandbox keeps the last 1 MiB of both outputs together.
+   *
+   * @example
+   * const server = yield* sandbox.processes.get("server")
+   * const { stderr } = yield* server.logs({ tail: 10_000 })
+   */
   readonly logs: (options?: LogOptions) => Effect.Effect<ProcessLogs, ProcessError>
   /**
    * Its output as it comes, then its exit. `Lost` counts output that was dropped before it was read. Ending
    * the stream early does not end the process.
+   *
+   * @example
+   * const server = yield* sandbox.processes.get("server")
+   * yield* server.follow({ from: "now" }).pipe(Stream.runForEach((event) => Console.log(event._tag)))
    */
   readonly follow: (options?: FollowOptions) => Stream.Stream<ProcessEvent, ProcessError>
   /** Waits for its end. @returns its exit code */
@@ -79,17 +89,31 @@ export interface BackgroundProcess {
   /**
    * Writes to its standard input, and returns once the process, or the pipe to it, has taken all. Text
    * is written as UTF-8. Fails with `ProcessInputClosed` where the input is closed.
+   *
+   * @example
+   * const python = yield* sandbox.processes.start(["python3", "-i"], { stdin: true })
+   * yield* python.write("print(6 * 7)\n")
    */
   readonly write: (
     data: string | Uint8Array,
   ) => Effect.Effect<void, ProcessError | ProcessInputClosed>
   /** Closes its standard input; no effect where it is closed. */
   readonly closeStdin: Effect.Effect<void, ProcessError>
-  /** Sends a signal to it and to those of its children that stayed in its process group. */
+  /**
+   * Sends a signal to it and to those of its children that stayed in its process group.
+   *
+   * @example
+   * const nginx = yield* sandbox.processes.get("nginx")
+   * yield* nginx.signal("SIGHUP")
+   */
   readonly signal: (signal: Signal) => Effect.Effect<void, ProcessError>
   /**
    * Ends it and all that it started, and returns once nothing of it is left: SIGTERM to its process group,
    * then SIGKILL for what is left after the grace. Its logs and its exit code are kept.
+   *
+   * @example
+   * const server = yield* sandbox.processes.get("server")
+   * yield* server.kill({ grace: "10 seconds" })
    */
   readonly kill: (options?: KillOptions) => Effect.Effect<void, ProcessError>
   /** Kills it and removes its logs. */
@@ -106,6 +130,10 @@ export interface Processes {
    * Starts a command that goes on when this program ends. If a process with this name has ended, the new
    * one takes its place: the old logs are dropped, and what the old process left running is killed. A
    * sandbox keeps 128 processes; beyond that, the oldest that has ended is dropped.
+   *
+   * @example
+   * const server = yield* sandbox.processes.start("npm run dev", { name: "server", env: { PORT: "3000" } })
+   * yield* sandbox.ports.wait(3000)
    */
   readonly start: (
     command: ExecRequest["command"],
@@ -114,7 +142,13 @@ export interface Processes {
     BackgroundProcess,
     ProcessError | ExecError | ProcessNameTaken | ProcessNotStarted
   >
-  /** Finds a process by its name, whether it runs or has ended. Fails with `ProcessNotFound`. */
+  /**
+   * Finds a process by its name, whether it runs or has ended. Fails with `ProcessNotFound`.
+   *
+   * @example
+   * const server = yield* sandbox.processes.get("server")
+   * const { status } = yield* server.inspect
+   */
   readonly get: (name: string) => Effect.Effect<BackgroundProcess, ProcessError>
   /** Oldest first, the ended ones too. */
   readonly list: Effect.Effect<ReadonlyArray<ProcessInfo>, ProcessError>

@@ -38,6 +38,11 @@ export interface SandboxShell {
    * Runs a script; scripts run one at a time. No exit code is an error, and `exit` ends the script, not the
    * shell. A script that times out or is interrupted is killed with all that it started, and the shell
    * goes back to its state before the script.
+   *
+   * @example
+   * const shell = yield* sandbox.shell()
+   * yield* shell.exec("cd packages/core && export CI=1")
+   * const { stdout } = yield* shell.exec('echo "$PWD $CI"') // /workspace/packages/core 1
    */
   readonly exec: (
     script: string,
