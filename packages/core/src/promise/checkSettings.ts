@@ -1,8 +1,8 @@
 import { Cause, Effect, Exit, Layer } from "effect"
+import { callSite } from "../errors/callSite.ts"
 import { withCallSite } from "../errors/TaggedError.ts"
 import { Settings } from "../Settings.ts"
 import type { SettingsInput } from "../settings/SettingsInput.ts"
-import { callSite } from "./callSite.ts"
 
 /** Throws what is wrong with settings; they need nothing but the environment. */
 export const checkSettings = (settings: SettingsInput): void => {

@@ -4,7 +4,6 @@ export {
   type SandboxBacking,
   type SessionBacking,
 } from "./backing.ts"
-export { type CallSite, callSite } from "./callSite.ts"
 export { checkSettings } from "./checkSettings.ts"
 export { createSandboxes, layerSandboxes } from "./createSandboxes.ts"
 export type { PromiseEgress } from "./egress.ts"

@@ -1,5 +1,5 @@
 import { Effect, Option, Pull, Scope, Stream } from "effect"
-import { type CallSite, callSite } from "./callSite.ts"
+import { type CallSite, callSite } from "../errors/callSite.ts"
 import { untilUndone } from "./makeRuntime.ts"
 import { closed } from "./rejection.ts"
 import { closeScope, type PromiseRuntime, type RunOptions, run } from "./runtime.ts"

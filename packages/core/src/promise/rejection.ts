@@ -1,7 +1,7 @@
 import { Cause } from "effect"
+import type { CallSite } from "../errors/callSite.ts"
 import { isTagged, withCallSite } from "../errors/TaggedError.ts"
 import { Closed, Unexpected } from "../errors.ts"
-import type { CallSite } from "./callSite.ts"
 
 /** What a callback or a source of the program's own threw: the call rejects with that very value. */
 class Thrown {

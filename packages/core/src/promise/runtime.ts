@@ -1,7 +1,7 @@
 import { Effect, Exit, type Layer, Scope } from "effect"
+import { type CallSite, callSite } from "../errors/callSite.ts"
 import { Closed, type CordonError, type InvalidInput, type InvalidLimits } from "../errors.ts"
 import type { Sandboxes } from "../Sandboxes.ts"
-import { type CallSite, callSite } from "./callSite.ts"
 import { keepAlive } from "./keepAlive.ts"
 import { type CallRuntime, makeRuntime } from "./makeRuntime.ts"
 import type { Abortable } from "./options.ts"

@@ -1,5 +1,6 @@
 /** What the calls of the Promise facade take, for programs that no compiler has checked. */
 import { Layer, Predicate, Schema } from "effect"
+import { type InputSchema, optionsOf } from "../input/checkInput.ts"
 import type { ListOptions, RemoveOptions, SearchOptions } from "../sandbox/files/folders.ts"
 import type { ReadOptions, WriteOptions } from "../sandbox/files/SandboxFiles.ts"
 import type { WatchOptions } from "../sandbox/files/watch.ts"
@@ -19,7 +20,6 @@ import type { TerminalOptions } from "../sandbox/terminal.ts"
 import type { SandboxFilter } from "../session/finding.ts"
 import type { QuotaInput, SettingsInput } from "../settings/SettingsInput.ts"
 import type { LimitsInput } from "../values/Limits.ts"
-import { type InputSchema, optionsOf } from "./checkInput.ts"
 import type {
   Abortable,
   PromiseExecOptions,

@@ -1,6 +1,6 @@
 import { DateTime, Effect, Exit, Layer, Stream } from "effect"
 import { InvalidInput, NotADirectory, NotAFile } from "../errors.ts"
-import { checkInput, optionNames } from "../promise/checkInput.ts"
+import { checkInput, optionNames } from "../input/checkInput.ts"
 import { SessionFiles, type SessionFilesError } from "../SessionFiles.ts"
 import { storagePath } from "../values/FilePath.ts"
 import { MemoryTree, overhead, parentsOf, statOf } from "./MemoryTree.ts"

@@ -1,7 +1,7 @@
 import { Predicate, Result, Schema, SchemaIssue } from "effect"
+import { callSite } from "../errors/callSite.ts"
 import { withCallSite } from "../errors/TaggedError.ts"
 import { InvalidInput } from "../errors.ts"
-import { callSite } from "./callSite.ts"
 
 /** A schema that input can be held against. */
 export type InputSchema = Schema.Constraint & {
