@@ -32,5 +32,4 @@ export { isPodman, networkOf } from "./engine/podman.ts"
 /** The parts of the engine's answers that the drivers read. */
 export * as schemas from "./engine/schemas.ts"
 export type { Operation } from "./engine/statusReasons.ts"
-export { label } from "./Labels.ts"
 export { registryAuthHeader } from "./registry/registryAuth.ts"

@@ -21,7 +21,6 @@ export type { Target } from "./container/Target.ts"
 // Shared by all Docker drivers: their options, and their description of an engine.
 export { driverOptions } from "./driverOptions.ts"
 export { defaultPids } from "./engine/capacity.ts"
-export { isEngineError } from "./engine/failures.ts"
 export { checkHostId } from "./hostId.ts"
 export { infoOf, label, labelsAhead, labelsOf, tagFilter } from "./Labels.ts"
 // The choice of a network's subnet.

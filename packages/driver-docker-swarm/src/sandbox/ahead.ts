@@ -1,5 +1,5 @@
 import { type HostError, SandboxId } from "@cordon/core"
-import { isEngineError } from "@cordon/driver-docker/sandbox"
+import { isEngineError } from "@cordon/driver-docker/engine"
 import { Effect } from "effect"
 import { isOutdated, labelsOf, type Manager } from "../manager/Manager.ts"
 import type { Service, WholeService } from "../manager/schemas.ts"

@@ -1,7 +1,7 @@
 import { EngineError, type HostError } from "@cordon/core"
 import type { DockerEngine } from "@cordon/driver-docker"
-import type { EngineClient } from "@cordon/driver-docker/engine"
-import { type Containers, isEngineError } from "@cordon/driver-docker/sandbox"
+import { type EngineClient, isEngineError } from "@cordon/driver-docker/engine"
+import type { Containers } from "@cordon/driver-docker/sandbox"
 import { Effect, Schedule } from "effect"
 
 // Signals that make the init end everything. The first can't be sent to gVisor. Code inside can

@@ -5,9 +5,9 @@ import {
   type SandboxId,
   type SandboxSpec,
 } from "@cordon/core"
+import { isEngineError } from "@cordon/driver-docker/engine"
 import {
   freeSubnets,
-  isEngineError,
   label,
   noSubnetLeft,
   type Range,

@@ -1,5 +1,6 @@
 import type { HostError, SandboxDriver, SandboxId } from "@cordon/core"
-import { isEngineError, label } from "@cordon/driver-docker/sandbox"
+import { isEngineError } from "@cordon/driver-docker/engine"
+import { label } from "@cordon/driver-docker/sandbox"
 import { type Duration, Effect } from "effect"
 import type { Manager } from "../manager/Manager.ts"
 import type { Network, Service } from "../manager/schemas.ts"
