@@ -5,7 +5,6 @@
 import { Effect, Schema } from "effect"
 import type { DriverCapabilities } from "./driver/capabilities.ts"
 import { destinationsOf, withinCeiling } from "./egress/ceiling.ts"
-import type { EgressRules } from "./egress/EgressRules.ts"
 import {
   InvalidInput,
   type InvalidLimits,
@@ -14,6 +13,7 @@ import {
   RuntimeUnavailable,
 } from "./errors.ts"
 import { EgressPolicy } from "./values/Egress.ts"
+import type { EgressRules } from "./values/EgressRules.ts"
 import {
   ImagePattern,
   matchesImage,

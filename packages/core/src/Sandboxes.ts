@@ -1,6 +1,5 @@
 import { Context, Duration, Effect, Exit, Layer, Schema, type Scope } from "effect"
 import type { DriverCapabilities } from "./driver/capabilities.ts"
-import { isEgressRules } from "./egress/EgressRules.ts"
 import { makeWaysOut } from "./egress/waysOut.ts"
 import {
   type Closed,
@@ -22,6 +21,7 @@ import type { SandboxSession, SessionOptions } from "./session/SandboxSession.ts
 import { makeSession } from "./session/session.ts"
 import { makeUnenforcedWarning } from "./session/unenforced.ts"
 import type { SettingsInput } from "./settings/SettingsInput.ts"
+import { isEgressRules } from "./values/EgressRules.ts"
 import { SessionId, sessionKey } from "./values/Session.ts"
 
 /**

@@ -1,5 +1,4 @@
 import { Context, Effect, Layer } from "effect"
-import { checkEgress } from "./egress/EgressRules.ts"
 import type { InvalidInput, InvalidLimits } from "./errors.ts"
 import type { Quotas } from "./leases/quotas.ts"
 import { makePolicy, type Policy } from "./Policy.ts"
@@ -9,6 +8,7 @@ import { json } from "./settings/environment.ts"
 import { readLimits } from "./settings/limits.ts"
 import { readQuota } from "./settings/quotas.ts"
 import type { SettingsInput } from "./settings/SettingsInput.ts"
+import { checkEgress } from "./values/EgressRules.ts"
 import type { Limits } from "./values/Limits.ts"
 import { checkCredentials, type RegistryLogins } from "./values/Registry.ts"
 

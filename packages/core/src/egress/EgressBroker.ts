@@ -11,9 +11,9 @@ import type {
 import type { PortError } from "../sandbox/ports/Ports.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
+import type { EgressRules } from "../values/EgressRules.ts"
 import type { Environment } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
-import type { EgressRules } from "./EgressRules.ts"
 
 /** The errors with which a broker may fail to open a sandbox's egress proxy. */
 export type OpenError =

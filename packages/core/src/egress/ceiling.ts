@@ -1,5 +1,5 @@
 import { beyondEgress, type EgressPolicy, leadsTo } from "../values/Egress.ts"
-import { type EgressRules, isEgressRules } from "./EgressRules.ts"
+import { type EgressRules, isEgressRules } from "../values/EgressRules.ts"
 
 /** The destinations and addresses of rules, without methods, paths and headers. */
 export const destinationsOf = (egress: EgressPolicy | EgressRules): EgressPolicy => ({

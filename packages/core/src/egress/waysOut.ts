@@ -2,10 +2,10 @@ import { Effect, Exit, Option, Record, Scope } from "effect"
 import { makeKeyedLock } from "../concurrency/KeyedLock.ts"
 import { EgressUnavailable, InvalidInput, type LeaseError } from "../errors.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
+import type { EgressRules } from "../values/EgressRules.ts"
 import type { Environment, SandboxInfo, SandboxSpec } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import { EgressBroker, type OpenError, type WayOut } from "./EgressBroker.ts"
-import type { EgressRules } from "./EgressRules.ts"
 
 /** An egress proxy with the scope that keeps it open. */
 interface Kept {

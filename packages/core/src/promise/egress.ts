@@ -1,6 +1,6 @@
-import type { EgressRules } from "../egress/EgressRules.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
+import type { EgressRules } from "../values/EgressRules.ts"
 import { methodsOn } from "./methods.ts"
 import type { Abortable } from "./options.ts"
 import type { PromiseRuntime } from "./runtime.ts"

@@ -1,6 +1,5 @@
 import { Effect, Stream } from "effect"
-import { type EgressRules, isEgressRules } from "../egress/EgressRules.ts"
-import type { SetError, WaysOut } from "../egress/waysOut.ts"
+import type { SetError } from "../egress/waysOut.ts"
 import {
   type Closed,
   type HostError,
@@ -10,8 +9,9 @@ import {
   type Unsupported,
 } from "../errors.ts"
 import { decideEgress, type Policy } from "../Policy.ts"
-import type { Owner } from "../session/Owner.ts"
 import type { EgressAttempt } from "../values/Egress.ts"
+import { type EgressRules, isEgressRules } from "../values/EgressRules.ts"
+import type { SandboxContext } from "./context.ts"
 import type { Sandbox } from "./Sandbox.ts"
 
 /** The egress of a sandbox: its rules, and its attempts to reach destinations. */
@@ -67,36 +67,35 @@ const checkNetwork = ({ networks }: Policy) =>
         new NotAllowed({ part: "network", asked: "a way out", allowed: networks.join(", ") }),
       )
 
-export const makeEgress = (needs: {
-  readonly waysOut: WaysOut
-  readonly policy: Policy
-  readonly owner: Pick<Owner, "whileOpen" | "streamWhileOpen">
-  /** The attempts that the driver reports for a list of destinations. */
-  readonly listed: SandboxEgress["attempts"]
-  readonly sandbox: () => Pick<Sandbox, "id" | "info" | "run" | "ports">
-}): SandboxEgress => {
-  const { waysOut, policy, owner, listed, sandbox } = needs
-  const way = () => waysOut.of(sandbox().info)
+/** @param sandbox the sandbox's handle, which is made after this */
+export const makeEgress = (
+  { waysOut, settings, driver, id, info, ask, whileOpen, streamWhileOpen }: SandboxContext,
+  sandbox: () => Pick<Sandbox, "id" | "info" | "run" | "ports">,
+): SandboxEgress => {
+  const { policy } = settings
+  // The attempts that the driver reports for a list of destinations.
+  const listed = ask(driver.egressAttempts(id))
+  const way = () => waysOut.of(info)
   return {
     get rules() {
       return way()?.rules()
     },
     update: Effect.fn("Sandbox.egress.update")(function* (rules) {
       if (way() === undefined) {
-        if (sandbox().info.network === "bridge") return yield* ownNetwork
+        if (info.network === "bridge") return yield* ownNetwork
         yield* checkNetwork(policy)
       }
       yield* waysOut.check(rules)
       const decided = yield* decideEgress(policy, rules, "bridge")
       if (decided !== undefined && isEgressRules(decided)) {
-        yield* owner.whileOpen(waysOut.set(decided, sandbox()))
+        yield* whileOpen(waysOut.set(decided, sandbox()))
       }
     }),
     attempts: Effect.suspend(() => {
       const attempts = way()?.attempts
-      return attempts === undefined ? listed : owner.whileOpen(attempts)
+      return attempts === undefined ? listed : whileOpen(attempts)
     }),
-    watch: owner.streamWhileOpen(
+    watch: streamWhileOpen(
       Stream.suspend((): Stream.Stream<EgressAttempt, InvalidInput> => {
         return way()?.watch ?? Stream.fail(noRules)
       }),

@@ -1,4 +1,3 @@
-import type { SessionContext } from "../session/context.ts"
 import type { SandboxContext } from "./context.ts"
 import { makeEgress } from "./egress.ts"
 import { makeCommands } from "./exec/commands.ts"
@@ -19,11 +18,7 @@ import { makeTerminals } from "./terminal.ts"
  *
  * @param createFrom makes the sandbox that a fork is
  */
-export const makeSandbox = (
-  context: SandboxContext,
-  session: SessionContext,
-  createFrom: CreateFrom,
-): Sandbox => {
+export const makeSandbox = (context: SandboxContext, createFrom: CreateFrom): Sandbox => {
   const commands = makeCommands(context)
   const { id, info, driver, ask } = context
   const self: Sandbox = {
@@ -39,15 +34,9 @@ export const makeSandbox = (
     git: makeGit(context, commands),
     ports: makePorts(context),
     ...makeStats(context),
-    egress: makeEgress({
-      waysOut: session.waysOut,
-      policy: session.settings.policy,
-      owner: session.owner,
-      listed: ask(driver.egressAttempts(id)),
-      sandbox: () => self,
-    }),
+    egress: makeEgress(context, () => self),
     ...makeSnapshots(context, createFrom),
-    ...makeLifecycle(context, session),
+    ...makeLifecycle(context),
   }
   return self
 }

@@ -1,6 +1,6 @@
 import { Effect, Redacted, Schema } from "effect"
-import type { EgressRules } from "../egress/EgressRules.ts"
 import { InvalidInput, invalidInput } from "../errors.ts"
+import type { EgressRules } from "../values/EgressRules.ts"
 import type { RegistryCredentialsInput } from "../values/Registry.ts"
 import { Environment, type SandboxInfo } from "../values/Sandbox.ts"
 

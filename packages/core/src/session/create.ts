@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto"
 import { Effect, Schema } from "effect"
-import { checkEgress, type EgressRules } from "../egress/EgressRules.ts"
 import { invalidInput, SnapshotNotFound } from "../errors.ts"
 import { createDuration } from "../metrics.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
+import type { ForkSource } from "../sandbox/snapshots/snapshots.ts"
+import { checkEgress } from "../values/EgressRules.ts"
 import { checkCredentials } from "../values/Registry.ts"
-import { CreateOptions, type SandboxInfo, type SnapshotInfo } from "../values/Sandbox.ts"
+import { CreateOptions, type SandboxInfo } from "../values/Sandbox.ts"
 import { sandboxId } from "../values/SandboxId.ts"
 import { SandboxName } from "../values/SandboxName.ts"
 import type { SessionContext } from "./context.ts"
@@ -15,13 +16,6 @@ import type { SandboxSession } from "./SandboxSession.ts"
 import { type CreateSecrets, checkSecrets } from "./Secrets.ts"
 
 type CreateParameters = Parameters<SandboxSession["create"]>
-
-/** What a fork takes from its source, in place of what the options say. */
-export interface ForkSource {
-  /** The image of a snapshot of the session. */
-  readonly image: SnapshotInfo["image"]
-  readonly rules: EgressRules | undefined
-}
 
 /** Checks what a creation was given; defaults are filled in by its plan. */
 const checkOptions = Effect.fnUntraced(function* (options: CreateOptions & CreateSecrets) {

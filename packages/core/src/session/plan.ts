@@ -1,7 +1,6 @@
 /** Decides what a sandbox is made with. Nothing here asks a host or changes one. */
 import { Duration, Effect } from "effect"
 import type { DriverCapabilities } from "../driver/capabilities.ts"
-import { type EgressRules, isEgressRules } from "../egress/EgressRules.ts"
 import {
   InvalidInput,
   InvalidLimits,
@@ -13,6 +12,7 @@ import {
 import { type Decision, decide } from "../Policy.ts"
 import type { Settings } from "../Settings.ts"
 import type { EgressPolicy } from "../values/Egress.ts"
+import { type EgressRules, isEgressRules } from "../values/EgressRules.ts"
 import type { CreateOptions, LeaseTerms, SandboxSpec } from "../values/Sandbox.ts"
 import type { SandboxName } from "../values/SandboxName.ts"
 

@@ -1,6 +1,5 @@
 import { Effect } from "effect"
 import { invalidInput, SandboxNotFound } from "../errors.ts"
-import { makeSandboxContext } from "../sandbox/context.ts"
 import { makeSandbox } from "../sandbox/makeSandbox.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
 import { snapshotName } from "../sandbox/snapshots/snapshots.ts"
@@ -11,13 +10,14 @@ import { makeCreate } from "./create.ts"
 import { decodeFilter, pageOf } from "./finding.ts"
 import type { SandboxSession } from "./SandboxSession.ts"
 import { checkSecrets, type GetOptions } from "./Secrets.ts"
+import { makeSandboxContext } from "./sandboxContext.ts"
 
 /** The sandboxes of one session. */
 export const makeSession = (context: SessionContext): SandboxSession => {
   const { driver, leases, key } = context
   const { whileOpen } = context.owner
   const sandboxOf = (info: SandboxInfo): Sandbox =>
-    makeSandbox(makeSandboxContext(context, info), context, (options, from) =>
+    makeSandbox(makeSandboxContext(context, info), (options, from) =>
       create(options, undefined, from),
     )
   const create = makeCreate(context, sandboxOf)

@@ -1,7 +1,7 @@
 import { type Duration, Schema } from "effect"
-import type { EgressRules } from "../egress/EgressRules.ts"
 import type { Allow } from "../Policy.ts"
 import type { EgressPolicy } from "../values/Egress.ts"
+import type { EgressRules } from "../values/EgressRules.ts"
 import type { Limits, LimitsInput } from "../values/Limits.ts"
 import type { RegistryCredentialsInput } from "../values/Registry.ts"
 import type { RuntimeChoice } from "../values/Runtime.ts"

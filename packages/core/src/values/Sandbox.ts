@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import type { EgressRules } from "../egress/EgressRules.ts"
 import { EgressPolicy } from "./Egress.ts"
+import type { EgressRules } from "./EgressRules.ts"
 import { Limits, LimitsInput } from "./Limits.ts"
 import { Runtime, RuntimeChoice } from "./Runtime.ts"
 import { SandboxId } from "./SandboxId.ts"

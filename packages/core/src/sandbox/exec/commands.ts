@@ -36,7 +36,7 @@ export interface Commands {
 const finite = (timeout: Duration.Duration) => (Duration.isFinite(timeout) ? timeout : undefined)
 
 const makePrepare = (
-  { at, settings, secrets, wayOutEnv }: SandboxContext,
+  { at, info, settings, secrets, waysOut }: SandboxContext,
   timeoutOf: Commands["timeoutOf"],
 ): Commands["prepare"] =>
   Effect.fnUntraced(function* (command, options) {
@@ -48,7 +48,7 @@ const makePrepare = (
       request: {
         command,
         cwd: cwd === undefined ? undefined : yield* at(cwd, user, readyBy(timeout)),
-        env: { ...wayOutEnv(), ...secrets(), ...env },
+        env: { ...waysOut.env(info), ...secrets(), ...env },
         user,
         stdin: stdin === undefined ? undefined : yield* stdinStream(stdin),
         timeout: finite(timeout),
@@ -60,7 +60,7 @@ const makePrepare = (
 
 /** What runs commands in one sandbox. */
 export const makeCommands = (context: SandboxContext): Commands => {
-  const { driver, id, settings, useFor, useStreamFor, wayOutEnv } = context
+  const { driver, id, info, settings, useFor, useStreamFor, waysOut } = context
   const timeoutOf = Effect.fnUntraced(function* (given: Duration.Input = settings.execTimeout) {
     const timeout = Duration.fromInput(given)
     if (timeout._tag === "Some" && Duration.toMillis(timeout.value) > 0) return timeout.value
@@ -76,7 +76,7 @@ export const makeCommands = (context: SandboxContext): Commands => {
     run: (request) =>
       useStreamFor(request.timeout)(
         Stream.suspend(() =>
-          driver.exec(id, { ...request, env: { ...wayOutEnv(), ...request.env } }),
+          driver.exec(id, { ...request, env: { ...waysOut.env(info), ...request.env } }),
         ),
       ),
     collect: ({ timeout }, events, { onOutput, outputLimit }) => {

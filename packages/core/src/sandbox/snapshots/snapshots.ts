@@ -8,9 +8,8 @@ import {
   type LeaseError,
   type SnapshotNotFound,
 } from "../../errors.ts"
-import type { ForkSource } from "../../session/create.ts"
-import type { Secrets } from "../../session/Secrets.ts"
-import type { CreateOptions } from "../../values/Sandbox.ts"
+import type { EgressRules } from "../../values/EgressRules.ts"
+import type { CreateOptions, Environment, SnapshotInfo } from "../../values/Sandbox.ts"
 import { SandboxName } from "../../values/SandboxName.ts"
 import type { SandboxContext } from "../context.ts"
 import type { Sandbox } from "../Sandbox.ts"
@@ -18,9 +17,16 @@ import type { Sandbox } from "../Sandbox.ts"
 /** What a fork has of its own: its name, and its tags. */
 export type ForkOptions = Pick<CreateOptions, "name" | "tags">
 
+/** What a fork takes from its source, in place of what the options say. */
+export interface ForkSource {
+  /** The image of a snapshot of the session. */
+  readonly image: SnapshotInfo["image"]
+  readonly rules: EgressRules | undefined
+}
+
 /** Makes a sandbox of the same session from the image of a snapshot. */
 export type CreateFrom = (
-  options: CreateOptions & { readonly secrets: Secrets },
+  options: CreateOptions & { readonly secrets: Environment },
   from: ForkSource,
 ) => Effect.Effect<Sandbox, CreateError | InvalidInput | LeaseError | SnapshotNotFound | SetError>
 
@@ -30,7 +36,7 @@ export const snapshotName = (name: string): Effect.Effect<SandboxName, InvalidIn
 
 /** Keeps the files of a sandbox, and makes other sandboxes of them. */
 export const makeSnapshots = (
-  { driver, id, info, use, need, secrets, wayOut }: SandboxContext,
+  { driver, id, info, use, need, secrets, waysOut }: SandboxContext,
   createFrom: CreateFrom,
 ): Pick<Sandbox, "snapshot" | "fork"> => ({
   snapshot: Effect.fn("Sandbox.snapshot")(function* (
@@ -49,7 +55,7 @@ export const makeSnapshots = (
       Effect.flatMap(({ image, egress }) =>
         createFrom(
           { name, tags, runtime, limits, network, workdir, egress, secrets: secrets() },
-          { image, rules: wayOut()?.rules() },
+          { image, rules: waysOut.of(info)?.rules() },
         ),
       ),
       Effect.onError(() => Effect.ignore(driver.removeSnapshot(session, passing))),

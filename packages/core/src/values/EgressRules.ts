@@ -1,6 +1,6 @@
 import { Effect, type Redacted, Schema } from "effect"
 import { InvalidInput, invalidInput } from "../errors.ts"
-import { EgressPolicy } from "../values/Egress.ts"
+import { EgressPolicy } from "./Egress.ts"
 
 /** A secret. In `Redacted`, no log shows it. */
 export type EgressSecret = string | Redacted.Redacted<string>
