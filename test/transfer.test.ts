@@ -3,7 +3,7 @@ import { type ArchiveEntry, SessionFiles } from "@cordon/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Predicate, Stream } from "effect"
 import { pack } from "tar-stream"
-import { Brought } from "../packages/core/src/transfer/Brought.ts"
+import { Unpacked } from "../packages/core/src/transfer/untrusted/Unpacked.ts"
 import { bytes, date, downloaded, entry, layer, link, textOf } from "./support/transfers.ts"
 
 /** Storage whose first write of `slow` begins when it is told to. */
@@ -95,8 +95,8 @@ describe("a download to a slow storage", () => {
 describe("the limits of a download", () => {
   const count = (times: number, entry: ArchiveEntry) =>
     Effect.gen(function* () {
-      const brought = new Brought()
-      for (let n = 0; n < times; n++) yield* brought.count("/from", entry)
+      const unpacked = new Unpacked()
+      for (let n = 0; n < times; n++) yield* unpacked.count("/from", entry)
     })
 
   it.effect("are half a million entries", () =>

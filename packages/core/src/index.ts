@@ -97,7 +97,7 @@ export {
 export type { PullPolicy, QuotaInput, SettingsInput } from "./settings/SettingsInput.ts"
 export { type ArchiveEntry, packArchive, unpackArchive } from "./transfer/Archive.ts"
 export { download } from "./transfer/download.ts"
-export { giveBack, lend } from "./transfer/Lent.ts"
+export { giveBack, lend } from "./transfer/lentBytes.ts"
 export type {
   OnTransfer,
   TransferError,

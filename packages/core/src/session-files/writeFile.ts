@@ -4,7 +4,7 @@ import * as fs from "node:fs/promises"
 import { Effect, Exit, Stream } from "effect"
 import { NotAFile } from "../errors.ts"
 import type { SessionFilesError } from "../SessionFiles.ts"
-import { giveBack } from "../transfer/Lent.ts"
+import { giveBack } from "../transfer/lentBytes.ts"
 import type { Folder, Tree } from "./folder.ts"
 import { attempt, openFile, openFolder, placeOf } from "./opening.ts"
 

@@ -5,11 +5,11 @@ import { SessionFiles } from "../SessionFiles.ts"
 import { type FilePath, storagePath } from "../values/FilePath.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 import { unpackArchive } from "./Archive.ts"
-import { Brought } from "./Brought.ts"
-import { makeBound } from "./bounded.ts"
 import { makeMeter, type OnTransfer, type TransferError, type TransferReport } from "./progress.ts"
 import { SmallFiles } from "./SmallFiles.ts"
-import { type Unpacking, unpackEntry } from "./unpackEntry.ts"
+import { makeBound } from "./untrusted/bounded.ts"
+import { Unpacked } from "./untrusted/Unpacked.ts"
+import { type Unpacking, unpackEntry } from "./untrusted/unpackEntry.ts"
 
 /**
  * Copies a file or a whole folder out of a sandbox into session storage.
@@ -42,14 +42,14 @@ export const download = Effect.fn("download")(function* (
   if (kind !== "directory") return yield* new NotAFile({ path: from, kind })
   const root = yield* storagePath(to === "" ? "." : to)
   yield* files.makeDirectory(root)
-  const brought = new Brought()
+  const unpacked = new Unpacked()
   const small = new SmallFiles(files)
-  const unpacking: Unpacking = { from, root, files, small, brought, meter, bound }
+  const unpacking: Unpacking = { from, root, files, small, unpacked, meter, bound }
   yield* unpackArchive(driver.getArchive(id, from), (entry) => unpackEntry(unpacking, entry))
   yield* small.flush
-  for (const [path, modifiedAt] of brought.folders) {
+  for (const [path, modifiedAt] of unpacked.folders) {
     yield* files.makeDirectory(path, modifiedAt)
   }
   yield* meter.done
-  return { ...meter.counted, directories: brought.directories, skipped: brought.skipped }
+  return { ...meter.counted, directories: unpacked.directories, skipped: unpacked.skipped }
 })

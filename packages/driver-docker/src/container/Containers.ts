@@ -4,8 +4,8 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { type EventHub, makeEventHub } from "../sandbox/events.ts"
 import { makeCommands } from "./commands.ts"
 import { type Connections, makeConnections } from "./connections.ts"
-import { judgeLoss } from "./ends.ts"
 import { type ContainerFiles, makeContainerFiles } from "./files.ts"
+import { judgeLoss } from "./lostConnection.ts"
 import { type ContainerPorts, makeContainerPorts } from "./ports.ts"
 import {
   type ContainerProcesses,

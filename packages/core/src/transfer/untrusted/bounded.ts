@@ -1,7 +1,7 @@
 import { Effect, Stream } from "effect"
-import { FileTooLarge } from "../errors.ts"
-import type { FilePath } from "../values/FilePath.ts"
-import type { Meter } from "./progress.ts"
+import { FileTooLarge } from "../../errors.ts"
+import type { FilePath } from "../../values/FilePath.ts"
+import type { Meter } from "../progress.ts"
 
 /** Counts the bytes of contents, and fails once all contents together are larger than a limit. */
 export const makeBound =

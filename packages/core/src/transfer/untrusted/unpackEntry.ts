@@ -1,11 +1,11 @@
 import { Effect, Stream } from "effect"
-import type { SessionFiles, SessionFilesError } from "../SessionFiles.ts"
-import { type FilePath, type StoragePath, storagePath } from "../values/FilePath.ts"
-import type { ArchiveEntry } from "./Archive.ts"
-import type { Brought } from "./Brought.ts"
+import type { SessionFiles, SessionFilesError } from "../../SessionFiles.ts"
+import { type FilePath, type StoragePath, storagePath } from "../../values/FilePath.ts"
+import type { ArchiveEntry } from "../Archive.ts"
+import type { Meter } from "../progress.ts"
+import { type SmallFiles, smallFile } from "../SmallFiles.ts"
 import type { Bound } from "./bounded.ts"
-import type { Meter } from "./progress.ts"
-import { type SmallFiles, smallFile } from "./SmallFiles.ts"
+import type { Unpacked } from "./Unpacked.ts"
 
 /** An archive that is being unpacked. */
 export interface Unpacking {
@@ -15,7 +15,7 @@ export interface Unpacking {
   readonly root: StoragePath
   readonly files: SessionFiles["Service"]
   readonly small: SmallFiles
-  readonly brought: Brought
+  readonly unpacked: Unpacked
   readonly meter: Meter
   readonly bound: Bound
 }
@@ -58,10 +58,10 @@ const linked = Effect.fnUntraced(function* (
   path: string,
   entry: ArchiveEntry<unknown>,
 ) {
-  const { brought, files, small } = unpacking
+  const { unpacked, files, small } = unpacking
   const original = yield* placeOf(unpacking, entry.linkTarget ?? "")
   const source = original.path ?? path
-  if (source === path || !brought.files.has(source)) return undefined
+  if (source === path || !unpacked.files.has(source)) return undefined
   yield* small.flush
   const { size } = yield* files.stat(below(unpacking, source))
   const content: Stream.Stream<Uint8Array, SessionFilesError> = files.read(below(unpacking, source))
@@ -73,10 +73,10 @@ export const unpackEntry = Effect.fnUntraced(function* <E>(
   unpacking: Unpacking,
   entry: ArchiveEntry<E>,
 ) {
-  const { from, files, small, brought, meter } = unpacking
-  yield* brought.count(from, entry)
+  const { from, files, small, unpacked, meter } = unpacking
+  yield* unpacked.count(from, entry)
   const skip = (reason: string) =>
-    Effect.sync(() => void brought.skipped.push({ path: entry.path, reason }))
+    Effect.sync(() => void unpacked.skipped.push({ path: entry.path, reason }))
   if (entry.kind === "symlink") return yield* skip("links are not downloaded")
   if (entry.kind === "other") return yield* skip("it is neither a file nor a folder")
   const place = yield* placeOf(unpacking, entry.path)
@@ -87,8 +87,8 @@ export const unpackEntry = Effect.fnUntraced(function* <E>(
   if (entry.kind === "directory") {
     yield* small.flush
     yield* files.makeDirectory(target)
-    brought.folders.set(target, entry.modifiedAt)
-    brought.directories += 1
+    unpacked.folders.set(target, entry.modifiedAt)
+    unpacked.directories += 1
     return
   }
   if (entry.kind === "hardlink") {
@@ -96,6 +96,6 @@ export const unpackEntry = Effect.fnUntraced(function* <E>(
     if (file === undefined) return yield* skip("it is a hard link to no file that came before it")
     yield* write(unpacking, target, file)
   } else yield* write(unpacking, target, entry)
-  brought.files.add(path)
+  unpacked.files.add(path)
   meter.counted.files += 1
 })

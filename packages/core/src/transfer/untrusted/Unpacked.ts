@@ -1,7 +1,7 @@
 import { Effect } from "effect"
-import { FileTooLarge, InvalidArchive } from "../errors.ts"
-import type { ArchiveEntry } from "./Archive.ts"
-import type { TransferReport } from "./progress.ts"
+import { FileTooLarge, InvalidArchive } from "../../errors.ts"
+import type { ArchiveEntry } from "../Archive.ts"
+import type { TransferReport } from "../progress.ts"
 
 // Far beyond honest folders; below what would exhaust a file system's inodes.
 const mostEntries = 500_000
@@ -9,10 +9,10 @@ const mostEntries = 500_000
 const mostNames = 64 * 1024 ** 2
 
 /**
- * What an archive has brought so far: regular files, which hard links may name; folders, whose times are set once
- * nothing more comes into them; and entries that were left out.
+ * What has been unpacked of an archive so far: regular files, which hard links may name; folders, whose times are
+ * set at the end; and entries that were left out.
  */
-export class Brought {
+export class Unpacked {
   readonly files = new Set<string>()
   readonly folders = new Map<string, Date | undefined>()
   readonly skipped: Array<TransferReport["skipped"][number]> = []
