@@ -13,7 +13,7 @@ import {
   Tags,
 } from "@cordon/core"
 import { Option, Schema } from "effect"
-import { ownerOf } from "./sandbox/names.ts"
+import { ownerOf } from "./names.ts"
 
 /** The labels by which Cordon finds everything that it made. They never hold environment variables. */
 export const label = {

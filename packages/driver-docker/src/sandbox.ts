@@ -35,12 +35,12 @@ export {
 export { defaultRuntimeNames, runtimesOf } from "./Runtimes.ts"
 // Images, and the rights to them.
 export { makeImageRights } from "./registry/ImageRights.ts"
+export { pullFailure } from "./registry/pullFailure.ts"
 export { type RegistryAuth, registryAuth } from "./registry/registryAuth.ts"
 export type { Abandoned, AbandonedSandbox } from "./sandbox/abandoned.ts"
 // Things made ahead, and things that a dead program leaves.
 export { makeBackground } from "./sandbox/background.ts"
 export { containerSpec, identityOf } from "./sandbox/containerSpec.ts"
-export { pullFailure } from "./sandbox/pullFailure.ts"
 export { isForeign, isSnapshot, makeSnapshots } from "./sandbox/snapshots.ts"
 export { findAbandoned, findAbandonedSandboxes } from "./sandbox/sweep.ts"
 export { makeKindPool, type Shelf } from "./warm/kindPool.ts"

@@ -9,8 +9,8 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
 import type { ContainerSummary, NetworkSummary } from "../src/engine/schemas.ts"
+import { containerName, nameAhead, networkName, proxyName } from "../src/names.ts"
 import { abandonedIn, abandonedSandboxes, type Inventory } from "../src/sandbox/abandoned.ts"
-import { containerName, nameAhead, networkName, proxyName } from "../src/sandbox/names.ts"
 
 const minutes = (count: number) => count * 60_000
 const now = Date.parse("2026-01-01T12:00:00Z")

@@ -3,8 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import * as fc from "fast-check"
 import { infoOf, label, labelsAhead, labelsOf, sandboxOf, tagFilter } from "../src/Labels.ts"
+import { containerName } from "../src/names.ts"
 import { defaultRuntimeNames, offeredRuntimes } from "../src/Runtimes.ts"
-import { containerName } from "../src/sandbox/names.ts"
 
 describe("labels", () => {
   const session = sessionKey(SessionId.make("s"))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { pullFailure } from "../src/sandbox/pullFailure.ts"
+import { pullFailure } from "../src/registry/pullFailure.ts"
 
 const image = "registry.example.com/team/app:1"
 const url = "https://registry.example.com/v2/"

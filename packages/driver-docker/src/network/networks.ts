@@ -3,7 +3,7 @@ import { Effect, Random, Schedule } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import { label } from "../Labels.ts"
-import { proxyName } from "../sandbox/names.ts"
+import { proxyName } from "../names.ts"
 import { freeSubnets, noSubnetLeft, type Range, subnetsOf } from "./subnets.ts"
 
 type Engine = DockerEngine["Service"]

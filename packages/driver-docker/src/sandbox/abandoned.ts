@@ -3,7 +3,7 @@ import type { SandboxInfo, SnapshotInfo } from "@cordon/core"
 import { Duration, Option } from "effect"
 import { familiar, networkOf } from "../engine/podman.ts"
 import type { ContainerSummary, NetworkSummary } from "../engine/schemas.ts"
-import { aheadSince, networkOfProxy } from "./names.ts"
+import { aheadSince, networkOfProxy } from "../names.ts"
 
 /**
  * Cordon's objects on an engine. Networks are listed before containers; otherwise a new network

@@ -12,15 +12,15 @@ import {
 import { Effect, Option } from "effect"
 import type { Target } from "../container/Target.ts"
 import { label, labelsOf } from "../Labels.ts"
+import { containerName } from "../names.ts"
 import type { Egress } from "../network/egress.ts"
+import type { Images } from "../registry/images.ts"
 import type { Kind, WarmPool } from "../warm/WarmPool.ts"
 import { identityOf } from "./containerSpec.ts"
 import type { DiskLimits } from "./diskLimits.ts"
 import type { Host } from "./host.ts"
-import type { Images } from "./images.ts"
 import { foundIn } from "./lookup.ts"
 import type { Create as MakeContainer } from "./makeContainer.ts"
-import { containerName } from "./names.ts"
 import { isForeign, isSnapshot } from "./snapshots.ts"
 
 type Create = SandboxDriver["Service"]["create"]

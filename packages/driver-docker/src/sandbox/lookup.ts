@@ -14,7 +14,7 @@ import { isEngineError } from "../engine/failures.ts"
 import { familiar, networkOf } from "../engine/podman.ts"
 import type { ContainerInspect, ContainerSummary } from "../engine/schemas.ts"
 import { creationLabel, label, sandboxOf, tagFilter } from "../Labels.ts"
-import { nameFilter, sessionFilter } from "./names.ts"
+import { nameFilter, sessionFilter } from "../names.ts"
 
 /** A container that is a sandbox. */
 export interface Found {

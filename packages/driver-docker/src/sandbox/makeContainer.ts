@@ -18,13 +18,13 @@ import { isEngineError } from "../engine/failures.ts"
 import type { ContainerInspect, ImageInspect } from "../engine/schemas.ts"
 import { withDelivery } from "../init/errors.ts"
 import { creationLabel } from "../Labels.ts"
+import { networkName } from "../names.ts"
 import { type Egress, egressLabel } from "../network/egress.ts"
 import { createNetwork, removeNetwork } from "../network/networks.ts"
 import type { Range } from "../network/subnets.ts"
 import type { Ulimits } from "../Ulimits.ts"
 import { containerSpec, identityOf } from "./containerSpec.ts"
 import type { CpuSets } from "./cpuSets.ts"
-import { networkName } from "./names.ts"
 
 type Engine = DockerEngine["Service"]
 

@@ -1,10 +1,10 @@
 import type { HostError, NetworkMode, QuotaExceeded } from "@cordon/core"
 import { Clock, Effect } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
+import { networkName } from "../names.ts"
 import { createNetwork, removeNetwork } from "../network/networks.ts"
 import type { Range } from "../network/subnets.ts"
 import { undo } from "../sandbox/makeContainer.ts"
-import { networkName } from "../sandbox/names.ts"
 
 type Mode = Exclude<NetworkMode, "none">
 interface Spare {

@@ -9,9 +9,9 @@ import {
 import { Effect, Option, Stream } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
-import { makeImageRights } from "../registry/ImageRights.ts"
-import { registryAuth } from "../registry/registryAuth.ts"
+import { makeImageRights } from "./ImageRights.ts"
 import { pullFailure } from "./pullFailure.ts"
+import { registryAuth } from "./registryAuth.ts"
 
 type Engine = DockerEngine["Service"]
 type ImageError = ImageNotFound | ImagePullFailed | HostError

@@ -4,7 +4,7 @@ import type { DockerEngine } from "../DockerEngine.ts"
 import { actionOf } from "../engine/podman.ts"
 import type { EngineEvent } from "../engine/schemas.ts"
 import { label } from "../Labels.ts"
-import { ownerOf } from "./names.ts"
+import { ownerOf } from "../names.ts"
 
 /** A driver's single subscription to the engine's events, and the counts taken from it. */
 export interface EventHub {
