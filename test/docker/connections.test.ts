@@ -1,5 +1,6 @@
 // How programs that use one sandbox are connected to its init, each by itself.
 import { EngineUnreachable, Sandboxes, type SandboxSession } from "@cordon/core"
+
 import { DockerEngine, layerDriver, localEngine } from "@cordon/driver-docker"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schedule } from "effect"
@@ -132,6 +133,28 @@ describe("connections to a sandbox", () => {
         assert.strictEqual(yield* read, "yes")
       }),
     ),
+  )
+
+  onEngine(
+    "answer after a start although a program died between its attachment and its start",
+    () =>
+      withSession((session) =>
+        Effect.gen(function* () {
+          const sandbox = yield* session.create({ name: "box", network: "none" })
+          yield* sandbox.files.write("kept", "yes")
+          yield* sandbox.stop
+          yield* Effect.promise(async () => {
+            const streams = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true }
+            const attachment = await engine.getContainer(sandbox.info.instanceId).attach(streams)
+            attachment.end()
+          })
+          yield* Effect.sleep("200 millis")
+          yield* sandbox.start
+          // A connection that nothing answers is detected later than that.
+          const { stdout } = yield* sandbox.run("cat kept", { timeout: "8 seconds" })
+          assert.strictEqual(stdout, "yes")
+        }),
+      ),
   )
 
   onEngine("reach only our init, whatever code inside put at its path before a start", () =>

@@ -119,6 +119,12 @@ export const makeConnections = Effect.fnUntraced(function* (
     const lease = Option.getOrUndefined(leaseOf(Config.Labels))
     const removal = lease && removalSeconds({ lease })
     yield* launch(instanceId, engine.containerStart(instanceId), removal)
+    // If another program died between its attachment and its start, the engine closed the input of
+    // every attachment: the init's greeting comes, and nothing reaches the init.
+    const isHeard = yield* Effect.scoped(
+      Effect.flatMap(RcMap.get(map, instanceId), ({ init }) => init.proved),
+    )
+    if (!isHeard) yield* keep(instanceId, byHelper(instanceId, removal))
   })
 
   const isPaused = (instanceId: string) =>
