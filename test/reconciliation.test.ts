@@ -167,7 +167,7 @@ describe("when the lease store and the host disagree", () => {
         const spec = { name, image, runtime, limits, network, lease, env: {} }
         const made = yield* driver.create({ id: old.id, session: info.session, spec })
         yield* pass(30)
-        assert.include(log, "A sandbox was made anew without its lease")
+        assert.include(log, "A sandbox was created again without its lease")
         assert.strictEqual(only(yield* store.list(host)).instanceId, made.instanceId)
         assert.strictEqual((yield* Effect.flip(old.exec("true")))._tag, "LeaseLost")
         assert.strictEqual((yield* Effect.flip(old.stop))._tag, "LeaseLost")
@@ -206,7 +206,7 @@ describe("when the lease store and the host disagree", () => {
         const lease = only(yield* store.list(host))
         yield* store.change(lease, lease.token, { phase: "stopped" })
         yield* pass(30)
-        assert.include(log, "Stopping a sandbox whose stop was broken off")
+        assert.include(log, "Finishing a stop that was interrupted")
         assert.strictEqual(yield* statusOf(session), "stopped")
         assert.strictEqual((yield* Effect.flip(sandbox.exec("true")))._tag, "SandboxNotRunning")
         yield* sandbox.start
@@ -237,7 +237,7 @@ describe("when the lease store and the host disagree", () => {
       yield* pass(45)
       assert.strictEqual(yield* statusOf(session), "running")
       yield* pass(75)
-      assert.include(log, "Removing what a broken-off creation left")
+      assert.include(log, "Removing the remains of an interrupted creation")
       assert.strictEqual(yield* statusOf(session), "")
       assert.deepStrictEqual(yield* store.list(host), [])
       assert.notStrictEqual((yield* session.create({ name: "a" })).info.instanceId, info.instanceId)
@@ -261,7 +261,7 @@ describe("when the lease store and the host disagree", () => {
         yield* pass(15)
         assert.strictEqual(yield* statusOf(session), "running")
         yield* pass(45)
-        assert.include(log, "Finishing a removal that was broken off")
+        assert.include(log, "Finishing a removal that was interrupted")
         assert.strictEqual(yield* statusOf(session), "")
         assert.deepStrictEqual(yield* store.list(host), [])
       }),

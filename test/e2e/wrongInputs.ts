@@ -458,7 +458,7 @@ const wrongSandbox = (
       tool,
       { sandbox: "nobody", ...input },
       "SandboxNotFound",
-      /^There is no sandbox "nobody" in this session\. Call sandbox_list to see which there are/,
+      /^There is no sandbox "nobody" in this session\. Call sandbox_list to see the sandboxes/,
     ],
     [
       tool,

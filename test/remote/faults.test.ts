@@ -223,7 +223,7 @@ describe("a network that fails", () => {
                 const { stdout } = yield* run(id, "wc -c </work/file")
                 assert.strictEqual(Number(stdout), content.length)
               }
-              // Where it goes on, what happened is told, and nothing was begun.
+              // Where it goes on, the error says what happened, and nothing was started.
               strike(proxy, step, fate, Number.POSITIVE_INFINITY)
               yield* anew(
                 proxy,
@@ -324,7 +324,7 @@ describe("a network that fails", () => {
           // The engine may be asked over a connection that is silent as well.
           assert.match(
             error.message,
-            /(nothing comes from a sandbox|the sandbox has not answered|went silent) .* may still be running/,
+            /(nothing comes from a sandbox|the sandbox has not answered|stopped answering) .* may still be running/,
           )
           // The init gives the connection up as well, and ends what was under way on it.
           const { stdout } = yield* anew(proxy, run(id, "pgrep -fc 'sleep 100[0]'"))

@@ -84,7 +84,7 @@ describe("settings of a remote engine", () => {
         yield* endpointOf({ host }).pipe(Effect.provide(Logger.layer([logger])))
       }
       assert.strictEqual(warnings.length, 1)
-      assert.match(String(warnings[0]), /tcp:\/\/far\.example:2375 .* root on its host/)
+      assert.match(String(warnings[0]), /tcp:\/\/far\.example:2375 .* root access to its host/)
     }),
   )
 })

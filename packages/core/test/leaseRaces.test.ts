@@ -140,7 +140,7 @@ describe("a reaper that was overtaken", () => {
       yield* pass(1)
       assert.strictEqual(yield* status, "")
       assert.deepStrictEqual(yield* list, [])
-      assert.include(logged("Finishing a removal that was broken off")[0], id)
+      assert.include(logged("Finishing a removal that was interrupted")[0], id)
     }),
   )
 
@@ -175,9 +175,7 @@ describe("a reaper that was overtaken", () => {
           yield* pass(5)
           yield* driver.start(id)
           yield* overtaken(
-            shared
-              ? "Stopping a sandbox whose stop was broken off"
-              : "A sandbox was started from outside",
+            shared ? "Finishing a stop that was interrupted" : "A sandbox was started from outside",
           )
           assert.strictEqual(yield* status, shared ? "stopped" : "running")
           assert.strictEqual((yield* lease).unusedFor, shared ? 300_000 : 0)
@@ -186,7 +184,7 @@ describe("a reaper that was overtaken", () => {
           yield* driver.remove(id)
           const spec = { name, image, runtime, limits, network, lease: terms, env: {} }
           const made = yield* driver.create({ id, session: info.session, spec })
-          yield* overtaken("A sandbox was made anew without its lease")
+          yield* overtaken("A sandbox was created again without its lease")
           assert.strictEqual((yield* lease).instanceId, made.instanceId)
 
           yield* driver.remove(id)
@@ -222,7 +220,7 @@ describe("a reaper that was overtaken", () => {
       yield* store.change(held, held.token, { phase: "creating", terms })
       yield* pass(2)
       assert.deepStrictEqual(yield* list, [])
-      assert.include(logged("Removing what a broken-off creation left")[0], id)
+      assert.include(logged("Removing the remains of an interrupted creation")[0], id)
     }),
   )
 

@@ -28,7 +28,7 @@ export const setupMessage = (error: ToolError): string =>
 export const errorMessage = (error: ToolError): string => {
   switch (error._tag) {
     case "SandboxNotFound":
-      return `There is no sandbox ${named(error.sandbox.slice(0, 300))} in this session. Call sandbox_list to see which there are, or sandbox_create to make one.`
+      return `There is no sandbox ${named(error.sandbox.slice(0, 300))} in this session. Call sandbox_list to see the sandboxes, or sandbox_create to make one.`
     case "SandboxNotRunning":
       return `Sandbox ${named(error.sandbox)} is ${error.status}, not running. Start it with sandbox_manage {"sandbox": ${named(error.sandbox)}, "action": "start"}; its files are kept.`
     case "SandboxNameTaken":
@@ -42,7 +42,7 @@ export const errorMessage = (error: ToolError): string => {
     case "QuotaExceeded":
       return `The limit of ${error.limit} ${error.resource} is reached. Remove one that is no longer needed with sandbox_manage, or ask the user to raise the limit.`
     case "ProcessNotFound":
-      return `There is no background process ${JSON.stringify(error.process.slice(0, 300))} in this sandbox. Call sandbox_process_logs without "process" to see which there are.`
+      return `There is no background process ${JSON.stringify(error.process.slice(0, 300))} in this sandbox. Call sandbox_process_logs without "process" to see the processes.`
     case "EngineError":
       return isForProgram(error)
         ? `The container engine failed to ${error.operation}. Try once more; if it fails again, tell the user that ${inLog}.`
@@ -50,7 +50,7 @@ export const errorMessage = (error: ToolError): string => {
     case "LeaseStoreFailed":
       return `The lease store failed; the sandbox itself is untouched. No tool can fix this: tell the user that ${inLog}.`
     case "EngineUnreachable":
-      return `The container engine does not answer. No tool can fix this: tell the user that npx @cordon/cli doctor tells what is wrong, and that ${inLog}.`
+      return `The container engine does not answer. No tool can fix this: tell the user that npx @cordon/cli doctor shows what is wrong, and that ${inLog}.`
     case "Unexpected":
       return internalError
     default:

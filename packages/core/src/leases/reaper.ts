@@ -42,7 +42,7 @@ const removeAbandoned = Effect.fnUntraced(function* (leases: HostLeases, lease: 
   yield* countReap("remove")
   const message =
     lease.phase === "creating"
-      ? "Removing what a broken-off creation left"
+      ? "Removing the remains of an interrupted creation"
       : "Removing an abandoned sandbox"
   yield* Effect.logInfo(message, { sandbox: id, unusedFor })
   yield* leases.finishRemoval(claimed.value)
@@ -68,7 +68,7 @@ const settle = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, LeaseError> {
   if (lease.phase === "condemned") return yield* removeCondemned(leases, lease)
   if (lease.phase === "removing") {
-    yield* Effect.logInfo("Finishing a removal that was broken off", { sandbox: lease.id })
+    yield* Effect.logInfo("Finishing a removal that was interrupted", { sandbox: lease.id })
     return yield* leases.finishRemoval(lease)
   }
   if (uses.has(lease)) return void (yield* leases.store.renew(lease, lease.token))

@@ -42,7 +42,7 @@ const mendRunning = Effect.fnUntraced(function* (leases: HostLeases, lease: Leas
   }
   const claimed = yield* leases.change(lease, { claim: leases.times.claim })
   if (Option.isNone(claimed)) return
-  yield* Effect.logInfo("Stopping a sandbox whose stop was broken off", about)
+  yield* Effect.logInfo("Finishing a stop that was interrupted", about)
   yield* stopClaimed(leases, claimed.value)
 })
 
@@ -54,7 +54,7 @@ const mend = Effect.fnUntraced(function* (
   const about = { sandbox: lease.id, phase: lease.phase, status: info.status }
   if (lease.instanceId !== info.instanceId) {
     if (yield* adoptInstance(leases, lease, info)) {
-      yield* Effect.logInfo("A sandbox was made anew without its lease", about)
+      yield* Effect.logInfo("A sandbox was created again without its lease", about)
     }
   } else if (lease.phase === "active" && info.status === "stopped") {
     // The next use starts it.

@@ -15,7 +15,7 @@ const attempt = Effect.fnUntraced(function* (
     yield* driver
       .remove(info.id, instanceId)
       .pipe(Effect.catchTag("SandboxNotFound", () => Effect.void))
-    yield* Effect.logInfo("Removed a sandbox that could not be ended before", {
+    yield* Effect.logInfo("Removed a sandbox that could not be removed before", {
       sandbox: info.id,
       instanceId,
     })

@@ -15,7 +15,7 @@ export const makeUnenforcedWarning = (): WarnUnenforced => {
       if (told || lacking.length === 0 || !host.features.includes("processes")) return Effect.void
       told = true
       return Effect.logWarning(
-        `The host does not enforce the limits of ${lacking.join(", ")}: what runs in a sandbox may take all of it. cordon doctor says why; requireLimits refuses such hosts.`,
+        `The host does not enforce the limits of ${lacking.join(", ")}: a program in a sandbox can use all of these resources. cordon doctor shows why; the setting requireLimits refuses such hosts.`,
         { host: host.host },
       )
     })

@@ -61,7 +61,7 @@ const warnOfPlain = (endpoint: string) =>
     if (warned.has(endpoint)) return Effect.void
     warned.add(endpoint)
     return Effect.logWarning(
-      `The Docker Engine at ${endpoint} is reached without TLS: whoever can reach that port is root on its host, and whoever is on the way reads and changes everything. Serve mutual TLS instead.`,
+      `The connection to the Docker Engine at ${endpoint} does not use TLS: everyone who can connect to that port has root access to its host, and everyone on the network path can read and change the traffic. Use mutual TLS instead.`,
     )
   })
 

@@ -59,8 +59,8 @@ export const answers = <A, E extends { readonly _tag: string }>(
   const delivered = lost !== undefined && "delivered" in lost ? lost.delivered : undefined
   const reason =
     delivered === "never"
-      ? "it went silent before a call was begun"
-      : "it went silent while a call was under way; what that started may still be running"
+      ? "it stopped answering before the call was started"
+      : "it stopped answering during the call; processes that the call started may still be running"
   return question.pipe(
     Effect.timeoutOrElse({
       duration: "5 seconds",

@@ -132,7 +132,7 @@ export const makeWarmPool = Effect.fnUntraced(function* (
   const pool = yield* makeKindPool(shelf, options, {
     count: makeReadyCount("network", networks.ready),
     replenish: Effect.catch(networks.replenish, (error) =>
-      Effect.logWarning("Could not make a network ahead", { error: error.message }),
+      Effect.logWarning("Could not make a network for the warm pool", { error: error.message }),
     ),
     drain: networks.drain,
   })

@@ -127,7 +127,7 @@ export const makeKindPool = <Kind, Ready>(
           if (made._tag === "Success") continue
           // The kind is dropped until its next request, whose caller then gets the error.
           kinds.delete(key)
-          yield* Effect.logWarning("Could not make a sandbox ahead", {
+          yield* Effect.logWarning("Could not make a sandbox for the warm pool", {
             error: made.failure.message,
           })
         }
