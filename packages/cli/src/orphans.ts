@@ -11,14 +11,18 @@ import { Duration, Effect, Schema } from "effect"
 export const Orphan = Schema.Struct({
   /** `container`: one that a warm pool held ready. */
   kind: Schema.Literals(["sandbox", "container", "network", "proxy", "snapshot"]),
+  /** Its name on the engine; of a sandbox its ID. */
   name: Schema.String,
+  /** Why no program can use it, in words. */
   reason: Schema.String,
 })
 export type Orphan = typeof Orphan.Type
 
 /** The output of `cordon gc --json`. */
 export const GcReport = Schema.Struct({
+  /** Whether nothing was removed, since `--dry-run` was given. */
   dryRun: Schema.Boolean,
+  /** What was removed, or would be. */
   removed: Schema.Array(Orphan),
 })
 

@@ -21,6 +21,7 @@ export interface ExecConnection {
    * whether it wants the next piece; if not, none comes until `resume`. Call it only once.
    */
   readonly receive: (take: (piece: Uint8Array) => boolean) => {
+    /** Asks for the pieces that come after one that `take` did not want the next of. */
     readonly resume: () => void
     /** Waits for the end of the output. */
     readonly end: Effect.Effect<void, HostError>
@@ -123,9 +124,13 @@ export class DockerEngine extends Context.Service<
   {
     /** Where the engine is, for people: `unix:///var/run/docker.sock`. */
     readonly endpoint: string
+    /** The versions of the engine and of its API. */
     readonly version: Effect.Effect<EngineVersion, HostError>
+    /** What the engine has and can do. */
     readonly info: Effect.Effect<EngineInfo, HostError>
+    /** An image by its name or ID; `NotFound` where the engine does not have it. */
     readonly imageInspect: (image: string) => Effect.Effect<ImageInspect, HostError>
+    /** The images that pass the filters. */
     readonly imageList: (filters: Filters) => Effect.Effect<ReadonlyArray<ImageSummary>, HostError>
     /** Removes an image that no container uses. */
     readonly imageRemove: (image: string) => Effect.Effect<void, HostError>
@@ -136,6 +141,7 @@ export class DockerEngine extends Context.Service<
     ) => Stream.Stream<PullMessage, HostError>
     /** @returns the network's ID */
     readonly networkCreate: (spec: NetworkSpec) => Effect.Effect<string, HostError>
+    /** The networks that pass the filters; all of them without filters. */
     readonly networkList: (
       filters?: Filters,
     ) => Effect.Effect<ReadonlyArray<NetworkSummary>, HostError>
@@ -145,6 +151,7 @@ export class DockerEngine extends Context.Service<
       container: string,
       address?: string,
     ) => Effect.Effect<void, HostError>
+    /** Removes a network that no container is on. */
     readonly networkRemove: (id: string) => Effect.Effect<void, HostError>
     /** @returns the container's ID */
     readonly containerCreate: (
@@ -156,7 +163,9 @@ export class DockerEngine extends Context.Service<
      * 404 if the container has been renamed since, and with 409 if the new name is taken.
      */
     readonly containerRename: (name: string, newName: string) => Effect.Effect<void, HostError>
+    /** A container by its name or ID, whether it runs or not. */
     readonly containerInspect: (id: string) => Effect.Effect<ContainerInspect, HostError>
+    /** The containers that pass the filters, those that do not run too. */
     readonly containerList: (
       filters: Filters,
     ) => Effect.Effect<ReadonlyArray<ContainerSummary>, HostError>
@@ -185,8 +194,11 @@ export class DockerEngine extends Context.Service<
      * closes the connection.
      */
     readonly containerAttach: (id: string) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
+    /** Starts a container; no effect on one that runs. */
     readonly containerStart: (id: string) => Effect.Effect<void, HostError>
+    /** Stops a container, and kills it after its `StopTimeout`; no effect on one that does not run. */
     readonly containerStop: (id: string) => Effect.Effect<void, HostError>
+    /** Kills a container's main process; no effect on one that does not run. */
     readonly containerKill: (id: string) => Effect.Effect<void, HostError>
     /** Makes an image of a container's file system and configuration, pausing it meanwhile. */
     readonly containerCommit: (
@@ -203,16 +215,18 @@ export class DockerEngine extends Context.Service<
         readonly environment?: ReadonlyArray<string>
       },
     ) => Effect.Effect<void, HostError>
+    /** Freezes all processes of a container. */
     readonly containerPause: (id: string) => Effect.Effect<void, HostError>
+    /** Lets a paused container go on. */
     readonly containerUnpause: (id: string) => Effect.Effect<void, HostError>
     /** Removes a container with its anonymous volumes, and kills it first if it runs. */
     readonly containerRemove: (id: string) => Effect.Effect<void, HostError>
-    /** @returns the ID of the command, which is not yet started */
     /** Prepares a program in a running container, as root and with all its streams. @returns its ID */
     readonly execCreate: (
       container: string,
       command: ReadonlyArray<string>,
     ) => Effect.Effect<string, HostError>
+    /** Starts a prepared program, and attaches to its streams. The end of the scope closes the connection. */
     readonly execStart: (id: string) => Effect.Effect<ExecConnection, HostError, Scope.Scope>
     /** Events from now on, until the connection breaks. */
     readonly events: (filters: Filters) => Stream.Stream<EngineEvent, HostError>

@@ -12,6 +12,7 @@ import { parseRange, type Range } from "./destinations.ts"
 export interface Subject {
   /** A domain name, in lower case. */
   readonly host: string
+  /** The port that the sandbox asked for. */
   readonly port: number
   /** For a request; absent for a connection whose content is not inspected. */
   readonly method?: string | undefined

@@ -12,6 +12,7 @@ import { migrations } from "./migrations.ts"
 export interface PostgresOptions extends Omit<PgClient.PgPoolConfig, "url" | "password"> {
   /** `postgres://user:password@host:5432/database`; each part can be a separate option instead. */
   readonly url?: string | Redacted.Redacted
+  /** The user's password; it wins over the one in `url`. */
   readonly password?: string | Redacted.Redacted
 }
 

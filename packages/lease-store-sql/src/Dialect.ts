@@ -19,5 +19,6 @@ export interface Dialect {
   readonly exclusively: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
   ) => Effect.Effect<A, E | SqlError.SqlError, R>
+  /** The statements that make the tables, and bring those of older versions up to date. */
   readonly migrations: Migrator.Loader
 }

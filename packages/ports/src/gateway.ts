@@ -38,6 +38,7 @@ export interface ShareOptions {
 
 /** A sandbox, or anything else that connects to ports in the same way. */
 export interface Sharing {
+  /** How to connect to the sandbox's ports. */
   readonly ports: Pick<PromisePorts, "connect">
 }
 
@@ -49,6 +50,7 @@ export interface SharedPort extends AsyncDisposable {
   readonly origin: string
   /** The token of the share: everybody who has it may use the port. */
   readonly token: string
+  /** When the share ends by itself. */
   readonly expiresAt: Date
   /**
    * Ends the share and closes its connections.

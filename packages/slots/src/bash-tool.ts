@@ -14,6 +14,7 @@ export interface BashToolOptions {
 
 /** The arguments of `createBashTool`: the sandbox, and its working folder. */
 export interface BashToolSandbox {
+  /** The sandbox, as `bash-tool` takes one. */
   readonly sandbox: Sandbox
   /** The sandbox's working directory. */
   readonly destination: string

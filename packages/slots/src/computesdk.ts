@@ -34,13 +34,17 @@ export interface ComputesdkOptions {
 
 /** The `provider` of `compute`, or one of its `providers`. */
 export interface ComputesdkProvider {
+  /** The provider's name in ComputeSDK. */
   readonly name: "cordon"
+  /** Makes, finds and removes sandboxes. */
   readonly sandbox: {
+    /** Makes a sandbox; these options win over `create` of the provider's. */
     readonly create: (options?: CreateSandboxOptions) => Promise<ComputesdkSandbox>
     /** Finds one by its name, which is its `sandboxId`. */
     readonly getById: (sandboxId: string) => Promise<ComputesdkSandbox | null>
     /** Those that run. */
     readonly list: () => Promise<Array<ComputesdkSandbox>>
+    /** Removes a sandbox by its name; no effect where it is gone. */
     readonly destroy: (sandboxId: string) => Promise<void>
   }
   /** With `snapshots: true`. */

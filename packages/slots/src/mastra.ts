@@ -60,7 +60,11 @@ export class CordonMastraSandbox extends MastraSandbox<PromiseSandbox> {
   override status: ProviderStatus = "pending"
   /** Its background processes, also those that another program started. */
   declare readonly processes: CordonProcesses
-  override readonly networking = { getPortUrl: (port: number) => this.#portUrl(port) }
+  /** How ports of the sandbox are reached from this machine. */
+  override readonly networking = {
+    /** The address on this machine of a port that `ports` names; null for other ports. */
+    getPortUrl: (port: number) => this.#portUrl(port),
+  }
   readonly #options: CordonMastraOptions
   #sandbox: PromiseSandbox | undefined
   #ports: OpenPorts | undefined

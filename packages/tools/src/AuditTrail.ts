@@ -3,10 +3,13 @@ import { Cause, Clock, Context, Effect, Exit, Layer, Option, PubSub, Schema, Str
 
 /** One call of a tool: who, what, when, and how it ended. Never its input or its result. */
 export interface ToolCall {
+  /** The ID of the session that made the call. */
   readonly sessionId: string
+  /** The tool's name. */
   readonly tool: string
   /** The name of the sandbox in the call, if it named one. */
   readonly sandbox?: string
+  /** When the call began. */
   readonly startedAt: Date
   /** Milliseconds. */
   readonly duration: number
@@ -26,6 +29,7 @@ export interface ToolCall {
 export class AuditTrail extends Context.Service<
   AuditTrail,
   {
+    /** Adds a call to the trail. Tools do so when a call has ended. */
     readonly record: (call: ToolCall) => Effect.Effect<void>
     /**
      * Every call that ends from now on. A slow reader gets only the last 10,000 calls: tools never
@@ -34,6 +38,7 @@ export class AuditTrail extends Context.Service<
     readonly calls: Stream.Stream<ToolCall>
   }
 >()("@cordon/tools/AuditTrail") {
+  /** A trail in memory, which holds the last 10,000 calls for each reader. */
   static readonly layer: Layer.Layer<AuditTrail> = Layer.effect(
     AuditTrail,
     Effect.map(PubSub.sliding<ToolCall>(10_000), (calls) =>

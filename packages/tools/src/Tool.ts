@@ -30,7 +30,9 @@ export interface ToolFailure {
 
 /** A picture for a model to look at. */
 export interface ToolPicture {
+  /** Always `image`, as model providers tell parts of a message apart. */
   readonly type: "image"
+  /** The picture's media type. */
   readonly mediaType: PictureType
   /** Its bytes in base64. */
   readonly data: string
@@ -39,6 +41,7 @@ export interface ToolPicture {
 /** The result of a call, successful or not. The model reads `text`. */
 export type ToolResult =
   | {
+      /** Whether the call succeeded. */
       readonly ok: true
       /** As the tool's `outputSchema` describes it: for the program, with output as it was written. */
       readonly output: Readonly<Record<string, unknown>>
@@ -50,13 +53,17 @@ export type ToolResult =
       readonly pictures?: ReadonlyArray<ToolPicture> | undefined
     }
   | {
+      /** Whether the call succeeded. */
       readonly ok: false
+      /** What failed. */
       readonly error: ToolFailure
+      /** For the model: `Error: ` and the message. */
       readonly text: string
     }
 
 /** The description of a tool that frameworks pass to a model. */
 export interface ToolInfo {
+  /** The name by which a model calls the tool. */
   readonly name: string
   /** For people. */
   readonly title: string
@@ -71,6 +78,7 @@ export interface ToolInfo {
   readonly strictInputSchema: ObjectSchema
   /** JSON Schema, draft 2020-12. */
   readonly outputSchema: ObjectSchema
+  /** Hints for a client, such as that the tool changes nothing. */
   readonly annotations: ToolAnnotations
 }
 
@@ -97,13 +105,15 @@ export interface Tool extends ToolInfo {
 type Fields = Readonly<Record<string, unknown>>
 
 /** The definition of a tool. Everything else is derived from it. */
-export interface ToolDefinition<Name extends string, Input extends Fields, Output extends Fields> {
+export interface ToolDefinition<Name extends string, Input extends Fields, Output extends Fields>
+  extends Pick<ToolInfo, "title" | "description" | "annotations"> {
+  /** The name by which a model calls the tool. */
   readonly name: Name
-  readonly title: string
-  readonly description: string
-  readonly annotations: ToolAnnotations
+  /** The fields that the tool takes, each with a description for the model. */
   readonly input: Schema.Codec<Input, unknown>
+  /** The fields of its result. */
   readonly output: Schema.Codec<Output, Fields>
+  /** Runs a call whose input is valid. */
   readonly handler: (
     input: Input,
     session: SandboxSession,

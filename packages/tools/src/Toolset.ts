@@ -17,6 +17,7 @@ import { type AnyToolName, sandboxTools, type ToolName } from "./tools.ts"
 
 /** A tool bound to a session. */
 export interface BoundTool<Name extends AnyToolName = AnyToolName> extends ToolInfo {
+  /** The name by which a model calls the tool. */
   readonly name: Name
   /** Never fails: a failure becomes a result. An interruption ends everything that the call started. */
   readonly handle: (input: unknown) => Effect.Effect<ToolResult>
@@ -26,6 +27,7 @@ export interface BoundTool<Name extends AnyToolName = AnyToolName> extends ToolI
 export interface Toolset<Name extends AnyToolName = ToolName> {
   /** The tools, in the order in which a model should see them. */
   readonly tools: ReadonlyArray<BoundTool<Name>>
+  /** The same tools by their names. */
   readonly byName: Readonly<Record<Name, BoundTool>>
   /** Ends the shells that its tools keep in sandboxes between calls; later calls begin others. */
   readonly close: Effect.Effect<void>

@@ -8,7 +8,9 @@ import { mapTools } from "./Toolset.ts"
 
 /** Something that an agent can be given: tools, and how to use them. */
 export interface Capability {
+  /** The ID by which a harness names the capability. */
   readonly id: string
+  /** The name that people see. */
   readonly name: string
   /** For people. */
   readonly description: string

@@ -48,8 +48,11 @@ export interface ContainerSandboxOptions {
   readonly engine: { readonly host?: string }
   /** Complete: with the environment's values, or the defaults, for what was absent. */
   readonly settings: {
+    /** The image of a sandbox whose creation names none. */
     readonly image: string
+    /** The runtime of a sandbox whose creation names none. */
     readonly runtime: RuntimeChoice
+    /** What a sandbox may use at most, where its creation says nothing. */
     readonly limits: Limits
   }
 }

@@ -5,11 +5,15 @@ import { containerSandboxEnabled } from "./featureFlag.ts"
 
 /** A ready-made agent: a system prompt, and the capabilities it needs by ID. */
 export interface Harness {
+  /** The ID by which a configuration names the harness. */
   readonly id: string
+  /** The name that people see. */
   readonly name: string
   /** For people. */
   readonly description: string
+  /** What the model is told before the conversation, with the instructions of its capabilities. */
   readonly systemPrompt: string
+  /** The IDs of the capabilities that it needs. */
   readonly capabilities: ReadonlyArray<string>
 }
 

@@ -2,9 +2,13 @@ import { Predicate, Schema } from "effect"
 
 /** The JSON Schema (draft 2020-12) of an object, typed so that every framework's own type takes it. */
 export type ObjectSchema = {
+  /** Always `object`. */
   type: "object"
+  /** The JSON Schema of each field, by the field's name. */
   properties: Record<string, object>
+  /** The names of the fields that must be there. */
   required: Array<string>
+  /** Always false: no other fields are taken. */
   additionalProperties: false
 }
 

@@ -7,7 +7,9 @@ import { ending, print, printJson, styled } from "../output.ts"
 
 /** The output of `cordon init --json`. */
 export const InitReport = Schema.Struct({
+  /** The folder that the files were written to, as it was given. */
   folder: Schema.String,
+  /** The starter that was written: one of the names that `--template` takes. */
   template: Schema.String,
   /** Paths below the folder. */
   files: Schema.Array(Schema.String),

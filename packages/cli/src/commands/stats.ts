@@ -11,7 +11,9 @@ const Pair = <A extends string, B extends string>(first: A, second: B) =>
 /** The output of `cordon stats --json`. Values that a host does not report are left out. */
 export const StatsReport = Schema.Array(
   Schema.Struct({
+    /** The sandbox's ID. */
     id: Schema.String,
+    /** The sandbox's name within its session. */
     name: Schema.String,
     /** Percent of one core, between two readings a second apart: 150 is one and a half cores. */
     cpuPercent: Schema.optionalKey(Schema.Finite),
@@ -19,7 +21,9 @@ export const StatsReport = Schema.Array(
     memory: Schema.optionalKey(Schema.Finite),
     /** Bytes. */
     memoryLimit: Schema.Finite,
+    /** Processes and threads that run now. */
     pids: Schema.optionalKey(Schema.Finite),
+    /** The most processes and threads that it may have. */
     pidsLimit: Schema.Finite,
     /** Bytes since it was started. */
     network: Pair("received", "sent"),

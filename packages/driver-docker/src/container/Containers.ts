@@ -23,16 +23,28 @@ export interface Containers {
   readonly connections: Connections
   /** The engine's events about its containers. */
   readonly hub: EventHub
+  /** As `SandboxDriver.exec`, with a target in place of an ID. */
   readonly exec: ReturnType<typeof makeCommands>
+  /** As `SandboxDriver.terminal`, with a target in place of an ID. */
   readonly terminal: ReturnType<typeof makeTerminals>
   /** Background processes. */
   readonly processes: ContainerProcesses
+  /** The files of running containers. */
   readonly files: ContainerFiles
+  /** Connections to and from ports of running containers. */
   readonly ports: ContainerPorts
+  /** As `SandboxDriver.stats`, with a target in place of an ID. */
   readonly stats: ReturnType<typeof makeContainerStats>
+  /** As `SandboxDriver.identify`, with a target in place of an ID. */
   readonly identify: ReturnType<typeof makeUsers>
+  /**
+   * The init's report of how a running sandbox is used; none if the init does not answer within 5
+   * seconds.
+   */
   readonly usageOf: ReturnType<typeof makeUsageOf>
+  /** Whether a sandbox has no command, file operation or kept process. */
   readonly isIdle: ReturnType<typeof makeIsIdle>
+  /** Forgets all background processes of a container, for a restart that keeps process 1. */
   readonly forgetProcesses: ReturnType<typeof makeForgetProcesses>
 }
 

@@ -2,6 +2,7 @@ import type { SandboxId } from "@cordon/core"
 
 /** A container that was found to be the sandbox. */
 export interface Target {
+  /** The sandbox's ID. */
   readonly id: SandboxId
   /** The container's ID. */
   readonly instanceId: string

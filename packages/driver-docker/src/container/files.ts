@@ -132,6 +132,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
     )
 
   return {
+    /** As `DriverFiles.stat`. */
     stat: (target: Target, path: FilePath): Effect.Effect<FileStat, FileError> =>
       at(target, path, (actor) => files.stat(actor, path, { follow: true })).pipe(
         Effect.map((entry) => ({
@@ -141,41 +142,51 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
           ...(entry.modifiedAt === undefined ? {} : { modifiedAt: entry.modifiedAt }),
         })),
       ),
+    /** As `DriverFiles.readFile`. */
     readFile: (target: Target, path: FilePath, range?: files.Range) =>
       stream(target, path, (actor) => files.read(actor, path, range)),
+    /** As `DriverFiles.writeFile`. */
     writeFile: <E>(target: Target, path: FilePath, content: FileContent<E>) =>
       at<void, E>(target, path, (actor) =>
         files.write(actor, path, { ...content, bytes: given(content.bytes) }),
       ),
+    /** As `DriverFiles.getArchive`. */
     getArchive: (target: Target, path: FilePath) =>
       stream(target, path, (actor) => pack(actor, path)),
+    /** As `DriverFiles.putArchive`. */
     putArchive: <E>(target: Target, path: FilePath, archive: Stream.Stream<Uint8Array, E>) =>
       at<void, E>(target, path, (actor) => unpack(actor, path, given(archive))),
+    /** As `DriverFiles.listFolder`. */
     listFolder: (target: Target, path: FilePath, depth: number) =>
       Stream.map(
         stream(target, path, (actor) => folders.list(actor, path, { depth })),
         fileEntry,
       ),
+    /** As `DriverFiles.makeFolder`. */
     makeFolder: (target: Target, path: FilePath) =>
       at(target, path, (actor) => folders.makeFolder(actor, path)),
+    /** As `DriverFiles.removeFile`. */
     removeFile: (target: Target, path: FilePath, options: { readonly recursive: boolean }) =>
       at<void, DirectoryNotEmpty>(target, path, (actor) =>
         Effect.catchTag(files.remove(actor, path, options), "DirectoryNotEmpty", (error) =>
           Effect.fail(new Given(error)),
         ),
       ),
+    /** As `DriverFiles.moveFile`. */
     moveFile: (target: Target, from: FilePath, to: FilePath) =>
       at<void, AlreadyExists>(target, from, (actor) =>
         Effect.catchTag(files.move(actor, from, to), "AlreadyExists", (error) =>
           Effect.fail(new Given(error)),
         ),
       ),
+    /** As `DriverFiles.searchFolder`. */
     searchFolder: (target: Target, path: FilePath, { include, ...search }: FolderSearch) =>
       stream<FileMatch, InvalidInput>(target, path, (actor) =>
         folders
           .search(actor, path, { ...search, glob: include })
           .pipe(Stream.catchTag("InvalidInput", (error) => Stream.fail(new Given(error)))),
       ),
+    /** As `DriverFiles.watchFolder`. */
     watchFolder: (target: Target, path: FilePath, options: FolderWatch) =>
       Stream.map(
         stream(target, path, (actor) => folders.watch(actor, path, options)),

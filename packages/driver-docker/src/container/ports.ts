@@ -29,6 +29,7 @@ export const makeContainerPorts = (engine: DockerEngine["Service"], connections:
     }))
 
   return {
+    /** As `DriverPorts.dial`. */
     dial: (
       target: Target,
       port: number,
@@ -37,6 +38,7 @@ export const makeContainerPorts = (engine: DockerEngine["Service"], connections:
         connectionOf(target, init.dial(connected.init, port)),
       ),
 
+    /** As `DriverPorts.listen`. */
     listen: (
       target: Target,
       port: number,

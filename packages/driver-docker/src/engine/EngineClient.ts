@@ -8,9 +8,11 @@ import type { Operation } from "./statusReasons.ts"
 export interface EngineCall {
   /** The name of the operation in errors: `create a container`. */
   readonly operation: Operation
+  /** The HTTP method. */
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE"
   /** The path without the API version: `/containers/create`. */
   readonly path: string
+  /** The parameters of the query; none where absent. */
   readonly query?: Readonly<Record<string, string>> | undefined
   /** The body, sent as JSON. Bytes are sent unchanged, as a tar archive. */
   readonly body?: unknown

@@ -1,3 +1,4 @@
+import type { DriverCapabilities } from "@cordon/core"
 import { isPodman } from "./podman.ts"
 import type { EngineInfo } from "./schemas.ts"
 
@@ -8,7 +9,7 @@ import type { EngineInfo } from "./schemas.ts"
  */
 export const enforcedBy = (
   info: EngineInfo,
-): { readonly memory: boolean; readonly cpus: boolean; readonly pids: boolean } => {
+): Pick<DriverCapabilities["enforced"], "memory" | "cpus" | "pids"> => {
   const memory = info.MemoryLimit === true
   return {
     memory,

@@ -4,6 +4,7 @@ import { isEngineError } from "./failures.ts"
 
 /** The stat of a path in a container. A link is not followed. */
 export interface PathStat {
+  /** What the path itself is; `other` stands for folders too. */
   readonly kind: "file" | "link" | "other"
   /** The final target of a link, as a path in the container. */
   readonly target: string

@@ -5,7 +5,9 @@ import type { NetworkSummary } from "../engine/schemas.ts"
 
 /** A range of addresses, both ends included, as unsigned 32-bit numbers. */
 export interface Range {
+  /** The first address. */
   readonly first: number
+  /** The last address. */
   readonly last: number
 }
 

@@ -30,10 +30,28 @@ export type Abandoned = {
   /** Why it is abandoned, for people: `it has no sandbox`. */
   readonly reason: string
 } & (
-  | { readonly kind: "container"; readonly network: string | undefined }
-  | { readonly kind: "network" }
-  | { readonly kind: "proxy"; readonly network: string }
-  | { readonly kind: "snapshot"; readonly snapshot: SnapshotInfo }
+  | {
+      /** A container that a warm pool made ahead. */
+      readonly kind: "container"
+      /** Its own network, which goes with it; undefined where it has none. */
+      readonly network: string | undefined
+    }
+  | {
+      /** A network of a sandbox that is gone. */
+      readonly kind: "network"
+    }
+  | {
+      /** The way out of a sandbox that is gone. */
+      readonly kind: "proxy"
+      /** The network of that sandbox. */
+      readonly network: string
+    }
+  | {
+      /** A snapshot that a fork was to be made from. */
+      readonly kind: "snapshot"
+      /** The snapshot itself. */
+      readonly snapshot: SnapshotInfo
+    }
 )
 
 /** The longest time that a fork's snapshot waits for the sandbox to be made from it. */
@@ -129,7 +147,9 @@ export const abandonedIn = (
 
 /** A sandbox that no program can use any more. */
 export interface AbandonedSandbox {
+  /** The sandbox as the engine has it. */
   readonly sandbox: SandboxInfo
+  /** Why it is abandoned, for people. */
   readonly reason: string
 }
 

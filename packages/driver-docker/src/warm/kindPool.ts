@@ -10,6 +10,7 @@ export interface Shelf<Kind, Ready> {
   readonly make: (kind: Kind, now: number) => Effect.Effect<Ready, { readonly message: string }>
   /** Shows other programs that it is still held. */
   readonly renew: (ready: Ready, now: number) => Effect.Effect<Ready, HostError>
+  /** Removes a ready thing that nobody takes. */
   readonly destroy: (ready: Ready) => Effect.Effect<void>
   /** How many of a kind are made at the same time. Default: 1. */
   readonly atOnce?: number

@@ -9,6 +9,7 @@ import { openPorts } from "../shared/ports.ts"
 /** A sandbox of ours as ComputeSDK has it. */
 export interface ComputesdkSandbox extends SandboxInterface {
   readonly provider: "cordon"
+  /** The provider that the sandbox was made or found by. */
   readonly getProvider: () => ComputesdkProvider
   /** Cordon's own sandbox, for all that it can do beside. */
   readonly getInstance: () => PromiseSandbox

@@ -44,9 +44,11 @@ export type OpenaiAgentsClient = Required<
     | "serializeSessionState"
   >
 > & {
+  /** Makes a sandbox and what the manifest says is in it. Snapshots of the framework are not supported. */
   readonly create: (
     ...args: Parameters<typeof normalizeSandboxClientCreateArgs>
   ) => Promise<OpenaiAgentsSession>
+  /** Finds the sandbox of a run that waited, starts it where it is stopped, and goes on in it. */
   readonly resume: (state: OpenaiAgentsSessionState) => Promise<OpenaiAgentsSession>
 }
 

@@ -14,6 +14,7 @@ import type { AnyToolName, ToolName } from "../tools.ts"
 
 /** A tool of a session, for programs that do not use Effect. */
 export interface PromiseTool<Name extends AnyToolName = AnyToolName> extends ToolInfo {
+  /** The name by which a model calls the tool. */
   readonly name: Name
   /**
    * Always resolves: a failure becomes a result. Only aborting `signal` rejects, with the signal's
@@ -46,8 +47,10 @@ export interface PromiseTools {
 export interface PromiseToolset<Name extends AnyToolName = ToolName>
   extends PromiseTools,
     AsyncDisposable {
+  /** The ID of the session that the tools act in. */
   readonly sessionId: string
   readonly tools: ReadonlyArray<PromiseTool<Name>>
+  /** The same tools by their names. */
   readonly byName: Readonly<Record<Name, PromiseTool<Name>>>
   /** The session of the tools. The program can use the sandboxes that an agent creates. */
   readonly sandboxes: PromiseSandboxes
@@ -69,9 +72,12 @@ export interface PromiseToolset<Name extends AnyToolName = ToolName>
 export interface PromiseSandboxToolset<Name extends AnyToolName = SandboxToolName>
   extends PromiseTools,
     AsyncDisposable {
+  /** The ID of the session that the sandbox belongs to. */
   readonly sessionId: string
   readonly tools: ReadonlyArray<PromiseTool<Name>>
+  /** The same tools by their names. */
   readonly byName: Readonly<Record<Name, PromiseTool<Name>>>
+  /** The sandbox that the tools act on. */
   readonly sandbox: PromiseSandbox
   /**
    * Ends calls that are under way, and refuses later ones. The sandbox stays.
