@@ -1,13 +1,9 @@
-// Writes the API reference to docs/api. Fails on any warning, and on a public name without a docstring.
+// Writes the API reference to docs/api. Fails on any warning, and on a public name or member without a docstring.
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative } from "node:path"
-import {
-  Application,
-  type DeclarationReflection,
-  ReflectionKind,
-  type TypeDocOptions,
-} from "typedoc"
+import { Application, Converter, ReflectionKind, type TypeDocOptions } from "typedoc"
 import type { PluginOptions } from "typedoc-plugin-markdown"
+import { documented, undocumentedMembers } from "./members.ts"
 
 const root = join(import.meta.dirname, "../..")
 
@@ -49,13 +45,17 @@ const options: Partial<TypeDocOptions & PluginOptions> = {
   validation: { notExported: false, invalidLink: true, notDocumented: false },
 }
 const app = await Application.bootstrapWithPlugins(options)
+let undocumented = 0
+// Declarations are known only while the project is converted.
+app.converter.on(Converter.EVENT_RESOLVE_END, (context) => {
+  for (const member of undocumentedMembers(context, root)) {
+    undocumented += 1
+    console.error(`${member} has no docstring`)
+  }
+})
 const project = await app.convert()
 if (project === undefined) process.exit(1)
 
-const documented = ({ comment, signatures = [] }: DeclarationReflection): boolean =>
-  comment !== undefined || signatures.some((signature) => signature.comment !== undefined)
-
-let undocumented = 0
 for (const module of project.getChildrenByKind(ReflectionKind.Module)) {
   module.name = names.get(module.name) ?? module.name
   for (const [name, reflections] of Map.groupBy(module.children ?? [], ({ name }) => name)) {
@@ -67,7 +67,7 @@ for (const module of project.getChildrenByKind(ReflectionKind.Module)) {
 }
 app.validate(project)
 if (undocumented > 0 || app.logger.hasErrors() || app.logger.hasWarnings()) {
-  console.error(`${undocumented} public names have no docstring`)
+  console.error(`${undocumented} public names and members have no docstring`)
   process.exit(1)
 }
 if (process.argv[2] !== "--check") await app.generateOutputs(project)
