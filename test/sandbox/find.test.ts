@@ -10,7 +10,7 @@ const pages = Effect.fnUntraced(function* (session: SandboxSession, filter: Sand
   const found: Array<ReadonlyArray<string>> = []
   let after: string | undefined
   do {
-    const page = yield* session.find({ ...filter, ...(after === undefined ? {} : { after }) })
+    const page = yield* session.find({ ...filter, after })
     found.push(names(page))
     after = page.next
   } while (after !== undefined)
@@ -59,7 +59,7 @@ describe("Finding sandboxes", () => {
         assert.deepStrictEqual(yield* pages(session, { limit: 5 }), [made])
         const first = yield* session.find({ limit: 3 })
         yield* (yield* session.get("b-2")).remove
-        const rest = yield* session.find({ limit: 3, ...(first.next ? { after: first.next } : {}) })
+        const rest = yield* session.find({ limit: 3, after: first.next })
         assert.deepStrictEqual(names(rest), ["c", "d"])
       }).pipe(Effect.scoped),
   )

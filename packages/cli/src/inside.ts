@@ -172,7 +172,7 @@ export const runInside = <E, E2, E3>(
     const { stdin } = yield* Stdio.Stdio
     let exitCode = notRun
     yield* inside
-      .exec({ ...request, ...(flags.interactive ? { stdin: Stream.orDie(stdin) } : {}) })
+      .exec({ ...request, stdin: flags.interactive ? Stream.orDie(stdin) : undefined })
       .pipe(
         Stream.runForEach((event) => {
           if (event._tag === "Stdout") return write(process.stdout, event.bytes)

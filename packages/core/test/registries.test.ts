@@ -88,7 +88,7 @@ describe("credentials of registries", () => {
       const token = yield* accessOf(settings, { image: "ghcr.io/acme/a" })
       assert.deepEqual(token?.credentials, { identityToken: Redacted.make("t") })
       const none = yield* accessOf(settings, { image: "quay.io/acme/a" })
-      assert.deepStrictEqual(none, { as: "operator", always: false })
+      assert.deepStrictEqual(none, { as: "operator", credentials: undefined, always: false })
       const anybody = yield* accessOf(settings, { image: "acme/secret" })
       assert.deepStrictEqual(anybody, { as: "anybody", always: false })
     }),

@@ -117,8 +117,7 @@ const layerOf = (
         })
       }
       // With several managers, an unreachable one is given up soon.
-      const retries = rest.length > 0 ? 1 : undefined
-      const settings = { ...(retries === undefined ? {} : { retries }), ...connection }
+      const settings = rest.length > 0 ? { retries: 1, ...connection } : connection
       const reach = (host: string) => connect({ ...settings, host })
       const manager = makeManager([yield* reach(first), ...(yield* Effect.forEach(rest, reach))])
       return yield* makeSwarmDriver(manager, {

@@ -1,4 +1,5 @@
 import { EngineError } from "@cordon/core"
+import type { Filters } from "@cordon/driver-docker"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Task } from "../src/manager/schemas.ts"
@@ -16,7 +17,7 @@ const makeManager = () => {
   const asked: Array<ReadonlyArray<string>> = []
   return {
     asked,
-    taskList: ({ service = [] }: Readonly<Record<string, ReadonlyArray<string>>>) =>
+    taskList: ({ service = [] }: Filters) =>
       Effect.suspend(() => {
         asked.push(service)
         return service.includes("gone")

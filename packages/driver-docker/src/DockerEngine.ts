@@ -64,16 +64,18 @@ export interface ContainerSpec {
   /** Seconds. */
   readonly StopTimeout: number
   /** The settings of the network that `NetworkMode` names. */
-  readonly NetworkingConfig?: {
-    readonly EndpointsConfig: Readonly<
-      Record<string, { readonly IPAMConfig: { readonly LinkLocalIPs: [string] } }>
-    >
-  }
+  readonly NetworkingConfig?:
+    | {
+        readonly EndpointsConfig: Readonly<
+          Record<string, { readonly IPAMConfig: { readonly LinkLocalIPs: [string] } }>
+        >
+      }
+    | undefined
   readonly HostConfig: {
     readonly Runtime: string
     readonly NetworkMode: string
     /** Name servers that the engine's own resolver asks; the host's where absent. */
-    readonly Dns?: ReadonlyArray<string>
+    readonly Dns?: ReadonlyArray<string> | undefined
     /** `name:address`, as lines of `/etc/hosts`. */
     readonly ExtraHosts?: ReadonlyArray<string>
     readonly ReadonlyRootfs?: true
@@ -85,10 +87,10 @@ export interface ContainerSpec {
     /** Billionths of a core. */
     readonly NanoCpus: number
     /** Numbers of CPUs: `0,2`. All of the engine's where absent. */
-    readonly CpusetCpus?: string
+    readonly CpusetCpus?: string | undefined
     readonly PidsLimit: number
     /** Bytes, as text. */
-    readonly StorageOpt?: { readonly size: string }
+    readonly StorageOpt?: { readonly size: string } | undefined
     /** Whether the engine's own init is process 1, whatever its configuration says. */
     readonly Init: boolean
     readonly CapDrop: ReadonlyArray<string>
@@ -110,7 +112,7 @@ export interface ContainerSpec {
 }
 
 /** `{ label: ["a=b"] }` and the like, as the Engine API has them. */
-export type Filters = Readonly<Record<string, ReadonlyArray<string>>>
+export type Filters = Readonly<Record<string, ReadonlyArray<string> | undefined>>
 
 /**
  * The calls of the Engine REST API that Cordon makes: the port that a way to reach an engine

@@ -16,7 +16,7 @@ export interface DockerOptions extends DockerDriverOptions {
    * The engine's address, such as `unix:///var/run/docker.sock`. Default: searched for, as
    * described at `layer`.
    */
-  readonly host?: string
+  readonly host?: string | undefined
 }
 
 const shape = optionNames<DockerOptions>({ ...driverOptions, host: true })

@@ -20,6 +20,7 @@ describe("the capacity of a host", () => {
         cpus: 4,
         memory: 16 * GiB,
         pids: 32_768,
+        disk: undefined,
       })
     }),
   )

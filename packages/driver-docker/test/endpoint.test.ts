@@ -43,11 +43,13 @@ describe("findEndpoint", () => {
       assert.deepStrictEqual(yield* find(env), {
         host: "unix:///own.sock",
         source: "CONTAINER_SANDBOX_DOCKER_HOST is set",
+        certificates: undefined,
       })
       assert.strictEqual((yield* find(less)).host, "unix:///docker.sock")
       assert.deepStrictEqual(yield* find(least), {
         host: "unix:///desk.sock",
         source: 'the docker context "desk" is current',
+        certificates: undefined,
       })
       withContext(join(home, ".docker"), "other", "tcp://far:2376")
       assert.strictEqual(

@@ -16,7 +16,7 @@ export interface HttpOptions extends McpOptions, GuardOptions {
    * The session of Cordon that owns the sandboxes of all clients without MCP sessions, which the protocol has no
    * more from its revision 2026-07-28 on. A random one by default.
    */
-  readonly sessionId?: string
+  readonly sessionId?: string | undefined
   /**
    * MCP sessions at the same time: 256. When all are open, the one that was unused for longest, of those without
    * sandboxes, is closed for a new one. Its client can begin another.

@@ -9,7 +9,7 @@ export interface StdioOptions extends McpOptions {
    * Who owns the sandboxes; a random one by default. Give your own, and `keep`, to find the same
    * sandboxes in the next process.
    */
-  readonly sessionId?: string
+  readonly sessionId?: string | undefined
 }
 
 /**

@@ -82,8 +82,8 @@ const optionsOf = (
     },
     name,
     workdir: directory ?? others.workdir,
-    ...(metadata === undefined ? {} : { tags: { ...create.tags, ...tagsOf(metadata) } }),
-    ...(envs === undefined ? {} : { secrets: { ...create.secrets, ...envs } }),
+    tags: metadata === undefined ? create.tags : { ...create.tags, ...tagsOf(metadata) },
+    secrets: envs === undefined ? create.secrets : { ...create.secrets, ...envs },
     signal,
   }
 }

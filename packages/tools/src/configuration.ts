@@ -45,7 +45,7 @@ export type ContainerSandboxConfig = typeof ContainerSandboxConfig.Type
 /** The options from a configuration: for a driver, and for `createTools` or `Sandboxes.layer`. */
 export interface ContainerSandboxOptions {
   /** For `docker` or `dockerRemote`: the engine, if the configuration names one. */
-  readonly engine: { readonly host?: string }
+  readonly engine: { readonly host?: string | undefined }
   /** Complete: with the environment's values, or the defaults, for what was absent. */
   readonly settings: {
     /** The image of a sandbox whose creation names none. */
@@ -105,7 +105,7 @@ export const configureContainerSandbox = Effect.fnUntraced(function* (
     Effect.catchTag("InvalidLimits", (error) => Effect.fail(inItsNames(error))),
   )
   return {
-    engine: docker_host === undefined ? {} : { host: docker_host },
+    engine: { host: docker_host },
     settings: { image: settings.image, runtime: settings.runtime, limits: settings.limits },
   }
 })

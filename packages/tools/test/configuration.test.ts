@@ -24,7 +24,10 @@ describe("the configuration of container_sandbox", () => {
   it.effect("has the documented defaults", () =>
     Effect.gen(function* () {
       for (const nothing of [undefined, {}, { docker_host: null, image: null, pids_limit: null }]) {
-        assert.deepStrictEqual(yield* configured(nothing), { engine: {}, settings: defaults })
+        assert.deepStrictEqual(yield* configured(nothing), {
+          engine: { host: undefined },
+          settings: defaults,
+        })
       }
     }),
   )

@@ -53,7 +53,7 @@ export const mcp = Command.make(
           catch: (error) => (error instanceof InvalidInput ? error : Unexpected.of(error)),
         }),
         keep: Option.isSome(session),
-        ...(Option.isSome(session) ? { sessionId: session.value } : {}),
+        sessionId: Option.getOrUndefined(session),
       }
       if (Option.isNone(http)) {
         const folder = Option.map(files, (root) => ({ files: () => sessionFilesDirectory(root) }))
@@ -67,7 +67,7 @@ export const mcp = Command.make(
         ...options,
         host: listen,
         port: http.value,
-        ...(Option.isSome(token) ? { token: token.value } : {}),
+        token: Option.getOrUndefined(token),
         ...Option.getOrElse(folders, () => ({})),
       })
       yield* write(process.stderr, `MCP is served at ${url}\n`)

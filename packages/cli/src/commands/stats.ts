@@ -6,7 +6,7 @@ import { common, connected } from "../flags.ts"
 import { ending, print, printJson, table, write } from "../output.ts"
 
 const Pair = <A extends string, B extends string>(first: A, second: B) =>
-  Schema.optionalKey(Schema.Record(Schema.Literals([first, second]), Schema.Finite))
+  Schema.optional(Schema.Record(Schema.Literals([first, second]), Schema.Finite))
 
 /** The output of `cordon stats --json`. Values that a host does not report are left out. */
 export const StatsReport = Schema.Array(
@@ -16,13 +16,13 @@ export const StatsReport = Schema.Array(
     /** The sandbox's name within its session. */
     name: Schema.String,
     /** Percent of one core, between two readings a second apart: 150 is one and a half cores. */
-    cpuPercent: Schema.optionalKey(Schema.Finite),
+    cpuPercent: Schema.optional(Schema.Finite),
     /** Bytes. */
-    memory: Schema.optionalKey(Schema.Finite),
+    memory: Schema.optional(Schema.Finite),
     /** Bytes. */
     memoryLimit: Schema.Finite,
     /** Processes and threads that run now. */
-    pids: Schema.optionalKey(Schema.Finite),
+    pids: Schema.optional(Schema.Finite),
     /** The most processes and threads that it may have. */
     pidsLimit: Schema.Finite,
     /** Bytes since it was started. */
@@ -48,13 +48,11 @@ const readAll = (driver: SandboxDriver["Service"], boxes: ReadonlyArray<SandboxI
   ).pipe(Effect.map((found): Readings => new Map(found.flat())))
 
 const cpuPercent = (before: SandboxStats | undefined, now: SandboxStats) => {
-  if (before?.cpuTime === undefined || now.cpuTime === undefined) return {}
+  if (before?.cpuTime === undefined || now.cpuTime === undefined) return undefined
   const elapsed = now.readAt.getTime() - before.readAt.getTime()
   return elapsed > 0
-    ? {
-        cpuPercent: Math.max(0, Math.round(((now.cpuTime - before.cpuTime) / elapsed) * 1000) / 10),
-      }
-    : {}
+    ? Math.max(0, Math.round(((now.cpuTime - before.cpuTime) / elapsed) * 1000) / 10)
+    : undefined
 }
 
 const rowOf = (box: SandboxInfo, before: SandboxStats | undefined, now: SandboxStats): Row => {
@@ -62,13 +60,13 @@ const rowOf = (box: SandboxInfo, before: SandboxStats | undefined, now: SandboxS
   return {
     id: box.id,
     name: box.name,
-    ...cpuPercent(before, now),
-    ...(memory === undefined ? {} : { memory }),
+    cpuPercent: cpuPercent(before, now),
+    memory,
     memoryLimit: box.limits.memory,
-    ...(pids === undefined ? {} : { pids }),
+    pids,
     pidsLimit: box.limits.pids,
-    ...(network === undefined ? {} : { network }),
-    ...(disk === undefined ? {} : { disk }),
+    network,
+    disk,
   }
 }
 

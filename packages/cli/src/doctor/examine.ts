@@ -45,7 +45,7 @@ const checkAddresses = Effect.gen(function* () {
     name: "addresses",
     status: addresses.free === 0 ? "failed" : scarce ? "warning" : "ok",
     detail,
-    ...(scarce ? { mend } : {}),
+    mend: scarce ? mend : undefined,
   }
   return { addresses, check }
 })
@@ -119,7 +119,7 @@ const examineEngine = Effect.fnUntraced(function* (image: string) {
       apiVersion: version.ApiVersion,
       platform: `${version.Os}/${version.Arch}`,
       cgroupVersion: info.CgroupVersion ?? "1",
-      ...(info.CgroupDriver ? { cgroupDriver: info.CgroupDriver } : {}),
+      cgroupDriver: info.CgroupDriver ?? undefined,
       defaultRuntime: runtimeOf(info),
       imageStore: storeOf(info),
       rootless: isRootless(info),

@@ -11,7 +11,7 @@ export const Check = Schema.Struct({
   /** What was found, in words. */
   detail: Schema.String,
   /** Advice; present for every status except `ok`. */
-  mend: Schema.optionalKey(Schema.String),
+  mend: Schema.optional(Schema.String),
 })
 export type Check = typeof Check.Type
 
@@ -37,7 +37,7 @@ export const DoctorReport = Schema.Struct({
       /** `1` or `2`. */
       cgroupVersion: Schema.optionalKey(Schema.String),
       /** What manages its control groups: `systemd`, `cgroupfs`; absent if the engine does not say. */
-      cgroupDriver: Schema.optionalKey(Schema.String),
+      cgroupDriver: Schema.optional(Schema.String),
       /** The default runtime: `runc`, `crun`. */
       defaultRuntime: Schema.optionalKey(Schema.String),
       /** The storage driver, and the kind of image store. */

@@ -19,11 +19,11 @@ export interface PullProgress {
   /** What the engine does now, in its words: `Downloading`. */
   readonly status: string
   /** The engine's ID of the layer that it is about; absent where it is about the whole image. */
-  readonly layer?: string
+  readonly layer?: string | undefined
   /** Bytes. */
-  readonly current?: number
+  readonly current?: number | undefined
   /** Bytes in all; absent where that is not known. */
-  readonly total?: number
+  readonly total?: number | undefined
 }
 
 /** Something that happened to a sandbox on the host, of whatever session and process. */

@@ -16,7 +16,7 @@ import type { SessionKey } from "../values/Session.ts"
 /** A snapshot that was just taken. */
 export interface TakenSnapshot extends SnapshotInfo {
   /** The allow-list of the sandbox, where it has one. */
-  readonly egress?: EgressPolicy
+  readonly egress?: EgressPolicy | undefined
 }
 
 /** How a driver keeps the files of sandboxes as images. */

@@ -29,15 +29,15 @@ export interface SandboxFilter {
   /** How many at most, from 1 to 1,000; 100 by default. */
   readonly limit?: number
   /** `next` of the page before. */
-  readonly after?: string
+  readonly after?: string | undefined
 }
 
 /** Some of the sandboxes that were looked for, oldest first. */
 export interface SandboxPage {
   /** At most as many as the page's limit. */
   readonly sandboxes: ReadonlyArray<SandboxInfo>
-  /** Where the next page begins; absent with the last one. Sandboxes that go meanwhile change nothing. */
-  readonly next?: string
+  /** Where the next page begins; `undefined` with the last one. Sandboxes that go meanwhile change nothing. */
+  readonly next?: string | undefined
 }
 
 export const decodeFilter = Schema.decodeUnknownEffect(Filter)
@@ -64,9 +64,8 @@ export const pageOf = (
     .filter(({ position }) => after === undefined || compare(position, after) > 0)
     .sort((one, other) => compare(one.position, other.position))
   const page = found.slice(0, limit)
-  const last = page.at(-1)
   return {
     sandboxes: page.map(({ info }) => info),
-    ...(last === undefined || page.length === found.length ? {} : { next: last.position }),
+    next: page.length === found.length ? undefined : page.at(-1)?.position,
   }
 }

@@ -16,5 +16,5 @@ export const accessTo = (
   const always = pull === "always"
   if (!namesImage(policy, image)) return { as: "anybody", always }
   const credentials = credentialsFor(registryLogins, image)
-  return { as: "operator", ...(credentials === undefined ? {} : { credentials }), always }
+  return { as: "operator", credentials, always }
 }

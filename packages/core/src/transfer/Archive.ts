@@ -14,9 +14,9 @@ export interface ArchiveEntry<E = never> {
   /** Permission bits. */
   readonly mode: number
   /** Of a symlink or a hard link. */
-  readonly linkTarget?: string
+  readonly linkTarget?: string | undefined
   /** When its content was last changed; an entry without it is dated when it is unpacked. */
-  readonly modifiedAt?: Date
+  readonly modifiedAt?: Date | undefined
   /** Of a file; that of others is not asked. */
   readonly content: Stream.Stream<Uint8Array, E>
   /** All of a file's content where it is at hand; `content` is not asked then. */
@@ -35,10 +35,10 @@ const kinds: Readonly<Record<string, ArchiveEntry["kind"]>> = {
 const latest = Date.UTC(9999, 11, 31)
 
 /** When a file was changed, as an archive says in its header or, to parts of a second, in a pax one. */
-const timeOf = ({ mtime, pax }: tar.Header): { readonly modifiedAt?: Date } => {
+const timeOf = ({ mtime, pax }: tar.Header): Date | undefined => {
   const precise = Predicate.hasProperty(pax, "mtime") ? Number(pax.mtime) * 1000 : Number.NaN
   const time = Number.isFinite(precise) ? precise : mtime.getTime()
-  return time >= 0 && time <= latest ? { modifiedAt: new Date(Math.round(time)) } : {}
+  return time >= 0 && time <= latest ? new Date(Math.round(time)) : undefined
 }
 
 const toInvalidArchive = (cause: unknown) =>
@@ -109,7 +109,7 @@ const packed = <E>(
     if (whole !== undefined && whole.length !== size) {
       return Stream.fail(changed(entry, whole.length))
     }
-    pieces.push(tarHeader({ modifiedAt: now, ...entry, kind, size }))
+    pieces.push(tarHeader({ ...entry, modifiedAt: entry.modifiedAt ?? now, kind, size }))
     if (kind === "file" && whole === undefined) {
       flush()
       streams.push(exactly(entry))
@@ -166,8 +166,8 @@ export const unpackArchive = <E, E2, R>(
             kind,
             size: kind === "file" ? size : 0,
             mode: (header.mode ?? 0o644) & 0o7777,
-            ...timeOf(header),
-            ...(header.linkname ? { linkTarget: header.linkname } : {}),
+            modifiedAt: timeOf(header),
+            linkTarget: header.linkname || undefined,
             content: kind === "file" ? content : Stream.empty,
           }).pipe(
             // Lets what was not read flow away; the next entry comes only then.

@@ -21,7 +21,7 @@ export interface TransferProgress {
   /** Files that are done. */
   readonly files: number
   /** Bytes in all, where it is one file. */
-  readonly total?: number
+  readonly total?: number | undefined
   /** Bytes per second, since it began. */
   readonly rate: number
 }
@@ -47,7 +47,7 @@ export const makeMeter = Effect.fnUntraced(function* (
     if (onProgress === undefined) return Effect.void
     told = now
     const rate = (counted.bytes / Math.max(1, now - began)) * 1000
-    return onProgress({ ...counted, ...(total === undefined ? {} : { total }), rate })
+    return onProgress({ ...counted, total, rate })
   }
   const now = Clock.currentTimeMillis
   return {

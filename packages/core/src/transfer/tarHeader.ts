@@ -4,8 +4,8 @@ export interface TarHeader {
   readonly kind: "file" | "directory" | "symlink" | "hardlink"
   readonly size: number
   readonly mode: number
-  readonly linkTarget?: string
-  readonly modifiedAt?: Date
+  readonly linkTarget?: string | undefined
+  readonly modifiedAt?: Date | undefined
 }
 
 const block = 512

@@ -12,7 +12,7 @@ export interface FileStat {
   /** POSIX permission bits. */
   readonly mode: number
   /** When its content was last changed, where that is known. */
-  readonly modifiedAt?: Date
+  readonly modifiedAt?: Date | undefined
 }
 
 /** A file in a folder's listing. A symlink is listed as itself, not as what it leads to. */

@@ -50,7 +50,7 @@ export interface HostCapacity {
   /** Processes and threads. */
   readonly pids?: number
   /** Bytes. */
-  readonly disk?: number
+  readonly disk?: number | undefined
 }
 
 // Below these a container can't even start its init and a shell.

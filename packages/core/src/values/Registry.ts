@@ -45,7 +45,7 @@ export interface ImageAccess {
    */
   readonly as: "anybody" | "operator" | "creation"
   /** For the image's own registry; the driver looks for some by itself where an operator gave none. */
-  readonly credentials?: CheckedCredentials
+  readonly credentials?: CheckedCredentials | undefined
   /** Whether the registry is asked even where the host has the image. */
   readonly always: boolean
 }

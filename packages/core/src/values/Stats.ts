@@ -10,16 +10,16 @@ export interface SandboxStats {
    * Milliseconds of CPU time that it has used since it was started, of all cores together: two readings
    * that are a second apart and 500 apart are half of a core.
    */
-  readonly cpuTime?: number
+  readonly cpuTime?: number | undefined
   /** Bytes of memory that it uses, without what the kernel keeps of files and can let go at once. */
-  readonly memory?: number
+  readonly memory?: number | undefined
   /** Processes and threads that there are, a few of Cordon's own among them. */
-  readonly pids?: number
+  readonly pids?: number | undefined
   /**
    * Bytes that went from and to disks since it was started. What the kernel answers from memory is not
    * among them, nor, on a host with cgroups v1, what it writes later.
    */
-  readonly disk?: { readonly read: number; readonly written: number }
+  readonly disk?: { readonly read: number; readonly written: number } | undefined
   /** Bytes that its network interfaces took in and gave out since it was started; loopback counts for nothing. */
-  readonly network?: { readonly received: number; readonly sent: number }
+  readonly network?: { readonly received: number; readonly sent: number } | undefined
 }

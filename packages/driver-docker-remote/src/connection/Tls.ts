@@ -26,11 +26,11 @@ export interface TlsOptions {
 
 /** Options for `tls.connect`. */
 export interface TlsMaterial {
-  readonly ca?: string
-  readonly cert?: string
-  readonly key?: string
-  readonly passphrase?: string
-  readonly servername?: string
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+  readonly passphrase?: string | undefined
+  readonly servername?: string | undefined
 }
 
 const parts = ["ca", "cert", "key"] as const
@@ -101,11 +101,11 @@ export const loadTls = Effect.fn("loadTls")(function* (
   if (passphrase === undefined && key !== undefined && isEncrypted(key))
     return yield* invalid("the key is encrypted; give its passphrase")
   const loaded: TlsMaterial = {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(passphrase === undefined ? {} : { passphrase }),
-    ...(serverName === undefined ? {} : { servername: serverName }),
+    ca,
+    cert,
+    key,
+    passphrase,
+    servername: serverName,
   }
   yield* Effect.try({
     try: () => createSecureContext(loaded),

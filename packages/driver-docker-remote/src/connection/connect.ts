@@ -9,7 +9,7 @@ import { loadTls, type TlsOptions } from "./Tls.ts"
 /** Options of a connection to an engine. */
 export interface ConnectionOptions {
   /** `tcp://host:2376`, `https://...`, `http://...`, `ssh://user@host`, or a local socket; found by itself where absent. */
-  readonly host?: string
+  readonly host?: string | undefined
   /**
    * Certificates; `false` for none even where the environment or the docker context has some.
    * Default: what `DOCKER_CERT_PATH`, `DOCKER_TLS_VERIFY` or the docker context say.

@@ -103,7 +103,7 @@ export const serviceSpec = (options: {
         Ulimits: host.Ulimits,
         // Engines before 25 (API 1.44) ignore it: there it is a setting of the node's daemon.
         Privileges: { NoNewPrivileges: true },
-        ...(host.Dns === undefined ? {} : { DNSConfig: { Nameservers: host.Dns } }),
+        DNSConfig: host.Dns && { Nameservers: host.Dns },
       },
       Resources: {
         Limits: { ...room, Pids: host.PidsLimit },
@@ -121,7 +121,7 @@ export const serviceSpec = (options: {
       },
       // Only attached programs read the init's output.
       LogDriver: { Name: host.LogConfig.Type },
-      ...(network === undefined ? {} : { Networks: [{ Target: network }] }),
+      Networks: network === undefined ? undefined : [{ Target: network }],
     },
     Mode: { Replicated: { Replicas: isName ? 0 : 1 } },
     // No virtual address: nobody calls a sandbox through one.

@@ -139,7 +139,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
           kind: kindOf(entry),
           size: entry.size,
           mode: entry.mode,
-          ...(entry.modifiedAt === undefined ? {} : { modifiedAt: entry.modifiedAt }),
+          modifiedAt: entry.modifiedAt,
         })),
       ),
     /** As `DriverFiles.readFile`. */

@@ -77,7 +77,7 @@ const networkOf = (text: string | undefined): SandboxStats["network"] => {
  */
 export const statsOf = (files: ReadonlyMap<string, string>): Omit<SandboxStats, "readAt"> => {
   const file = (name: keyof typeof paths) => files.get(paths[name])
-  const found = {
+  return {
     cpuTime: scaled(named(file("cpu"), "usage_usec"), 1e3) ?? scaled(numberOf(file("cpuV1")), 1e6),
     memory:
       memoryOf(numberOf(file("memory")), named(file("memoryParts"), "inactive_file")) ??
@@ -85,14 +85,6 @@ export const statsOf = (files: ReadonlyMap<string, string>): Omit<SandboxStats, 
     pids: numberOf(file("pids")) ?? numberOf(file("pidsV1")),
     disk: diskOf(file("disk"), /\brbytes=(\d+)/g, /\bwbytes=(\d+)/g) ?? diskOfV1(file("diskV1")),
     network: networkOf(file("network")),
-  }
-  const { cpuTime, memory, pids, disk, network } = found
-  return {
-    ...(cpuTime === undefined ? {} : { cpuTime }),
-    ...(memory === undefined ? {} : { memory }),
-    ...(pids === undefined ? {} : { pids }),
-    ...(disk === undefined ? {} : { disk }),
-    ...(network === undefined ? {} : { network }),
   }
 }
 

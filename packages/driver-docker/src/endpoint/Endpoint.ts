@@ -10,7 +10,7 @@ export interface Endpoint {
   /** For people: `DOCKER_HOST is set`. */
   readonly source: string
   /** The folder from which the docker client would read ca.pem, cert.pem and key.pem. */
-  readonly certificates?: string
+  readonly certificates?: string | undefined
 }
 
 /**

@@ -38,11 +38,7 @@ const named = (name: string, key: "host" | "ownHost" | "dockerHost"): EndpointSt
     const host = environment[key]
     if (host === undefined) return Effect.succeed(undefined)
     const certificates = certificatesOf(environment)
-    return Effect.succeed({
-      host,
-      source: `${name} is set`,
-      ...(certificates === undefined ? {} : { certificates }),
-    })
+    return Effect.succeed({ host, source: `${name} is set`, certificates })
   },
 })
 
@@ -93,7 +89,7 @@ const currentContext: EndpointStrategy = {
     return {
       host: meta.Endpoints.docker.Host,
       source: `the docker context "${name}" is current`,
-      ...((yield* isDirectory(certificates)) ? { certificates } : {}),
+      certificates: (yield* isDirectory(certificates)) ? certificates : undefined,
     }
   }),
 }

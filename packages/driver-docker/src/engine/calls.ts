@@ -176,7 +176,7 @@ const callsOver = (client: EngineClient): DockerEngine["Service"] => ({
       path: "/commit",
       query: { container, ...image },
       // Podman requires a body.
-      body: environment === undefined ? {} : { Env: environment },
+      body: { Env: environment },
     }),
   containerPause: (id) =>
     client.run({

@@ -48,6 +48,6 @@ export const capacityOfHost = Effect.fnUntraced(function* (
     cpus,
     memory,
     pids: Option.getOrElse(pids, () => defaultPids({ cpus, memory })),
-    ...(Option.isSome(disk) ? { disk: disk.value } : {}),
+    disk: Option.getOrUndefined(disk),
   }
 })

@@ -8,7 +8,7 @@ import { refusalIn } from "./failures.ts"
 /** The socket of an engine, and the agent that keeps connections to it. Default: Node's own agent. */
 export interface Place {
   readonly socketPath: string
-  readonly agent?: Agent
+  readonly agent?: Agent | undefined
 }
 
 /**

@@ -104,7 +104,7 @@ export const socketClient = (
   patience: number,
   holds: boolean,
 ): EngineTransport => {
-  const place = { socketPath, ...(holds ? {} : { agent: new IdleAgent() }) }
+  const place = { socketPath, agent: holds ? undefined : new IdleAgent() }
   const modem: Modem = new Docker(place).modem
   const endpoint = `${process.platform === "win32" ? "npipe" : "unix"}://${socketPath}`
 

@@ -51,9 +51,8 @@ class Parts {
     for (let part = this.#take(); part !== undefined; part = this.#take()) {
       if (part === "end" || "content" in part) continue
       const { target, ...entry } = part
-      const link = target === "" ? {} : { linkTarget: target }
       if (entry.kind !== "file") {
-        found.push({ ...entry, ...link, content: Stream.empty })
+        found.push({ ...entry, linkTarget: target || undefined, content: Stream.empty })
         continue
       }
       const whole = this.#whole()
@@ -139,7 +138,9 @@ const send = (channel: Channel, entry: ArchiveEntry<InvalidArchive>, now: Date) 
   const path = tidy(entry.path)
   if (kind === "other" || path === "") return Effect.void
   const target = kind === "hardlink" ? tidy(linkTarget) : linkTarget
-  const header = channel.write(encodeEntry({ modifiedAt: now, ...entry, path, target }))
+  const header = channel.write(
+    encodeEntry({ ...entry, modifiedAt: entry.modifiedAt ?? now, path, target }),
+  )
   if (kind !== "file") return header
   const pieces = Stream.runForEach(content, (piece) =>
     Effect.forEach(chunk(piece), (part) => channel.write(part), { discard: true }),

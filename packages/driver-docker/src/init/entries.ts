@@ -21,7 +21,7 @@ export interface Entry {
   /** Bytes; 0 unless it is a regular file. */
   readonly size: number
   /** The time of the last change of its content, if a `Date` can hold it. */
-  readonly modifiedAt?: Date
+  readonly modifiedAt?: Date | undefined
   /** In a listing: the path relative to the listed folder. */
   readonly path: string
   /** The target of a link; empty otherwise. */
@@ -53,10 +53,10 @@ export const longestGathered = 64 * 1024
 // The last moment of a year with four digits. A later time can't be real.
 const latest = Date.UTC(9999, 11, 31)
 
-const timeOf = (seconds: bigint, nanoseconds: number): { readonly modifiedAt?: Date } => {
+const timeOf = (seconds: bigint, nanoseconds: number): Date | undefined => {
   if (nanoseconds >= 1e9) throw new MalformedRecord("a second of more than a second")
   const time = Number(seconds) * 1000 + Math.round(nanoseconds / 1e6)
-  return time >= 0 && time <= latest ? { modifiedAt: new Date(time) } : {}
+  return time >= 0 && time <= latest ? new Date(time) : undefined
 }
 
 const textAt = (bytes: Buffer, at: number): readonly [text: string, end: number] => {
@@ -78,7 +78,7 @@ const decodeEntry = (bytes: Buffer): Entry => {
     user: bytes.readUInt32LE(5),
     group: bytes.readUInt32LE(9),
     size: kind === "file" ? safe(bytes.readBigUInt64LE(13)) : 0,
-    ...timeOf(bytes.readBigInt64LE(21), bytes.readUInt32LE(29)),
+    modifiedAt: timeOf(bytes.readBigInt64LE(21), bytes.readUInt32LE(29)),
     path,
     target,
   }

@@ -42,13 +42,9 @@ const pullImage = Effect.fnUntraced(function* (
         ? onProgress({
             image,
             status: message.status ?? "",
-            ...(message.id == null ? {} : { layer: message.id }),
-            ...(message.progressDetail?.current == null
-              ? {}
-              : { current: message.progressDetail.current }),
-            ...(message.progressDetail?.total == null
-              ? {}
-              : { total: message.progressDetail.total }),
+            layer: message.id ?? undefined,
+            current: message.progressDetail?.current ?? undefined,
+            total: message.progressDetail?.total ?? undefined,
           })
         : pullFailure(image, message.error, refused),
     ),

@@ -78,27 +78,23 @@ export const containerSpec = (options: {
     WorkingDir: workdir,
     Healthcheck: { Test: ["NONE"] },
     StopTimeout: 2,
-    ...(shadowed
-      ? {
-          NetworkingConfig: {
-            EndpointsConfig: { [network]: { IPAMConfig: { LinkLocalIPs: [metadataAddress] } } },
-          },
-        }
-      : {}),
+    NetworkingConfig: shadowed
+      ? { EndpointsConfig: { [network]: { IPAMConfig: { LinkLocalIPs: [metadataAddress] } } } }
+      : undefined,
     HostConfig: {
       Runtime: runtime,
       NetworkMode: network ?? "none",
       // Engines before 26 forward DNS queries from internal networks to the host's resolver, so
       // code inside could leak data in names (CVE-2024-29018). No name server listens at this
       // address.
-      ...(spec.network === "internal" || spec.egress !== undefined ? { Dns: ["127.0.0.1"] } : {}),
+      Dns: spec.network === "internal" || spec.egress !== undefined ? ["127.0.0.1"] : undefined,
       Memory: memory,
       // Equal to the memory limit: no swap.
       MemorySwap: memory,
       NanoCpus: Math.round(cpus * 1e9),
-      ...(cpuset === undefined ? {} : { CpusetCpus: cpuset }),
+      CpusetCpus: cpuset,
       PidsLimit: gvisor ? gvisorThreads(pids) : pids,
-      ...(disk === undefined ? {} : { StorageOpt: { size: String(disk) } }),
+      StorageOpt: disk === undefined ? undefined : { size: String(disk) },
       Init: false,
       CapDrop: ["ALL"],
       CapAdd: capabilities,

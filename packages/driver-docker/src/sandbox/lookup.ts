@@ -106,7 +106,7 @@ export const makeLookup = (engine: DockerEngine["Service"]) => {
   const list = Effect.fnUntraced(function* (session?: SessionKey, tags?: Tags) {
     const containers = yield* engine.containerList({
       label: [tagFilter(tags) ?? label.version],
-      ...(session === undefined ? {} : { name: [sessionFilter(session)] }),
+      name: session === undefined ? undefined : [sessionFilter(session)],
     })
     return [...containers]
       .sort(oldestFirst)

@@ -156,7 +156,7 @@ export const makeSnapshots = (engine: DockerEngine["Service"], repository = ofOn
         const made = (yield* all(session)).find(({ info }) => info.name === name)
         const egress = Option.map(policyOf(container), ({ policy }) => policy)
         if (made !== undefined) {
-          return { ...made.info, ...(Option.isSome(egress) ? { egress: egress.value } : {}) }
+          return { ...made.info, egress: Option.getOrUndefined(egress) }
         }
         return yield* EngineError.notDone("snapshot a sandbox", "it was removed at once")
       }),

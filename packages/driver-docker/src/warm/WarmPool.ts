@@ -25,17 +25,17 @@ const count = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximu
 /** Options of the warm pool. Each waiting container costs memory on the host. */
 export interface WarmPoolOptions {
   /** The number of started containers that are held ready for each requested kind of sandbox. Default: 2. */
-  readonly size?: number
+  readonly size?: number | undefined
   /** The number of kinds that are held ready, the most recently requested ones. Default: 4. */
-  readonly kinds?: number
+  readonly kinds?: number | undefined
   /** The number of networks that are held ready, for sandboxes without a fitting container. Default: 2. */
-  readonly networks?: number
+  readonly networks?: number | undefined
 }
 
 const WarmPoolSettings = Schema.Struct({
-  size: Schema.optionalKey(count),
-  kinds: Schema.optionalKey(count),
-  networks: Schema.optionalKey(count),
+  size: Schema.optional(count),
+  kinds: Schema.optional(count),
+  networks: Schema.optional(count),
 })
 const isWarmPoolSettings = Schema.decodeUnknownEffect(WarmPoolSettings)
 
@@ -45,7 +45,7 @@ export const warmPoolOptions = Effect.fnUntraced(
     const setting = Config.option(Config.Int("CONTAINER_SANDBOX_WARM_POOL"))
     const asked = option ?? Option.getOrElse(yield* setting, () => 0)
     const options =
-      typeof asked === "number" ? { size: asked, ...(asked === 0 ? { networks: 0 } : {}) } : asked
+      typeof asked === "number" ? { size: asked, networks: asked === 0 ? 0 : undefined } : asked
     const checked = yield* isWarmPoolSettings(options)
     return checked.size === 0 && checked.networks === 0 ? undefined : checked
   },

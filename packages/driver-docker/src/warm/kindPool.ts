@@ -26,8 +26,8 @@ export interface Beside {
 
 /** How many are held ready of a kind, and of how many kinds; see `WarmPoolOptions`. */
 export interface Bounds {
-  readonly size?: number
-  readonly kinds?: number
+  readonly size?: number | undefined
+  readonly kinds?: number | undefined
 }
 
 interface Held<Ready> {

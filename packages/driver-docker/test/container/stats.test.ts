@@ -21,13 +21,21 @@ const v2 = {
   [`${cgroup}/io.stat`]:
     "8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=9 dios=0\n8:16 rbytes=1 wbytes=2 rios=1\n",
 }
+// Of a host that reports nothing.
+const unknown = {
+  cpuTime: undefined,
+  memory: undefined,
+  pids: undefined,
+  disk: undefined,
+  network: undefined,
+}
 const stats = (files: Readonly<Record<string, string>>) => statsOf(new Map(Object.entries(files)))
 
 describe("Statistics of a sandbox", () => {
   it("are read from both versions of cgroups", () => {
-    const rest = { memory: 4_000_000, pids: 3, disk: { read: 11, written: 22 } }
-    assert.deepStrictEqual(stats(v1), { cpuTime: 24.010936, ...rest })
-    assert.deepStrictEqual(stats(v2), { cpuTime: 24.01, ...rest })
+    const rest = { ...unknown, memory: 4_000_000, pids: 3, disk: { read: 11, written: 22 } }
+    assert.deepStrictEqual(stats(v1), { ...rest, cpuTime: 24.010936 })
+    assert.deepStrictEqual(stats(v2), { ...rest, cpuTime: 24.01 })
   })
 
   it("count all interfaces but loopback", () => {
@@ -36,13 +44,17 @@ describe("Statistics of a sandbox", () => {
 eth1:12345678901      10    0    0    0     0          0         0       5       5    0    0    0     0       0          0
 `
     assert.deepStrictEqual(stats({ "/proc/net/dev": network }), {
+      ...unknown,
       network: { received: 12_345_679_901, sent: 55 },
     })
-    assert.deepStrictEqual(stats({ "/proc/net/dev": head }), { network: { received: 0, sent: 0 } })
+    assert.deepStrictEqual(stats({ "/proc/net/dev": head }), {
+      ...unknown,
+      network: { received: 0, sent: 0 },
+    })
   })
 
-  it("leave out missing and invalid numbers", () => {
-    assert.deepStrictEqual(stats({}), {})
+  it("are undefined where numbers are missing or invalid", () => {
+    assert.deepStrictEqual(stats({}), unknown)
     const [memory, , cpu, pids] = Object.keys(v1)
     for (const text of [
       "",
@@ -53,17 +65,18 @@ eth1:12345678901      10    0    0    0     0          0         0       5      
       "9007199254740993\n",
     ]) {
       const files = Object.fromEntries([memory, cpu, pids].map((path) => [path, text]))
-      assert.deepStrictEqual(stats(files), {}, text)
+      assert.deepStrictEqual(stats(files), unknown, text)
     }
     const odd = `${head}eth0: 1 2\n`
-    assert.deepStrictEqual(stats({ "/proc/net/dev": odd }), {})
+    assert.deepStrictEqual(stats({ "/proc/net/dev": odd }), unknown)
     // gVisor tells nothing of what the kernel keeps of files.
     assert.deepStrictEqual(stats({ [`${cgroup}/memory/memory.usage_in_bytes`]: "7\n" }), {
+      ...unknown,
       memory: 7,
     })
     // No disk was used yet, as far as cgroups v1 tell.
     const [disk = ""] = Object.keys(v1).slice(-1)
-    assert.deepStrictEqual(stats({ [disk]: "Total 0\n" }), {})
+    assert.deepStrictEqual(stats({ [disk]: "Total 0\n" }), unknown)
     // A part that is larger than the whole was read a moment later.
     const later = { ...v2, [`${cgroup}/memory.current`]: "5" }
     assert.strictEqual(stats(later).memory, 0)

@@ -9,7 +9,7 @@ export interface GuardOptions {
   /** An address or name of this machine; `127.0.0.1` by default, which other machines can't reach. */
   readonly host?: string
   /** What clients must send as `Authorization: Bearer ...`; needed wherever `host` is not loopback. */
-  readonly token?: string
+  readonly token?: string | undefined
   /**
    * Names in a request's `Host` header that are answered, without ports. On loopback the names of
    * loopback: a web page can't reach the server through a name of its own (DNS rebinding).

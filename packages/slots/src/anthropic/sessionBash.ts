@@ -32,8 +32,8 @@ export const sessionBash = (sandbox: SessionSandbox): BetaRunnableTool<unknown> 
         if (restart) return "bash session restarted"
         throw new ToolError("bash: command is required")
       }
-      const timeout = timeout_ms === undefined ? {} : { timeout: Math.min(timeout_ms, longest) }
-      const result = await shell.exec(command, { ...options, ...timeout })
+      const timeout = timeout_ms === undefined ? undefined : Math.min(timeout_ms, longest)
+      const result = await shell.exec(command, { ...options, timeout })
       const text = textOf(result, await sandbox())
       if (result.exitCode === 0 && !result.timedOut) return text
       throw new ToolError(text)

@@ -108,7 +108,7 @@ export const watchOf = (
 /** The entries of a folder, at most 100,000. */
 export const entriesOf = ({ sandbox, place, path }: Target, recursive: boolean) =>
   sandbox.files
-    .list(path, { limit: 100_000, ...(recursive ? { depth: Number.MAX_SAFE_INTEGER } : {}) })
+    .list(path, { limit: 100_000, depth: recursive ? Number.MAX_SAFE_INTEGER : undefined })
     .pipe(Effect.mapError(platformError(place)))
 
 /** Fails where nothing is. */

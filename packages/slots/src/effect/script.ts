@@ -50,7 +50,8 @@ export const runScript = (
     .exec(["/bin/sh", "-c", script, "sh", ...paths, ...args], {
       env: { LC_ALL: "C" },
       outputLimit: 64 * 1024,
-      ...(stdin === undefined ? {} : { stdin, timeout: Duration.infinity }),
+      stdin,
+      timeout: stdin === undefined ? undefined : Duration.infinity,
     })
     .pipe(
       Effect.mapError(platformError(place)),

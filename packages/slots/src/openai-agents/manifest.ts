@@ -35,14 +35,14 @@ const urlOf = ({ host = "github.com", repo }: GitRepo): string =>
   /^[a-z]+:\/\//.test(repo) ? repo : `https://${host}/${repo.replace(/\.git$/, "")}.git`
 
 const cloneInto = async (sandbox: PromiseSandbox, path: string, entry: GitRepo): Promise<void> => {
-  const branch = entry.ref === undefined ? {} : { branch: entry.ref }
+  const branch = entry.ref
   if (entry.subpath === undefined) {
-    await sandbox.git.clone(urlOf(entry), { directory: path, ...branch })
+    await sandbox.git.clone(urlOf(entry), { directory: path, branch })
     return
   }
   const aside = `${path}.clone-${randomBytes(4).toString("hex")}`
   try {
-    await sandbox.git.clone(urlOf(entry), { directory: aside, ...branch })
+    await sandbox.git.clone(urlOf(entry), { directory: aside, branch })
     await sandbox.files.move(posix.join(aside, entry.subpath), path)
   } finally {
     await sandbox.files.remove(aside, { recursive: true })

@@ -89,7 +89,7 @@ export const startProcess = async (
   const { signal, stdin } = options
   const process = await sandbox.processes.start(command, {
     ...placeOf(options),
-    ...(stdin ? { stdin } : {}),
+    stdin,
     signal,
   })
   return runningOf(process, { stdin, signal })

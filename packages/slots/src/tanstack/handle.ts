@@ -119,13 +119,8 @@ type Clone = Omit<Parameters<SandboxGit["clone"]>[0], "dir">
 
 const cloneOptions = ({ ref, auth, depth = 1 }: Clone): CloneOptions => ({
   branch: ref,
-  ...(depth === "full" ? {} : { depth }),
-  ...(auth && {
-    credentials: {
-      password: auth.token,
-      username: auth.username,
-    },
-  }),
+  depth: depth === "full" ? undefined : depth,
+  credentials: auth && { password: auth.token, username: auth.username },
 })
 
 /** Clones into a folder; also into an empty one that is there, as the working directory is. */

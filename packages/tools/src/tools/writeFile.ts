@@ -65,11 +65,9 @@ Example: {"sandbox": "web-1", "path": "src/run.sh", "content": "#!/bin/sh\\necho
   ) {
     const written = yield* bytesOf(content, encoding)
     const sandbox = yield* session.get(reference)
-    yield* sandbox.files.write(
-      path,
-      written,
-      mode === undefined ? {} : { mode: Number.parseInt(mode, 8) },
-    )
+    yield* sandbox.files.write(path, written, {
+      mode: mode === undefined ? undefined : Number.parseInt(mode, 8),
+    })
     const bytes = Buffer.byteLength(written)
     return { path: yield* sandbox.files.resolve(path), bytes }
   }),
