@@ -17,6 +17,10 @@ interface Kept {
 
 const close = ({ scope }: Kept) => Scope.close(scope, Exit.void)
 
+/** The variables of a way out that the sandbox was not created with. */
+const addedEnvironment = ({ way, own }: Kept): Environment =>
+  Record.filter(way.env(), (_, name) => !Object.hasOwn(own, name))
+
 const missing = new InvalidInput({
   subject: "egress",
   issue:
@@ -38,6 +42,11 @@ const leaseErrors: Readonly<Record<LeaseError["_tag"], true>> = {
 }
 const isLeaseError = (error: OpenError): error is LeaseError =>
   Object.hasOwn(leaseErrors, error._tag)
+
+const notOpened =
+  ({ name }: Pick<SandboxInfo, "name">) =>
+  (error: OpenError): LeaseError | EgressUnavailable =>
+    isLeaseError(error) ? error : new EgressUnavailable({ sandbox: name, reason: error.message })
 
 type Incarnation = Pick<SandboxInfo, "instanceId">
 
@@ -71,11 +80,7 @@ export const makeWaysOut = Effect.gen(function* () {
     Effect.uninterruptibleMask((restore) => {
       kept.set(sandbox.info.instanceId, made)
       return restore(Scope.provide(made.way.open(sandbox), made.scope)).pipe(
-        Effect.mapError((error) =>
-          isLeaseError(error)
-            ? error
-            : new EgressUnavailable({ sandbox: sandbox.info.name, reason: error.message }),
-        ),
+        Effect.mapError(notOpened(sandbox.info)),
         Effect.onError(() =>
           Effect.suspend(() => {
             if (kept.get(sandbox.info.instanceId) === made) kept.delete(sandbox.info.instanceId)
@@ -141,9 +146,7 @@ export const makeWaysOut = Effect.gen(function* () {
      */
     env: ({ instanceId }: Incarnation): Environment => {
       const known = kept.get(instanceId)
-      return known === undefined
-        ? {}
-        : Record.filter(known.way.env(), (_, name) => !Object.hasOwn(known.own, name))
+      return known === undefined ? {} : addedEnvironment(known)
     },
   }
 })

@@ -40,6 +40,12 @@ const given = <E>(stream: Stream.Stream<Uint8Array, E>) =>
   Stream.mapError(stream, (error) => new Given(error))
 
 const kindOf = ({ kind }: Entry) => (kind === "hardlink" ? "file" : kind)
+const statOf = (entry: Entry): FileStat => ({
+  kind: kindOf(entry),
+  size: entry.size,
+  mode: entry.mode,
+  modifiedAt: entry.modifiedAt,
+})
 const fileEntry = (entry: Entry): FileEntry => ({
   name: posix.basename(entry.path),
   path: entry.path,
@@ -62,51 +68,63 @@ const changeOf = ({ event, entry }: WatchEvent): FolderChange => {
   }
 }
 
-/** Files of sandboxes. Their inits read and write them with the rights of the sandbox's user. */
-export const makeContainerFiles = (engine: DockerEngine["Service"], connections: Connections) => {
-  const connect = (target: Target) => connectTo(connections, target)
+type Engine = DockerEngine["Service"]
 
-  const actorOf = ({ init: connection }: Connected, { user }: Target): Actor => ({
-    connection,
-    user,
-  })
+const actorOf = ({ init: connection }: Connected, { user }: Target): Actor => ({
+  connection,
+  user,
+})
 
-  /** Converts the reason why an operation failed into an error about a file. */
-  const judge =
-    (target: Target, path: string, { reset }: Connected) =>
-    (error: OperationError | InvalidArchive): Effect.Effect<never, FileError> => {
-      switch (error._tag) {
-        case "InitLost":
-          return explainLoss(engine, target, error)
-        case "Unanswered": {
-          const reason = "the sandbox did not end it in time"
-          return reset.pipe(
-            Effect.catchTag(["InitLost", "Stuck"], (lost) => explainLoss(engine, target, lost)),
-            Effect.flatMap((restarted) =>
-              Effect.fail(
-                new StorageFailed({
-                  path,
-                  reason: restarted ? `${reason} and was restarted` : reason,
-                }),
-              ),
+/** Converts the reason why an operation failed into an error about a file. */
+const judge =
+  (engine: Engine, target: Target, path: string, { reset }: Connected) =>
+  (error: OperationError | InvalidArchive): Effect.Effect<never, FileError> => {
+    switch (error._tag) {
+      case "InitLost":
+        return explainLoss(engine, target, error)
+      case "Unanswered": {
+        const reason = "the sandbox did not end it in time"
+        return reset.pipe(
+          Effect.catchTag(["InitLost", "Stuck"], (lost) => explainLoss(engine, target, lost)),
+          Effect.flatMap((restarted) =>
+            Effect.fail(
+              new StorageFailed({
+                path,
+                reason: restarted ? `${reason} and was restarted` : reason,
+              }),
             ),
-          )
-        }
-        case "InvalidInput":
-          return Effect.fail(new InvalidPath({ path, reason: error.issue }))
-        case "AlreadyExists":
-        case "DirectoryNotEmpty":
-          return Effect.fail(new StorageFailed({ path, reason: error.message }))
-        default:
-          return Effect.fail(error)
+          ),
+        )
       }
+      case "InvalidInput":
+        return Effect.fail(new InvalidPath({ path, reason: error.issue }))
+      case "AlreadyExists":
+      case "DirectoryNotEmpty":
+        return Effect.fail(new StorageFailed({ path, reason: error.message }))
+      default:
+        return Effect.fail(error)
     }
+  }
 
-  type Failure<E> = OperationError | InvalidArchive | Given<E>
-  const judgeAll =
-    <E>(target: Target, path: string, connected: Connected) =>
-    (error: Failure<E>): Effect.Effect<never, FileError | E> =>
-      error instanceof Given ? Effect.fail(error.error) : judge(target, path, connected)(error)
+type Failure<E> = OperationError | InvalidArchive | Given<E>
+const judgeAll =
+  <E>(engine: Engine, target: Target, path: string, connected: Connected) =>
+  (error: Failure<E>): Effect.Effect<never, FileError | E> =>
+    error instanceof Given
+      ? Effect.fail(error.error)
+      : judge(engine, target, path, connected)(error)
+
+const requireUser = Effect.fnUntraced(function* (connections: Connections, target: Target) {
+  yield* requireUserNumbers(target.user)
+  const actor = actorOf(yield* connections.of(target.instanceId), target)
+  const channel = yield* openOperation(actor, ["stat", "/"], { timeout: patienceOf(actor) })
+  const { ending } = yield* channel.ended
+  if (ending?.stage === "user") return yield* unknownUser(target.user)
+}, Effect.scoped)
+
+/** Files of sandboxes. Their inits read and write them with the rights of the sandbox's user. */
+export const makeContainerFiles = (engine: Engine, connections: Connections) => {
+  const connect = (target: Target) => connectTo(connections, target)
 
   /** Does something with a path of a sandbox. */
   const at = <A, E = never>(
@@ -115,7 +133,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
     f: (actor: Actor) => Effect.Effect<A, Failure<E>>,
   ): Effect.Effect<A, FileError | E> =>
     Effect.flatMap(connect(target), (connected) =>
-      Effect.catch(f(actorOf(connected, target)), judgeAll<E>(target, path, connected)),
+      Effect.catch(f(actorOf(connected, target)), judgeAll<E>(engine, target, path, connected)),
     ).pipe(Effect.scoped)
 
   const stream = <A, E = never>(
@@ -126,7 +144,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
     Stream.unwrap(
       Effect.map(connect(target), (connected) =>
         Stream.catch(f(actorOf(connected, target)), (error) =>
-          Stream.fromEffect(judgeAll<E>(target, path, connected)(error)),
+          Stream.fromEffect(judgeAll<E>(engine, target, path, connected)(error)),
         ),
       ),
     )
@@ -135,12 +153,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
     /** As `DriverFiles.stat`. */
     stat: (target: Target, path: FilePath): Effect.Effect<FileStat, FileError> =>
       at(target, path, (actor) => files.stat(actor, path, { follow: true })).pipe(
-        Effect.map((entry) => ({
-          kind: kindOf(entry),
-          size: entry.size,
-          mode: entry.mode,
-          modifiedAt: entry.modifiedAt,
-        })),
+        Effect.map(statOf),
       ),
     /** As `DriverFiles.readFile`. */
     readFile: (target: Target, path: FilePath, range?: files.Range) =>
@@ -197,14 +210,7 @@ export const makeContainerFiles = (engine: DockerEngine["Service"], connections:
       stream(target, paths[0], (actor) => files.gather(actor, paths)),
     /** Fails if the sandbox does not have the user that its commands run as. */
     checkUser: (target: Target): Effect.Effect<void, InvalidInput | HostError> =>
-      Effect.gen(function* () {
-        yield* requireUserNumbers(target.user)
-        const actor = actorOf(yield* connections.of(target.instanceId), target)
-        const channel = yield* openOperation(actor, ["stat", "/"], { timeout: patienceOf(actor) })
-        const { ending } = yield* channel.ended
-        if (ending?.stage === "user") return yield* unknownUser(target.user)
-      }).pipe(
-        Effect.scoped,
+      requireUser(connections, target).pipe(
         Effect.catchTag("InitLost", (lost) => Effect.fail(brokenConnection(engine, lost, ""))),
       ),
     /**

@@ -26,6 +26,8 @@ import { judgeStart } from "./startFailures.ts"
 import type { Target } from "./Target.ts"
 import { requireUserNumbers } from "./users.ts"
 
+type Engine = RunOptions["engine"]
+
 const infoOf =
   (now: number) =>
   ({ name, description, state, value, age, outputBytes }: KeptProcess): ProcessInfo => ({
@@ -40,48 +42,52 @@ const infoOf =
 
 const whys = { 127: "notFound", 126: "notExecutable" } as const
 
+/** Resets a sandbox that did not answer in time, and fails. */
+const unanswered = (engine: Engine, target: Target, reset: Connected["reset"]) =>
+  reset.pipe(
+    Effect.catchTag(["InitLost", "Stuck"], (lost) => explainLoss(engine, target, lost)),
+    Effect.flatMap((restarted) =>
+      Effect.fail(
+        new EngineUnreachable({
+          endpoint: engine.endpoint,
+          reason: `the sandbox did not do it in time${restarted ? ", and was restarted" : ""}`,
+        }),
+      ),
+    ),
+  )
+
+/** The error for a request that the init of a sandbox did not carry out. */
+const refused =
+  (engine: Engine, target: Target, { reset }: Connected) =>
+  (
+    error: kept.QuestionError,
+  ): Effect.Effect<never, SandboxNotFound | SandboxNotRunning | HostError> => {
+    switch (error._tag) {
+      case "InitLost":
+        return explainLoss(engine, target, error)
+      case "Unanswered":
+        return unanswered(engine, target, reset)
+      case "NotStarted":
+        return Effect.fail(EngineError.notDone("use a background process", reasonOf(error.errno)))
+      case "InvalidInput":
+        // A request of a name and numbers is never too long.
+        return Effect.die(error)
+      default:
+        return Effect.fail(error)
+    }
+  }
+
+/** The error for a request about one process. */
+const judge =
+  (engine: Engine, target: Target, connected: Connected) =>
+  (error: kept.KeptError): Effect.Effect<never, AttachError> =>
+    error._tag === "ProcessNotFound"
+      ? Effect.fail(error)
+      : refused(engine, target, connected)(error)
+
 /** Background processes of sandboxes, managed by their inits. */
 export const makeContainerProcesses = (options: RunOptions) => {
   const { engine, hub, connections, judgeLoss } = options
-
-  const unanswered = (target: Target, reset: Connected["reset"]) =>
-    reset.pipe(
-      Effect.catchTag(["InitLost", "Stuck"], (lost) => explainLoss(engine, target, lost)),
-      Effect.flatMap((restarted) =>
-        Effect.fail(
-          new EngineUnreachable({
-            endpoint: engine.endpoint,
-            reason: `the sandbox did not do it in time${restarted ? ", and was restarted" : ""}`,
-          }),
-        ),
-      ),
-    )
-
-  /** The error for a request that the init of a sandbox did not carry out. */
-  const refused =
-    (target: Target, { reset }: Connected) =>
-    (
-      error: kept.QuestionError,
-    ): Effect.Effect<never, SandboxNotFound | SandboxNotRunning | HostError> => {
-      switch (error._tag) {
-        case "InitLost":
-          return explainLoss(engine, target, error)
-        case "Unanswered":
-          return unanswered(target, reset)
-        case "NotStarted":
-          return Effect.fail(EngineError.notDone("use a background process", reasonOf(error.errno)))
-        case "InvalidInput":
-          // A request of a name and numbers is never too long.
-          return Effect.die(error)
-        default:
-          return Effect.fail(error)
-      }
-    }
-
-  const judge =
-    (target: Target, connected: Connected) =>
-    (error: kept.KeptError): Effect.Effect<never, AttachError> =>
-      error._tag === "ProcessNotFound" ? Effect.fail(error) : refused(target, connected)(error)
 
   const start = (target: Target, request: ProcessRequest): Effect.Effect<void, StartError> =>
     Effect.gen(function* () {
@@ -107,7 +113,7 @@ export const makeContainerProcesses = (options: RunOptions) => {
           if (error._tag === "ProcessNameTaken" || error._tag === "InvalidInput") {
             return Effect.fail(error)
           }
-          return refused(target, connected)(error)
+          return refused(engine, target, connected)(error)
         }),
       )
     }).pipe(Effect.scoped)
@@ -115,7 +121,10 @@ export const makeContainerProcesses = (options: RunOptions) => {
   const list = (target: Target): Effect.Effect<ReadonlyArray<ProcessInfo>, ListError> =>
     Effect.gen(function* () {
       const connected = yield* connectTo(connections, target)
-      const found = yield* Effect.catch(kept.list(connected.init), refused(target, connected))
+      const found = yield* Effect.catch(
+        kept.list(connected.init),
+        refused(engine, target, connected),
+      )
       const now = DateTime.toEpochMillis(yield* DateTime.now)
       // The init lists the newest first.
       return found.map(infoOf(now)).reverse()
@@ -129,7 +138,7 @@ export const makeContainerProcesses = (options: RunOptions) => {
     Effect.gen(function* () {
       const state = before(hub, target)
       const connected = yield* connectTo(connections, target)
-      const fail = judge(target, connected)
+      const fail = judge(engine, target, connected)
       const process = yield* Effect.catch(kept.attach(connected.init, name, position), fail)
       /** Reports the process as ended if its sandbox has ended. */
       const ended = (error: kept.KeptError): Effect.Effect<ProcessEvent, AttachError> =>
@@ -152,7 +161,7 @@ export const makeContainerProcesses = (options: RunOptions) => {
     Effect.gen(function* () {
       const connected = yield* connectTo(connections, target)
       const how = { keepLog, grace: Math.ceil(Duration.toMillis(grace)) }
-      yield* Effect.catch(kept.forget(connected.init, name, how), judge(target, connected))
+      yield* Effect.catch(kept.forget(connected.init, name, how), judge(engine, target, connected))
     }).pipe(Effect.scoped)
 
   return { start, list, attach, end }

@@ -109,6 +109,44 @@ export const withoutProxy = (
 }
 const proxyAddress = new RegExp(`^https?_proxy=http://([\\d.]+):${proxyPort}$`, "i")
 
+/** The requests that the proxy of a network logged. */
+const attemptsOn = Effect.fnUntraced(function* (
+  engine: Engine,
+  network: string | null | undefined,
+): Effect.fn.Return<ReadonlyArray<EgressAttempt>, HostError> {
+  if (!isNetworkName(network)) return []
+  const parser = new FrameParser()
+  const log = yield* engine.containerLogs(proxyName(network)).pipe(
+    Stream.mapEffect((piece) =>
+      Effect.try({
+        try: () => parser.push(piece),
+        catch: (cause) =>
+          new EngineError({
+            operation: "read a proxy's log",
+            reason: { _tag: "NotUnderstood" },
+            detail: String(cause),
+          }),
+      }),
+    ),
+    Stream.runFold(
+      () => "",
+      (text, events) => text + events.map(({ bytes }) => Buffer.from(bytes).toString()).join(""),
+    ),
+    // No proxy: the sandbox may connect to everything, or to nothing.
+    Effect.catchReason("EngineError", "NotFound", () => Effect.succeed("")),
+  )
+  return parseAttempts(log)
+})
+
+const notRestored = (error: ImageNotFound | ImagePullFailed | HostError): HostError =>
+  error._tag === "EngineUnreachable"
+    ? error
+    : new EngineError({
+        operation: "restore a proxy",
+        reason: { _tag: "Failed" },
+        detail: error.message,
+      })
+
 /** The proxies: one for each network, removed with its network. */
 export const makeEgress = (engine: Engine, images: Images, options: EgressOptions = {}) => {
   const prepare = (
@@ -190,45 +228,11 @@ export const makeEgress = (engine: Engine, images: Images, options: EgressOption
       yield* remake(network, policy, runtime).pipe(
         // Another program was faster.
         Effect.catchReason("EngineError", "NameTaken", () => Effect.void),
-        Effect.mapError((error) =>
-          error._tag === "EngineUnreachable"
-            ? error
-            : new EngineError({
-                operation: "restore a proxy",
-                reason: { _tag: "Failed" },
-                detail: error.message,
-              }),
-        ),
+        Effect.mapError(notRestored),
       )
     }),
 
-    attempts: Effect.fnUntraced(function* (
-      network: string | null | undefined,
-    ): Effect.fn.Return<ReadonlyArray<EgressAttempt>, HostError> {
-      if (!isNetworkName(network)) return []
-      const parser = new FrameParser()
-      const log = yield* engine.containerLogs(proxyName(network)).pipe(
-        Stream.mapEffect((piece) =>
-          Effect.try({
-            try: () => parser.push(piece),
-            catch: (cause) =>
-              new EngineError({
-                operation: "read a proxy's log",
-                reason: { _tag: "NotUnderstood" },
-                detail: String(cause),
-              }),
-          }),
-        ),
-        Stream.runFold(
-          () => "",
-          (text, events) =>
-            text + events.map(({ bytes }) => Buffer.from(bytes).toString()).join(""),
-        ),
-        // No proxy: the sandbox may connect to everything, or to nothing.
-        Effect.catchReason("EngineError", "NotFound", () => Effect.succeed("")),
-      )
-      return parseAttempts(log)
-    }),
+    attempts: (network: string | null | undefined) => attemptsOn(engine, network),
   }
 }
 export type Egress = ReturnType<typeof makeEgress>
