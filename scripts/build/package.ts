@@ -73,7 +73,8 @@ export const buildPackage = async (own: string): Promise<void> => {
     { external: (id) => !/^[./]/.test(id), plugins: [namedModules] },
     { sourcemap: true, sourcemapExcludeSources: true },
   )
-  const whole = chunks.find(({ code }) => / from "effect"/.test(code))
+  // At the start of a line: an example in a comment may have one too.
+  const whole = chunks.find(({ code }) => /^(?:im|ex)port .*from "effect"/m.test(code))
   if (whole !== undefined) throw new Error(`${own}/dist/${whole.fileName} loads all of effect`)
   if (manifest.bin === undefined) return
   const programs = Object.values(manifest.bin).map((path) =>
