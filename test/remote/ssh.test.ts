@@ -121,7 +121,7 @@ describe("an ssh address", () => {
     ["ssh://a;id@host", /user name/],
     ["ssh://host;id", /host name|look like/],
     ["ssh://`id`", /host name|look like/],
-    ["ssh://me:s3cret@host", /no password/],
+    ["ssh://me:s3cret@host", /not have a password/],
     ["ssh://host/a b.sock", /path/],
     ["ssh://host/$(id)", /path/],
     ["ssh://host/-x", /path/],
