@@ -207,12 +207,18 @@ describe("Toolsets over shared sandboxes", () => {
       files: sessionFilesMemory,
       sessionId: "root",
     })
-    assert.throws(() => createTools({ sandboxes, sessionId: "ada" }), /share one storage/)
-    assert.throws(() => createTools({ sandboxes: sandboxes.session("ada") }), /share one storage/)
+    assert.throws(() => createTools({ sandboxes, sessionId: "ada" }), /share one file storage/)
+    assert.throws(
+      () => createTools({ sandboxes: sandboxes.session("ada") }),
+      /share one file storage/,
+    )
     const own = createTools({ sandboxes, sessionId: "ada", files: sessionFilesMemory })
     assert.isTrue((await own.byName.sandbox_list.execute({})).ok)
     assert.isTrue((await createTools({ sandboxes }).byName.sandbox_list.execute({})).ok)
-    assert.throws(() => createTools({ sandboxes: { ...sandboxes } }), /not what createSandboxes/)
+    assert.throws(
+      () => createTools({ sandboxes: { ...sandboxes } }),
+      /not an object that createSandboxes/,
+    )
   })
 
   it("return Closed when the shared sandboxes are closed", async () => {
