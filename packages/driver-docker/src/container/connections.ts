@@ -1,5 +1,5 @@
 import { EngineError, EngineUnreachable, type HostError, makeKeyedLock } from "@cordon/core"
-import { Deferred, Duration, Effect, Exit, Option, RcMap, Result, Scope } from "effect"
+import { Duration, Effect, Exit, Latch, Option, RcMap, Scope } from "effect"
 import type { DockerEngine } from "../DockerEngine.ts"
 import { isEngineError } from "../engine/failures.ts"
 import type { ImageInspect } from "../engine/schemas.ts"
@@ -8,8 +8,9 @@ import type { InitConnection } from "../init/InitConnection.ts"
 import { leaseOf } from "../Labels.ts"
 import { initPath } from "./initArchive.ts"
 import { makeOpening } from "./opening.ts"
-import { answers, Stuck } from "./refusals.ts"
+import { answers, type Stuck } from "./refusals.ts"
 import { removalSeconds, secondsAlone } from "./removal.ts"
+import { makeResets } from "./resets.ts"
 
 /** A connection to the init of a running sandbox. */
 export interface Connected {
@@ -29,12 +30,6 @@ export interface ConnectionOptions {
   readonly end?: ((instanceId: string) => Effect.Effect<void, HostError>) | undefined
 }
 
-// How long a caller waits for a container to be restarted.
-const patience = "8 seconds"
-
-// The pause between two attempts to end a call.
-const again = "10 seconds"
-
 /** A POSIX sh program that waits for a line of input and then execs the init with its arguments. */
 export const becomesInit = `trap 'exit 0' TERM
 read -r line && unset line PWD OLDPWD SHLVL && exec ${initPath} "$@"`
@@ -52,13 +47,8 @@ export const makeConnections = Effect.fnUntraced(function* (
     string,
     { readonly init: InitConnection; readonly scope: Scope.Closeable }
   >()
-  // Completed when the next connection is found to be cut or silent.
-  let silence = Deferred.makeUnsafe<void>()
-  const tellSilence = Effect.sync(() => {
-    const told = silence
-    silence = Deferred.makeUnsafe()
-    Deferred.doneUnsafe(told, Effect.void)
-  })
+  // Released when a connection is found to be cut or silent.
+  const silence = Latch.makeUnsafe()
   // The current connection of each container. An older connection of the same container may end
   // later.
   const current = new Map<string, InitConnection>()
@@ -161,59 +151,23 @@ export const makeConnections = Effect.fnUntraced(function* (
       current.delete(instanceId)
       return drop(instanceId)
     })
-    let isReset = Deferred.makeUnsafe<boolean, HostError>()
-    let isResetting = false
-    const told = Effect.raceFirst(Effect.as(init.unanswered, true), Effect.as(init.lost, false))
-    // Ends calls that the sandbox does not end by itself.
-    const watch = Effect.gen(function* () {
-      while ((yield* told) && init.isOpen) {
-        const done = isReset
-        isResetting = true
-        const result = yield* Effect.result(reset(instanceId, init))
-        isResetting = false
-        yield* Deferred.complete(done, Effect.fromResult(result))
-        if (Result.isSuccess(result) && result.success) return
-        // Nothing can end it.
-        if (Result.isFailure(result) && result.failure._tag === "SandboxCondemned") {
-          return yield* drop(instanceId)
-        }
-        isReset = Deferred.makeUnsafe()
-        yield* Effect.sleep(again)
-      }
+    const resets = makeResets({
+      init,
+      endpoint: engine.endpoint,
+      isPaused: answers(engine, isPaused(instanceId)),
+      reset: reset(instanceId, init),
     })
+    const watch = Effect.flatMap(resets.watch, (end) =>
+      end === "condemned" ? drop(instanceId) : Effect.void,
+    )
     // Forked in the map's scope, because a restart closes the connection's own scope.
     yield* Effect.forkIn(watch, mapScope)
     const onLost = (error: ConnectionError) =>
       error instanceof InitLost && error.why === "silent"
-        ? Effect.andThen(tellSilence, forget)
+        ? Effect.andThen(silence.release, forget)
         : forget
     yield* Effect.forkIn(Effect.flatMap(init.lost, onLost), mapScope)
-    const stuck = Effect.suspend(() =>
-      Effect.fail(
-        new Stuck(
-          new EngineUnreachable({
-            endpoint: engine.endpoint,
-            reason: isResetting
-              ? "a sandbox whose command did not end could not be started anew in time; remove it"
-              : "nothing comes from a sandbox since it was told to end a command, which may still be running",
-          }),
-        ),
-      ),
-    )
-    const ended = Effect.suspend(() => Deferred.await(isReset))
-    const broken = Effect.flatMap(init.lost, (error) =>
-      isResetting || Deferred.isDoneUnsafe(isReset) ? ended : Effect.fail(error),
-    )
-    return {
-      init,
-      reset: Effect.gen(function* () {
-        const isPausedNow = yield* answers(engine, isPaused(instanceId)).pipe(
-          Effect.catchTag("EngineUnreachable", (error) => Effect.fail(new Stuck(error))),
-        )
-        if (isPausedNow) return false
-        return yield* Effect.raceAllFirst([Effect.as(init.settled, false), ended, broken])
-      }).pipe(Effect.timeoutOrElse({ duration: patience, orElse: () => stuck })),
-    }
+    return { init, reset: resets.outcome }
   })
 
   const mapScope = yield* Effect.scope
@@ -238,7 +192,7 @@ export const makeConnections = Effect.fnUntraced(function* (
 
   const silent = new EngineUnreachable({
     endpoint: engine.endpoint,
-    reason: "a sandbox on it does not answer, and was not told how long it may live",
+    reason: "the sandbox does not answer, so its removal time could not be set",
   })
 
   const pausedError = new EngineError({
@@ -253,7 +207,7 @@ export const makeConnections = Effect.fnUntraced(function* (
       // Another call may have replaced it already.
       isProved || current.get(instanceId) !== init
         ? Effect.void
-        : Effect.andThen(tellSilence, drop(instanceId)),
+        : Effect.andThen(silence.release, drop(instanceId)),
     )
 
   /**
@@ -293,7 +247,7 @@ export const makeConnections = Effect.fnUntraced(function* (
     paused,
     resumed: thaw,
     /** Waits until a connection to a sandbox turns out to be cut silently. Others may be cut too. */
-    silence: Effect.suspend(() => Deferred.await(silence)),
+    silence: silence.await,
     putInit,
     requireTables,
     launch,
