@@ -148,9 +148,10 @@ describe("connections to a sandbox", () => {
             const attachment = await engine.getContainer(sandbox.info.instanceId).attach(streams)
             attachment.end()
           })
+          // The engine tells nobody that it has closed the input.
           yield* Effect.sleep("200 millis")
           yield* sandbox.start
-          // A connection that nothing answers is detected later than that.
+          // Without an answer, the timeout ends the command before the silence is detected.
           const { stdout } = yield* sandbox.run("cat kept", { timeout: "8 seconds" })
           assert.strictEqual(stdout, "yes")
         }),

@@ -119,7 +119,7 @@ const examineEngine = Effect.fnUntraced(function* (image: string) {
       apiVersion: version.ApiVersion,
       platform: `${version.Os}/${version.Arch}`,
       cgroupVersion: info.CgroupVersion ?? "1",
-      cgroupDriver: info.CgroupDriver ?? undefined,
+      cgroupDriver: info.CgroupDriver || undefined,
       defaultRuntime: runtimeOf(info),
       imageStore: storeOf(info),
       rootless: isRootless(info),

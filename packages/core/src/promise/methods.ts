@@ -36,8 +36,8 @@ const checked = <A, E, R>(
   })
 
 /** Options of running a call; the method that the program called must call this. */
-const optionsOf = (call: Call, given: ReadonlyArray<unknown>): RunOptions => {
-  const site = callSite(optionsOf)
+const runOptionsOf = (call: Call, given: ReadonlyArray<unknown>): RunOptions => {
+  const site = callSite(runOptionsOf)
   const options = given[argumentsOf(call).findIndex(([argument]) => argument === "options")]
   return Predicate.hasProperty(options, "signal") && options.signal instanceof AbortSignal
     ? { signal: options.signal, site }
@@ -59,7 +59,7 @@ export const methodsOn = (runtime: PromiseRuntime) => ({
       run(
         runtime,
         checked(call, given, () => member(...given)),
-        optionsOf(call, given),
+        runOptionsOf(call, given),
       ),
 
   /** A method that runs the member's stream. */
@@ -72,7 +72,7 @@ export const methodsOn = (runtime: PromiseRuntime) => ({
       iterable(
         runtime,
         Stream.unwrap(checked(call, given, () => Effect.sync(() => member(...given)))),
-        optionsOf(call, given),
+        runOptionsOf(call, given),
       ),
 
   /** A method that acquires what the member makes in a scope; `close` closes the scope. */
@@ -86,7 +86,7 @@ export const methodsOn = (runtime: PromiseRuntime) => ({
       const { value, close } = await scoped(
         runtime,
         checked(call, given, () => member(...given)),
-        optionsOf(call, given),
+        runOptionsOf(call, given),
       )
       return handle(value, close, ...given)
     },

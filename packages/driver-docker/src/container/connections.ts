@@ -111,9 +111,7 @@ export const makeConnections = Effect.fnUntraced(function* (
     yield* launch(instanceId, engine.containerStart(instanceId), removal)
     // If another program died between its attachment and its start, the engine closed the input of
     // every attachment: the init's greeting comes, and nothing reaches the init.
-    const isHeard = yield* Effect.scoped(
-      Effect.flatMap(RcMap.get(map, instanceId), ({ init }) => init.proved),
-    )
+    const isHeard = yield* current.get(instanceId)?.proved ?? Effect.succeed(false)
     if (!isHeard) yield* keep(instanceId, byHelper(instanceId, removal))
   })
 

@@ -62,7 +62,10 @@ export const stat = (
       found !== undefined && others.length === 0
         ? Effect.succeed(found)
         : Effect.fail(
-            new StorageFailed({ path, reason: "the sandbox's answer has no kind of file" }),
+            new StorageFailed({
+              path,
+              reason: "the sandbox's answer does not say what kind of file it is",
+            }),
           ),
     ),
   )
