@@ -7,20 +7,13 @@ import { getExtensionData, readTlsClientHello } from "read-tls-client-hello"
 import type { Authority } from "./authority.ts"
 import { lookupOpen } from "./destinations.ts"
 import { type Exchange, Exchanges, type ExchangesOptions } from "./Exchanges.ts"
-import {
-  forward,
-  type Origin,
-  parseHost,
-  Refusal,
-  type Routes,
-  refuse,
-  refusedBecause,
-  type Upstream,
-  upgrade,
-} from "./forward.ts"
+import { forward, type Routes, type Upstream } from "./forward.ts"
 import { Http2Sessions } from "./Http2Sessions.ts"
+import { type Origin, parseHost } from "./origin.ts"
 import type { Placeholders } from "./placeholders.ts"
 import { isInspected, type Policy } from "./policy.ts"
+import { Refusal, refuse, refusedBecause } from "./refusal.ts"
+import { upgrade } from "./upgrade.ts"
 import { within } from "./within.ts"
 
 export interface ProxyOptions extends ExchangesOptions {
@@ -102,6 +95,8 @@ export class EgressProxy {
   /** Takes a connection of a program inside. */
   readonly take = (socket: Duplex): void => {
     this.#sockets.add(socket)
+    // Servers and pipelines in both directions listen for its end: more than Node expects.
+    socket.setMaxListeners(30)
     socket.on("error", () => socket.destroy())
     socket.on("close", () => this.#sockets.delete(socket))
     this.#server.emit("connection", socket)
@@ -175,12 +170,14 @@ export class EgressProxy {
     const allowed = await this.exchanges.judge({ host, port })
     if (typeof allowed === "string") throw new Refusal(403, refusedBecause(allowed))
     socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
+    // From now on changed rules end it, also before its greeting.
+    const exchange = allowed.begin(() => socket.destroy())
     const hello = await within(
       greeting,
       readTlsClientHello(socket).catch(() => undefined),
     )
+    if (socket.destroyed) return exchange.close("failed", { reason: nothingAsked(host) })
     const name = hello && getExtensionData(hello, "server_name")?.serverName
-    const exchange = allowed.begin(() => socket.destroy())
     // The server may have many names, and would use another one than the checked name.
     if (name?.toLowerCase() !== host) {
       exchange.close("refused", {

@@ -1,5 +1,5 @@
 import type { EgressAttempt } from "@cordon/core"
-import { decide, type Policy, type Rule, rulesFor, type Subject } from "./policy.ts"
+import { decide, isInspected, type Policy, type Rule, rulesFor, type Subject } from "./policy.ts"
 import { within } from "./within.ts"
 
 /** One attempt in progress. */
@@ -26,15 +26,19 @@ export interface ExchangesOptions {
 
 interface Live {
   readonly subject: Subject
+  /** The rule whose limits hold. New rules replace it. */
+  rule: Rule
   readonly end: (reason: string) => void
 }
 
 /** A request that the rules allow. */
 export interface Allowed {
   readonly rule: Rule
-  /** Starts counting. @param cut ends the exchange, because of changed rules or a limit */
+  /** Starts counting bytes. @param cut ends the exchange, because of changed rules or a limit */
   readonly begin: (cut: () => void) => Exchange
 }
+
+const usedUp = ({ host }: Subject) => `what ${host} may be used for is used up`
 
 /**
  * Decides about attempts by the current rules, counts their traffic, and ends exchanges that are no
@@ -55,73 +59,73 @@ export class Exchanges {
     return rulesFor(this.#policy, host, port)
   }
 
-  /** Decides about a request. @returns the reason if it is refused */
+  /** Decides about a request, and counts it. @returns the reason if it is refused */
   async judge(subject: Subject): Promise<Allowed | string> {
     const at = new Date()
     const policy = this.#policy
-    const rules = this.rulesFor(subject.host, subject.port)
-    const rule = decide(rules, subject)
-    const reason =
-      rules.length === 0
-        ? `${subject.host}:${subject.port} is not on this sandbox's list of destinations`
-        : rule === undefined || rule.action === "deny"
-          ? `the rules of ${subject.host} do not allow ${subject.method ?? "this"} ${subject.path ?? ""}`.trim()
-          : await this.#reasonOf(rule, subject)
-    if (rule === undefined || reason !== undefined) {
-      this.#tell({
-        ...subject,
-        at,
-        allowed: false,
-        outcome: "refused",
-        reason: reason ?? "",
-        sent: 0,
-        received: 0,
-      })
-      return reason ?? ""
-    }
-    // The rules may have changed while `ask` was running.
-    const now = this.#policy === policy ? rule : this.#ruleOf(subject)
+    const rule = this.ruleOf(subject)
+    const reason = this.#forbidden(rule, subject) ?? (await this.#notAllowed(rule, subject))
+    if (rule === undefined || reason !== undefined) return this.refused(subject, reason ?? "", at)
+    // Rules may have changed, and other requests may have been allowed, while `ask` was running.
+    const now = this.#policy === policy ? rule : this.ruleOf(subject)
     if (now?.id !== rule.id || now.action === "deny") return this.judge(subject)
+    if (this.#isUsedUp(now)) return this.refused(subject, usedUp(subject), at)
+    this.#usedOf(now).requests++
     return { rule: now, begin: (cut) => this.#begin(now, subject, at, cut) }
+  }
+
+  /** Reports a refused attempt. @returns the reason */
+  refused(subject: Subject, reason: string, at = new Date()): string {
+    const nothing = { sent: 0, received: 0 }
+    this.#tell({ ...subject, at, allowed: false, outcome: "refused", reason, ...nothing })
+    return reason
   }
 
   /** Reports an attempt that failed before its first request. */
   failed(subject: Subject, reason: string): void {
+    const nothing = { sent: 0, received: 0 }
     this.#tell({
-      ...subject,
-      at: new Date(),
-      allowed: true,
-      outcome: "failed",
-      reason,
-      sent: 0,
-      received: 0,
+      ...{ ...subject, at: new Date(), allowed: true, outcome: "failed", reason },
+      ...nothing,
     })
   }
 
   /** Replaces the rules. Exchanges that the new rules do not allow are ended. */
   update(policy: Policy): void {
     this.#policy = policy
-    for (const { subject, end } of [...this.#live]) {
-      const rule = this.#ruleOf(subject)
-      if (rule === undefined || rule.action === "deny") end("the rules have changed")
+    for (const live of [...this.#live]) {
+      const { subject } = live
+      const rule = this.ruleOf(subject)
+      const isUnseen = subject.method === undefined
+      const mustBeSeen = isInspected(this.rulesFor(subject.host, subject.port))
+      if (rule === undefined || rule.action === "deny" || (isUnseen && mustBeSeen)) {
+        live.end("the rules have changed")
+      } else live.rule = rule
     }
   }
 
-  /** Ends everything in progress. */
+  /** Ends everything in progress, and allows nothing more. */
   close(): void {
+    this.#policy = { entries: [], only: undefined, ranges: [], denied: [] }
     for (const { end } of [...this.#live]) end("the way out is closed")
   }
 
-  #ruleOf(subject: Subject): Rule | undefined {
+  /** The rule that decides about a request; none if no rule allows it. */
+  ruleOf(subject: Subject): Rule | undefined {
     return decide(this.rulesFor(subject.host, subject.port), subject)
   }
 
-  async #reasonOf(rule: Rule, subject: Subject): Promise<string | undefined> {
-    const used = this.#usedOf(rule)
-    if (used.requests >= rule.maxRequests || used.bytes >= rule.maxBytes) {
-      return `what ${subject.host} may be used for is used up`
-    }
-    if (rule.action !== "ask") return undefined
+  #forbidden(rule: Rule | undefined, subject: Subject): string | undefined {
+    const { host, port, method = "this", path = "" } = subject
+    if (this.rulesFor(host, port).length === 0)
+      return `${host}:${port} is not on this sandbox's list of destinations`
+    if (rule === undefined || rule.action === "deny")
+      return `the rules of ${host} do not allow ${method} ${path}`.trim()
+    return this.#isUsedUp(rule) ? usedUp(subject) : undefined
+  }
+
+  async #notAllowed(rule: Rule | undefined, subject: Subject): Promise<string | undefined> {
+    if (rule?.action !== "ask") return undefined
     const { ask, patience } = this.#options
     if (ask === undefined) return `nobody is there to be asked about ${subject.host}`
     const asked = Promise.resolve().then(() => ask(subject))
@@ -132,6 +136,11 @@ export class Exchanges {
     return yes === true ? undefined : `the operator did not allow ${subject.host}`
   }
 
+  #isUsedUp(rule: Rule): boolean {
+    const { requests, bytes } = this.#usedOf(rule)
+    return requests >= rule.maxRequests || bytes >= rule.maxBytes
+  }
+
   #usedOf({ id }: Rule) {
     const used = this.#used.get(id) ?? { requests: 0, bytes: 0 }
     this.#used.set(id, used)
@@ -139,8 +148,6 @@ export class Exchanges {
   }
 
   #begin(rule: Rule, subject: Subject, at: Date, cut: () => void): Exchange {
-    const used = this.#usedOf(rule)
-    used.requests++
     let sent = 0
     let received = 0
     let isClosed = false
@@ -154,11 +161,12 @@ export class Exchanges {
       close("ended", { reason })
       cut()
     }
-    const live: Live = { subject, end }
+    const live: Live = { subject, rule, end }
     this.#live.add(live)
     const count = (bytes: number) => {
+      const used = this.#usedOf(live.rule)
       used.bytes += bytes
-      if (used.bytes > rule.maxBytes) end(`what ${subject.host} may be used for is used up`)
+      if (used.bytes > live.rule.maxBytes) end(usedUp(subject))
     }
     return {
       sent: (bytes) => {

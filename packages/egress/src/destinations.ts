@@ -1,5 +1,6 @@
 import { lookup as resolve } from "node:dns"
 import { isIP, type LookupFunction } from "node:net"
+import { metadataAddresses } from "@cordon/core"
 import ipaddr from "ipaddr.js"
 import type { Policy } from "./policy.ts"
 
@@ -29,16 +30,24 @@ const meant = (address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 =>
   if (!(address instanceof ipaddr.IPv6)) return address
   if (address.isIPv4MappedAddress()) return address.toIPv4Address()
   const bytes = address.toByteArray()
-  const range = address.range()
-  // NAT64 has it at its end, 6to4 after its first two bytes.
-  if (range === "rfc6052") return new ipaddr.IPv4(bytes.slice(12))
-  if (range === "6to4") return new ipaddr.IPv4(bytes.slice(2, 6))
+  // NAT64's well-known prefix has it at its end, 6to4 after its first two bytes. A network's own
+  // prefixes are not translated: their addresses count as private.
+  if (address.match(wellKnownNat64)) return new ipaddr.IPv4(bytes.slice(12))
+  if (address.range() === "6to4") return new ipaddr.IPv4(bytes.slice(2, 6))
   return address
 }
 
+const wellKnownNat64 = ipaddr.IPv6.parseCIDR("64:ff9b::/96")
+const globalUnicast = ipaddr.IPv6.parseCIDR("2000::/3")
+const metadata = new Set(metadataAddresses.map((text) => ipaddr.parse(text).toString()))
+
+const isPublic = (address: ipaddr.IPv4 | ipaddr.IPv6) =>
+  address.range() === "unicast" &&
+  (!(address instanceof ipaddr.IPv6) || address.match(globalUnicast))
+
 /**
  * Whether a sandbox may connect to an address: a public one, or a private one within the ranges.
- * Never a link-local one, where clouds serve credentials.
+ * Never a link-local one or another one where clouds serve credentials.
  */
 export const isOpen = (
   text: string,
@@ -48,9 +57,8 @@ export const isOpen = (
   if (!ipaddr.isValid(text)) return false
   const address = meant(ipaddr.parse(text))
   if (denied.some((range) => matches(address, range))) return false
-  const range = address.range()
-  if (range === "unicast") return true
-  if (range === "linkLocal") return false
+  if (address.range() === "linkLocal" || metadata.has(address.toString())) return false
+  if (isPublic(address)) return true
   return ranges.some((range) => matches(address, range))
 }
 

@@ -1,32 +1,22 @@
-import type {
-  Agent as HttpAgent,
-  IncomingMessage,
-  OutgoingHttpHeaders,
-  ServerResponse,
-} from "node:http"
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2"
+import type { Agent as HttpAgent, OutgoingHttpHeaders } from "node:http"
 import type { Agent as HttpsAgent, RequestOptions } from "node:https"
-import { type Duplex, pipeline, type Readable, type Writable } from "node:stream"
+import { pipeline, type Readable, type Writable } from "node:stream"
 import { framingOf } from "@cordon/core"
-import { AddressRefused } from "./destinations.ts"
-import type { Exchange, Exchanges } from "./Exchanges.ts"
+import type { Exchange } from "./Exchanges.ts"
 import type { Http2Sessions } from "./Http2Sessions.ts"
-import { asHttp2, requestHeaders, responseHeaders, secretsOf } from "./headers.ts"
-import type { Placeholders } from "./placeholders.ts"
-import type { Rule, Subject } from "./policy.ts"
+import { asHttp2, responseHeaders } from "./headers.ts"
+import { type Judged, type Judging, judged } from "./judged.ts"
+import type { Origin } from "./origin.ts"
+import {
+  answer,
+  breakOff,
+  failureOf,
+  type Request,
+  type Response,
+  refusedBecause,
+} from "./refusal.ts"
 import { makeScrubber } from "./scrub.ts"
-import { type Answer, type Answering, requestTo, sendHttp1, sendHttp2 } from "./sending.ts"
-
-export type Request = IncomingMessage | Http2ServerRequest
-export type Response = ServerResponse | Http2ServerResponse
-
-/** The server that a sandbox believes to be connected to. */
-export interface Origin {
-  readonly protocol: "http" | "https"
-  /** In lower case. */
-  readonly host: string
-  readonly port: number
-}
+import { type Answer, type Answering, sendHttp1, sendHttp2 } from "./sending.ts"
 
 /** Connections to destinations under one set of rules. */
 export interface Routes {
@@ -35,95 +25,10 @@ export interface Routes {
   readonly http2: Http2Sessions
 }
 
-export interface Upstream {
-  readonly exchanges: Exchanges
-  readonly placeholders: Placeholders
+export interface Upstream extends Judging {
   /** The routes of the current rules. */
   readonly routes: () => Routes
 }
-
-/** A request that can't be passed on, with its HTTP status. */
-export class Refusal extends Error {
-  readonly status: number
-  constructor(status: number, message: string) {
-    super(message)
-    this.status = status
-  }
-}
-
-const defaultPort = { http: 80, https: 443 } as const
-
-/** A host and its port as one name. */
-const nameOf = ({ protocol, host, port }: Origin) =>
-  port === defaultPort[protocol] ? host : `${host}:${port}`
-
-/** Parses a host and its port; undefined if the host is not a name. */
-export const parseHost = (
-  text: string,
-  otherwise: number,
-): { readonly host: string; readonly port: number } | undefined => {
-  const [, name, port] =
-    /^([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)\.?(?::(\d{1,5}))?$/.exec(text) ?? []
-  const number = port === undefined ? otherwise : Number(port)
-  // Addresses are refused here: the list has names.
-  if (name === undefined || /^[\d.]+$|^0x/i.test(name) || number < 1 || number > 65_535)
-    return undefined
-  return { host: name.toLowerCase(), port: number }
-}
-
-/**
- * The checked path is the one that the destination gets: dots and percent signs are resolved first,
- * and paths that servers are known to read in different ways are refused.
- */
-const targetOf = (
-  url: string,
-  { protocol }: Origin,
-): { readonly path: string; readonly whole: string } => {
-  if (!url.startsWith("/") || url.startsWith("//") || url.includes("#") || url.includes("\\")) {
-    throw new Refusal(400, "The path of the request can't be read in one way only.")
-  }
-  const { pathname, search } = new URL(url, `${protocol}://origin.invalid`)
-  if (/%(?:2f|5c|00|25)|\/\//i.test(pathname)) {
-    throw new Refusal(
-      400,
-      "The path of the request has encoded or repeated slashes, or an encoded percent sign, which servers read in different ways.",
-    )
-  }
-  return { path: pathname, whole: pathname + search }
-}
-
-/** Parses a request and asks the rules about it. */
-const judged = async (request: Request, origin: Origin, { exchanges }: Upstream) => {
-  const authority = "authority" in request ? request.authority : request.headers.host
-  const named = parseHost(authority ?? "", defaultPort[origin.protocol])
-  // A request for another host would be checked by the rules of this connection's host.
-  if (named?.host !== origin.host || named.port !== origin.port) {
-    throw new Refusal(
-      421,
-      `This connection is one to ${nameOf(origin)}: its requests must name no other host.`,
-    )
-  }
-  const { path, whole } = targetOf(request.url ?? "", origin)
-  const subject: Subject = {
-    host: origin.host,
-    port: origin.port,
-    method: request.method ?? "GET",
-    path,
-  }
-  const allowed = await exchanges.judge(subject)
-  if (typeof allowed === "string") throw new Refusal(403, refusedBecause(allowed))
-  if (origin.protocol === "http" && secretsOf(allowed.rule).length > 0) {
-    throw new Refusal(
-      403,
-      refusedBecause(`${origin.host} may be used by https only, since a key goes with it`),
-    )
-  }
-  return { allowed, whole }
-}
-
-/** The text of a refusal, for a model or a program. */
-export const refusedBecause = (reason: string) =>
-  `Cordon: ${reason}. The operator of this sandbox decides which destinations it can reach; neither a retry nor another route changes that.`
 
 /** In HTTP/2 the end of the stream shows whether a request has a body, and not a header. */
 const framing = (request: Request): OutgoingHttpHeaders =>
@@ -131,68 +36,28 @@ const framing = (request: Request): OutgoingHttpHeaders =>
     ? framingOf(request.headers, !request.stream.endAfterHeaders)
     : framingOf(request.headers)
 
-const headersOf = (
+/** The options of a request by HTTP/1.1. */
+export const optionsOf = (
   request: Request,
-  origin: Origin,
-  rule: Rule,
-  { placeholders }: Upstream,
-): OutgoingHttpHeaders => requestHeaders(request.headers, nameOf(origin), rule, placeholders)
-
-const optionsOf = (
-  request: Request,
-  origin: Origin,
-  rule: Rule,
-  whole: string,
-  upstream: Upstream,
+  { protocol, host, port }: Origin,
+  { method, target: path, headers }: Judged,
+  { routes }: Upstream,
 ): RequestOptions => {
-  const { http, https } = upstream.routes()
+  const { http, https } = routes()
   return {
-    host: origin.host,
-    port: origin.port,
-    method: request.method,
-    path: whole,
-    headers: { ...headersOf(request, origin, rule, upstream), ...framing(request) },
-    ...(origin.protocol === "https" ? { agent: https, servername: origin.host } : { agent: http }),
+    ...{ host, port, method, path, headers: { ...headers, ...framing(request) } },
+    ...(protocol === "https" ? { agent: https, servername: host } : { agent: http }),
   }
-}
-
-/**
- * The reason why a destination could not be reached. It reveals nothing of the operator's network
- * to the sandbox.
- */
-const failureOf = (error: unknown) =>
-  error instanceof AddressRefused
-    ? { status: 403, reason: "its name resolves to an address that sandboxes may not reach" }
-    : { status: 502, reason: "the destination failed, or its answer was not valid" }
-
-/** Breaks a response off, so that nobody takes it for complete. */
-const breakOff = (response: Response) => {
-  if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
-  else response.destroy()
 }
 
 const isFinished = (response: Response) =>
   "stream" in response ? response.stream.writableFinished : response.writableFinished
 
-const answer = (response: Response, status: number, text: string) => {
-  if (response.headersSent) {
-    breakOff(response)
-    return
-  }
-  response.statusCode = status
-  response.setHeader("content-type", "text/plain; charset=utf-8")
-  response.setHeader("x-cordon-refused", "true")
-  response.end(`${text}\n`)
-}
+const isGone = (response: Response) =>
+  "stream" in response ? response.stream.destroyed : response.destroyed
 
-/** Answers a refused request, and discards its content. */
-export const refuse = (response: Response, error: unknown): void => {
-  const { status, message } =
-    error instanceof Refusal ? error : new Refusal(500, "Cordon: the way out failed.")
-  answer(response, status, message)
-}
-
-const counted = (stream: Readable, count: Exchange["sent"]) =>
+/** Counts the bytes of a stream as they pass. */
+export const counted = (stream: Readable, count: Exchange["sent"]) =>
   stream.on("data", (bytes: Buffer) => void count(bytes.length))
 
 const setHeaders = (response: Response, headers: OutgoingHttpHeaders) => {
@@ -205,11 +70,11 @@ const setHeaders = (response: Response, headers: OutgoingHttpHeaders) => {
 const passBack = (
   { status, headers, body, isWhole }: Answer,
   response: Response,
-  rule: Rule,
+  hidden: ReadonlyArray<string>,
   exchange: Exchange,
 ) => {
   response.statusCode = status
-  setHeaders(response, responseHeaders(headers, rule))
+  setHeaders(response, responseHeaders(headers, hidden))
   if (isWhole) {
     response.end()
     body.resume()
@@ -218,7 +83,6 @@ const passBack = (
   }
   // In HTTP/2 the sandbox may need the headers before it sends more.
   if ("stream" in response) response.writeHead(status)
-  const secrets = secretsOf(rule)
   counted(body, exchange.received)
   // Registered before the body ends the response, which would look as if the sandbox had left.
   body.on("close", () => {
@@ -229,7 +93,7 @@ const passBack = (
     if (error) breakOff(response)
     else exchange.close("done", { status })
   }
-  if (secrets.length > 0) pipeline(body, makeScrubber(secrets), response, done)
+  if (hidden.length > 0) pipeline(body, makeScrubber(hidden), response, done)
   else pipeline(body, response, done)
 }
 
@@ -237,8 +101,7 @@ const passBack = (
 const send = async (
   request: Request,
   origin: Origin,
-  rule: Rule,
-  whole: string,
+  allowed: Judged,
   upstream: Upstream,
   answering: Answering,
 ): Promise<Writable> => {
@@ -247,14 +110,12 @@ const send = async (
     // The rules may have changed meanwhile.
     answering.signal.throwIfAborted()
     if (session !== undefined) {
-      const { method, headers, stream } = request
-      const own = headersOf(request, origin, rule, upstream)
-      const sent = asHttp2(own, { method, path: whole, te: headers["te"] }, rule)
+      const { headers, stream } = request
+      const sent = asHttp2(allowed, headers["te"])
       return sendHttp2(session, sent, !stream.endAfterHeaders, answering)
     }
   }
-  const options = optionsOf(request, origin, rule, whole, upstream)
-  return sendHttp1(origin.protocol, options, answering)
+  return sendHttp1(origin.protocol, optionsOf(request, origin, allowed, upstream), answering)
 }
 
 /**
@@ -267,8 +128,8 @@ export const forward = async (
   origin: Origin,
   upstream: Upstream,
 ): Promise<void> => {
-  const { allowed, whole } = await judged(request, origin, upstream)
-  const { rule, begin } = allowed
+  const allowed = await judged(request, origin, upstream)
+  const { begin, hidden } = allowed
   const stop = new AbortController()
   const exchange = begin(() => {
     stop.abort()
@@ -280,6 +141,9 @@ export const forward = async (
     // In HTTP/1.1 the rest of the request would still come on this connection.
     if (!("stream" in response)) response.destroy()
   })
+  const leave = () => exchange.close("failed", { reason: "the sandbox closed the connection" })
+  // Its program may have left while somebody was asked about it.
+  if (isGone(response)) return leave()
   const onError = (error: unknown) => {
     if (stop.signal.aborted) return
     const { status, reason } = failureOf(error)
@@ -289,17 +153,17 @@ export const forward = async (
   response.on("close", () => {
     if (isFinished(response)) return
     stop.abort()
-    exchange.close("failed", { reason: "the sandbox closed the connection" })
+    leave()
   })
   const answering: Answering = {
     signal: stop.signal,
     onError,
-    onAnswer: (given) => passBack(given, response, rule, exchange),
+    onAnswer: (given) => passBack(given, response, hidden, exchange),
     onTrailers: (trailers) => {
-      if ("stream" in response) response.addTrailers(responseHeaders(trailers, rule))
+      if ("stream" in response) response.addTrailers(responseHeaders(trailers, hidden))
     },
   }
-  const sending = await send(request, origin, rule, whole, upstream, answering).catch(onError)
+  const sending = await send(request, origin, allowed, upstream, answering).catch(onError)
   if (sending === undefined) return
   stop.signal.addEventListener("abort", () => sending.destroy())
   if (sending.writableEnded) return
@@ -307,67 +171,4 @@ export const forward = async (
   // answered.
   request.on("error", () => stop.abort())
   counted(request, exchange.sent).pipe(sending)
-}
-
-/** Passes on a connection that leaves HTTP, such as a WebSocket. */
-export const upgrade = async (
-  request: IncomingMessage,
-  socket: Duplex,
-  head: Buffer,
-  origin: Origin,
-  upstream: Upstream,
-): Promise<void> => {
-  // Other upgrades (to HTTP/2, for example) are refused: unchecked requests could follow them.
-  const {
-    upgrade: protocol,
-    "content-length": length,
-    "transfer-encoding": coding,
-  } = request.headers
-  const hasBody = length !== undefined || coding !== undefined
-  if (protocol?.toLowerCase() !== "websocket" || request.method !== "GET" || hasBody) {
-    throw new Refusal(400, "Cordon: a connection can become one of WebSocket, and nothing else.")
-  }
-  const { allowed, whole } = await judged(request, origin, upstream)
-  const { rule, begin } = allowed
-  const options = optionsOf(request, origin, rule, whole, upstream)
-  const sending = requestTo(origin.protocol, {
-    ...options,
-    headers: { ...options.headers, connection: "Upgrade", upgrade: "websocket" },
-  })
-  const exchange = begin(() => {
-    sending.destroy()
-    socket.destroy()
-  })
-  const end = (status: string, reason: string) => {
-    exchange.close("failed", { reason })
-    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-  }
-  socket.on("error", () => sending.destroy())
-  sending.on("error", (error) => {
-    const { status, reason } = failureOf(error)
-    end(status === 403 ? "403 Forbidden" : "502 Bad Gateway", reason)
-  })
-  sending.on("response", (incoming) => {
-    // The rest of its content must not precede another request.
-    incoming.destroy()
-    end(`${incoming.statusCode ?? 502} Not Upgraded`, "the destination did not upgrade")
-  })
-  sending.on("upgrade", (incoming, other, first) => {
-    const lines = Object.entries(responseHeaders(incoming.headers, rule)).flatMap(([name, value]) =>
-      [value ?? []].flat().map((one) => `${name}: ${one}\r\n`),
-    )
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${lines.join("")}\r\n`,
-    )
-    exchange.sent(head.length)
-    exchange.received(first.length)
-    other.write(head)
-    socket.write(first)
-    counted(socket, exchange.sent)
-    counted(other, exchange.received)
-    const done = () => exchange.close("done", { status: 101 })
-    pipeline(socket, other, done)
-    pipeline(other, socket, done)
-  })
-  sending.end()
 }

@@ -2,9 +2,13 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
 import { sensitiveHeaders } from "node:http2"
 import { passedOn } from "@cordon/core"
 import { Redacted } from "effect"
+import type { Judged } from "./judged.ts"
 import type { Placeholders } from "./placeholders.ts"
 import type { Rule } from "./policy.ts"
-import { scrubText } from "./scrub.ts"
+import { needlesOf, scrubText } from "./scrub.ts"
+
+/** The header that may have Basic credentials with a placeholder inside. */
+const credentials = "authorization"
 
 /** The secrets that a rule may add to a request. */
 export const secretsOf = ({ headers, secrets }: Rule): ReadonlyArray<Redacted.Redacted<string>> => [
@@ -14,12 +18,12 @@ export const secretsOf = ({ headers, secrets }: Rule): ReadonlyArray<Redacted.Re
 
 const changed = (
   headers: IncomingHttpHeaders,
-  change: (text: string) => string,
+  change: (text: string, name: string) => string,
 ): OutgoingHttpHeaders =>
   Object.fromEntries(
     passedOn(headers).map(([name, value]) => [
       name,
-      typeof value === "string" ? change(value) : value.map(change),
+      typeof value === "string" ? change(value, name) : value.map((one) => change(one, name)),
     ]),
   )
 
@@ -34,35 +38,50 @@ export const requestHeaders = (
   // Without compression, secrets in the response can be masked.
   const readable = secretsOf(rule).length > 0 ? { "accept-encoding": "identity" } : {}
   return {
-    ...changed(headers, (text) => placeholders.fill(text, rule)),
+    ...changed(headers, (text, name) =>
+      name === credentials
+        ? placeholders.fillCredentials(text, rule)
+        : placeholders.fill(text, rule),
+    ),
     ...Object.fromEntries(own),
     ...readable,
     host,
   }
 }
 
-/** Converts headers of HTTP/1.1 to HTTP/2. */
+/** The headers of a request by HTTP/2. */
 export const asHttp2 = (
-  { host, ...headers }: OutgoingHttpHeaders,
-  request: {
-    readonly method: string
-    readonly path: string
-    readonly te: IncomingHttpHeaders[string]
-  },
-  rule: Rule,
+  { headers: { host, ...headers }, method, target, hidden }: Judged,
+  te: IncomingHttpHeaders[string],
 ): OutgoingHttpHeaders => ({
   ...headers,
   // gRPC requests trailers with it. HTTP/2 allows no other value.
-  ...(request.te === "trailers" ? { te: "trailers" } : {}),
-  ":method": request.method,
+  ...(te === "trailers" ? { te } : {}),
+  ":method": method,
   ":scheme": "https",
   ":authority": host,
-  ":path": request.path,
+  ":path": target,
   // Excluded from header compression: an attacker could guess a secret from how well other headers
   // compress.
-  ...(secretsOf(rule).length > 0 ? { [sensitiveHeaders]: Object.keys(headers) } : {}),
+  ...(hidden.length > 0 ? { [sensitiveHeaders]: Object.keys(headers) } : {}),
 })
 
+/**
+ * Texts that the answer to a request must not show. A server that repeats the request's headers
+ * repeats Basic credentials as they were sent, in Base64.
+ */
+export const hiddenIn = (
+  given: IncomingHttpHeaders,
+  filled: OutgoingHttpHeaders,
+  rule: Rule,
+): ReadonlyArray<string> => {
+  const sent = filled[credentials]
+  const isFilled = typeof sent === "string" && sent !== given[credentials]
+  return needlesOf([...secretsOf(rule).map(Redacted.value), ...(isFilled ? [sent] : [])])
+}
+
 /** A response's headers or trailers for the sandbox. */
-export const responseHeaders = (headers: IncomingHttpHeaders, rule: Rule): OutgoingHttpHeaders =>
-  changed(headers, (text) => scrubText(text, secretsOf(rule)))
+export const responseHeaders = (
+  headers: IncomingHttpHeaders,
+  hidden: ReadonlyArray<string>,
+): OutgoingHttpHeaders => changed(headers, (text) => scrubText(text, hidden))

@@ -26,17 +26,20 @@ export class Placeholders {
     return Object.fromEntries(names.map((name) => [name, this.of(name)]))
   }
 
-  /** A header's value with the placeholders replaced by the rule's secrets; also within Basic credentials. */
+  /** A header's value with the placeholders replaced by the rule's secrets. */
   fill(value: string, { secrets }: Pick<Rule, "secrets">): string {
-    const swap = (text: string) =>
-      secrets.reduce(
-        (all, [name, secret]) => all.replaceAll(this.of(name), () => Redacted.value(secret)),
-        text,
-      )
+    return secrets.reduce(
+      (all, [name, secret]) => all.replaceAll(this.of(name), () => Redacted.value(secret)),
+      value,
+    )
+  }
+
+  /** As `fill`; also within Basic credentials, as git sends them. */
+  fillCredentials(value: string, rule: Pick<Rule, "secrets">): string {
     const [, scheme, encoded] = /^(basic) +([A-Za-z0-9+/=]+)$/i.exec(value) ?? []
-    if (scheme === undefined || encoded === undefined) return swap(value)
+    if (scheme === undefined || encoded === undefined) return this.fill(value, rule)
     const plain = Buffer.from(encoded, "base64").toString("latin1")
-    const filled = swap(plain)
+    const filled = this.fill(plain, rule)
     return filled === plain
       ? value
       : `${scheme} ${Buffer.from(filled, "latin1").toString("base64")}`

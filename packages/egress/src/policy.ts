@@ -7,6 +7,7 @@ import {
 } from "@cordon/core"
 import { Effect, Redacted, Schema } from "effect"
 import { parseRange, type Range } from "./destinations.ts"
+import { isClear, matchesPath, mayMatchPath, type PathPattern, parsePattern } from "./paths.ts"
 
 /** The subject of a request or a connection. */
 export interface Subject {
@@ -22,10 +23,11 @@ export interface Subject {
 
 /** A rule, ready to be asked. */
 export interface Rule {
+  /** The same for a rule with the same destination, methods and paths in other rules: its limits are counted on. */
   readonly id: string
   readonly action: "allow" | "deny" | "ask"
   readonly methods: ReadonlySet<string> | undefined
-  readonly paths: ReadonlyArray<RegExp> | undefined
+  readonly paths: ReadonlyArray<PathPattern> | undefined
   readonly headers: ReadonlyArray<readonly [string, Redacted.Redacted<string>]>
   readonly secrets: ReadonlyArray<readonly [string, Redacted.Redacted<string>]>
   readonly maxRequests: number
@@ -109,18 +111,16 @@ const secretsIn = Effect.fnUntraced(function* (
   })
 })
 
-/** `*` matches one segment of a path, `**` any number of segments. */
-const patternOf = (path: string): RegExp => {
-  const source = path
-    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
-    .replace(/\*\*|\*/g, (star) => (star === "**" ? ".*" : "[^/]*"))
-  return new RegExp(`^${source}$`)
+const patternOf = (path: string) => {
+  const pattern = parsePattern(path)
+  return pattern === undefined
+    ? invalid(`the path ${path} has a percent sign that encodes nothing`)
+    : Effect.succeed(pattern)
 }
 
 const ruleOf = Effect.fnUntraced(function* (
   destination: string,
   rule: unknown,
-  index: number,
 ): Effect.fn.Return<Rule, InvalidInput> {
   if (!isObject(rule))
     return yield* invalid(`the rule of ${destination} must be an object, such as {}`)
@@ -141,10 +141,10 @@ const ruleOf = Effect.fnUntraced(function* (
   const isHeader = (name: string) => headerName.test(name) && !reserved.test(name.toLowerCase())
   const set = yield* secretsIn(destination, "header", headers, isHeader)
   return {
-    id: `${destination}#${index}`,
+    id: [destination, methods ?? "*", paths ?? "**"].join(" "),
     action,
     methods: methods && new Set(methods.map((method) => method.toUpperCase())),
-    paths: paths?.map(patternOf),
+    paths: paths && (yield* Effect.forEach(paths, patternOf)),
     headers: set.map(([name, value]) => [name.toLowerCase(), value] as const),
     secrets: yield* secretsIn(destination, "secret", secrets, (name) => variableName.test(name)),
     maxRequests: maxRequests ?? Number.POSITIVE_INFINITY,
@@ -162,9 +162,7 @@ const requireDestination = (text: unknown) =>
 const entryOf = Effect.fnUntraced(function* (given: string, rules: unknown) {
   const destination = yield* requireDestination(given)
   const all: ReadonlyArray<unknown> = Array.isArray(rules) ? rules : [rules]
-  const [first, ...others] = yield* Effect.forEach(all, (rule, index) =>
-    ruleOf(destination, rule, index),
-  )
+  const [first, ...others] = yield* Effect.forEach(all, (rule) => ruleOf(destination, rule))
   if (first === undefined) return yield* invalid(`${destination} must have at least one rule`)
   const entry: Entry = { ...parseDestination(destination), rules: [first, ...others] }
   return entry
@@ -241,13 +239,27 @@ export const isInspected = (rules: ReadonlyArray<Rule>): boolean =>
       action === "ask",
   )
 
+/** Whether the path of a request decides about it. */
+export const dependOnPath = (rules: ReadonlyArray<Rule>): boolean =>
+  // A program that is asked judges by the path.
+  rules.some(({ paths, action }) => paths !== undefined || action === "ask")
+
+/** Whether the method or the path of a request decides about it. */
+export const dependOnRequest = (rules: ReadonlyArray<Rule>): boolean =>
+  dependOnPath(rules) || rules.some(({ methods }) => methods !== undefined)
+
 /** The rule that decides; none if no rule allows it. */
 export const decide = (
   rules: ReadonlyArray<Rule>,
   { method = "", path = "" }: Pick<Subject, "method" | "path">,
-): Rule | undefined =>
-  rules.find(
-    ({ methods, paths }) =>
+): Rule | undefined => {
+  if (dependOnPath(rules) && !isClear(path)) return undefined
+  return rules.find(({ methods, paths, action }) => {
+    // A server may take more paths for the one that is meant. All of them are refused or asked about.
+    const matches = action === "allow" ? matchesPath : mayMatchPath
+    return (
       (methods === undefined || methods.has(method)) &&
-      (paths === undefined || paths.some((pattern) => pattern.test(path))),
-  )
+      (paths === undefined || paths.some((pattern) => matches(pattern, path)))
+    )
+  })
+}

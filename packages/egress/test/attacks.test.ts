@@ -104,7 +104,8 @@ describe("a request through the egress proxy", () => {
   })
 
   it("is refused when its pseudo-headers name another host", async () => {
-    await using proxy = await startProxy(destination, withKey())
+    const rule = { paths: ["/**"], headers: { authorization: `Bearer ${key}` } }
+    await using proxy = await startProxy(destination, { allow: { [at("api.test")]: rule } })
     const fine = await gotBy(() => askHttp2(proxy, destination, { ":authority": at("api.test") }))
     assert.strictEqual(fine[0]?.headers.authorization, `Bearer ${key}`)
     const got = await gotBy(async () => {
@@ -419,6 +420,40 @@ describe("a placeholder of a secret", () => {
       got.map(({ headers: { authorization } }) => authorization),
       [`Bearer ${key}`, headers.authorization, headers.authorization],
     )
+  })
+})
+
+describe("a response that repeats the request", () => {
+  it("shows no Basic credentials, as text or in Base64", async () => {
+    const rules = { allow: { [at("api.test")]: { secrets: { TOKEN: key } } } }
+    await using proxy = await startProxy(destination, rules)
+    const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`
+    const headers = { authorization: basic(`me:${proxy.env["TOKEN"] ?? ""}`) }
+    const [got] = await gotBy(async () => {
+      const answer = await ask(proxy, destination, { headers })
+      assert.match(answer.body, /^you said Basic \*+ and/)
+      assert.match(String(answer.headers["x-told"]), /^Basic \*+$/)
+      const over2 = await askHttp2(proxy, destination, {
+        ":authority": at("api.test"),
+        ...headers,
+      })
+      assert.match(over2.body, /^you said Basic \*+ and/)
+    })
+    assert.strictEqual(got?.headers.authorization, basic(`me:${key}`))
+  })
+
+  it("shows no secret in a WebSocket's messages", async () => {
+    await using proxy = await startProxy(destination, withKey())
+    const { socket } = await tunnelTo(proxy, at("api.test"))
+    const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
+    tls.write(
+      `GET /ws HTTP/1.1\r\nHost: ${at("api.test")}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    )
+    await once(tls, "data")
+    tls.write(`it says ${key}.`)
+    const [said] = await once(tls, "data")
+    assert.strictEqual(String(said), `it says ${"*".repeat(key.length)}.`)
+    tls.destroy()
   })
 })
 

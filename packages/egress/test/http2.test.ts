@@ -356,6 +356,20 @@ describe("an attack over HTTP/2", () => {
     for (const one of got) assert.deepStrictEqual(one, clean)
   })
 
+  it("can't use a method in lower case, which a rule does not know", async () => {
+    const rule = [{ methods: ["DELETE"], action: "deny" as const }, {}]
+    await using old = await startDestination({ hasHttp2: false })
+    for (const to of [destination, old]) {
+      await using proxy = await startProxy(to, { allow: { [`api.test:${to.port}`]: rule } })
+      const before = to.received.length
+      for (const method of ["delete", "Delete", "DELETE"]) {
+        const headers = { ":authority": `api.test:${to.port}`, ":method": method }
+        assert.include([400, 403], (await askHttp2(proxy, to, headers)).status, method)
+      }
+      assert.lengthOf(to.received.slice(before), 0)
+    }
+  })
+
   it("can't open a tunnel by CONNECT", async () => {
     await using proxy = await startProxy(destination, withKey())
     await using session = await http2To(proxy, destination)

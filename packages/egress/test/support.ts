@@ -19,9 +19,9 @@ import { portOf } from "../../../test/support/portOf.ts"
 import { makeAuthority } from "../src/authority.ts"
 import { EgressProxy } from "../src/EgressProxy.ts"
 import type { Ask } from "../src/Exchanges.ts"
-import type { Request, Response } from "../src/forward.ts"
 import { Placeholders } from "../src/placeholders.ts"
 import { parsePolicy } from "../src/policy.ts"
+import type { Request, Response } from "../src/refusal.ts"
 
 export const names = ["api.test", "other.test", "deep.api.test", "inside.test"] as const
 
@@ -137,7 +137,12 @@ export const startProxy = async (
     patience: options.patience ?? 1000,
     onAttempt: (attempt) => void attempts.push(attempt),
   })
-  const server = createTcp({ allowHalfOpen: true }, proxy.take).listen(0, "127.0.0.1")
+  let sockets = 0
+  const server = createTcp({ allowHalfOpen: true }, (socket) => {
+    sockets++
+    socket.on("close", () => sockets--)
+    proxy.take(socket)
+  }).listen(0, "127.0.0.1")
   await once(server, "listening")
   return {
     proxy,
@@ -145,6 +150,8 @@ export const startProxy = async (
     authority,
     env: placeholders.env(policy),
     port: portOf(server),
+    /** How many connections from inside are open. */
+    sockets: () => sockets,
     update: (next: EgressRules) => proxy.update(parse(next)),
     [Symbol.asyncDispose]: async () => {
       proxy.close()

@@ -112,6 +112,16 @@ export const beyondEgress = (
   ...(asked.allowAddresses ?? []).filter((to) => !allowAddresses.some((wide) => holds(wide, to))),
 ]
 
+/** Addresses outside 169.254.0.0/16 at which clouds serve metadata and credentials. No sandbox with a list or rules reaches them. */
+export const metadataAddresses: ReadonlyArray<string> = [
+  // Azure's WireServer, Alibaba, Oracle, and AWS and Google Cloud over IPv6.
+  "168.63.129.16",
+  "100.100.100.200",
+  "192.0.0.192",
+  "fd00:ec2::254",
+  "fd20:ce::254",
+]
+
 /** An attempt of a sandbox to get out, under an allow-list or rules. It never tells what was said. */
 export interface EgressAttempt {
   /** When it began. */

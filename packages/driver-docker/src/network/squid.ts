@@ -1,5 +1,10 @@
 /** The proxy that enforces an allow-list, as text: its configuration, its start script, its log. No I/O. */
-import { type EgressAttempt, type EgressPolicy, parseDestination } from "@cordon/core"
+import {
+  type EgressAttempt,
+  type EgressPolicy,
+  metadataAddresses,
+  parseDestination,
+} from "@cordon/core"
 
 /** The port at which a sandbox finds its proxy. */
 export const proxyPort = 3128
@@ -14,8 +19,16 @@ const privateRanges = [
   "198.18.0.0/15",
   "fc00::/7",
 ]
-// Never allowed: clouds serve credentials at link-local addresses.
-const neverRanges = ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::1", "fe80::/10", "ff00::/8"]
+// Never allowed: clouds serve credentials there.
+const neverRanges = [
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "224.0.0.0/3",
+  "::1",
+  "fe80::/10",
+  "ff00::/8",
+  ...metadataAddresses,
+]
 
 /**
  * The configuration of Squid for one sandbox. A name must be on the list and must not resolve to a
