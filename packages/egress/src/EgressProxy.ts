@@ -1,18 +1,18 @@
-import { createServer, Agent as HttpAgent, type IncomingMessage } from "node:http"
+import { createServer, type IncomingMessage } from "node:http"
 import { createSecureServer } from "node:http2"
-import { Agent as HttpsAgent } from "node:https"
 import { connect, type LookupFunction } from "node:net"
 import { type Duplex, pipeline } from "node:stream"
 import { getExtensionData, readTlsClientHello } from "read-tls-client-hello"
 import type { Authority } from "./authority.ts"
 import { lookupOpen } from "./destinations.ts"
 import { type Exchange, Exchanges, type ExchangesOptions } from "./Exchanges.ts"
-import { forward, type Routes, type Upstream } from "./forward.ts"
-import { Http2Sessions } from "./Http2Sessions.ts"
+import { forward, type Upstream } from "./forward.ts"
 import { type Origin, parseHost } from "./origin.ts"
 import type { Placeholders } from "./placeholders.ts"
 import { isInspected, type Policy } from "./policy.ts"
-import { Refusal, refuse, refusedBecause } from "./refusal.ts"
+import { Refusal, type Request, type Response, refuse, refusedBecause } from "./refusal.ts"
+import { makeRoutes, type Routes, retire } from "./routes.ts"
+import { silence } from "./sending.ts"
 import { upgrade } from "./upgrade.ts"
 import { within } from "./within.ts"
 
@@ -26,17 +26,16 @@ export interface ProxyOptions extends ExchangesOptions {
   readonly ca: ReadonlyArray<string> | undefined
 }
 
-// Milliseconds: for a client's greeting, for headers, and without a byte.
+// Milliseconds for a client's greeting.
 const greeting = 10_000
-const headersTake = 30_000
-const silence = 300_000
 const headerBytes = 32 * 1024
+// Requests of one connection of HTTP/1.1 that wait for their answers, and streams of HTTP/2.
+const mostPipelined = 64
 
 const nothingAsked = (host: string) =>
   `the program ended the connection before it asked for anything; if it pins certificates, or trusts no authority but its own, give ${host} a rule without any field`
 
 const limits = {
-  headersTimeout: headersTake,
   maxHeaderSize: headerBytes,
   // Requests that two servers may read in two ways are refused.
   insecureHTTPParser: false,
@@ -65,6 +64,7 @@ export class EgressProxy {
   #routes: Routes
   #lookup: LookupFunction
   readonly #sockets = new Set<Duplex>()
+  readonly #waiting = new WeakMap<Duplex, number>()
 
   constructor(options: ProxyOptions) {
     this.#options = options
@@ -74,6 +74,7 @@ export class EgressProxy {
     const { placeholders } = options
     this.#upstream = { exchanges: this.exchanges, placeholders, routes: () => this.#routes }
     this.#server.on("request", (request, response) => {
+      if (!this.#admit(request, response)) return
       this.#plain(request, (origin) => forward(request, response, origin, this.#upstream)).catch(
         (error: unknown) => refuse(response, error),
       )
@@ -108,20 +109,15 @@ export class EgressProxy {
     this.#lookup = this.#lookupOf(policy)
     this.#routes = this.#routesOf()
     this.exchanges.update(policy)
-    // Idle connections were made under the old rules. Busy ones close after their requests.
-    for (const agent of [before.http, before.https]) {
-      for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy()
-    }
-    before.http2.drain()
+    // These connections were made under the old rules.
+    retire(before)
   }
 
   /** Ends everything in progress. */
   close(): void {
     this.exchanges.close()
     for (const socket of this.#sockets) socket.destroy()
-    this.#routes.http.destroy()
-    this.#routes.https.destroy()
-    this.#routes.http2.drain()
+    retire(this.#routes)
     this.#server.close()
   }
 
@@ -131,15 +127,19 @@ export class EgressProxy {
 
   #routesOf(): Routes {
     const { ca } = this.#options
-    const lookup = this.#lookup
-    // A connection from inside may carry 64 streams, and there may be 64 such connections.
-    const sockets = { maxSockets: 64, maxFreeSockets: 8 }
-    const common = { keepAlive: true, ...sockets, timeout: silence, lookup }
-    return {
-      http: new HttpAgent(common),
-      https: new HttpsAgent({ ...common, ca: ca === undefined ? undefined : [...ca] }),
-      http2: new Http2Sessions({ lookup, ca, greeting, silence, headerBytes }),
-    }
+    return makeRoutes({ lookup: this.#lookup, ca, greeting, headerBytes })
+  }
+
+  /** Whether a connection has few enough requests that wait for their answers; ends it otherwise. */
+  #admit(request: Request, response: Response): boolean {
+    // HTTP/2 has its own limit.
+    if ("stream" in request) return true
+    const { socket } = request
+    const count = (this.#waiting.get(socket) ?? 0) + 1
+    this.#waiting.set(socket, count)
+    response.once("close", () => this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1))
+    if (count > mostPipelined) socket.destroy()
+    return count <= mostPipelined
   }
 
   #refuse(socket: Duplex, error: unknown): void {
@@ -191,6 +191,9 @@ export class EgressProxy {
 
   #tunnel(socket: Duplex, host: string, port: number, exchange: Exchange): void {
     const other = connect({ host, port, lookup: this.#lookup, timeout: silence, noDelay: true })
+    other.on("connect", () => {
+      if (other.remoteAddress !== undefined) exchange.connected(other.remoteAddress)
+    })
     other.on("timeout", () => other.destroy())
     other.on("data", (bytes) => void exchange.received(bytes.length))
     socket.on("data", (bytes: Buffer) => void exchange.sent(bytes.length))
@@ -213,13 +216,14 @@ export class EgressProxy {
       ...limits,
       allowHTTP1: true,
       handshakeTimeout: greeting,
-      settings: { maxConcurrentStreams: 64, maxHeaderListSize: headerBytes },
+      settings: { maxConcurrentStreams: mostPipelined, maxHeaderListSize: headerBytes },
       SNICallback: (name, done) => {
         if (name.toLowerCase() === origin.host) done(null, context)
         else done(new Error("another name than the connection is to"))
       },
     })
     server.on("request", (request, response) => {
+      if (!this.#admit(request, response)) return
       forward(request, response, origin, this.#upstream).catch((error: unknown) =>
         refuse(response, error),
       )

@@ -1,4 +1,5 @@
 import type { EgressAttempt } from "@cordon/core"
+import { isOpen } from "./destinations.ts"
 import { decide, isInspected, type Policy, type Rule, rulesFor, type Subject } from "./policy.ts"
 import { within } from "./within.ts"
 
@@ -7,6 +8,10 @@ export interface Exchange {
   /** Counts bytes of content. The exchange is cut if there are too many. */
   readonly sent: (bytes: number) => void
   readonly received: (bytes: number) => void
+  /** Counts bytes towards the rule's limit only: those of headers. */
+  readonly charge: (bytes: number) => void
+  /** Tells which address it goes to. New rules may close the address. */
+  readonly connected: (address: string) => void
   /** Reports the outcome, once. */
   readonly close: (
     outcome: EgressAttempt["outcome"],
@@ -28,6 +33,7 @@ interface Live {
   readonly subject: Subject
   /** The rule whose limits hold. New rules replace it. */
   rule: Rule
+  address: string | undefined
   readonly end: (reason: string) => void
 }
 
@@ -37,6 +43,11 @@ export interface Allowed {
   /** Starts counting bytes. @param cut ends the exchange, because of changed rules or a limit */
   readonly begin: (cut: () => void) => Exchange
 }
+
+// For one sandbox: requests that are under way or wait for an answer of `ask`, and the characters
+// of a path that an attempt keeps.
+const mostUnderWay = 256
+const mostOfPath = 1024
 
 const usedUp = ({ host }: Subject) => `what ${host} may be used for is used up`
 
@@ -48,6 +59,7 @@ export class Exchanges {
   #policy: Policy
   readonly #options: ExchangesOptions
   readonly #live = new Set<Live>()
+  #underWay = 0
   readonly #used = new Map<string, { requests: number; bytes: number }>()
 
   constructor(policy: Policy, options: ExchangesOptions) {
@@ -61,6 +73,16 @@ export class Exchanges {
 
   /** Decides about a request, and counts it. @returns the reason if it is refused */
   async judge(subject: Subject): Promise<Allowed | string> {
+    if (this.#underWay >= mostUnderWay) {
+      return this.refused(subject, `${mostUnderWay} requests are under way at the same time`)
+    }
+    this.#underWay++
+    const allowed = await this.#judge(subject)
+    if (typeof allowed === "string") this.#underWay--
+    return allowed
+  }
+
+  async #judge(subject: Subject): Promise<Allowed | string> {
     const at = new Date()
     const policy = this.#policy
     const rule = this.ruleOf(subject)
@@ -68,7 +90,7 @@ export class Exchanges {
     if (rule === undefined || reason !== undefined) return this.refused(subject, reason ?? "", at)
     // Rules may have changed, and other requests may have been allowed, while `ask` was running.
     const now = this.#policy === policy ? rule : this.ruleOf(subject)
-    if (now?.id !== rule.id || now.action === "deny") return this.judge(subject)
+    if (now?.id !== rule.id || now.action === "deny") return this.#judge(subject)
     if (this.#isUsedUp(now)) return this.refused(subject, usedUp(subject), at)
     this.#usedOf(now).requests++
     return { rule: now, begin: (cut) => this.#begin(now, subject, at, cut) }
@@ -98,7 +120,8 @@ export class Exchanges {
       const rule = this.ruleOf(subject)
       const isUnseen = subject.method === undefined
       const mustBeSeen = isInspected(this.rulesFor(subject.host, subject.port))
-      if (rule === undefined || rule.action === "deny" || (isUnseen && mustBeSeen)) {
+      const isForbidden = rule === undefined || rule.action === "deny" || !this.#isOpen(live)
+      if (isForbidden || (isUnseen && mustBeSeen)) {
         live.end("the rules have changed")
       } else live.rule = rule
     }
@@ -117,10 +140,11 @@ export class Exchanges {
 
   #forbidden(rule: Rule | undefined, subject: Subject): string | undefined {
     const { host, port, method = "this", path = "" } = subject
+    const shown = path.slice(0, mostOfPath)
     if (this.rulesFor(host, port).length === 0)
       return `${host}:${port} is not on this sandbox's list of destinations`
     if (rule === undefined || rule.action === "deny")
-      return `the rules of ${host} do not allow ${method} ${path}`.trim()
+      return `the rules of ${host} do not allow ${method} ${shown}`.trim()
     return this.#isUsedUp(rule) ? usedUp(subject) : undefined
   }
 
@@ -134,6 +158,11 @@ export class Exchanges {
       asked.catch(() => false),
     )
     return yes === true ? undefined : `the operator did not allow ${subject.host}`
+  }
+
+  #isOpen({ address }: Live): boolean {
+    const { ranges, denied } = this.#policy
+    return address === undefined || isOpen(address, ranges, denied)
   }
 
   #isUsedUp(rule: Rule): boolean {
@@ -154,6 +183,7 @@ export class Exchanges {
     const close: Exchange["close"] = (outcome, more = {}) => {
       if (isClosed) return
       isClosed = true
+      this.#underWay--
       this.#live.delete(live)
       this.#tell({ ...subject, at, allowed: true, outcome, ...more, sent, received })
     }
@@ -161,7 +191,7 @@ export class Exchanges {
       close("ended", { reason })
       cut()
     }
-    const live: Live = { subject, rule, end }
+    const live: Live = { subject, rule, address: undefined, end }
     this.#live.add(live)
     const count = (bytes: number) => {
       const used = this.#usedOf(live.rule)
@@ -177,13 +207,19 @@ export class Exchanges {
         received += bytes
         count(bytes)
       },
+      charge: count,
+      connected: (address) => {
+        live.address = address
+        if (!this.#isOpen(live)) end("the rules have changed")
+      },
       close,
     }
   }
 
   #tell(attempt: EgressAttempt): void {
     try {
-      this.#options.onAttempt?.(attempt)
+      const path = attempt.path?.slice(0, mostOfPath)
+      this.#options.onAttempt?.({ ...attempt, path })
     } catch {
       // An error of a listener must not break the exchange.
     }

@@ -1,10 +1,9 @@
-import type { Agent as HttpAgent, OutgoingHttpHeaders } from "node:http"
-import type { Agent as HttpsAgent, RequestOptions } from "node:https"
+import type { OutgoingHttpHeaders } from "node:http"
+import type { RequestOptions } from "node:https"
 import { pipeline, type Readable, type Writable } from "node:stream"
 import { framingOf } from "@cordon/core"
 import type { Exchange } from "./Exchanges.ts"
-import type { Http2Sessions } from "./Http2Sessions.ts"
-import { asHttp2, responseHeaders } from "./headers.ts"
+import { asHttp2, responseHeaders, sizeOf } from "./headers.ts"
 import { type Judged, type Judging, judged } from "./judged.ts"
 import type { Origin } from "./origin.ts"
 import {
@@ -15,15 +14,9 @@ import {
   type Response,
   refusedBecause,
 } from "./refusal.ts"
+import type { Routes } from "./routes.ts"
 import { makeScrubber } from "./scrub.ts"
 import { type Answer, type Answering, sendHttp1, sendHttp2 } from "./sending.ts"
-
-/** Connections to destinations under one set of rules. */
-export interface Routes {
-  readonly http: HttpAgent
-  readonly https: HttpsAgent
-  readonly http2: Http2Sessions
-}
 
 export interface Upstream extends Judging {
   /** The routes of the current rules. */
@@ -54,7 +47,13 @@ const isFinished = (response: Response) =>
   "stream" in response ? response.stream.writableFinished : response.writableFinished
 
 const isGone = (response: Response) =>
-  "stream" in response ? response.stream.destroyed : response.destroyed
+  "stream" in response ? response.stream.destroyed : response.req.socket.destroyed
+
+/** Calls back when a request is sent completely, or will not be. */
+const whenSent = (sending: Writable, then: () => void) => {
+  if (sending.writableFinished || sending.destroyed) then()
+  else sending.once("finish", then).once("close", then)
+}
 
 /** Counts the bytes of a stream as they pass. */
 export const counted = (stream: Readable, count: Exchange["sent"]) =>
@@ -72,13 +71,15 @@ const passBack = (
   response: Response,
   hidden: ReadonlyArray<string>,
   exchange: Exchange,
+  onDone: () => void,
 ) => {
   response.statusCode = status
   setHeaders(response, responseHeaders(headers, hidden))
+  exchange.charge(sizeOf(headers))
   if (isWhole) {
     response.end()
     body.resume()
-    exchange.close("done", { status })
+    onDone()
     return
   }
   // In HTTP/2 the sandbox may need the headers before it sends more.
@@ -91,7 +92,7 @@ const passBack = (
   })
   const done = (error?: NodeJS.ErrnoException | null) => {
     if (error) breakOff(response)
-    else exchange.close("done", { status })
+    else onDone()
   }
   if (hidden.length > 0) pipeline(body, makeScrubber(hidden), response, done)
   else pipeline(body, response, done)
@@ -139,9 +140,11 @@ export const forward = async (
       refusedBecause(`what was under way to ${origin.host} is no longer allowed`),
     )
     // In HTTP/1.1 the rest of the request would still come on this connection.
-    if (!("stream" in response)) response.destroy()
+    if (!("stream" in response)) response.req.socket.destroy()
   })
+  exchange.charge(allowed.target.length + sizeOf(allowed.headers))
   const leave = () => exchange.close("failed", { reason: "the sandbox closed the connection" })
+  if (stop.signal.aborted) return
   // Its program may have left while somebody was asked about it.
   if (isGone(response)) return leave()
   const onError = (error: unknown) => {
@@ -155,20 +158,40 @@ export const forward = async (
     stop.abort()
     leave()
   })
+  let sending: Writable | undefined
+  const guarded = (what: () => void) => {
+    try {
+      what()
+    } catch (error) {
+      onError(error)
+    }
+  }
   const answering: Answering = {
     signal: stop.signal,
     onError,
-    onAnswer: (given) => passBack(given, response, hidden, exchange),
-    onTrailers: (trailers) => {
-      if ("stream" in response) response.addTrailers(responseHeaders(trailers, hidden))
-    },
+    onAddress: exchange.connected,
+    onAnswer: (given) =>
+      passBack(given, response, hidden, exchange, () => {
+        // A destination may answer before it has the whole request, whose rest is still on its way.
+        const done = () => exchange.close("done", { status: given.status })
+        if (sending === undefined) done()
+        else whenSent(sending, done)
+      }),
+    onTrailers: (trailers) =>
+      guarded(() => {
+        if ("stream" in response) response.addTrailers(responseHeaders(trailers, hidden))
+      }),
   }
-  const sending = await send(request, origin, allowed, upstream, answering).catch(onError)
+  sending = await send(request, origin, allowed, upstream, answering).catch((error: unknown) => {
+    onError(error)
+    return undefined
+  })
   if (sending === undefined) return
-  stop.signal.addEventListener("abort", () => sending.destroy())
-  if (sending.writableEnded) return
+  const stream = sending
+  stop.signal.addEventListener("abort", () => stream.destroy())
+  if (stream.writableEnded) return
   // The response or an error reports the end. An error must not end the request before it is
   // answered.
   request.on("error", () => stop.abort())
-  counted(request, exchange.sent).pipe(sending)
+  counted(request, exchange.sent).pipe(stream)
 }

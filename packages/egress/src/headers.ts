@@ -49,6 +49,16 @@ export const requestHeaders = (
   }
 }
 
+/** The bytes that headers take, about as HTTP/1.1 sends them. */
+export const sizeOf = (headers: IncomingHttpHeaders | OutgoingHttpHeaders): number =>
+  Object.entries(headers).reduce(
+    (sum, [name, value]) =>
+      [value ?? []]
+        .flat()
+        .reduce<number>((all, one) => all + name.length + `${one}`.length + 4, sum),
+    0,
+  )
+
 /** The headers of a request by HTTP/2. */
 export const asHttp2 = (
   { headers: { host, ...headers }, method, target, hidden }: Judged,

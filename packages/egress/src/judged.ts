@@ -34,6 +34,9 @@ const overrides = new Set([
 const withoutOverrides = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !overrides.has(name)))
 
+// Of a path that rules look at, since each pattern compares all of it.
+const longestPath = 8192
+
 /** Why a request is refused that no server should get. */
 const malformed = (
   request: Request,
@@ -55,6 +58,9 @@ const malformed = (
   if (!/^\/[\x21\x22\x24-\x7e\x80-\xff]*$/.test(url)) {
     const reason = "the path of the request must begin with / and have no spaces and no #"
     return { status: 400, reason }
+  }
+  if (dependOnPath(rules) && path.length > longestPath) {
+    return { status: 414, reason: `the path is longer than ${longestPath} characters` }
   }
   if (dependOnPath(rules) && readPath(path) === undefined) {
     const reason =

@@ -21,8 +21,8 @@ export const parseHost = (
     /^([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)\.?(?::(\d{1,5}))?$/.exec(text) ?? []
   const number = port === undefined ? otherwise : Number(port)
   // Addresses are refused here: the list has names.
-  if (name === undefined || /^[\d.]+$|^0x/i.test(name) || number < 1 || number > 65_535)
-    return undefined
+  if (name === undefined || name.length > 253) return undefined
+  if (/^[\d.]+$|^0x/i.test(name) || number < 1 || number > 65_535) return undefined
   return { host: name.toLowerCase(), port: number }
 }
 

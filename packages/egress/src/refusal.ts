@@ -39,6 +39,8 @@ export const answer = (response: Response, status: number, text: string) => {
     breakOff(response)
     return
   }
+  // Those of an answer that could not be passed on.
+  for (const name of response.getHeaderNames()) response.removeHeader(name)
   response.statusCode = status
   response.setHeader("content-type", "text/plain; charset=utf-8")
   response.setHeader("x-cordon-refused", "true")

@@ -3,16 +3,35 @@ import { Transform, type TransformCallback } from "node:stream"
 // Shorter secrets would match by chance.
 const shortest = 8
 
-/** The parts of secrets that are looked for. A header's value may have a word before them: `Bearer`. */
+/** The key of a header's value with a scheme before it, such as `Bearer`; otherwise the value and its words. */
+const partsOf = (secret: string): ReadonlyArray<string> => {
+  const [, key = ""] = /^[a-z-]+\s+(\S+)$/i.exec(secret) ?? []
+  return key.length >= shortest ? [key] : [secret, ...secret.split(/\s+/)]
+}
+
+/** The texts that are looked for in answers. */
 export const needlesOf = (secrets: ReadonlyArray<string>): ReadonlyArray<string> => [
-  ...new Set(
-    secrets.flatMap((secret) => secret.split(/\s+/)).filter(({ length }) => length >= shortest),
-  ),
+  ...new Set(secrets.flatMap(partsOf).filter(({ length }) => length >= shortest)),
 ]
+
+interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+const spansOf = (length: number, next: (from: number) => number): ReadonlyArray<Span> => {
+  const spans: Array<Span> = []
+  for (let from = next(0); from >= 0; from = next(from + length))
+    spans.push({ from, to: from + length })
+  return spans
+}
 
 /** A response's header with repeated secrets masked. */
 export const scrubText = (text: string, needles: ReadonlyArray<string>): string =>
-  needles.reduce((all, needle) => all.replaceAll(needle, "*".repeat(needle.length)), text)
+  // All are found before one is masked: one may be a part of another.
+  needles
+    .flatMap((needle) => spansOf(needle.length, (from) => text.indexOf(needle, from)))
+    .reduce((all, { from, to }) => all.slice(0, from) + "*".repeat(to - from) + all.slice(to), text)
 
 // So many bytes of a secret's beginning are passed on before it is known what follows them. A
 // message that ends with them by chance would otherwise arrive with the next one only.
@@ -61,33 +80,29 @@ const begun = (all: Buffer, needles: ReadonlyArray<Needle>): number =>
  */
 export const makeScrubber = (hidden: ReadonlyArray<string>): Transform => {
   const needles = hidden.map(needleOf)
+  const masked = (bytes: Buffer): Buffer => {
+    const spans = needles.flatMap(({ bytes: needle }) =>
+      spansOf(needle.length, (from) => bytes.indexOf(needle, from)),
+    )
+    if (spans.length === 0) return bytes
+    const copy = Buffer.from(bytes)
+    for (const { from, to } of spans) copy.fill("*", from, to)
+    return copy
+  }
   // What may be the start of a secret, of which the first bytes have been passed on.
   let held: Buffer = Buffer.alloc(0)
   let passed = 0
-  const clean = (bytes: Buffer) => {
-    for (const { bytes: needle } of needles) {
-      for (
-        let at = bytes.indexOf(needle);
-        at >= 0;
-        at = bytes.indexOf(needle, at + needle.length)
-      ) {
-        bytes.fill("*", at, at + needle.length)
-      }
-    }
-    return bytes
-  }
   return new Transform({
     transform(piece: Buffer, _, done: TransformCallback) {
-      const all = clean(Buffer.concat([held, piece]))
+      const all = Buffer.concat([held, piece])
       const rest = begun(all, needles)
-      const end = all.length - Math.max(0, rest - open)
-      const known = all.subarray(passed, end)
+      const known = masked(all).subarray(passed, all.length - Math.max(0, rest - open))
       held = all.subarray(all.length - rest)
       passed = Math.min(rest, open)
       done(null, known)
     },
     flush(done: TransformCallback) {
-      done(null, held.subarray(passed))
+      done(null, masked(held).subarray(passed))
     },
   })
 }

@@ -16,26 +16,76 @@ export interface Answer {
 export interface Answering {
   /** Aborted if nobody waits for the answer any more, or if it is no longer allowed. */
   readonly signal: AbortSignal
+  /** Called with the address that the request goes to. */
+  readonly onAddress: (address: string) => void
   readonly onAnswer: (answer: Answer) => void
   /** Called with the headers that follow the content. */
   readonly onTrailers: (trailers: IncomingHttpHeaders) => void
-  /** Called with the reason why there is no answer, or why it broke off. */
+  /** Called with the reason why there is no answer, or why it can't be passed on. */
   readonly onError: (error: unknown) => void
 }
 
-export const requestTo = (protocol: "http" | "https", options: RequestOptions): ClientRequest =>
-  protocol === "https" ? secure(options) : plain(options)
+/** Milliseconds without a byte, after which a destination is given up. A slow model thinks for minutes. */
+export const silence = 900_000
+
+/** Takes the first answer or failure of a request. A destination may send anything as its answer. */
+const makeOnce = ({ onAnswer, onError }: Answering) => {
+  let isOver = false
+  const fail = (error: unknown) => {
+    if (isOver) return
+    isOver = true
+    onError(error)
+  }
+  const answer = (given: Answer) => {
+    if (isOver) return
+    if (!(given.status >= 200 && given.status <= 599)) {
+      given.body.destroy()
+      return fail(new Error(`the destination answered with the status ${given.status}`))
+    }
+    isOver = true
+    try {
+      onAnswer(given)
+    } catch (error) {
+      given.body.destroy()
+      onError(error)
+    }
+  }
+  return { answer, fail }
+}
+
+/** Makes a request by HTTP/1.1, which ends after too long a silence. */
+export const requestTo = (
+  protocol: "http" | "https",
+  options: RequestOptions,
+  onAddress: Answering["onAddress"],
+): ClientRequest => {
+  const sending = protocol === "https" ? secure(options) : plain(options)
+  sending.setTimeout(silence, () => sending.destroy(new Error("the destination is silent")))
+  sending.on("socket", (socket) => {
+    const tell = () => {
+      if (socket.remoteAddress !== undefined) onAddress(socket.remoteAddress)
+    }
+    if (socket.connecting) socket.once("connect", tell)
+    else tell()
+  })
+  return sending
+}
+
+const noAnswer = () => new Error("the connection ended without an answer")
 
 /** Sends a request by HTTP/1.1. @returns the stream for its content */
 export const sendHttp1 = (
   protocol: "http" | "https",
   options: RequestOptions,
-  { onAnswer, onError }: Answering,
+  answering: Answering,
 ): Writable => {
-  const sending = requestTo(protocol, options)
-  sending.on("error", onError)
+  const once = makeOnce(answering)
+  const sending = requestTo(protocol, options, answering.onAddress)
+  sending.on("error", once.fail)
+  // A destination may switch to another protocol unasked.
+  sending.on("close", () => once.fail(noAnswer()))
   sending.on("response", (body) =>
-    onAnswer({ status: body.statusCode ?? 502, headers: body.headers, body, isWhole: false }),
+    once.answer({ status: body.statusCode ?? 502, headers: body.headers, body, isWhole: false }),
   )
   return sending
 }
@@ -47,27 +97,22 @@ export const sendHttp2 = (
   session: ClientHttp2Session,
   headers: OutgoingHttpHeaders,
   hasBody: boolean,
-  { onAnswer, onTrailers, onError }: Answering,
+  answering: Answering,
 ): Writable => {
+  const once = makeOnce(answering)
   const stream = session.request(headers, { endStream: !hasBody })
-  let isAnswered = false
+  const address = session.socket?.remoteAddress
+  if (address !== undefined) answering.onAddress(address)
+  stream.setTimeout(silence, () => stream.destroy(new Error("the destination is silent")))
   stream.on("response", (received, flags) => {
-    isAnswered = true
     const { ":status": status = 502, ...others } = received
-    onAnswer({
-      status,
-      headers: others,
-      body: stream,
-      isWhole: (flags & endStream) !== 0,
-    })
+    const isWhole = (flags & endStream) !== 0
+    once.answer({ status, headers: others, body: stream, isWhole })
   })
-  stream.on("trailers", onTrailers)
+  stream.on("trailers", answering.onTrailers)
   // After the answer has begun, its content reports the error.
-  const fail = (error: unknown) => {
-    if (!isAnswered) onError(error)
-  }
-  stream.on("error", fail)
+  stream.on("error", once.fail)
   // A stream that is cancelled closes without an error.
-  stream.on("close", () => fail(new Error("the stream closed without an answer")))
+  stream.on("close", () => once.fail(noAnswer()))
   return stream
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http"
 import { type Duplex, pipeline } from "node:stream"
 import { counted, optionsOf, type Upstream } from "./forward.ts"
-import { responseHeaders } from "./headers.ts"
+import { responseHeaders, sizeOf } from "./headers.ts"
 import { judged } from "./judged.ts"
 import type { Origin } from "./origin.ts"
 import { failureOf, Refusal } from "./refusal.ts"
@@ -28,24 +28,28 @@ export const upgrade = async (
   }
   const allowed = await judged(request, origin, upstream)
   const { begin, hidden } = allowed
-  if (socket.destroyed) {
-    begin(() => {}).close("failed", { reason: "the sandbox closed the connection" })
-    return
-  }
   const options = optionsOf(request, origin, allowed, upstream)
-  const sending = requestTo(origin.protocol, {
-    ...options,
-    headers: { ...options.headers, connection: "Upgrade", upgrade: "websocket" },
-  })
-  const exchange = begin(() => {
-    sending.destroy()
-    socket.destroy()
-  })
+  const exchange = begin(() => socket.destroy())
+  exchange.charge(allowed.target.length + sizeOf(allowed.headers))
+  const leave = () => exchange.close("failed", { reason: "the sandbox closed the connection" })
+  // Its program may have left while somebody was asked about it.
+  if (socket.destroyed) return leave()
+  const sending = requestTo(
+    origin.protocol,
+    { ...options, headers: { ...options.headers, connection: "Upgrade", upgrade: "websocket" } },
+    exchange.connected,
+  )
   const end = (status: string, reason: string) => {
     exchange.close("failed", { reason })
-    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+    if (socket.writable) {
+      socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+    }
   }
-  socket.on("error", () => sending.destroy())
+  const onClose = () => {
+    sending.destroy()
+    leave()
+  }
+  socket.on("close", onClose)
   sending.on("error", (error) => {
     const { status, reason } = failureOf(error)
     end(status === 403 ? "403 Forbidden" : "502 Bad Gateway", reason)
@@ -56,11 +60,13 @@ export const upgrade = async (
     end(`${incoming.statusCode ?? 502} Not Upgraded`, "the destination did not upgrade")
   })
   sending.on("upgrade", (incoming, other, first) => {
+    socket.off("close", onClose)
     const lines = Object.entries(responseHeaders(incoming.headers, hidden)).flatMap(
       ([name, value]) => [value ?? []].flat().map((one) => `${name}: ${one}\r\n`),
     )
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n${lines.join("")}\r\n`,
+      "latin1",
     )
     exchange.sent(head.length)
     other.write(head)

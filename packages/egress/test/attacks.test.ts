@@ -220,6 +220,8 @@ describe("a request through the egress proxy", () => {
       for (const [line, body] of [
         ["Transfer-Encoding: chunked", chunk],
         [`Content-Length: ${inner.length}`, inner],
+        [`Connection: content-length\r\nContent-Length: ${inner.length}`, inner],
+        [`Connection: transfer-encoding\r\nTransfer-Encoding: chunked`, chunk],
       ] as const) {
         const got = await gotBy(async () => {
           const { socket } = await tunnelTo(proxy, at("api.test"))

@@ -100,6 +100,85 @@ describe("a maximum of requests", () => {
   })
 })
 
+describe("what code inside may have under way", () => {
+  it("are 64 requests on one connection of HTTP/1.1", async () => {
+    const { decide, asked, answer } = pending(20)
+    const rules = rulesOf({ action: "ask" })
+    await using proxy = await startProxy(destination, rules, { ask: decide, patience: 10_000 })
+    const open = async (count: number) => {
+      const { socket } = await tunnelTo(proxy, at("api.test"))
+      const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
+      tls.write(`GET / HTTP/1.1\r\nHost: ${at("api.test")}\r\n\r\n`.repeat(count))
+      return tls
+    }
+    const few = await open(20)
+    await asked
+    await endOf((await open(70)).resume())
+    answer(true)
+    let heard = ""
+    few.setEncoding("utf8").on("data", (text: string) => {
+      heard += text
+    })
+    while (heard.split("HTTP/1.1 200").length <= 20) await setImmediate()
+    few.destroy()
+  })
+
+  it("are 256 requests of a sandbox, also while they wait for an answer", async () => {
+    const { decide, asked, answer } = pending(256)
+    const rules = rulesOf({ action: "ask" })
+    await using proxy = await startProxy(destination, rules, { ask: decide, patience: 10_000 })
+    const sessions = await Promise.all([1, 2, 3, 4, 5].map(() => http2To(proxy, destination)))
+    const streams = sessions.flatMap((session) =>
+      Array.from({ length: 60 }, () =>
+        session.request({ ":authority": at("api.test"), ":path": "/" }),
+      ),
+    )
+    await asked
+    while (proxy.attempts.length < 44) await setImmediate()
+    answer(true)
+    const statuses = await Promise.all(
+      streams.map(async (stream) => {
+        const [headers] = await once(stream, "response")
+        stream.resume()
+        return headers[":status"]
+      }),
+    )
+    assert.lengthOf(
+      statuses.filter((status) => status === 200),
+      256,
+    )
+    assert.match(proxy.attempts[0]?.reason ?? "", /256 requests are under way/)
+    // They count no longer.
+    assert.strictEqual((await ask(proxy, destination)).status, 200)
+    for (const session of sessions) session.destroy()
+  })
+
+  it("fills no memory with long paths", async () => {
+    await using proxy = await startProxy(destination, rulesOf({ methods: ["POST"] }))
+    await ask(proxy, destination, { path: `/${"x".repeat(20_000)}` })
+    assert.isBelow(JSON.stringify(proxy.attempts[0]).length, 3000)
+    proxy.update(rulesOf({ paths: ["/**"] }))
+    const { status } = await ask(proxy, destination, { path: `/${"x".repeat(9000)}` })
+    assert.strictEqual(status, 414)
+  })
+})
+
+describe("a maximum of bytes", () => {
+  it("counts headers", async () => {
+    await using proxy = await startProxy(
+      destination,
+      rulesOf({ methods: ["HEAD"], maxBytes: 5000 }),
+    )
+    const headers = { "x-long": "y".repeat(4000) }
+    const statuses = []
+    for (const _ of [1, 2, 3]) {
+      const { status } = await ask(proxy, destination, { method: "HEAD", headers })
+      statuses.push(status)
+    }
+    assert.deepStrictEqual(statuses, [200, 403, 403])
+  })
+})
+
 describe("a request that waited for an answer", () => {
   const rules = () => rulesOf({ action: "ask" })
 
@@ -123,6 +202,32 @@ describe("a request that waited for an answer", () => {
       })
     })
     assert.strictEqual(arrived, 0)
+  })
+
+  it("is not sent when its connection of HTTP/1.1 is gone", async () => {
+    for (const lines of ["", "Connection: Upgrade\r\nUpgrade: websocket\r\n"]) {
+      const { asked, answer, decide } = pending()
+      await using proxy = await startProxy(destination, rules(), { ask: decide, patience: 10_000 })
+      const before = destination.connections.size
+      const arrived = await arrivedBy(async () => {
+        const { socket } = await tunnelTo(proxy, at("api.test"))
+        const tls = await secured(socket, {
+          servername: "api.test",
+          ca: proxy.authority.certificate,
+        })
+        tls.write(`GET / HTTP/1.1\r\nHost: ${at("api.test")}\r\n${lines}\r\n`)
+        await asked
+        tls.destroy()
+        while (proxy.sockets() > 0) await setImmediate()
+        answer(true)
+        while (proxy.attempts.length === 0) await setImmediate()
+      })
+      assert.deepInclude(proxy.attempts[0], {
+        outcome: "failed",
+        reason: "the sandbox closed the connection",
+      })
+      assert.deepStrictEqual([arrived, destination.connections.size], [0, before])
+    }
   })
 
   it("is not sent when the proxy is closed", async () => {
@@ -162,6 +267,24 @@ describe("new rules", () => {
       const closed = endOf(tls)
       tls.resume()
       proxy.update(rulesOf(rule))
+      await closed
+      assert.deepInclude(proxy.attempts[0], { outcome: "ended", reason: "the rules have changed" })
+    }
+  })
+
+  it("end what is under way to an address that they close", async () => {
+    const deny = { denyAddresses: ["127.0.0.0/8"] }
+    for (const rule of [{}, { methods: ["GET", "POST"] }]) {
+      await using proxy = await startProxy(destination, rulesOf(rule))
+      const { socket } = await tunnelTo(proxy, at("api.test"))
+      const ca = "methods" in rule ? proxy.authority.certificate : destination.ca
+      const tls = await secured(socket, { servername: "api.test", ca })
+      tls.write(
+        `POST /echo HTTP/1.1\r\nHost: ${at("api.test")}\r\nContent-Length: 1000\r\n\r\nbegun`,
+      )
+      await once(tls, "data")
+      const closed = endOf(tls.resume())
+      proxy.update({ ...rulesOf(rule), ...deny })
       await closed
       assert.deepInclude(proxy.attempts[0], { outcome: "ended", reason: "the rules have changed" })
     }

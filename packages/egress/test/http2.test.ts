@@ -199,13 +199,13 @@ describe("a running HTTP/2 request", () => {
 
   it("is ended when it exceeds its rule's bytes", async () => {
     const { proxy, session, stream } = await begun({
-      allow: { [at("api.test")]: { methods: ["POST"], maxBytes: 100 } },
+      allow: { [at("api.test")]: { methods: ["POST"], maxBytes: 1000 } },
     })
     await using _ = proxy
     await using __ = session
     stream.resume()
     const closed = new Promise((resolve) => stream.on("close", resolve))
-    stream.write(Buffer.alloc(200))
+    stream.write(Buffer.alloc(2000))
     await closed
     assert.deepInclude(proxy.attempts[0], { outcome: "ended" })
     const next = session.request({ ...echo })

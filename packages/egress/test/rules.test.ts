@@ -4,7 +4,7 @@ import { assert, describe, it } from "vitest"
 import { isOpen, parseRange } from "../src/destinations.ts"
 import { Placeholders } from "../src/placeholders.ts"
 import { decide, isInspected, parsePolicy, rulesFor } from "../src/policy.ts"
-import { makeScrubber, needlesOf } from "../src/scrub.ts"
+import { makeScrubber, needlesOf, scrubText } from "../src/scrub.ts"
 
 const parse = (rules: EgressRules) => Effect.runSync(parsePolicy(rules))
 /** What is said of rules that can't be. */
@@ -207,8 +207,11 @@ describe("placeholders", () => {
 })
 
 describe("responses through the egress proxy", () => {
-  const scrubbed = async (pieces: ReadonlyArray<string>) => {
-    const scrubber = makeScrubber(needlesOf(["Bearer secret-value"]))
+  const scrubbed = async (
+    pieces: ReadonlyArray<string>,
+    secrets: ReadonlyArray<string> = ["Bearer secret-value"],
+  ) => {
+    const scrubber = makeScrubber(needlesOf(secrets))
     const out: Array<string> = []
     scrubber.on("data", (bytes: Buffer) => out.push(bytes.toString()))
     for (const piece of pieces) scrubber.write(piece)
@@ -227,6 +230,26 @@ describe("responses through the egress proxy", () => {
       // Where a piece ends within the first two bytes of a secret, they may have been passed on.
       assert.strictEqual(got.replaceAll(/s\*{11}|se\*{10}/g, "************"), clean)
       assert.notInclude(got, "sec*")
+    }
+  })
+
+  it("repeat no secret of short words, and none that begins with another one", async () => {
+    for (const [secret, ...others] of [
+      ["correct horse battery staple"],
+      ["AKIA12345678:the-secret-part", "AKIA12345678"],
+    ]) {
+      assert.isDefined(secret)
+      const text = `it is ${secret}, or ${secret}`
+      const hidden = [...others, secret]
+      const clean = text.replaceAll(secret, "*".repeat(secret.length))
+      assert.strictEqual(scrubText(text, needlesOf(hidden)), clean)
+      for (let size = 1; size <= text.length; size++) {
+        const pieces = text.match(new RegExp(`.{1,${size}}`, "g")) ?? []
+        const got = (await scrubbed(pieces, hidden)).join("")
+        assert.notInclude(got, secret.slice(0, 3))
+        assert.notInclude(got, secret.slice(-3))
+        assert.strictEqual(got.length, text.length)
+      }
     }
   })
 

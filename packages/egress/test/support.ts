@@ -45,7 +45,7 @@ function* endless() {
 }
 
 /** A server of all names, which tells what it gets. It repeats the header `authorization` in its answer. */
-export const startDestination = async ({ hasHttp2 = true } = {}) => {
+export const startDestination = async ({ hasHttp2 = true } = {}): Promise<Destination> => {
   const authority = makeTestAuthority("Destinations")
   const received: Array<Received> = []
   const { cert, key } = authority.server(names.map((name) => `DNS:${name}`))
@@ -109,7 +109,13 @@ export const startDestination = async ({ hasHttp2 = true } = {}) => {
     },
   }
 }
-export type Destination = Awaited<ReturnType<typeof startDestination>>
+/** A server outside. */
+export interface Destination extends AsyncDisposable {
+  readonly port: number
+  readonly ca: string
+  readonly received: Array<Received>
+  readonly connections: ReadonlySet<Socket>
+}
 
 /** A proxy on a port of its own: what the programs of one sandbox reach. */
 export const startProxy = async (

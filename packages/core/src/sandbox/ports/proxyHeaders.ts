@@ -20,6 +20,8 @@ export const passedOn = (
   headers: IncomingHttpHeaders,
 ): ReadonlyArray<readonly [name: string, value: string | Array<string>]> => {
   const named = new Set((headers.connection ?? "").toLowerCase().split(/\s*,\s*/))
+  // Without it, the body would be read as another request.
+  named.delete("content-length")
   const stays = (name: string) => name.startsWith(":") || ofConnection.has(name) || named.has(name)
   return Object.entries(headers).flatMap(([name, value]) =>
     value === undefined || stays(name) ? [] : [[name, value] as const],
