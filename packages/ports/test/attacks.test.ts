@@ -1,6 +1,6 @@
 import { InvalidInput, type PromisePorts } from "@cordon/core"
 import { assert, describe, it } from "vitest"
-import { type GatewayOptions, openGateway, type SharedPort } from "../src/gateway.ts"
+import { type Gateway, openGateway, openGatewayBy, type SharedPort } from "../src/gateway.ts"
 import {
   type Asked,
   ask,
@@ -8,16 +8,17 @@ import {
   begin,
   closing,
   hostOf,
+  manualClock,
   openWebSocket,
   rawly,
   startInside,
 } from "./support.ts"
 
 /** A gateway with one shared port, and the server that it leads to. */
-const shared = async (options: GatewayOptions = {}) => {
+const shared = async (open: () => Promise<Gateway> = openGateway) => {
   await using stack = new AsyncDisposableStack()
   const inside = stack.use(await startInside())
-  const gateway = stack.use(await openGateway(options))
+  const gateway = stack.use(await open())
   const share = await gateway.share(inside.sandbox, 3000)
   const all = stack.move()
   return { inside, gateway, share, [Symbol.asyncDispose]: () => all.disposeAsync() }
@@ -53,8 +54,10 @@ describe("the token of a shared port", () => {
   })
 
   it("is accepted from a browser's URL, and then replaced by a cookie", async () => {
-    await using all = await shared()
+    const { clock, pass } = manualClock()
+    await using all = await shared(() => openGatewayBy(clock, {}))
     const { gateway, share, inside } = all
+    pass(1)
     for (const headers of [navigation, { accept: "text/html,*/*" }]) {
       const path = `/a?x=1&cordon_token=${share.token}&y='"<2>`
       const entered = await ask(gateway, share, { path: encodeURI(path), headers })
@@ -72,6 +75,26 @@ describe("the token of a shared port", () => {
     const { status } = await ask(gateway, share, { path: "/a?x=1", headers })
     assert.strictEqual(status, 200)
     assert.strictEqual(inside.received[0]?.headers.cookie, "a=1; b=2")
+  })
+
+  it("is in a cookie that the browser keeps no longer than the share lasts", async () => {
+    const { clock, pass } = manualClock()
+    await using all = await shared(() => openGatewayBy(clock, {}))
+    const { gateway, share } = all
+    // A part of a second does not count.
+    for (const [passing, seconds] of [
+      [0, 3600],
+      [1, 3599],
+      [999, 3599],
+      [1, 3598],
+    ] as const) {
+      pass(passing)
+      const path = `/?cordon_token=${share.token}`
+      const { headers } = await ask(gateway, share, { path, headers: navigation })
+      assert.deepStrictEqual(headers["set-cookie"], [
+        `cordon_token=${share.token}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict`,
+      ])
+    }
   })
 
   it("never redirects a browser to another host", async () => {
@@ -107,7 +130,9 @@ describe("the token of a shared port", () => {
   })
 
   it("is set as a Secure cookie when TLS is in front", async () => {
-    await using all = await shared({ baseDomain: "preview.example.com", secure: true })
+    await using all = await shared(() =>
+      openGateway({ baseDomain: "preview.example.com", secure: true }),
+    )
     const { gateway, share } = all
     assert.match(share.origin, /^https:\/\/p-[0-9a-f]{24}\.preview\.example\.com$/)
     const path = `/?cordon_token=${share.token}`
