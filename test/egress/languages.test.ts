@@ -52,7 +52,7 @@ describe("packages install from a private registry whose key is not inside the s
     const npm = await sandbox.run(
       `set -e
       printf '%s\\n' 'registry=https://${at("npm.test")}/' '//${at("npm.test")}/:_authToken=\${NPM_TOKEN}' >~/.npmrc
-      npm install --silent --no-audit --no-fund private-tool
+      npm install --silent --no-audit --no-fund @acme/private-tool
       node_modules/.bin/private-tool`,
       { timeout: "1 minute" },
     )

@@ -15,24 +15,26 @@ const packed = (folder: string, name: string, files: Readonly<Record<string, str
   return readFileSync(archive)
 }
 
-/** A registry of npm with one package, `private-tool`, whose program prints a line. */
+/** A registry of npm with one package, `@acme/private-tool`, whose program prints a line. */
 export const makeNpm = (
   folder: string,
   address: () => string,
 ): ((path: string) => Buffer | undefined) => {
-  const manifest = { name: "private-tool", version: "1.0.0", bin: { "private-tool": "tool.js" } }
+  const name = "@acme/private-tool"
+  const manifest = { name, version: "1.0.0", bin: { "private-tool": "tool.js" } }
   const archive = packed(join(folder, "npm"), "package", {
     "package.json": JSON.stringify(manifest),
     "tool.js": '#!/usr/bin/env node\nconsole.log("from npm")\n',
   })
   const integrity = `sha512-${createHash("sha512").update(archive).digest("base64")}`
   return (path) => {
-    if (path === "/private-tool/-/private-tool-1.0.0.tgz") return archive
-    if (path !== "/private-tool") return undefined
-    const tarball = `${address()}/private-tool/-/private-tool-1.0.0.tgz`
+    if (path === `/${name}/-/private-tool-1.0.0.tgz`) return archive
+    // npm encodes the slash of a name with a scope.
+    if (path !== "/@acme%2fprivate-tool") return undefined
+    const tarball = `${address()}/${name}/-/private-tool-1.0.0.tgz`
     return Buffer.from(
       JSON.stringify({
-        name: manifest.name,
+        name,
         "dist-tags": { latest: manifest.version },
         versions: { [manifest.version]: { ...manifest, dist: { tarball, integrity } } },
       }),

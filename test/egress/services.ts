@@ -127,7 +127,8 @@ export const startServices = async () => {
       response.writeHead(401, { "www-authenticate": 'Basic realm="private"' }).end()
     } else if (host === "git.test") serveGit(folder, request, response)
     else if (host !== "api.test") {
-      const path = request.url ?? ""
+      // apt asks for /./Packages.
+      const path = (request.url ?? "").replace("/./", "/")
       const file =
         host === "npm.test" ? npm(path) : (host === "python.test" ? python : packages).get(path)
       const type = file !== undefined && path.endsWith("/") ? { "content-type": "text/html" } : {}
