@@ -1,3 +1,4 @@
+import { Resolver } from "node:dns/promises"
 import { createServer, type IncomingMessage } from "node:http"
 import { createSecureServer } from "node:http2"
 import { connect, type LookupFunction } from "node:net"
@@ -63,6 +64,8 @@ export class EgressProxy {
   readonly #upstream: Upstream
   #routes: Routes
   #lookup: LookupFunction
+  // Milliseconds for each try.
+  readonly #resolver = new Resolver({ timeout: 3000, tries: 2 })
   readonly #sockets = new Set<Duplex>()
   readonly #waiting = new WeakMap<Duplex, number>()
 
@@ -118,11 +121,12 @@ export class EgressProxy {
     this.exchanges.close()
     for (const socket of this.#sockets) socket.destroy()
     retire(this.#routes)
+    this.#resolver.cancel()
     this.#server.close()
   }
 
   #lookupOf(policy: Policy) {
-    return lookupOpen(policy, this.#options.hosts)
+    return lookupOpen(policy, this.#options.hosts, this.#resolver)
   }
 
   #routesOf(): Routes {

@@ -1,4 +1,4 @@
-import { lookup as resolve } from "node:dns"
+import { type Resolver, lookup as resolve } from "node:dns/promises"
 import { isIP, type LookupFunction } from "node:net"
 import { metadataAddresses } from "@cordon/core"
 import ipaddr from "ipaddr.js"
@@ -62,21 +62,40 @@ export const isOpen = (
   return ranges.some((range) => matches(address, range))
 }
 
+interface Address {
+  readonly address: string
+  readonly family: number
+}
+
+/** Asks the machine's resolver, with all that it is configured for (`/etc/hosts`, for example). */
+const askSystem = (host: string): Promise<ReadonlyArray<Address>> => resolve(host, { all: true })
+
+/** Asks the name servers, without a thread of the program's pool. */
+const askServers = async (host: string, resolver: Resolver): Promise<ReadonlyArray<Address>> => {
+  const [four, six] = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
+  if (four.status === "rejected" && six.status === "rejected") throw four.reason
+  const found = (family: number, answer: PromiseSettledResult<Array<string>>) =>
+    answer.status === "fulfilled" ? answer.value.map((address) => ({ address, family })) : []
+  return [...found(4, four), ...found(6, six)]
+}
+
 /**
  * Resolves a name, and returns an address only if all of the name's addresses are open. The
  * connection goes to the checked address, even if the name resolves to another one a moment later.
+ *
+ * The system's resolver gets only names that the rules have as they are. It works on two threads, which
+ * all of the program shares, and code inside may own a name server that does not answer.
  *
  * @param hosts addresses by name, for names that the resolver does not know
  */
 export const lookupOpen =
   (
-    { ranges, denied }: Pick<Policy, "ranges" | "denied">,
+    { ranges, denied, entries }: Pick<Policy, "ranges" | "denied" | "entries">,
     hosts: Readonly<Record<string, string>>,
+    resolver: Resolver,
   ): LookupFunction =>
   (host, options, callback) => {
-    const judge = (
-      addresses: ReadonlyArray<{ readonly address: string; readonly family: number }>,
-    ) => {
+    const judge = (addresses: ReadonlyArray<Address>) => {
       const closed = addresses.find(({ address }) => !isOpen(address, ranges, denied))
       const [first] = addresses
       if (closed !== undefined || first === undefined) {
@@ -87,7 +106,7 @@ export const lookupOpen =
     }
     const known = Object.hasOwn(hosts, host) ? hosts[host] : undefined
     if (known !== undefined) return judge([{ address: known, family: isIP(known) }])
-    resolve(host, { all: true }, (error, addresses) =>
-      error === null ? judge(addresses) : callback(error, "", 0),
-    )
+    const isNamed = entries.some(({ below, domain }) => !below && domain === host)
+    const asked = isNamed ? askSystem(host) : askServers(host, resolver)
+    asked.then(judge, (error) => callback(error, "", 0))
   }
