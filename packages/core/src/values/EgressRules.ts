@@ -9,7 +9,10 @@ export type EgressSecret = string | Redacted.Redacted<string>
 export interface EgressRule {
   /** HTTP methods: any by default. */
   readonly methods?: ReadonlyArray<string> | undefined
-  /** Paths: `/v1/models`, `/repos/*` (one part), `/repos/**` (all below); any by default. */
+  /**
+   * Paths: `/v1/models`, `/repos/*` (one part), `/repos/**` (all below); any by default. They are compared decoded. `deny` and `ask`
+   * also match another case, parameters (`;…`) and a slash at the end.
+   */
   readonly paths?: ReadonlyArray<string> | undefined
   /** `ask` lets the program decide about each request. Default: `allow`. */
   readonly action?: "allow" | "deny" | "ask" | undefined
@@ -22,7 +25,7 @@ export interface EgressRule {
   readonly secrets?: Readonly<Record<string, EgressSecret>> | undefined
   /** The maximum number of requests. Default: unlimited. */
   readonly maxRequests?: number | undefined
-  /** The maximum number of bytes, of requests and responses together. Default: unlimited. */
+  /** The maximum number of bytes, of requests and responses together, with their headers. Default: unlimited. */
   readonly maxBytes?: number | undefined
 }
 
