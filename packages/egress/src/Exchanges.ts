@@ -49,6 +49,8 @@ export interface Allowed {
 const mostUnderWay = 256
 const mostOfPath = 1024
 
+const nothing = { sent: 0, received: 0 }
+
 const usedUp = ({ host }: Subject) => `what ${host} may be used for is used up`
 
 /**
@@ -98,18 +100,14 @@ export class Exchanges {
 
   /** Reports a refused attempt. @returns the reason */
   refused(subject: Subject, reason: string, at = new Date()): string {
-    const nothing = { sent: 0, received: 0 }
-    this.#tell({ ...subject, at, allowed: false, outcome: "refused", reason, ...nothing })
+    this.#tell({ ...subject, ...nothing, at, allowed: false, outcome: "refused", reason })
     return reason
   }
 
   /** Reports an attempt that failed before its first request. */
   failed(subject: Subject, reason: string): void {
-    const nothing = { sent: 0, received: 0 }
-    this.#tell({
-      ...{ ...subject, at: new Date(), allowed: true, outcome: "failed", reason },
-      ...nothing,
-    })
+    const at = new Date()
+    this.#tell({ ...subject, ...nothing, at, allowed: true, outcome: "failed", reason })
   }
 
   /** Replaces the rules. Exchanges that the new rules do not allow are ended. */
