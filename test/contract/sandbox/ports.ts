@@ -119,4 +119,34 @@ export const portsContract = ({ check, lacks }: FeatureStage) =>
         }),
       lack,
     )
+
+    check(
+      "a served port has its preparation done again after each stop and start, before its first connection",
+      () =>
+        Effect.gen(function* () {
+          const sandbox = yield* makeSandbox()
+          const steps: Array<string> = []
+          const again = Effect.sync(() => void steps.push("again"))
+          yield* sandbox.ports.serve(
+            8002,
+            () => Effect.sync(() => void steps.push("connection")),
+            again,
+          )
+          yield* sandbox.exec(talk(8002, "first"))
+          for (let round = 0; round < 2; round++) {
+            yield* sandbox.stop
+            yield* sandbox.start
+            yield* sandbox.ports.wait(8002)
+            yield* sandbox.exec(talk(8002, "next"))
+          }
+          assert.deepStrictEqual(steps, [
+            "connection",
+            "again",
+            "connection",
+            "again",
+            "connection",
+          ])
+        }),
+      lack,
+    )
   })

@@ -1,6 +1,7 @@
 import type { Duration, Effect, Scope } from "effect"
 import type { DialError } from "../../driver/ports.ts"
 import type {
+  ExecError,
   InvalidInput,
   LeaseError,
   PortUnavailable,
@@ -95,11 +96,15 @@ export interface Ports {
    * As `reverse`, but hands each connection to this program. The connection is closed when the handler's
    * effect ends. Up to 64 connections are handled at a time.
    *
+   * @param again done each time that the port is listened on again, such as after a stop and start, before a connection is handled.
+   * If it fails, listening is tried again
+   *
    * @example
    * yield* sandbox.ports.serve(7, ({ output, write }) => Effect.ignore(Stream.runForEach(output, write)))
    */
   readonly serve: (
     port: number,
     handle: (connection: PortConnection<DialError>) => Effect.Effect<void>,
+    again?: Effect.Effect<void, ExecError | LeaseError>,
   ) => Effect.Effect<void, PortError | PortUnavailable, Scope.Scope>
 }

@@ -42,11 +42,11 @@ export const makePorts = (context: SandboxContext): Ports => {
   // connection.
   const ready = Effect.suspend(() => use(driver.stat(id, FilePath.make("/"))))
 
-  const serve: Ports["serve"] = Effect.fn("Sandbox.ports.serve")(function* (wanted, handle) {
+  const serve: Ports["serve"] = Effect.fn("Sandbox.ports.serve")(function* (wanted, handle, again) {
     const port = yield* checked(wanted)
     yield* available
     yield* ready
-    yield* listenIn(driver, id, port, handle)
+    yield* listenIn(driver, id, port, handle, again)
   })
 
   return {

@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net"
 import { Effect, Exit, FiberSet, Schedule, Scope, Semaphore } from "effect"
 import type { DialError } from "../../driver/ports.ts"
+import type { ExecError, LeaseError } from "../../errors.ts"
 import type { SandboxDriver } from "../../SandboxDriver.ts"
 import type { PortConnection } from "../../values/PortConnection.ts"
 import type { SandboxId } from "../../values/SandboxId.ts"
@@ -25,7 +26,7 @@ const waiting = 8
 const connecting = 10_000
 
 // A sandbox that is stopped, or an engine that is away, is looked for again.
-const again = Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("10 seconds")])
+const lookAgain = Schedule.min([Schedule.exponential("250 millis"), Schedule.spaced("10 seconds")])
 
 /** Hands each connection to a handler until listening fails. */
 const serve = Effect.fnUntraced(function* (
@@ -57,21 +58,25 @@ const serve = Effect.fnUntraced(function* (
  * engine was away; a failure of the first attempt is the caller's. What connects is no use of the sandbox.
  *
  * @param handle gets each connection, which is closed when it returns
+ * @param again done each time that the port is listened on again
  */
 export const listenIn = Effect.fnUntraced(function* (
   driver: Driver,
   id: SandboxId,
   port: number,
   handle: (connection: PortConnection<DialError>) => Effect.Effect<void>,
+  again: Effect.Effect<void, ExecError | LeaseError> = Effect.void,
 ) {
   const scope = yield* Scope.make()
   const accept = yield* Scope.provide(driver.listen(id, port), scope).pipe(
     Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
   )
   const first = Effect.onExit(serve(accept, handle), (exit) => Scope.close(scope, exit))
-  const anew = Effect.scoped(Effect.flatMap(driver.listen(id, port), (next) => serve(next, handle)))
+  const anew = Effect.scoped(
+    Effect.flatMap(driver.listen(id, port), (next) => Effect.andThen(again, serve(next, handle))),
+  )
   const rest = Effect.retry(anew, {
-    schedule: again,
+    schedule: lookAgain,
     while: ({ _tag }) => _tag !== "SandboxNotFound",
   })
   yield* Effect.forkScoped(
