@@ -14,7 +14,12 @@ export * from "./driver/processes.ts"
 export * from "./driver/snapshots.ts"
 export { unsupportedFeatures } from "./driver/unsupportedFeatures.ts"
 export { destinationsOf } from "./egress/ceiling.ts"
-export { EgressBroker, type OpenError, type WayOut } from "./egress/EgressBroker.ts"
+export {
+  EgressBroker,
+  type OpenError,
+  type OpenedSandbox,
+  type WayOut,
+} from "./egress/EgressBroker.ts"
 export type { SetError } from "./egress/waysOut.ts"
 export { type CallSite, callSite } from "./errors/callSite.ts"
 export { TaggedError, withCallSite } from "./errors/TaggedError.ts"

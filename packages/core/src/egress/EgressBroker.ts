@@ -15,7 +15,7 @@ import type { EgressRules } from "../values/EgressRules.ts"
 import type { Environment } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
 
-/** The errors with which a broker may fail to open a sandbox's egress proxy. */
+/** The errors with which a broker may fail to open a sandbox's egress proxy, or to replace its rules. */
 export type OpenError =
   | ExecError
   | LeaseError
@@ -25,6 +25,12 @@ export type OpenError =
   | PortError
   | PortUnavailable
 
+/** What the egress proxy needs of its sandbox. */
+export interface OpenedSandbox extends Pick<Sandbox, "run" | "ports"> {
+  /** Runs a script as root. It does not count as a use of the sandbox, and does not start it. The script's failure is logged only. */
+  readonly maintain: (script: string, stdin: string) => Effect.Effect<void, ExecError>
+}
+
 /** The egress proxy of one sandbox: all requests of the sandbox pass through it. */
 export interface WayOut {
   /** The current rules. */
@@ -32,11 +38,9 @@ export interface WayOut {
   /** Environment variables for programs inside: the proxy's address, its certificate authority, and the placeholders of secrets. */
   readonly env: () => Environment
   /** Opens the proxy until the scope ends. Opens it again after each stop and start of the sandbox. */
-  readonly open: (
-    sandbox: Pick<Sandbox, "run" | "ports">,
-  ) => Effect.Effect<void, OpenError, Scope.Scope>
-  /** Replaces the rules, and ends connections that the new rules do not allow. */
-  readonly update: (rules: EgressRules) => Effect.Effect<void, InvalidInput>
+  readonly open: (sandbox: OpenedSandbox) => Effect.Effect<void, OpenError, Scope.Scope>
+  /** Replaces the rules, and ends connections that the new rules do not allow. A failure leaves the old rules in force. */
+  readonly update: (rules: EgressRules) => Effect.Effect<void, OpenError>
   /** The latest attempts, oldest first. */
   readonly attempts: Effect.Effect<ReadonlyArray<EgressAttempt>>
   /** Attempts from now on. A slow consumer misses some. */

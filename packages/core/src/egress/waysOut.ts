@@ -1,11 +1,13 @@
 import { Effect, Exit, Option, Record, Scope } from "effect"
 import { makeKeyedLock } from "../concurrency/KeyedLock.ts"
 import { EgressUnavailable, InvalidInput, type LeaseError } from "../errors.ts"
+import { SandboxDriver } from "../SandboxDriver.ts"
 import type { Sandbox } from "../sandbox/Sandbox.ts"
 import type { EgressRules } from "../values/EgressRules.ts"
 import type { Environment, SandboxInfo, SandboxSpec } from "../values/Sandbox.ts"
 import type { SandboxId } from "../values/SandboxId.ts"
-import { EgressBroker, type OpenError, type WayOut } from "./EgressBroker.ts"
+import { EgressBroker, type OpenError, type OpenedSandbox, type WayOut } from "./EgressBroker.ts"
+import { maintain } from "./maintain.ts"
 
 /** An egress proxy with the scope that keeps it open. */
 interface Kept {
@@ -55,6 +57,7 @@ type Incarnation = Pick<SandboxInfo, "instanceId">
  * name does not get the proxy of the old one. The end of the scope closes all.
  */
 export const makeWaysOut = Effect.gen(function* () {
+  const driver = yield* SandboxDriver
   const broker = Option.getOrUndefined(yield* Effect.serviceOption(EgressBroker))
   const scope = yield* Effect.scope
   const kept = new Map<string, Kept>()
@@ -76,14 +79,19 @@ export const makeWaysOut = Effect.gen(function* () {
   }, Effect.uninterruptible)
 
   /** Opens a proxy, and keeps it until the sandbox is removed. A failure closes it. */
-  const open = (made: Kept, sandbox: Pick<Sandbox, "info" | "run" | "ports">) =>
+  const open = (made: Kept, { info, run, ports }: Pick<Sandbox, "info" | "run" | "ports">) =>
     Effect.uninterruptibleMask((restore) => {
-      kept.set(sandbox.info.instanceId, made)
-      return restore(Scope.provide(made.way.open(sandbox), made.scope)).pipe(
-        Effect.mapError(notOpened(sandbox.info)),
+      kept.set(info.instanceId, made)
+      const opened: OpenedSandbox = {
+        run,
+        ports,
+        maintain: (script, stdin) => maintain(driver, info, script, stdin),
+      }
+      return restore(Scope.provide(made.way.open(opened), made.scope)).pipe(
+        Effect.mapError(notOpened(info)),
         Effect.onError(() =>
           Effect.suspend(() => {
-            if (kept.get(sandbox.info.instanceId) === made) kept.delete(sandbox.info.instanceId)
+            if (kept.get(info.instanceId) === made) kept.delete(info.instanceId)
             return close(made)
           }),
         ),
@@ -129,7 +137,9 @@ export const makeWaysOut = Effect.gen(function* () {
         const known = kept.get(sandbox.info.instanceId)
         return known === undefined
           ? Effect.flatMap(make(rules, sandbox.id), (made) => open(made, sandbox))
-          : known.way.update(rules)
+          : Effect.mapError(known.way.update(rules), (error) =>
+              error._tag === "InvalidInput" ? error : notOpened(sandbox.info)(error),
+            )
       }),
     )
 

@@ -10,6 +10,6 @@ export class EgressUnavailable extends TaggedError<EgressUnavailable>()("EgressU
   reason: Schema.String,
 }) {
   override get message() {
-    return `Egress rules can't be applied to sandbox ${quote(this.sandbox)}: ${this.reason}. They need a shell and the user root in its image, and a free port 3128 in the sandbox.`
+    return `Egress rules can't be applied to sandbox ${quote(this.sandbox)}: ${this.reason}. They need a shell and the user root in its image, and free ports in the sandbox: 3128, and those of destinations of transparent rules.`
   }
 }
