@@ -25,6 +25,7 @@ const key = { headers: { authorization: "the-key" } }
 const rules: EgressRules = {
   allow: { "api.test": key, "*.files.test": { methods: ["GET"] } },
   denyAddresses: ["203.0.113.0/24"],
+  transparent: true,
 }
 
 describe("the egress rules that a sandbox gets from the settings", () => {
@@ -40,6 +41,7 @@ describe("the egress rules that a sandbox gets from the settings", () => {
       only: ["a.files.test"],
       allowAddresses: undefined,
       denyAddresses: rules.denyAddresses,
+      transparent: true,
     })
   })
   it("include none for a destination that only `allow.egress` adds", () => {

@@ -1,19 +1,21 @@
 import { Resolver } from "node:dns/promises"
-import { createServer, type IncomingMessage } from "node:http"
+import { createServer, type IncomingMessage, type Server } from "node:http"
 import { createSecureServer } from "node:http2"
 import { connect, type LookupFunction } from "node:net"
-import { type Duplex, pipeline } from "node:stream"
-import { getExtensionData, readTlsClientHello } from "read-tls-client-hello"
+import type { Duplex } from "node:stream"
 import type { Authority } from "./authority.ts"
 import { lookupOpen } from "./destinations.ts"
-import { type Exchange, Exchanges, type ExchangesOptions } from "./Exchanges.ts"
+import { Exchanges, type ExchangesOptions } from "./Exchanges.ts"
 import { forward, type Upstream } from "./forward.ts"
+import { readServerName } from "./greeting.ts"
 import { type Origin, parseHost } from "./origin.ts"
 import type { Placeholders } from "./placeholders.ts"
 import { isInspected, type Policy } from "./policy.ts"
 import { Refusal, type Request, type Response, refuse, refusedBecause } from "./refusal.ts"
 import { makeRoutes, type Routes, retire } from "./routes.ts"
 import { silence } from "./sending.ts"
+import { type Passage, Transparent } from "./transparent.ts"
+import { join, joinAfter } from "./tunnel.ts"
 import { upgrade } from "./upgrade.ts"
 import { within } from "./within.ts"
 
@@ -25,6 +27,8 @@ export interface ProxyOptions extends ExchangesOptions {
   readonly hosts: Readonly<Record<string, string>>
   /** Certificate authorities for destinations, as PEM, besides those that Node trusts. */
   readonly ca: ReadonlyArray<string> | undefined
+  /** Milliseconds for a client's greeting. Default: 10,000. */
+  readonly greeting?: number | undefined
 }
 
 // Milliseconds for a client's greeting.
@@ -56,11 +60,27 @@ const requireName = (text: string, otherwise: number) => {
   throw new Refusal(403, refusedBecause("addresses are on no list of destinations; use names"))
 }
 
+/** The origin of an unencrypted request to the proxy, which has its full URL. The path is left of that. */
+const originOfUrl = (request: IncomingMessage): Origin => {
+  const url = URL.parse(request.url ?? "")
+  if (url === null || url.protocol !== "http:" || url.username !== "" || url.password !== "") {
+    throw new Refusal(
+      400,
+      "Cordon: this is a proxy; set HTTP_PROXY and HTTPS_PROXY, and use http:// and https:// addresses.",
+    )
+  }
+  const named = requireName(url.host, 80)
+  request.url = request.url?.slice(request.url.indexOf("/", "http://".length)) ?? ""
+  if (!request.url.startsWith("/")) request.url = `/${url.search}`
+  return { protocol: "http", ...named }
+}
+
 /** The egress proxy of one sandbox: an HTTP proxy that gets the connections of the sandbox's programs. */
 export class EgressProxy {
   readonly exchanges: Exchanges
   readonly #options: ProxyOptions
   readonly #server = createServer({ ...limits })
+  readonly #transparent: Transparent
   readonly #upstream: Upstream
   #routes: Routes
   #lookup: LookupFunction
@@ -76,34 +96,33 @@ export class EgressProxy {
     this.#routes = this.#routesOf()
     const { placeholders } = options
     this.#upstream = { exchanges: this.exchanges, placeholders, routes: () => this.#routes }
-    this.#server.on("request", (request, response) => {
-      if (!this.#admit(request, response)) return
-      this.#plain(request, (origin) => forward(request, response, origin, this.#upstream)).catch(
-        (error: unknown) => refuse(response, error),
-      )
-    })
-    this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      this.#plain(request, (origin) =>
-        upgrade(request, socket, head, origin, this.#upstream),
-      ).catch((error: unknown) => this.#refuse(socket, error))
-    })
+    this.#transparent = new Transparent(
+      {
+        exchanges: this.exchanges,
+        greeting: options.greeting ?? greeting,
+        inspect: (socket, origin) => this.#inspect(socket, origin),
+        tunnel: (...to) => this.#tunnel(...to),
+      },
+      limits,
+    )
+    this.#serve(this.#server, originOfUrl)
+    this.#serve(this.#transparent.http, (request) => this.#transparent.originOf(request))
     this.#server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (head.length > 0) socket.unshift(head)
       this.#connect(request, socket).catch((error: unknown) => this.#refuse(socket, error))
-    })
-    this.#server.on("clientError", (_, socket: Duplex) => {
-      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
     })
   }
 
   /** Takes a connection of a program inside. */
   readonly take = (socket: Duplex): void => {
-    this.#sockets.add(socket)
-    // Servers and pipelines in both directions listen for its end: more than Node expects.
-    socket.setMaxListeners(30)
-    socket.on("error", () => socket.destroy())
-    socket.on("close", () => this.#sockets.delete(socket))
+    this.#keep(socket)
     this.#server.emit("connection", socket)
+  }
+
+  /** Takes a connection of a program inside that uses no proxy, and connected to a port. */
+  readonly takeTransparent = (port: number, socket: Duplex): void => {
+    this.#keep(socket)
+    this.#transparent.take(port, socket).catch(() => socket.destroy())
   }
 
   /** Replaces the rules. */
@@ -123,6 +142,31 @@ export class EgressProxy {
     retire(this.#routes)
     this.#resolver.cancel()
     this.#server.close()
+    this.#transparent.http.close()
+  }
+
+  #keep(socket: Duplex): void {
+    this.#sockets.add(socket)
+    // Servers and pipelines in both directions listen for its end: more than Node expects.
+    socket.setMaxListeners(30)
+    socket.on("error", () => socket.destroy())
+    socket.on("close", () => this.#sockets.delete(socket))
+  }
+
+  /** Answers unencrypted requests of a server's clients. */
+  #serve(server: Server, originOf: (request: IncomingMessage) => Origin): void {
+    server.on("request", (request, response) => {
+      if (!this.#admit(request, response)) return
+      const answer = async () => forward(request, response, originOf(request), this.#upstream)
+      answer().catch((error: unknown) => refuse(response, error))
+    })
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const answer = async () => upgrade(request, socket, head, originOf(request), this.#upstream)
+      answer().catch((error: unknown) => this.#refuse(socket, error))
+    })
+    server.on("clientError", (_, socket: Duplex) => {
+      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+    })
   }
 
   #lookupOf(policy: Policy) {
@@ -151,37 +195,21 @@ export class EgressProxy {
     else socket.destroy()
   }
 
-  /** An unencrypted request: the client sends its full URL to the proxy. */
-  async #plain(request: IncomingMessage, pass: (origin: Origin) => Promise<void>): Promise<void> {
-    const url = URL.parse(request.url ?? "")
-    if (url === null || url.protocol !== "http:" || url.username !== "" || url.password !== "") {
-      throw new Refusal(
-        400,
-        "Cordon: this is a proxy; set HTTP_PROXY and HTTPS_PROXY, and use http:// and https:// addresses.",
-      )
-    }
-    const named = requireName(url.host, 80)
-    request.url = request.url?.slice(request.url.indexOf("/", "http://".length)) ?? ""
-    if (!request.url.startsWith("/")) request.url = `/${url.search}`
-    await pass({ protocol: "http", ...named })
-  }
-
   async #connect(request: IncomingMessage, socket: Duplex): Promise<void> {
     const { host, port } = requireName(request.url ?? "", 443)
     const rules = this.exchanges.rulesFor(host, port)
-    if (rules.length > 0 && isInspected(rules))
+    const established = "HTTP/1.1 200 Connection established\r\n\r\n"
+    if (rules.length > 0 && isInspected(rules)) {
+      socket.write(established)
       return this.#inspect(socket, { protocol: "https", host, port })
+    }
     const allowed = await this.exchanges.judge({ host, port })
     if (typeof allowed === "string") throw new Refusal(403, refusedBecause(allowed))
-    socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
+    socket.write(established)
     // From now on changed rules end it, also before its greeting.
     const exchange = allowed.begin(() => socket.destroy())
-    const hello = await within(
-      greeting,
-      readTlsClientHello(socket).catch(() => undefined),
-    )
+    const name = await within(greeting, readServerName(socket))
     if (socket.destroyed) return exchange.close("failed", { reason: nothingAsked(host) })
-    const name = hello && getExtensionData(hello, "server_name")?.serverName
     // The server may have many names, and would use another one than the checked name.
     if (name?.toLowerCase() !== host) {
       exchange.close("refused", {
@@ -190,24 +218,17 @@ export class EgressProxy {
       socket.destroy()
       return
     }
-    this.#tunnel(socket, host, port, exchange)
+    this.#tunnel(socket, { host, port }, exchange)
   }
 
-  #tunnel(socket: Duplex, host: string, port: number, exchange: Exchange): void {
+  readonly #tunnel: Passage["tunnel"] = (socket, { host, port }, exchange, prepare) => {
     const other = connect({ host, port, lookup: this.#lookup, timeout: silence, noDelay: true })
     other.on("connect", () => {
       if (other.remoteAddress !== undefined) exchange.connected(other.remoteAddress)
     })
     other.on("timeout", () => other.destroy())
-    other.on("data", (bytes) => void exchange.received(bytes.length))
-    socket.on("data", (bytes: Buffer) => void exchange.sent(bytes.length))
-    const done = (error?: NodeJS.ErrnoException | null) => {
-      if (error) exchange.close("failed", { reason: "the connection broke" })
-      if (other.closed && socket.closed) exchange.close("done")
-    }
-    for (const end of [other, socket]) end.on("close", () => done())
-    pipeline(socket, other, done)
-    pipeline(other, socket, done)
+    if (prepare === undefined) join(socket, other, exchange)
+    else joinAfter(prepare, socket, other, exchange)
   }
 
   /**
@@ -247,7 +268,6 @@ export class EgressProxy {
     })
     for (const event of ["tlsClientError", "sessionError", "clientError"])
       server.on(event, () => socket.destroy())
-    socket.write("HTTP/1.1 200 Connection established\r\n\r\n")
     // Otherwise HTTP/2 would not notice that a program inside is gone, and would keep its streams
     // open.
     socket.allowHalfOpen = false

@@ -127,7 +127,7 @@ export class Exchanges {
 
   /** Ends everything in progress, and allows nothing more. */
   close(): void {
-    this.#policy = { entries: [], only: undefined, ranges: [], denied: [] }
+    this.#policy = { entries: [], only: undefined, ranges: [], denied: [], transparent: false }
     for (const { end } of [...this.#live]) end("the way out is closed")
   }
 

@@ -53,7 +53,7 @@ export const egressBroker = (
       const { ask, onAttempt, hosts, ca } = options
       return EgressBroker.of({
         check: (rules) =>
-          Effect.flatMap(parts, ({ parsePolicy }) => Effect.asVoid(parsePolicy(rules))),
+          Effect.flatMap(parts, ({ parseRules }) => Effect.asVoid(parseRules(rules))),
         make: Effect.fn("EgressBroker.make")(function* (rules, sandbox) {
           const { makeWayOut, Placeholders } = yield* parts
           // A placeholder of one sandbox is worthless in another.

@@ -1,4 +1,4 @@
 /** The parts of an egress proxy, loaded with the first one. */
+export { parseRules } from "./leads.ts"
 export { Placeholders } from "./placeholders.ts"
-export { parsePolicy } from "./policy.ts"
 export { makeWayOut } from "./wayOut.ts"

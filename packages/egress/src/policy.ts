@@ -50,6 +50,8 @@ export interface Policy {
   readonly ranges: ReadonlyArray<Range>
   /** Addresses that no name may resolve to. */
   readonly denied: ReadonlyArray<Range>
+  /** Whether programs that use no proxy are led to the proxy by names. */
+  readonly transparent: boolean
 }
 
 const invalid = (issue: string) => Effect.fail(new InvalidInput({ subject: "egress rules", issue }))
@@ -181,7 +183,7 @@ const rangeOf = (text: unknown) => {
     : Effect.succeed(range)
 }
 
-const parts = new Set(["allow", "only", "allowAddresses", "denyAddresses"])
+const parts = new Set(["allow", "only", "allowAddresses", "denyAddresses", "transparent"])
 
 /** Validates rules. */
 export const parsePolicy = Effect.fnUntraced(function* (
@@ -189,10 +191,10 @@ export const parsePolicy = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Policy, InvalidInput> {
   const unknown = Object.keys(rules).find((name) => !parts.has(name))
   if (unknown !== undefined)
-    return yield* invalid(
-      `${unknown} is unknown; rules can have allow, only, allowAddresses and denyAddresses`,
-    )
+    return yield* invalid(`${unknown} is unknown; rules can have ${[...parts].join(", ")}`)
   const { allow, only, allowAddresses = [], denyAddresses = [] } = rules
+  const transparent: unknown = rules.transparent ?? false
+  if (typeof transparent !== "boolean") return yield* invalid("transparent must be true or false")
   if (!isObject(allow))
     return yield* invalid(
       'allow must be an object with a rule for each destination, such as { "pypi.org": {} }',
@@ -203,6 +205,7 @@ export const parsePolicy = Effect.fnUntraced(function* (
       only && (yield* Effect.forEach(yield* listOf("only", only), (to) => requireDestination(to))),
     ranges: yield* Effect.forEach(yield* listOf("allowAddresses", allowAddresses), rangeOf),
     denied: yield* Effect.forEach(yield* listOf("denyAddresses", denyAddresses), rangeOf),
+    transparent,
   }
 })
 

@@ -8,9 +8,11 @@ import {
 import { Effect, PubSub, Stream } from "effect"
 import { makeAuthority } from "./authority.ts"
 import { EgressProxy } from "./EgressProxy.ts"
+import { makeLeading } from "./leading.ts"
+import { parseRules } from "./leads.ts"
 import type { EgressBrokerOptions } from "./options.ts"
 import type { Placeholders } from "./placeholders.ts"
-import { parsePolicy, type Subject } from "./policy.ts"
+import type { Subject } from "./policy.ts"
 import { port, trust, variables } from "./trust.ts"
 
 // The number of attempts that are kept, and by which a slow consumer may lag.
@@ -43,7 +45,7 @@ export const makeWayOut = Effect.fnUntraced(function* (
   },
 ) {
   const { ask, askTimeout, hosts = {}, ca, placeholders, onAttempt = () => {} } = options
-  let [known, policy] = [rules, yield* parsePolicy(rules)]
+  let [known, policy] = [rules, yield* parseRules(rules)]
   const authority = yield* Effect.promise(makeAuthority)
   const { tell, attempts, watch } = yield* makeAudit((attempt) =>
     onAttempt({ ...attempt, sandbox }),
@@ -69,24 +71,29 @@ export const makeWayOut = Effect.fnUntraced(function* (
     ),
     (proxy) => Effect.sync(() => proxy.close()),
   )
+  const leading = makeLeading(proxy)
   const way: WayOut = {
     rules: () => known,
     env: () => ({ ...variables(), ...placeholders.env(policy) }),
-    open: Effect.fnUntraced(function* ({ run, ports }) {
+    open: Effect.fnUntraced(function* (sandbox) {
       const stdin = authority.certificate
-      yield* run(trust, { user: "root", stdin, timeout: "30 seconds" })
-      yield* ports.serve(port, (connection) =>
+      yield* sandbox.run(trust, { user: "root", stdin, timeout: "30 seconds" })
+      const take = (connection: Parameters<typeof duplexOf>[0]) =>
         Effect.suspend(() => {
           const { stream, closed } = duplexOf(connection)
           proxy.take(stream)
           return closed
-        }),
-      )
+        })
+      yield* sandbox.ports.serve(port, take, leading.again(sandbox))
+      yield* leading.open(sandbox, policy)
     }),
     update: Effect.fnUntraced(function* (next) {
-      policy = yield* parsePolicy(next)
-      known = next
-      proxy.update(policy)
+      const parsed = yield* parseRules(next)
+      yield* leading.apply(parsed, () => {
+        policy = parsed
+        known = next
+        proxy.update(policy)
+      })
     }),
     attempts,
     watch,

@@ -124,6 +124,7 @@ export const startProxy = async (
   options: {
     readonly ask?: Ask
     readonly patience?: number
+    readonly greeting?: number
     readonly hosts?: Readonly<Record<string, string>>
   } = {},
 ) => {
@@ -141,6 +142,7 @@ export const startProxy = async (
     ca: [destination.ca],
     ask: options.ask,
     patience: options.patience ?? 1000,
+    greeting: options.greeting,
     onAttempt: (attempt) => void attempts.push(attempt),
   })
   let sockets = 0

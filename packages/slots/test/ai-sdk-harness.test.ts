@@ -34,7 +34,7 @@ describe("a session of the AI SDK's harness", () => {
 
   it("accepts every network policy and request secret for a sandbox with egress rules", async () => {
     await using sandboxes = createSandboxes({ driver: memory(), egressBroker: recordingBroker([]) })
-    const sandbox = await sandboxes.create({ egress: { allow: {} } })
+    const sandbox = await sandboxes.create({ egress: { allow: {}, transparent: true } })
     const { setNetworkPolicy, addRequestTransformations, setRequestTransformations } =
       harnessSandbox(sandbox)
     assert.isDefined(setNetworkPolicy)
@@ -56,6 +56,7 @@ describe("a session of the AI SDK's harness", () => {
     assert.deepStrictEqual(sandbox.egress.rules, {
       allow: { "api.test": [ruleOf({}), {}], "*.files.test": {} },
       denyAddresses: ["203.0.113.0/24"],
+      transparent: true,
     })
     const match = { host: "a.files.test", method: ["PUT"], path: { startsWith: "/v1/" } }
     await addRequestTransformations([{ match, transform: key }])

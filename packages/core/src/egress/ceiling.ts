@@ -16,6 +16,7 @@ const narrow = (rules: EgressRules, list: EgressPolicy): EgressRules => {
     only: list.allow,
     allowAddresses: list.allowAddresses,
     denyAddresses: rules.denyAddresses,
+    transparent: rules.transparent,
   }
 }
 

@@ -55,6 +55,11 @@ export interface EgressRules {
   readonly allowAddresses?: ReadonlyArray<string> | undefined
   /** Ranges of addresses that no name may resolve to, such as `203.0.113.0/24`. They take precedence over all that is allowed. Default: none. */
   readonly denyAddresses?: ReadonlyArray<string> | undefined
+  /**
+   * Whether programs that use no proxy also reach the destinations, by name: by TLS, HTTP, and PostgreSQL with TLS. Inside, the exact
+   * names of the rules then lead to 127.0.0.1, and no program can listen on their ports. Default: false.
+   */
+  readonly transparent?: boolean | undefined
 }
 
 /** Whether a value is egress rules, not a list of destinations or another value. */

@@ -114,7 +114,8 @@ export const networkOf = (sandbox: PromiseSandbox): HarnessNetwork => {
     transformations = added
   }
   return {
-    setNetworkPolicy: async (policy) => change(rulesOfPolicy(policy), transformations),
+    setNetworkPolicy: async (policy) =>
+      change({ ...rulesOfPolicy(policy), transparent: initial.transparent }, transformations),
     setRequestTransformations: async (all) => change(rules, all),
     addRequestTransformations: async (more) => change(rules, [...transformations, ...more]),
   }
