@@ -4,6 +4,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import type { Certificate } from "./certificates.ts"
 import { freePort } from "./machine.ts"
 import { needs } from "./skips.ts"
 
@@ -42,8 +43,16 @@ export interface Postgres extends AsyncDisposable {
   readonly restart: () => Promise<void>
 }
 
-/** A server of one's own, with a password, on a free port. */
-export const startPostgres = async (): Promise<Postgres> => {
+/**
+ * A server of one's own, with a password, on a free port.
+ *
+ * @param options.tls the certificate that it shows to clients that ask for TLS; by default it offers none
+ */
+export const startPostgres = async ({
+  tls,
+}: {
+  readonly tls?: Certificate
+} = {}): Promise<Postgres> => {
   const bin = (name: string) => join(binaries ?? "", name)
   const owner = ordinaryUser()
   const folder = mkdtempSync(join(tmpdir(), "cordon-postgres-"))
@@ -58,11 +67,24 @@ export const startPostgres = async (): Promise<Postgres> => {
     options,
   )
   const port = await freePort()
+  const keep = (name: string, content: string) => {
+    const file = join(folder, name)
+    writeFileSync(file, content, { mode: 0o600 })
+    if (owner.uid !== undefined) chownSync(file, owner.uid, owner.gid)
+    return file
+  }
+  const secured =
+    tls === undefined
+      ? []
+      : [
+          ...["-c", "ssl=on", "-c", `ssl_cert_file=${keep("server.crt", tls.cert)}`],
+          ...["-c", `ssl_key_file=${keep("server.key", tls.key)}`],
+        ]
 
   const start = async () => {
     const server = spawn(
       bin("postgres"),
-      ["-D", data, "-h", "127.0.0.1", "-p", String(port), "-k", folder, "-F"],
+      ["-D", data, "-h", "127.0.0.1", "-p", String(port), "-k", folder, "-F", ...secured],
       { ...options, stdio: "ignore" },
     )
     const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()))
