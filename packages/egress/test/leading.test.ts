@@ -4,7 +4,7 @@ import {
   type OpenedSandbox,
   PortUnavailable,
 } from "@cordon/core"
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { assert, describe, it } from "vitest"
 import { makeLeading } from "../src/leading.ts"
 import { parseRules } from "../src/leads.ts"
@@ -15,7 +15,7 @@ const transparent = (...destinations: ReadonlyArray<string>) =>
 
 /** A sandbox that keeps what is asked of it. Port 5432 is taken. */
 const makeInside = () => {
-  const ports = new Set<number>()
+  const ports = new Map<number, Parameters<OpenedSandbox["ports"]["serve"]>[1]>()
   const state: {
     names: string
     maintained: string
@@ -24,25 +24,23 @@ const makeInside = () => {
   const unused = Effect.die("not used")
   const sandbox: OpenedSandbox = {
     run: (_, { stdin } = {}) =>
-      Effect.andThen(
-        state.run,
-        Effect.sync(() => {
-          state.names = String(stdin)
-          return {
-            ...{ stdout: "", stderr: "", exitCode: 0, duration: 0, truncated: false },
-            ...{ stdoutBytes: 0, stderrBytes: 0, timedOut: false, oomKilled: false },
-            restarted: false,
-          }
-        }),
-      ),
+      Effect.suspend(() => {
+        // A command that fails may have done its work in part.
+        state.names = String(stdin)
+        return Effect.as(state.run, {
+          ...{ stdout: "", stderr: "", exitCode: 0, duration: 0, truncated: false },
+          ...{ stdoutBytes: 0, stderrBytes: 0, timedOut: false, oomKilled: false },
+          restarted: false,
+        })
+      }),
     ports: {
       ...{ list: unused, wait: () => unused, expose: () => unused },
       ...{ connect: () => unused, reverse: () => unused },
-      serve: (port) =>
+      serve: (port, handle) =>
         port === 5432
           ? Effect.fail(new PortUnavailable({ port, reason: "it is taken" }))
           : Effect.acquireRelease(
-              Effect.sync(() => void ports.add(port)),
+              Effect.sync(() => void ports.set(port, handle)),
               () => Effect.sync(() => void ports.delete(port)),
             ),
     },
@@ -70,18 +68,21 @@ describe("what leads programs to the proxy", () => {
   it("follows the rules: names and ports come and go", () =>
     Effect.gen(function* () {
       const { state, ports, leading, scope, held, apply } = yield* opened
-      assert.deepStrictEqual([state.names, [...ports]], ["a.test\n", [443, 80]])
+      assert.deepStrictEqual([state.names, [...ports.keys()]], ["a.test\n", [443, 80]])
       yield* apply("more", "a.test", "b.test:8443")
-      assert.deepStrictEqual([state.names, [...ports]], ["a.test\nb.test\n", [443, 80, 8443]])
+      assert.deepStrictEqual(
+        [state.names, [...ports.keys()]],
+        ["a.test\nb.test\n", [443, 80, 8443]],
+      )
       yield* apply("less", "b.test:8443")
-      assert.deepStrictEqual([state.names, [...ports]], ["b.test\n", [8443]])
+      assert.deepStrictEqual([state.names, [...ports.keys()]], ["b.test\n", [8443]])
       yield* leading.apply(policyOf({ allow: { "b.test": {} } }), () => void held.push("off"))
-      assert.deepStrictEqual([state.names, [...ports]], ["", []])
+      assert.deepStrictEqual([state.names, [...ports.keys()]], ["", []])
       assert.deepStrictEqual(held, ["more", "less", "off"])
       yield* apply("on", "c.test:80")
-      assert.deepStrictEqual([state.names, [...ports]], ["c.test\n", [80]])
+      assert.deepStrictEqual([state.names, [...ports.keys()]], ["c.test\n", [80]])
       yield* Scope.close(scope, Exit.void)
-      assert.deepStrictEqual([...ports], [])
+      assert.deepStrictEqual([...ports.keys()], [])
     }).pipe(Effect.runPromise))
 
   it("stays as it was when a port is taken, or the names can't be written", () =>
@@ -89,16 +90,16 @@ describe("what leads programs to the proxy", () => {
       const { state, ports, held, apply } = yield* opened
       const taken = yield* Effect.flip(apply("taken", "b.test:8443", "b.test:5432"))
       assert.strictEqual(taken._tag, "PortUnavailable")
-      assert.deepStrictEqual([state.names, [...ports]], ["a.test\n", [443, 80]])
+      assert.deepStrictEqual([state.names, [...ports.keys()]], ["a.test\n", [443, 80]])
       state.run = Effect.fail(new EngineUnreachable({ endpoint: "here", reason: "it is away" }))
       const away = yield* Effect.flip(apply("away", "b.test:8443"))
       assert.strictEqual(away._tag, "EngineUnreachable")
-      assert.deepStrictEqual([...ports], [443, 80])
+      assert.deepStrictEqual([state.names, [...ports.keys()]], ["a.test\n", [443, 80]])
       assert.deepStrictEqual(held, [])
       // What did not hold is not what is compared with.
       state.run = Effect.void
       yield* apply("now", "b.test:8443")
-      assert.deepStrictEqual([state.names, [...ports], held], ["b.test\n", [8443], ["now"]])
+      assert.deepStrictEqual([state.names, [...ports.keys()], held], ["b.test\n", [8443], ["now"]])
     }).pipe(Effect.runPromise))
 
   it("stays as it was when an update is interrupted", () =>
@@ -110,7 +111,7 @@ describe("what leads programs to the proxy", () => {
       yield* Deferred.await(begun)
       state.run = Effect.void
       yield* Fiber.interrupt(updating)
-      assert.deepStrictEqual([state.names, [...ports], held], ["a.test\n", [443, 80], []])
+      assert.deepStrictEqual([state.names, [...ports.keys()], held], ["a.test\n", [443, 80], []])
     }).pipe(Effect.runPromise))
 
   it("is written again after a start, also when the rules name nothing any more", () =>
@@ -123,6 +124,40 @@ describe("what leads programs to the proxy", () => {
       assert.strictEqual(state.maintained, "")
     }).pipe(Effect.runPromise))
 
+  it("is what the rules say by the time the sandbox is opened", () =>
+    Effect.gen(function* () {
+      const { sandbox, state, ports } = makeInside()
+      const leading = makeLeading({ takeTransparent: () => {} })
+      yield* leading.apply(transparent("a.test"), () => {})
+      const scope = yield* Scope.make()
+      yield* Scope.provide(leading.open(sandbox, transparent("a.test")), scope)
+      assert.deepStrictEqual([state.names, [...ports.keys()]], ["a.test\n", [443, 80]])
+    }).pipe(Effect.runPromise))
+
+  it("takes no more connections than the sandbox can hold, on all ports together", () =>
+    Effect.gen(function* () {
+      const { sandbox, ports } = makeInside()
+      let taken = 0
+      const leading = makeLeading({ takeTransparent: () => taken++ })
+      const scope = yield* Scope.make()
+      yield* Scope.provide(leading.open(sandbox, transparent("a.test")), scope)
+      const silent = {
+        ...{ output: Stream.never, write: () => Effect.void },
+        ...{ end: Effect.void, closed: Effect.never },
+      }
+      const connect = (port: number) => ports.get(port)?.(silent) ?? Effect.die("not served")
+      const held = yield* Effect.forEach(Array.from({ length: 100 }), () =>
+        Effect.all([
+          Effect.forkChild(connect(80), { startImmediately: true }),
+          Effect.forkChild(connect(443), { startImmediately: true }),
+        ]),
+      )
+      assert.strictEqual(taken, 128)
+      yield* Effect.forEach(held.flat(), Fiber.interrupt)
+      yield* Effect.forkChild(connect(80), { startImmediately: true })
+      assert.strictEqual(taken, 129)
+    }).pipe(Effect.runPromise))
+
   it("costs nothing where rules are not transparent", () =>
     Effect.gen(function* () {
       const { sandbox, state, ports } = makeInside()
@@ -133,6 +168,6 @@ describe("what leads programs to the proxy", () => {
       yield* Scope.provide(leading.open(sandbox, policyOf({ allow: { "a.test": {} } })), scope)
       yield* leading.apply(policyOf({ allow: { "b.test": {} } }), () => {})
       yield* leading.again(sandbox)
-      assert.deepStrictEqual([state.maintained, [...ports]], ["untouched", []])
+      assert.deepStrictEqual([state.maintained, [...ports.keys()]], ["untouched", []])
     }).pipe(Effect.runPromise))
 })

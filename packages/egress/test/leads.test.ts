@@ -66,16 +66,18 @@ describe("the file of names in a sandbox", () => {
     const file = join(folder, "hosts")
     try {
       writeFileSync(file, before)
+      writeFileSync(join(folder, "a.test"), "")
       for (const names of runs) {
         const input = names.map((name) => `${name}\n`).join("")
-        execFileSync("sh", ["-c", nameScript(file)], { input })
+        execFileSync("sh", ["-c", nameScript(file)], { input, cwd: folder })
       }
       return readFileSync(file, "utf8")
     } finally {
       rmSync(folder, { recursive: true })
     }
   }
-  const engine = "127.0.0.1\tlocalhost\n# a note * of \\n the engine\n172.17.0.2\tbox.test box\n"
+  const engine =
+    "127.0.0.1\tlocalhost\n# a note * of \\n the engine\n10.0.0.9 *\n172.17.0.2\tbox.test box\n"
   const line = (name: string) => `127.0.0.1 ${name} # cordon-egress\n`
 
   it("has the names of the last rules, and all other lines as they were", () => {
