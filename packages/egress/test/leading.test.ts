@@ -3,6 +3,8 @@ import {
   EngineUnreachable,
   type OpenedSandbox,
   PortUnavailable,
+  SandboxId,
+  SandboxNotRunning,
 } from "@cordon/core"
 import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { assert, describe, it } from "vitest"
@@ -19,7 +21,7 @@ const makeInside = () => {
   const state: {
     names: string
     maintained: string
-    run: Effect.Effect<void, EngineUnreachable>
+    run: Effect.Effect<void, EngineUnreachable | SandboxNotRunning>
   } = { names: "", maintained: "", run: Effect.void }
   const unused = Effect.die("not used")
   const sandbox: OpenedSandbox = {
@@ -120,6 +122,23 @@ describe("what leads programs to the proxy", () => {
       yield* leading.again(sandbox)
       assert.strictEqual(state.maintained, "a.test\n")
       yield* apply("none")
+      yield* leading.again(sandbox)
+      assert.strictEqual(state.maintained, "")
+    }).pipe(Effect.runPromise))
+
+  it("can be taken back while the sandbox is stopped, and is gone after its start", () =>
+    Effect.gen(function* () {
+      const { sandbox, state, ports, held, leading, apply } = yield* opened
+      state.run = Effect.fail(
+        new SandboxNotRunning({
+          sandbox: SandboxId.make(`cordon-${"0".repeat(16)}-box`),
+          status: "stopped",
+        }),
+      )
+      yield* apply("less", "a.test:80")
+      yield* apply("none")
+      assert.deepStrictEqual([[...ports.keys()], held], [[], ["less", "none"]])
+      state.maintained = "untouched"
       yield* leading.again(sandbox)
       assert.strictEqual(state.maintained, "")
     }).pipe(Effect.runPromise))
