@@ -2,6 +2,7 @@ import { dockerSwarm } from "@cordon/driver-docker-swarm"
 import { describe, it } from "@effect/vitest"
 import { afterAll } from "vitest"
 import { driverContract, partsContract } from "../contract/index.ts"
+import { transparent } from "../egress/transparent.ts"
 import { wayOut } from "../egress/wayOut.ts"
 import { noGvisor } from "../support/docker.ts"
 import { noNewerEngines } from "../support/engineContainer.ts"
@@ -66,9 +67,13 @@ describe("a warm pool on a swarm", () => {
 })
 
 describe("an egress proxy for a sandbox on a swarm", () => {
-  const title = "applies rules that change while the sandbox runs"
-  if (noSwarm === undefined) it(title, () => wayOut({ driver: without, image }), 120_000)
-  else skipped(title, noSwarm)
+  for (const [title, run] of [
+    ["applies rules that change while the sandbox runs", wayOut],
+    ["takes connections of programs that use no proxy", transparent],
+  ] as const) {
+    if (noSwarm === undefined) it(title, () => run({ driver: without, image }), 120_000)
+    else skipped(title, noSwarm)
+  }
 })
 
 describe("a node with gVisor", () => {
