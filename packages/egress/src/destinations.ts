@@ -16,7 +16,9 @@ export type Range = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number]
 
 export const parseRange = (text: string): Range | undefined => {
   try {
-    return ipaddr.parseCIDR(text)
+    const range = ipaddr.parseCIDR(text)
+    // A number that begins with 0 is octal here, and decimal where ranges are compared with the settings.
+    return range[0].kind() === "ipv6" || range.join("/") === text ? range : undefined
   } catch {
     return undefined
   }

@@ -1,5 +1,5 @@
 import type { EgressRules } from "@cordon/core"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import { assert, describe, it } from "vitest"
 import { isOpen, parseRange } from "../src/destinations.ts"
 import { Placeholders } from "../src/placeholders.ts"
@@ -91,6 +91,26 @@ describe("egress rules", () => {
   ])("that are invalid are refused: %j", (allow, words) => {
     assert.match(refusal(allow as EgressRules["allow"]), words)
   })
+
+  it.each(["allowAddresses", "denyAddresses"])(
+    "refuse a range in %s that is written so that it can mean several",
+    (field) => {
+      const parsed = (range: string) =>
+        Effect.runSync(Effect.exit(parsePolicy({ allow: {}, [field]: [range] })))
+      for (const range of [
+        "192.168.010.0/24",
+        "192.168.10.0/024",
+        "10.0/16",
+        "0x0a.0.0.0/8",
+        "167772160/8",
+      ]) {
+        assert.match(String(parsed(range)), /must be a range of addresses/, range)
+      }
+      for (const range of ["192.168.10.0/24", "10.20.3.4/16", "fd00:0:0::/8", "FD00::/8"]) {
+        assert.isTrue(Exit.isSuccess(parsed(range)), range)
+      }
+    },
+  )
 
   it("show no secret in an error", () => {
     const rule = { headers: { a: "secret-value\n" } }
