@@ -1,7 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import * as fc from "fast-check"
-import { Destination, EgressPolicy, parseDestination } from "../src/values/Egress.ts"
+import {
+  Destination,
+  EgressPolicy,
+  leadsTo,
+  meetingOf,
+  parseDestination,
+} from "../src/values/Egress.ts"
 
 const isDestination = Schema.is(Destination)
 const isPolicy = Schema.is(EgressPolicy)
@@ -70,6 +76,26 @@ describe("an allow-list of destinations", () => {
       "::/0",
     ]) {
       assert.isFalse(isPolicy({ allow, allowAddresses: [range] }), range)
+    }
+  })
+})
+
+describe("the meeting of two destinations", () => {
+  const names = ["a.test", "b.a.test", "c.b.a.test", "ba.test"]
+  const ports = ["", ":80", ":443", ":8443"]
+  const destinations = ["*", ...names.flatMap((name) => [name, `*.${name}`])].flatMap((name) =>
+    ports.map((port) => name + port),
+  )
+  const ends = names.flatMap((name) => [80, 443, 8443, 22].map((port) => `${name}:${port}`))
+
+  it("leads exactly to what both lead to", () => {
+    for (const one of destinations) {
+      for (const other of destinations) {
+        const meeting = meetingOf(one, other)
+        const reached = ends.filter((end) => meeting !== undefined && leadsTo(meeting, end))
+        const both = ends.filter((end) => leadsTo(one, end) && leadsTo(other, end))
+        assert.deepStrictEqual(reached, both, `${one} and ${other}`)
+      }
     }
   })
 })

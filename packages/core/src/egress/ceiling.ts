@@ -1,16 +1,32 @@
-import { beyondEgress, type EgressPolicy, leadsTo } from "../values/Egress.ts"
+import { beyondEgress, type EgressPolicy, eachPort, leadsTo, meetingOf } from "../values/Egress.ts"
 import { type EgressRules, isEgressRules } from "../values/EgressRules.ts"
+
+/** What rules lead to: all of `allow`, or what `allow` and `only` both lead to. Rules may be unchecked here: an invalid `only` allows nothing. */
+const reachOf = ({ allow, only }: EgressRules): ReadonlyArray<string> => {
+  const all = Object.keys(allow)
+  if (only === undefined) return all
+  const chosen = Array.isArray(only) ? only.filter((to) => typeof to === "string") : []
+  const both = all.flatMap((one) => chosen.map((other) => meetingOf(one, other)))
+  return [...new Set(both.filter((to) => to !== undefined))]
+}
 
 /** The destinations and addresses of rules, without methods, paths and headers. */
 export const destinationsOf = (egress: EgressPolicy | EgressRules): EgressPolicy => ({
-  allow: isEgressRules(egress) ? Object.keys(egress.allow) : egress.allow,
+  allow: isEgressRules(egress) ? reachOf(egress) : egress.allow,
   ...(egress.allowAddresses && { allowAddresses: egress.allowAddresses }),
 })
 
-/** The operator's rules, restricted to the destinations of a list. A destination that only the ceiling allows has no rule. */
+/**
+ * The operator's rules, restricted to the destinations of a list. What only the ceiling allows gets a rule without conditions. It is
+ * for the ports that no rule of the operator covers: at the others its longer name would take precedence over theirs.
+ */
 const narrow = (rules: EgressRules, list: EgressPolicy): EgressRules => {
   const known = Object.keys(rules.allow)
-  const beside = list.allow.filter((to) => !known.some((wide) => leadsTo(wide, to)))
+  const beside = list.allow.flatMap((to) => {
+    const ports = eachPort(to)
+    const open = ports.filter((at) => !known.some((wide) => leadsTo(wide, at)))
+    return open.length === ports.length ? [to] : open
+  })
   return {
     allow: { ...Object.fromEntries(beside.map((to) => [to, {}])), ...rules.allow },
     only: list.allow,

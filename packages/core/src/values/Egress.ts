@@ -76,20 +76,45 @@ export const parseDestination = (
   }
 }
 
-/** Whether all that one destination leads to another one leads to as well. */
-export const leadsTo = (wide: string, narrow: string): boolean => {
-  const [out, into] = [parseDestination(wide), parseDestination(narrow)]
-  const port =
-    out.port === undefined
-      ? into.port === undefined || into.port === 80 || into.port === 443
-      : out.port === into.port
-  const name = out.below
+type Parsed = ReturnType<typeof parseDestination>
+
+const holdsName = (out: Parsed, into: Parsed) =>
+  out.below
     ? out.domain === "" ||
       into.domain.endsWith(`.${out.domain}`) ||
       (into.below && into.domain === out.domain)
     : !into.below && into.domain === out.domain
-  return port && name
+
+const holdsPort = (out: Parsed, into: Parsed) =>
+  out.port === undefined
+    ? into.port === undefined || into.port === 80 || into.port === 443
+    : out.port === into.port
+
+/** Whether all that one destination leads to another one leads to as well. */
+export const leadsTo = (wide: string, narrow: string): boolean => {
+  const [out, into] = [parseDestination(wide), parseDestination(narrow)]
+  return holdsPort(out, into) && holdsName(out, into)
 }
+
+/** The same name with another port. */
+const atPort = (destination: string, port: number | undefined): string => {
+  const [name = ""] = destination.split(":")
+  return port === undefined ? name : `${name}:${port}`
+}
+
+/** The destination that leads to all that two destinations both lead to; undefined if there is nothing. */
+export const meetingOf = (one: string, other: string): string | undefined => {
+  const [a, b] = [parseDestination(one), parseDestination(other)]
+  const name = holdsName(a, b) ? other : holdsName(b, a) ? one : undefined
+  const port = holdsPort(a, b) ? b : holdsPort(b, a) ? a : undefined
+  return name === undefined || port === undefined ? undefined : atPort(name, port.port)
+}
+
+/** A destination, taken apart into one for each port. */
+export const eachPort = (destination: string): ReadonlyArray<string> =>
+  parseDestination(destination).port === undefined
+    ? [80, 443].map((port) => atPort(destination, port))
+    : [destination]
 
 const rangeOf = (text: string) => {
   const [address = "", bits = "32"] = text.split("/")
