@@ -22,11 +22,13 @@ const answerTo = (query: Buffer, address: ReadonlyArray<number>): Buffer => {
   return Buffer.concat([header, question, ...(has ? [record] : [])])
 }
 
-/** A name server that answers with an address, or not at all. */
-const startServer = async (address: ReadonlyArray<number> | undefined) => {
+/** A name server that answers with an address after the other, or not at all. */
+const startServer = async (...addresses: ReadonlyArray<ReadonlyArray<number>>) => {
   const socket = createSocket("udp4")
   let queries = 0
   socket.on("message", (query: Buffer, { port }: RemoteInfo) => {
+    // Each look-up asks twice: for IPv4 and for IPv6.
+    const address = addresses[Math.min(Math.floor(queries / 2), addresses.length - 1)]
     queries++
     if (address !== undefined) socket.send(answerTo(query, address), port, "127.0.0.1")
   })
@@ -78,8 +80,16 @@ describe("a name that a wildcard covers", () => {
     assert.instanceOf(await reasonOf(found("a.wild.test", server.resolver)), AddressRefused)
   })
 
+  it("is judged anew for each connection, since its server may answer with another address", async () => {
+    await using server = await startServer([10, 1, 2, 3], [127, 0, 0, 1], [10, 1, 9, 9])
+    const look = () => found("a.wild.test", server.resolver)
+    assert.deepStrictEqual(await look(), [{ address: "10.1.2.3", family: 4 }])
+    assert.instanceOf(await reasonOf(look()), AddressRefused)
+    assert.deepStrictEqual(await look(), [{ address: "10.1.9.9", family: 4 }])
+  })
+
   it("holds up no other look-up of the program when its name server is silent", async () => {
-    await using server = await startServer(undefined)
+    await using server = await startServer()
     let failed = 0
     const silent = Array.from({ length: 100 }, (_, index) =>
       reasonOf(found(`a${index}.wild.test`, server.resolver)).then(() => failed++),
