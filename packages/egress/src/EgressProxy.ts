@@ -184,6 +184,8 @@ export class EgressProxy {
     if ("stream" in request) return true
     const { socket } = request
     const count = (this.#waiting.get(socket) ?? 0) + 1
+    // Each waits for its end.
+    socket.setMaxListeners(2 * mostPipelined)
     this.#waiting.set(socket, count)
     response.once("close", () => this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1))
     if (count > mostPipelined) socket.destroy()

@@ -1,6 +1,14 @@
 import type { EgressAttempt } from "@cordon/core"
 import { isOpen } from "./destinations.ts"
-import { decide, isInspected, type Policy, type Rule, rulesFor, type Subject } from "./policy.ts"
+import {
+  decide,
+  isInspected,
+  type Policy,
+  type Rule,
+  rulesFor,
+  type Subject,
+  secretsOf,
+} from "./policy.ts"
 import { within } from "./within.ts"
 
 /** One attempt in progress. */
@@ -73,27 +81,34 @@ export class Exchanges {
     return rulesFor(this.#policy, host, port)
   }
 
-  /** Decides about a request, and counts it. @returns the reason if it is refused */
-  async judge(subject: Subject): Promise<Allowed | string> {
+  /**
+   * Decides about a request, and counts it.
+   *
+   * @param isPlain whether it is sent without TLS, so that no key may go with it
+   * @returns the reason if it is refused
+   */
+  async judge(subject: Subject, isPlain = false): Promise<Allowed | string> {
     if (this.#underWay >= mostUnderWay) {
       return this.refused(subject, `${mostUnderWay} requests are under way at the same time`)
     }
     this.#underWay++
-    const allowed = await this.#judge(subject)
+    const allowed = await this.#judge(subject, isPlain)
     if (typeof allowed === "string") this.#underWay--
     return allowed
   }
 
-  async #judge(subject: Subject): Promise<Allowed | string> {
+  async #judge(subject: Subject, isPlain: boolean): Promise<Allowed | string> {
     const at = new Date()
     const policy = this.#policy
     const rule = this.ruleOf(subject)
-    const reason = this.#forbidden(rule, subject) ?? (await this.#notAllowed(rule, subject))
+    const reason =
+      this.#forbidden(rule, subject, isPlain) ?? (await this.#notAllowed(rule, subject))
     if (rule === undefined || reason !== undefined) return this.refused(subject, reason ?? "", at)
     // Rules may have changed, and other requests may have been allowed, while `ask` was running.
     const now = this.#policy === policy ? rule : this.ruleOf(subject)
-    if (now?.id !== rule.id || now.action === "deny") return this.#judge(subject)
-    if (this.#isUsedUp(now)) return this.refused(subject, usedUp(subject), at)
+    if (now?.id !== rule.id || now.action === "deny") return this.#judge(subject, isPlain)
+    const late = this.#forbidden(now, subject, isPlain)
+    if (late !== undefined) return this.refused(subject, late, at)
     this.#usedOf(now).requests++
     return { rule: now, begin: (cut) => this.#begin(now, subject, at, cut) }
   }
@@ -136,13 +151,15 @@ export class Exchanges {
     return decide(this.rulesFor(subject.host, subject.port), subject)
   }
 
-  #forbidden(rule: Rule | undefined, subject: Subject): string | undefined {
+  #forbidden(rule: Rule | undefined, subject: Subject, isPlain: boolean): string | undefined {
     const { host, port, method = "this", path = "" } = subject
     const shown = path.slice(0, mostOfPath)
     if (this.rulesFor(host, port).length === 0)
       return `${host}:${port} is not on this sandbox's list of destinations`
     if (rule === undefined || rule.action === "deny")
       return `the rules of ${host} do not allow ${method} ${shown}`.trim()
+    if (isPlain && secretsOf(rule).length > 0)
+      return `${host} may be used by https only, since a key goes with it`
     return this.#isUsedUp(rule) ? usedUp(subject) : undefined
   }
 

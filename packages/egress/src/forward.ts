@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http"
 import type { RequestOptions } from "node:https"
-import { pipeline, type Readable, type Writable } from "node:stream"
+import { type Duplex, pipeline, type Readable, type Writable } from "node:stream"
 import { framingOf } from "@cordon/core"
 import type { Exchange } from "./Exchanges.ts"
 import { asHttp2, responseHeaders, sizeOf } from "./headers.ts"
@@ -43,11 +43,13 @@ export const optionsOf = (
   }
 }
 
-const isFinished = (response: Response) =>
-  "stream" in response ? response.stream.writableFinished : response.writableFinished
+/** The connection of HTTP/1.1 or the stream of HTTP/2, whose end is the end of its program's interest. */
+const lineOf = (response: Response): Duplex =>
+  "stream" in response ? response.stream : response.req.socket
 
-const isGone = (response: Response) =>
-  "stream" in response ? response.stream.destroyed : response.req.socket.destroyed
+/** Whether the end of a line came after the whole answer. Node ends a stream that was cancelled. */
+const isAnswered = (response: Response) =>
+  "stream" in response && response.stream.writableFinished && !response.stream.aborted
 
 /** Calls back when a request is sent completely, or will not be. */
 const whenSent = (sending: Writable, then: () => void) => {
@@ -132,7 +134,8 @@ export const forward = async (
   const allowed = await judged(request, origin, upstream)
   const { begin, hidden } = allowed
   const stop = new AbortController()
-  const exchange = begin(() => {
+  const line = lineOf(response)
+  const begun = begin(() => {
     stop.abort()
     answer(
       response,
@@ -142,22 +145,30 @@ export const forward = async (
     // In HTTP/1.1 the rest of the request would still come on this connection.
     if (!("stream" in response)) response.req.socket.destroy()
   })
+  const onLineEnd = () => {
+    if (isAnswered(response)) return
+    stop.abort()
+    exchange.close("failed", { reason: "the sandbox closed the connection" })
+  }
+  const exchange: Exchange = {
+    ...begun,
+    close: (...outcome) => {
+      // A connection of HTTP/1.1 goes on to other requests.
+      line.off("close", onLineEnd)
+      begun.close(...outcome)
+    },
+  }
   exchange.charge(allowed.target.length + sizeOf(allowed.headers))
-  const leave = () => exchange.close("failed", { reason: "the sandbox closed the connection" })
   if (stop.signal.aborted) return
   // Its program may have left while somebody was asked about it.
-  if (isGone(response)) return leave()
+  if (line.destroyed) return onLineEnd()
   const onError = (error: unknown) => {
     if (stop.signal.aborted) return
     const { status, reason } = failureOf(error)
     exchange.close(status === 403 ? "refused" : "failed", { reason })
     answer(response, status, status === 403 ? refusedBecause(reason) : `Cordon: ${reason}.`)
   }
-  response.on("close", () => {
-    if (isFinished(response)) return
-    stop.abort()
-    leave()
-  })
+  line.once("close", onLineEnd)
   let sending: Writable | undefined
   const guarded = (what: () => void) => {
     try {

@@ -4,17 +4,11 @@ import { passedOn } from "@cordon/core"
 import { Redacted } from "effect"
 import type { Judged } from "./judged.ts"
 import type { Placeholders } from "./placeholders.ts"
-import type { Rule } from "./policy.ts"
+import { type Rule, secretsOf } from "./policy.ts"
 import { needlesOf, scrubText } from "./scrub.ts"
 
 /** The header that may have Basic credentials with a placeholder inside. */
 const credentials = "authorization"
-
-/** The secrets that a rule may add to a request. */
-export const secretsOf = ({ headers, secrets }: Rule): ReadonlyArray<Redacted.Redacted<string>> => [
-  ...headers.map(([, value]) => value),
-  ...secrets.map(([, value]) => value),
-]
 
 const changed = (
   headers: IncomingHttpHeaders,
@@ -77,17 +71,19 @@ export const asHttp2 = (
 })
 
 /**
- * Texts that the answer to a request must not show. A server that repeats the request's headers
- * repeats Basic credentials as they were sent, in Base64.
+ * Texts that the answer to a request must not show: the rule's secrets, and Basic credentials with one
+ * as they were sent, in Base64. Never words of the sandbox: by what is masked it could guess a secret.
  */
 export const hiddenIn = (
   given: IncomingHttpHeaders,
   filled: OutgoingHttpHeaders,
   rule: Rule,
 ): ReadonlyArray<string> => {
+  const secrets = needlesOf(secretsOf(rule).map(Redacted.value))
   const sent = filled[credentials]
-  const isFilled = typeof sent === "string" && sent !== given[credentials]
-  return needlesOf([...secretsOf(rule).map(Redacted.value), ...(isFilled ? [sent] : [])])
+  if (typeof sent !== "string" || sent === given[credentials]) return secrets
+  const [, token] = /^basic +(\S+)$/i.exec(sent) ?? []
+  return token === undefined ? secrets : [...secrets, token]
 }
 
 /** A response's headers or trailers for the sandbox. */

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
 import type { Allowed, Exchanges } from "./Exchanges.ts"
-import { hiddenIn, requestHeaders, secretsOf } from "./headers.ts"
+import { hiddenIn, requestHeaders } from "./headers.ts"
 import { isNamedBy, nameOf, type Origin } from "./origin.ts"
 import { readPath } from "./paths.ts"
 import type { Placeholders } from "./placeholders.ts"
@@ -22,7 +22,7 @@ export interface Judging {
   readonly placeholders: Placeholders
 }
 
-/** Headers from which some servers take another method or path than the request's. */
+/** Headers from which some servers take another method or path than the request's, also with underscores. */
 const overrides = new Set([
   "x-http-method",
   "x-http-method-override",
@@ -32,7 +32,9 @@ const overrides = new Set([
 ])
 
 const withoutOverrides = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => !overrides.has(name)))
+  Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !overrides.has(name.replaceAll("_", "-"))),
+  )
 
 // Of a path that rules look at, since each pattern compares all of it.
 const longestPath = 8192
@@ -86,17 +88,14 @@ export const judged = async (
   if (wrong !== undefined) {
     throw new Refusal(wrong.status, `Cordon: ${exchanges.refused(subject, wrong.reason)}.`)
   }
-  const expected = exchanges.ruleOf(subject)
-  if (protocol === "http" && expected !== undefined && secretsOf(expected).length > 0) {
-    const reason = `${host} may be used by https only, since a key goes with it`
-    throw new Refusal(403, refusedBecause(exchanges.refused(subject, reason)))
-  }
-  const allowed = await exchanges.judge(subject)
+  const allowed = await exchanges.judge(subject, protocol === "http")
   if (typeof allowed === "string") throw new Refusal(403, refusedBecause(allowed))
-  const own = dependOnRequest(rules) ? withoutOverrides(request.headers) : request.headers
+  // They may have changed while `ask` was running.
+  const now = exchanges.rulesFor(host, port)
+  const own = dependOnRequest(now) ? withoutOverrides(request.headers) : request.headers
   const headers = requestHeaders(own, nameOf(origin), allowed.rule, placeholders)
   // Where no rule depends on the path, only its destination reads it.
-  const path = dependOnPath(rules) && read !== undefined ? read.sent : given
+  const path = dependOnPath(now) && read !== undefined ? read.sent : given
   const target = path + url.slice(given.length)
   return { ...allowed, method, target, headers, hidden: hiddenIn(own, headers, allowed.rule) }
 }

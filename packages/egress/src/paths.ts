@@ -1,4 +1,4 @@
-/** A pattern of paths: decoded characters, `*` within a part, `**` across parts. */
+/** A pattern of paths: decoded characters and `%2F`, `*` within a part, `**` across parts. */
 export type PathPattern = ReadonlyArray<"*" | "**" | { readonly is: string }>
 
 // Encoded or not, these characters mean the same (RFC 3986, 2.3).
@@ -10,43 +10,51 @@ const normalize = (path: string) =>
     // A byte that should have been encoded.
     .replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`)
 
+const slash = "%2F"
+
+/** Decodes all but slashes, which some servers read as a slash and others as a character. */
 const decode = (path: string): string | undefined => {
   try {
-    return decodeURIComponent(path)
+    return path.split(/%2f/i).map(decodeURIComponent).join(slash)
   } catch {
     return undefined
   }
 }
 
-// Decoded twice, repeated slashes, dots (some servers cut `;…` off first), another system's slash.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: no path has a reason for one
-const ambiguous = /%[0-9a-f]{2}|\/\/|\/\.\.?(?:[/;]|$)|[\\\x00-\x1f\x7f]/i
+const withSlashes = (path: string) => path.replaceAll(slash, "/")
 
-/** Whether all servers read a decoded path in the same way. */
-export const isClear = (path: string): boolean => !ambiguous.test(path)
+// Decoded twice, repeated slashes, a part of dots or parameters only (servers cut `;…` off), another
+// system's slash.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: no path has a reason for one
+const ambiguous = /%[0-9a-f]{2}|\/[/;]|\/\.\.?(?:[/;]|$)|[\\\x00-\x1f\x7f]/i
+
+/** Whether all servers read a decoded path in the same way, but for encoded slashes. */
+export const isClear = (path: string): boolean => !ambiguous.test(withSlashes(path))
 
 /** A path, without its query. */
 export interface ReadPath {
-  /** As it is judged: decoded, with its dots resolved. */
+  /** As it is judged: decoded but for slashes, with its dots resolved. */
   readonly path: string
-  /** As it is sent: an encoded slash stays one. */
+  /** As it is sent. */
   readonly sent: string
 }
 
 /** Reads the path of a request. Undefined if servers could read it in different ways. */
 export const readPath = (given: string): ReadPath | undefined => {
-  if (given.includes("\\") || given.includes("//")) return undefined
+  if (/\\|\/\/|%25[0-9a-f]{2}/i.test(given)) return undefined
   const { pathname: sent } = new URL(normalize(given), "http://origin.invalid")
   const path = decode(sent)
   return path !== undefined && isClear(path) ? { path, sent } : undefined
 }
+
+const charactersOf = (path: string): ReadonlyArray<string> => path.match(/%2F|./gsu) ?? []
 
 /** Takes a pattern apart; undefined if its percent signs are wrong. */
 export const parsePattern = (pattern: string): PathPattern | undefined => {
   const parts = pattern.split(/(\*{1,2})/).map((part): PathPattern | undefined => {
     if (part === "*" || part === "**") return [part]
     const text = decode(part)
-    return text === undefined ? undefined : [...text].map((is) => ({ is }))
+    return text === undefined ? undefined : charactersOf(text).map((is) => ({ is }))
   })
   return parts.includes(undefined) ? undefined : parts.flatMap((part) => part ?? [])
 }
@@ -55,7 +63,7 @@ export const parsePattern = (pattern: string): PathPattern | undefined => {
  * Whether a whole path matches. All ways through the pattern are followed at once: a regular
  * expression tries one after the other, which takes hours for a path that is chosen for it.
  */
-export const matchesPath = (pattern: PathPattern, path: string): boolean => {
+const matches = (pattern: PathPattern, path: ReadonlyArray<string>): boolean => {
   const withNext = (reached: Set<number>) => {
     // A star may match nothing. What is added here is visited as well.
     for (const at of reached) if (typeof pattern[at] === "string") reached.add(at + 1)
@@ -75,17 +83,26 @@ export const matchesPath = (pattern: PathPattern, path: string): boolean => {
   return reached.has(pattern.length)
 }
 
+const changed = (pattern: PathPattern, change: (character: string) => string): PathPattern =>
+  pattern.map((part) => (typeof part === "string" ? part : { is: change(part.is) }))
+
+/** Whether a path matches for servers that take an encoded slash for one, and for those that do not. */
+export const matchesPath = (pattern: PathPattern, path: string): boolean =>
+  matches(pattern, charactersOf(path)) &&
+  matches(changed(pattern, withSlashes), charactersOf(withSlashes(path)))
+
+const lower = (character: string) => (character === slash ? slash : character.toLowerCase())
+
 /**
  * Whether some server may take a path for one that matches: a server that ignores case, parameters
- * (`;…`) or a slash at the end.
+ * (`;…`), slashes at the end, or dots and spaces at the end of a part.
  */
-export const mayMatchPath = (pattern: PathPattern, path: string): boolean => {
-  const small = pattern.map((part) =>
-    typeof part === "string" ? part : { is: part.is.toLowerCase() },
-  )
-  const whole = path.toLowerCase()
-  const spellings = [whole, whole.replace(/;[^/]*/g, "")]
-  return spellings
-    .flatMap((spelling) => [spelling, spelling.replace(/\/$/, "")])
-    .some((spelling) => matchesPath(small, spelling))
-}
+export const mayMatchPath = (pattern: PathPattern, path: string): boolean =>
+  [path, withSlashes(path)].some((read, index) => {
+    const change = (character: string) => lower(index === 0 ? character : withSlashes(character))
+    const small = changed(pattern, change)
+    const bare = read.replace(/;[^/]*/g, "")
+    return [read, bare, bare.replace(/[. ]+(?=\/|$)/g, "")]
+      .flatMap((spelling) => [spelling, spelling.replace(/\/+$/, "")])
+      .some((spelling) => matches(small, charactersOf(spelling).map(lower)))
+  })

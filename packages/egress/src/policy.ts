@@ -242,6 +242,12 @@ export const isInspected = (rules: ReadonlyArray<Rule>): boolean =>
       action === "ask",
   )
 
+/** The secrets that a rule may add to a request. */
+export const secretsOf = ({ headers, secrets }: Rule): ReadonlyArray<Redacted.Redacted<string>> => [
+  ...headers.map(([, value]) => value),
+  ...secrets.map(([, value]) => value),
+]
+
 /** Whether the path of a request decides about it. */
 export const dependOnPath = (rules: ReadonlyArray<Rule>): boolean =>
   // A program that is asked judges by the path.

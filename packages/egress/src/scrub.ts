@@ -9,7 +9,7 @@ const partsOf = (secret: string): ReadonlyArray<string> => {
   return key.length >= shortest ? [key] : [secret, ...secret.split(/\s+/)]
 }
 
-/** The texts that are looked for in answers. */
+/** The texts of an operator's secrets that are looked for in answers. */
 export const needlesOf = (secrets: ReadonlyArray<string>): ReadonlyArray<string> => [
   ...new Set(secrets.flatMap(partsOf).filter(({ length }) => length >= shortest)),
 ]
@@ -33,76 +33,65 @@ export const scrubText = (text: string, needles: ReadonlyArray<string>): string 
     .flatMap((needle) => spansOf(needle.length, (from) => text.indexOf(needle, from)))
     .reduce((all, { from, to }) => all.slice(0, from) + "*".repeat(to - from) + all.slice(to), text)
 
-// So many bytes of a secret's beginning are passed on before it is known what follows them. A
-// message that ends with them by chance would otherwise arrive with the next one only.
-const open = 2
-
-interface Needle {
-  readonly bytes: Buffer
-  /** For each length of its beginning: the longest shorter beginning that this one ends with. */
-  readonly shorter: Uint32Array
-}
-
-// The algorithm of Knuth, Morris and Pratt: code inside chooses what is compared, so each byte must
-// cost the same.
-const step = ({ bytes, shorter }: Needle, matched: number, byte: number | undefined): number => {
-  let length = matched
-  while (length > 0 && bytes[length] !== byte) length = shorter[length - 1] ?? 0
-  return bytes[length] === byte ? length + 1 : length
-}
-
-const needleOf = (text: string): Needle => {
-  const bytes = Buffer.from(text, "latin1")
-  const needle = { bytes, shorter: new Uint32Array(bytes.length) }
-  for (let index = 1; index < bytes.length; index++) {
-    needle.shorter[index] = step(needle, needle.shorter[index - 1] ?? 0, bytes[index])
-  }
-  return needle
-}
-
-/** The number of bytes at the end that may be the start of a secret. */
-const begun = (all: Buffer, needles: ReadonlyArray<Needle>): number =>
-  Math.max(
-    0,
-    ...needles.map((needle) => {
-      let matched = 0
-      for (let at = Math.max(0, all.length - needle.bytes.length + 1); at < all.length; at++) {
-        matched = step(needle, matched, all[at])
-      }
-      return matched
-    }),
-  )
+// Milliseconds that the end of what has arrived is held back. More of it may follow.
+const patience = 10
 
 /**
  * Masks secrets in a response that repeats them unchanged, as servers that echo requests do. The
  * length stays the same. A secret that the server changed first (by an encoding, for example) is
- * not found. If a secret arrives in pieces, its first two bytes may stay.
+ * not found. If a secret arrives in pieces with a pause between them, the first one stays.
+ *
+ * The end of what has arrived is held back, always as much: if it depended on the content, code
+ * inside could guess a secret piece by piece with content of its own.
  */
 export const makeScrubber = (hidden: ReadonlyArray<string>): Transform => {
-  const needles = hidden.map(needleOf)
-  const masked = (bytes: Buffer): Buffer => {
-    const spans = needles.flatMap(({ bytes: needle }) =>
-      spansOf(needle.length, (from) => bytes.indexOf(needle, from)),
-    )
-    if (spans.length === 0) return bytes
-    const copy = Buffer.from(bytes)
-    for (const { from, to } of spans) copy.fill("*", from, to)
-    return copy
-  }
-  // What may be the start of a secret, of which the first bytes have been passed on.
+  const needles = hidden.map((needle) => Buffer.from(needle, "latin1"))
+  const most = Math.max(0, ...needles.map(({ length }) => length - 1))
+  // The end of what has arrived, as it came and as it is shown. Its first bytes may have been
+  // passed on.
   let held: Buffer = Buffer.alloc(0)
+  let shown: Buffer = Buffer.alloc(0)
   let passed = 0
-  return new Transform({
+  let timer: NodeJS.Timeout | undefined
+  const mask = (bytes: Buffer, copy: Buffer) => {
+    for (const needle of needles) {
+      const spans = spansOf(needle.length, (from) => bytes.indexOf(needle, from))
+      for (const { from, to } of spans) copy.fill("*", from, to)
+    }
+  }
+  const release = () => {
+    // Somebody who reads slowly must not be able to choose where a secret is cut.
+    if (scrubber.readableLength > 0) {
+      timer = setTimeout(release, patience)
+      return
+    }
+    const rest = shown.subarray(passed)
+    passed = shown.length
+    if (rest.length > 0) scrubber.push(Buffer.from(rest))
+  }
+  const scrubber = new Transform({
     transform(piece: Buffer, _, done: TransformCallback) {
+      clearTimeout(timer)
       const all = Buffer.concat([held, piece])
-      const rest = begun(all, needles)
-      const known = masked(all).subarray(passed, all.length - Math.max(0, rest - open))
-      held = all.subarray(all.length - rest)
-      passed = Math.min(rest, open)
+      const copy = Buffer.concat([shown, piece])
+      mask(all, copy)
+      const kept = Math.min(all.length, most)
+      const end = all.length - kept
+      const known = copy.subarray(passed, Math.max(passed, end))
+      held = all.subarray(end)
+      shown = Buffer.from(copy.subarray(end))
+      passed = Math.max(0, passed - end)
+      timer = setTimeout(release, patience)
       done(null, known)
     },
     flush(done: TransformCallback) {
-      done(null, masked(held).subarray(passed))
+      clearTimeout(timer)
+      done(null, shown.subarray(passed))
+    },
+    destroy(error, done) {
+      clearTimeout(timer)
+      done(error)
     },
   })
+  return scrubber
 }

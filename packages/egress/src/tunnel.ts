@@ -2,17 +2,34 @@ import type { Socket } from "node:net"
 import { type Duplex, pipeline } from "node:stream"
 import type { Exchange } from "./Exchanges.ts"
 
-/** Passes on bytes between a program inside and a destination until both ends are closed. */
-export const join = (socket: Duplex, other: Socket, exchange: Exchange): void => {
+/**
+ * Passes on bytes between a program inside and a destination until both ends are closed.
+ *
+ * @param through what the destination's bytes go through
+ * @param status that of the request which became this connection
+ */
+export const join = (
+  socket: Duplex,
+  other: Duplex,
+  exchange: Exchange,
+  through?: Duplex,
+  status?: number,
+): void => {
   other.on("data", (bytes) => void exchange.received(bytes.length))
   socket.on("data", (bytes: Buffer) => void exchange.sent(bytes.length))
   const done = (error?: NodeJS.ErrnoException | null) => {
-    if (error) exchange.close("failed", { reason: "the connection broke" })
-    if (other.closed && socket.closed) exchange.close("done")
+    // A WebSocket has an end of its own, after which its ends need not wait for each other.
+    if (error && status === undefined) exchange.close("failed", { reason: "the connection broke" })
+    if (other.closed && socket.closed) exchange.close("done", { status })
   }
-  for (const end of [other, socket]) end.on("close", () => done())
+  for (const end of [other, socket]) {
+    // Pipelines in both directions listen for its end: more than Node expects.
+    end.setMaxListeners(30)
+    end.on("close", () => done())
+  }
   pipeline(socket, other, done)
-  pipeline(other, socket, done)
+  if (through === undefined) pipeline(other, socket, done)
+  else pipeline(other, through, socket, done)
 }
 
 /**

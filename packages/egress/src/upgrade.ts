@@ -1,12 +1,13 @@
 import type { IncomingMessage } from "node:http"
-import { type Duplex, pipeline } from "node:stream"
-import { counted, optionsOf, type Upstream } from "./forward.ts"
+import type { Duplex } from "node:stream"
+import { optionsOf, type Upstream } from "./forward.ts"
 import { responseHeaders, sizeOf } from "./headers.ts"
 import { judged } from "./judged.ts"
 import type { Origin } from "./origin.ts"
 import { failureOf, Refusal } from "./refusal.ts"
 import { makeScrubber } from "./scrub.ts"
 import { requestTo } from "./sending.ts"
+import { join } from "./tunnel.ts"
 
 /** Passes on a connection that leaves HTTP, such as a WebSocket. */
 export const upgrade = async (
@@ -72,11 +73,7 @@ export const upgrade = async (
     other.write(head)
     // Its first bytes pass the scrubber with the others.
     other.unshift(first)
-    counted(socket, exchange.sent)
-    counted(other, exchange.received)
-    const done = () => exchange.close("done", { status: 101 })
-    pipeline(socket, other, done)
-    pipeline(other, makeScrubber(hidden), socket, done)
+    join(socket, other, exchange, makeScrubber(hidden), 101)
   })
   sending.end()
 }

@@ -1,4 +1,5 @@
 import { once } from "node:events"
+import { constants } from "node:http2"
 import type { Duplex } from "node:stream"
 import { setImmediate } from "node:timers/promises"
 import type { EgressRules } from "@cordon/core"
@@ -153,6 +154,39 @@ describe("what code inside may have under way", () => {
     for (const session of sessions) session.destroy()
   })
 
+  it("are no requests that their programs have cancelled", async () => {
+    await using proxy = await startProxy(destination, rulesOf({ methods: ["POST"] }))
+    const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants
+    for (const [code, endStream] of [
+      [NGHTTP2_CANCEL, true],
+      [NGHTTP2_CANCEL, false],
+      [NGHTTP2_NO_ERROR, false],
+    ] as const) {
+      await using session = await http2To(proxy, destination)
+      const before = proxy.attempts.length
+      const headers = { ":authority": at("api.test"), ":method": "POST", ":path": "/endless" }
+      for (let count = 0; count < 50; count++) {
+        const stream = session.request(headers, { endStream })
+        stream.on("error", () => {})
+        await once(stream, "response")
+        stream.close(code)
+      }
+      while (proxy.attempts.length < before + 50) await setImmediate()
+    }
+  })
+
+  it("are no uploads whose programs have left after an early answer", async () => {
+    await using proxy = await startProxy(destination, rulesOf({ methods: ["POST"] }))
+    const { socket } = await tunnelTo(proxy, at("api.test"))
+    const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
+    tls.write(
+      `POST /trailers-only HTTP/1.1\r\nHost: ${at("api.test")}\r\nContent-Length: 9\r\n\r\nx`,
+    )
+    tls.destroy()
+    while (proxy.attempts.length === 0) await setImmediate()
+    assert.deepInclude(proxy.attempts[0], { outcome: "failed" })
+  })
+
   it("fills no memory with long paths", async () => {
     await using proxy = await startProxy(destination, rulesOf({ methods: ["POST"] }))
     await ask(proxy, destination, { path: `/${"x".repeat(20_000)}` })
@@ -302,6 +336,22 @@ describe("new rules", () => {
     await closed
     assert.deepInclude(proxy.attempts[0], { outcome: "ended" })
   })
+})
+
+it("a key does not go over plain HTTP when the rules get it during a question", async () => {
+  const { asked, answer, decide } = pending()
+  await using proxy = await startProxy(destination, rulesOf({ action: "ask" }), {
+    ask: decide,
+    patience: 10_000,
+  })
+  const heard = rawly(
+    proxy,
+    `GET http://${at("api.test")}/ HTTP/1.1\r\nHost: ${at("api.test")}\r\nConnection: close\r\n\r\n`,
+  )
+  await asked
+  proxy.update(rulesOf({ action: "ask", headers: { authorization: "secret-value" } }))
+  answer(true)
+  assert.match(await heard, /^HTTP\/1.1 403 .*by https only/s)
 })
 
 it("a refusal of a key over plain HTTP is an attempt, and asks nobody", async () => {

@@ -49,9 +49,7 @@ describe("a path that no rule looks at", () => {
 
 describe("a path that a rule looks at", () => {
   it("matches decoded, and is sent as it was encoded", async () => {
-    const rule = {
-      paths: ["/@acme/**", "/projects/acme%2Fapp/*", "/a b/%c3%bc".replace(" ", "%20")],
-    }
+    const rule = { paths: ["/@acme%2f*", "/@acme/**", "/projects/acme%2Fapp/*", "/a%20b/%c3%bc"] }
     assert.deepStrictEqual(
       await arriving(rule, [
         "/@acme%2fapp",
@@ -72,6 +70,13 @@ describe("a path that a rule looks at", () => {
     )
   })
 
+  it("matches for servers that take an encoded slash for one, and for those that do not", async () => {
+    const paths = ["/projects/acme%2fissues", "/projects/acme%2fapp"]
+    assert.deepStrictEqual(await arriving({ paths: ["/projects/*/issues"] }, paths), [])
+    const deny = { paths: ["/projects/*"], action: "deny" as const }
+    assert.deepStrictEqual(await arriving([deny, {}], paths), [])
+  })
+
   it("is refused when servers could read it in two ways", async () => {
     const paths = [
       "/open/..%2fclosed",
@@ -88,6 +93,9 @@ describe("a path that a rule looks at", () => {
       "/open/%c0%ae%c0%ae/closed",
       "/open/%zz",
       "/open/%",
+      "/open/;/closed",
+      "/;x/closed",
+      "/open/%252F",
     ]
     assert.deepStrictEqual(await arriving({ paths: ["/open/**"] }, paths), [])
     assert.deepStrictEqual(await arriving([{ paths: ["/closed"], action: "deny" }, {}], paths), [])
@@ -103,6 +111,8 @@ describe("a path that a rule looks at", () => {
       "/admin/users/",
       "/admin/users;",
       "/x/../admin/users",
+      "/admin./users",
+      "/admin/users.%20",
       "/x/%2e%2E/admin/users",
     ]
     assert.deepStrictEqual(
@@ -113,6 +123,11 @@ describe("a path that a rule looks at", () => {
       await arriving([{ paths: ["/admin/users"], action: "ask" }, {}], paths),
       [],
     )
+  })
+
+  it("is denied in other alphabets too", async () => {
+    const names = ["ΟΔΟΣ", "İ"].map((name) => `/${encodeURIComponent(name)}`)
+    assert.deepStrictEqual(await arriving([{ paths: names, action: "deny" }, {}], names), [])
   })
 
   it("is matched in a time that grows with its length only", async () => {
@@ -129,6 +144,7 @@ describe("headers by which a server takes another method or path than the reques
     "x-method-override": "DELETE",
     "x-original-url": "/admin",
     "x-rewrite-url": "/admin",
+    x_http_method_override: "DELETE",
     "x-other": "kept",
   }
   const sent = async (rule: EgressRules["allow"][string]) => {
