@@ -1,4 +1,5 @@
 import { javaOptions, trustInJava } from "./java.ts"
+import { rooted } from "./rooted.ts"
 
 /** The port inside the sandbox at which the egress proxy listens. */
 export const port = 3128
@@ -10,25 +11,35 @@ const bundleFile = `${folder}/egress-ca-bundle.pem`
  * Makes the programs of an image trust an authority: in the image's own stores, and in a file with
  * all trusted certificates that environment variables name. The image's original store is saved for
  * the next authority.
+ *
+ * It runs as root, and code inside that is another user must not become root by it: the system's own folders come before the image's
+ * PATH, which may begin with a folder of that user, and a file is left as it is if others than root can change it, or what leads to it.
  */
 export const trust = `
 set -e
 umask 022
-mkdir -p ${folder} /etc/ssl/certs /usr/local/share/ca-certificates
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+cd /
+${rooted}
+mkdir -p ${folder} /etc/ssl/certs
 cat >${authorityFile}
 own=${folder}/egress-ca-own.pem
 debian=/etc/ssl/certs/ca-certificates.crt
-stores=
+stores= found=
 for store in $debian /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
-  [ ! -f "$store" ] || stores="$stores $store"
+  [ -e "$store" ] || [ -h "$store" ] || continue
+  found=yes
+  [ ! -f "$store" ] || ! rooted "$store" || stores="$stores $store"
 done
+if [ -z "$found" ] && rooted /etc/ssl/certs; then created=$debian; else created=; fi
 if [ ! -f $own ]; then
   set -- $stores
   if [ $# -gt 0 ]; then cat "$1" >$own; else : >$own; fi
 fi
 cat $own ${authorityFile} >${bundleFile}
-for store in \${stores:-$debian}; do cat ${bundleFile} >"$store"; done
-cp ${authorityFile} /usr/local/share/ca-certificates/cordon-egress.crt
+for store in $stores $created; do cat ${bundleFile} >"$store"; done
+added=/usr/local/share/ca-certificates
+if mkdir -p $added 2>/dev/null && rooted $added; then cp ${authorityFile} $added/cordon-egress.crt; fi
 ${trustInJava(folder, authorityFile)}`
 
 /** The variables with which programs inside find the egress proxy and trust its authority. */
