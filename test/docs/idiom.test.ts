@@ -26,6 +26,8 @@ const allowed: Readonly<Record<string, string>> = {
     "the interpreter runs promises, and a signal ends them",
   "packages/egress/src/authority.ts": "dates in certificates are the machine's",
   "packages/egress/src/forward.ts": "Node's streams are ended by an AbortSignal",
+  "packages/egress/src/greeting.ts": "events of Node's streams are waited for until a signal",
+  "packages/egress/src/scrub.ts": "a stream of Node's passes on what it holds",
   "packages/egress/src/within.ts": "the proxy works in Node's callbacks",
   "packages/ports/src/forward.ts": "Node's streams are ended by an AbortSignal",
   "packages/ports/src/gateway.ts":
