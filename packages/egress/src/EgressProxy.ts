@@ -1,5 +1,6 @@
 import { Resolver } from "node:dns/promises"
-import { createServer, type IncomingMessage, type Server } from "node:http"
+import type { EventEmitter } from "node:events"
+import { createServer, type IncomingMessage } from "node:http"
 import { createSecureServer } from "node:http2"
 import { connect, type LookupFunction } from "node:net"
 import type { Duplex } from "node:stream"
@@ -11,7 +12,14 @@ import { readServerName } from "./greeting.ts"
 import { type Origin, parseHost } from "./origin.ts"
 import type { Placeholders } from "./placeholders.ts"
 import { isInspected, type Policy } from "./policy.ts"
-import { Refusal, type Request, type Response, refuse, refusedBecause } from "./refusal.ts"
+import {
+  Refusal,
+  type Request,
+  type Response,
+  refuse,
+  refusedBecause,
+  sandboxLeft,
+} from "./refusal.ts"
 import { makeRoutes, type Routes, retire } from "./routes.ts"
 import { silence } from "./sending.ts"
 import { type Passage, Transparent } from "./transparent.ts"
@@ -27,12 +35,10 @@ export interface ProxyOptions extends ExchangesOptions {
   readonly hosts: Readonly<Record<string, string>>
   /** Certificate authorities for destinations, as PEM, besides those that Node trusts. */
   readonly ca: ReadonlyArray<string> | undefined
-  /** Milliseconds for a client's greeting. Default: 10,000. */
+  /** Milliseconds for a greeting: of a client, and of a destination. Default: 10,000. */
   readonly greeting?: number | undefined
 }
 
-// Milliseconds for a client's greeting.
-const greeting = 10_000
 const headerBytes = 32 * 1024
 // Requests of one connection of HTTP/1.1 that wait for their answers, and streams of HTTP/2.
 const mostPipelined = 64
@@ -60,8 +66,8 @@ const requireName = (text: string, otherwise: number) => {
   throw new Refusal(403, refusedBecause("addresses are on no list of destinations; use names"))
 }
 
-/** The origin of an unencrypted request to the proxy, which has its full URL. The path is left of that. */
-const originOfUrl = (request: IncomingMessage): Origin => {
+/** The origin of an unencrypted request, which has its full URL. Afterwards `request.url` is the path. */
+const originOfUrl = (request: Request): Origin => {
   const url = URL.parse(request.url ?? "")
   if (url === null || url.protocol !== "http:" || url.username !== "" || url.password !== "") {
     throw new Refusal(
@@ -79,6 +85,7 @@ const originOfUrl = (request: IncomingMessage): Origin => {
 export class EgressProxy {
   readonly exchanges: Exchanges
   readonly #options: ProxyOptions
+  readonly #greeting: number
   readonly #server = createServer({ ...limits })
   readonly #transparent: Transparent
   readonly #upstream: Upstream
@@ -91,6 +98,7 @@ export class EgressProxy {
 
   constructor(options: ProxyOptions) {
     this.#options = options
+    this.#greeting = options.greeting ?? 10_000
     this.exchanges = new Exchanges(options.policy, options)
     this.#lookup = this.#lookupOf(options.policy)
     this.#routes = this.#routesOf()
@@ -99,7 +107,7 @@ export class EgressProxy {
     this.#transparent = new Transparent(
       {
         exchanges: this.exchanges,
-        greeting: options.greeting ?? greeting,
+        greeting: this.#greeting,
         inspect: (socket, origin) => this.#inspect(socket, origin),
         tunnel: (...to) => this.#tunnel(...to),
       },
@@ -107,6 +115,11 @@ export class EgressProxy {
     )
     this.#serve(this.#server, originOfUrl)
     this.#serve(this.#transparent.http, (request) => this.#transparent.originOf(request))
+    for (const server of [this.#server, this.#transparent.http]) {
+      server.on("clientError", (_, socket: Duplex) => {
+        if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+      })
+    }
     this.#server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (head.length > 0) socket.unshift(head)
       this.#connect(request, socket).catch((error: unknown) => this.#refuse(socket, error))
@@ -153,9 +166,9 @@ export class EgressProxy {
     socket.on("close", () => this.#sockets.delete(socket))
   }
 
-  /** Answers unencrypted requests of a server's clients. */
-  #serve(server: Server, originOf: (request: IncomingMessage) => Origin): void {
-    server.on("request", (request, response) => {
+  /** Answers the requests of a server's clients. */
+  #serve(server: EventEmitter, originOf: (request: Request) => Origin): void {
+    server.on("request", (request: Request, response: Response) => {
       if (!this.#admit(request, response)) return
       const answer = async () => forward(request, response, originOf(request), this.#upstream)
       answer().catch((error: unknown) => refuse(response, error))
@@ -163,9 +176,6 @@ export class EgressProxy {
     server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       const answer = async () => upgrade(request, socket, head, originOf(request), this.#upstream)
       answer().catch((error: unknown) => this.#refuse(socket, error))
-    })
-    server.on("clientError", (_, socket: Duplex) => {
-      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
     })
   }
 
@@ -175,7 +185,7 @@ export class EgressProxy {
 
   #routesOf(): Routes {
     const { ca } = this.#options
-    return makeRoutes({ lookup: this.#lookup, ca, greeting, headerBytes })
+    return makeRoutes({ lookup: this.#lookup, ca, greeting: this.#greeting, headerBytes })
   }
 
   /** Whether a connection has few enough requests that wait for their answers; ends it otherwise. */
@@ -184,7 +194,7 @@ export class EgressProxy {
     if ("stream" in request) return true
     const { socket } = request
     const count = (this.#waiting.get(socket) ?? 0) + 1
-    // Each waits for its end.
+    // Each request in progress listens for its end.
     socket.setMaxListeners(2 * mostPipelined)
     this.#waiting.set(socket, count)
     response.once("close", () => this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1))
@@ -210,8 +220,8 @@ export class EgressProxy {
     socket.write(established)
     // From now on changed rules end it, also before its greeting.
     const exchange = allowed.begin(() => socket.destroy())
-    const name = await within(greeting, readServerName(socket))
-    if (socket.destroyed) return exchange.close("failed", { reason: nothingAsked(host) })
+    const name = await within(this.#greeting, readServerName(socket))
+    if (socket.destroyed) return exchange.close("failed", { reason: sandboxLeft })
     // The server may have many names, and would use another one than the checked name.
     if (name?.toLowerCase() !== host) {
       exchange.close("refused", {
@@ -242,24 +252,14 @@ export class EgressProxy {
     const server = createSecureServer({
       ...limits,
       allowHTTP1: true,
-      handshakeTimeout: greeting,
+      handshakeTimeout: this.#greeting,
       settings: { maxConcurrentStreams: mostPipelined, maxHeaderListSize: headerBytes },
       SNICallback: (name, done) => {
         if (name.toLowerCase() === origin.host) done(null, context)
         else done(new Error("another name than the connection is to"))
       },
     })
-    server.on("request", (request, response) => {
-      if (!this.#admit(request, response)) return
-      forward(request, response, origin, this.#upstream).catch((error: unknown) =>
-        refuse(response, error),
-      )
-    })
-    server.on("upgrade", (request: IncomingMessage, other: Duplex, head: Buffer) => {
-      upgrade(request, other, head, origin, this.#upstream).catch((error: unknown) =>
-        this.#refuse(other, error),
-      )
-    })
+    this.#serve(server, () => origin)
     // Some programs report that they distrust a certificate, others just close the connection.
     let hasAsked = false
     for (const event of ["request", "upgrade"]) server.once(event, () => (hasAsked = true))

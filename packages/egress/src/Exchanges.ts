@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream"
 import type { EgressAttempt } from "@cordon/core"
 import { isOpen } from "./destinations.ts"
 import {
@@ -26,6 +27,10 @@ export interface Exchange {
     more?: Pick<EgressAttempt, "reason" | "status">,
   ) => void
 }
+
+/** Counts the bytes of a stream as they pass. */
+export const counted = (stream: Readable, count: Exchange["sent"]) =>
+  stream.on("data", (bytes: Buffer) => void count(bytes.length))
 
 /** Decides about a request. `false`, an error or no answer in time means no. */
 export type Ask = (subject: Subject) => boolean | Promise<boolean>
@@ -100,14 +105,16 @@ export class Exchanges {
   async #judge(subject: Subject, isPlain: boolean): Promise<Allowed | string> {
     const at = new Date()
     const policy = this.#policy
-    const rule = this.ruleOf(subject)
+    const rules = this.#rulesOf(subject)
+    const rule = decide(rules, subject)
     const reason =
-      this.#forbidden(rule, subject, isPlain) ?? (await this.#notAllowed(rule, subject))
+      this.#forbidden(rules, rule, subject, isPlain) ?? (await this.#notAllowed(rule, subject))
     if (rule === undefined || reason !== undefined) return this.refused(subject, reason ?? "", at)
     // Rules may have changed, and other requests may have been allowed, while `ask` was running.
-    const now = this.#policy === policy ? rule : this.ruleOf(subject)
+    const newRules = this.#policy === policy ? rules : this.#rulesOf(subject)
+    const now = newRules === rules ? rule : decide(newRules, subject)
     if (now?.id !== rule.id || now.action === "deny") return this.#judge(subject, isPlain)
-    const late = this.#forbidden(now, subject, isPlain)
+    const late = this.#forbidden(newRules, now, subject, isPlain)
     if (late !== undefined) return this.refused(subject, late, at)
     this.#usedOf(now).requests++
     return { rule: now, begin: (cut) => this.#begin(now, subject, at, cut) }
@@ -130,9 +137,10 @@ export class Exchanges {
     this.#policy = policy
     for (const live of [...this.#live]) {
       const { subject } = live
-      const rule = this.ruleOf(subject)
+      const rules = this.#rulesOf(subject)
+      const rule = decide(rules, subject)
       const isUnseen = subject.method === undefined
-      const mustBeSeen = isInspected(this.rulesFor(subject.host, subject.port))
+      const mustBeSeen = isInspected(rules)
       const isForbidden = rule === undefined || rule.action === "deny" || !this.#isOpen(live)
       if (isForbidden || (isUnseen && mustBeSeen)) {
         live.end("the rules have changed")
@@ -146,16 +154,19 @@ export class Exchanges {
     for (const { end } of [...this.#live]) end("the way out is closed")
   }
 
-  /** The rule that decides about a request; none if no rule allows it. */
-  ruleOf(subject: Subject): Rule | undefined {
-    return decide(this.rulesFor(subject.host, subject.port), subject)
+  #rulesOf({ host, port }: Subject): ReadonlyArray<Rule> {
+    return this.rulesFor(host, port)
   }
 
-  #forbidden(rule: Rule | undefined, subject: Subject, isPlain: boolean): string | undefined {
+  #forbidden(
+    rules: ReadonlyArray<Rule>,
+    rule: Rule | undefined,
+    subject: Subject,
+    isPlain: boolean,
+  ): string | undefined {
     const { host, port, method = "this", path = "" } = subject
     const shown = path.slice(0, mostOfPath)
-    if (this.rulesFor(host, port).length === 0)
-      return `${host}:${port} is not on this sandbox's list of destinations`
+    if (rules.length === 0) return `${host}:${port} is not on this sandbox's list of destinations`
     if (rule === undefined || rule.action === "deny")
       return `the rules of ${host} do not allow ${method} ${shown}`.trim()
     if (isPlain && secretsOf(rule).length > 0)

@@ -27,21 +27,21 @@ export const parseRange = (text: string): Range | undefined => {
 const matches = (address: ipaddr.IPv4 | ipaddr.IPv6, [base, bits]: Range) =>
   address.kind() === base.kind() && address.match(base, bits)
 
+const wellKnownNat64 = ipaddr.IPv6.parseCIDR("64:ff9b::/96")
+const globalUnicast = ipaddr.IPv6.parseCIDR("2000::/3")
+const metadata = new Set(metadataAddresses.map((text) => ipaddr.parse(text).toString()))
+
 /** The IPv4 address inside an IPv6 address that maps or tunnels to it. The rules apply to that address. */
 const meant = (address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 => {
   if (!(address instanceof ipaddr.IPv6)) return address
   if (address.isIPv4MappedAddress()) return address.toIPv4Address()
   const bytes = address.toByteArray()
-  // NAT64's well-known prefix has it at its end, 6to4 after its first two bytes. A network's own
-  // prefixes are not translated: their addresses count as private.
+  // In NAT64's well-known prefix it is at the end, in 6to4 after the first two bytes. Addresses in a
+  // network's own prefix for NAT64 count as private.
   if (address.match(wellKnownNat64)) return new ipaddr.IPv4(bytes.slice(12))
   if (address.range() === "6to4") return new ipaddr.IPv4(bytes.slice(2, 6))
   return address
 }
-
-const wellKnownNat64 = ipaddr.IPv6.parseCIDR("64:ff9b::/96")
-const globalUnicast = ipaddr.IPv6.parseCIDR("2000::/3")
-const metadata = new Set(metadataAddresses.map((text) => ipaddr.parse(text).toString()))
 
 const isPublic = (address: ipaddr.IPv4 | ipaddr.IPv6) =>
   address.range() === "unicast" &&
@@ -49,7 +49,7 @@ const isPublic = (address: ipaddr.IPv4 | ipaddr.IPv6) =>
 
 /**
  * Whether a sandbox may connect to an address: a public one, or a private one within the ranges.
- * Never a link-local one or another one where clouds serve credentials.
+ * Never one where clouds serve credentials, such as a link-local one.
  */
 export const isOpen = (
   text: string,
@@ -85,8 +85,8 @@ const askServers = async (host: string, resolver: Resolver): Promise<ReadonlyArr
  * Resolves a name, and returns an address only if all of the name's addresses are open. The
  * connection goes to the checked address, even if the name resolves to another one a moment later.
  *
- * The system's resolver gets only names that the rules have as they are. It works on two threads, which
- * all of the program shares, and code inside may own a name server that does not answer.
+ * The system's resolver gets exact names of the rules only. It works on two threads that the whole program
+ * shares, and code inside may own a name server, for names below a wildcard, that does not answer.
  *
  * @param hosts addresses by name, for names that the resolver does not know
  */

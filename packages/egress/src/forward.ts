@@ -1,8 +1,8 @@
 import type { OutgoingHttpHeaders } from "node:http"
 import type { RequestOptions } from "node:https"
-import { type Duplex, pipeline, type Readable, type Writable } from "node:stream"
+import { type Duplex, pipeline, type Writable } from "node:stream"
 import { framingOf } from "@cordon/core"
-import type { Exchange } from "./Exchanges.ts"
+import { counted, type Exchange } from "./Exchanges.ts"
 import { asHttp2, responseHeaders, sizeOf } from "./headers.ts"
 import { type Judged, type Judging, judged } from "./judged.ts"
 import type { Origin } from "./origin.ts"
@@ -13,6 +13,7 @@ import {
   type Request,
   type Response,
   refusedBecause,
+  sandboxLeft,
 } from "./refusal.ts"
 import type { Routes } from "./routes.ts"
 import { makeScrubber } from "./scrub.ts"
@@ -43,11 +44,11 @@ export const optionsOf = (
   }
 }
 
-/** The connection of HTTP/1.1 or the stream of HTTP/2, whose end is the end of its program's interest. */
+/** The connection (HTTP/1.1) or the stream (HTTP/2) of a response. When it is closed, nobody waits for the response. */
 const lineOf = (response: Response): Duplex =>
   "stream" in response ? response.stream : response.req.socket
 
-/** Whether the end of a line came after the whole answer. Node ends a stream that was cancelled. */
+/** Whether a stream closed after its whole response. Node finishes a cancelled stream too. */
 const isAnswered = (response: Response) =>
   "stream" in response && response.stream.writableFinished && !response.stream.aborted
 
@@ -56,10 +57,6 @@ const whenSent = (sending: Writable, then: () => void) => {
   if (sending.writableFinished || sending.destroyed) then()
   else sending.once("finish", then).once("close", then)
 }
-
-/** Counts the bytes of a stream as they pass. */
-export const counted = (stream: Readable, count: Exchange["sent"]) =>
-  stream.on("data", (bytes: Buffer) => void count(bytes.length))
 
 const setHeaders = (response: Response, headers: OutgoingHttpHeaders) => {
   for (const [name, value] of Object.entries(headers)) {
@@ -148,7 +145,7 @@ export const forward = async (
   const onLineEnd = () => {
     if (isAnswered(response)) return
     stop.abort()
-    exchange.close("failed", { reason: "the sandbox closed the connection" })
+    exchange.close("failed", { reason: sandboxLeft })
   }
   const exchange: Exchange = {
     ...begun,
@@ -158,7 +155,7 @@ export const forward = async (
       begun.close(...outcome)
     },
   }
-  exchange.charge(allowed.target.length + sizeOf(allowed.headers))
+  // A limit may have been reached by the headers alone.
   if (stop.signal.aborted) return
   // Its program may have left while somebody was asked about it.
   if (line.destroyed) return onLineEnd()
@@ -170,13 +167,6 @@ export const forward = async (
   }
   line.once("close", onLineEnd)
   let sending: Writable | undefined
-  const guarded = (what: () => void) => {
-    try {
-      what()
-    } catch (error) {
-      onError(error)
-    }
-  }
   const answering: Answering = {
     signal: stop.signal,
     onError,
@@ -188,10 +178,9 @@ export const forward = async (
         if (sending === undefined) done()
         else whenSent(sending, done)
       }),
-    onTrailers: (trailers) =>
-      guarded(() => {
-        if ("stream" in response) response.addTrailers(responseHeaders(trailers, hidden))
-      }),
+    onTrailers: (trailers) => {
+      if ("stream" in response) response.addTrailers(responseHeaders(trailers, hidden))
+    },
   }
   sending = await send(request, origin, allowed, upstream, answering).catch((error: unknown) => {
     onError(error)

@@ -72,7 +72,8 @@ export const asHttp2 = (
 
 /**
  * Texts that the answer to a request must not show: the rule's secrets, and Basic credentials with one
- * as they were sent, in Base64. Never words of the sandbox: by what is masked it could guess a secret.
+ * as they were sent, in Base64. Words that the sandbox wrote are not
+ * among them: by what is masked it could guess a secret.
  */
 export const hiddenIn = (
   given: IncomingHttpHeaders,

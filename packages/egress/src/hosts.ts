@@ -1,7 +1,7 @@
 const mark = "# cordon-egress"
 
 /**
- * Makes names lead to the loopback interface, and no other names that an earlier run made lead there. The names come on standard input,
+ * Makes names lead to the loopback interface, in place of the names of an earlier run. The names come on standard input,
  * one in each line. All lines of the file stay but those that end with our mark. A name that another line has keeps its meaning.
  * The file is written in place: it is a mount of the engine, which writes it anew at each start.
  *

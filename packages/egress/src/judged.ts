@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http"
 import type { Allowed, Exchanges } from "./Exchanges.ts"
-import { hiddenIn, requestHeaders } from "./headers.ts"
+import { hiddenIn, requestHeaders, sizeOf } from "./headers.ts"
 import { isNamedBy, nameOf, type Origin } from "./origin.ts"
-import { readPath } from "./paths.ts"
+import { type ReadPath, readPath } from "./paths.ts"
 import type { Placeholders } from "./placeholders.ts"
 import { dependOnPath, dependOnRequest, type Rule, type Subject } from "./policy.ts"
 import { Refusal, type Request, refusedBecause } from "./refusal.ts"
@@ -36,14 +36,15 @@ const withoutOverrides = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
     Object.entries(headers).filter(([name]) => !overrides.has(name.replaceAll("_", "-"))),
   )
 
-// Of a path that rules look at, since each pattern compares all of it.
+// Characters of a path that is compared with the patterns of rules.
 const longestPath = 8192
 
-/** Why a request is refused that no server should get. */
+/** The reason to refuse a request before the rules are asked about it. */
 const malformed = (
   request: Request,
   origin: Origin,
   path: string,
+  read: ReadPath | undefined,
   rules: ReadonlyArray<Rule>,
 ): { readonly status: number; readonly reason: string } | undefined => {
   const { method = "GET", url = "" } = request
@@ -64,7 +65,7 @@ const malformed = (
   if (dependOnPath(rules) && path.length > longestPath) {
     return { status: 414, reason: `the path is longer than ${longestPath} characters` }
   }
-  if (dependOnPath(rules) && readPath(path) === undefined) {
+  if (dependOnPath(rules) && read === undefined) {
     const reason =
       "the path of the request has dots, slashes or percent signs that servers read in different ways, and the rules depend on it"
     return { status: 400, reason }
@@ -84,7 +85,7 @@ export const judged = async (
   const [given = ""] = url.split("?", 1)
   const read = readPath(given)
   const subject: Subject = { host, port, method, path: read?.path ?? given }
-  const wrong = malformed(request, origin, given, rules)
+  const wrong = malformed(request, origin, given, read, rules)
   if (wrong !== undefined) {
     throw new Refusal(wrong.status, `Cordon: ${exchanges.refused(subject, wrong.reason)}.`)
   }
@@ -97,5 +98,11 @@ export const judged = async (
   // Where no rule depends on the path, only its destination reads it.
   const path = dependOnPath(now) && read !== undefined ? read.sent : given
   const target = path + url.slice(given.length)
-  return { ...allowed, method, target, headers, hidden: hiddenIn(own, headers, allowed.rule) }
+  const begin: Allowed["begin"] = (cut) => {
+    const exchange = allowed.begin(cut)
+    exchange.charge(target.length + sizeOf(headers))
+    return exchange
+  }
+  const hidden = hiddenIn(own, headers, allowed.rule)
+  return { ...allowed, begin, method, target, headers, hidden }
 }

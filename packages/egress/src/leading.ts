@@ -1,11 +1,12 @@
-import { duplexOf, type OpenError, type OpenedSandbox } from "@cordon/core"
+import type { OpenError, OpenedSandbox } from "@cordon/core"
 import { Effect, Exit, Scope, Semaphore } from "effect"
 import type { EgressProxy } from "./EgressProxy.ts"
+import { handTo } from "./handTo.ts"
 import { nameScript } from "./hosts.ts"
 import { type Leads, leadsOf } from "./leads.ts"
 import type { Policy } from "./policy.ts"
 
-// Connections at the same time, on all ports together: process 1 of a sandbox has calls for some hundreds.
+// Connections at the same time, on all ports together: process 1 of a sandbox can serve some hundreds.
 const maxConnections = 128
 
 const linesOf = (names: ReadonlyArray<string>) => names.map((name) => `${name}\n`).join("")
@@ -27,7 +28,7 @@ export const makeLeading = (proxy: Pick<EgressProxy, "takeTransparent">) => {
       areNamed = true
       return run(nameScript(), { user: "root", stdin: linesOf(wanted), timeout: "30 seconds" })
     }).pipe(
-      // It has the names of the rules that hold by then when it is started.
+      // When it is started, the names of the rules at that time are written.
       Effect.catchTag("SandboxNotRunning", () => Effect.void),
     )
 
@@ -36,14 +37,13 @@ export const makeLeading = (proxy: Pick<EgressProxy, "takeTransparent">) => {
     scope: Scope.Closeable,
     port: number,
   ) {
+    const hand = handTo((stream) => proxy.takeTransparent(port, stream))
     const handle: Parameters<typeof ports.serve>[1] = (connection) =>
       Effect.suspend(() => {
         if (connections >= maxConnections) return Effect.void
         connections++
-        const { stream, closed } = duplexOf(connection)
-        proxy.takeTransparent(port, stream)
         return Effect.ensuring(
-          closed,
+          hand(connection),
           Effect.sync(() => connections--),
         )
       })

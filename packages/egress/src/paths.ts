@@ -23,8 +23,8 @@ const decode = (path: string): string | undefined => {
 
 const withSlashes = (path: string) => path.replaceAll(slash, "/")
 
-// Decoded twice, repeated slashes, a part of dots or parameters only (servers cut `;…` off), another
-// system's slash.
+// What servers read in different ways in a decoded path: codes that are left, repeated slashes, parts
+// of dots, parts that are empty without their parameters (`;…`), backslashes and control characters.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: no path has a reason for one
 const ambiguous = /%[0-9a-f]{2}|\/[/;]|\/\.\.?(?:[/;]|$)|[\\\x00-\x1f\x7f]/i
 
@@ -86,10 +86,12 @@ const matches = (pattern: PathPattern, path: ReadonlyArray<string>): boolean => 
 const changed = (pattern: PathPattern, change: (character: string) => string): PathPattern =>
   pattern.map((part) => (typeof part === "string" ? part : { is: change(part.is) }))
 
-/** Whether a path matches for servers that take an encoded slash for one, and for those that do not. */
+// Servers read an encoded slash as a character of its own, or as a slash.
+const readings: ReadonlyArray<(text: string) => string> = [(text) => text, withSlashes]
+
+/** Whether a path matches for all servers, however they read an encoded slash. */
 export const matchesPath = (pattern: PathPattern, path: string): boolean =>
-  matches(pattern, charactersOf(path)) &&
-  matches(changed(pattern, withSlashes), charactersOf(withSlashes(path)))
+  readings.every((read) => matches(changed(pattern, read), charactersOf(read(path))))
 
 const lower = (character: string) => (character === slash ? slash : character.toLowerCase())
 
@@ -98,11 +100,11 @@ const lower = (character: string) => (character === slash ? slash : character.to
  * (`;…`), slashes at the end, or dots and spaces at the end of a part.
  */
 export const mayMatchPath = (pattern: PathPattern, path: string): boolean =>
-  [path, withSlashes(path)].some((read, index) => {
-    const change = (character: string) => lower(index === 0 ? character : withSlashes(character))
-    const small = changed(pattern, change)
-    const bare = read.replace(/;[^/]*/g, "")
-    return [read, bare, bare.replace(/[. ]+(?=\/|$)/g, "")]
+  readings.some((read) => {
+    const small = changed(pattern, (character) => lower(read(character)))
+    const whole = read(path)
+    const bare = whole.replace(/;[^/]*/g, "")
+    return [whole, bare, bare.replace(/[. ]+(?=\/|$)/g, "")]
       .flatMap((spelling) => [spelling, spelling.replace(/\/+$/, "")])
       .some((spelling) => matches(small, charactersOf(spelling).map(lower)))
   })

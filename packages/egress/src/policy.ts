@@ -23,7 +23,7 @@ export interface Subject {
 
 /** A rule, ready to be asked. */
 export interface Rule {
-  /** The same for a rule with the same destination, methods and paths in other rules: its limits are counted on. */
+  /** Its destination, methods and paths. In new rules, the rule with the same ID continues its counts. */
   readonly id: string
   readonly action: "allow" | "deny" | "ask"
   readonly methods: ReadonlySet<string> | undefined
@@ -264,7 +264,7 @@ export const decide = (
 ): Rule | undefined => {
   if (dependOnPath(rules) && !isClear(path)) return undefined
   return rules.find(({ methods, paths, action }) => {
-    // A server may take more paths for the one that is meant. All of them are refused or asked about.
+    // A server may read other spellings as the same path. `deny` and `ask` apply to all of them.
     const matches = action === "allow" ? matchesPath : mayMatchPath
     return (
       (methods === undefined || methods.has(method)) &&

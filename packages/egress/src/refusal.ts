@@ -27,6 +27,9 @@ export const failureOf = (error: unknown) =>
     ? { status: 403, reason: "its name resolves to an address that sandboxes may not reach" }
     : { status: 502, reason: "the destination failed, or its answer was not valid" }
 
+/** The reason of an attempt whose program did not wait for its end. */
+export const sandboxLeft = "the sandbox closed the connection"
+
 /** Breaks a response off, so that nobody takes it for complete. */
 export const breakOff = (response: Response) => {
   if ("stream" in response) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
@@ -39,7 +42,7 @@ export const answer = (response: Response, status: number, text: string) => {
     breakOff(response)
     return
   }
-  // Those of an answer that could not be passed on.
+  // Headers of an answer that could not be passed on.
   for (const name of response.getHeaderNames()) response.removeHeader(name)
   response.statusCode = status
   response.setHeader("content-type", "text/plain; charset=utf-8")

@@ -33,22 +33,21 @@ export const scrubText = (text: string, needles: ReadonlyArray<string>): string 
     .flatMap((needle) => spansOf(needle.length, (from) => text.indexOf(needle, from)))
     .reduce((all, { from, to }) => all.slice(0, from) + "*".repeat(to - from) + all.slice(to), text)
 
-// Milliseconds that the end of what has arrived is held back. More of it may follow.
+// Milliseconds for which the last bytes are held back: the rest of a secret may follow.
 const patience = 10
 
 /**
  * Masks secrets in a response that repeats them unchanged, as servers that echo requests do. The
  * length stays the same. A secret that the server changed first (by an encoding, for example) is
- * not found. If a secret arrives in pieces with a pause between them, the first one stays.
+ * not found. If a secret arrives in pieces with a pause between them, the first piece is not masked.
  *
- * The end of what has arrived is held back, always as much: if it depended on the content, code
- * inside could guess a secret piece by piece with content of its own.
+ * The last bytes are held back, always the same number of them: if the number depended on the content,
+ * code inside could guess a secret piece by piece with content of its own.
  */
 export const makeScrubber = (hidden: ReadonlyArray<string>): Transform => {
   const needles = hidden.map((needle) => Buffer.from(needle, "latin1"))
   const most = Math.max(0, ...needles.map(({ length }) => length - 1))
-  // The end of what has arrived, as it came and as it is shown. Its first bytes may have been
-  // passed on.
+  // The bytes that are held back: as they came, and masked. So many of them have been passed on.
   let held: Buffer = Buffer.alloc(0)
   let shown: Buffer = Buffer.alloc(0)
   let passed = 0

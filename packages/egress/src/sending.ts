@@ -21,7 +21,7 @@ export interface Answering {
   readonly onAnswer: (answer: Answer) => void
   /** Called with the headers that follow the content. */
   readonly onTrailers: (trailers: IncomingHttpHeaders) => void
-  /** Called with the reason why there is no answer, or why it can't be passed on. */
+  /** Called with the reason why there is no answer, or why an answer can't be passed on. */
   readonly onError: (error: unknown) => void
 }
 
@@ -29,12 +29,20 @@ export interface Answering {
 export const silence = 900_000
 
 /** Takes the first answer or failure of a request. A destination may send anything as its answer. */
-const makeOnce = ({ onAnswer, onError }: Answering) => {
+const makeOnce = ({ onAnswer, onTrailers, onError }: Answering) => {
   let isOver = false
   const fail = (error: unknown) => {
     if (isOver) return
     isOver = true
     onError(error)
+  }
+  const guarded = (pass: () => void, body: Readable) => {
+    try {
+      pass()
+    } catch (error) {
+      body.destroy()
+      onError(error)
+    }
   }
   const answer = (given: Answer) => {
     if (isOver) return
@@ -43,14 +51,11 @@ const makeOnce = ({ onAnswer, onError }: Answering) => {
       return fail(new Error(`the destination answered with the status ${given.status}`))
     }
     isOver = true
-    try {
-      onAnswer(given)
-    } catch (error) {
-      given.body.destroy()
-      onError(error)
-    }
+    guarded(() => onAnswer(given), given.body)
   }
-  return { answer, fail }
+  const trailers = (given: IncomingHttpHeaders, body: Readable) =>
+    guarded(() => onTrailers(given), body)
+  return { answer, trailers, fail }
 }
 
 /** Makes a request by HTTP/1.1, which ends after too long a silence. */
@@ -109,7 +114,7 @@ export const sendHttp2 = (
     const isWhole = (flags & endStream) !== 0
     once.answer({ status, headers: others, body: stream, isWhole })
   })
-  stream.on("trailers", answering.onTrailers)
+  stream.on("trailers", (trailers) => once.trailers(trailers, stream))
   // After the answer has begun, its content reports the error.
   stream.on("error", once.fail)
   // A stream that is cancelled closes without an error.

@@ -1,20 +1,20 @@
-import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http"
+import { createServer, type Server, type ServerOptions } from "node:http"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import type { Exchange, Exchanges } from "./Exchanges.ts"
 import { type Greeting, postgresRequest, readGreeting, readServerName } from "./greeting.ts"
 import { type Origin, parseHost } from "./origin.ts"
 import { isInspected } from "./policy.ts"
-import { Refusal, refusedBecause } from "./refusal.ts"
+import { Refusal, type Request, refusedBecause } from "./refusal.ts"
 import { within } from "./within.ts"
 
-/** The parts of the egress proxy that connections without a proxy's protocol go on by. */
+/** What the connections of programs without a proxy need of the egress proxy. */
 export interface Passage {
   readonly exchanges: Exchanges
   /** Milliseconds for a greeting. */
   readonly greeting: number
   readonly inspect: (socket: Duplex, origin: Origin) => Promise<void>
-  /** @param prepare what is done with the destination before bytes are passed on; false if it is not as it must be */
+  /** @param prepare prepares the connection to the destination before bytes are passed on; false ends it */
   readonly tunnel: (
     socket: Duplex,
     to: { readonly host: string; readonly port: number },
@@ -23,7 +23,7 @@ export interface Passage {
   ) => void
 }
 
-// The address that a program without a proxy connects to, where it names no other.
+// The host of an attempt that named none.
 const loopback = "127.0.0.1"
 
 const refusals: Readonly<Record<Exclude<Greeting, "tls" | "postgres" | "http">, string>> = {
@@ -99,7 +99,7 @@ export class Transparent {
   }
 
   /** The origin that a request of HTTP is to. Throws a refusal if it names no host. */
-  originOf({ headers, socket }: IncomingMessage): Origin {
+  originOf({ headers, socket }: Request): Origin {
     const port = this.#ports.get(socket) ?? 80
     const host = parseHost(headers.host ?? "", 80)?.host
     if (host !== undefined) return { protocol: "http", host, port }

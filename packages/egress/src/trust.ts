@@ -12,8 +12,8 @@ const bundleFile = `${folder}/egress-ca-bundle.pem`
  * all trusted certificates that environment variables name. The image's original store is saved for
  * the next authority.
  *
- * It runs as root, and code inside that is another user must not become root by it: the system's own folders come before the image's
- * PATH, which may begin with a folder of that user, and a file is left as it is if others than root can change it, or what leads to it.
+ * It runs as root, and code inside that runs as another user must not become root by it. So the system's own folders come before the
+ * image's PATH, which may begin with a folder of that user. A file is not written if others than root can change it or what leads to it.
  */
 export const trust = `
 set -e

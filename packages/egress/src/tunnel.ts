@@ -1,12 +1,12 @@
 import type { Socket } from "node:net"
 import { type Duplex, pipeline } from "node:stream"
-import type { Exchange } from "./Exchanges.ts"
+import { counted, type Exchange } from "./Exchanges.ts"
 
 /**
  * Passes on bytes between a program inside and a destination until both ends are closed.
  *
  * @param through what the destination's bytes go through
- * @param status that of the request which became this connection
+ * @param status the HTTP status that a WebSocket began with; absent for a tunnel
  */
 export const join = (
   socket: Duplex,
@@ -15,10 +15,10 @@ export const join = (
   through?: Duplex,
   status?: number,
 ): void => {
-  other.on("data", (bytes) => void exchange.received(bytes.length))
-  socket.on("data", (bytes: Buffer) => void exchange.sent(bytes.length))
+  counted(other, exchange.received)
+  counted(socket, exchange.sent)
   const done = (error?: NodeJS.ErrnoException | null) => {
-    // A WebSocket has an end of its own, after which its ends need not wait for each other.
+    // The two sides of a WebSocket may close without waiting for each other.
     if (error && status === undefined) exchange.close("failed", { reason: "the connection broke" })
     if (other.closed && socket.closed) exchange.close("done", { status })
   }
@@ -33,9 +33,9 @@ export const join = (
 }
 
 /**
- * As `join`, after something is done with the destination.
+ * As `join`, after the connection to the destination is prepared.
  *
- * @param prepare false if the destination is not as it must be
+ * @param prepare false ends both connections
  */
 export const joinAfter = (
   prepare: (other: Socket) => Promise<boolean>,

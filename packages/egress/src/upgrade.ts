@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { optionsOf, type Upstream } from "./forward.ts"
-import { responseHeaders, sizeOf } from "./headers.ts"
+import { responseHeaders } from "./headers.ts"
 import { judged } from "./judged.ts"
 import type { Origin } from "./origin.ts"
-import { failureOf, Refusal } from "./refusal.ts"
+import { failureOf, Refusal, sandboxLeft } from "./refusal.ts"
 import { makeScrubber } from "./scrub.ts"
 import { requestTo } from "./sending.ts"
 import { join } from "./tunnel.ts"
@@ -31,8 +31,7 @@ export const upgrade = async (
   const { begin, hidden } = allowed
   const options = optionsOf(request, origin, allowed, upstream)
   const exchange = begin(() => socket.destroy())
-  exchange.charge(allowed.target.length + sizeOf(allowed.headers))
-  const leave = () => exchange.close("failed", { reason: "the sandbox closed the connection" })
+  const leave = () => exchange.close("failed", { reason: sandboxLeft })
   // Its program may have left while somebody was asked about it.
   if (socket.destroyed) return leave()
   const sending = requestTo(

@@ -1,13 +1,8 @@
-import {
-  duplexOf,
-  type EgressAttempt,
-  type EgressRules,
-  type SandboxId,
-  type WayOut,
-} from "@cordon/core"
+import type { EgressAttempt, EgressRules, SandboxId, WayOut } from "@cordon/core"
 import { Effect, PubSub, Stream } from "effect"
 import { makeAuthority } from "./authority.ts"
 import { EgressProxy } from "./EgressProxy.ts"
+import { handTo } from "./handTo.ts"
 import { makeLeading } from "./leading.ts"
 import { parseRules } from "./leads.ts"
 import type { EgressBrokerOptions } from "./options.ts"
@@ -78,13 +73,7 @@ export const makeWayOut = Effect.fnUntraced(function* (
     open: Effect.fnUntraced(function* (sandbox) {
       const stdin = authority.certificate
       yield* sandbox.run(trust, { user: "root", stdin, timeout: "30 seconds" })
-      const take = (connection: Parameters<typeof duplexOf>[0]) =>
-        Effect.suspend(() => {
-          const { stream, closed } = duplexOf(connection)
-          proxy.take(stream)
-          return closed
-        })
-      yield* sandbox.ports.serve(port, take, leading.again(sandbox))
+      yield* sandbox.ports.serve(port, handTo(proxy.take), leading.again(sandbox))
       yield* leading.open(sandbox, policy)
     }),
     update: Effect.fnUntraced(function* (next) {

@@ -3,7 +3,7 @@ import { createServer as createTls, type TLSSocket } from "node:tls"
 import { afterEach, assert, describe, it } from "vitest"
 import { makeAuthority } from "../../../test/support/certificates.ts"
 import { portOf } from "../../../test/support/portOf.ts"
-import { ask, askHttp2, type Destination, secured, startProxy, tunnelTo } from "./support.ts"
+import { ask, askHttp2, type Destination, startProxy, tlsTo, webSocketRequest } from "./support.ts"
 
 const stack: Array<() => Promise<unknown>> = []
 afterEach(async () => {
@@ -75,8 +75,7 @@ describe("a destination that answers before it has the whole request", () => {
       })
     })
     await using proxy = await startProxy(destination, rulesOf(destination, inspected))
-    const { socket } = await tunnelTo(proxy, `api.test:${destination.port}`)
-    const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
+    const tls = await tlsTo(proxy, destination)
     tls.on("error", () => {})
     const closed = new Promise((resolve) => tls.once("close", resolve))
     tls.write(
@@ -97,11 +96,8 @@ describe("a destination that says nothing", () => {
   it("keeps no connection when the WebSocket's program has left", async () => {
     const destination = await startRaw((socket) => void socket.resume())
     await using proxy = await startProxy(destination, rulesOf(destination, inspected))
-    const { socket } = await tunnelTo(proxy, `api.test:${destination.port}`)
-    const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
-    tls.write(
-      `GET /ws HTTP/1.1\r\nHost: api.test:${destination.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
-    )
+    const tls = await tlsTo(proxy, destination)
+    tls.write(webSocketRequest(`api.test:${destination.port}`))
     while (destination.connections.size === 0) await new Promise((resolve) => setImmediate(resolve))
     tls.destroy()
     while (destination.connections.size > 0) await new Promise((resolve) => setImmediate(resolve))

@@ -1,27 +1,22 @@
 import { once } from "node:events"
-import { constants } from "node:http2"
+import { type ClientHttp2Stream, constants } from "node:http2"
 import type { Duplex } from "node:stream"
 import { setImmediate } from "node:timers/promises"
 import type { EgressRules } from "@cordon/core"
-import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { assert, describe, it } from "vitest"
 import {
   ask,
-  type Destination,
+  cutOff,
   http2To,
   rawly,
   secured,
-  startDestination,
+  startForFile,
   startProxy,
+  tlsTo,
   tunnelTo,
 } from "./support.ts"
 
-let destination: Destination
-beforeAll(async () => {
-  destination = await startDestination()
-})
-afterAll(() => destination[Symbol.asyncDispose]())
-
-const at = (name: string) => `${name}:${destination.port}`
+const { destination, at } = await startForFile()
 const rulesOf = (rule: EgressRules["allow"][string]): EgressRules => ({
   allow: { [at("api.test")]: rule },
 })
@@ -31,15 +26,19 @@ const arrivedBy = async (what: () => Promise<unknown>) => {
   await what()
   return destination.received.length - before
 }
-const assertRejects = (what: Promise<unknown>) =>
-  what.then(
-    () => assert.fail("it succeeded"),
-    () => {},
-  )
-
 /** The end of a connection, also by an error. */
 const endOf = (socket: Duplex) =>
   new Promise((resolve) => socket.on("error", () => {}).once("close", resolve))
+
+/** The status of each request, whose content is thrown away. */
+const statusesOf = (streams: ReadonlyArray<ClientHttp2Stream>) =>
+  Promise.all(
+    streams.map(async (stream) => {
+      const [headers] = await once(stream, "response")
+      stream.resume()
+      return headers[":status"]
+    }),
+  )
 
 /** Questions that are answered later, all at once. `asked` is when so many have come. */
 const pending = (expected = 1) => {
@@ -76,13 +75,7 @@ describe("a maximum of requests", () => {
       const streams = Array.from({ length: 20 }, () =>
         session.request({ ":authority": at("api.test"), ":path": "/" }),
       )
-      const statuses = await Promise.all(
-        streams.map(async (stream) => {
-          const [headers] = await once(stream, "response")
-          stream.resume()
-          return headers[":status"]
-        }),
-      )
+      const statuses = await statusesOf(streams)
       assert.lengthOf(
         statuses.filter((status) => status === 200),
         2,
@@ -91,7 +84,7 @@ describe("a maximum of requests", () => {
     assert.strictEqual(arrived, 2)
   })
 
-  it("is a rule's own, whatever place the rule gets in new rules", async () => {
+  it("belongs to its rule, also when new rules list the rule at another place", async () => {
     const limited = { paths: ["/few"], maxRequests: 1 }
     await using proxy = await startProxy(destination, rulesOf([limited, { maxRequests: 5 }]))
     const statusOf = async (path: string) => (await ask(proxy, destination, { path })).status
@@ -101,14 +94,13 @@ describe("a maximum of requests", () => {
   })
 })
 
-describe("what code inside may have under way", () => {
-  it("are 64 requests on one connection of HTTP/1.1", async () => {
+describe("requests under way", () => {
+  it("are at most 64 on one connection of HTTP/1.1", async () => {
     const { decide, asked, answer } = pending(20)
     const rules = rulesOf({ action: "ask" })
     await using proxy = await startProxy(destination, rules, { ask: decide, patience: 10_000 })
     const open = async (count: number) => {
-      const { socket } = await tunnelTo(proxy, at("api.test"))
-      const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
+      const tls = await tlsTo(proxy, destination)
       tls.write(`GET / HTTP/1.1\r\nHost: ${at("api.test")}\r\n\r\n`.repeat(count))
       return tls
     }
@@ -124,7 +116,7 @@ describe("what code inside may have under way", () => {
     few.destroy()
   })
 
-  it("are 256 requests of a sandbox, also while they wait for an answer", async () => {
+  it("are at most 256 for a sandbox, also while they wait for an answer", async () => {
     const { decide, asked, answer } = pending(256)
     const rules = rulesOf({ action: "ask" })
     await using proxy = await startProxy(destination, rules, { ask: decide, patience: 10_000 })
@@ -137,13 +129,7 @@ describe("what code inside may have under way", () => {
     await asked
     while (proxy.attempts.length < 44) await setImmediate()
     answer(true)
-    const statuses = await Promise.all(
-      streams.map(async (stream) => {
-        const [headers] = await once(stream, "response")
-        stream.resume()
-        return headers[":status"]
-      }),
-    )
+    const statuses = await statusesOf(streams)
     assert.lengthOf(
       statuses.filter((status) => status === 200),
       256,
@@ -154,7 +140,7 @@ describe("what code inside may have under way", () => {
     for (const session of sessions) session.destroy()
   })
 
-  it("are no requests that their programs have cancelled", async () => {
+  it("no longer count when their program has cancelled them", async () => {
     await using proxy = await startProxy(destination, rulesOf({ methods: ["POST"] }))
     const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants
     for (const [code, endStream] of [
@@ -175,10 +161,9 @@ describe("what code inside may have under way", () => {
     }
   })
 
-  it("are no uploads whose programs have left after an early answer", async () => {
+  it("no longer count when their program leaves after an early answer", async () => {
     await using proxy = await startProxy(destination, rulesOf({ methods: ["POST"] }))
-    const { socket } = await tunnelTo(proxy, at("api.test"))
-    const tls = await secured(socket, { servername: "api.test", ca: proxy.authority.certificate })
+    const tls = await tlsTo(proxy, destination)
     tls.write(
       `POST /trailers-only HTTP/1.1\r\nHost: ${at("api.test")}\r\nContent-Length: 9\r\n\r\nx`,
     )
@@ -187,7 +172,7 @@ describe("what code inside may have under way", () => {
     assert.deepInclude(proxy.attempts[0], { outcome: "failed" })
   })
 
-  it("fills no memory with long paths", async () => {
+  it("leave only the beginning of a long path in an attempt", async () => {
     await using proxy = await startProxy(destination, rulesOf({ methods: ["POST"] }))
     await ask(proxy, destination, { path: `/${"x".repeat(20_000)}` })
     assert.isBelow(JSON.stringify(proxy.attempts[0]).length, 3000)
@@ -244,11 +229,7 @@ describe("a request that waited for an answer", () => {
       await using proxy = await startProxy(destination, rules(), { ask: decide, patience: 10_000 })
       const before = destination.connections.size
       const arrived = await arrivedBy(async () => {
-        const { socket } = await tunnelTo(proxy, at("api.test"))
-        const tls = await secured(socket, {
-          servername: "api.test",
-          ca: proxy.authority.certificate,
-        })
+        const tls = await tlsTo(proxy, destination)
         tls.write(`GET / HTTP/1.1\r\nHost: ${at("api.test")}\r\n${lines}\r\n`)
         await asked
         tls.destroy()
@@ -285,19 +266,18 @@ describe("new rules", () => {
     await using proxy = await startProxy(destination, rulesOf({}))
     const { socket } = await tunnelTo(proxy, at("api.test"))
     proxy.update({ allow: {} })
-    await assertRejects(secured(socket, { servername: "api.test", ca: destination.ca }))
+    await cutOff(secured(socket, { servername: "api.test", ca: destination.ca }))
     assert.deepInclude(proxy.attempts[0], { outcome: "ended", reason: "the rules have changed" })
   })
 
-  it("end a tunnel that they would look into", async () => {
+  it("end a tunnel that they would inspect", async () => {
     for (const rule of [
       { action: "ask" as const },
       { maxRequests: 5 },
       { headers: { a: "secret-value" } },
     ]) {
       await using proxy = await startProxy(destination, rulesOf({}))
-      const { socket } = await tunnelTo(proxy, at("api.test"))
-      const tls = await secured(socket, { servername: "api.test", ca: destination.ca })
+      const tls = await tlsTo(proxy, destination, { ca: destination.ca })
       const closed = endOf(tls)
       tls.resume()
       proxy.update(rulesOf(rule))
@@ -326,8 +306,7 @@ describe("new rules", () => {
 
   it("limit the bytes of what is under way", async () => {
     await using proxy = await startProxy(destination, rulesOf({}))
-    const { socket } = await tunnelTo(proxy, at("api.test"))
-    const tls = await secured(socket, { servername: "api.test", ca: destination.ca })
+    const tls = await tlsTo(proxy, destination, { ca: destination.ca })
     proxy.update(rulesOf({ maxBytes: 50_000 }))
     const closed = endOf(tls)
     tls.resume()
@@ -338,7 +317,7 @@ describe("new rules", () => {
   })
 })
 
-it("a key does not go over plain HTTP when the rules get it during a question", async () => {
+it("a key does not go over plain HTTP when new rules add it while somebody is asked", async () => {
   const { asked, answer, decide } = pending()
   await using proxy = await startProxy(destination, rulesOf({ action: "ask" }), {
     ask: decide,
@@ -354,7 +333,7 @@ it("a key does not go over plain HTTP when the rules get it during a question", 
   assert.match(await heard, /^HTTP\/1.1 403 .*by https only/s)
 })
 
-it("a refusal of a key over plain HTTP is an attempt, and asks nobody", async () => {
+it("a request over plain HTTP that would get a key is refused and reported, and nobody is asked", async () => {
   let questions = 0
   const rules = rulesOf({ action: "ask", headers: { authorization: "secret-value" } })
   await using proxy = await startProxy(destination, rules, {

@@ -102,7 +102,7 @@ describe("a name that a wildcard covers", () => {
   })
 })
 
-it("a name that the rules have as it is resolves by the system, also by its /etc/hosts", async () => {
+it("an exact name of the rules is resolved by the system, and not by the name servers", async () => {
   await using server = await startServer([10, 1, 2, 3])
   await reasonOf(found("named.test", server.resolver))
   assert.strictEqual(server.queries(), 0)

@@ -1,15 +1,8 @@
 import type { EgressRules } from "@cordon/core"
-import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { ask, askHttp2, type Destination, startDestination, startProxy } from "./support.ts"
+import { assert, describe, it } from "vitest"
+import { ask, askHttp2, key, startForFile, startProxy } from "./support.ts"
 
-let destination: Destination
-beforeAll(async () => {
-  destination = await startDestination()
-})
-afterAll(() => destination[Symbol.asyncDispose]())
-
-const at = (name: string) => `${name}:${destination.port}`
-const key = "sk-the-key-that-nobody-inside-has"
+const { destination, at } = await startForFile()
 const rulesOf = (rule: EgressRules["allow"][string]): EgressRules => ({
   allow: { [at("api.test")]: rule },
 })

@@ -275,7 +275,7 @@ describe("responses through the egress proxy", () => {
     assert.deepStrictEqual(await lengths("secret-valu"), await lengths("another-one"))
   })
 
-  it("are whole soon, also when nothing follows", async () => {
+  it("arrive whole after a moment, also when nothing follows", async () => {
     const scrubber = makeScrubber(needlesOf(["Bearer secret-value"]))
     let got = ""
     scrubber.on("data", (bytes: Buffer) => {

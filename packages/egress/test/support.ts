@@ -14,6 +14,7 @@ import { buffer } from "node:stream/consumers"
 import { connect as connectTls, type TLSSocket } from "node:tls"
 import type { EgressAttempt, EgressRules } from "@cordon/core"
 import { Effect } from "effect"
+import { afterAll, assert } from "vitest"
 import { makeAuthority as makeTestAuthority } from "../../../test/support/certificates.ts"
 import { portOf } from "../../../test/support/portOf.ts"
 import { makeAuthority } from "../src/authority.ts"
@@ -117,6 +118,23 @@ export interface Destination extends AsyncDisposable {
   readonly connections: ReadonlySet<Socket>
 }
 
+export const key = "sk-the-key-that-nobody-inside-has"
+
+/** A destination for all tests of a file, and its names with its port. */
+export const startForFile = async () => {
+  const destination = await startDestination()
+  afterAll(() => destination[Symbol.asyncDispose]())
+  const at = (name: string, port = destination.port) => `${name}:${port}`
+  /** Rules by which one name gets a key, and another one is not inspected. */
+  const withKey = (): EgressRules => ({
+    allow: {
+      [at("api.test")]: { headers: { authorization: `Bearer ${key}` } },
+      [at("other.test")]: {},
+    },
+  })
+  return { destination, at, withKey }
+}
+
 /** A proxy on a port of its own: what the programs of one sandbox reach. */
 export const startProxy = async (
   destination: Destination,
@@ -206,7 +224,7 @@ export const secured = async (
   options: {
     readonly servername: string
     readonly ca: string
-    readonly alpn?: ReadonlyArray<string>
+    readonly alpn?: ReadonlyArray<string> | undefined
   },
 ): Promise<TLSSocket> => {
   const tls = connectTls({
@@ -221,6 +239,32 @@ export const secured = async (
   ])
   return tls
 }
+
+/** Speaks TLS to a destination, by default one that the proxy inspects. */
+export const tlsTo = async (
+  proxy: TestProxy,
+  { port }: Pick<Destination, "port">,
+  options: {
+    readonly to?: string
+    readonly ca?: string
+    readonly alpn?: ReadonlyArray<string>
+  } = {},
+): Promise<TLSSocket> => {
+  const { to: servername = "api.test", ca = proxy.authority.certificate, alpn } = options
+  const { socket } = await tunnelTo(proxy, `${servername}:${port}`)
+  return secured(socket, { servername, ca, alpn })
+}
+
+/** Fails if a connection gets through. */
+export const cutOff = (connecting: Promise<unknown>): Promise<void> =>
+  connecting.then(
+    () => assert.fail("it got through"),
+    () => {},
+  )
+
+/** The request for a WebSocket. */
+export const webSocketRequest = (host: string): string =>
+  `GET /ws HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`
 
 export interface Answer {
   readonly status: number
@@ -269,14 +313,10 @@ export const http2To = async (
   destination: Destination,
   to = "api.test",
 ): Promise<ClientHttp2Session & AsyncDisposable> => {
-  const target = `${to}:${destination.port}`
-  const { socket } = await tunnelTo(proxy, target)
-  const tls = await secured(socket, {
-    servername: to,
-    ca: proxy.authority.certificate,
-    alpn: ["h2"],
+  const tls = await tlsTo(proxy, destination, { to, alpn: ["h2"] })
+  const session = connectHttp2(`https://${to}:${destination.port}`, {
+    createConnection: () => tls,
   })
-  const session = connectHttp2(`https://${target}`, { createConnection: () => tls })
   session.on("error", () => {})
   return Object.assign(session, { [Symbol.asyncDispose]: async () => session.destroy() })
 }

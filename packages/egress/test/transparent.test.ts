@@ -4,31 +4,12 @@ import { connect as connectTcp, createServer, type Server, type Socket } from "n
 import { buffer } from "node:stream/consumers"
 import { createSecureContext, TLSSocket } from "node:tls"
 import type { EgressRules } from "@cordon/core"
-import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { assert, describe, it } from "vitest"
 import { makeAuthority } from "../../../test/support/certificates.ts"
 import { portOf } from "../../../test/support/portOf.ts"
-import {
-  type Destination,
-  secured,
-  startDestination,
-  startProxy,
-  type TestProxy,
-} from "./support.ts"
+import { cutOff, key, secured, startForFile, startProxy, type TestProxy } from "./support.ts"
 
-const key = "sk-the-key-that-nobody-inside-has"
-let destination: Destination
-beforeAll(async () => {
-  destination = await startDestination()
-})
-afterAll(() => destination[Symbol.asyncDispose]())
-
-const at = (name: string, port = destination.port) => `${name}:${port}`
-const withKey = (): EgressRules => ({
-  allow: {
-    [at("api.test")]: { headers: { authorization: `Bearer ${key}` } },
-    [at("other.test")]: {},
-  },
-})
+const { destination, at, withKey } = await startForFile()
 
 const listening = async (server: Server) => {
   server.listen(0, "127.0.0.1")
@@ -80,12 +61,6 @@ const fetchBy = async (socket: Socket, host: string, path = "/") => {
 
 const refusedIn = ({ attempts }: TestProxy) =>
   attempts.map(({ host, outcome, reason }) => [host, outcome, reason])
-
-const cutOff = (connecting: Promise<unknown>) =>
-  connecting.then(
-    () => assert.fail("it got through"),
-    () => undefined,
-  )
 
 describe("a TLS connection without a proxy", () => {
   it("is inspected where its rule needs it, and gets the key", async () => {

@@ -17,8 +17,8 @@ export const destinationsOf = (egress: EgressPolicy | EgressRules): EgressPolicy
 })
 
 /**
- * The operator's rules, restricted to the destinations of a list. What only the ceiling allows gets a rule without conditions. It is
- * for the ports that no rule of the operator covers: at the others its longer name would take precedence over theirs.
+ * The operator's rules, restricted to the destinations of a list. What only the ceiling allows gets a rule without conditions, for
+ * the ports that no rule of the operator covers. At the other ports its longer name would take precedence over the operator's rules.
  */
 const narrow = (rules: EgressRules, list: EgressPolicy): EgressRules => {
   const known = Object.keys(rules.allow)

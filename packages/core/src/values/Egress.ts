@@ -90,7 +90,7 @@ const holdsPort = (out: Parsed, into: Parsed) =>
     ? into.port === undefined || into.port === 80 || into.port === 443
     : out.port === into.port
 
-/** Whether all that one destination leads to another one leads to as well. */
+/** Whether the first destination covers all that the second one covers. */
 export const leadsTo = (wide: string, narrow: string): boolean => {
   const [out, into] = [parseDestination(wide), parseDestination(narrow)]
   return holdsPort(out, into) && holdsName(out, into)
@@ -102,7 +102,7 @@ const atPort = (destination: string, port: number | undefined): string => {
   return port === undefined ? name : `${name}:${port}`
 }
 
-/** The destination that leads to all that two destinations both lead to; undefined if there is nothing. */
+/** What two destinations both cover; undefined if they have nothing in common. */
 export const meetingOf = (one: string, other: string): string | undefined => {
   const [a, b] = [parseDestination(one), parseDestination(other)]
   const name = holdsName(a, b) ? other : holdsName(b, a) ? one : undefined

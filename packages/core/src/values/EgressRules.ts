@@ -10,8 +10,8 @@ export interface EgressRule {
   /** HTTP methods: any by default. */
   readonly methods?: ReadonlyArray<string> | undefined
   /**
-   * Paths: `/v1/models`, `/repos/*` (one part), `/repos/**` (all below); any by default. They are compared decoded. `deny` and `ask`
-   * also match another case, parameters (`;…`) and a slash at the end.
+   * Paths: `/v1/models`, `/repos/*` (one part), `/repos/**` (all below); any by default. They are compared decoded, but for
+   * encoded slashes (`%2F`). `deny` and `ask` also match another case, parameters (`;…`), and slashes, dots and spaces at the end.
    */
   readonly paths?: ReadonlyArray<string> | undefined
   /** `ask` lets the program decide about each request. Default: `allow`. */

@@ -19,7 +19,7 @@ const privateRanges = [
   "198.18.0.0/15",
   "fc00::/7",
 ]
-// Never allowed: clouds serve credentials there.
+// Never allowed: the host itself, and where clouds serve credentials.
 const neverRanges = [
   "127.0.0.0/8",
   "169.254.0.0/16",
